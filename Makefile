@@ -1,0 +1,53 @@
+# What each target does is in CONTRIBUTING.md. All of them install what they need, on Debian 12 and 13.
+
+SHELL := /bin/bash
+CARGO := cargo
+UNIT_TESTED := -p vassal-config -p vassal-sys -p vassal-generator -p vassal-enter -p vassal-watchdog
+# Two cores, and each machine test mostly waits for systemd.
+MACHINE_THREADS := 2
+
+.PHONY: check test demo deb bench differential unit corpus docs machines machine-tests clean
+
+check:
+	packaging/toolchain.sh
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) --no-print-directory unit
+
+unit:
+	$(CARGO) test --locked --quiet $(UNIT_TESTED)
+
+corpus:
+	$(CARGO) test --locked --quiet -p vassal-tests --test corpus
+
+docs:
+	$(CARGO) test --locked --quiet -p vassal-tests --test docs
+
+deb:
+	packaging/toolchain.sh
+	packaging/deb.sh
+
+# Debian roots of both suites, cached in target/machines, and the host's packages to boot them.
+machines:
+	tests/machine/setup.sh
+
+machine-tests: deb machines
+	$(CARGO) test --locked -p vassal-tests --test rig --test scenario --test badinput -- --test-threads=$(MACHINE_THREADS)
+
+test: check deb machines corpus docs machine-tests
+
+demo:
+	packaging/toolchain.sh
+	tests/machine/demo.sh
+
+bench: deb machines
+	$(CARGO) run --locked --release -p vassal-tests --bin bench
+
+# Random configurations through ours and through the real uwsgi-core.
+differential:
+	packaging/install.sh uwsgi-core
+	$(CARGO) test --locked --release -p vassal-tests --test differential
+
+clean:
+	$(CARGO) clean
+	rm -rf dist

@@ -1,0 +1,146 @@
+//! The `[Unit]` and `[Service]` sections of a vassal's file, which uWSGI ignores: systemd directives that go into the
+//! vassal's drop-in as they are written (D5), after a check that they leave vassal's own directives alone.
+
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::lex;
+
+/// A directive of the drop-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directive {
+    /// `Unit` or `Service`.
+    pub section: String,
+    /// The directive, as `MemoryMax`.
+    pub key: String,
+    /// Its value, in systemd's own syntax.
+    pub value: String,
+}
+
+/// Directives that vassal's unit depends on: another value breaks the start, the supervision, or FUSE mounts made by
+/// users inside the unit (measured for each on systemd 252 and 257).
+const OURS: &[(&str, &str)] = &[
+    ("BusName", "the vassal's type is notify"),
+    ("DynamicUser", "use uid = and gid ="),
+    ("ExecStart", "use command = in a [vassal] section"),
+    ("FileDescriptorStoreMax", "vassal keeps sockets there"),
+    ("Group", "use gid ="),
+    ("GuessMainPID", "vassal-enter names the main process"),
+    ("KillMode", "the app is stopped in order by vassal-watchdog"),
+    (
+        "NoNewPrivileges",
+        "users could mount no FUSE filesystem; the app itself has it anyway",
+    ),
+    ("NotifyAccess", "only vassal-watchdog speaks for the vassal"),
+    ("PIDFile", "vassal-enter names the main process"),
+    ("PrivateDevices", "there would be no /dev/fuse"),
+    ("PrivatePIDs", "use emperor-use-clone = pid"),
+    ("PrivateUsers", "the app could not become its user"),
+    (
+        "ProtectKernelTunables",
+        "a hung FUSE filesystem could not be cut off",
+    ),
+    ("RemainAfterExit", "a vassal without processes is not running"),
+    ("RestrictNamespaces", "vassal-enter makes namespaces"),
+    ("RootDirectory", "use chroot = or pivot_root ="),
+    ("RootImage", "use chroot = or pivot_root ="),
+    ("Type", "the vassal's type is notify"),
+    ("User", "use uid ="),
+    ("WatchdogSignal", "a lost vassal is killed at once"),
+];
+
+/// The directives in `text`, the content of `file`.
+///
+/// # Errors
+/// A line that is no directive, or one that vassal's unit depends on.
+pub fn directives(text: &[u8], file: &[u8]) -> Result<Vec<Directive>, Diagnostic> {
+    lex::lines(text)
+        .filter(|line| matches!(line.section, b"Unit" | b"Service"))
+        .map(|line| {
+            let origin = Origin::File {
+                name: file.into(),
+                line: line.line,
+                column: line.column,
+            };
+            directive(line.section, line.key, line.value).map_err(|(problem, hint)| {
+                let message = format!(
+                    "[{}] {}: {problem}",
+                    line.section.escape_ascii(),
+                    line.key.escape_ascii()
+                );
+                Diagnostic::error(Some(origin), message).with_hint(hint)
+            })
+        })
+        .collect()
+}
+
+fn directive(section: &[u8], key: &[u8], value: &[u8]) -> Result<Directive, (&'static str, &'static str)> {
+    let is_name = !key.is_empty()
+        && key
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    if !is_name {
+        return Err(("not a systemd directive", "see systemd.directives(7)"));
+    }
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec());
+    let (Ok(section), Ok(key), Ok(value)) = (text(section), text(key), text(value)) else {
+        return Err(("not UTF-8", "systemd reads no other encoding"));
+    };
+    if value.chars().any(char::is_control) || value.ends_with('\\') {
+        return Err((
+            "a directive is one line here",
+            "leave control characters and a '\\' at the end out",
+        ));
+    }
+    match OURS.iter().find(|(ours, _)| *ours == key) {
+        Some((_, instead)) => Err(("vassal sets this itself", instead)),
+        None if key == "ProtectSystem" && value == "strict" => {
+            Err(("users could mount no FUSE filesystem", "use ProtectSystem=full"))
+        }
+        None => Ok(Directive { section, key, value }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives_are_taken_as_written_and_other_sections_left() {
+        let text =
+            b"[uwsgi]\nuid = u\n[Service]\nMemoryMax = 1G\nEnvironment=\"A=b c\"\n[Unit]\nAfter=x.service\n";
+        let taken = directives(text, b"u.ini").unwrap();
+        let lines: Vec<_> = taken
+            .iter()
+            .map(|d| format!("[{}]{}={}", d.section, d.key, d.value))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "[Service]MemoryMax=1G",
+                "[Service]Environment=\"A=b c\"",
+                "[Unit]After=x.service"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_would_break_the_unit_is_refused_where_it_stands() {
+        const CASES: &[(&[u8], &str)] = &[
+            (
+                b"[Service]\nUser = x\n",
+                "u.ini:2: [Service] User: vassal sets this itself",
+            ),
+            (
+                b"[Service]\nMemoryMax = 1\\\n",
+                "u.ini:2: [Service] MemoryMax: a directive is one line",
+            ),
+            (
+                b"[Unit]\nA b = c\n",
+                "u.ini:2: [Unit] A b: not a systemd directive",
+            ),
+        ];
+        for (text, message) in CASES {
+            let error = directives(text, b"u.ini").unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What a uWSGI configuration means.
+//!
+//! Bytes go in, values come out: nothing here prints, exits, or looks at a clock, an environment or a file except through
+//! the one trait [`world::World`], so every rule of the dialect can be tried with a machine made of constants.
+//! The rules have names (`E8`, `C4`, ...), which comments cite; each is a fact observed on uWSGI 2.0.
+//!
+//! This crate may import std and regex-lite, nothing of this project, and is imported by the generator, the root helpers
+//! and the tools. Start reading at [`entries::evaluate`], which tells the story of a configuration from arguments to the
+//! final list; then `evaluator` (one entry is added), `files` (one file is read) and `expand` (references).
+//! [`lex`] alone is for who wants the lines as written, without evaluating anything.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod diagnostic;
+pub mod directives;
+pub mod emperor;
+pub mod entries;
+pub mod flag;
+pub mod identity;
+pub mod lex;
+pub mod limits;
+pub mod mountflags;
+pub mod name;
+pub mod options;
+pub mod phase;
+pub mod plan;
+pub mod plugins;
+pub mod push;
+pub mod settings;
+pub mod socket;
+pub mod system;
+pub mod taker;
+pub mod world;
+
+mod accounts;
+mod apply;
+mod command;
+mod command_line;
+mod custom;
+mod effects;
+mod evaluator;
+mod expand;
+mod files;
+#[cfg(test)]
+mod fixed;
+mod glob;
+mod hostname;
+mod list;
+mod logic;
+mod magic;
+mod math;
+mod number;
+mod options_table;
+mod permissions;
+mod plugins_table;
+mod replace;
+mod sources;
+mod text;
+mod values;

@@ -1,0 +1,156 @@
+//! Names: which files are vassals (EMP-3), and what their units are called (systemd.unit(5), "STRING ESCAPING").
+
+/// The longest name of a unit, `vassal@`, the escaped name and `.service` together: systemd allows 255 bytes, and so
+/// does a filesystem for the name of the drop-in directory, which has `.d` after it.
+const LONGEST_UNIT: usize = 253;
+
+/// The ending of a vassal's file.
+pub const ENDING: &[u8] = b".ini";
+
+/// Why a file or a unit's instance is no vassal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// Not a `.ini` file, or nothing before that.
+    NotIni,
+    /// A name that starts with a dot: editors' and package managers' temporary files. (uWSGI takes them; compat row.)
+    Hidden,
+    /// The unit's name would be longer than systemd allows.
+    TooLong,
+    /// A name with a slash, an empty one, or a byte that ends a line or a name.
+    NotAName,
+}
+
+/// A vassal's name: the name of its file without `.ini`. Never empty, never hidden, no slash, no control character,
+/// and short enough for a unit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VassalName(Vec<u8>);
+
+impl VassalName {
+    /// The name in `file`, the name of a file in a vassals directory.
+    ///
+    /// # Errors
+    /// Why it is no vassal.
+    pub fn of_file(file: &[u8]) -> Result<Self, Unfit> {
+        Self::parse(file.strip_suffix(ENDING).ok_or(Unfit::NotIni)?)
+    }
+
+    /// The vassal of that name.
+    ///
+    /// # Errors
+    /// Why there can be none.
+    pub fn parse(name: &[u8]) -> Result<Self, Unfit> {
+        if name.is_empty() || name.iter().any(|byte| *byte == b'/' || byte.is_ascii_control()) {
+            return Err(Unfit::NotAName);
+        }
+        if name[0] == b'.' {
+            return Err(Unfit::Hidden);
+        }
+        let name = Self(name.to_vec());
+        if name.unit().len() > LONGEST_UNIT {
+            Err(Unfit::TooLong)
+        } else {
+            Ok(name)
+        }
+    }
+
+    /// The name itself.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The name of its file.
+    pub fn file(&self) -> Vec<u8> {
+        [&self.0, ENDING].concat()
+    }
+
+    /// The name of its unit, as `systemd-escape --template=vassal@.service` gives it.
+    pub fn unit(&self) -> String {
+        format!("vassal@{}.service", escape(&self.0))
+    }
+}
+
+/// Undoes [`escape`]: a unit's instance, what systemd gives for `%i`, as the name it stands for. (systemd would do it
+/// for `%I`, but then a name that is not UTF-8 stands in the unit's properties, and D-Bus carries no such text:
+/// `systemctl status` fails.)
+pub fn unescape(instance: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(instance.len());
+    let mut rest = instance;
+    while let [first, tail @ ..] = rest {
+        let escaped = tail.strip_prefix(b"x").and_then(|digits| digits.get(..2));
+        let byte = escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match (first, byte) {
+            (b'\\', Some(byte)) => {
+                name.push(byte);
+                rest = &tail[3..];
+            }
+            (first, _) => {
+                name.push(if *first == b'-' { b'/' } else { *first });
+                rest = tail;
+            }
+        }
+    }
+    name
+}
+
+/// systemd's escaping of a string for a unit's name.
+pub fn escape(name: &[u8]) -> String {
+    let mut out = String::with_capacity(name.len());
+    for (at, byte) in name.iter().enumerate() {
+        match byte {
+            b'/' => out.push('-'),
+            b'.' if at == 0 => out.push_str("\\x2e"),
+            b':' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => out.push(char::from(*byte)),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_named_as_systemd_escape_names_them() {
+        const CASES: &[(&[u8], &str)] = &[
+            (b"user001", "vassal@user001.service"),
+            (b"a-b", "vassal@a\\x2db.service"),
+            (b"my app", "vassal@my\\x20app.service"),
+            (b"a%n@b", "vassal@a\\x25n\\x40b.service"),
+            ("\u{e9}".as_bytes(), "vassal@\\xc3\\xa9.service"),
+            (b"a.b:c_d", "vassal@a.b:c_d.service"),
+        ];
+        for (name, unit) in CASES {
+            assert_eq!(VassalName::parse(name).unwrap().unit(), *unit);
+        }
+    }
+
+    #[test]
+    fn an_instance_is_the_name_it_was_made_of() {
+        let every_byte: Vec<u8> = (1..=255).collect();
+        for name in [&b"user001"[..], b"a-b", b"my app", b"a\\x41b", &every_byte] {
+            assert_eq!(unescape(escape(name).as_bytes()), name);
+        }
+        assert_eq!(unescape(b"a-b"), b"a/b");
+        assert_eq!(unescape(b"a\\x4"), b"a\\x4");
+    }
+
+    #[test]
+    fn what_can_be_no_vassal_is_told_why() {
+        const CASES: &[(&[u8], Unfit)] = &[
+            (b"x.ini~", Unfit::NotIni),
+            (b"x.INI", Unfit::NotIni),
+            (b".x.ini", Unfit::Hidden),
+            (b".ini", Unfit::NotAName),
+            (b"a\nb.ini", Unfit::NotAName),
+            (b"../etc/x.ini", Unfit::NotAName),
+        ];
+        for (file, unfit) in CASES {
+            assert_eq!(VassalName::of_file(file), Err(*unfit), "{}", file.escape_ascii());
+        }
+        assert_eq!(VassalName::parse(&[b'a'; 300]), Err(Unfit::TooLong));
+        assert!(VassalName::parse(&[b'a'; 238]).is_ok());
+        assert_eq!(VassalName::parse(&[b'a'; 239]), Err(Unfit::TooLong));
+        assert_eq!(VassalName::parse(&[0xff; 60]), Err(Unfit::TooLong));
+    }
+}

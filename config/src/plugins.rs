@@ -1,0 +1,284 @@
+//! Plugins, as far as the language notices them: `if-plugin`, `need-plugin`, and the option names they bring (C9, U2).
+//!
+//! Nothing is loaded here. A plugin counts as loaded when its file is where uWSGI would find it.
+
+use crate::limits::PLUGIN_FILES;
+use crate::options::Argument;
+use crate::plugins_table::PLUGIN_OPTIONS;
+use crate::world::World;
+
+const SUFFIX: &[u8] = b"_plugin.so";
+
+/// The gateways which load the plugin they are built on.
+const BUILT_ON_COREROUTER: [&[u8]; 5] = [
+    b"fastrouter",
+    b"forkptyrouter",
+    b"http",
+    b"rawrouter",
+    b"sslrouter",
+];
+
+/// Debian's plugins that bring no options.
+const KNOWN_WITHOUT_OPTIONS: [&[u8]; 44] = [
+    b"cache",
+    b"cheaper_backlog2",
+    b"clock_monotonic",
+    b"clock_realtime",
+    b"corerouter",
+    b"echo",
+    b"emperor_amqp",
+    b"emperor_zeromq",
+    b"logcrypto",
+    b"logfile",
+    b"logpipe",
+    b"logsocket",
+    b"msgpack",
+    b"redislog",
+    b"router_basicauth",
+    b"router_cache",
+    b"router_expires",
+    b"router_hash",
+    b"router_http",
+    b"router_memcached",
+    b"router_metrics",
+    b"router_radius",
+    b"router_redirect",
+    b"router_redis",
+    b"router_rewrite",
+    b"router_static",
+    b"router_uwsgi",
+    b"router_xmldir",
+    b"rpc",
+    b"signal",
+    b"spooler",
+    b"ssi",
+    b"stats_pusher_file",
+    b"stats_pusher_socket",
+    b"stats_pusher_statsd",
+    b"syslog",
+    b"systemd_logger",
+    b"transformation_chunked",
+    b"transformation_gzip",
+    b"transformation_offload",
+    b"transformation_template",
+    b"transformation_tofile",
+    b"transformation_toupper",
+    b"xattr",
+];
+
+/// An option name that a plugin brings.
+#[derive(Debug)]
+pub(crate) struct PluginOption {
+    pub(crate) name: &'static str,
+    /// The plugin's own name.
+    pub(crate) plugin: &'static str,
+    pub(crate) argument: Argument,
+    pub(crate) immediate: bool,
+}
+
+/// A row of the table.
+pub(crate) const fn plugin_option(
+    name: &'static str,
+    plugin: &'static str,
+    argument: Argument,
+) -> PluginOption {
+    PluginOption {
+        name,
+        plugin,
+        argument,
+        immediate: false,
+    }
+}
+
+impl PluginOption {
+    pub(crate) const fn immediate(self) -> Self {
+        PluginOption {
+            immediate: true,
+            ..self
+        }
+    }
+}
+
+/// The plugin of Debian's packages that brings the option `name`, if one does.
+pub fn plugin_of(name: &[u8]) -> Option<&'static str> {
+    PLUGIN_OPTIONS
+        .iter()
+        .find(|option| option.name.as_bytes() == name)
+        .map(|option| option.plugin)
+}
+
+/// The plugins of one evaluation.
+#[derive(Debug, Default)]
+pub(crate) struct Plugins {
+    directories: Vec<Vec<u8>>,
+    /// By their own names (C9): `python` for `python3`.
+    loaded: Vec<Vec<u8>>,
+    /// A plugin was loaded whose options are not in the table.
+    has_foreign: bool,
+    /// How many files were looked for.
+    looked_for: usize,
+}
+
+impl Plugins {
+    /// `plugin-dir`: directories are searched in the order they were given, the one compiled in last.
+    pub(crate) fn add_directory(&mut self, directory: &[u8]) {
+        self.directories.push(directory.to_vec());
+    }
+
+    /// `plugin`: loads a comma list, answers which of it were not found; nothing when too many were looked for.
+    pub(crate) fn load<'v>(&mut self, value: &'v [u8], world: &dyn World) -> Option<Vec<&'v [u8]>> {
+        let words = value.split(|&byte| byte == b',').filter(|word| !word.is_empty());
+        let mut missing = Vec::new();
+        for word in words {
+            let file = file_of(word);
+            let candidates = self.candidates(&file, world);
+            self.looked_for += candidates.len();
+            if self.looked_for > PLUGIN_FILES {
+                return None;
+            }
+            match candidates.iter().any(|candidate| world.is_file(candidate)) {
+                true => self.remember(own_name(&file)),
+                false => missing.push(word),
+            }
+        }
+        Some(missing)
+    }
+
+    /// Where a plugin's file may be.
+    fn candidates(&self, file: &[u8], world: &dyn World) -> Vec<Vec<u8>> {
+        if file.contains(&b'/') {
+            return vec![file.to_vec()];
+        }
+        let compiled_in = std::iter::once(world.plugin_dir());
+        let directories = self.directories.iter().map(Vec::as_slice).chain(compiled_in);
+        directories
+            .take(PLUGIN_FILES + 1)
+            .map(|directory| [directory, b"/", file].concat())
+            .collect()
+    }
+
+    fn remember(&mut self, name: &[u8]) {
+        if self.is_loaded(name) {
+            return;
+        }
+        if BUILT_ON_COREROUTER.contains(&name) {
+            self.remember(b"corerouter");
+        }
+        self.has_foreign |= !KNOWN_WITHOUT_OPTIONS.contains(&name)
+            && !PLUGIN_OPTIONS.iter().any(|row| row.plugin.as_bytes() == name);
+        self.loaded.push(name.to_vec());
+    }
+
+    /// How many plugins were loaded.
+    pub(crate) fn count(&self) -> usize {
+        self.loaded.len()
+    }
+
+    /// Whether a plugin of that own name is loaded (C9).
+    pub(crate) fn is_loaded(&self, name: &[u8]) -> bool {
+        self.loaded.iter().any(|loaded| loaded == name)
+    }
+
+    /// The option of that name, when its plugin is loaded.
+    pub(crate) fn option(&self, name: &[u8]) -> Option<&'static PluginOption> {
+        let index = PLUGIN_OPTIONS
+            .binary_search_by(|row| row.name.as_bytes().cmp(name))
+            .ok()?;
+        PLUGIN_OPTIONS
+            .get(index)
+            .filter(|row| self.is_loaded(row.plugin.as_bytes()))
+    }
+
+    /// The options of all loaded plugins.
+    pub(crate) fn options(&self) -> impl Iterator<Item = &'static PluginOption> {
+        PLUGIN_OPTIONS
+            .iter()
+            .filter(|row| self.is_loaded(row.plugin.as_bytes()))
+    }
+
+    /// Whether an unknown name may belong to a plugin that is loaded, but of which nothing is known here.
+    pub(crate) fn may_know_more(&self) -> bool {
+        self.has_foreign
+    }
+}
+
+/// The file of a plugin as it is named: `psgi`, `0:psgi` with a modifier, or a path.
+fn file_of(word: &[u8]) -> Vec<u8> {
+    let name = crate::lex::split_once(word, b':')
+        .map_or(word, |(_modifier, name)| name)
+        .trim_ascii();
+    if name.ends_with(SUFFIX) {
+        name.to_vec()
+    } else {
+        [name, SUFFIX].concat()
+    }
+}
+
+/// What a plugin calls itself: its file's name, except for Python's, which is built once for each version.
+fn own_name(file: &[u8]) -> &[u8] {
+    let name = file.rsplit(|&byte| byte == b'/').next().unwrap_or(file);
+    let name = name.strip_suffix(SUFFIX).unwrap_or(name);
+    match name.strip_prefix(b"python") {
+        Some(version) if version.iter().all(u8::is_ascii_digit) => b"python",
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixed::Fixed;
+
+    #[test]
+    fn the_table_is_sorted_and_shares_no_name_with_the_core() {
+        for pair in PLUGIN_OPTIONS.windows(2) {
+            assert!(pair[0].name < pair[1].name, "{}", pair[1].name);
+        }
+        for row in PLUGIN_OPTIONS {
+            assert!(
+                crate::options::find(row.name.as_bytes()).is_none(),
+                "{}",
+                row.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_plugin_whose_options_are_known_may_not_know_more() {
+        let world = Fixed::with(&[("/plugins/http_plugin.so", ""), ("/plugins/echo_plugin.so", "")]);
+        let mut plugins = Plugins::default();
+        assert_eq!(plugins.load(b"http,echo,http", &world), Some(Vec::new()));
+        assert!(!plugins.may_know_more());
+        assert_eq!(plugins.count(), 3);
+    }
+
+    #[test]
+    fn endless_lists_of_plugins_are_given_up() {
+        let value = b"x,".repeat(PLUGIN_FILES + 1);
+        assert_eq!(Plugins::default().load(&value, &Fixed::with(&[])), None);
+    }
+
+    #[test]
+    fn plugins_are_looked_for_where_uwsgi_looks() {
+        let world = Fixed::with(&[
+            ("/plugins/psgi_plugin.so", ""),
+            ("/plugins/http_plugin.so", ""),
+            ("/plugins/python3_plugin.so", ""),
+            ("/own/mine_plugin.so", ""),
+        ]);
+        let mut plugins = Plugins::default();
+        plugins.add_directory(b"/own");
+        assert!(plugins.option(b"psgi").is_none());
+        let value = b"psgi,nope, mine,0:http,/plugins/python3,,/plugins/cgi_plugin.so";
+        assert_eq!(
+            plugins.load(value, &world),
+            Some(vec![&b"nope"[..], b"/plugins/cgi_plugin.so"])
+        );
+        for name in ["psgi", "mine", "http", "corerouter", "python"] {
+            assert!(plugins.is_loaded(name.as_bytes()), "{name}");
+        }
+        assert!(!plugins.is_loaded(b"python3"));
+        assert!(plugins.option(b"psgi").is_some());
+        assert!(plugins.may_know_more());
+    }
+}

@@ -1,0 +1,84 @@
+//! What is left of a configuration, as the text uWSGI is given through the Emperor's configuration socket (D4).
+
+use crate::diagnostic::Diagnostic;
+use crate::entries::Entry;
+use std::os::fd::RawFd;
+
+/// The most the header's 16 bits can say.
+const LONGEST: usize = u16::MAX as usize;
+
+/// The message: the byte 115, the length in two bytes (little-endian), a zero, and an INI text with `entries`, in
+/// which every `%` is doubled because uWSGI replaces magic variables in it once more (M2). The values of the entries
+/// in `descriptors` become `fd://N`.
+///
+/// # Errors
+/// A value that no INI line can carry, or a text too long for the message.
+pub fn message(entries: &[Entry], descriptors: &[(usize, RawFd)]) -> Result<Vec<u8>, Diagnostic> {
+    let mut text = b"[uwsgi]\n".to_vec();
+    for (at, entry) in entries.iter().enumerate() {
+        let descriptor = descriptors.iter().find(|(index, _)| *index == at);
+        let value = match descriptor {
+            Some((_, fd)) => format!("fd://{fd}").into_bytes(),
+            None => entry.value.clone().unwrap_or_else(|| b"true".to_vec()),
+        };
+        if value.contains(&b'\n') || value.contains(&0) {
+            let message = format!("the value of '{}' holds a line break", entry.key.escape_ascii());
+            let hint = "uWSGI reads one line per option; let the app read the file itself";
+            return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
+        }
+        doubled(&entry.key, &mut text);
+        text.extend_from_slice(b" = ");
+        doubled(&value, &mut text);
+        text.push(b'\n');
+    }
+    if text.len() > LONGEST {
+        let message = format!(
+            "what is left for uWSGI is {} bytes long, more than {LONGEST}",
+            text.len()
+        );
+        return Err(Diagnostic::error(None, message).with_hint("move parts of it into the app"));
+    }
+    let length = (text.len() as u16).to_le_bytes();
+    Ok([&[115, length[0], length[1], 0][..], &text].concat())
+}
+
+fn doubled(bytes: &[u8], text: &mut Vec<u8>) {
+    for byte in bytes {
+        text.push(*byte);
+        if *byte == b'%' {
+            text.push(b'%');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Origin;
+
+    fn entry(key: &str, value: &str) -> Entry {
+        Entry {
+            key: key.into(),
+            value: Some(value.into()),
+            origin: Origin::CommandLine,
+        }
+    }
+
+    #[test]
+    fn the_message_is_a_header_and_a_text_with_doubled_percents() {
+        let entries = [
+            entry("plugin", "psgi"),
+            entry("http-socket", ":9090"),
+            entry("logformat", "%(uri)"),
+        ];
+        let message = message(&entries, &[(1, 7)]).unwrap();
+        let text = b"[uwsgi]\nplugin = psgi\nhttp-socket = fd://7\nlogformat = %%(uri)\n";
+        assert_eq!(message, [&[115, text.len() as u8, 0, 0][..], text].concat());
+    }
+
+    #[test]
+    fn what_no_line_can_carry_is_refused() {
+        assert!(message(&[entry("a", "b\nc")], &[]).is_err());
+        assert!(message(&[entry("a", &"b".repeat(70_000))], &[]).is_err());
+    }
+}

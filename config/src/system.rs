@@ -1,0 +1,299 @@
+//! The machine we run on, as a [`World`]. The environment and the working directory are given by who asks.
+//!
+//! Names of users and groups come from `/etc/passwd` and `/etc/group` alone: the name service would load libraries and ask
+//! the network, which a root helper must not do while it reads a vassal's file.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::accounts;
+use crate::command;
+use crate::limits;
+use crate::world::{ReadError, World};
+
+/// open(2): do not wait for a FIFO's writer. asm-generic; alpha, mips, parisc and sparc have other numbers, and refuse the
+/// unknown ones or read the file all the same, which was seen to be regular before.
+const O_NONBLOCK: i32 = 0o4000;
+
+/// open(2): do not become the controlling process of a terminal.
+const O_NOCTTY: i32 = 0o400;
+
+/// errno of a name that does not exist.
+const ENOENT: i32 = 2;
+
+/// How long `exec://`, `fd://` and standard input may take: they run while a unit starts, whose own limit is 90 s.
+const SOURCE_TIME: Duration = Duration::from_secs(30);
+
+/// Most bytes of a file of the system: `/etc/passwd` with some hundred thousand users.
+const SYSTEM_FILE_BYTES: usize = 32 << 20;
+
+/// This machine.
+#[derive(Clone, Debug)]
+pub struct System {
+    environment: Vec<(Vec<u8>, Vec<u8>)>,
+    cwd: PathBuf,
+    started: Duration,
+    has_sources: bool,
+    /// What `%V` says.
+    pub version: Vec<u8>,
+    /// What `%b` says.
+    pub binary: Vec<u8>,
+    /// Where plugins are looked for last.
+    pub plugin_dir: Vec<u8>,
+}
+
+impl System {
+    /// This machine, seen with an environment and from a working directory, which must be absolute. What belongs to uWSGI
+    /// (version, binary, plugins) is as Debian packages it, and can be changed afterwards.
+    #[must_use]
+    pub fn new(env: Vec<(Vec<u8>, Vec<u8>)>, cwd: PathBuf) -> Self {
+        System {
+            environment: env,
+            cwd,
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            has_sources: true,
+            version: b"2.0.28-debian".to_vec(),
+            binary: b"/usr/bin/uwsgi".to_vec(),
+            plugin_dir: b"/usr/lib/uwsgi/plugins".to_vec(),
+        }
+    }
+
+    /// The same machine, but nothing is executed and no descriptor is read for a configuration (S8): for who reads
+    /// it while systemd waits.
+    #[must_use]
+    pub fn without_sources(self) -> Self {
+        System {
+            has_sources: false,
+            ..self
+        }
+    }
+
+    fn at(&self, path: &[u8]) -> PathBuf {
+        self.cwd.join(OsStr::from_bytes(path))
+    }
+
+    fn metadata(&self, path: &[u8]) -> Option<Metadata> {
+        if path.is_empty() {
+            None
+        } else {
+            fs::metadata(self.at(path)).ok()
+        }
+    }
+
+    fn link_metadata(&self, path: &[u8]) -> Option<Metadata> {
+        if path.is_empty() {
+            None
+        } else {
+            fs::symlink_metadata(self.at(path)).ok()
+        }
+    }
+}
+
+impl World for System {
+    fn read_file(&self, path: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
+        if path.is_empty() {
+            return Err(ReadError::Failed { errno: ENOENT });
+        }
+        read_regular(&self.at(path), limit)
+    }
+
+    fn list_dir(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
+        if path.is_empty() {
+            return Err(ReadError::Failed { errno: ENOENT });
+        }
+        let entries = fs::read_dir(self.at(path)).map_err(|error| ReadError::from_io(&error))?;
+        let names: io::Result<Vec<Vec<u8>>> =
+            entries.map(|entry| Ok(entry?.file_name().into_vec())).collect();
+        names.map_err(|error| ReadError::from_io(&error))
+    }
+
+    fn is_readable(&self, path: &[u8]) -> bool {
+        let Some(metadata) = self.metadata(path) else {
+            return false;
+        };
+        if metadata.is_file() || metadata.is_dir() {
+            return open(&self.at(path)).is_ok();
+        }
+        // Opening a device or a FIFO may do something; its permissions tell enough.
+        self.uid() == 0
+            || metadata.mode() & 0o004 != 0
+            || (metadata.uid() == self.uid() && metadata.mode() & 0o400 != 0)
+    }
+
+    fn is_file(&self, path: &[u8]) -> bool {
+        self.metadata(path).is_some_and(|metadata| metadata.is_file())
+    }
+
+    fn is_dir(&self, path: &[u8]) -> bool {
+        self.metadata(path).is_some_and(|metadata| metadata.is_dir())
+    }
+
+    fn is_symlink(&self, path: &[u8]) -> bool {
+        self.link_metadata(path)
+            .is_some_and(|metadata| metadata.is_symlink())
+    }
+
+    fn inode(&self, path: &[u8]) -> Option<u64> {
+        self.link_metadata(path).map(|metadata| metadata.ino())
+    }
+
+    fn realpath(&self, path: &[u8]) -> Result<Vec<u8>, ReadError> {
+        if path.is_empty() {
+            return Err(ReadError::Failed { errno: ENOENT });
+        }
+        let real = fs::canonicalize(self.at(path)).map_err(|error| ReadError::from_io(&error))?;
+        Ok(real.into_os_string().into_vec())
+    }
+
+    fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.environment
+    }
+
+    fn current_dir(&self) -> &[u8] {
+        self.cwd.as_os_str().as_bytes()
+    }
+
+    fn hostname(&self) -> Vec<u8> {
+        let name = fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
+        name.trim_ascii().to_vec()
+    }
+
+    fn uid(&self) -> u32 {
+        accounts::real_id(&proc_status(), "Uid:").unwrap_or_default()
+    }
+
+    fn gid(&self) -> u32 {
+        accounts::real_id(&proc_status(), "Gid:").unwrap_or_default()
+    }
+
+    fn user_name(&self, uid: u32) -> Option<Vec<u8>> {
+        accounts::name_of(&system_file("/etc/passwd"), uid)
+    }
+
+    fn group_name(&self, gid: u32) -> Option<Vec<u8>> {
+        accounts::name_of(&system_file("/etc/group"), gid)
+    }
+
+    fn user_id(&self, name: &[u8]) -> Option<u32> {
+        accounts::id_of(&system_file("/etc/passwd"), name)
+    }
+
+    fn group_id(&self, name: &[u8]) -> Option<u32> {
+        accounts::id_of(&system_file("/etc/group"), name)
+    }
+
+    fn cpus(&self) -> usize {
+        let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+        accounts::count_ranges(&online)
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    fn start_time(&self) -> Duration {
+        self.started
+    }
+
+    fn version(&self) -> &[u8] {
+        &self.version
+    }
+
+    fn binary(&self) -> &[u8] {
+        &self.binary
+    }
+
+    fn plugin_dir(&self) -> &[u8] {
+        &self.plugin_dir
+    }
+
+    fn run(&self, command: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
+        if !self.has_sources {
+            return Err(ReadError::Refused {
+                why: "only files are read here",
+            });
+        }
+        command::run(command, &self.environment, &self.cwd, limit, SOURCE_TIME)
+    }
+
+    fn read_fd(&self, fd: u32, limit: usize) -> Result<Vec<u8>, ReadError> {
+        if !self.has_sources {
+            return Err(ReadError::Refused {
+                why: "only files are read here",
+            });
+        }
+        let file = File::open(format!("/proc/self/fd/{fd}")).map_err(|error| ReadError::from_io(&error))?;
+        command::read_in_time(file, limit, SOURCE_TIME)
+    }
+
+    fn fetch(&self, _address: &[u8], _limit: usize) -> Result<Vec<u8>, ReadError> {
+        Err(ReadError::Refused {
+            why: "configurations are not fetched over the network",
+        })
+    }
+
+    fn resolve(&self, host: &[u8]) -> Result<Vec<u8>, ReadError> {
+        accounts::address_of(&system_file("/etc/hosts"), host).ok_or(ReadError::Refused {
+            why: "it is no IPv4 address and not in /etc/hosts, and no name server is asked",
+        })
+    }
+}
+
+/// What /proc tells of this process; empty without /proc.
+fn proc_status() -> Vec<u8> {
+    fs::read("/proc/self/status").unwrap_or_default()
+}
+
+/// A file of the system; empty when it cannot be read, which is to know no names.
+fn system_file(path: &str) -> Vec<u8> {
+    read_regular(Path::new(path), SYSTEM_FILE_BYTES).unwrap_or_default()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK | O_NOCTTY)
+        .open(path)
+}
+
+/// Reads a file that a program acts on as root: a regular file, of a configuration's size, that not everybody may write.
+///
+/// # Errors
+/// What it is instead, or what the system said.
+pub fn read_trusted(path: &Path) -> Result<Vec<u8>, ReadError> {
+    const WRITABLE_BY_EVERYBODY: u32 = 0o002;
+    let text = read_regular(path, limits::FILE_BYTES)?;
+    let metadata = fs::metadata(path).map_err(|error| ReadError::from_io(&error))?;
+    if metadata.mode() & WRITABLE_BY_EVERYBODY != 0 {
+        return Err(ReadError::Refused {
+            why: "everybody may write it, so anybody could become root (chmod o-w)",
+        });
+    }
+    Ok(text)
+}
+
+/// Reads a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
+/// it may have been replaced.
+fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
+    let failed = |error: io::Error| ReadError::from_io(&error);
+    check_regular(&fs::metadata(path).map_err(failed)?)?;
+    let file = open(path).map_err(failed)?;
+    check_regular(&file.metadata().map_err(failed)?)?;
+    command::read_at_most(file, limit)
+}
+
+fn check_regular(metadata: &Metadata) -> Result<(), ReadError> {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Err(ReadError::Directory);
+    }
+    if !kind.is_file() {
+        return Err(ReadError::NotAFile);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

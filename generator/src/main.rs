@@ -1,0 +1,50 @@
+//! vassal-generator: what systemd runs at boot and at every daemon-reload (systemd.generator(7)).
+#![forbid(unsafe_code)]
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Where the files are read, for tests and for images; `/` when it is not set.
+const ROOT_VARIABLE: &str = "VASSAL_ROOT";
+/// Where units go when no directory is given (systemd.generator(7): for tests by hand).
+const DEFAULT_OUT: &str = "/tmp";
+/// The most lines that go into the kernel's log, which has a rate limit and belongs to everybody.
+const LOG_LINES: usize = 20;
+
+fn main() -> ExitCode {
+    let directories: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let out = match directories.as_slice() {
+        [] => PathBuf::from(DEFAULT_OUT),
+        [normal] | [normal, _, _] => normal.clone(),
+        _ => {
+            eprintln!("usage: vassal-generator [NORMAL-DIR [EARLY-DIR LATE-DIR]]");
+            return ExitCode::from(64);
+        }
+    };
+    let root = std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    let problems = vassal_generator::generate(&root, &out);
+    report(&problems, &root);
+    // What could be generated is there, and what could not is told by vassal-enter when it is started: a failed
+    // generator would only add a line that names nothing.
+    ExitCode::SUCCESS
+}
+
+/// Tells the problems on standard error, and as that is lost at boot also in the kernel's log.
+fn report(problems: &[String], root: &Path) {
+    let mut kernel = (root == Path::new("/"))
+        .then(|| OpenOptions::new().write(true).open("/dev/kmsg").ok())
+        .flatten();
+    for problem in problems {
+        eprintln!("vassal-generator: {problem}");
+    }
+    for problem in problems.iter().take(LOG_LINES) {
+        let written = kernel
+            .as_mut()
+            .map(|log| writeln!(log, "<4>vassal-generator: {problem}"));
+        if matches!(written, Some(Err(_))) {
+            return;
+        }
+    }
+}

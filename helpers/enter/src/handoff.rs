@@ -1,0 +1,116 @@
+//! The last step: everything the watchdog needs, and the exec that puts it in this process's place.
+
+use crate::atexit::Record;
+use crate::failure::Failure;
+use crate::inside::Prepared;
+use crate::link::Links;
+use crate::log::HookLog;
+use nix::fcntl::AtFlags;
+use nix::unistd::{Pid, execveat};
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+use vassal_config::plan::Payload;
+use vassal_sys::error::Step;
+use vassal_sys::handoff::{Descriptors, Handoff, Watched, leave};
+
+/// What the start has led to.
+#[derive(Debug)]
+pub struct Started {
+    /// The app's process.
+    pub payload: Pid,
+    /// Its mountpoints.
+    pub watched: Vec<Watched>,
+    /// FUSE mounts that are none of ours.
+    pub foreign: Vec<u32>,
+    /// The atexit hooks; `None` when there are none.
+    pub record: Option<Record>,
+}
+
+/// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
+///
+/// # Errors
+/// `EMFILE`, `ENOMEM`, what execveat(2) says.
+pub fn become_watchdog(
+    prepared: &Prepared<'_>,
+    proc: &OwnedFd,
+    log: HookLog,
+    links: Links,
+    started: &Started,
+) -> Result<Infallible, Failure> {
+    let start = prepared.start;
+    let settings = &prepared.plan.settings;
+    let survivor = log.into_survivor();
+    let atexit = started.record.as_ref().map(Record::store).transpose()?;
+    let enter = atexit.as_ref().map(|_| prepared.programs.enter.as_fd());
+    let (emperor, config, pushed, payload_notify) = match &links {
+        Links::Uwsgi {
+            emperor,
+            config,
+            pushed,
+            ..
+        } => (Some(emperor), Some(config), Some(pushed), None),
+        Links::Notify(socket, _) => (None, None, None, Some(socket)),
+        Links::None => (None, None, None, None),
+    };
+    let handoff = Handoff {
+        vassal: start.shown_name(),
+        unit: start.vassal.unit(),
+        payload: started.payload.as_raw(),
+        command: command(&prepared.plan.payload),
+        app_hint: prepared.plan.app_hint.clone().unwrap_or_default(),
+        is_init: prepared.emperor.namespaces.pid,
+        owns_mounts: prepared.emperor.namespaces.mount,
+        foreign: started.foreign.clone(),
+        watched: started.watched.clone(),
+        readiness: links.readiness(&settings.ready),
+        stop_signal: settings.stop_signal,
+        stop_limit: settings.stop_limit,
+        atexit_limit: settings.atexit_limit,
+        interval: settings.interval,
+        deadline: settings.deadline,
+        keep_alive: start.keep_alive,
+        fds: Descriptors {
+            notify: leave(start.notifier.socket())?,
+            journal: leave(start.journal.socket())?,
+            fusectl: leave(start.fusectl.as_ref().map(AsFd::as_fd))?,
+            memo: leave(Some(start.memo.file().as_fd()))?,
+            log: leave(survivor.as_ref().map(AsFd::as_fd))?,
+            emperor: leave(emperor.map(AsFd::as_fd))?,
+            config: leave(config.map(AsFd::as_fd))?,
+            pushed: leave(pushed.map(AsFd::as_fd))?,
+            payload_notify: leave(payload_notify.map(AsFd::as_fd))?,
+            proc: leave(Some(proc.as_fd()))?,
+            enter: leave(enter)?,
+            atexit: leave(atexit.as_ref().map(AsFd::as_fd))?,
+        },
+    };
+    let record = handoff.store()?;
+    let number = leave(Some(record.as_fd()))?.unwrap_or_default();
+    execute(&prepared.programs.watchdog, number, &handoff.vassal)
+}
+
+fn execute(watchdog: &OwnedFd, record: i32, vassal: &str) -> Result<Infallible, Failure> {
+    let name = CString::new(vassal).unwrap_or_default();
+    let number = CString::new(record.to_string()).unwrap_or_default();
+    let arguments: [&CStr; 3] = [c"vassal-watchdog", &number, &name];
+    let environment: [&CStr; 0] = [];
+    execveat(watchdog, c"", &arguments, &environment, AtFlags::AT_EMPTY_PATH)
+        .step(|| "become vassal-watchdog")
+        .map_err(Failure::from)
+}
+
+/// What the payload is called in messages: the last part of its program's path.
+fn command(payload: &Payload) -> String {
+    match payload {
+        Payload::Uwsgi { .. } => "uwsgi".into(),
+        Payload::Command { command, .. } => {
+            let mut words = command
+                .split(u8::is_ascii_whitespace)
+                .filter(|word| !word.is_empty() && *word != b"exec");
+            let program = words.next().unwrap_or_default();
+            let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            vassal_sys::text::shortened(&vassal_sys::text::printable(name), 60)
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Inside the namespaces: from the clone to the watchdog.
+
+use crate::atexit;
+use crate::backoff::START_LIMIT;
+use crate::failure::Failure;
+use crate::log::HookLog;
+use crate::payload::Launch;
+use crate::phases::Roots;
+use crate::sockets::Open;
+use crate::start::{Environment, Start};
+use crate::supervise::{Control, Outcome, Supervisor};
+use crate::user::{Lookup, resolve};
+use crate::watch;
+use crate::{handoff, link};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use sd_notify::NotifyState;
+use std::convert::Infallible;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use vassal_config::action::Action;
+use vassal_config::emperor::{Emperor, Namespaces};
+use vassal_config::plan::{Operation, Plan};
+use vassal_sys::clone::{Side, fork};
+use vassal_sys::creds::Credentials;
+use vassal_sys::handoff::Watched;
+use vassal_sys::{SysError, caps, mounts, signals};
+
+/// Everything that was prepared outside.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    /// What systemd gave.
+    pub start: &'a Start,
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// The emperor's settings.
+    pub emperor: &'a Emperor,
+    /// The app's user, where it could be found outside.
+    pub credentials: Option<Credentials>,
+    /// The listening sockets.
+    pub sockets: Vec<Open>,
+    /// The programs that come next, opened before the root directory changes.
+    pub programs: Programs,
+}
+
+/// The programs of the later steps, which are out of reach by path after pivot_root.
+#[derive(Debug)]
+pub struct Programs {
+    /// vassal-watchdog
+    pub watchdog: OwnedFd,
+    /// vassal-enter itself, for the atexit hooks.
+    pub enter: OwnedFd,
+}
+
+/// Sets the namespaces up, runs the phases, starts the app, and becomes the watchdog.
+///
+/// # Errors
+/// The first step that fails.
+pub fn enter(prepared: Prepared<'_>) -> Result<Infallible, Failure> {
+    // Here: root in the host, the only process of new namespaces, its mounts still the host's peers.
+    // systemd's wish to stop: the init of a PID namespace hears only what it asks for.
+    let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
+    let proc = isolate(prepared.emperor.namespaces).map_err(|error| Failure::namespace(&error))?;
+    // Here: root inside, no mount shared with anybody, no process of the host in sight.
+    let plan = prepared.plan;
+    let foreign = watch::all_mounts(&proc)?
+        .iter()
+        .filter(|mount| mount.is_fuse())
+        .map(|mount| mount.id)
+        .collect();
+    let mut log = HookLog::new()?;
+    let (as_root, as_user) = split(&plan.operations);
+    let limit = plan.settings.hook_limit;
+    ask_for_time(prepared.start, &plan.operations, limit)?;
+    let environment = {
+        let mut roots = Roots {
+            proc: &proc,
+            log: &mut log,
+            stop: &stop,
+            limit,
+        };
+        roots.run(as_root, for_root(prepared.start, plan))?
+    };
+    let credentials = match &prepared.credentials {
+        Some(credentials) => credentials.clone(),
+        None => resolve(&plan.identity, Lookup::OwnRoot)?,
+    };
+    let environment = with_assignments(environment, plan);
+    let links = link::make(plan, &prepared.sockets)?;
+    let launch = Launch {
+        operations: as_user,
+        credentials: &credentials,
+        environment: environment.clone(),
+        own_environment: links.environment(),
+        payload: &plan.payload,
+        wrapper: prepared.emperor.wrapper.as_deref(),
+        file: prepared.start.vassal.file(),
+        changes_root: plan.changes_root,
+        kept: links.payloads_descriptors(&prepared.sockets),
+        proc: &proc,
+        log: log.writer(),
+        limit,
+    };
+    let (payload, control) = fork_app(launch)?;
+    let supervisor = Supervisor {
+        control: &control,
+        operations: as_user,
+        log: &mut log,
+        stop: &stop,
+        limit,
+    };
+    let watched = let_go(supervisor, plan, &proc)?;
+    // Here: the app runs as its user; what is left is root, and becomes the watchdog.
+    let record = atexit::Record::of(plan, &credentials, environment);
+    let started = handoff::Started {
+        payload,
+        watched,
+        foreign,
+        record,
+    };
+    handoff::become_watchdog(&prepared, &proc, log, links, &started)
+}
+
+/// Forks the process that becomes the app.
+fn fork_app(launch: Launch<'_>) -> Result<(Pid, Control), Failure> {
+    let (control, theirs) = Control::pair()?;
+    match fork()? {
+        Side::Parent(payload) => Ok((payload, control)),
+        Side::Child => {
+            drop(control);
+            launch.run(&theirs)
+        }
+    }
+}
+
+/// Waits for the as-user hooks, takes note of the mountpoints as they are now, and lets the process become the app.
+fn let_go(mut supervisor: Supervisor<'_>, plan: &Plan, proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
+    let watched = match supervisor.wait()? {
+        Outcome::Ready => watch::resolve(&plan.watch, proc)?,
+        Outcome::Gone => {
+            return Err(Failure::passing(
+                "the process that was to become the app has been killed",
+            ));
+        }
+        Outcome::Stopped => stopped(),
+    };
+    supervisor.control.go()?;
+    match supervisor.wait()? {
+        Outcome::Ready | Outcome::Gone => Ok(watched),
+        Outcome::Stopped => stopped(),
+    }
+}
+
+/// systemd stops the vassal before its app runs: with this process everything in the namespaces ends, and nothing has
+/// been written that anybody would miss.
+pub fn stopped() -> ! {
+    std::process::exit(0)
+}
+
+/// Every hook may take its whole limit, which the unit's own limit for a start does not know.
+fn ask_for_time(start: &Start, operations: &[Operation], limit: Duration) -> Result<(), SysError> {
+    let may_wait =
+        |operation: &&Operation| matches!(operation.action, Action::Exec { .. } | Action::WaitFor(..));
+    match operations.iter().filter(may_wait).count() {
+        0 => Ok(()),
+        hooks => {
+            let time = START_LIMIT + limit * u32::try_from(hooks).unwrap_or(u32::MAX);
+            let time = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+            start.notifier.send(&[NotifyState::ExtendTimeoutUsec(time)])
+        }
+    }
+}
+
+fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {
+    caps::become_subreaper()?;
+    if namespaces.mount {
+        mounts::make_all_slave()?;
+        if namespaces.pid {
+            mounts::replace_proc()?;
+        }
+    }
+    mounts::detached_proc()
+}
+
+fn split(operations: &[Operation]) -> (&[Operation], &[Operation]) {
+    let is_change = |operation: &Operation| operation.action == Action::BecomeUser;
+    operations.split_at(operations.iter().position(is_change).unwrap_or(operations.len()))
+}
+
+/// Root's hooks see the `env` lines too, but not those that would make root load a file of somebody's.
+fn for_root(start: &Start, plan: &Plan) -> Environment {
+    const LOADERS: [&[u8]; 4] = [b"LD_", b"GLIBC_", b"GCONV_", b"MALLOC_"];
+    let mut environment = with_assignments(start.environment.clone(), plan);
+    environment.retain(|(name, _)| !LOADERS.iter().any(|loader| name.starts_with(loader)));
+    environment
+}
+
+fn with_assignments(mut environment: Environment, plan: &Plan) -> Environment {
+    for (name, value) in &plan.environment {
+        environment.retain(|(known, _)| known != name);
+        environment.push((name.clone(), value.clone()));
+    }
+    // They were options (A2) and are handed on as such.
+    environment.retain(|(name, _)| !name.starts_with(b"UWSGI_"));
+    if !environment.iter().any(|(name, _)| name == b"PATH") {
+        environment.push((b"PATH".to_vec(), crate::DEFAULT_PATH.as_bytes().to_vec()));
+    }
+    environment
+}

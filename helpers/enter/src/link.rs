@@ -1,0 +1,144 @@
+//! What connects the app with the watchdog: for uWSGI the two sockets of an Emperor (D4, EMP-17), for another program
+//! a notification socket if it asked for one.
+
+use crate::failure::Failure;
+use crate::sockets::Open;
+use crate::start::Environment;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, bind, getsockname, setsockopt, socket, socketpair, sockopt,
+};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use vassal_config::plan::{Payload, Plan};
+use vassal_config::push;
+use vassal_config::settings::Ready;
+use vassal_sys::error::Step;
+use vassal_sys::handoff::Readiness;
+
+/// The connections of one kind of payload.
+#[derive(Debug)]
+pub enum Links {
+    /// uWSGI's.
+    Uwsgi {
+        /// Our end of the Emperor's socket.
+        emperor: OwnedFd,
+        /// uWSGI's end of it.
+        emperor_theirs: OwnedFd,
+        /// Our end of the configuration socket.
+        config: OwnedFd,
+        /// uWSGI's end of it.
+        config_theirs: OwnedFd,
+        /// What was pushed through it, for the next time it is asked for.
+        pushed: OwnedFd,
+    },
+    /// Another program's notification socket, and its abstract name.
+    Notify(OwnedFd, Vec<u8>),
+    /// Nothing.
+    None,
+}
+
+/// Makes the connections, and pushes the configuration, which waits in the socket until uWSGI reads it.
+///
+/// # Errors
+/// A configuration that cannot be pushed; `EMFILE`.
+pub fn make(plan: &Plan, sockets: &[Open]) -> Result<Links, Failure> {
+    match (&plan.payload, &plan.settings.ready) {
+        (Payload::Uwsgi { entries }, _) => {
+            let descriptors: Vec<_> = sockets
+                .iter()
+                .map(|open| (open.entry, open.fd.as_raw_fd()))
+                .collect();
+            connect_uwsgi(&push::message(entries, &descriptors)?)
+        }
+        (Payload::Command { .. }, Ready::Notify) => notify_socket(),
+        (Payload::Command { .. }, Ready::Started | Ready::Connect(_)) => Ok(Links::None),
+    }
+}
+
+impl Links {
+    /// The variables that tell the app about its connections.
+    pub fn environment(&self) -> Environment {
+        let number = |name: &str, fd: &OwnedFd| (name.into(), fd.as_raw_fd().to_string().into_bytes());
+        match self {
+            Links::Uwsgi {
+                emperor_theirs,
+                config_theirs,
+                ..
+            } => {
+                vec![
+                    number("UWSGI_EMPEROR_FD", emperor_theirs),
+                    number("UWSGI_EMPEROR_FD_CONFIG", config_theirs),
+                ]
+            }
+            Links::Notify(_, name) => vec![(b"NOTIFY_SOCKET".to_vec(), [b"@", name.as_slice()].concat())],
+            Links::None => Vec::new(),
+        }
+    }
+
+    /// The descriptors that the app gets beside its standard ones.
+    pub fn payloads_descriptors<'a>(&'a self, sockets: &'a [Open]) -> Vec<BorrowedFd<'a>> {
+        let sockets = sockets.iter().map(|open| open.fd.as_fd());
+        match self {
+            Links::Uwsgi {
+                emperor_theirs,
+                config_theirs,
+                ..
+            } => sockets
+                .chain([emperor_theirs.as_fd(), config_theirs.as_fd()])
+                .collect(),
+            Links::Notify(..) | Links::None => sockets.collect(),
+        }
+    }
+
+    /// How the app will say that it serves.
+    pub fn readiness(&self, ready: &Ready) -> Readiness {
+        match (self, ready) {
+            (Links::Uwsgi { .. }, _) => Readiness::Emperor,
+            (Links::Notify(..), _) => Readiness::Notify,
+            (Links::None, Ready::Connect(address)) => Readiness::Connect(address.clone()),
+            (Links::None, Ready::Started | Ready::Notify) => Readiness::Started,
+        }
+    }
+}
+
+fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
+    let pair = || {
+        socketpair(
+            AddressFamily::Unix,
+            SockType::Stream,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .step(|| "make a socket pair")
+    };
+    let (emperor, emperor_theirs) = pair()?;
+    let (config, config_theirs) = pair()?;
+    // The longest message there is fits into the buffer of a unix socket, so this does not wait for a reader.
+    let mut stream = File::from(config);
+    stream.write_all(message).step(|| "push the configuration")?;
+    let mut pushed =
+        File::from(memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).step(|| "keep the configuration")?);
+    pushed.write_all(message).step(|| "keep the configuration")?;
+    Ok(Links::Uwsgi {
+        emperor,
+        emperor_theirs,
+        config: stream.into(),
+        config_theirs,
+        pushed: pushed.into(),
+    })
+}
+
+/// An abstract socket with a name of the kernel's choosing (unix(7), "autobind"): reachable whatever the root
+/// directory is. The kernel says who sends, so that only the app's processes are heard.
+fn notify_socket() -> Result<Links, Failure> {
+    let step = || "make the app's notification socket";
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None).step(step)?;
+    bind(fd.as_raw_fd(), &UnixAddr::new_unnamed()).step(step)?;
+    setsockopt(&fd, sockopt::PassCred, &true).step(step)?;
+    let address: UnixAddr = getsockname(fd.as_raw_fd()).step(step)?;
+    let name = address.as_abstract().unwrap_or_default().to_vec();
+    Ok(Links::Notify(fd, name))
+}

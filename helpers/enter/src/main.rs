@@ -1,0 +1,173 @@
+//! vassal-enter: what `vassal@NAME.service` executes. It reads the vassal's file as uWSGI would read it now, enters
+//! new namespaces, runs the hooks, starts the app as the vassal's user, and becomes vassal-watchdog.
+#![deny(unsafe_code)]
+
+mod atexit;
+mod backoff;
+mod command;
+mod diagnose;
+mod failure;
+mod handoff;
+mod hooks;
+mod inside;
+mod link;
+mod log;
+mod payload;
+mod phases;
+mod sockets;
+mod source;
+mod start;
+mod supervise;
+mod user;
+mod watch;
+
+use backoff::Turn;
+use failure::Failure;
+use inside::{Prepared, Programs};
+use nix::fcntl::{OFlag, open, readlink};
+use nix::sched::CloneFlags;
+use nix::sys::stat::Mode;
+use nix::unistd::{close, pipe2, read};
+use sd_notify::NotifyState;
+use start::Start;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::ExitCode;
+use user::Lookup;
+use vassal_config::emperor::Namespaces;
+use vassal_sys::clone::{Side, clone3};
+use vassal_sys::error::Step;
+use vassal_sys::journal::{Priority, line};
+use vassal_sys::{SysError, exit, fds};
+
+/// The search path of hooks and of uWSGI where the unit sets none (systemd.exec(5)).
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn main() -> ExitCode {
+    if let Err(error) = fds::open_standard() {
+        line(Priority::Error, &error.to_string());
+        return ExitCode::from(exit::OS);
+    }
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [instance] => start_vassal(instance.as_bytes()),
+        [option, number] if option == "--atexit" => run_atexit(number),
+        _ => {
+            eprintln!(
+                "usage: vassal-enter INSTANCE (started by vassal@INSTANCE.service, see vassal-enter(8))"
+            );
+            ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+fn start_vassal(instance: &[u8]) -> ExitCode {
+    let mut start = match Start::from_systemd(instance) {
+        Ok(start) => start,
+        Err(failure) => {
+            line(Priority::Error, &failure.message);
+            return ExitCode::from(failure.code);
+        }
+    };
+    match run(&mut start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            start.tell(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run_atexit(number: &OsString) -> ExitCode {
+    let number = number
+        .to_str()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(-1);
+    match atexit::run(number) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            line(Priority::Warning, &failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// The story: read, wait for the turn, bind, clone; the clone goes on inside, this process ends.
+fn run(start: &mut Start) -> Result<(), Failure> {
+    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
+    let directory = source::find(&emperor, start)?;
+    std::env::set_current_dir(&directory).step(|| format!("change to '{}'", directory.display()))?;
+    let plan = source::read_plan(&emperor, start, &directory)?;
+    let credentials = match plan.changes_root {
+        true => None,
+        false => Some(user::resolve(&plan.identity, Lookup::Host)?),
+    };
+    if backoff::wait_for_turn(start)? == Turn::Stopped {
+        return Ok(());
+    }
+    let sockets = sockets::open(&plan.listeners, start)?;
+    let programs = open_programs()?;
+    // The clone waits for our end before it speaks: only then is it, and not this process, the unit's main process.
+    let (ended, alive) = pipe2(OFlag::O_CLOEXEC).step(|| "make a pipe")?;
+    match clone3(flags(emperor.namespaces)).map_err(|error| Failure::namespace(&error))? {
+        Side::Parent(child) => {
+            start
+                .notifier
+                .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
+            std::process::exit(0)
+        }
+        Side::Child => {
+            close(alive).step(|| "close a pipe")?;
+            wait_for_end(ended)?;
+            let prepared = Prepared {
+                start,
+                plan: &plan,
+                emperor: &emperor,
+                credentials,
+                sockets,
+                programs,
+            };
+            match inside::enter(prepared)? {}
+        }
+    }
+}
+
+fn wait_for_end(pipe: OwnedFd) -> Result<(), SysError> {
+    read(&pipe, &mut [0]).map(drop).step(|| "wait for vassal-enter")
+}
+
+fn flags(namespaces: Namespaces) -> CloneFlags {
+    let Namespaces {
+        mount,
+        pid,
+        ipc,
+        uts,
+        net,
+    } = namespaces;
+    [
+        (mount, CloneFlags::CLONE_NEWNS),
+        (pid, CloneFlags::CLONE_NEWPID),
+        (ipc, CloneFlags::CLONE_NEWIPC),
+        (uts, CloneFlags::CLONE_NEWUTS),
+        (net, CloneFlags::CLONE_NEWNET),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, flag)| wanted.then_some(flag))
+    .collect()
+}
+
+/// Opens vassal-watchdog, which is installed beside this program, and this program itself.
+fn open_programs() -> Result<Programs, Failure> {
+    let own = readlink("/proc/self/exe").step(|| "find this program")?;
+    let watchdog = Path::new(&own).with_file_name("vassal-watchdog");
+    let open = |path: &Path| {
+        open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+            .step(|| format!("open '{}'", path.display()))
+    };
+    Ok(Programs {
+        watchdog: open(&watchdog)?,
+        enter: open(Path::new(&own))?,
+    })
+}

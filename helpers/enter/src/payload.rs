@@ -1,0 +1,187 @@
+//! The process that becomes the app: it gives up root, runs the as-user hooks, waits for the go-ahead, and execs.
+//! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
+
+use crate::command::{self, Ended, c_environment, c_string};
+use crate::failure::Failure;
+use crate::hooks::{Session, Shell, perform};
+use crate::phases::place;
+use crate::start::Environment;
+use crate::supervise::{Control, Report};
+use nix::errno::Errno;
+use nix::unistd::{chdir, execve, setsid};
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+use vassal_config::action::Action;
+use vassal_config::plan::{Operation, Payload};
+use vassal_sys::creds::{Credentials, Keep, become_user, seal};
+use vassal_sys::error::Step;
+use vassal_sys::{fds, signals};
+
+/// Everything the process needs; it runs no code of ours after the exec.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// The operations after the change of user.
+    pub operations: &'a [Operation],
+    /// Who it becomes.
+    pub credentials: &'a Credentials,
+    /// Its environment, before `putenv` hooks.
+    pub environment: Environment,
+    /// Variables that only the app gets, not the hooks.
+    pub own_environment: Environment,
+    /// What it becomes.
+    pub payload: &'a Payload,
+    /// The program in uwsgi's place (`emperor-wrapper`).
+    pub wrapper: Option<&'a [u8]>,
+    /// The file's name, for uWSGI's command line.
+    pub file: Vec<u8>,
+    /// Whether it has a root directory of its own, for messages.
+    pub changes_root: bool,
+    /// Descriptors that the app gets.
+    pub kept: Vec<BorrowedFd<'a>>,
+    /// A private proc of this PID namespace.
+    pub proc: &'a OwnedFd,
+    /// Where the hooks' output goes.
+    pub log: BorrowedFd<'a>,
+    /// How long one hook may take; who supervises this process enforces it.
+    pub limit: Duration,
+}
+
+/// Runs commands and waits for them; the limit is kept by whoever supervises this process.
+struct Plain<'a>(BorrowedFd<'a>);
+
+impl Shell for Plain<'_> {
+    fn run(&mut self, command: &[u8], environment: &Environment) -> Result<Ended, Failure> {
+        command::wait(command::spawn(command, environment, self.0)?)
+    }
+}
+
+impl Launch<'_> {
+    /// Becomes the app, or reports on `control` why not and ends.
+    pub fn run(self, control: &Control) -> ! {
+        let failure = match self.become_app(control) {
+            Ok(never) => match never {},
+            Err(failure) => failure,
+        };
+        let code = i32::from(failure.code);
+        // A supervisor that does not listen has failed itself and has said why.
+        drop(control.report(&Report::Failed(failure)));
+        std::process::exit(code)
+    }
+
+    // On entry: root inside the namespaces, nothing dropped. On the way: the vassal's user, CAP_SETPCAP for this
+    // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs.
+    fn become_app(self, control: &Control) -> Result<Infallible, Failure> {
+        setsid().step(|| "start a session")?;
+        become_user(self.credentials, Keep::Setpcap)?;
+        let mut session = Session {
+            environment: self.environment,
+            proc: self.proc,
+            limit: self.limit,
+        };
+        for (index, operation) in self.operations.iter().enumerate() {
+            control.report(&Report::Hook(index as u32))?;
+            let done = perform(&operation.action, &mut session, &mut Plain(self.log));
+            done.map_err(|failure| match operation.action {
+                Action::BecomeUser => failure,
+                _ => failure.at(&place(operation)),
+            })?;
+        }
+        control.report(&Report::Ready)?;
+        control.wait_for_go()?;
+        let environment = [session.environment, self.own_environment].concat();
+        let (candidates, arguments) = match self.payload {
+            Payload::Uwsgi { .. } => (
+                uwsgi_programs(self.wrapper, &environment),
+                uwsgi_arguments(self.wrapper, &self.file)?,
+            ),
+            Payload::Command {
+                command,
+                directory,
+                origin,
+            } => {
+                enter_directory(directory.as_deref()).map_err(|failure| failure.at(&origin.to_string()))?;
+                (
+                    vec![b"/bin/sh".to_vec()],
+                    vec![c"sh".to_owned(), c"-c".to_owned(), c_string(command)?],
+                )
+            }
+        };
+        seal(self.credentials)?;
+        signals::reset()?;
+        self.kept
+            .iter()
+            .try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
+        Err(exec_first(
+            &candidates,
+            &arguments,
+            &c_environment(&environment)?,
+            self.changes_root,
+        ))
+    }
+}
+
+fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
+    let Some(directory) = directory else { return Ok(()) };
+    let path = Path::new(OsStr::from_bytes(directory));
+    chdir(path)
+        .step(|| format!("change to directory '{}'", path.display()))
+        .map_err(Failure::from)
+}
+
+/// uWSGI under every name a distribution gives it, in the order of `$PATH`.
+fn uwsgi_programs(wrapper: Option<&[u8]>, environment: &Environment) -> Vec<Vec<u8>> {
+    if let Some(wrapper) = wrapper {
+        return vec![wrapper.to_vec()];
+    }
+    let path = environment.iter().rev().find(|(name, _)| name == b"PATH");
+    let path = path.map_or(crate::DEFAULT_PATH.as_bytes(), |(_, value)| value.as_slice());
+    let directories = path
+        .split(|byte| *byte == b':')
+        .filter(|directory| directory.starts_with(b"/"));
+    directories
+        .flat_map(|directory| [&b"/uwsgi"[..], b"/uwsgi-core"].map(|program| [directory, program].concat()))
+        .collect()
+}
+
+/// `uwsgi --ini emperor://NAME.ini`: the configuration comes through the Emperor's socket (D4).
+fn uwsgi_arguments(wrapper: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, Failure> {
+    let program = wrapper.unwrap_or(b"uwsgi");
+    Ok(vec![
+        c_string(program)?,
+        c"--ini".to_owned(),
+        c_string(&[b"emperor://", file].concat())?,
+    ])
+}
+
+/// Executes the first of `candidates` that exists; returns only when none does.
+fn exec_first(
+    candidates: &[Vec<u8>],
+    arguments: &[CString],
+    environment: &[CString],
+    changes_root: bool,
+) -> Failure {
+    for candidate in candidates {
+        let Ok(program) = c_string(candidate) else {
+            continue;
+        };
+        match execve(&program, arguments, environment) {
+            Ok(never) => match never {},
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => {}
+            Err(errno) => {
+                let shown = candidate.escape_ascii();
+                return Failure::passing(format!("cannot execute '{shown}': {}", errno.desc()));
+            }
+        }
+    }
+    let place = if changes_root {
+        " in the vassal's own root"
+    } else {
+        ""
+    };
+    let hint = "install uwsgi-core, or name another program with 'command =' in a [vassal] section";
+    Failure::config(format!("uwsgi is not installed{place} ({hint})"))
+}

@@ -1,0 +1,114 @@
+//! The two files: the emperor's, and the vassal's, read now as uWSGI would read it now.
+
+use crate::failure::Failure;
+use crate::start::{Environment, Start};
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use vassal_config::diagnostic::Origin;
+use vassal_config::directives::directives;
+use vassal_config::emperor::Emperor;
+use vassal_config::entries::{Entry, evaluate};
+use vassal_config::plan::{Plan, compile};
+use vassal_config::settings::Settings;
+use vassal_config::system::{System, read_trusted};
+use vassal_config::taker::{Taker, taker};
+use vassal_sys::text::printable;
+
+/// The emperor's file.
+pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
+
+/// Reads the emperor's file; its warnings are told when it is read for the generator, not at every start.
+///
+/// # Errors
+/// A file that is missing or cannot be made sense of.
+pub fn read_emperor(file: &Path, environment: &Environment) -> Result<Emperor, Failure> {
+    read(file)?;
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    let world = System::new(environment.clone(), directory.to_path_buf());
+    let arguments = [b"--ini".to_vec(), file.as_os_str().as_bytes().to_vec()];
+    let evaluation = evaluate(&arguments, &world)?;
+    let (emperor, _) = Emperor::from_entries(&evaluation.effects)?;
+    if emperor.directories.is_empty() {
+        let shown = file.display();
+        return Err(Failure::config(format!(
+            "{shown}: no 'emperor = DIRECTORY' line, so there are no vassals"
+        )));
+    }
+    Ok(emperor)
+}
+
+/// Finds the file of `start`'s vassal in the emperor's directories; the first that has it wins. That directory is the
+/// working directory of everything that follows, as under uWSGI's Emperor (V2).
+///
+/// # Errors
+/// No such file anywhere, or one that cannot be a configuration.
+pub fn find(emperor: &Emperor, start: &Start) -> Result<PathBuf, Failure> {
+    let name = start.vassal.file();
+    for directory in &emperor.directories {
+        let directory = PathBuf::from(OsStr::from_bytes(directory));
+        let path = directory.join(OsStr::from_bytes(&name));
+        match path.symlink_metadata() {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            _ => {
+                read(&path)?;
+                return Ok(directory);
+            }
+        }
+    }
+    let places: Vec<_> = emperor
+        .directories
+        .iter()
+        .map(|directory| printable(directory))
+        .collect();
+    Err(Failure::config(format!(
+        "there is no '{}' in {}",
+        printable(&name),
+        places.join(" or ")
+    )))
+}
+
+/// Evaluates the file and compiles it into a plan.
+///
+/// # Errors
+/// The first line that is wrong.
+pub fn read_plan(emperor: &Emperor, start: &Start, directory: &Path) -> Result<Plan, Failure> {
+    let world = System::new(start.environment.clone(), directory.to_path_buf());
+    let evaluation = evaluate(&emperor.arguments(&start.vassal), &world)?;
+    if let Some(code) = evaluation.exit {
+        return Err(Failure::config(format!(
+            "{}: the file says 'exit = {code}'",
+            start.shown_name()
+        )));
+    }
+    let section: Vec<u8> = [&start.vassal.file(), &b":vassal"[..]].concat();
+    let settings = evaluate(&[b"--ini".to_vec(), section], &world)?;
+    let is_setting = |entry: &Entry| {
+        let is_language = taker(&entry.key) == Taker::Language;
+        matches!(entry.origin, Origin::File { .. }) && !is_language
+    };
+    let settings: Vec<Entry> = settings.effects.into_iter().filter(is_setting).collect();
+    let settings = Settings::from_entries(&settings)?;
+    let is_from_file = |entry: &Entry| matches!(entry.origin, Origin::File { .. });
+    if settings.command.is_none() && !evaluation.effects.iter().any(is_from_file) {
+        let what = format!("{}: no line in a [uwsgi] section", start.shown_name() + ".ini");
+        return Err(Failure::config(format!(
+            "{what} (the file is empty, or its section has another name)"
+        )));
+    }
+    let file = start.vassal.file();
+    let text = read(&directory.join(OsStr::from_bytes(&file)))?;
+    directives(&text, &file)?;
+    let (plan, warnings) = compile(&evaluation.effects, settings, emperor)?;
+    for warning in evaluation.warnings.iter().chain(&warnings) {
+        start.warn(&warning.to_string());
+    }
+    Ok(plan)
+}
+
+/// The content of a configuration file, which is trusted with root.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let shown = printable(path.as_os_str().as_bytes());
+    read_trusted(path).map_err(|error| Failure::config(format!("{shown}: cannot use it: {error}")))
+}

@@ -1,0 +1,177 @@
+//! What systemd gave this process: the vassal's name, the environment, the descriptors.
+
+use crate::failure::Failure;
+use sd_notify::NotifyState;
+use std::env;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+use vassal_config::name::{Unfit, VassalName, escape, unescape};
+use vassal_sys::journal::{Journal, Priority, line};
+use vassal_sys::memo::{self, Store};
+use vassal_sys::notify::Notifier;
+use vassal_sys::text::{printable, shortened};
+use vassal_sys::{fds, fusectl};
+
+/// An environment: names and values as bytes, in order.
+pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// systemd's own variables, which are for this process and no other.
+const SYSTEMDS: [&[u8]; 13] = [
+    b"NOTIFY_SOCKET",
+    b"WATCHDOG_PID",
+    b"WATCHDOG_USEC",
+    b"LISTEN_PID",
+    b"LISTEN_FDS",
+    b"LISTEN_FDNAMES",
+    b"MAINPID",
+    b"INVOCATION_ID",
+    b"JOURNAL_STREAM",
+    b"SYSTEMD_EXEC_PID",
+    b"CREDENTIALS_DIRECTORY",
+    b"MEMORY_PRESSURE_WATCH",
+    b"MEMORY_PRESSURE_WRITE",
+];
+
+/// The first descriptor that systemd passes (sd_listen_fds(3)).
+const LISTEN_START: RawFd = 3;
+/// How long a failing start waits for systemd to have read what it was told.
+const BARRIER_LIMIT: Duration = Duration::from_secs(5);
+/// The most of a failure that goes into `STATUS=`; the journal has all of it.
+const STATUS_LIMIT: usize = 400;
+
+/// The process as it was started.
+#[derive(Debug)]
+pub struct Start {
+    /// Which vassal.
+    pub vassal: VassalName,
+    /// The environment without systemd's own variables.
+    pub environment: Environment,
+    /// systemd.
+    pub notifier: Notifier,
+    /// journald.
+    pub journal: Journal,
+    /// fusectl, where there is one.
+    pub fusectl: Option<OwnedFd>,
+    /// The time between two keep-alives: a third of `WatchdogSec=`, zero without one.
+    pub keep_alive: Duration,
+    /// What is remembered from earlier starts.
+    pub memo: Store,
+    /// Descriptors from the FD store, by name.
+    pub stored: Vec<(String, OwnedFd)>,
+}
+
+impl Start {
+    /// Takes everything in, and makes sure that nothing else is inherited by anybody.
+    ///
+    /// # Errors
+    /// A name that is no vassal's, or a machine without descriptors or memory.
+    pub fn from_systemd(instance: &[u8]) -> Result<Self, Failure> {
+        let name = unescape(instance);
+        let stored = stored_descriptors()?;
+        fds::cloexec_from(LISTEN_START)?;
+        let address = env::var_os("NOTIFY_SOCKET").map(OsStringExt::into_vec);
+        let notifier = Notifier::connect(address.as_deref())?;
+        let (records, stored): (Vec<_>, Vec<_>) =
+            stored.into_iter().partition(|(name, _)| name == memo::NAME);
+        let memo = match records.into_iter().next() {
+            Some((_, fd)) => Store::inherited(fd),
+            None => new_memo(&notifier)?,
+        };
+        let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit));
+        let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
+        Ok(Self {
+            vassal,
+            environment: environment(),
+            notifier,
+            journal: Journal::connect("vassal-enter"),
+            fusectl: fusectl::connections(),
+            keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
+            memo,
+            stored,
+        })
+    }
+
+    /// The vassal's name for messages.
+    pub fn shown_name(&self) -> String {
+        printable(self.vassal.bytes())
+    }
+
+    /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
+    pub fn tell(&self, failure: &Failure) {
+        tell(&self.notifier, &self.memo, failure);
+        line(Priority::Error, &failure.message);
+    }
+
+    /// Tells that something runs, but not as written.
+    pub fn warn(&self, message: &str) {
+        line(Priority::Warning, message);
+    }
+}
+
+fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
+    let status = shortened(&failure.message, STATUS_LIMIT);
+    // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
+    let told = notifier.send(&[NotifyState::Status(&status)]);
+    let kept = memo.update(|memo| memo.cause = status.clone());
+    // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
+    // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
+    let read = notifier.barrier(BARRIER_LIMIT);
+    for error in [told.err(), kept.err(), read.err()].into_iter().flatten() {
+        line(Priority::Warning, &error.to_string());
+    }
+}
+
+fn new_memo(notifier: &Notifier) -> Result<Store, Failure> {
+    let memo = Store::create()?;
+    notifier.store(memo::NAME, memo.file().as_fd())?;
+    Ok(memo)
+}
+
+fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
+    let shown = printable(instance);
+    Failure::config(match unfit {
+        Unfit::TooLong => format!(
+            "vassal '{}': the name is too long for a unit",
+            shortened(&shown, 80)
+        ),
+        Unfit::Hidden => format!("vassal '{shown}': names that start with a dot are no vassals"),
+        Unfit::NotIni | Unfit::NotAName if instance.contains(&b'/') && !instance.starts_with(b".") => {
+            // systemd turns a plain '-' of an instance's name into '/': the most common way to get here.
+            let dashed: Vec<u8> = instance
+                .iter()
+                .map(|byte| if *byte == b'/' { b'-' } else { *byte })
+                .collect();
+            format!(
+                "there is no vassal '{shown}': a name has no '/'; if its file is '{}.ini', the unit is 'vassal@{}'",
+                printable(&dashed),
+                escape(&dashed)
+            )
+        }
+        Unfit::NotIni | Unfit::NotAName => format!("'{}' is no name of a vassal", shortened(&shown, 80)),
+    })
+}
+
+fn environment() -> Environment {
+    env::vars_os()
+        .map(|(name, value)| (name.into_vec(), value.into_vec()))
+        .filter(|(name, _)| !SYSTEMDS.contains(&name.as_slice()))
+        .collect()
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok()?.parse().ok()
+}
+
+/// The descriptors of the FD store (sd_listen_fds(3)), if they are for this process.
+fn stored_descriptors() -> Result<Vec<(String, OwnedFd)>, Failure> {
+    if number("LISTEN_PID") != Some(u64::from(std::process::id())) {
+        return Ok(Vec::new());
+    }
+    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':').map(str::to_owned);
+    let count = number("LISTEN_FDS").unwrap_or(0) as RawFd;
+    (LISTEN_START..LISTEN_START + count)
+        .map(|fd| Ok((names.next().unwrap_or_default(), fds::adopt(fd)?)))
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! Which numbers the app's user and groups have.
+
+use crate::failure::Failure;
+use nix::unistd::{Gid, Uid};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use vassal_config::identity::{Account, Identity, Named};
+use vassal_sys::creds::Credentials;
+use vassal_sys::passwd::{Accounts, User};
+
+/// Where names are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// The host: /etc/passwd first, then whatever else getent(1) asks (LDAP, sssd, ...).
+    Host,
+    /// The vassal's own root, of which only the files are read: nothing of a tenant's runs as root (ORD-8).
+    OwnRoot,
+}
+
+/// Finds the numbers of `identity`. Unlike in uWSGI a `uid` without `gid` never leaves the app in root's groups: it
+/// gets the user's own (T3 and its row in the compatibility table).
+///
+/// # Errors
+/// A name that does not exist, with its line; a number without an entry and without a group.
+pub fn resolve(identity: &Identity, lookup: Lookup) -> Result<Credentials, Failure> {
+    let accounts = Accounts::read(Path::new("/"));
+    let user = identity
+        .uid
+        .as_ref()
+        .map(|named| user(named, &accounts, lookup))
+        .transpose()?;
+    let gid = match (&identity.gid, &user) {
+        (Some(named), _) => Some(group(named, &accounts, lookup)?),
+        (None, Some((_, Some(user)))) => Some(user.gid),
+        (None, Some((uid, None))) => {
+            let place = identity
+                .uid
+                .as_ref()
+                .map(|(_, origin)| origin.to_string())
+                .unwrap_or_default();
+            let message =
+                format!("user {uid} has no entry in /etc/passwd, so its group is not known (add gid =)");
+            return Err(Failure::config(message).at(&place));
+        }
+        (None, None) => None,
+    };
+    let groups = groups(
+        identity,
+        &accounts,
+        lookup,
+        gid,
+        user.as_ref().and_then(|(_, user)| user.as_ref()),
+    )?;
+    Ok(Credentials {
+        uid: user.map(|(uid, _)| Uid::from_raw(uid)),
+        gid: gid.map(Gid::from_raw),
+        groups,
+    })
+}
+
+/// The supplementary groups: exactly `add-gid` where given, none with `no-initgroups`, else the user's (ORD-9).
+fn groups(
+    identity: &Identity,
+    accounts: &Accounts,
+    lookup: Lookup,
+    gid: Option<u32>,
+    user: Option<&User>,
+) -> Result<Option<Vec<Gid>>, Failure> {
+    if !identity.add_gid.is_empty() {
+        let groups = identity
+            .add_gid
+            .iter()
+            .map(|named| group(named, accounts, lookup).map(Gid::from_raw));
+        return groups.collect::<Result<_, _>>().map(Some);
+    }
+    Ok(match (gid, user) {
+        (None, _) => None,
+        (Some(gid), Some(user)) if !identity.no_initgroups => Some(
+            accounts
+                .groups_of(&user.name, gid)
+                .into_iter()
+                .map(Gid::from_raw)
+                .collect(),
+        ),
+        (Some(_), _) => Some(Vec::new()),
+    })
+}
+
+fn user(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<(u32, Option<User>), Failure> {
+    let (account, origin) = named;
+    let found = match account {
+        Account::Name(name) => accounts.user(name),
+        Account::Number(uid) => accounts.user_of(*uid),
+    };
+    let found = found.or_else(|| ask_host("passwd", account, lookup, |entry| entry_of_user(&entry, account)));
+    match (account, found) {
+        (_, Some(user)) => Ok((user.uid, Some(user))),
+        (Account::Number(uid), None) => Ok((*uid, None)),
+        (Account::Name(_), None) => Err(unknown("user", account, lookup).at(&origin.to_string())),
+    }
+}
+
+fn group(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<u32, Failure> {
+    let (account, origin) = named;
+    match account {
+        Account::Number(gid) => Ok(*gid),
+        Account::Name(name) => accounts
+            .group(name)
+            .or_else(|| {
+                ask_host("group", account, lookup, |entry| {
+                    Accounts::from_text(b"", &entry).group(name)
+                })
+            })
+            .ok_or_else(|| unknown("group", account, lookup).at(&origin.to_string())),
+    }
+}
+
+fn entry_of_user(entry: &[u8], account: &Account) -> Option<User> {
+    let accounts = Accounts::from_text(entry, b"");
+    match account {
+        Account::Name(name) => accounts.user(name),
+        Account::Number(uid) => accounts.user_of(*uid),
+    }
+}
+
+/// getent(1) on the host, for accounts that are in no file.
+fn ask_host<T>(
+    database: &str,
+    account: &Account,
+    lookup: Lookup,
+    parse: impl FnOnce(Vec<u8>) -> Option<T>,
+) -> Option<T> {
+    if lookup == Lookup::OwnRoot {
+        return None;
+    }
+    let mut getent = Command::new("/usr/bin/getent");
+    getent
+        .args(["--", database, &account.to_string()])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    parse(getent.output().ok()?.stdout)
+}
+
+fn unknown(kind: &str, account: &Account, lookup: Lookup) -> Failure {
+    let (file, create) = if kind == "user" {
+        ("passwd", "useradd")
+    } else {
+        ("group", "groupadd")
+    };
+    Failure::config(match lookup {
+        Lookup::Host => format!("there is no {kind} '{account}' (create it: {create} --system {account})"),
+        Lookup::OwnRoot => {
+            format!(
+                "there is no {kind} '{account}' in the vassal's own root (its /etc/{file} counts after pivot_root)"
+            )
+        }
+    })
+}

@@ -1,0 +1,103 @@
+//! Capabilities (capabilities(7)): only what the way down needs.
+
+use crate::error::{Step, SysError};
+use nix::errno::Errno;
+
+/// Drops a capability from the bounding set and lets a process keep none but this one across the change of user.
+pub const SETPCAP: u32 = 8;
+/// Bind ports below 1024, and the rest: the highest capability number that is tried. Kernels know fewer; those above
+/// answer `EINVAL`, which ends the walk.
+const HIGHEST: u32 = 63;
+/// `_LINUX_CAPABILITY_VERSION_3` of capset(2).
+const VERSION_3: u32 = 0x2008_0522;
+
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Sets {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Makes `kept` the permitted and effective set, and empties the inheritable and (by that) the ambient one.
+///
+/// # Errors
+/// `EPERM` when `kept` holds more than the permitted set does.
+pub fn keep_only(kept: &[u32]) -> Result<(), SysError> {
+    let mut sets = [Sets {
+        effective: 0,
+        permitted: 0,
+        inheritable: 0,
+    }; 2];
+    for capability in kept {
+        let half = &mut sets[(capability / 32) as usize];
+        half.permitted |= 1 << (capability % 32);
+        half.effective |= 1 << (capability % 32);
+    }
+    let header = Header {
+        version: VERSION_3,
+        pid: 0,
+    };
+    // SAFETY: header and sets have the layout of capset(2) for version 3 (two halves) and outlive the call; pid 0 is
+    // the caller. nix has no capset.
+    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };
+    Errno::result(result).map(drop).step(|| "reduce the capabilities")
+}
+
+/// Asks that the permitted set survives the next setresuid(2) away from root (`PR_SET_KEEPCAPS`).
+///
+/// # Errors
+/// `EPERM` when `SECBIT_KEEP_CAPS_LOCKED` forbids it.
+pub fn keep_over_setuid() -> Result<(), SysError> {
+    nix::Error::result(prctl(libc::PR_SET_KEEPCAPS, 1))
+        .map(drop)
+        .step(|| "keep CAP_SETPCAP over the change of user")
+}
+
+/// Empties the bounding set, so that no exec can ever gain a capability again. Needs `CAP_SETPCAP`.
+///
+/// # Errors
+/// `EPERM` without `CAP_SETPCAP`.
+pub fn empty_bounding_set() -> Result<(), SysError> {
+    for capability in 0..=HIGHEST {
+        match nix::Error::result(prctl(libc::PR_CAPBSET_DROP, capability as libc::c_ulong)) {
+            Ok(_) => {}
+            Err(Errno::EINVAL) => break,
+            Err(errno) => return Err(SysError::new("empty the capability bounding set", errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Sets `PR_SET_NO_NEW_PRIVS`: from here on no setuid bit and no file capability has an effect.
+///
+/// # Errors
+/// None on any kernel this runs on; reported all the same.
+pub fn no_new_privs() -> Result<(), SysError> {
+    nix::Error::result(prctl(libc::PR_SET_NO_NEW_PRIVS, 1))
+        .map(drop)
+        .step(|| "set no_new_privs")
+}
+
+/// Makes the caller the new parent of its orphaned descendants, as a PID namespace's init is by nature
+/// (`PR_SET_CHILD_SUBREAPER`).
+///
+/// # Errors
+/// None on any kernel this runs on; reported all the same.
+pub fn become_subreaper() -> Result<(), SysError> {
+    nix::Error::result(prctl(libc::PR_SET_CHILD_SUBREAPER, 1))
+        .map(drop)
+        .step(|| "become a subreaper")
+}
+
+fn prctl(option: libc::c_int, argument: libc::c_ulong) -> libc::c_int {
+    let none: libc::c_ulong = 0;
+    // SAFETY: every option used above takes one integer and three zeros and touches no memory of ours.
+    unsafe { libc::prctl(option, argument, none, none, none) }
+}

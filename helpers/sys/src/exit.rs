@@ -1,0 +1,12 @@
+//! The exit codes of the helpers: an interface, documented in vassal-enter(8).
+
+/// The vassal ran and failed, or a hook did: a fault that may pass, so systemd tries again.
+pub const FAILED: u8 = 1;
+/// The command line is wrong (sysexits.h `EX_USAGE`).
+pub const USAGE: u8 = 64;
+/// The kernel refused a step that a correct configuration needs (`EX_OSERR`); tried again.
+pub const OS: u8 = 71;
+/// The configuration is wrong (`EX_CONFIG`): `RestartPreventExitStatus=` keeps systemd from trying again.
+pub const CONFIG: u8 = 78;
+/// The namespaces could not be set up; the number systemd itself uses and prints as `NAMESPACE`.
+pub const NAMESPACE: u8 = 226;

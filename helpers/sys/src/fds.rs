@@ -1,0 +1,92 @@
+//! Descriptors: which exist at the start, which survive an exec.
+
+use crate::error::{Step, SysError};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+/// Makes sure that 0, 1 and 2 are open (on /dev/null where they were not), so that no file opened later becomes
+/// somebody's standard output.
+///
+/// # Errors
+/// When /dev/null cannot be opened.
+pub fn open_standard() -> Result<(), SysError> {
+    loop {
+        let fd = open("/dev/null", OFlag::O_RDWR, Mode::empty())
+            .step(|| "open '/dev/null'")?
+            .into_raw_fd();
+        if fd > 2 {
+            // SAFETY: `fd` was opened one line above and is owned by nobody else; 0 to 2 stay open on purpose.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            return Ok(());
+        }
+    }
+}
+
+/// Marks every descriptor from `first` on close-on-exec (close_range(2) with `CLOSE_RANGE_CLOEXEC`).
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.9, `EINVAL` before 5.11.
+pub fn cloexec_from(first: RawFd) -> Result<(), SysError> {
+    // SAFETY: only a flag of descriptors changes; no descriptor is closed behind an owner's back. nix has no
+    // close_range.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first as u32,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    Errno::result(result)
+        .map(drop)
+        .step(|| "mark inherited descriptors close-on-exec")
+}
+
+/// Lets `fd` survive the next exec, and only that: the flag belongs to this descriptor alone.
+///
+/// # Errors
+/// None for a valid descriptor.
+pub fn keep_over_exec(fd: BorrowedFd<'_>) -> Result<(), SysError> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))
+        .map(drop)
+        .step(|| "keep a descriptor over exec")
+}
+
+/// Takes over a descriptor that another process image left open under a known number (the FD store, the handoff).
+///
+/// # Errors
+/// `EBADF` when the number is not open.
+pub fn adopt(number: RawFd) -> Result<OwnedFd, SysError> {
+    if number < 3 {
+        return Err(SysError::new(
+            format!("take over descriptor {number}"),
+            Errno::EBADF,
+        ));
+    }
+    // SAFETY: the number comes from the process that made this image and is open (fcntl says so below, and closes
+    // nothing if it is not); each number is adopted once, by the one parser of the message that carries it.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
+        .step(|| format!("take over descriptor {number}"))?;
+    // SAFETY: as above; ownership passes to the caller here.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// A copy of `fd` with exactly the number `number`, which survives exec (dup2(2)); what was open there is closed.
+///
+/// # Errors
+/// `EBUSY`, `EMFILE` as dup3(2) says.
+pub fn place_at(fd: impl AsFd, number: RawFd) -> Result<(), SysError> {
+    use std::os::fd::AsRawFd;
+    if fd.as_fd().as_raw_fd() == number {
+        return keep_over_exec(fd.as_fd());
+    }
+    // SAFETY: the target number is one the caller does not own as an OwnedFd (it places descriptors of the next
+    // image, right before exec), so nobody's descriptor is closed behind its back.
+    let result = unsafe { libc::dup2(fd.as_fd().as_raw_fd(), number) };
+    Errno::result(result)
+        .map(drop)
+        .step(|| format!("place a descriptor at {number}"))
+}

@@ -1,0 +1,431 @@
+//! What `vassal-enter` leaves to `vassal-watchdog` over exec: a plain record in a memfd, whose number is the
+//! watchdog's only argument. Both ends are one build; the first field says so.
+
+use crate::error::{Step, SysError};
+use crate::fds;
+use crate::mountinfo::Mount;
+use nix::errno::Errno;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+const VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
+
+/// A mountpoint to watch, and what was mounted there when the app was started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The mount itself; its `mountpoint` is the path with all links resolved.
+    pub mount: Mount,
+    /// The `mountpoint-check` line, as `user001.ini:10`.
+    pub origin: String,
+}
+
+/// How the payload says that it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// uWSGI sends byte 5 on its Emperor socket.
+    Emperor,
+    /// `READY=1` on a notification socket of the watchdog's.
+    Notify,
+    /// A connection to this address (`IP:PORT` or a path) is accepted.
+    Connect(String),
+    /// It was started.
+    Started,
+}
+
+/// Descriptors by number, all open in the next program. `None` where there is nothing to leave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Descriptors {
+    /// Connected to systemd's notify socket.
+    pub notify: Option<RawFd>,
+    /// Connected to journald.
+    pub journal: Option<RawFd>,
+    /// /sys/fs/fuse/connections.
+    pub fusectl: Option<RawFd>,
+    /// The restart record.
+    pub memo: Option<RawFd>,
+    /// The read end of the hooks' log, where a background process still holds the other.
+    pub log: Option<RawFd>,
+    /// Our end of uWSGI's Emperor socket.
+    pub emperor: Option<RawFd>,
+    /// Our end of the socket that configurations are pushed through.
+    pub config: Option<RawFd>,
+    /// The configuration as it was pushed, for uWSGI to ask for again.
+    pub pushed: Option<RawFd>,
+    /// The notification socket of a payload that has one ([`Readiness::Notify`]).
+    pub payload_notify: Option<RawFd>,
+    /// A private proc of this PID namespace.
+    pub proc: Option<RawFd>,
+    /// The program of `vassal-enter`, to run the atexit hooks with, and the record it reads them from.
+    pub enter: Option<RawFd>,
+    /// See `enter`.
+    pub atexit: Option<RawFd>,
+}
+
+/// Everything the watchdog knows of its vassal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handoff {
+    /// The vassal's name, for messages.
+    pub vassal: String,
+    /// The unit's name, for the journal.
+    pub unit: String,
+    /// The payload's process id, as the watchdog sees it.
+    pub payload: i32,
+    /// The first words of the payload's command, for messages.
+    pub command: String,
+    /// What is probably wrong if uWSGI finds no app; empty when nothing is known.
+    pub app_hint: String,
+    /// Whether the watchdog is the init of a PID namespace, so that every process it can see is the vassal's.
+    pub is_init: bool,
+    /// Whether the mounts are the vassal's own, so that they may be unmounted at the end.
+    pub owns_mounts: bool,
+    /// FUSE mounts that were there before the vassal: never touched.
+    pub foreign: Vec<u32>,
+    /// The mountpoints to watch.
+    pub watched: Vec<Watched>,
+    /// How the payload says that it serves.
+    pub readiness: Readiness,
+    /// The signal that stops a payload that is not uWSGI.
+    pub stop_signal: i32,
+    /// How long the payload may take to stop before it is killed.
+    pub stop_limit: Duration,
+    /// How long the atexit hooks may take, all together.
+    pub atexit_limit: Duration,
+    /// The time between two probes of a mountpoint.
+    pub interval: Duration,
+    /// How long a mountpoint may hang unnoticed.
+    pub deadline: Duration,
+    /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
+    pub keep_alive: Duration,
+    /// The descriptors.
+    pub fds: Descriptors,
+}
+
+impl Handoff {
+    /// Writes the record into a memfd.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENOMEM`.
+    pub fn store(&self) -> Result<OwnedFd, SysError> {
+        let mut writer = Writer::default();
+        writer.bytes(VERSION);
+        writer
+            .bytes(self.vassal.as_bytes())
+            .number(self.payload)
+            .bytes(self.command.as_bytes());
+        writer.bytes(self.app_hint.as_bytes()).bytes(self.unit.as_bytes());
+        writer
+            .number(i32::from(self.is_init))
+            .number(i32::from(self.owns_mounts));
+        writer.list(&self.foreign, |writer, id| {
+            writer.number(*id as i32);
+        });
+        writer.list(&self.watched, write_watched);
+        let (kind, address) = match &self.readiness {
+            Readiness::Emperor => (0, ""),
+            Readiness::Notify => (1, ""),
+            Readiness::Connect(address) => (2, address.as_str()),
+            Readiness::Started => (3, ""),
+        };
+        writer.number(kind).bytes(address.as_bytes());
+        writer.number(self.stop_signal);
+        for limit in [
+            self.stop_limit,
+            self.atexit_limit,
+            self.interval,
+            self.deadline,
+            self.keep_alive,
+        ] {
+            writer.number(limit.as_millis().min(i32::MAX as u128) as i32);
+        }
+        self.fds.numbers().iter().for_each(|fd| {
+            writer.number(fd.unwrap_or(-1));
+        });
+        writer.into_memfd()
+    }
+
+    /// Reads the record back from descriptor `number` and marks every descriptor it names close-on-exec again.
+    ///
+    /// # Errors
+    /// `EINVAL` when the record is not from this build's `vassal-enter`.
+    pub fn load(number: RawFd) -> Result<Self, SysError> {
+        let handoff = Self::read(&mut Reader::from_memfd(number)?)
+            .ok_or_else(|| SysError::new("read what vassal-enter left", Errno::EINVAL))?;
+        fds::cloexec_from(3)?;
+        Ok(handoff)
+    }
+
+    fn read(reader: &mut Reader) -> Option<Self> {
+        (reader.bytes()? == VERSION).then_some(())?;
+        Some(Self {
+            vassal: reader.text()?,
+            payload: reader.number()?,
+            command: reader.text()?,
+            app_hint: reader.text()?,
+            unit: reader.text()?,
+            is_init: reader.number()? != 0,
+            owns_mounts: reader.number()? != 0,
+            foreign: reader.list(|reader| reader.number().map(|id| id as u32))?,
+            watched: reader.list(read_watched)?,
+            readiness: match (reader.number()?, reader.text()?) {
+                (0, _) => Readiness::Emperor,
+                (1, _) => Readiness::Notify,
+                (2, address) => Readiness::Connect(address),
+                _ => Readiness::Started,
+            },
+            stop_signal: reader.number()?,
+            stop_limit: reader.milliseconds()?,
+            atexit_limit: reader.milliseconds()?,
+            interval: reader.milliseconds()?,
+            deadline: reader.milliseconds()?,
+            keep_alive: reader.milliseconds()?,
+            fds: Descriptors::read(reader)?,
+        })
+    }
+}
+
+impl Descriptors {
+    fn numbers(&self) -> [Option<RawFd>; 12] {
+        let Self {
+            notify,
+            journal,
+            fusectl,
+            memo,
+            log,
+            emperor,
+            config,
+            pushed,
+            payload_notify,
+            proc,
+            enter,
+            atexit,
+        } = self;
+        [
+            *notify,
+            *journal,
+            *fusectl,
+            *memo,
+            *log,
+            *emperor,
+            *config,
+            *pushed,
+            *payload_notify,
+            *proc,
+            *enter,
+            *atexit,
+        ]
+    }
+
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let mut next = || reader.number().map(|fd| (fd >= 0).then_some(fd));
+        Some(Self {
+            notify: next()?,
+            journal: next()?,
+            fusectl: next()?,
+            memo: next()?,
+            log: next()?,
+            emperor: next()?,
+            config: next()?,
+            pushed: next()?,
+            payload_notify: next()?,
+            proc: next()?,
+            enter: next()?,
+            atexit: next()?,
+        })
+    }
+}
+
+fn write_watched(writer: &mut Writer, watched: &Watched) {
+    let Mount {
+        id,
+        parent,
+        major,
+        minor,
+        mountpoint,
+        fstype,
+        owner,
+    } = &watched.mount;
+    for word in [*id, *parent, *major, *minor, owner.0, owner.1] {
+        writer.number(word as i32);
+    }
+    writer
+        .bytes(mountpoint)
+        .bytes(fstype)
+        .bytes(watched.origin.as_bytes());
+}
+
+fn read_watched(reader: &mut Reader) -> Option<Watched> {
+    let mut word = || reader.number().map(|word| word as u32);
+    let (id, parent, major, minor, uid, gid) = (word()?, word()?, word()?, word()?, word()?, word()?);
+    let (mountpoint, fstype) = (reader.bytes()?, reader.bytes()?);
+    let mount = Mount {
+        id,
+        parent,
+        major,
+        minor,
+        mountpoint,
+        fstype,
+        owner: (uid, gid),
+    };
+    Some(Watched {
+        mount,
+        origin: reader.text()?,
+    })
+}
+
+/// Fields one after the other: a number is four bytes, a text its length and its bytes, a list its count and its
+/// items.
+#[derive(Debug, Default)]
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Adds a number.
+    pub fn number(&mut self, number: i32) -> &mut Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    /// Adds bytes of any length.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.number(bytes.len() as i32).0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Adds a list, each item by `each`.
+    pub fn list<T>(&mut self, items: &[T], each: impl Fn(&mut Self, &T)) -> &mut Self {
+        self.number(items.len() as i32);
+        items.iter().for_each(|item| each(self, item));
+        self
+    }
+
+    /// The record in a memfd, read from its beginning by [`Reader::from_memfd`].
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENOMEM`.
+    pub fn into_memfd(self) -> Result<OwnedFd, SysError> {
+        let step = || "write a record for the next program";
+        let mut file = File::from(memfd_create(c"vassal-handoff", MFdFlags::MFD_CLOEXEC).step(step)?);
+        file.write_all(&self.0).step(step)?;
+        Ok(file.into())
+    }
+}
+
+/// The other end of [`Writer`]; every function gives `None` at a record that ends too early.
+#[derive(Debug)]
+pub struct Reader {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Reader {
+    /// Reads the record in descriptor `number`, which is closed.
+    ///
+    /// # Errors
+    /// `EBADF` when nothing is open there, what else read(2) says.
+    pub fn from_memfd(number: RawFd) -> Result<Self, SysError> {
+        let step = || format!("read the record in descriptor {number}");
+        let mut file = File::from(fds::adopt(number)?);
+        let mut bytes = Vec::new();
+        file.rewind().step(step)?;
+        file.read_to_end(&mut bytes).step(step)?;
+        Ok(Self { bytes, at: 0 })
+    }
+
+    /// The next number.
+    pub fn number(&mut self) -> Option<i32> {
+        let bytes = self.bytes.get(self.at..self.at + 4)?;
+        self.at += 4;
+        bytes.try_into().ok().map(i32::from_le_bytes)
+    }
+
+    /// The next bytes.
+    pub fn bytes(&mut self) -> Option<Vec<u8>> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let bytes = self.bytes.get(self.at..self.at.checked_add(length)?)?.to_vec();
+        self.at += length;
+        Some(bytes)
+    }
+
+    /// The next bytes, which are UTF-8.
+    pub fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?).ok()
+    }
+
+    /// The next list, each item by `each`.
+    pub fn list<T>(&mut self, each: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.number()?;
+        (0..count).map(|_| each(self)).collect()
+    }
+
+    fn milliseconds(&mut self) -> Option<Duration> {
+        Some(Duration::from_millis(u64::try_from(self.number()?).ok()?))
+    }
+}
+
+/// The number of a descriptor that is left to the next program: it survives the exec from here on. It is borrowed,
+/// and must stay open until then.
+///
+/// # Errors
+/// None for a valid descriptor.
+pub fn leave(fd: Option<BorrowedFd<'_>>) -> Result<Option<RawFd>, SysError> {
+    let Some(fd) = fd else { return Ok(None) };
+    fds::keep_over_exec(fd)?;
+    Ok(Some(fd.as_raw_fd()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::IntoRawFd;
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let mount = Mount {
+            id: 40,
+            parent: 21,
+            major: 0,
+            minor: 51,
+            mountpoint: b"/app".to_vec(),
+            fstype: b"fuse.fuse-zip".to_vec(),
+            owner: (20001, 20002),
+        };
+        let handoff = Handoff {
+            vassal: "user001".into(),
+            unit: "vassal@user001.service".into(),
+            payload: 7,
+            command: "uwsgi".into(),
+            app_hint: "u.ini:2: no plugin".into(),
+            is_init: true,
+            owns_mounts: true,
+            foreign: vec![3, 4],
+            watched: vec![Watched {
+                mount,
+                origin: "user001.ini:10".into(),
+            }],
+            readiness: Readiness::Connect("127.0.0.1:80".into()),
+            stop_signal: 15,
+            stop_limit: Duration::from_secs(30),
+            atexit_limit: Duration::from_secs(10),
+            interval: Duration::from_millis(1000),
+            deadline: Duration::from_millis(3000),
+            keep_alive: Duration::ZERO,
+            fds: Descriptors {
+                emperor: Some(9),
+                ..Descriptors::default()
+            },
+        };
+        let number = handoff.store().unwrap().into_raw_fd();
+        let read = Handoff::read(&mut Reader::from_memfd(number).unwrap());
+        assert_eq!(read, Some(handoff));
+    }
+
+    #[test]
+    fn a_record_that_ends_too_early_is_no_record() {
+        let mut writer = Writer::default();
+        writer.bytes(VERSION).bytes(b"user001");
+        let number = writer.into_memfd().unwrap().into_raw_fd();
+        assert_eq!(Handoff::read(&mut Reader::from_memfd(number).unwrap()), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! The Emperor's side of uWSGI's sockets: one-byte messages (EMP-17), and configurations pushed with a header (D4).
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
+
+/// The byte that stops uWSGI.
+const STOP: u8 = 0;
+
+/// What uWSGI says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// Byte 5: it accepts requests.
+    Accepting,
+    /// Byte 2: it wants its configuration again, to reload in place.
+    WantsConfiguration,
+    /// Byte 22: it wants to be stopped.
+    WantsStop,
+    /// Everything else: spawned, loyal, heartbeat, and what is not known.
+    Other,
+}
+
+/// What the byte means.
+pub fn meaning(byte: u8) -> Message {
+    match byte {
+        2 => Message::WantsConfiguration,
+        5 => Message::Accepting,
+        22 => Message::WantsStop,
+        _ => Message::Other,
+    }
+}
+
+/// The sockets to a uWSGI.
+#[derive(Debug)]
+pub struct Uwsgi {
+    emperor: Option<OwnedFd>,
+    config: File,
+    pushed: File,
+}
+
+impl Uwsgi {
+    /// The sockets, and what was pushed through the second one.
+    pub fn new(emperor: OwnedFd, config: OwnedFd, pushed: OwnedFd) -> Self {
+        Self {
+            emperor: Some(emperor),
+            config: config.into(),
+            pushed: pushed.into(),
+        }
+    }
+
+    /// The socket to wait on, until uWSGI closes it.
+    pub fn socket(&self) -> Option<&OwnedFd> {
+        self.emperor.as_ref()
+    }
+
+    /// What has been said, without waiting.
+    pub fn messages(&mut self) -> Vec<Message> {
+        let mut bytes = [0; 64];
+        let Some(emperor) = &self.emperor else {
+            return Vec::new();
+        };
+        match recv(emperor.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
+            Ok(length @ 1..) => bytes[..length].iter().copied().map(meaning).collect(),
+            Err(Errno::EAGAIN | Errno::EINTR) => Vec::new(),
+            // The other end is closed: uWSGI is ending, and its process will be reaped.
+            Ok(0) | Err(_) => {
+                self.emperor = None;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Pushes the configuration once more.
+    ///
+    /// # Errors
+    /// When uWSGI does not take it; it never waits for that.
+    pub fn push_again(&mut self) -> Result<(), SysError> {
+        let step = || "push the configuration again";
+        let length = self.pushed.metadata().step(step)?.len();
+        let mut message = vec![0; length as usize];
+        self.pushed.read_exact_at(&mut message, 0).step(step)?;
+        let sent = send(
+            self.config.as_raw_fd(),
+            &message,
+            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+        );
+        match sent.step(step)? {
+            sent if sent == message.len() => Ok(()),
+            _ => Err(SysError::new(step(), Errno::EMSGSIZE)),
+        }
+    }
+
+    /// Asks uWSGI to stop; `false` when nobody hears it.
+    pub fn stop(&self) -> bool {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        self.emperor
+            .as_ref()
+            .is_some_and(|emperor| send(emperor.as_raw_fd(), &[STOP], flags).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    use std::io::Read;
+    use std::io::Write;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(
+            AddressFamily::Unix,
+            SockType::Stream,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .unwrap()
+    }
+
+    fn uwsgi() -> (Uwsgi, File, File) {
+        let ((emperor, theirs), (config, config_theirs)) = (pair(), pair());
+        let mut pushed = tempfile();
+        pushed.write_all(b"s\x03\0\0abc").unwrap();
+        (
+            Uwsgi::new(emperor, config, pushed.into()),
+            theirs.into(),
+            config_theirs.into(),
+        )
+    }
+
+    fn tempfile() -> File {
+        nix::sys::memfd::memfd_create(c"test", nix::sys::memfd::MFdFlags::empty())
+            .unwrap()
+            .into()
+    }
+
+    #[test]
+    fn bytes_are_messages_and_a_closed_socket_is_silent() {
+        let (mut uwsgi, mut theirs, _config) = uwsgi();
+        assert_eq!(uwsgi.messages(), []);
+        theirs.write_all(&[1, 5, 2, 99]).unwrap();
+        let expected = [
+            Message::Other,
+            Message::Accepting,
+            Message::WantsConfiguration,
+            Message::Other,
+        ];
+        assert_eq!(uwsgi.messages(), expected);
+        assert!(uwsgi.stop());
+        drop(theirs);
+        assert_eq!(uwsgi.messages(), []);
+        assert!(uwsgi.socket().is_none() && !uwsgi.stop());
+    }
+
+    #[test]
+    fn the_configuration_is_pushed_as_often_as_it_is_wanted() {
+        let (mut uwsgi, _theirs, mut config) = uwsgi();
+        uwsgi.push_again().unwrap();
+        uwsgi.push_again().unwrap();
+        let mut bytes = [0; 14];
+        config.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"s\x03\0\0abcs\x03\0\0abc");
+    }
+}

@@ -1,0 +1,37 @@
+//! vassal-watchdog: PID 1 of a vassal's namespaces and systemd's main process. It reaps, watches the mountpoints, says
+//! to systemd how things are, and ends everything in order.
+#![forbid(unsafe_code)]
+
+mod emperor_protocol;
+mod judge;
+mod mountpoint;
+mod payload_notify;
+mod probe;
+mod reaper;
+mod report;
+mod stop;
+mod vassal;
+
+use std::process::ExitCode;
+use vassal::Vassal;
+use vassal_sys::exit;
+use vassal_sys::handoff::Handoff;
+use vassal_sys::journal::{Priority, line};
+
+fn main() -> ExitCode {
+    let number = std::env::args().nth(1).and_then(|number| number.parse().ok());
+    let Some(number) = number else {
+        eprintln!("usage: vassal-watchdog RECORD (started by vassal-enter, see vassal-watchdog(8))");
+        return ExitCode::from(exit::USAGE);
+    };
+    let ended = Handoff::load(number)
+        .and_then(Vassal::take_over)
+        .and_then(Vassal::watch);
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            line(Priority::Error, &error.to_string());
+            ExitCode::from(exit::OS)
+        }
+    }
+}

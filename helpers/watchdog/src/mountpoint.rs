@@ -1,0 +1,228 @@
+//! One watched mountpoint: when it is asked, what it last said.
+
+use crate::judge::{Verdict, judge_answer, judge_silence};
+use crate::probe::{Probe, Question};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use vassal_sys::SysError;
+use vassal_sys::handoff::Watched;
+use vassal_sys::text::printable;
+
+/// The rhythm of the probes.
+#[derive(Debug, Clone, Copy)]
+pub struct Rhythm {
+    /// The time between two probes.
+    pub interval: Duration,
+    /// How long a probe may stay without an answer: what the deadline leaves, so that a hang that begins right after
+    /// an answer is still told by the deadline.
+    pub patience: Duration,
+}
+
+/// A mountpoint and its probes.
+#[derive(Debug)]
+pub struct Mountpoint {
+    /// What is expected there.
+    pub watched: Watched,
+    rhythm: Rhythm,
+    probe: Option<Probe>,
+    answered: Option<(Instant, Duration)>,
+    due: Instant,
+    /// Something happened while a probe was out, which may have had its answer before that.
+    is_doubted: bool,
+}
+
+impl Mountpoint {
+    /// A mountpoint that is asked at once.
+    pub fn new(watched: Watched, rhythm: Rhythm) -> Self {
+        Self {
+            watched,
+            rhythm,
+            probe: None,
+            answered: None,
+            due: Instant::now(),
+            is_doubted: false,
+        }
+    }
+
+    /// The mountpoint's path for messages.
+    pub fn shown_path(&self) -> String {
+        printable(&self.watched.mount.mountpoint)
+    }
+
+    /// Whether it has ever answered.
+    pub fn has_answered(&self) -> bool {
+        self.answered.is_some()
+    }
+
+    /// Has it asked now, whatever the rhythm says: something has happened that may concern it.
+    pub fn ask_now(&mut self) {
+        self.due = Instant::now();
+        self.is_doubted = self.probe.is_some();
+    }
+
+    /// When it wants to be looked at again.
+    pub fn next(&self) -> Instant {
+        match &self.probe {
+            Some(probe) => probe.since + self.rhythm.patience,
+            None => self.due,
+        }
+    }
+
+    /// Sends a probe when one is due, or judges the one that has had its time.
+    ///
+    /// # Errors
+    /// When no probe can be sent.
+    pub fn tick(&mut self, proc: &OwnedFd) -> Result<Option<Verdict>, SysError> {
+        let now = Instant::now();
+        match &mut self.probe {
+            None if now >= self.due => {
+                self.probe = Some(Probe::send(Question::Answers(&self.watched.mount))?);
+                Ok(None)
+            }
+            Some(probe) if probe.age() >= self.rhythm.patience => {
+                let verdict = judge_silence(probe.state(proc));
+                // No evidence: it gets the time again in which it could not run.
+                probe.since = now;
+                Ok(verdict)
+            }
+            None | Some(_) => Ok(None),
+        }
+    }
+
+    /// Gives a probe that is out the time `stall` again, in which nothing on this machine ran.
+    pub fn forgive(&mut self, stall: Duration) {
+        if let Some(probe) = &mut self.probe {
+            probe.since += stall;
+        }
+    }
+
+    /// Takes the answer of process `pid`, if that is the probe of this mountpoint.
+    pub fn take_answer(&mut self, pid: nix::unistd::Pid, code: Option<i32>) -> Answer {
+        if self.probe.as_ref().is_none_or(|probe| probe.pid != pid) {
+            return Answer::NotMine;
+        }
+        let age = self.probe.take().map(|probe| probe.age()).unwrap_or_default();
+        let now = Instant::now();
+        self.due = if std::mem::take(&mut self.is_doubted) {
+            now
+        } else {
+            now + self.rhythm.interval
+        };
+        match code.map(judge_answer) {
+            // Killed by somebody: no evidence, asked again.
+            None => self.due = now,
+            Some(Some(verdict)) => return Answer::Bad(verdict),
+            Some(None) => self.answered = Some((now, age)),
+        }
+        Answer::Good
+    }
+
+    /// The mountpoint in a status line: `/app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us)`.
+    pub fn sentence(&self) -> String {
+        let path = self.shown_path();
+        let fstype = printable(&self.watched.mount.fstype);
+        match self.answered {
+            None => format!("{path} not yet probed ({fstype})"),
+            Some((when, took)) => {
+                let (ago, took) = (when.elapsed().as_secs_f32(), took.as_micros());
+                format!("{path} healthy ({fstype}, probed {ago:.1} s ago, {took} us)")
+            }
+        }
+    }
+}
+
+/// What the end of a process means for a mountpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It was not this mountpoint's probe.
+    NotMine,
+    /// The filesystem answered, or the probe was lost without evidence.
+    Good,
+    /// The filesystem is not well.
+    Bad(Verdict),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::unistd::Pid;
+    use vassal_sys::mountinfo::Mount;
+
+    fn mountpoint() -> Mountpoint {
+        let mount = Mount {
+            id: 1,
+            parent: 0,
+            major: 0,
+            minor: 2,
+            mountpoint: b"/app".to_vec(),
+            fstype: b"fuse.x".to_vec(),
+            owner: (0, 0),
+        };
+        let watched = Watched {
+            mount,
+            origin: "u.ini:10".into(),
+        };
+        let rhythm = Rhythm {
+            interval: Duration::from_secs(1),
+            patience: Duration::from_secs(2),
+        };
+        Mountpoint::new(watched, rhythm)
+    }
+
+    #[test]
+    fn an_answer_puts_the_next_question_off_by_the_interval() {
+        let mut mountpoint = mountpoint();
+        mountpoint.probe = Some(Probe {
+            pid: Pid::from_raw(77),
+            since: Instant::now(),
+        });
+        assert_eq!(
+            mountpoint.take_answer(Pid::from_raw(78), Some(0)),
+            Answer::NotMine
+        );
+        assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
+        assert!(mountpoint.has_answered() && mountpoint.next() > Instant::now());
+        assert!(
+            mountpoint
+                .sentence()
+                .starts_with("/app healthy (fuse.x, probed 0.0 s ago, ")
+        );
+    }
+
+    #[test]
+    fn a_probe_that_was_killed_is_sent_again_at_once() {
+        let mut mountpoint = mountpoint();
+        mountpoint.probe = Some(Probe {
+            pid: Pid::from_raw(77),
+            since: Instant::now(),
+        });
+        assert_eq!(mountpoint.take_answer(Pid::from_raw(77), None), Answer::Good);
+        assert!(!mountpoint.has_answered() && mountpoint.next() <= Instant::now());
+    }
+
+    #[test]
+    fn an_answer_from_before_a_sign_is_asked_for_again() {
+        let mut mountpoint = mountpoint();
+        mountpoint.probe = Some(Probe {
+            pid: Pid::from_raw(77),
+            since: Instant::now(),
+        });
+        mountpoint.ask_now();
+        assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
+        assert!(mountpoint.next() <= Instant::now());
+    }
+
+    #[test]
+    fn an_errno_is_a_verdict() {
+        let mut mountpoint = mountpoint();
+        mountpoint.probe = Some(Probe {
+            pid: Pid::from_raw(77),
+            since: Instant::now(),
+        });
+        let dead = Verdict::Dead(nix::errno::Errno::ENOTCONN);
+        assert_eq!(
+            mountpoint.take_answer(Pid::from_raw(77), Some(107)),
+            Answer::Bad(dead)
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! Disposable processes: each asks one question that may block for ever, and its exit code is the answer. The
+//! watchdog itself never touches a filesystem that it watches (ARCHITECTURE D8).
+
+use nix::errno::Errno;
+use nix::sys::statfs::statfs;
+use nix::unistd::{Gid, Pid, Uid};
+use std::ffi::OsStr;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use vassal_sys::clone::{Side, fork};
+use vassal_sys::creds::{Credentials, Keep, become_user};
+use vassal_sys::mountinfo::Mount;
+use vassal_sys::{SysError, mounts, signals};
+
+/// What a process is sent to find out.
+#[derive(Debug, Clone, Copy)]
+pub enum Question<'a> {
+    /// Whether the filesystem at a mountpoint answers statfs(2), asked as its owner: for anyone else the kernel may
+    /// answer without asking the daemon, and says that all is well (MPC-8).
+    Answers(&'a Mount),
+    /// Whether a connection to this address is accepted.
+    Accepts(&'a str),
+}
+
+/// A process that is out to ask.
+#[derive(Debug)]
+pub struct Probe {
+    /// Its process id.
+    pub pid: Pid,
+    /// When it was sent.
+    pub since: Instant,
+}
+
+impl Probe {
+    /// Sends a process.
+    ///
+    /// # Errors
+    /// `EAGAIN` at a limit of processes.
+    pub fn send(question: Question<'_>) -> Result<Self, SysError> {
+        let since = Instant::now();
+        match fork()? {
+            Side::Parent(pid) => Ok(Self { pid, since }),
+            Side::Child => std::process::exit(ask(question).err().map_or(0, |errno| errno as i32)),
+        }
+    }
+
+    /// How long it has been out.
+    pub fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Its state as proc tells it (`S`, `D`, `R`, `T`, ...); `None` when it has ended.
+    pub fn state(&self, proc: &OwnedFd) -> Option<u8> {
+        let mut text = String::new();
+        mounts::open_below(proc, &format!("{}/stat", self.pid))
+            .ok()?
+            .read_to_string(&mut text)
+            .ok()?;
+        // The state follows the name, which is in parentheses and may hold any character (proc_pid_stat(5)).
+        text.rsplit_once(") ")?.1.bytes().next()
+    }
+}
+
+fn ask(question: Question<'_>) -> Result<(), Errno> {
+    signals::reset().map_err(|error| error.errno)?;
+    match question {
+        Question::Answers(mount) => {
+            let (uid, gid) = (Uid::from_raw(mount.owner.0), Gid::from_raw(mount.owner.1));
+            let owner = Credentials {
+                uid: Some(uid),
+                gid: Some(gid),
+                groups: Some(Vec::new()),
+            };
+            become_user(&owner, Keep::Nothing).map_err(|error| error.errno)?;
+            statfs(Path::new(OsStr::from_bytes(&mount.mountpoint))).map(drop)
+        }
+        Question::Accepts(address) => connect_to(address),
+    }
+}
+
+fn connect_to(address: &str) -> Result<(), Errno> {
+    let connected = match address.parse::<SocketAddr>() {
+        Ok(address) => TcpStream::connect(address).map(drop),
+        Err(_) => UnixStream::connect(address).map(drop),
+    };
+    connected.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))
+}

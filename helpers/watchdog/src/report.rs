@@ -1,0 +1,167 @@
+//! What the watchdog says, and to whom: systemd, the journal, and the next start.
+
+use crate::judge::Verdict;
+use crate::mountpoint::Mountpoint;
+use sd_notify::NotifyState;
+use std::time::Duration;
+use vassal_sys::journal::{Event, Journal, Priority, line};
+use vassal_sys::memo::{SETTLED, Store};
+use vassal_sys::notify::Notifier;
+use vassal_sys::text::shortened;
+
+/// A vassal serves (units/vassal.catalog).
+const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
+/// A vassal's app has ended by itself.
+const APP_ENDED: &str = "e9cbe4dd51554c349c33af94ff46dad2";
+/// The most that is put into one status line.
+const STATUS_LIMIT: usize = 1000;
+/// A vassal whose mountpoint fails this long after it was ready has not failed to start: that was the daemon's fault
+/// and not the configuration's, and the next start comes at once.
+const PROVEN: Duration = Duration::from_secs(1);
+
+/// The three listeners.
+#[derive(Debug)]
+pub struct Reporter {
+    /// The vassal's name.
+    pub vassal: String,
+    /// The unit's name.
+    pub unit: String,
+    /// systemd.
+    pub notifier: Notifier,
+    /// journald.
+    pub journal: Journal,
+    /// The restart record.
+    pub memo: Option<Store>,
+}
+
+impl Reporter {
+    /// Says to systemd that the vassal serves.
+    pub fn ready(&self, mountpoints: &[Mountpoint]) {
+        let status = self.status(mountpoints);
+        self.notify(&[
+            NotifyState::Ready,
+            NotifyState::Status(&status),
+            NotifyState::Watchdog,
+        ]);
+        self.event(
+            Priority::Notice,
+            SERVING,
+            &format!("{}: {status}", self.vassal),
+            &[],
+        );
+    }
+
+    /// Keeps systemd's own watchdog quiet, and the status line fresh.
+    pub fn keep_alive(&self, mountpoints: &[Mountpoint]) {
+        let status = self.status(mountpoints);
+        self.notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+    }
+
+    /// The vassal stops, and systemd is to wait for at most `limit`, whatever its unit says.
+    pub fn stopping(&self, command: &str, limit: Duration) {
+        let status = format!("stopping; waiting for {command}");
+        let limit = u32::try_from(limit.as_micros()).unwrap_or(u32::MAX);
+        self.notify(&[
+            NotifyState::Stopping,
+            NotifyState::Status(&status),
+            NotifyState::ExtendTimeoutUsec(limit),
+        ]);
+    }
+
+    /// A status line before the vassal serves.
+    pub fn status_is(&self, status: &str) {
+        self.notify(&[NotifyState::Status(status)]);
+    }
+
+    /// The vassal has run long enough for its next failure to be a first one.
+    pub fn settled(&self) {
+        self.remember(|memo| memo.attempts = 0);
+    }
+
+    /// A mountpoint is lost: tells everybody, and has systemd kill and restart the unit.
+    pub fn verdict(&self, mountpoint: &Mountpoint, verdict: Verdict, ready_for: Option<Duration>) {
+        let path = mountpoint.shown_path();
+        let cause = format!("{path} {verdict}");
+        let line = format!("{}: mountpoint-check: {cause}", mountpoint.watched.origin);
+        self.ended(&cause, ready_for.is_some_and(|time| time >= PROVEN));
+        let errno = match verdict {
+            Verdict::Dead(errno) => (errno as i32).to_string(),
+            Verdict::Hung | Verdict::Gone | Verdict::Replaced => String::new(),
+        };
+        let fields = [
+            ("VASSAL_MOUNTPOINT", path.as_str()),
+            ("VASSAL_VERDICT", verdict.word()),
+            ("ERRNO", &errno),
+        ];
+        let fields = if errno.is_empty() {
+            &fields[..2]
+        } else {
+            &fields[..]
+        };
+        self.event(Priority::Error, verdict.message_id(), &line, fields);
+        self.notify(&[NotifyState::Status(&cause), NotifyState::WatchdogTrigger]);
+    }
+
+    /// The app has ended by itself.
+    pub fn app_ended(&self, message: &str, ready_for: Option<Duration>) {
+        self.ended(message, ready_for.is_some_and(|time| time >= SETTLED));
+        self.event(
+            Priority::Error,
+            APP_ENDED,
+            &format!("{}: {message}", self.vassal),
+            &[],
+        );
+        self.status_is(message);
+    }
+
+    fn ended(&self, cause: &str, was_running: bool) {
+        self.remember(|memo| {
+            memo.restarts = memo.restarts.saturating_add(1);
+            memo.cause = cause.to_owned();
+            if was_running {
+                memo.attempts = 0;
+            }
+        });
+    }
+
+    /// `serving; /app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us); 2 restarts, last: /app dead (ENOTCONN)`
+    fn status(&self, mountpoints: &[Mountpoint]) -> String {
+        let mut parts = vec!["serving".to_owned()];
+        parts.extend(mountpoints.iter().map(Mountpoint::sentence));
+        let memo = self.memo.as_ref().map(Store::read).unwrap_or_default();
+        parts.push(match memo.restarts {
+            0 => "no restarts".into(),
+            1 => format!("1 restart: {}", memo.cause),
+            count => format!("{count} restarts, last: {}", memo.cause),
+        });
+        shortened(&parts.join("; "), STATUS_LIMIT)
+    }
+
+    fn remember(&self, change: impl FnOnce(&mut vassal_sys::memo::Memo)) {
+        if let Some(Err(error)) = self.memo.as_ref().map(|memo| memo.update(change)) {
+            line(Priority::Warning, &error.to_string());
+        }
+    }
+
+    fn event(&self, priority: Priority, id: &str, message: &str, fields: &[(&str, &str)]) {
+        // journald finds the unit by the sender's process id, which may be gone when it reads the last event of a run;
+        // journalctl -u takes this field of root's for it (journalctl(1)).
+        let own = [
+            ("VASSAL", self.vassal.as_str()),
+            ("OBJECT_SYSTEMD_UNIT", self.unit.as_str()),
+        ];
+        let fields = [&own[..], fields].concat();
+        self.journal.write(&Event {
+            priority,
+            id,
+            message,
+            fields: &fields,
+        });
+    }
+
+    fn notify(&self, states: &[NotifyState<'_>]) {
+        if let Err(error) = self.notifier.send(states) {
+            line(Priority::Warning, &error.to_string());
+        }
+    }
+}

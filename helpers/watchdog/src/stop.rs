@@ -1,0 +1,313 @@
+//! The end of a vassal, in this order, each step with a limit: the app is asked to stop; what else runs is ended; the
+//! as-user-atexit hooks run; the FUSE filesystems are unmounted; their daemons, which commit what was written only
+//! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
+
+use crate::emperor_protocol::Uwsgi;
+use crate::reaper::{drain, reap, reap_until};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, readlinkat};
+use nix::mount::{MntFlags, umount2};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::stat::{fstatat, major, minor};
+use nix::unistd::{Pid, execveat};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+use vassal_sys::clone::{Side, fork};
+use vassal_sys::handoff::Handoff;
+use vassal_sys::journal::{Priority, line};
+use vassal_sys::mountinfo::{self, Mount};
+use vassal_sys::{SysError, fds, fusectl, mounts, signals};
+
+/// From SIGTERM to SIGKILL for background processes that nobody else ends.
+const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
+/// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
+/// How long unmounting may take before the filesystems are cut off.
+const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a daemon may write back after its filesystem was unmounted: a minute for the largest archives.
+const COMMIT_LIMIT: Duration = Duration::from_secs(60);
+/// The device number of /dev/fuse (fuse(4)).
+const FUSE_DEVICE: (u64, u64) = (10, 229);
+
+/// What is needed to end a vassal.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// The vassal.
+    pub handoff: &'a Handoff,
+    /// A private proc.
+    pub proc: &'a OwnedFd,
+    /// Where signals are read.
+    pub signals: &'a SignalFd,
+    /// /sys/fs/fuse/connections.
+    pub fusectl: Option<&'a OwnedFd>,
+    /// The program and the record of the atexit hooks.
+    pub atexit: Option<(&'a OwnedFd, &'a OwnedFd)>,
+}
+
+impl Ending<'_> {
+    /// The limits of all steps together.
+    pub fn longest(&self) -> Duration {
+        let Handoff {
+            stop_limit,
+            atexit_limit,
+            ..
+        } = self.handoff;
+        *stop_limit + *atexit_limit + LEFTOVER_LIMIT + UNMOUNT_LIMIT + COMMIT_LIMIT * 2 + KILL_LIMIT * 5
+    }
+
+    /// Asks the app to stop and waits for it; kills it at its limit, and cuts its filesystems off if even that does
+    /// not end it.
+    pub fn stop_app(&self, uwsgi: Option<&Uwsgi>) {
+        let app = Pid::from_raw(self.handoff.payload);
+        let asked = match uwsgi {
+            Some(uwsgi) => uwsgi.stop(),
+            None => {
+                Signal::try_from(self.handoff.stop_signal).is_ok_and(|signal| killpg(app, signal).is_ok())
+            }
+        };
+        if asked && self.reaped(app, self.handoff.stop_limit) {
+            return;
+        }
+        let limit = self.handoff.stop_limit.as_secs_f32();
+        warn(&format!(
+            "{} did not stop within {limit} s, killing it",
+            self.handoff.command
+        ));
+        signal_group(app, Signal::SIGKILL);
+        if !self.reaped(app, KILL_LIMIT) {
+            self.abort_filesystems();
+            self.reaped(app, KILL_LIMIT);
+        }
+    }
+
+    /// Everything after the app.
+    pub fn finish(&self) {
+        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
+        let daemons = self.fuse_daemons();
+        self.end_others(&daemons);
+        self.run_atexit();
+        self.unmount();
+        // What is still mounted is `/`, which goes with its last process: its daemon is told to end, when all others
+        // have, as SIGTERM would keep one that is committing from its work.
+        let left = self.filesystems().len();
+        self.wait_for(&daemons, left);
+        if left > 0 {
+            daemons.iter().for_each(|pid| send(*pid, Signal::SIGTERM));
+            self.wait_for(&daemons, 0);
+        }
+    }
+
+    fn reaped(&self, pid: Pid, limit: Duration) -> bool {
+        reap_until(self.signals, limit, |ended, any_left| {
+            !any_left || ended.iter().any(|(ended, _)| *ended == pid)
+        })
+    }
+
+    /// The processes that serve a FUSE filesystem: they have /dev/fuse open.
+    fn fuse_daemons(&self) -> Vec<Pid> {
+        self.processes()
+            .into_iter()
+            .filter(|pid| self.serves_fuse(*pid))
+            .collect()
+    }
+
+    /// Everybody else in our PID namespace; without one, our children, among them every orphan of the vassal
+    /// (proc_pid_children(5)), and systemd ends what these leave.
+    fn processes(&self) -> Vec<Pid> {
+        let names = if self.handoff.is_init {
+            list(self.proc, ".")
+        } else {
+            let file = mounts::open_below(self.proc, "thread-self/children");
+            let text = file
+                .ok()
+                .and_then(|file| std::io::read_to_string(file).ok())
+                .unwrap_or_default();
+            text.split_whitespace().map(str::to_owned).collect()
+        };
+        names
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .filter(|pid| *pid > 1)
+            .map(Pid::from_raw)
+            .collect()
+    }
+
+    fn serves_fuse(&self, pid: Pid) -> bool {
+        list(self.proc, &format!("{pid}/fd")).iter().any(|number| {
+            let path = format!("{pid}/fd/{number}");
+            // The name first: stat follows the link, and must not follow it into a filesystem that hangs.
+            let named =
+                readlinkat(self.proc, path.as_str()).is_ok_and(|name| name.as_bytes().ends_with(b"/fuse"));
+            named
+                && fstatat(self.proc, path.as_str(), AtFlags::empty())
+                    .is_ok_and(|status| (major(status.st_rdev), minor(status.st_rdev)) == FUSE_DEVICE)
+        })
+    }
+
+    fn end_others(&self, daemons: &[Pid]) {
+        for (signal, limit) in [(Signal::SIGTERM, LEFTOVER_LIMIT), (Signal::SIGKILL, KILL_LIMIT)] {
+            let others = || self.processes().into_iter().filter(|pid| !daemons.contains(pid));
+            if others().count() == 0 {
+                return;
+            }
+            others().for_each(|pid| send(pid, signal));
+            reap_until(self.signals, limit, |_, any_left| {
+                !any_left || others().count() == 0
+            });
+        }
+    }
+
+    fn run_atexit(&self) {
+        let Some((program, record)) = self.atexit else {
+            return;
+        };
+        let limit = self.handoff.atexit_limit;
+        match start_atexit(program, record) {
+            Err(error) => warn(&format!("as-user-atexit hooks: {error}, skipping")),
+            Ok(pid) if !self.reaped(pid, limit) => {
+                let limit = limit.as_secs_f32();
+                warn(&format!(
+                    "as-user-atexit hooks did not return within {limit} s (atexit-timeout), killing them"
+                ));
+                signal_group(pid, Signal::SIGKILL);
+                send(pid, Signal::SIGKILL);
+                self.reaped(pid, KILL_LIMIT);
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// The FUSE mounts that the vassal made, the last first; `/` cannot be unmounted and ends with the namespace.
+    fn filesystems(&self) -> Vec<Mount> {
+        if !self.handoff.owns_mounts {
+            return Vec::new();
+        }
+        let file = mounts::open_below(self.proc, "self/mountinfo");
+        let all = file
+            .ok()
+            .and_then(|file| mountinfo::read(file).ok())
+            .unwrap_or_default();
+        let is_ours = |mount: &Mount| mount.is_fuse() && !self.handoff.foreign.contains(&mount.id);
+        let mut ours: Vec<_> = all.into_iter().filter(is_ours).collect();
+        ours.reverse();
+        ours
+    }
+
+    fn unmount(&self) {
+        let filesystems: Vec<_> = self
+            .filesystems()
+            .into_iter()
+            .filter(|mount| mount.mountpoint != b"/")
+            .collect();
+        if filesystems.is_empty() {
+            return;
+        }
+        // In a process of its own, because a path on a hung filesystem may be part of it.
+        match fork() {
+            Err(error) => warn(&format!("cannot unmount: {error}")),
+            Ok(Side::Child) => {
+                filesystems.iter().for_each(unmount_one);
+                std::process::exit(0)
+            }
+            Ok(Side::Parent(pid)) => {
+                if !self.reaped(pid, UNMOUNT_LIMIT) {
+                    self.abort_filesystems();
+                    self.reaped(pid, KILL_LIMIT);
+                }
+            }
+        }
+    }
+
+    /// Waits until at most `left` of the daemons are left.
+    fn wait_for(&self, daemons: &[Pid], left: usize) {
+        let is_gone = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
+        let is_over =
+            |_: &[_], any_left: bool| !any_left || daemons.iter().filter(|pid| !is_gone(pid)).count() <= left;
+        if !reap_until(self.signals, COMMIT_LIMIT, is_over) {
+            let limit = COMMIT_LIMIT.as_secs();
+            warn(&format!(
+                "a FUSE daemon did not end within {limit} s after the unmount: writes may be lost"
+            ));
+        }
+    }
+
+    /// Cuts the vassal's FUSE filesystems off from their daemons, so that nobody waits for them any more. mountinfo
+    /// is read right before, so each number is that of a mount which is ours now.
+    fn abort_filesystems(&self) {
+        let Some(fusectl) = self.fusectl else { return };
+        for mount in self.filesystems() {
+            if let Err(error) = fusectl::abort(fusectl, mount.minor) {
+                warn(&error.to_string());
+            }
+        }
+        drain(self.signals);
+        reap();
+    }
+}
+
+fn unmount_one(mount: &Mount) {
+    let path = Path::new(OsStr::from_bytes(&mount.mountpoint));
+    let gone = umount2(path, MntFlags::UMOUNT_NOFOLLOW);
+    // Busy: something that has no process holds it. Out of sight it goes as soon as that is over.
+    let gone = gone.or_else(|_| umount2(path, MntFlags::UMOUNT_NOFOLLOW | MntFlags::MNT_DETACH));
+    if let Err(errno) = gone {
+        if errno != Errno::EINVAL {
+            warn(&format!("cannot unmount '{}': {}", path.display(), errno.desc()));
+        }
+    }
+}
+
+fn start_atexit(program: &OwnedFd, record: &OwnedFd) -> Result<Pid, SysError> {
+    match fork()? {
+        Side::Parent(pid) => Ok(pid),
+        Side::Child => {
+            let failed = exec_atexit(program, record);
+            warn(&format!("as-user-atexit hooks: {failed}, skipping"));
+            std::process::exit(1)
+        }
+    }
+}
+
+fn exec_atexit(program: &OwnedFd, record: &OwnedFd) -> SysError {
+    let prepare = || {
+        signals::reset()?;
+        fds::keep_over_exec(std::os::fd::AsFd::as_fd(record))
+    };
+    if let Err(error) = prepare() {
+        return error;
+    }
+    let number = CString::new(record.as_raw_fd().to_string()).unwrap_or_default();
+    let arguments: [&CStr; 3] = [c"vassal-enter", c"--atexit", &number];
+    let environment: [&CStr; 0] = [];
+    match execveat(program, c"", &arguments, &environment, AtFlags::AT_EMPTY_PATH) {
+        Ok(never) => match never {},
+        Err(errno) => SysError::new("start them", errno),
+    }
+}
+
+fn list(dir: &OwnedFd, path: &str) -> Vec<String> {
+    mounts::list(dir, path).unwrap_or_default()
+}
+
+fn signal_group(leader: Pid, signal: Signal) {
+    ignore_gone(killpg(leader, signal));
+}
+
+fn send(pid: Pid, signal: Signal) {
+    ignore_gone(kill(pid, signal));
+}
+
+fn ignore_gone(result: nix::Result<()>) {
+    match result {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => warn(&format!("cannot signal a process: {}", errno.desc())),
+    }
+}
+
+fn warn(message: &str) {
+    line(Priority::Warning, message);
+}

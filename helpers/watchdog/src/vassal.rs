@@ -1,0 +1,452 @@
+//! The life of a vassal from its app's start to its end: one loop, which waits for descriptors and for nothing else.
+
+use crate::emperor_protocol::{Message, Uwsgi};
+use crate::judge::{Verdict, judge_mounts};
+use crate::mountpoint::{Answer, Mountpoint, Rhythm};
+use crate::payload_notify;
+use crate::probe::{Probe, Question};
+use crate::reaper::{Ended, drain, reap};
+use crate::report::Reporter;
+use crate::stop::Ending;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::{Pid, chdir, read};
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+use vassal_sys::error::Step;
+use vassal_sys::handoff::{Handoff, Readiness};
+use vassal_sys::journal::{Journal, Priority, line, pass_on};
+use vassal_sys::memo::{SETTLED, Store};
+use vassal_sys::notify::Notifier;
+use vassal_sys::{SysError, exit, fds, fusectl, mountinfo, mounts, signals};
+
+/// A wait that took this much longer than it was asked to was no wait: the machine, or this unit, stood still.
+const STALL: Duration = Duration::from_millis(300);
+/// The time between two tries to connect to an app that has not said otherwise that it serves.
+const CONNECT_AGAIN: Duration = Duration::from_millis(20);
+/// How long the kernel's answer to `WATCHDOG=trigger`, SIGKILL, may take before the watchdog ends by itself.
+const TRIGGER_LIMIT: Duration = Duration::from_secs(5);
+const LOG_CHUNK: usize = 4096;
+
+/// How far the vassal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The app has not yet said that it serves, or a mountpoint has not yet answered.
+    Starting,
+    /// systemd knows that it serves, since then.
+    Serving { since: Instant, settled: bool },
+}
+
+/// A vassal and everything that belongs to it.
+#[derive(Debug)]
+pub struct Vassal {
+    handoff: Handoff,
+    reporter: Reporter,
+    signals: SignalFd,
+    mountinfo: File,
+    proc: OwnedFd,
+    fusectl: Option<OwnedFd>,
+    log: Option<OwnedFd>,
+    atexit: Option<(OwnedFd, OwnedFd)>,
+    uwsgi: Option<Uwsgi>,
+    payload_notify: Option<OwnedFd>,
+    mountpoints: Vec<Mountpoint>,
+    /// The app has said that it serves.
+    accepting: bool,
+    /// A process that tries to connect to the app, or when the next one is due.
+    connecting: Result<Probe, Instant>,
+    stage: Stage,
+    keep_alive_due: Instant,
+}
+
+/// Which descriptors have something.
+#[derive(Debug, Default)]
+struct Events {
+    signals: bool,
+    mounts: bool,
+    uwsgi: bool,
+    notify: bool,
+    log: bool,
+}
+
+impl Vassal {
+    /// Takes the vassal over from `vassal-enter`.
+    ///
+    /// # Errors
+    /// A descriptor that is not there; a proc that does not answer.
+    pub fn take_over(handoff: Handoff) -> Result<Self, SysError> {
+        let signals = signals::take(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])?;
+        // An exec by descriptor leaves a number for a name on kernels before 6.14.
+        prctl::set_name(c"vassal-watchdog").step(|| "set the process name")?;
+        // Not on a filesystem that can hang (ARCHITECTURE D7), as far as there is a choice.
+        chdir("/").step(|| "change to '/'")?;
+        let taken = |fd: Option<RawFd>| fd.map(fds::adopt).transpose();
+        let numbers = &handoff.fds;
+        let proc = fds::adopt(numbers.proc.unwrap_or(-1))?;
+        let mountinfo = mounts::open_below(&proc, "self/mountinfo")?;
+        let reporter = Reporter {
+            vassal: handoff.vassal.clone(),
+            unit: handoff.unit.clone(),
+            notifier: Notifier::inherited(taken(numbers.notify)?),
+            journal: Journal::inherited(taken(numbers.journal)?, "vassal-watchdog"),
+            memo: taken(numbers.memo)?.map(Store::inherited),
+        };
+        let uwsgi = match (
+            taken(numbers.emperor)?,
+            taken(numbers.config)?,
+            taken(numbers.pushed)?,
+        ) {
+            (Some(emperor), Some(config), Some(pushed)) => Some(Uwsgi::new(emperor, config, pushed)),
+            _ => None,
+        };
+        let rhythm = Rhythm {
+            interval: handoff.interval,
+            patience: handoff.deadline - handoff.interval,
+        };
+        let now = Instant::now();
+        Ok(Self {
+            reporter,
+            signals,
+            mountinfo,
+            proc,
+            fusectl: taken(numbers.fusectl)?,
+            log: taken(numbers.log)?,
+            atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
+            uwsgi,
+            payload_notify: taken(numbers.payload_notify)?,
+            mountpoints: handoff
+                .watched
+                .iter()
+                .map(|watched| Mountpoint::new(watched.clone(), rhythm))
+                .collect(),
+            accepting: handoff.readiness == Readiness::Started,
+            connecting: Err(now),
+            stage: Stage::Starting,
+            keep_alive_due: now + handoff.keep_alive,
+            handoff,
+        })
+    }
+
+    /// Watches until the end; the exit code.
+    ///
+    /// # Errors
+    /// A kernel that does not let us wait.
+    pub fn watch(mut self) -> Result<u8, SysError> {
+        if !self.accepting {
+            self.reporter.status_is(&format!(
+                "starting; waiting for {} to accept requests",
+                self.handoff.command
+            ));
+        }
+        // What has happened since vassal-enter looked.
+        if let Some(code) = self.children()?.or(self.look_at_mounts()?) {
+            return Ok(code);
+        }
+        loop {
+            if let Some(code) = self.tick()? {
+                return Ok(code);
+            }
+            let events = self.wait()?;
+            if events.log {
+                self.relay_log();
+            }
+            if events.signals {
+                if drain(&self.signals)
+                    .iter()
+                    .any(|signal| matches!(signal, Signal::SIGTERM | Signal::SIGINT))
+                {
+                    return Ok(self.stop());
+                }
+                if let Some(code) = self.children()? {
+                    return Ok(code);
+                }
+            }
+            if events.mounts {
+                if let Some(code) = self.look_at_mounts()? {
+                    return Ok(code);
+                }
+            }
+            if events.uwsgi && self.hear_uwsgi()? {
+                return Ok(self.stop());
+            }
+            if events.notify {
+                self.accepting |= self
+                    .payload_notify
+                    .as_ref()
+                    .is_some_and(payload_notify::says_ready);
+            }
+        }
+    }
+
+    /// What is due by the clock, and what follows from what was heard.
+    fn tick(&mut self) -> Result<Option<u8>, SysError> {
+        for index in 0..self.mountpoints.len() {
+            if let Some(verdict) = self.mountpoints[index].tick(&self.proc)? {
+                return self.lost(index, verdict).map(Some);
+            }
+        }
+        let now = Instant::now();
+        if let (Stage::Starting, Readiness::Connect(address), Err(due)) =
+            (self.stage, &self.handoff.readiness, &self.connecting)
+        {
+            if !self.accepting && now >= *due {
+                self.connecting = Ok(Probe::send(Question::Accepts(address))?);
+            }
+        }
+        match self.stage {
+            Stage::Starting if self.accepting && self.mountpoints.iter().all(Mountpoint::has_answered) => {
+                self.reporter.ready(&self.mountpoints);
+                self.stage = Stage::Serving {
+                    since: now,
+                    settled: false,
+                };
+                self.keep_alive_due = now + self.handoff.keep_alive;
+            }
+            Stage::Serving {
+                since,
+                settled: false,
+            } if now >= since + SETTLED => {
+                self.reporter.settled();
+                self.stage = Stage::Serving { since, settled: true };
+            }
+            Stage::Starting | Stage::Serving { .. } => {}
+        }
+        if self.keeps_alive() && now >= self.keep_alive_due {
+            self.reporter.keep_alive(&self.mountpoints);
+            self.keep_alive_due = now + self.handoff.keep_alive;
+        }
+        Ok(None)
+    }
+
+    fn keeps_alive(&self) -> bool {
+        !self.handoff.keep_alive.is_zero() && matches!(self.stage, Stage::Serving { .. })
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let settling = match self.stage {
+            Stage::Serving {
+                since,
+                settled: false,
+            } => Some(since + SETTLED),
+            Stage::Starting | Stage::Serving { .. } => None,
+        };
+        let connecting = match (&self.connecting, &self.handoff.readiness) {
+            (Err(due), Readiness::Connect(_)) if !self.accepting => Some(*due),
+            _ => None,
+        };
+        let keep_alive = self.keeps_alive().then_some(self.keep_alive_due);
+        let mountpoints = self.mountpoints.iter().map(Mountpoint::next);
+        mountpoints
+            .chain(settling)
+            .chain(connecting)
+            .chain(keep_alive)
+            .min()
+    }
+
+    fn wait(&mut self) -> Result<Events, SysError> {
+        let before = Instant::now();
+        let left = self
+            .next_due()
+            .map(|due| due.saturating_duration_since(before) + Duration::from_millis(1));
+        let timeout = left.map_or(PollTimeout::NONE, |left| {
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        });
+        let uwsgi = self.uwsgi.as_ref().and_then(Uwsgi::socket);
+        let slots = [uwsgi, self.payload_notify.as_ref(), self.log.as_ref()]
+            .map(|fd| fd.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        let mut polled = vec![
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            // A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it.
+            PollFd::new(self.mountinfo.as_fd(), PollFlags::POLLPRI),
+        ];
+        let is_there = slots.each_ref().map(Option::is_some);
+        polled.extend(slots.into_iter().flatten());
+        match poll(&mut polled, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(SysError::new("wait", errno)),
+        }
+        let mut happened = polled.iter().map(|fd| fd.any().unwrap_or(false));
+        let mut next = || happened.next().unwrap_or(false);
+        let (signals, mounts) = (next(), next());
+        let [uwsgi, notify, log] = is_there.map(|is_there| is_there && next());
+        let stall = left.map_or(Duration::ZERO, |left| before.elapsed().saturating_sub(left));
+        if stall > STALL {
+            self.mountpoints
+                .iter_mut()
+                .for_each(|mountpoint| mountpoint.forgive(stall));
+        }
+        Ok(Events {
+            signals,
+            mounts,
+            uwsgi,
+            notify,
+            log,
+        })
+    }
+
+    /// Reaps, and finds out what each end means; a child of nobody's, or one that did not even end, may have been a
+    /// FUSE daemon: every mountpoint is asked at once.
+    fn children(&mut self) -> Result<Option<u8>, SysError> {
+        let (ended, _) = reap();
+        let mut strangers = ended.is_empty();
+        for (pid, how) in ended {
+            if pid.as_raw() == self.handoff.payload {
+                return Ok(Some(self.app_ended(how)));
+            }
+            if self.connecting.as_ref().is_ok_and(|probe| probe.pid == pid) {
+                self.accepting |= how.code() == Some(0);
+                self.connecting = Err(Instant::now() + CONNECT_AGAIN);
+                continue;
+            }
+            match self.whose(pid, how) {
+                Some((index, Answer::Bad(verdict))) => return self.lost(index, verdict).map(Some),
+                Some((_, Answer::Good | Answer::NotMine)) => {}
+                None => strangers = true,
+            }
+        }
+        if strangers {
+            self.mountpoints.iter_mut().for_each(Mountpoint::ask_now);
+        }
+        Ok(None)
+    }
+
+    fn whose(&mut self, pid: Pid, how: Ended) -> Option<(usize, Answer)> {
+        self.mountpoints
+            .iter_mut()
+            .enumerate()
+            .find_map(
+                |(index, mountpoint)| match mountpoint.take_answer(pid, how.code()) {
+                    Answer::NotMine => None,
+                    answer => Some((index, answer)),
+                },
+            )
+    }
+
+    fn look_at_mounts(&mut self) -> Result<Option<u8>, SysError> {
+        let now = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
+        let judge = |mountpoint: &Mountpoint| judge_mounts(&mountpoint.watched.mount, &now);
+        let found = self
+            .mountpoints
+            .iter()
+            .enumerate()
+            .find_map(|(index, each)| Some((index, judge(each)?)));
+        found
+            .map(|(index, verdict)| self.lost(index, verdict))
+            .transpose()
+    }
+
+    /// Hears uWSGI; whether it wants to be stopped.
+    fn hear_uwsgi(&mut self) -> Result<bool, SysError> {
+        let Some(uwsgi) = &mut self.uwsgi else {
+            return Ok(false);
+        };
+        let mut wants_stop = false;
+        for message in uwsgi.messages() {
+            match message {
+                Message::Accepting => self.accepting = true,
+                Message::WantsConfiguration => uwsgi.push_again()?,
+                Message::WantsStop => wants_stop = true,
+                Message::Other => {}
+            }
+        }
+        Ok(wants_stop)
+    }
+
+    /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit.
+    fn lost(&mut self, index: usize, verdict: Verdict) -> Result<u8, SysError> {
+        let ready_for = self.ready_for();
+        if verdict == Verdict::Hung {
+            self.release(index)?;
+        }
+        self.reporter
+            .verdict(&self.mountpoints[index], verdict, ready_for);
+        let end = Instant::now() + TRIGGER_LIMIT;
+        while Instant::now() < end {
+            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now()));
+            match poll(&mut fds, left.unwrap_or(PollTimeout::ZERO)) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(SysError::new("wait for the end", errno)),
+            }
+            drain(&self.signals);
+            reap();
+        }
+        Ok(exit::FAILED)
+    }
+
+    /// Aborts the FUSE connection of a hung mountpoint, so that every process that waits for it can be killed. The
+    /// directory of connections is the whole machine's: only if mountinfo, read now, still shows this very mount is
+    /// its number ours.
+    fn release(&self, index: usize) -> Result<(), SysError> {
+        let mount = &self.mountpoints[index].watched.mount;
+        let now = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
+        let is_ours = mount.is_fuse() && judge_mounts(mount, &now).is_none();
+        if let (true, Some(fusectl)) = (is_ours, &self.fusectl) {
+            if let Err(error) = fusectl::abort(fusectl, mount.minor) {
+                line(Priority::Warning, &error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn ready_for(&self) -> Option<Duration> {
+        match self.stage {
+            Stage::Serving { since, .. } => Some(since.elapsed()),
+            Stage::Starting => None,
+        }
+    }
+
+    fn app_ended(&mut self, how: Ended) -> u8 {
+        let command = &self.handoff.command;
+        let message = match (self.stage, how, &self.handoff.readiness) {
+            // The code with which uWSGI ends when need-app is set and there is none.
+            (Stage::Starting, Ended::Exited(22), Readiness::Emperor) => {
+                let reason = match self.handoff.app_hint.as_str() {
+                    "" => "the reason is in the lines above",
+                    hint => hint,
+                };
+                format!("{command} exited with 22: the app did not load ({reason})")
+            }
+            (Stage::Starting, how, _) => {
+                format!("{command} {how} before it served (the reason is in the lines above)")
+            }
+            (Stage::Serving { .. }, how, _) => format!("{command} {how}"),
+        };
+        self.reporter.app_ended(&message, self.ready_for());
+        self.ending().finish();
+        exit::FAILED
+    }
+
+    fn stop(&mut self) -> u8 {
+        let ending = self.ending();
+        self.reporter.stopping(&self.handoff.command, ending.longest());
+        ending.stop_app(self.uwsgi.as_ref());
+        ending.finish();
+        self.reporter.settled();
+        0
+    }
+
+    fn ending(&self) -> Ending<'_> {
+        Ending {
+            handoff: &self.handoff,
+            proc: &self.proc,
+            signals: &self.signals,
+            fusectl: self.fusectl.as_ref(),
+            atexit: self.atexit.as_ref().map(|(program, record)| (program, record)),
+        }
+    }
+
+    /// Passes on what a background process of a hook says.
+    fn relay_log(&mut self) {
+        let mut chunk = [0; LOG_CHUNK];
+        match self.log.as_ref().map(|log| read(log, &mut chunk)) {
+            Some(Ok(length @ 1..)) => pass_on(&chunk[..length]),
+            Some(Err(Errno::EAGAIN | Errno::EINTR)) => {}
+            Some(Ok(0) | Err(_)) | None => self.log = None,
+        }
+    }
+}
