@@ -1,0 +1,153 @@
+//! What was found out, as text.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use vassal_tests::{Failure, Suite};
+
+use crate::incident::Incident;
+use crate::memory::VASSALS;
+use crate::request::{INTERVAL, PATIENCE};
+use crate::rounds::{Findings, HANG_LIMIT};
+use crate::table::{self, Comparison, Measured, Unit};
+
+/// The text so far.
+pub struct Report {
+    text: String,
+}
+
+impl Report {
+    /// Begins with the method.
+    pub fn begin() -> Report {
+        let text = format!(
+            "# vassal and uWSGI's Emperor, measured in turns\n\n{}\n",
+            method()
+        );
+        print!("{text}");
+        Report { text }
+    }
+
+    /// Adds a suite's table, and prints it.
+    pub fn add(&mut self, suite: Suite, findings: &Findings) {
+        let lines: String = comparisons(findings).iter().map(table::lines).collect();
+        let section = format!(
+            "\n## Debian {suite}, systemd {}\n\n{}{lines}\nAll failed requests after kill -9: vassal: {}. Emperor: {}.\n\
+             Load average at the end: {}.\n",
+            suite.systemd(),
+            table::HEADER,
+            findings.vassal.failures(),
+            findings.emperor.failures(),
+            told("/proc/loadavg")
+        );
+        print!("{section}");
+        self.text += &section;
+    }
+
+    /// Writes it to target/bench/RESULTS.md; gives that path.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written.
+    pub fn write(&self) -> Result<PathBuf, Failure> {
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target/bench");
+        let path = place.join("RESULTS.md");
+        let written = fs::create_dir_all(&place).and_then(|()| fs::write(&path, &self.text));
+        written.map_err(|reason| Failure::File {
+            doing: "write",
+            path: path.clone(),
+            reason,
+        })?;
+        Ok(path)
+    }
+}
+
+fn comparisons(findings: &Findings) -> Vec<Comparison> {
+    let (vassal, emperor) = (&findings.vassal, &findings.emperor);
+    let times = |times: &[Duration]| Measured::Values(times.iter().map(Duration::as_secs_f64).collect());
+    let sizes = |sizes: &[u64]| Measured::Values(sizes.iter().map(|size| *size as f64).collect());
+    let compare = |what: &str, unit, vassal, emperor| Comparison {
+        what: what.to_owned(),
+        unit,
+        vassal,
+        emperor,
+    };
+    let start = "start → first 200";
+    let kill = "kill -9 of fuse-zip → 200 through the mount";
+    let failed = format!(
+        "… and requests that failed until then, asked every {} ms",
+        INTERVAL.as_millis()
+    );
+    let hang = "SIGSTOP of fuse-zip → 200 through the mount";
+    let quiet = "a FUSE daemon hangs without a signal to its parent → 200";
+    let memory = format!("memory (PSS) of a vassal's supervisor, at {VASSALS} vassals");
+    let (our_memory, their_memory) = (&findings.memory.watchdogs, &findings.memory.masters);
+    vec![
+        compare(
+            start,
+            Unit::Time,
+            times(&vassal.starts),
+            Some(times(&emperor.starts)),
+        ),
+        compare(
+            kill,
+            Unit::Time,
+            recoveries(&vassal.kills),
+            Some(recoveries(&emperor.kills)),
+        ),
+        compare(
+            &failed,
+            Unit::Requests,
+            failures(&vassal.kills),
+            Some(failures(&emperor.kills)),
+        ),
+        compare(
+            hang,
+            Unit::Time,
+            recoveries(&vassal.hangs),
+            Some(recoveries(&emperor.hangs)),
+        ),
+        compare(quiet, Unit::Time, recoveries(&findings.quiet_hangs), None),
+        compare(
+            &memory,
+            Unit::Memory,
+            sizes(our_memory),
+            Some(sizes(their_memory)),
+        ),
+    ]
+}
+
+fn recoveries(incidents: &[Incident]) -> Measured {
+    let times: Vec<Option<Duration>> = incidents.iter().map(|incident| incident.recovered).collect();
+    Measured::times(&times, HANG_LIMIT)
+}
+
+fn failures(incidents: &[Incident]) -> Measured {
+    let counts = incidents.iter().map(|incident| incident.failures.total() as f64);
+    Measured::Values(counts.collect())
+}
+
+fn method() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = told("/proc/sys/kernel/osrelease");
+    let (interval, patience) = (INTERVAL.as_millis(), PATIENCE.as_millis());
+    format!(
+        "One booted machine (a container with a systemd of its own; host: {cores} cores, Linux {kernel}) runs both: the vassal \
+         package, and Debian's uWSGI Emperor as a service with `MountFlags=slave`, default scan, \
+         `emperor-use-clone = fs,pid`. Each has the tutorial's monitored zip vassal, uWSGI with one worker, the same app; the \
+         peer's on another port, archive and mountpoint. Both are measured in turns in the same run. A start counts from the \
+         execution of `systemctl start`, or of the `mv` of the file into the Emperor's directory, at moments spread evenly over \
+         its scan; kills of the Emperor's fuse-zip are spread evenly over its check interval. Polled is a route of the app that \
+         reads a file through the mount: one request after the other, each on a fresh connection, a new one every {interval} ms or \
+         as soon as the last has ended, given up after {patience} ms. A recovery is the first right answer to a request that was \
+         sent after the old FUSE daemon's death. vassal's mountpoint-deadline is the default, 3 s. The hang without a signal is \
+         that of a FUSE daemon that stops answering by itself, at moments spread evenly between two probes; the original, whose \
+         check does not depend on signals, was not measured with it. The supervisor of a vassal is vassal-watchdog, or uWSGI's \
+         master under the Emperor (an app that is uWSGI has its own master under vassal, too, with `mountpoint-check` or \
+         `master`).\n"
+    )
+}
+
+fn told(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}

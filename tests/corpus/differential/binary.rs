@@ -1,0 +1,228 @@
+//! One case under both: the real binary prints its final list and exits before it binds or forks anything.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use vassal_config::entries::{Evaluation, evaluate};
+use vassal_config::system::System;
+
+use crate::generate::{Case, MARK};
+
+/// How both compare.
+pub enum Verdict {
+    SameList,
+    BothRefuse,
+    /// uWSGI died of a signal or had no memory left; there is nothing to compare with.
+    Crash,
+    Different {
+        theirs: String,
+        ours: String,
+    },
+}
+
+/// Makes uwsgi-core show its list at the first hook and exit there.
+const SHOW: [&str; 4] = [
+    "--hook-asap",
+    "call:show_config",
+    "--hook-asap",
+    "callint:_exit 0",
+];
+
+const BEGIN: &[u8] = b";uWSGI instance configuration\n[uwsgi]\n";
+const END: &[u8] = b";end of configuration\n";
+
+/// What uwsgi-core may use: what grows without end ends soon.
+const LIMITS: [&str; 3] = ["--as=200000000", "--cpu=2", "--core=0"];
+
+/// What one of them made of a case.
+#[derive(PartialEq, Eq)]
+struct Result {
+    status: i32,
+    /// The list as uWSGI shows it.
+    list: Option<Vec<u8>>,
+    printed: Vec<Vec<u8>>,
+}
+
+pub fn compare(case: &Case, directory: &Path) -> Verdict {
+    lay_out(case, directory);
+    let output = run_theirs(case, directory);
+    if is_crash(&output) {
+        return Verdict::Crash;
+    }
+    let theirs = read_theirs(&output);
+    let (ours, reason) = match evaluate(&arguments(case), &world(case, directory)) {
+        Ok(evaluation) => (read_ours(&evaluation), String::new()),
+        // What was printed before a refusal is not told.
+        Err(error) => (
+            Result {
+                status: 1,
+                list: None,
+                printed: theirs.printed.clone(),
+            },
+            error.to_string(),
+        ),
+    };
+    match theirs == ours {
+        true if ours.list.is_some() => Verdict::SameList,
+        true => Verdict::BothRefuse,
+        false => {
+            let theirs = format!("{}\n{}", theirs.shown(), String::from_utf8_lossy(&output.stdout));
+            Verdict::Different {
+                theirs,
+                ours: format!("{}{reason}", ours.shown()),
+            }
+        }
+    }
+}
+
+impl Result {
+    fn shown(&self) -> String {
+        let list = self
+            .list
+            .as_deref()
+            .map(|list| list.escape_ascii().to_string().replace("\\n", "\n"));
+        let printed: Vec<String> = self
+            .printed
+            .iter()
+            .map(|line| line.escape_ascii().to_string())
+            .collect();
+        format!(
+            "status {}, printed {printed:?}\n{}",
+            self.status,
+            list.unwrap_or_else(|| "no list\n".into())
+        )
+    }
+}
+
+fn lay_out(case: &Case, directory: &Path) {
+    for entry in fs::read_dir(directory).expect("the directory is there") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() && !path.is_symlink() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        }
+        .expect("ours");
+    }
+    for (name, text) in &case.files {
+        let path = directory.join(name);
+        fs::create_dir_all(path.parent().expect("inside the directory")).expect("a directory");
+        fs::write(path, text).expect("a file");
+    }
+    for (name, target) in &case.links {
+        std::os::unix::fs::symlink(target, directory.join(name)).expect("a link");
+    }
+}
+
+fn arguments(case: &Case) -> Vec<Vec<u8>> {
+    SHOW.iter()
+        .map(|word| word.as_bytes().to_vec())
+        .chain(case.args.iter().cloned())
+        .collect()
+}
+
+fn environment(case: &Case) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let path = (b"PATH".to_vec(), b"/usr/bin:/bin".to_vec());
+    std::iter::once(path)
+        .chain(case.environment.iter().cloned())
+        .collect()
+}
+
+fn world(case: &Case, directory: &Path) -> System {
+    let mut system = System::new(
+        environment(case),
+        directory.canonicalize().expect("the directory is there"),
+    );
+    system.version = b"2.0.21-debian".to_vec();
+    system.binary = b"/usr/bin/uwsgi-core".to_vec();
+    system
+}
+
+fn run_theirs(case: &Case, directory: &Path) -> Output {
+    // env(1) keeps the order of the variables, which std's Command would sort; the list and the log are one stream.
+    let variables = environment(case)
+        .into_iter()
+        .map(|(name, value)| [name, value].join(&b'='));
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$@\" 2>&1", "sh", "timeout", "10", "prlimit"])
+        .args(LIMITS)
+        .args(["env", "-i"]);
+    for variable in variables {
+        command.arg(OsStr::from_bytes(&variable));
+    }
+    command
+        .arg("/usr/bin/uwsgi-core")
+        .args(arguments(case).iter().map(|word| OsStr::from_bytes(word)));
+    command.current_dir(directory).stdin(Stdio::null());
+    command
+        .output()
+        .expect("uwsgi-core, prlimit and timeout are installed")
+}
+
+/// Died of a signal, or ran out of time or memory. uWSGI reports some of that itself and exits with 1.
+fn is_crash(output: &Output) -> bool {
+    const WORDS: [&[u8]; 3] = [
+        b"Segmentation Fault",
+        b"Cannot allocate memory",
+        b"std::bad_alloc",
+    ];
+    const TIMEOUT: i32 = 124;
+    output
+        .status
+        .code()
+        .is_none_or(|status| status == TIMEOUT || status == 128 + 11 || status == 128 + 9)
+        || WORDS.iter().any(|word| find(&output.stdout, word).is_some())
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+fn read_theirs(output: &Output) -> Result {
+    let text = &output.stdout[..];
+    let list = find(text, BEGIN).and_then(|begin| {
+        let list = &text[begin + BEGIN.len()..];
+        find(list, END).map(|end| (begin, &list[..end]))
+    });
+    let before = &text[..list.map_or(text.len(), |(begin, _)| begin)];
+    let printed = before
+        .split(|&byte| byte == b'\n')
+        .filter(|line| line.starts_with(MARK))
+        .map(<[u8]>::to_vec);
+    Result {
+        status: output.status.code().unwrap_or(-1),
+        list: list.map(|(_, list)| list.to_vec()),
+        printed: printed.collect(),
+    }
+}
+
+fn read_ours(evaluation: &Evaluation) -> Result {
+    let line = |entry: &vassal_config::entries::Entry| {
+        [
+            &entry.key[..],
+            b" = ",
+            entry.value.as_deref().unwrap_or(b"true"),
+            b"\n",
+        ]
+        .concat()
+    };
+    let lines = evaluation
+        .printed
+        .iter()
+        .flat_map(|text| text.split(|&byte| byte == b'\n'));
+    Result {
+        status: evaluation.exit.unwrap_or(0),
+        list: evaluation
+            .exit
+            .is_none()
+            .then(|| evaluation.entries.iter().flat_map(line).collect()),
+        printed: lines
+            .filter(|line| line.starts_with(MARK))
+            .map(<[u8]>::to_vec)
+            .collect(),
+    }
+}

@@ -1,0 +1,255 @@
+//! What the documents say, compared with the sources: names, numbers, paths, and who may import whom.
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used)]
+
+mod imports;
+mod text;
+
+use std::collections::BTreeSet;
+use text::{all_named, arms, between, bold, byte_strings, files, quoted, read, root, section, words};
+
+const INI: &str = "packaging/man/vassal.ini.5";
+
+/// The 32-digit strings in the sources of the programs.
+fn message_ids() -> BTreeSet<String> {
+    let sources = files("helpers", ".rs")
+        .into_iter()
+        .chain(files("generator", ".rs"));
+    let is_id = |text: &&str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    sources
+        .flat_map(|path| {
+            read(&path)
+                .split('"')
+                .filter(is_id)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
+    let catalog = read("units/vassal.catalog");
+    let entries: BTreeSet<_> = catalog
+        .lines()
+        .filter_map(|line| line.strip_prefix("-- "))
+        .map(str::to_owned)
+        .collect();
+    assert!(!entries.is_empty());
+    for id in &entries {
+        let digits = id
+            .bytes()
+            .filter(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            .count();
+        assert_eq!(
+            (digits, id.len()),
+            (32, 32),
+            "{id} is not 32 small hexadecimal digits"
+        );
+    }
+    assert_eq!(
+        message_ids(),
+        entries,
+        "programs (left) and units/vassal.catalog (right)"
+    );
+    all_named(
+        &entries,
+        &read("packaging/man/vassal-watchdog.8"),
+        "vassal-watchdog(8)",
+    );
+}
+
+#[test]
+fn every_setting_is_in_the_manual() {
+    let source = read("config/src/settings.rs");
+    let settings = arms(between(&source, "match entry.key.as_slice() {", "_ => {"));
+    assert!(settings.len() > 5, "{settings:?}");
+    let page = read(INI).replace("\\-", "-");
+    let page = section(&page, ".SH THE [VASSAL] SECTION");
+    for setting in settings {
+        assert!(
+            page.contains(&format!(".BI {setting}= ")),
+            "[vassal] {setting} is not in vassal.ini(5)"
+        );
+    }
+}
+
+#[test]
+fn every_hook_action_and_mount_flag_is_in_the_manual() {
+    let source = read("config/src/action.rs");
+    let mut names = arms(between(&source, "pub fn parse_hook(", "\n}\n"));
+    names.extend(arms(between(&source, "pub fn parse_call(", "\n}\n")));
+    let flags = read("config/src/mountflags.rs");
+    names.extend(byte_strings(between(&flags, "const MOUNT_WORDS", ";\n")));
+    names.extend(arms(between(&flags, "impl UmountFlags", "#[cfg(test)]")));
+    all_named(
+        &names,
+        &bold(section(&read(INI), ".SH HOOK ACTIONS")),
+        "HOOK ACTIONS of vassal.ini(5)",
+    );
+}
+
+#[test]
+fn every_option_that_is_refused_or_taken_is_in_the_manual() {
+    let source = read("config/src/taker.rs");
+    let page = read(INI);
+    let uwsgi = section(&page, ".SH THE [UWSGI] SECTION");
+    let (taken, refused) = uwsgi
+        .split_once(".SS Options that are refused")
+        .expect("a list of refused options");
+    all_named(
+        &byte_strings(between(&source, "const REFUSED", ";\n")),
+        &bold(refused),
+        "the refused options of vassal.ini(5)",
+    );
+    let mut ours = byte_strings(between(&source, "const BY_ENTER", ";\n"));
+    ours.extend(byte_strings(between(&source, "const BY_WATCHDOG", ";\n")));
+    all_named(
+        &ours,
+        &bold(taken),
+        "the options of vassal.ini(5) that vassal takes",
+    );
+    let sockets = read("config/src/socket.rs");
+    let listening = byte_strings(between(&sockets, "const LISTENING", ";\n"));
+    all_named(&listening, &bold(taken), "the sockets of vassal.ini(5)");
+}
+
+#[test]
+fn every_option_of_the_emperor_is_in_the_manual() {
+    let source = read("config/src/emperor.rs");
+    let mut options = byte_strings(between(&source, "const SYSTEMD_DOES_IT", ";\n"));
+    options.extend(arms(between(&source, "match entry.key.as_slice() {", "key =>")));
+    all_named(
+        &options,
+        &bold(section(&read(INI), ".SH EMPEROR.INI")),
+        "EMPEROR.INI of vassal.ini(5)",
+    );
+}
+
+#[test]
+fn every_refused_directive_is_in_the_manual() {
+    let source = read("config/src/directives.rs");
+    let table = between(&source, "const OURS", ";\n");
+    let first = |line: &str| Some(line.trim().strip_prefix("(\"")?.split_once('"')?.0.to_owned());
+    let directives: BTreeSet<_> = table.lines().filter_map(first).collect();
+    let page = read(INI);
+    all_named(
+        &directives,
+        section(&page, ".SH THE [UNIT] AND [SERVICE] SECTIONS"),
+        "vassal.ini(5)",
+    );
+}
+
+#[test]
+fn every_exit_code_is_in_the_manual() {
+    let source = read("helpers/sys/src/exit.rs");
+    let codes = source
+        .lines()
+        .filter_map(|line| line.split_once(": u8 = ")?.1.strip_suffix(';'));
+    let codes: BTreeSet<_> = codes.collect();
+    assert!(codes.len() > 3, "{codes:?}");
+    let page = read("packaging/man/vassal-enter.8");
+    let status = section(&page, ".SH EXIT STATUS");
+    for code in codes {
+        assert!(
+            status.lines().any(|line| line == format!(".B {code}")),
+            "exit code {code} is not in vassal-enter(8)"
+        );
+    }
+}
+
+#[test]
+fn every_variable_that_is_not_passed_on_is_in_the_manual() {
+    let source = read("helpers/enter/src/start.rs");
+    let variables = byte_strings(between(&source, "const SYSTEMDS", ";\n"));
+    all_named(
+        &variables,
+        &read("packaging/man/vassal-enter.8"),
+        "vassal-enter(8)",
+    );
+}
+
+#[test]
+fn every_page_is_installed_and_every_page_that_is_referred_to_exists() {
+    let pages: BTreeSet<_> = files("packaging/man", "")
+        .iter()
+        .map(|path| path.replace("packaging/", ""))
+        .collect();
+    let installed = read("packaging/debian/vassal.manpages");
+    assert_eq!(
+        pages,
+        installed.lines().map(str::to_owned).collect(),
+        "packaging/man and vassal.manpages"
+    );
+    for path in files("units", "") {
+        for reference in read(&path)
+            .split_whitespace()
+            .filter_map(|word| word.split_once("man:"))
+        {
+            let page = reference.1.replace('(', ".").replace(')', "");
+            assert!(pages.contains(&format!("man/{page}")), "{path} refers to {page}");
+        }
+    }
+}
+
+#[test]
+fn every_page_is_named_as_its_file() {
+    for path in files("packaging/man", "") {
+        let name = path.rsplit('/').next().expect("a name").to_owned();
+        let (name, number) = name.rsplit_once('.').expect("a section");
+        let page = read(&path);
+        let heading = format!(".TH {} {number} ", name.to_uppercase());
+        assert!(
+            page.lines().any(|line| line.starts_with(&heading)),
+            "{path} has no '{heading}'"
+        );
+        assert!(
+            words(section(&page, ".SH NAME").lines().next().unwrap_or_default()).len() > 1,
+            "{path} has no name"
+        );
+    }
+}
+
+#[test]
+fn every_path_in_the_documents_exists() {
+    const TOPS: [&str; 6] = [
+        "config/",
+        "generator/",
+        "helpers/",
+        "packaging/",
+        "tests/",
+        "units/",
+    ];
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        for path in quoted(&read(document))
+            .iter()
+            .filter(|text| TOPS.iter().any(|top| text.starts_with(top)))
+        {
+            assert!(
+                root().join(path).exists(),
+                "{document} names '{path}', which does not exist"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_test_that_security_md_names_exists() {
+    let sources: String = ["config", "generator", "helpers", "tests"]
+        .iter()
+        .flat_map(|top| files(top, ".rs"))
+        .map(|path| read(&path))
+        .collect();
+    let document = read("SECURITY.md");
+    let names: Vec<_> = quoted(&document)
+        .into_iter()
+        .filter(|text| text.matches('_').count() > 2)
+        .collect();
+    assert!(names.len() > 5, "{names:?}");
+    for name in names {
+        assert!(
+            sources.contains(&format!("fn {name}()")),
+            "SECURITY.md names the test '{name}', which does not exist"
+        );
+    }
+}

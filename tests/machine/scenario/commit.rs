@@ -1,0 +1,154 @@
+//! The tutorial's closing note: a daemon that commits when it is unmounted, and a vassal that unmounts it.
+
+use vassal_tests::{Machine, Owner, Signal, Suite, fixtures, seed};
+
+use crate::LIMIT;
+use crate::vassals::{UNIT, drop_in, get, machine, uwsgi, wait_restarted};
+
+const ARCHIVE: &str = "/srv/user001/app001.zip";
+
+/// A watched zip vassal that may write: its archive is its own, and unmounted at exit.
+fn writing(suite: Suite) -> Machine {
+    let machine = machine(suite);
+    machine.make_dir("/srv/user001", 0o755, Owner::USER001);
+    fixtures::zip_app(&machine, ARCHIVE, "app001");
+    machine.must(&["chown", "user001:user001", ARCHIVE]);
+    let text = seed::ZIP_ATEXIT.replace("fuse-zip -r /var/www/app001.zip", &format!("fuse-zip {ARCHIVE}"));
+    drop_in(&machine, "user001", &text);
+    machine.must(&["systemctl", "start", UNIT]);
+    machine
+}
+
+/// A member of the archive as it is on disk, after a test of all members.
+fn member(machine: &Machine, name: &str) -> String {
+    let program = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); bad = z.testzip(); \
+                   assert bad is None, bad; print(z.read(sys.argv[2]).decode(), end='')";
+    machine.must(&["python3", "-c", program, ARCHIVE, name])
+}
+
+#[test]
+fn what_the_app_wrote_is_in_the_archive_after_a_stop() {
+    for suite in Suite::all() {
+        let machine = writing(suite);
+        assert_eq!(get(&machine, 9090, "/write?/app/proof"), "wrote /app/proof\n");
+        let listed = machine.must(&["python3", "-m", "zipfile", "--list", ARCHIVE]);
+        assert!(
+            !listed.contains("proof"),
+            "nothing to commit at the end: {listed}"
+        );
+        machine.must(&["systemctl", "stop", UNIT]);
+        assert_eq!(member(&machine, "proof"), "written by app001");
+        assert_eq!(member(&machine, "name"), "app001");
+        assert_eq!(
+            machine.unit(UNIT, "Result"),
+            "success",
+            "{}",
+            machine.journal(UNIT)
+        );
+    }
+}
+
+#[test]
+fn what_the_app_wrote_is_in_the_archive_after_a_restart() {
+    for suite in Suite::all() {
+        let machine = writing(suite);
+        get(&machine, 9090, "/write?/app/proof");
+        machine.must(&["systemctl", "restart", UNIT]);
+        assert_eq!(member(&machine, "proof"), "written by app001");
+        assert_eq!(get(&machine, 9090, "/read?/app/proof"), "written by app001\n");
+    }
+}
+
+#[test]
+fn what_the_app_wrote_is_in_the_archive_after_a_crash() {
+    for suite in Suite::all() {
+        let machine = writing(suite);
+        get(&machine, 9090, "/write?/app/proof");
+        assert!(machine.kill(uwsgi(&machine, UNIT), Signal::SIGKILL));
+        wait_restarted(&machine, UNIT, 9090, 1);
+        assert_eq!(get(&machine, 9090, "/read?/app/proof"), "written by app001\n");
+        assert_eq!(member(&machine, "proof"), "written by app001");
+    }
+}
+
+#[test]
+fn a_write_that_takes_long_to_commit_is_waited_for() {
+    for suite in Suite::all() {
+        let machine = writing(suite);
+        let script = "head --bytes=20000000 /dev/urandom > /app/big && sha256sum < /app/big";
+        let user = [
+            "setpriv",
+            "--reuid=user001",
+            "--regid=user001",
+            "--init-groups",
+            "sh",
+            "-ec",
+            script,
+        ];
+        let written = machine.run_inside(uwsgi(&machine, UNIT), &user);
+        assert!(written.succeeded(), "{written}");
+        machine.must(&["systemctl", "stop", UNIT]);
+        let program = "import hashlib, sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; \
+                       print(hashlib.sha256(z.read('big')).hexdigest() + '  -')";
+        assert_eq!(
+            machine.must(&["python3", "-c", program, ARCHIVE]),
+            written.stdout.trim_end()
+        );
+    }
+}
+
+#[test]
+fn several_crashes_lose_nothing() {
+    for suite in Suite::all() {
+        let machine = writing(suite);
+        get(&machine, 9090, "/write?/app/first");
+        for (restarts, name) in [(1, "second"), (2, "third")] {
+            assert!(machine.kill(uwsgi(&machine, UNIT), Signal::SIGKILL));
+            wait_restarted(&machine, UNIT, 9090, restarts);
+            get(&machine, 9090, &format!("/write?/app/{name}"));
+        }
+        machine.must(&["systemctl", "stop", UNIT]);
+        for name in ["first", "second", "third"] {
+            assert_eq!(member(&machine, name), "written by app001", "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_app_that_lives_in_the_mount_does_not_keep_it_from_being_committed() {
+    for suite in Suite::all() {
+        let machine = writing(suite);
+        let file = "/etc/uwsgi/vassals/user001.ini";
+        // A worker and a daemon of the app, both with their working directory in the mount.
+        let lines = "chdir = /app\nattach-daemon2 = cmd=sleep infinity\n";
+        machine.must(&["systemctl", "stop", UNIT]);
+        drop_in(&machine, "user001", &(machine.read_text(file) + lines));
+        machine.must(&["systemctl", "start", UNIT]);
+        let daemon = machine.wait_for("the app's daemon", LIMIT, || {
+            machine.pids_of(UNIT, "sleep").first().copied().ok_or("none")
+        });
+        let directory = std::fs::read_link(format!("/proc/{daemon}/cwd")).unwrap();
+        assert_eq!(directory.to_str(), Some("/app"));
+        get(&machine, 9090, "/write?/app/proof");
+        machine.must(&["systemctl", "stop", UNIT]);
+        assert_eq!(
+            member(&machine, "proof"),
+            "written by app001",
+            "{}",
+            machine.journal(UNIT)
+        );
+        assert_eq!(machine.pids("sleep"), []);
+    }
+}
+
+#[test]
+fn what_the_app_wrote_is_in_the_archive_after_its_target_was_stopped() {
+    for suite in Suite::all() {
+        let machine = writing(suite);
+        get(&machine, 9090, "/write?/app/proof");
+        // As a shutdown does.
+        machine.must(&["systemctl", "stop", "vassals.target"]);
+        machine.wait_for_unit(UNIT, "ActiveState", "inactive", LIMIT);
+        assert_eq!(member(&machine, "proof"), "written by app001");
+    }
+}
