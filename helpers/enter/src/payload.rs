@@ -84,6 +84,8 @@ impl Launch<'_> {
         };
         for (index, operation) in self.operations.iter().enumerate() {
             control.report(&Report::Hook(index as u32))?;
+            // Before it says a word: what is in the log now is not this hook's.
+            control.wait_for_go()?;
             let done = perform(&operation.action, &mut session, &mut Plain(self.log));
             done.map_err(|failure| match operation.action {
                 Action::BecomeUser => failure,

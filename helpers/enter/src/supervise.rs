@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_millis(200);
 /// A message from the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// It begins with this operation.
+    /// It begins with this operation, once it is let go.
     Hook(u32),
     /// The hooks are done; it waits for the go-ahead.
     Ready,
@@ -153,6 +153,9 @@ impl Supervisor<'_> {
                     self.log.forget();
                     current = self.operations.get(index as usize);
                     end = Instant::now() + self.limit + GRACE;
+                    if self.control.go().is_err() {
+                        return Ok(Outcome::Gone);
+                    }
                 }
                 Event::Report(Some(Report::Failed(failure))) => {
                     return Err(match current {
