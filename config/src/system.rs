@@ -264,24 +264,28 @@ fn open(path: &Path) -> io::Result<File> {
 /// What it is instead, or what the system said.
 pub fn read_trusted(path: &Path) -> Result<Vec<u8>, ReadError> {
     const WRITABLE_BY_EVERYBODY: u32 = 0o002;
-    let text = read_regular(path, limits::FILE_BYTES)?;
-    let metadata = fs::metadata(path).map_err(|error| ReadError::from_io(&error))?;
+    let file = open_regular(path)?;
+    let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
     if metadata.mode() & WRITABLE_BY_EVERYBODY != 0 {
         return Err(ReadError::Refused {
             why: "everybody may write it, so anybody could become root (chmod o-w)",
         });
     }
-    Ok(text)
+    command::read_at_most(file, limits::FILE_BYTES)
 }
 
-/// Reads a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
-/// it may have been replaced.
 fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
+    command::read_at_most(open_regular(path)?, limit)
+}
+
+/// Opens a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
+/// it may have been replaced.
+fn open_regular(path: &Path) -> Result<File, ReadError> {
     let failed = |error: io::Error| ReadError::from_io(&error);
     check_regular(&fs::metadata(path).map_err(failed)?)?;
     let file = open(path).map_err(failed)?;
     check_regular(&file.metadata().map_err(failed)?)?;
-    command::read_at_most(file, limit)
+    Ok(file)
 }
 
 fn check_regular(metadata: &Metadata) -> Result<(), ReadError> {

@@ -3,10 +3,9 @@
 use crate::error::{Step, SysError};
 use nix::errno::Errno;
 
-/// Drops a capability from the bounding set and lets a process keep none but this one across the change of user.
+/// `CAP_SETPCAP`: what emptying the bounding set needs.
 pub const SETPCAP: u32 = 8;
-/// Bind ports below 1024, and the rest: the highest capability number that is tried. Kernels know fewer; those above
-/// answer `EINVAL`, which ends the walk.
+/// The highest capability number that is tried. Kernels know fewer; those above answer `EINVAL`, which ends the walk.
 const HIGHEST: u32 = 63;
 /// `_LINUX_CAPABILITY_VERSION_3` of capset(2).
 const VERSION_3: u32 = 0x2008_0522;

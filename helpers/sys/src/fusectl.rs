@@ -4,7 +4,7 @@
 use crate::error::{Step, SysError};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
-use nix::unistd::{read, write};
+use nix::unistd::write;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Opens the directory itself, so that it stays reachable after pivot_root; `None` where fusectl is not mounted.
@@ -29,26 +29,4 @@ pub fn abort(connections: impl AsFd, number: u32) -> Result<(), SysError> {
     )
     .step(step)?;
     write(&file, b"1").map(drop).step(step)
-}
-
-/// How many requests wait for the daemon of connection `number`, without waking it.
-///
-/// # Errors
-/// `ENOENT` when the connection is gone.
-pub fn waiting(connections: impl AsFd, number: u32) -> Result<u32, SysError> {
-    let step = || format!("read how many requests wait for FUSE connection {number}");
-    let path = format!("{number}/waiting");
-    let file = openat(
-        connections,
-        path.as_str(),
-        OFlag::O_RDONLY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .step(step)?;
-    let mut buffer = [0; 16];
-    let length = read(&file, &mut buffer).step(step)?;
-    Ok(std::str::from_utf8(&buffer[..length])
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(0))
 }
