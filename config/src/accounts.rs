@@ -4,14 +4,14 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// The name with that number in `/etc/passwd` or `/etc/group`.
-pub(crate) fn name_of(file: &[u8], id: u32) -> Option<Vec<u8>> {
+pub fn name_of(file: &[u8], id: u32) -> Option<Vec<u8>> {
     accounts(file)
         .find(|&(_, known)| known == id)
         .map(|(name, _)| name.to_vec())
 }
 
 /// The number of that name.
-pub(crate) fn id_of(file: &[u8], name: &[u8]) -> Option<u32> {
+pub fn id_of(file: &[u8], name: &[u8]) -> Option<u32> {
     accounts(file).find(|&(known, _)| known == name).map(|(_, id)| id)
 }
 

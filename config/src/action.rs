@@ -1,6 +1,8 @@
 //! What one hook does, as data: `hook-PHASE = ACTION:ARGUMENT` and its relatives, parsed (ACT-1 to ACT-10).
 
 use crate::mountflags::{MountFlags, UmountFlags};
+use crate::namespaces::Namespaces;
+use std::time::Duration;
 
 /// What happens when a command fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,17 +22,21 @@ pub enum WriteMode {
     Append,
     /// A FIFO: not waited for, and no reader is no failure.
     Fifo,
+    /// A FIFO that is waited for, up to a limit: until it is there and has a reader.
+    AwaitedFifo,
 }
 
 /// What has to be there before the start goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaited {
-    /// Anything.
+    /// A path, whatever is there: uWSGI's words for files and directories ask for no more (measured).
     Path,
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
+    /// A directory on which something is mounted.
+    Mountpoint,
+    /// A network interface, whether it is up or down.
+    Interface,
+    /// A socket that accepts a connection.
+    Socket,
 }
 
 /// One step of a plan. Paths and texts are bytes as the file had them.
@@ -49,6 +55,10 @@ pub enum Action {
     MakeDirectory(Vec<u8>),
     /// Sets an environment variable for later commands and the payload.
     SetEnvironment(Vec<u8>, Vec<u8>),
+    /// Removes one.
+    UnsetEnvironment(Vec<u8>),
+    /// Sets one for each file of a directory, to the file's content.
+    ReadEnvdir(Vec<u8>),
     /// umask(2).
     SetUmask(u32),
     /// chmod(2).
@@ -84,8 +94,16 @@ pub enum Action {
     Print(Vec<u8>),
     /// Ends the start with this code.
     Exit(u8),
-    /// Waits, up to a limit, for something to appear.
-    WaitFor(Awaited, Vec<u8>),
+    /// Waits, up to the limit given or that of hooks, for something to appear.
+    WaitFor(Awaited, Vec<u8>, Option<Duration>),
+    /// Waits this long.
+    Sleep(Duration),
+    /// unshare(2): new namespaces from here on.
+    Unshare(Namespaces),
+    /// Opens the file that gets the app's output.
+    OpenLog(Vec<u8>),
+    /// Opens the file that gets the number of the app's process.
+    OpenPidfile(Vec<u8>),
     /// chroot(2), then chdir to its root.
     Chroot(Vec<u8>),
     /// pivot_root(2): the new root, and where the old one goes.
@@ -154,21 +172,21 @@ pub fn parse_hook(value: &[u8]) -> Result<Action, Refusal> {
         b"append" => write(argument, WriteMode::Append, b""),
         b"appendn" => write(argument, WriteMode::Append, b"\n"),
         b"writefifo" => write(argument, WriteMode::Fifo, b""),
+        b"spinningfifo" => write(argument, WriteMode::AwaitedFifo, b""),
         b"unlink" => Ok(Action::Unlink(path())),
         b"mount" => parse_mount(argument),
         b"umount" => parse_umount(argument),
         b"hostname" => Ok(Action::SetHostname(path())),
         b"print" | b"log" => Ok(Action::Print(path())),
         b"exit" => Ok(Action::Exit(exit_code(argument))),
-        b"wait_for_fs" => Ok(Action::WaitFor(Awaited::Path, path())),
-        b"wait_for_file" => Ok(Action::WaitFor(Awaited::File, path())),
-        b"wait_for_dir" => Ok(Action::WaitFor(Awaited::Directory, path())),
-        b"alarm" | b"rpc" | b"retryrpc" | b"unix_signal" | b"spinningfifo" | b"wait_for_socket" => {
-            Err(Refusal {
-                message: format!("hook action '{}' works only inside uWSGI", text(name)),
-                hint: Some("use it in a phase that uWSGI runs, such as hook-post-app".into()),
-            })
+        b"wait_for_fs" | b"wait_for_file" | b"wait_for_dir" => {
+            Ok(Action::WaitFor(Awaited::Path, path(), None))
         }
+        b"wait_for_socket" => Ok(Action::WaitFor(Awaited::Socket, path(), None)),
+        b"alarm" | b"rpc" | b"retryrpc" | b"unix_signal" => Err(Refusal {
+            message: format!("hook action '{}' works only inside uWSGI", text(name)),
+            hint: Some("use it in a phase that uWSGI runs, such as hook-post-app".into()),
+        }),
         _ => Err(Refusal {
             message: format!("unknown hook action '{}'", text(name)),
             hint: Some(match nearest(name) {
@@ -187,6 +205,20 @@ pub fn exec(command: &[u8]) -> Action {
     }
 }
 
+/// The symbol of a `call-PHASE` line, which has no argument.
+///
+/// # Errors
+/// As [`parse_call`]; a blank in it, with which uWSGI finds no such function.
+pub fn parse_symbol(value: &[u8]) -> Result<Action, Refusal> {
+    if value.contains(&b' ') {
+        return Err(Refusal {
+            message: format!("there is no C function '{}'", text(value)),
+            hint: Some("a call- option takes no argument: write hook-PHASE = call:FUNCTION ARGUMENT".into()),
+        });
+    }
+    parse_call(value)
+}
+
 /// `SYMBOL [ARGUMENT]` of call hooks: there is no uWSGI to find a symbol in, so the calls people make are mapped to
 /// what they do, and every other one is refused.
 ///
@@ -200,6 +232,8 @@ pub fn parse_call(argument: &[u8]) -> Result<Action, Refusal> {
         b"putenv" => put_environment(rest),
         b"umask" => number(rest).map(Action::SetUmask),
         b"unlink" => Ok(Action::Unlink(rest.to_vec())),
+        b"sethostname" => Ok(Action::SetHostname(rest.to_vec())),
+        b"sleep" => number(rest).map(|seconds| Action::Sleep(Duration::from_secs(seconds.into()))),
         b"uwsgi_log" => Ok(Action::Print(rest.to_vec())),
         _ => Err(Refusal {
             message: format!("cannot call the C function '{}' outside uWSGI", text(symbol)),
@@ -241,6 +275,19 @@ pub fn parse_umount(argument: &[u8]) -> Result<Action, Refusal> {
     Ok(Action::Umount(target.to_vec(), flags))
 }
 
+/// A word of a shell command that stands for exactly these bytes.
+pub(crate) fn quoted(word: &[u8]) -> Vec<u8> {
+    let mut text = b"'".to_vec();
+    for byte in word {
+        match byte {
+            b'\'' => text.extend(b"'\\''"),
+            other => text.push(*other),
+        }
+    }
+    text.push(b'\'');
+    text
+}
+
 fn unknown_flag(flag: &[u8]) -> Refusal {
     Refusal {
         message: format!("unknown mount flag '{}'", text(flag)),
@@ -266,11 +313,11 @@ fn set_mode(file: &[u8], mode: &[u8]) -> Result<Action, Refusal> {
     if !octal {
         return refuse(format!("mode '{}' is not three or four octal digits", text(mode)));
     }
-    Ok(Action::SetMode(
-        file.to_vec(),
-        mode.iter()
-            .fold(0, |mode, digit| mode << 3 | u32::from(digit - b'0')),
-    ))
+    let mode = mode
+        .iter()
+        .fold(0, |mode, digit| mode << 3 | u32::from(digit - b'0'));
+    // uWSGI drops the first of four digits (measured): no hook of an old file makes a program setuid here either.
+    Ok(Action::SetMode(file.to_vec(), mode & 0o777))
 }
 
 fn write(argument: &[u8], mode: WriteMode, end: &[u8]) -> Result<Action, Refusal> {
@@ -385,6 +432,7 @@ mod tests {
             (b"umount:/x nosuid", "unknown mount flag 'nosuid'"),
             (b"call:setpriority", "cannot call the C function 'setpriority'"),
             (b"rpc:f", "works only inside uWSGI"),
+            (b"unix_signal:15 f", "works only inside uWSGI"),
             (b"chmod:/x 99", "three or four octal digits"),
             (b"putenv:X", "is not NAME=VALUE"),
         ];
@@ -401,6 +449,20 @@ mod tests {
             parse_hook(b"mout:x").unwrap_err().hint.as_deref(),
             Some("did you mean 'mount'?")
         );
+    }
+
+    #[test]
+    fn a_mode_has_no_setuid_bit() {
+        assert_eq!(
+            parse_hook(b"chmod:/x 4751"),
+            Ok(Action::SetMode(b"/x".to_vec(), 0o751))
+        );
+    }
+
+    #[test]
+    fn a_call_option_takes_no_argument() {
+        assert!(parse_symbol(b"putenv A=B").is_err());
+        assert_eq!(parse_hook(b"callint:umask 18"), Ok(Action::SetUmask(18)));
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! The `[Unit]` and `[Service]` sections of a vassal's file, which uWSGI ignores: systemd directives that go into the
-//! vassal's drop-in as they are written (D5), after a check that they leave vassal's own directives alone.
+//! What a vassal's file says on unit level: its `[Unit]` and `[Service]` sections, which uWSGI ignores and which go into
+//! the vassal's drop-in as they are written (D5), after a check that they leave vassal's own directives alone; and its
+//! `cgroup-opt` lines.
 
+use crate::cgroup;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::lex;
+use crate::options::{Kind, find};
 
 /// A directive of the drop-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +55,8 @@ const OURS: &[(&str, &str)] = &[
 /// # Errors
 /// A line that is no directive, or one that vassal's unit depends on.
 pub fn directives(text: &[u8], file: &[u8]) -> Result<Vec<Directive>, Diagnostic> {
-    lex::lines(text)
+    let limits = of_cgroup(&plain_cgroup_options(text));
+    let written: Result<Vec<_>, _> = lex::lines(text)
         .filter(|line| matches!(line.section, b"Unit" | b"Service"))
         .map(|line| {
             let origin = Origin::File {
@@ -69,7 +73,37 @@ pub fn directives(text: &[u8], file: &[u8]) -> Result<Vec<Directive>, Diagnostic
                 Diagnostic::error(Some(origin), message).with_hint(hint)
             })
         })
-        .collect()
+        .collect();
+    // The file's own directives come last, so they win.
+    Ok([limits, written?].concat())
+}
+
+/// The directives that these `cgroup-opt` values come to; those that come to none are left out.
+pub(crate) fn of_cgroup(options: &[Vec<u8>]) -> Vec<Directive> {
+    let directive = |option: &Vec<u8>| {
+        let (key, value) = cgroup::directive(option, options).ok()?;
+        Some(Directive {
+            section: "Service".into(),
+            key: key.into(),
+            value,
+        })
+    };
+    options.iter().filter_map(directive).collect()
+}
+
+/// The values of the `cgroup-opt` lines that say the same whenever they are read: those outside of every block.
+fn plain_cgroup_options(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut is_in_block = false;
+    let mut options = Vec::new();
+    for line in lex::lines(text).filter(|line| line.section == b"uwsgi") {
+        match find(line.key).map(|row| row.kind) {
+            Some(Kind::Opener) => is_in_block = true,
+            Some(Kind::End) => is_in_block = false,
+            _ if line.key == b"cgroup-opt" && !is_in_block => options.push(line.value.to_vec()),
+            _ => {}
+        }
+    }
+    options
 }
 
 fn directive(section: &[u8], key: &[u8], value: &[u8]) -> Result<Directive, (&'static str, &'static str)> {
@@ -120,6 +154,15 @@ mod tests {
                 "[Unit]After=x.service"
             ]
         );
+    }
+
+    #[test]
+    fn a_limit_of_a_control_group_is_a_directive_unless_it_depends_on_something() {
+        let text = b"[uwsgi]\ncgroup-opt = memory.max=1G\nif-env = X\ncgroup-opt = pids.max=1\nendif =\n\
+            cgroup-opt = cpuset.cpus=%k\n[Service]\nMemoryMax=2G\n";
+        let taken = directives(text, b"u.ini").unwrap();
+        let lines: Vec<_> = taken.iter().map(|d| format!("{}={}", d.key, d.value)).collect();
+        assert_eq!(lines, ["MemoryMax=1G", "MemoryMax=2G"]);
     }
 
     #[test]

@@ -126,6 +126,8 @@ impl Evaluator<'_> {
                 let error = format!("{} makes uWSGI do something else and end", quote(&entry.key));
                 return self.refuse(&entry.origin, error);
             }
+            // An option whose value is optional has none to check on a command line.
+            _ if entry.value.is_none() => {}
             _ => {
                 if let Err(wrong) = values::check(row, value, self.world) {
                     return self.refuse(

@@ -2,24 +2,11 @@
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::entries::Entry;
+use crate::flag::switches_on;
 use crate::name::VassalName;
+use crate::namespaces::Namespaces;
 use crate::phase::{HookKind, Phase, hook_option};
 use crate::plan::Hook;
-
-/// The namespaces of `emperor-use-clone` (NS-1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Namespaces {
-    /// `fs` (also `ns`, `mount`, `mnt`): mounts of its own.
-    pub mount: bool,
-    /// `pid`: processes of its own.
-    pub pid: bool,
-    /// `ipc`: System V IPC and POSIX message queues of its own.
-    pub ipc: bool,
-    /// `uts`: a host name of its own.
-    pub uts: bool,
-    /// `net`: network interfaces of its own.
-    pub net: bool,
-}
 
 /// What the emperor's file says.
 #[derive(Debug, Clone, Default)]
@@ -30,8 +17,12 @@ pub struct Emperor {
     pub namespaces: Namespaces,
     /// `emperor-wrapper`: the program in uwsgi's place.
     pub wrapper: Option<Vec<u8>>,
-    /// The hooks of phase as-vassal.
+    /// The hooks of the phases as-emperor and as-vassal.
     pub hooks: Vec<Hook>,
+    /// `vassals-start-hook`: a program that is run before the as-vassal hooks.
+    pub start_hook: Option<(Vec<u8>, Origin)>,
+    /// `vassals-stop-hook`: a program that is run when a vassal has stopped.
+    pub stop_hook: Option<(Vec<u8>, Origin)>,
     before: Vec<Vec<u8>>,
     after: Vec<Vec<u8>>,
 }
@@ -67,7 +58,10 @@ impl Emperor {
             let value = entry.value.clone().unwrap_or_default();
             match entry.key.as_slice() {
                 b"emperor" => emperor.directories.push(directory(&value, &entry.origin)?),
-                b"emperor-use-clone" => emperor.namespaces.add(&value, &entry.origin)?,
+                b"emperor-use-clone" => emperor.namespaces.add(entry)?,
+                b"emperor-tyrant" if switches_on(&value) => return Err(tyrant(&entry.origin)),
+                b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
+                b"vassals-stop-hook" => emperor.stop_hook = Some((value, entry.origin.clone())),
                 b"emperor-wrapper" => emperor.wrapper = Some(value),
                 b"vassals-inherit-before" => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
                 b"vassals-include-before" => vassal_arguments[1].extend([b"--include".to_vec(), value]),
@@ -75,8 +69,8 @@ impl Emperor {
                 b"vassals-inherit" => vassal_arguments[3].extend([b"--inherit".to_vec(), value]),
                 b"vassals-include" => vassal_arguments[4].extend([b"--include".to_vec(), value]),
                 key => match hook_option(key) {
-                    Some((kind, Phase::AsVassal)) => {
-                        emperor.hooks.push(Hook::new(kind, Phase::AsVassal, entry))
+                    Some((kind, phase @ (Phase::AsEmperor | Phase::AsVassal))) => {
+                        emperor.hooks.push(Hook::new(kind, phase, entry));
                     }
                     _ => warnings.extend(ignored(key, &entry.origin)),
                 },
@@ -93,37 +87,6 @@ impl Emperor {
     pub fn arguments(&self, vassal: &VassalName) -> Vec<Vec<u8>> {
         let file = vec![b"--ini".to_vec(), vassal.file()];
         [self.before.clone(), file, self.after.clone()].concat()
-    }
-}
-
-impl Namespaces {
-    fn add(&mut self, words: &[u8], origin: &Origin) -> Result<(), Diagnostic> {
-        for word in words
-            .split(|byte| *byte == b',')
-            .map(<[u8]>::trim_ascii)
-            .filter(|word| !word.is_empty())
-        {
-            match word {
-                b"fs" | b"ns" | b"mount" | b"mnt" => self.mount = true,
-                b"pid" => self.pid = true,
-                b"ipc" => self.ipc = true,
-                b"uts" => self.uts = true,
-                b"net" => self.net = true,
-                b"user" => {
-                    let message =
-                        "emperor-use-clone = user: vassals in user namespaces are not supported yet";
-                    return Err(
-                        Diagnostic::error(Some(origin.clone()), message).with_hint("leave 'user' out")
-                    );
-                }
-                _ => {
-                    let message = format!("emperor-use-clone: unknown namespace '{}'", word.escape_ascii());
-                    let hint = "known are fs, pid, ipc, uts and net";
-                    return Err(Diagnostic::error(Some(origin.clone()), message).with_hint(hint));
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -145,6 +108,14 @@ fn directory(value: &[u8], origin: &Origin) -> Result<Vec<u8>, Diagnostic> {
         );
     }
     Ok(path.to_vec())
+}
+
+/// Without it every file of a tenant would be trusted with root.
+fn tyrant(origin: &Origin) -> Diagnostic {
+    let message =
+        "emperor-tyrant is not supported: the hooks of a file would run as root and not as its owner";
+    Diagnostic::error(Some(origin.clone()), message)
+        .with_hint("leave it out when root owns every vassal's file")
 }
 
 fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
@@ -180,6 +151,7 @@ impl Hook {
         Self {
             kind,
             phase,
+            option: entry.key.clone(),
             value: entry.value.clone().unwrap_or_default(),
             origin: entry.origin.clone(),
         }
@@ -230,6 +202,16 @@ mod tests {
     }
 
     #[test]
+    fn a_tyrant_is_refused_because_it_would_be_less_than_one() {
+        let error = Emperor::from_entries(&[entry("emperor-tyrant", "true")]).unwrap_err();
+        assert!(
+            error.to_string().starts_with("emperor.ini:2: emperor-tyrant"),
+            "{error}"
+        );
+        assert!(Emperor::from_entries(&[entry("emperor-tyrant", "false")]).is_ok());
+    }
+
+    #[test]
     fn templates_keep_the_order_of_the_emperor() {
         let entries = [
             entry("vassals-include", "after.ini"),
@@ -252,7 +234,7 @@ mod tests {
     fn what_has_no_effect_is_said() {
         let (_, warnings) = Emperor::from_entries(&[
             entry("emperor-freq", "10"),
-            entry("hook-as-emperor", "exec:x"),
+            entry("emperor-stats", "127.0.0.1:1"),
             entry("z", ""),
         ])
         .unwrap();

@@ -1,5 +1,6 @@
 //! Who the app runs as: `uid`, `gid`, `add-gid`, `no-initgroups` (T3, ORD-8, ORD-9).
 
+use crate::capability::Capabilities;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::entries::Entry;
 
@@ -36,14 +37,18 @@ pub struct Identity {
     pub add_gid: Vec<Named>,
     /// `no-initgroups`: no supplementary groups.
     pub no_initgroups: bool,
+    /// `cap`: the capabilities the app has.
+    pub capabilities: Option<Capabilities>,
 }
 
 impl Identity {
     /// Takes the options of `entries` that are about the user.
     ///
+    /// What is passed over is added to `warnings`.
+    ///
     /// # Errors
     /// `uid = 0` and its like: uWSGI refuses it too, as "user 0 not found" (T3).
-    pub fn from_entries(entries: &[Entry]) -> Result<Self, Diagnostic> {
+    pub fn from_entries(entries: &[Entry], warnings: &mut Vec<Diagnostic>) -> Result<Self, Diagnostic> {
         let mut identity = Self::default();
         for entry in entries {
             let value = entry.value.as_deref().unwrap_or_default();
@@ -64,6 +69,11 @@ impl Identity {
                         .push((account("add-gid", value, &entry.origin)?, entry.origin.clone()));
                 }
                 b"no-initgroups" => identity.no_initgroups = crate::flag::switches_on(value),
+                b"cap" => {
+                    let (capabilities, unknown) = Capabilities::parse(entry)?;
+                    identity.capabilities = Some(capabilities);
+                    warnings.extend(unknown);
+                }
                 _ => {}
             }
         }
@@ -116,7 +126,8 @@ mod tests {
             origin: Origin::CommandLine,
         };
         let entries: Vec<_> = values.iter().map(entry).collect();
-        Identity::from_entries(&entries).map(|identity| identity.uid.map(|(account, _)| account))
+        Identity::from_entries(&entries, &mut Vec::new())
+            .map(|identity| identity.uid.map(|(account, _)| account))
     }
 
     #[test]

@@ -10,7 +10,9 @@
 //! [`lex`] alone is for who wants the lines as written, without evaluating anything.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod action;
+pub mod capability;
 pub mod diagnostic;
 pub mod directives;
 pub mod emperor;
@@ -21,7 +23,9 @@ pub mod lex;
 pub mod limits;
 pub mod mountflags;
 pub mod name;
+pub mod namespaces;
 pub mod options;
+pub mod payload;
 pub mod phase;
 pub mod plan;
 pub mod plugins;
@@ -30,10 +34,11 @@ pub mod settings;
 pub mod socket;
 pub mod system;
 pub mod taker;
+pub mod vassal;
 pub mod world;
 
-mod accounts;
 mod apply;
+mod cgroup;
 mod command;
 mod command_line;
 mod custom;
@@ -55,5 +60,6 @@ mod permissions;
 mod plugins_table;
 mod replace;
 mod sources;
+mod steps;
 mod text;
 mod values;

@@ -1,6 +1,7 @@
 //! What is known about option names: the table of the binary, one row per name (section 12 of the specification).
 
 use crate::options_table::OPTIONS;
+use crate::taker::Taker;
 
 /// Whether an option takes an argument on a command line. In files every option may have or lack a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,16 @@ pub struct OptionRow {
     pub immediate: bool,
     /// The short letter that is stored under this name (A1).
     pub letter: Option<u8>,
+    /// Who takes it when a vassal is started.
+    pub taker: Taker,
+    /// Why they do, and for a refused one what to write instead: a phrase without a final period.
+    pub why: &'static str,
+    /// What is not as under uWSGI's Emperor, where something is not.
+    pub change: Option<&'static str>,
 }
+
+/// Why uWSGI keeps an option.
+const APP_SERVER: &str = "the app server's own work, done as the vassal's user";
 
 /// A row of the table.
 pub(crate) const fn option(name: &'static str, argument: Argument, kind: Kind) -> OptionRow {
@@ -72,6 +82,9 @@ pub(crate) const fn option(name: &'static str, argument: Argument, kind: Kind) -
         kind,
         immediate: false,
         letter: None,
+        taker: Taker::Uwsgi,
+        why: APP_SERVER,
+        change: None,
     }
 }
 
@@ -90,6 +103,17 @@ impl OptionRow {
     pub(crate) const fn letter(self, letter: u8) -> Self {
         OptionRow {
             letter: Some(letter),
+            ..self
+        }
+    }
+
+    pub(crate) const fn by(self, taker: Taker, why: &'static str) -> Self {
+        OptionRow { taker, why, ..self }
+    }
+
+    pub(crate) const fn changed(self, how: &'static str) -> Self {
+        OptionRow {
+            change: Some(how),
             ..self
         }
     }

@@ -2,19 +2,33 @@
 
 use std::fmt;
 
-/// A phase, in the order in which they happen (ORD-1 to ORD-3; measured: in-jail comes before pivot_root).
+/// A phase, in the order in which they happen (section ORD; measured: in-jail comes before pivot_root).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
+    /// From the emperor's file: in the host's namespaces, as root, while the vassal waits.
+    AsEmperor,
     /// From the emperor's file: first thing in the new namespaces.
     AsVassal,
+    /// What the vassal's file says of the umask and the environment, before the first of its hooks.
+    Settings,
     /// As soon as the configuration is read, as root.
     Asap,
+    /// The files that root opens or reads for the app: log, number of the process, envdir.
+    Files,
     /// As root, before the root directory changes.
     PreJail,
     /// As root, still before the root directory changes.
     InJail,
-    /// chroot and pivot_root.
+    /// `unshare`
+    Unshare,
+    /// As root, after `unshare`.
+    PostJail,
+    /// `chroot` and `pivot_root`.
     Jail,
+    /// `unshare2`
+    UnshareAgain,
+    /// `wait-for-interface` and its like.
+    Wait,
     /// As root, in the new root directory.
     AsRoot,
     /// As the vassal's user, right before the app.
@@ -26,11 +40,18 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Phase::AsEmperor => "as-emperor",
             Phase::AsVassal => "as-vassal",
+            Phase::Settings => "settings",
             Phase::Asap => "asap",
+            Phase::Files => "files",
             Phase::PreJail => "pre-jail",
             Phase::InJail => "in-jail",
+            Phase::Unshare => "unshare",
+            Phase::PostJail => "post-jail",
             Phase::Jail => "jail",
+            Phase::UnshareAgain => "unshare2",
+            Phase::Wait => "wait",
             Phase::AsRoot => "as-root",
             Phase::AsUser => "as-user",
             Phase::AsUserAtexit => "as-user-atexit",
@@ -65,10 +86,12 @@ pub fn hook_option(key: &[u8]) -> Option<(HookKind, Phase)> {
     ];
     let (prefix, kind) = KINDS.into_iter().find(|(prefix, _)| key.starts_with(prefix))?;
     let phase = match &key[prefix.len()..] {
+        b"as-emperor" => Phase::AsEmperor,
         b"as-vassal" => Phase::AsVassal,
         b"asap" => Phase::Asap,
         b"pre-jail" => Phase::PreJail,
         b"in-jail" => Phase::InJail,
+        b"post-jail" => Phase::PostJail,
         b"as-root" => Phase::AsRoot,
         b"as-user" => Phase::AsUser,
         b"as-user-atexit" => Phase::AsUserAtexit,

@@ -1,15 +1,19 @@
-//! The plan: what the evaluated file means for a start, as data. `vassal-enter` executes it, tests compare it.
+//! The plan: what the evaluated file means for a start, as data. `vassal-enter` executes it, `vassalctl` shows it,
+//! tests compare it.
 
 use crate::action::{self, Action, Refusal};
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::Emperor;
 use crate::entries::Entry;
+use crate::flag::switches_on;
 use crate::identity::Identity;
+use crate::namespaces::Namespaces;
+use crate::payload::{self, Payload};
 use crate::phase::{HookKind, Phase, hook_option};
-use crate::plugins::plugin_of;
 use crate::settings::Settings;
 use crate::socket::{Listener, listeners};
-use crate::taker::{Taker, taker};
+use crate::steps;
+use crate::taker::{Taker, taker, why};
 
 /// A hook as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,19 +22,23 @@ pub struct Hook {
     pub kind: HookKind,
     /// When it runs.
     pub phase: Phase,
+    /// The option's name.
+    pub option: Vec<u8>,
     /// The option's value.
     pub value: Vec<u8>,
     /// The line.
     pub origin: Origin,
 }
 
-/// A hook as meant: one step, and where it comes from.
+/// A line as meant: one step, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// When it happens.
     pub phase: Phase,
     /// What happens.
     pub action: Action,
+    /// The option's name, for messages.
+    pub option: Vec<u8>,
     /// The option's value, for messages.
     pub text: Vec<u8>,
     /// The line it comes from; `None` for a step that no line asks for.
@@ -46,25 +54,6 @@ pub struct Watch {
     pub origin: Origin,
 }
 
-/// What is started in the end.
-#[derive(Debug, Clone)]
-pub enum Payload {
-    /// uWSGI, which is given what is left of the configuration ([`crate::push`]).
-    Uwsgi {
-        /// The entries that are uWSGI's, in order.
-        entries: Vec<Entry>,
-    },
-    /// Another program, as a shell command.
-    Command {
-        /// The shell text.
-        command: Vec<u8>,
-        /// `chdir` and `chdir2`, which uWSGI would have done.
-        directory: Option<Vec<u8>>,
-        /// The line.
-        origin: Origin,
-    },
-}
-
 /// Everything a start needs to know.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -72,6 +61,10 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// The steps after the payload has ended.
     pub atexit: Vec<Operation>,
+    /// What the vassal is cloned into.
+    pub namespaces: Namespaces,
+    /// Whether its mounts are its own in the end, by the clone or by `unshare`.
+    pub owns_mounts: bool,
     /// Who the payload runs as.
     pub identity: Identity,
     /// Whether the root directory changes, so that names of users are those of the new root.
@@ -82,86 +75,154 @@ pub struct Plan {
     pub listeners: Vec<Listener>,
     /// What is probably wrong if the app does not load.
     pub app_hint: Option<String>,
-    /// `env` lines: for the hooks and for the payload.
-    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// `binsh`: the shells for commands, tried in order before `/bin/sh` (EXE-1).
+    pub shells: Vec<Vec<u8>>,
     /// What is started.
     pub payload: Payload,
     /// The settings of the `[vassal]` section.
     pub settings: Settings,
 }
 
+impl Plan {
+    /// The steps in the host's namespaces, and those in the vassal's.
+    pub fn split_emperors(&self) -> (&[Operation], &[Operation]) {
+        let is_emperors = |operation: &Operation| operation.phase == Phase::AsEmperor;
+        self.operations
+            .split_at(self.operations.partition_point(is_emperors))
+    }
+}
+
+/// The lines of a file, by who takes them.
+#[derive(Debug, Default)]
+struct Sorted {
+    hooks: Vec<Hook>,
+    ours: Vec<Entry>,
+    watch: Vec<Watch>,
+    left: Vec<Entry>,
+    warnings: Vec<Diagnostic>,
+    errors: Vec<Diagnostic>,
+}
+
 /// Compiles the effects of the evaluated `[uwsgi]` section ([`crate::entries::Evaluation::effects`]) and the settings
 /// into a plan, with warnings about what runs, but not as written.
 ///
 /// # Errors
-/// The first line that cannot be done.
+/// Every line that cannot be done.
 pub fn compile(
     entries: &[Entry],
     settings: Settings,
     emperor: &Emperor,
-) -> Result<(Plan, Vec<Diagnostic>), Diagnostic> {
-    let mut warnings = Vec::new();
-    let mut hooks = emperor.hooks.clone();
-    let mut watch = Vec::new();
-    let mut environment = Vec::new();
-    let mut left = Vec::new();
-    for entry in entries {
-        match taker(&entry.key) {
-            Taker::Enter => {
-                hooks.extend(hook_option(&entry.key).map(|(kind, phase)| Hook::new(kind, phase, entry)));
-            }
-            Taker::Watchdog => watch.push(mountpoint(entry)?),
-            Taker::Language => {}
-            Taker::Refused(reason) => return Err(refused(entry, reason)),
-            Taker::NeverRuns(reason) => {
-                let message = format!("'{}' {reason}, ignoring", entry.key.escape_ascii());
-                warnings.push(Diagnostic::warning(Some(entry.origin.clone()), message));
-            }
-            Taker::Uwsgi => {
-                environment.extend((entry.key == b"env").then(|| assignment(entry)).flatten());
-                left.push(entry.clone());
-            }
-        }
-    }
-    let identity = Identity::from_entries(entries)?;
+) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut sorted = sort(entries);
+    let errors = &mut sorted.errors;
+    sorted.hooks.splice(0..0, emperor.hooks.iter().cloned());
+    let identity = Identity::from_entries(entries, &mut sorted.warnings).unwrap_or_else(|error| {
+        errors.push(error);
+        Identity::default()
+    });
     if identity.uid.is_none() {
         let message = "no 'uid' is given: the app runs as root";
-        warnings.push(Diagnostic::warning(None, message).with_hint("add uid = NAME"));
+        let warning = Diagnostic::warning(None, message).with_hint("add uid = NAME");
+        sorted.warnings.push(warning);
     }
-    let (operations, atexit) = order(&hooks, root_change(entries)?)?;
-    let app_hint = app_hint(&left);
-    let payload = payload(&settings, left, !watch.is_empty());
+    let steps = steps::of(&sorted.ours, emperor.namespaces, errors);
+    let (operations, atexit) = order(&sorted.hooks, &steps, &mut sorted.warnings, errors);
+    if !sorted.errors.is_empty() {
+        return Err(sorted.errors);
+    }
+    let app_hint = payload::app_hint(&sorted.left);
+    let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
+    let own_network = emperor.namespaces.net || steps.unshared.net;
     let listeners = match &payload {
-        Payload::Uwsgi { entries } if !emperor.namespaces.net => listeners(entries),
+        Payload::Uwsgi { entries, .. } if !own_network => listeners(entries),
         Payload::Uwsgi { .. } | Payload::Command { .. } => Vec::new(),
     };
-    let changes_root = operations.iter().any(|operation| operation.phase == Phase::Jail);
     let plan = Plan {
+        changes_root: operations.iter().any(|operation| operation.phase == Phase::Jail),
         operations,
         atexit,
+        namespaces: emperor.namespaces.with(steps.cloned),
+        owns_mounts: emperor.namespaces.with(steps.unshared).mount,
         identity,
-        changes_root,
-        watch,
+        watch: sorted.watch,
         listeners,
         app_hint,
-        environment,
+        shells: steps.shells,
         payload,
         settings,
     };
-    Ok((plan, warnings))
+    Ok((plan, sorted.warnings))
+}
+
+fn sort(entries: &[Entry]) -> Sorted {
+    let mut sorted = Sorted::default();
+    let has = |name: &[u8]| entries.iter().any(|entry| entry.key == name);
+    let is_emperor = has(b"emperor");
+    for entry in entries {
+        let ours = || match hook_option(&entry.key) {
+            Some((kind, phase)) => Ok(Hook::new(kind, phase, entry)),
+            None => Err(entry.clone()),
+        };
+        match taker(&entry.key) {
+            Taker::Enter => match ours() {
+                Ok(hook) => sorted.hooks.push(hook),
+                Err(option) => sorted.ours.push(option),
+            },
+            Taker::EnterAndUwsgi => {
+                sorted.ours.push(entry.clone());
+                sorted.left.push(entry.clone());
+            }
+            Taker::Watchdog => match mountpoint(entry) {
+                Ok(watch) => sorted.watch.push(watch),
+                Err(error) => sorted.errors.push(error),
+            },
+            Taker::Language | Taker::Unit => {}
+            Taker::Emperor if is_emperor => sorted.left.push(entry.clone()),
+            Taker::Emperor | Taker::Ignored => sorted.warnings.push(ignored(entry)),
+            Taker::Refused => sorted.errors.push(refused(entry)),
+            Taker::Uwsgi => sorted.left.push(entry.clone()),
+        }
+    }
+    let (log, ours): (Vec<_>, Vec<_>) = std::mem::take(&mut sorted.ours)
+        .into_iter()
+        .partition(|entry| is_log(entry) && !steps::opens_log(entry, &sorted.left));
+    sorted.left.extend(log);
+    sorted.ours = ours;
+    sorted
+}
+
+fn is_log(entry: &Entry) -> bool {
+    matches!(entry.key.as_slice(), b"logto" | b"daemonize")
 }
 
 /// Puts the hooks into the order in which they run: by phase, in a phase by kind, in a kind as written (ORD-1), with
-/// the change of root and of user where they belong.
-fn order(hooks: &[Hook], jail: Vec<Operation>) -> Result<(Vec<Operation>, Vec<Operation>), Diagnostic> {
+/// the other steps and the change of user where they belong.
+fn order(
+    hooks: &[Hook],
+    steps: &steps::Steps,
+    warnings: &mut Vec<Diagnostic>,
+    errors: &mut Vec<Diagnostic>,
+) -> (Vec<Operation>, Vec<Operation>) {
     let mut sorted: Vec<&Hook> = hooks.iter().collect();
     sorted.sort_by_key(|hook| (hook.phase, hook.kind));
-    let mut operations = jail;
+    let mut operations = Vec::new();
     let mut atexit = Vec::new();
     for hook in sorted {
+        let action = match parse(hook) {
+            Ok(action) => action,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        if hook.phase == Phase::PostJail && !steps.is_jailed {
+            warnings.push(never_jailed(hook));
+            continue;
+        }
         let operation = Operation {
             phase: hook.phase,
-            action: parse(hook)?,
+            action,
+            option: hook.option.clone(),
             text: hook.value.clone(),
             origin: Some(hook.origin.clone()),
         };
@@ -172,16 +233,19 @@ fn order(hooks: &[Hook], jail: Vec<Operation>) -> Result<(Vec<Operation>, Vec<Op
         }
         .push(operation);
     }
+    operations.extend(steps.operations.iter().cloned());
+    // Stable: in a phase the hooks stay before the other steps (ORD row 12: file-write after in-jail).
+    operations.sort_by_key(|operation| operation.phase);
     let drop = Operation {
         phase: Phase::AsUser,
         action: Action::BecomeUser,
+        option: Vec::new(),
         text: Vec::new(),
         origin: None,
     };
-    operations.sort_by_key(|operation| operation.phase);
     let at = operations.partition_point(|operation| operation.phase < Phase::AsUser);
     operations.insert(at, drop);
-    Ok((operations, atexit))
+    (operations, atexit)
 }
 
 /// The action of a hook.
@@ -194,7 +258,7 @@ pub fn parse(hook: &Hook) -> Result<Action, Diagnostic> {
         HookKind::Mount => action::parse_mount(&hook.value),
         HookKind::Umount => action::parse_umount(&hook.value),
         HookKind::Exec => Ok(action::exec(&hook.value)),
-        HookKind::Call => action::parse_call(&hook.value),
+        HookKind::Call => action::parse_symbol(&hook.value),
     };
     action.map_err(|Refusal { message, hint }| {
         let diagnostic = Diagnostic::error(Some(hook.origin.clone()), message);
@@ -202,130 +266,6 @@ pub fn parse(hook: &Hook) -> Result<Action, Diagnostic> {
             Some(hint) => diagnostic.with_hint(hint),
             None => diagnostic,
         }
-    })
-}
-
-/// `chroot` and `pivot_root`: the last line of each counts, chroot comes first (row 13 of ORD).
-fn root_change(entries: &[Entry]) -> Result<Vec<Operation>, Diagnostic> {
-    let last = |names: &[&[u8]]| {
-        entries
-            .iter()
-            .rev()
-            .find(|entry| names.contains(&entry.key.as_slice()))
-    };
-    let mut operations = Vec::new();
-    let mut push = |entry: &Entry, action| {
-        let text = entry.value.clone().unwrap_or_default();
-        operations.push(Operation {
-            phase: Phase::Jail,
-            action,
-            text,
-            origin: Some(entry.origin.clone()),
-        });
-    };
-    if let Some(entry) = last(&[b"chroot"]) {
-        push(entry, Action::Chroot(entry.value.clone().unwrap_or_default()));
-    }
-    if let Some(entry) = last(&[b"pivot_root", b"pivot-root"]) {
-        let value = entry.value.as_deref().unwrap_or_default();
-        let mut fields = value.splitn(2, |byte| *byte == b' ');
-        match (fields.next(), fields.next()) {
-            (Some(new), Some(old)) if new.starts_with(b"/") && old.starts_with(b"/") => {
-                push(entry, Action::PivotRoot(new.to_vec(), old.to_vec()));
-            }
-            _ => {
-                let message = format!(
-                    "pivot_root = {}: two absolute paths are needed",
-                    value.escape_ascii()
-                );
-                let hint = "pivot_root = NEW OLD, with OLD below NEW";
-                return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
-            }
-        }
-    }
-    Ok(operations)
-}
-
-fn payload(settings: &Settings, mut entries: Vec<Entry>, is_watched: bool) -> Payload {
-    if let Some((command, origin)) = &settings.command {
-        let chdir = entries
-            .iter()
-            .rev()
-            .find(|entry| entry.key == b"chdir" || entry.key == b"chdir2");
-        let directory = chdir.and_then(|entry| entry.value.clone());
-        return Payload::Command {
-            command: command.clone(),
-            directory,
-            origin: origin.clone(),
-        };
-    }
-    let has = |names: &[&[u8]]| entries.iter().any(|entry| names.contains(&entry.key.as_slice()));
-    let imply = |key: &[u8]| Entry {
-        key: key.to_vec(),
-        value: Some(b"true".to_vec()),
-        origin: Origin::CommandLine,
-    };
-    let mut implied = Vec::new();
-    // Who takes a line owes what it implied: uWSGI's mountpoint-check needs its master (MPC-1).
-    if is_watched && !has(&[b"master"]) {
-        implied.push(imply(b"master"));
-    }
-    // An app that does not load is a failed start here, not a server that answers 500 (CFG-2; compat row).
-    if has(APPS) && !has(&[b"need-app"]) {
-        implied.push(imply(b"need-app"));
-    }
-    entries.extend(implied);
-    Payload::Uwsgi { entries }
-}
-
-/// Options that name an app to load at the start.
-const APPS: &[&[u8]] = &[
-    b"psgi",
-    b"wsgi",
-    b"wsgi-file",
-    b"file",
-    b"module",
-    b"eval",
-    b"paste",
-    b"ini-paste",
-    b"ini-paste-logged",
-    b"pump",
-    b"web3",
-    b"pecan",
-    b"rack",
-    b"rails",
-    b"lua",
-    b"mount",
-    b"jwsgi",
-    b"mono-app",
-];
-
-/// An app's option without the plugin that knows it: a uWSGI without built-in plugins takes it for a placeholder and
-/// loads nothing (SEED-1).
-fn app_hint(entries: &[Entry]) -> Option<String> {
-    const LOADERS: [&[u8]; 4] = [b"plugin", b"plugins", b"need-plugin", b"need-plugins"];
-    let loads = |plugin: &[u8]| {
-        let mut lines = entries
-            .iter()
-            .filter(|entry| LOADERS.contains(&entry.key.as_slice()));
-        lines.any(|line| {
-            line.value
-                .as_deref()
-                .unwrap_or_default()
-                .windows(plugin.len())
-                .any(|part| part == plugin)
-        })
-    };
-    let mut apps = entries
-        .iter()
-        .filter(|entry| APPS.contains(&entry.key.as_slice()));
-    let (entry, plugin) = apps.find_map(|entry| Some((entry, plugin_of(&entry.key)?)))?;
-    (!loads(plugin.as_bytes())).then(|| {
-        format!(
-            "{}: '{}' needs a line 'plugin = {plugin}'",
-            entry.origin,
-            entry.key.escape_ascii()
-        )
     })
 }
 
@@ -345,150 +285,37 @@ fn mountpoint(entry: &Entry) -> Result<Watch, Diagnostic> {
     Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint("begin it with '/'"))
 }
 
-fn refused(entry: &Entry, reason: &str) -> Diagnostic {
-    Diagnostic::error(
-        Some(entry.origin.clone()),
-        format!("'{}' {reason}", entry.key.escape_ascii()),
-    )
+fn refused(entry: &Entry) -> Diagnostic {
+    let message = format!(
+        "'{}' is not supported: {}",
+        entry.key.escape_ascii(),
+        why(&entry.key)
+    );
+    Diagnostic::error(Some(entry.origin.clone()), message)
 }
 
-fn assignment(entry: &Entry) -> Option<(Vec<u8>, Vec<u8>)> {
-    let value = entry.value.as_deref()?;
-    let equals = value.iter().position(|byte| *byte == b'=')?;
-    Some((value[..equals].to_vec(), value[equals + 1..].to_vec()))
+fn ignored(entry: &Entry) -> Diagnostic {
+    let message = format!(
+        "'{}' has no effect: {}",
+        entry.key.escape_ascii(),
+        why(&entry.key)
+    );
+    Diagnostic::warning(Some(entry.origin.clone()), message)
+}
+
+fn never_jailed(hook: &Hook) -> Diagnostic {
+    let message = format!(
+        "'{}' has no effect: it runs only after unshare or with jailed (ORD-2)",
+        hook.option.escape_ascii()
+    );
+    Diagnostic::warning(Some(hook.origin.clone()), message)
+}
+
+/// Whether the flag `name` is on: the last line counts.
+pub(crate) fn is_on(entries: &[Entry], name: &[u8]) -> bool {
+    let last = entries.iter().rev().find(|entry| entry.key == name);
+    last.is_some_and(|entry| switches_on(entry.value.as_deref().unwrap_or_default()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::emperor::Namespaces;
-
-    fn entries(text: &str) -> Vec<Entry> {
-        let line = |(number, line): (usize, &str)| {
-            let (key, value) = line.split_once(" = ").unwrap_or((line, ""));
-            let origin = Origin::File {
-                name: b"u.ini".as_slice().into(),
-                line: number as u32 + 1,
-                column: 1,
-            };
-            Entry {
-                key: key.into(),
-                value: Some(value.into()),
-                origin,
-            }
-        };
-        text.lines().enumerate().map(line).collect()
-    }
-
-    fn plan(text: &str) -> Result<Plan, Diagnostic> {
-        compile(&entries(text), Settings::default(), &Emperor::default()).map(|(plan, _)| plan)
-    }
-
-    fn shown(operations: &[Operation]) -> Vec<String> {
-        let place = |operation: &Operation| operation.origin.as_ref().map_or("-".into(), ToString::to_string);
-        let text = |operation: &Operation| String::from_utf8_lossy(&operation.text).into_owned();
-        operations
-            .iter()
-            .map(|each| format!("{} {} {}", place(each), each.phase, text(each)))
-            .collect()
-    }
-
-    const COPY_ON_WRITE: &str = "uid = user001
-hook-as-root = mount:proc none /proc
-hook-pre-jail = callret:chdir /
-pivot_root = /ufs /ufs/.old_root
-exec-as-root = id
-hook-as-root = umount:/.old_root rec,detach
-exec-as-user = true
-hook-in-jail = print:x
-exec-as-user-atexit = fusermount -u /app
-hook-pre-jail = exec:unionfs-fuse /ufs
-mountpoint-check = /
-psgi = /var/www/myapp.pl";
-
-    #[test]
-    fn the_steps_are_in_the_order_in_which_uwsgi_does_them() {
-        let plan = plan(COPY_ON_WRITE).unwrap();
-        assert_eq!(
-            shown(&plan.operations),
-            [
-                "u.ini:3 pre-jail callret:chdir /",
-                "u.ini:10 pre-jail exec:unionfs-fuse /ufs",
-                "u.ini:8 in-jail print:x",
-                "u.ini:4 jail /ufs /ufs/.old_root",
-                "u.ini:2 as-root mount:proc none /proc",
-                "u.ini:6 as-root umount:/.old_root rec,detach",
-                "u.ini:5 as-root id",
-                "- as-user ",
-                "u.ini:7 as-user true",
-            ]
-        );
-        assert_eq!(shown(&plan.atexit), ["u.ini:9 as-user-atexit fusermount -u /app"]);
-        assert!(plan.changes_root);
-        assert_eq!(plan.watch[0].path, b"/");
-    }
-
-    #[test]
-    fn what_is_left_for_uwsgi_is_its_own_and_what_the_taken_lines_implied() {
-        let Payload::Uwsgi { entries } = plan(COPY_ON_WRITE).unwrap().payload else {
-            panic!("not uwsgi")
-        };
-        let keys: Vec<_> = entries
-            .iter()
-            .map(|entry| String::from_utf8_lossy(&entry.key))
-            .collect();
-        assert_eq!(keys, ["psgi", "master", "need-app"]);
-    }
-
-    #[test]
-    fn a_line_that_cannot_be_done_is_told_with_its_place() {
-        const CASES: &[(&str, &str)] = &[
-            (
-                "uid = u\nhook-asap = mout:x",
-                "u.ini:2: unknown hook action 'mout' (did you mean 'mount'?)",
-            ),
-            (
-                "pivot_root = /ufs",
-                "u.ini:1: pivot_root = /ufs: two absolute paths are needed",
-            ),
-            (
-                "mountpoint-check = app",
-                "u.ini:1: mountpoint-check = app: not an absolute path",
-            ),
-            ("unshare = fs", "u.ini:1: 'unshare' is not supported"),
-        ];
-        for (text, message) in CASES {
-            let error = plan(text).unwrap_err().to_string();
-            assert!(error.starts_with(message), "{error}");
-        }
-    }
-
-    #[test]
-    fn an_app_without_its_plugin_is_what_is_wrong_if_it_does_not_load() {
-        let hint = |text| plan(text).unwrap().app_hint;
-        assert_eq!(
-            hint("uid = u\npsgi = /a.pl").as_deref(),
-            Some("u.ini:2: 'psgi' needs a line 'plugin = psgi'")
-        );
-        assert_eq!(hint("plugins = 0:psgi,http\npsgi = /a.pl"), None);
-        assert_eq!(hint("plugin = python3\nwsgi-file = /a.py"), None);
-    }
-
-    #[test]
-    fn sockets_are_left_to_uwsgi_in_a_network_namespace_of_its_own() {
-        let text = entries("http-socket = :9090");
-        let count = |net| {
-            let mut emperor = Emperor::default();
-            emperor.namespaces = Namespaces {
-                net,
-                ..Namespaces::default()
-            };
-            compile(&text, Settings::default(), &emperor)
-                .unwrap()
-                .0
-                .listeners
-                .len()
-        };
-        assert_eq!((count(false), count(true)), (1, 0));
-    }
-}
+mod tests;

@@ -9,10 +9,11 @@ const LONGEST: usize = u16::MAX as usize;
 
 /// The message: the byte 115, the length in two bytes (little-endian), a zero, and an INI text with `entries`, in
 /// which every `%` is doubled because uWSGI replaces magic variables in it once more (M2). The values of the entries
-/// in `descriptors` become `fd://N`.
+/// in `descriptors` become `fd://N`. Names that would be read as a section or a comment are left out: they are no
+/// options, and as placeholders they have had their effect.
 ///
 /// # Errors
-/// A value that no INI line can carry, or a text too long for the message.
+/// A name or value that no INI line can carry, or a text too long for the message.
 pub fn message(entries: &[Entry], descriptors: &[(usize, RawFd)]) -> Result<Vec<u8>, Diagnostic> {
     let mut text = b"[uwsgi]\n".to_vec();
     for (at, entry) in entries.iter().enumerate() {
@@ -21,8 +22,14 @@ pub fn message(entries: &[Entry], descriptors: &[(usize, RawFd)]) -> Result<Vec<
             Some((_, fd)) => format!("fd://{fd}").into_bytes(),
             None => entry.value.clone().unwrap_or_else(|| b"true".to_vec()),
         };
-        if value.contains(&b'\n') || value.contains(&0) {
-            let message = format!("the value of '{}' holds a line break", entry.key.escape_ascii());
+        if matches!(entry.key.trim_ascii_start().first(), Some(b'[' | b';' | b'#')) {
+            continue;
+        }
+        if [&entry.key, &value]
+            .iter()
+            .any(|part| part.contains(&b'\n') || part.contains(&0))
+        {
+            let message = format!("'{}' or its value holds a line break", entry.key.escape_ascii());
             let hint = "uWSGI reads one line per option; let the app read the file itself";
             return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
         }
@@ -74,6 +81,13 @@ mod tests {
         let message = message(&entries, &[(1, 7)]).unwrap();
         let text = b"[uwsgi]\nplugin = psgi\nhttp-socket = fd://7\nlogformat = %%(uri)\n";
         assert_eq!(message, [&[115, text.len() as u8, 0, 0][..], text].concat());
+    }
+
+    #[test]
+    fn a_name_cannot_open_a_section_or_end_a_line() {
+        let entries = [entry("[x", "1"), entry(" ;y", "1"), entry("psgi", "/a")];
+        assert_eq!(&message(&entries, &[]).unwrap()[4..], b"[uwsgi]\npsgi = /a\n");
+        assert!(message(&[entry("a\nexec-asap", "1")], &[]).is_err());
     }
 
     #[test]

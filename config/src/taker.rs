@@ -1,182 +1,62 @@
-//! Who takes an option: the programs of vassal, or the uWSGI they start.
+//! Who takes an option: the programs of vassal, or the uWSGI they start. The rows are in [`crate::options`].
 
-use crate::phase::{Phase, hook_option};
+use crate::options::find;
 
-/// Who takes an option.
+/// Who takes an option of a vassal's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taker {
     /// vassal-enter does it; uWSGI does not see it.
     Enter,
+    /// vassal-enter does its part of it, and uWSGI sees it too.
+    EnterAndUwsgi,
     /// vassal-watchdog does it; uWSGI does not see it.
     Watchdog,
+    /// vassal-generator makes a directive of the unit of it; uWSGI does not see it.
+    Unit,
+    /// It counts in the emperor's file. In a vassal's file it has no effect, unless that vassal is an Emperor itself.
+    Emperor,
     /// A word of the configuration language: it has had its effect when the file was evaluated.
     Language,
-    /// uWSGI does it, as it is not root's work. Also every key that is no option: apps read them (`uwsgi.opt`).
+    /// uWSGI does it, as the vassal's user. Also every key that is no option: apps read them (`uwsgi.opt`).
     Uwsgi,
-    /// It cannot be done, for this reason; leaving it out silently would change what the file means.
-    Refused(&'static str),
-    /// It has no effect in uWSGI either, for this reason.
-    NeverRuns(&'static str),
+    /// It cannot be done; leaving it out silently would change what the file means.
+    Refused,
+    /// It has no effect: what it asks for is so anyway, or is nothing under systemd.
+    Ignored,
 }
 
-const LANGUAGE: &[&[u8]] = &[
-    b"blacklist",
-    b"config",
-    b"declare-option",
-    b"declare-option2",
-    b"end",
-    b"end-blacklist",
-    b"end-for",
-    b"end-if",
-    b"end-whitelist",
-    b"endfor",
-    b"endif",
-    b"fallback-config",
-    b"include",
-    b"inherit",
-    b"ini",
-    b"inject-after",
-    b"inject-before",
-    b"resolve",
-    b"set",
-    b"set-ph",
-    b"set-placeholder",
-    b"strict",
-    b"whitelist",
-];
-
-const OPENERS: &[&[u8]] = &[
-    b"for",
-    b"for-glob",
-    b"for-readline",
-    b"for-times",
-    b"if-dir",
-    b"if-directory",
-    b"if-env",
-    b"if-exists",
-    b"if-file",
-    b"if-hostname",
-    b"if-hostname-match",
-    b"if-not-dir",
-    b"if-not-env",
-    b"if-not-exists",
-    b"if-not-file",
-    b"if-not-hostname",
-    b"if-not-hostname-match",
-    b"if-not-opt",
-    b"if-not-plugin",
-    b"if-not-reload",
-    b"if-opt",
-    b"if-plugin",
-    b"if-reload",
-    b"ifdir",
-    b"ifenv",
-    b"ifexists",
-    b"ifplugin",
-];
-
-const BY_ENTER: &[&[u8]] = &[
-    b"uid",
-    b"gid",
-    b"add-gid",
-    b"no-initgroups",
-    b"pivot_root",
-    b"pivot-root",
-    b"chroot",
-];
-
-const BY_WATCHDOG: &[&[u8]] = &[
-    b"mountpoint-check",
-    b"mount-check",
-    b"check-mountpoint",
-    b"check-mount",
-];
-
-const NEEDS_ROOT: &str = "needs root in uWSGI, which does not have it here, and vassal does not do it yet";
-const EMPERORS: &str =
-    "is not supported: namespaces are the emperor's, for all vassals (emperor-use-clone in emperor.ini)";
-const NEVER_JAILED: &str = "runs only after unshare=, which is not used here (ORD-2)";
-
-/// Options that only root can do, so that passing them on would drop them silently.
-const REFUSED: &[(&[u8], &str)] = &[
-    (b"unshare", EMPERORS),
-    (b"unshare2", EMPERORS),
-    (b"setns", NEEDS_ROOT),
-    (b"setns-socket", NEEDS_ROOT),
-    (b"setns-preopen", NEEDS_ROOT),
-    (b"ns", NEEDS_ROOT),
-    (b"namespace", NEEDS_ROOT),
-    (b"ns-net", NEEDS_ROOT),
-    (b"namespace-net", NEEDS_ROOT),
-    (b"namespace-keep-mount", NEEDS_ROOT),
-    (b"jailed", NEEDS_ROOT),
-    (b"cap", NEEDS_ROOT),
-    (b"cgroup", NEEDS_ROOT),
-    (b"cgroup-opt", NEEDS_ROOT),
-    (b"refork", NEEDS_ROOT),
-    (b"re-fork", NEEDS_ROOT),
-    (b"refork-as-root", NEEDS_ROOT),
-    (b"re-fork-as-root", NEEDS_ROOT),
-    (b"refork-post-jail", NEEDS_ROOT),
-    (b"re-fork-post-jail", NEEDS_ROOT),
-    (b"privileged-binary-patch", NEEDS_ROOT),
-    (b"privileged-binary-patch-arg", NEEDS_ROOT),
-    (b"unprivileged-binary-patch", NEEDS_ROOT),
-    (b"unprivileged-binary-patch-arg", NEEDS_ROOT),
-    (b"master-as-root", NEEDS_ROOT),
-    (b"drop-after-init", NEEDS_ROOT),
-    (b"drop-after-apps", NEEDS_ROOT),
-    (b"immediate-uid", NEEDS_ROOT),
-    (b"immediate-gid", NEEDS_ROOT),
-    (b"wait-for-fs", NEEDS_ROOT),
-    (b"wait-for-file", NEEDS_ROOT),
-    (b"wait-for-dir", NEEDS_ROOT),
-    (b"wait-for-mountpoint", NEEDS_ROOT),
-    (b"wait-for-interface", NEEDS_ROOT),
-    (b"wait-interface", NEEDS_ROOT),
-    (b"wait-for-iface", NEEDS_ROOT),
-    (b"wait-iface", NEEDS_ROOT),
-    (b"xml", "reads another format than INI, which vassal does not"),
-    (
-        b"xmlconfig",
-        "reads another format than INI, which vassal does not",
-    ),
-    (b"yaml", "reads another format than INI, which vassal does not"),
-    (b"yml", "reads another format than INI, which vassal does not"),
-    (b"json", "reads another format than INI, which vassal does not"),
-    (b"js", "reads another format than INI, which vassal does not"),
-];
+impl Taker {
+    /// The word for it in lists and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Taker::Enter => "enter",
+            Taker::EnterAndUwsgi => "enter, uwsgi",
+            Taker::Watchdog => "watchdog",
+            Taker::Unit => "unit",
+            Taker::Emperor => "emperor",
+            Taker::Language => "language",
+            Taker::Uwsgi => "uwsgi",
+            Taker::Refused => "refused",
+            Taker::Ignored => "ignored",
+        }
+    }
+}
 
 /// Who takes the option `key`.
 pub fn taker(key: &[u8]) -> Taker {
-    if let Some((_, reason)) = REFUSED.iter().find(|(name, _)| *name == key) {
-        return Taker::Refused(reason);
-    }
-    match hook_option(key) {
-        Some((_, Phase::AsVassal)) => return Taker::NeverRuns("belongs in the emperor's file"),
-        Some(_) => return Taker::Enter,
-        None => {}
-    }
-    if [&b"hook-"[..], b"mount-", b"umount-", b"exec-", b"call-"]
-        .iter()
-        .any(|kind| key == [kind, &b"post-jail"[..]].concat())
-    {
-        return Taker::NeverRuns(NEVER_JAILED);
-    }
-    if BY_ENTER.contains(&key) {
-        Taker::Enter
-    } else if BY_WATCHDOG.contains(&key) {
-        Taker::Watchdog
-    } else if LANGUAGE.contains(&key) || OPENERS.contains(&key) {
-        Taker::Language
-    } else {
-        Taker::Uwsgi
-    }
+    find(key).map_or(Taker::Uwsgi, |row| row.taker)
+}
+
+/// Why, for a warning or an error about the option `key`; empty for a name that is no option.
+pub fn why(key: &[u8]) -> &'static str {
+    find(key).map_or("", |row| row.why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::all;
+    use crate::phase::hook_option;
 
     #[test]
     fn each_option_of_the_scenario_has_its_taker() {
@@ -192,11 +72,43 @@ mod tests {
             (b"hook-pre-jail", Taker::Enter),
             (b"pivot_root", Taker::Enter),
             (b"exec-as-user-atexit", Taker::Enter),
-            (b"hook-post-jail", Taker::NeverRuns(NEVER_JAILED)),
-            (b"unshare", Taker::Refused(EMPERORS)),
+            (b"emperor-use-clone", Taker::Emperor),
+            (b"ns", Taker::Refused),
+            (b"refork", Taker::Ignored),
         ];
         for (key, expected) in CASES {
             assert_eq!(taker(key), *expected, "{}", key.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_row_says_why() {
+        for row in all() {
+            assert!(!row.why.is_empty() && !row.why.ends_with('.'), "{}", row.name);
+            assert_ne!(row.change, Some(""), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn aliases_have_the_same_fate() {
+        for row in all() {
+            let canonical = find(row.canonical.as_bytes()).unwrap();
+            assert_eq!(
+                (row.taker, row.why, row.change),
+                (canonical.taker, canonical.why, canonical.change),
+                "{}",
+                row.name
+            );
+        }
+    }
+
+    #[test]
+    fn the_hooks_of_ours_are_those_of_the_table() {
+        for row in all() {
+            let is_ours = matches!(row.taker, Taker::Enter | Taker::Emperor);
+            if hook_option(row.name.as_bytes()).is_some() {
+                assert!(is_ours, "{} is a hook that nobody runs", row.name);
+            }
         }
     }
 }

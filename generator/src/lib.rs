@@ -26,14 +26,20 @@ pub fn generate(root: &Path, out: &Path) -> Vec<String> {
     let (found, unfit) = candidates(root, &emperor);
     problems.extend(unfit);
     for candidate in found {
-        if let Err(problem) = write(&candidate, out, &mut problems) {
+        let stop_hook = emperor.stop_hook.as_ref().map(|(program, _)| program.as_slice());
+        if let Err(problem) = write(&candidate, stop_hook, out, &mut problems) {
             problems.push(format!("{}: {problem}", candidate.name.unit()));
         }
     }
     problems
 }
 
-fn write(candidate: &Candidate, out: &Path, problems: &mut Vec<String>) -> std::io::Result<()> {
+fn write(
+    candidate: &Candidate,
+    stop_hook: Option<&[u8]>,
+    out: &Path,
+    problems: &mut Vec<String>,
+) -> std::io::Result<()> {
     let directives = content(&candidate.path)
         .and_then(|text| directives(&text, &candidate.name.file()).map_err(|error| error.to_string()));
     if let Err(problem) = &directives {
@@ -43,6 +49,7 @@ fn write(candidate: &Candidate, out: &Path, problems: &mut Vec<String>) -> std::
     let drop_in = DropIn {
         name: &candidate.name,
         file: &candidate.file,
+        stop_hook,
         directives,
     };
     output::write_drop_in(out, &unit, &drop_in.render())?;

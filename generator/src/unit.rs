@@ -15,6 +15,8 @@ pub struct DropIn<'a> {
     pub name: &'a VassalName,
     /// Its file, an absolute path.
     pub file: &'a [u8],
+    /// `vassals-stop-hook` of the emperor's file: a program that is given the file's name.
+    pub stop_hook: Option<&'a [u8]>,
     /// What the file's own `[Unit]` and `[Service]` sections say, or why they cannot be used.
     pub directives: Result<Vec<Directive>, String>,
 }
@@ -46,9 +48,39 @@ impl DropIn<'_> {
             &mut text,
             format_args!("\n[Service]\nSlice={}\n", slice(self.name)),
         );
+        if let Some(program) = self.stop_hook {
+            put(&mut text, format_args!("{}\n", self.stop(program)));
+        }
         section(&mut text, directives, "Service");
         text
     }
+}
+
+impl DropIn<'_> {
+    /// Run as uWSGI's Emperor runs it: in the vassals' directory, which a variable names too; what it returns changes
+    /// nothing.
+    fn stop(&self, program: &[u8]) -> String {
+        let at = self.file.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        let directory = word(&self.file[..at]);
+        let variable = word(&[b"UWSGI_VASSALS_DIR=", &self.file[..at]].concat());
+        let (program, file) = (word(program), word(&self.name.file()));
+        format!("ExecStopPost=-/usr/bin/env -C {directory} {variable} {program} {file}")
+    }
+}
+
+/// One word of a command line (systemd.service(5), "COMMAND LINES"; systemd.syntax(7)).
+fn word(bytes: &[u8]) -> String {
+    let mut text = String::from("\"");
+    for byte in bytes {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', char::from(*byte)]),
+            b'%' | b'$' => text.extend([char::from(*byte); 2]),
+            b' '..=b'~' => text.push(char::from(*byte)),
+            _ => put(&mut text, format_args!("\\x{byte:02x}")),
+        }
+    }
+    text.push('"');
+    text
 }
 
 fn section(text: &mut String, directives: &[Directive], name: &str) {
@@ -116,6 +148,7 @@ mod tests {
         let drop_in = DropIn {
             name: &name,
             file: b"/etc/uwsgi/vassals/user001.ini",
+            stop_hook: None,
             directives: Ok(vec![directive]),
         };
         let slice = slice(&name);
@@ -130,11 +163,27 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_hook_is_given_the_files_name_whatever_it_is() {
+        let name = name("a $b%i");
+        let drop_in = DropIn {
+            name: &name,
+            file: b"/v/a $b%i.ini",
+            stop_hook: Some(b"/usr/bin/gone \"x\"\n"),
+            directives: Ok(Vec::new()),
+        };
+        let text = drop_in.render();
+        let expected = "ExecStopPost=-/usr/bin/env -C \"/v\" \"UWSGI_VASSALS_DIR=/v\" \
+            \"/usr/bin/gone \\\"x\\\"\\x0a\" \"a $$b%%i.ini\"\n";
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
     fn nothing_in_a_path_or_an_error_can_start_a_line() {
         let name = name("x");
         let drop_in = DropIn {
             name: &name,
             file: b"/v/%n \nx",
+            stop_hook: None,
             directives: Err("bad\n[Service]\nUser=0".into()),
         };
         let text = drop_in.render();
@@ -163,6 +212,7 @@ mod tests {
         let drop_in = DropIn {
             name: &name,
             file: b"/v/a b.ini",
+            stop_hook: None,
             directives: Ok(Vec::new()),
         };
         let option = ini::ParseOption {

@@ -7,8 +7,10 @@ use crate::failure::Failure;
 use crate::hooks::{Session, Shell, perform};
 use crate::start::Environment;
 use nix::unistd::{Gid, Uid, chdir};
+use std::ffi::OsStr;
 use std::io::stderr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use vassal_config::action::Action;
@@ -27,6 +29,7 @@ pub struct Record {
     environment: Environment,
     directory: PathBuf,
     limit: Duration,
+    shells: Vec<Vec<u8>>,
     hooks: Vec<Kept>,
 }
 
@@ -39,11 +42,27 @@ struct Kept {
 }
 
 impl Record {
-    /// The record of `plan`'s atexit hooks, if it has any.
+    /// The record of `plan`'s atexit hooks, if it has any. They find what the as-user hooks and `chdir` leave to the app:
+    /// in uWSGI it is the master that runs them.
     pub fn of(plan: &Plan, credentials: &Credentials, environment: Environment) -> Option<Self> {
         if plan.atexit.is_empty() {
             return None;
         }
+        let mut environment = environment;
+        let mut directory = std::env::current_dir().unwrap_or_else(|_| "/".into());
+        for operation in &plan.operations {
+            match &operation.action {
+                Action::SetEnvironment(name, value) if operation.phase == Phase::AsUser => {
+                    environment.retain(|(known, _)| known != name);
+                    environment.push((name.clone(), value.clone()));
+                }
+                Action::ChangeDirectory(path) if operation.phase == Phase::AsUser => {
+                    directory.push(OsStr::from_bytes(path));
+                }
+                _ => {}
+            }
+        }
+        directory.extend(plan.payload.directory().map(OsStr::from_bytes));
         let keep = |operation: &Operation| Kept {
             kind: if matches!(operation.action, Action::Exec { .. }) {
                 HookKind::Exec
@@ -63,8 +82,9 @@ impl Record {
         Some(Self {
             credentials: credentials.clone(),
             environment,
-            directory: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+            directory,
             limit: plan.settings.atexit_limit,
+            shells: plan.shells.clone(),
             hooks: plan.atexit.iter().map(keep).collect(),
         })
     }
@@ -74,7 +94,6 @@ impl Record {
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
     pub fn store(&self) -> Result<OwnedFd, SysError> {
-        use std::os::unix::ffi::OsStrExt;
         let mut writer = Writer::default();
         let number = |id: Option<u32>| id.map_or(-1, |id| id as i32);
         writer.number(number(self.credentials.uid.map(Uid::as_raw)));
@@ -89,6 +108,9 @@ impl Record {
         });
         writer.bytes(self.directory.as_os_str().as_bytes());
         writer.number(self.limit.as_millis().min(i32::MAX as u128) as i32);
+        writer.list(&self.shells, |writer, shell| {
+            writer.bytes(shell);
+        });
         writer.list(&self.hooks, |writer, hook| {
             writer
                 .number(i32::from(hook.kind == HookKind::Exec))
@@ -109,10 +131,12 @@ impl Record {
                 uid,
                 gid,
                 groups: has_groups.then_some(groups),
+                capabilities: None,
             },
             environment: reader.list(|reader| Some((reader.bytes()?, reader.bytes()?)))?,
             directory: std::ffi::OsString::from_vec(reader.bytes()?).into(),
             limit: Duration::from_millis(u64::try_from(reader.number()?).ok()?),
+            shells: reader.list(Reader::bytes)?,
             hooks: reader.list(|reader| {
                 let kind = if reader.number()? != 0 {
                     HookKind::Exec
@@ -133,8 +157,13 @@ impl Record {
 struct Direct;
 
 impl Shell for Direct {
-    fn run(&mut self, command: &[u8], environment: &Environment) -> Result<Ended, Failure> {
-        command::wait(command::spawn(command, environment, stderr().as_fd())?)
+    fn run(
+        &mut self,
+        shells: &[Vec<u8>],
+        command: &[u8],
+        environment: &Environment,
+    ) -> Result<Ended, Failure> {
+        command::wait(command::spawn(shells, command, environment, stderr().as_fd())?)
     }
 }
 
@@ -157,13 +186,17 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
     }
     let mut session = Session {
         environment: record.environment,
+        shells: &record.shells,
         proc: &proc,
         limit: record.limit,
+        output: None,
+        pidfiles: Vec::new(),
     };
     for Kept { kind, text, origin } in record.hooks {
         let hook = Hook {
             kind,
             phase: Phase::AsUserAtexit,
+            option: Vec::new(),
             value: text.clone(),
             origin: vassal_config::diagnostic::Origin::CommandLine,
         };

@@ -32,24 +32,37 @@ pub enum Ended {
     TimedOut,
 }
 
-/// Starts `/bin/sh -c COMMAND` with standard output and error on `log`.
+/// Starts `SHELL -c COMMAND` with standard output and error on `log`; the shell is the first of `shells` that can be
+/// executed, else `/bin/sh` (EXE-1).
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes; a NUL in the command or the environment.
-pub fn spawn(command: &[u8], environment: &Environment, log: BorrowedFd<'_>) -> Result<Pid, Failure> {
+pub fn spawn(
+    shells: &[Vec<u8>],
+    command: &[u8],
+    environment: &Environment,
+    log: BorrowedFd<'_>,
+) -> Result<Pid, Failure> {
+    let shells = shells.iter().map(|shell| c_string(shell));
+    let shells: Vec<CString> = shells.collect::<Result<_, _>>()?;
     let arguments = [c"sh".to_owned(), c"-c".to_owned(), c_string(command)?];
     let environment = c_environment(environment)?;
     match fork()? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
-            let error = exec_shell(&arguments, &environment, log);
+            let error = exec_shell(&shells, &arguments, &environment, log);
             eprintln!("cannot run {SHELL}: {error}");
             std::process::exit(CANNOT_EXEC)
         }
     }
 }
 
-fn exec_shell(arguments: &[CString], environment: &[CString], log: BorrowedFd<'_>) -> SysError {
+fn exec_shell(
+    shells: &[CString],
+    arguments: &[CString],
+    environment: &[CString],
+    log: BorrowedFd<'_>,
+) -> SysError {
     let prepare = || -> Result<(), SysError> {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).step(|| "make a process group")?;
         fds::place_at(log, 1)?;
@@ -59,11 +72,15 @@ fn exec_shell(arguments: &[CString], environment: &[CString], log: BorrowedFd<'_
     if let Err(error) = prepare() {
         return error;
     }
-    let shell = CString::from(c"/bin/sh");
-    match execve(&shell, arguments, environment) {
-        Ok(never) => match never {},
-        Err(errno) => SysError::new("run it", errno),
+    let last = CString::from(c"/bin/sh");
+    let mut refused = Errno::ENOENT;
+    for shell in shells.iter().chain([&last]) {
+        match execve(shell, arguments, environment) {
+            Ok(never) => match never {},
+            Err(errno) => refused = errno,
+        }
     }
+    SysError::new("run it", refused)
 }
 
 /// Waits for `child` for at most `limit`, passing its log on meanwhile; at the limit its process group is killed. When

@@ -50,6 +50,18 @@ impl From<Diagnostic> for Failure {
     }
 }
 
+impl From<Vec<Diagnostic>> for Failure {
+    /// The first of them: one line, and the place to read the others.
+    fn from(found: Vec<Diagnostic>) -> Self {
+        let others = found.len().saturating_sub(1);
+        let mut message = found.first().map(ToString::to_string).unwrap_or_default();
+        if others > 0 {
+            message.push_str(&format!("; and {others} more (vassalctl check)"));
+        }
+        Self::config(message)
+    }
+}
+
 impl From<SysError> for Failure {
     fn from(error: SysError) -> Self {
         Self {

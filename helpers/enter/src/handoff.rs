@@ -10,7 +10,7 @@ use nix::unistd::{Pid, execveat};
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
-use vassal_config::plan::Payload;
+use vassal_config::payload::Payload;
 use vassal_sys::error::Step;
 use vassal_sys::handoff::{Descriptors, Handoff, Watched, leave};
 
@@ -21,8 +21,8 @@ pub struct Started {
     pub payload: Pid,
     /// Its mountpoints.
     pub watched: Vec<Watched>,
-    /// FUSE mounts that are none of ours.
-    pub foreign: Vec<u32>,
+    /// The device numbers of FUSE filesystems that are none of ours.
+    pub foreign: Vec<(u32, u32)>,
     /// The atexit hooks; `None` when there are none.
     pub record: Option<Record>,
 }
@@ -59,8 +59,8 @@ pub fn become_watchdog(
         payload: started.payload.as_raw(),
         command: command(&prepared.plan.payload),
         app_hint: prepared.plan.app_hint.clone().unwrap_or_default(),
-        is_init: prepared.emperor.namespaces.pid,
-        owns_mounts: prepared.emperor.namespaces.mount,
+        is_init: prepared.plan.namespaces.pid,
+        owns_mounts: prepared.plan.owns_mounts,
         foreign: started.foreign.clone(),
         watched: started.watched.clone(),
         readiness: links.readiness(&settings.ready),

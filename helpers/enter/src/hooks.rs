@@ -2,20 +2,28 @@
 
 use crate::command::Ended;
 use crate::failure::Failure;
+use crate::files;
 use crate::start::Environment;
+use crate::waits::{self, Limit};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags};
+use nix::sched::unshare;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, chdir, chown, chroot, mkdir, sethostname, unlink};
+use nix::unistd::{Gid, Pid, Uid, chdir, chown, chroot, mkdir, sethostname, unlink};
 use std::ffi::OsStr;
-use std::fs::{OpenOptions, Permissions, metadata, set_permissions};
+use std::fs::{File, Permissions, metadata, set_permissions};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
-use vassal_config::action::{Action, Awaited, OnFailure, WriteMode};
+use std::time::Duration;
+use vassal_config::action::{Action, OnFailure, WriteMode};
 use vassal_config::mountflags::{MountFlags, UmountFlags};
+use vassal_config::namespaces::Namespaces;
+use vassal_config::plan::Plan;
+use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::exit;
 use vassal_sys::journal::{Priority, line};
@@ -24,27 +32,72 @@ use vassal_sys::mounts;
 use vassal_sys::passwd::Accounts;
 use vassal_sys::text::printable;
 
-/// The time between two looks at a path that is waited for: nothing tells when it appears on any filesystem.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
 /// Runs shell commands for the actions.
 pub trait Shell {
-    /// Runs `command` to its end.
+    /// Runs `command` to its end, with the first of `shells` that there is.
     ///
     /// # Errors
     /// When it cannot be started or waited for.
-    fn run(&mut self, command: &[u8], environment: &Environment) -> Result<Ended, Failure>;
+    fn run(
+        &mut self,
+        shells: &[Vec<u8>],
+        command: &[u8],
+        environment: &Environment,
+    ) -> Result<Ended, Failure>;
 }
 
 /// What the actions of one process share.
 #[derive(Debug)]
 pub struct Session<'a> {
-    /// The environment of commands, which `putenv` changes.
+    /// The environment of commands and of the app, which `putenv` changes.
     pub environment: Environment,
+    /// The shells of commands.
+    pub shells: &'a [Vec<u8>],
     /// A private proc of this PID namespace.
     pub proc: &'a OwnedFd,
     /// How long one action may wait.
     pub limit: Duration,
+    /// The file that gets the app's output, where it is not the journal.
+    pub output: Option<OwnedFd>,
+    /// The files that get the number of the app's process.
+    pub pidfiles: Vec<File>,
+}
+
+impl<'a> Session<'a> {
+    /// The session in which `plan` begins: with the environment of the start, less uWSGI's options in it (A2), which
+    /// are handed on as such.
+    pub fn new(plan: &'a Plan, mut environment: Environment, proc: &'a OwnedFd) -> Self {
+        environment.retain(|(name, _)| !name.starts_with(b"UWSGI_"));
+        if !environment.iter().any(|(name, _)| name == b"PATH") {
+            environment.push((b"PATH".to_vec(), crate::DEFAULT_PATH.as_bytes().to_vec()));
+        }
+        Self {
+            environment,
+            shells: &plan.shells,
+            proc,
+            limit: plan.settings.hook_limit,
+            output: None,
+            pidfiles: Vec::new(),
+        }
+    }
+
+    /// Writes the number of the app's process, as the app itself sees it, into the files opened for it.
+    ///
+    /// # Errors
+    /// A full filesystem.
+    pub fn write_pid(&self, app: Pid) -> Result<(), SysError> {
+        let mut files = self.pidfiles.iter();
+        files.try_for_each(|mut file| writeln!(file, "{app}").step(|| "write the pidfile"))
+    }
+
+    fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.unset(name);
+        self.environment.push((name.to_vec(), value.to_vec()));
+    }
+
+    fn unset(&mut self, name: &[u8]) {
+        self.environment.retain(|(known, _)| known != name);
+    }
 }
 
 /// Does `action`.
@@ -54,18 +107,28 @@ pub struct Session<'a> {
 pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shell) -> Result<(), Failure> {
     match action {
         Action::Exec { command, failure } => {
-            let ended = shell.run(command, &session.environment)?;
+            let ended = shell.run(session.shells, command, &session.environment)?;
             judge(ended, *failure, session.limit)
         }
-        Action::ChangeDirectory(path) => chdir(at(path))
-            .step(|| format!("change to directory '{}'", printable(path)))
-            .map_err(refused),
-        Action::MakeDirectory(path) => mkdir(at(path), Mode::from_bits_truncate(0o777))
-            .step(|| describe("make directory", path))
-            .map_err(refused),
+        Action::ChangeDirectory(path) => step(chdir(at(path)), "change to directory", path),
+        Action::MakeDirectory(path) => step(
+            mkdir(at(path), Mode::from_bits_truncate(0o777)),
+            "make directory",
+            path,
+        ),
         Action::SetEnvironment(name, value) => {
-            session.environment.retain(|(known, _)| known != name);
-            session.environment.push((name.clone(), value.clone()));
+            session.set(name, value);
+            Ok(())
+        }
+        Action::UnsetEnvironment(name) => {
+            session.unset(name);
+            Ok(())
+        }
+        Action::ReadEnvdir(path) => {
+            for (name, value) in files::read_envdir(path)? {
+                session.unset(&name);
+                session.environment.extend(value.map(|value| (name, value)));
+            }
             Ok(())
         }
         Action::SetUmask(mask) => {
@@ -76,10 +139,8 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         Action::SetSticky(path) => change_mode(path, |mode| mode | 0o1000),
         Action::SetOwner(path, user, group) => own_by_name(path, user, group),
         Action::SetOwnerIds(path, uid, gid) => own(path, *uid, *gid),
-        Action::Write(path, text, mode) => write(path, text, *mode),
-        Action::Unlink(path) => unlink(at(path))
-            .step(|| describe("unlink", path))
-            .map_err(refused),
+        Action::Write(path, text, mode) => write(path, text, *mode, session.limit),
+        Action::Unlink(path) => step(unlink(at(path)), "unlink", path),
         Action::Mount {
             fstype,
             source,
@@ -88,9 +149,7 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
             data,
         } => mount(fstype, source, at(target), *flags, data.as_deref()),
         Action::Umount(target, flags) => umount(session.proc, target, *flags),
-        Action::SetHostname(name) => sethostname(OsStr::from_bytes(name))
-            .step(|| describe("set the host name", name))
-            .map_err(refused),
+        Action::SetHostname(name) => step(sethostname(OsStr::from_bytes(name)), "set the host name", name),
         Action::Print(text) => {
             line(Priority::Info, &printable(text));
             Ok(())
@@ -99,7 +158,20 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
             code: *code,
             message: format!("exits with {code}, as the hook says"),
         }),
-        Action::WaitFor(awaited, path) => wait_for(*awaited, path, session.limit),
+        Action::WaitFor(awaited, what, limit) => {
+            let limit = limit.map_or(Limit::OfHooks(session.limit), Limit::Own);
+            waits::appear(*awaited, what, limit, session.proc)
+        }
+        Action::Sleep(time) => Ok(waits::pause(*time)?),
+        Action::Unshare(namespaces) => leave(*namespaces).map_err(|error| Failure::namespace(&error)),
+        Action::OpenLog(path) => {
+            session.output = Some(files::open_log(path).map_err(refused)?);
+            Ok(())
+        }
+        Action::OpenPidfile(path) => {
+            session.pidfiles.push(files::open_pidfile(path).map_err(refused)?);
+            Ok(())
+        }
         Action::Chroot(path) => chroot(at(path))
             .and_then(|()| chdir("/"))
             .step(|| describe("chroot to", path))
@@ -110,6 +182,19 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         // The split between two processes, not a step of either.
         Action::BecomeUser => Ok(()),
     }
+}
+
+fn step(done: Result<(), Errno>, verb: &str, what: &[u8]) -> Result<(), Failure> {
+    done.step(|| describe(verb, what)).map_err(refused)
+}
+
+/// Leaves these namespaces for new ones. Mounts never become the host's again (NS-2).
+fn leave(namespaces: Namespaces) -> Result<(), SysError> {
+    unshare(crate::flags(namespaces)).step(|| "unshare namespaces")?;
+    if namespaces.mount {
+        mounts::make_all_slave()?;
+    }
+    Ok(())
 }
 
 fn at(path: &[u8]) -> &Path {
@@ -173,22 +258,22 @@ fn own(path: &[u8], uid: u32, gid: u32) -> Result<(), Failure> {
         .map_err(refused)
 }
 
-fn write(path: &[u8], text: &[u8], mode: WriteMode) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    match mode {
-        WriteMode::Truncate => options.write(true).create(true).truncate(true),
-        WriteMode::Append => options.append(true).create(true),
-        WriteMode::Fifo => options.write(true).custom_flags(nix::libc::O_NONBLOCK),
+fn write(path: &[u8], text: &[u8], mode: WriteMode, limit: Duration) -> Result<(), Failure> {
+    let flags = match mode {
+        WriteMode::Truncate => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC,
+        WriteMode::Append => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND,
+        WriteMode::Fifo => OFlag::O_WRONLY | OFlag::O_NONBLOCK,
+        WriteMode::AwaitedFifo => return waits::write_fifo(path, text, limit),
     };
-    let step = || describe("write", path);
-    let mut file = match options.mode(0o666).open(at(path)) {
+    match files::open_for_writing(path, flags, 0o666) {
         // A FIFO nobody reads is no failure (ACT-5).
-        Err(error) if mode == WriteMode::Fifo && error.raw_os_error() == Some(nix::libc::ENXIO) => {
-            return Ok(());
+        Err(error) if mode == WriteMode::Fifo && error.errno == Errno::ENXIO => Ok(()),
+        Err(error) => Err(refused(error)),
+        Ok(file) => {
+            let written = File::from(file).write_all(text);
+            written.step(|| describe("write", path)).map_err(refused)
         }
-        opened => opened.step(step).map_err(refused)?,
-    };
-    file.write_all(text).step(step).map_err(refused)
+    }
 }
 
 fn mount(
@@ -232,29 +317,4 @@ fn umount(proc: &OwnedFd, target: &[u8], flags: UmountFlags) -> Result<(), Failu
         }
     }
     mounts::detach(at(target), how).map_err(refused)
-}
-
-fn wait_for(awaited: Awaited, path: &[u8], limit: Duration) -> Result<(), Failure> {
-    let end = Instant::now() + limit;
-    let (what, is_there): (_, fn(&Path) -> bool) = match awaited {
-        Awaited::Path => ("path", Path::exists),
-        Awaited::File => ("file", Path::is_file),
-        Awaited::Directory => ("directory", Path::is_dir),
-    };
-    while !is_there(at(path)) {
-        if Instant::now() >= end {
-            let shown = printable(path);
-            let limit = limit.as_secs_f32();
-            return Err(Failure::passing(format!(
-                "{what} '{shown}' did not appear within {limit} s (hook-timeout)"
-            )));
-        }
-        nix::poll::poll(
-            &mut [],
-            nix::poll::PollTimeout::try_from(LOOK_AGAIN).unwrap_or(nix::poll::PollTimeout::ZERO),
-        )
-        .step(|| "wait")
-        .map_err(refused)?;
-    }
-    Ok(())
 }

@@ -1,30 +1,30 @@
 //! Inside the namespaces: from the clone to the watchdog.
 
 use crate::atexit;
-use crate::backoff::START_LIMIT;
 use crate::failure::Failure;
+use crate::hooks::Session;
 use crate::log::HookLog;
 use crate::payload::Launch;
 use crate::phases::Roots;
 use crate::sockets::Open;
-use crate::start::{Environment, Start};
+use crate::start::Start;
 use crate::supervise::{Control, Outcome, Supervisor};
 use crate::user::{Lookup, resolve};
 use crate::watch;
 use crate::{handoff, link};
-use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
-use sd_notify::NotifyState;
 use std::convert::Infallible;
-use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::action::Action;
-use vassal_config::emperor::{Emperor, Namespaces};
+use vassal_config::emperor::Emperor;
+use vassal_config::namespaces::Namespaces;
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
 use vassal_sys::handoff::Watched;
-use vassal_sys::{SysError, caps, mounts, signals};
+use vassal_sys::mountinfo::Mount;
+use vassal_sys::{SysError, caps, mounts};
 
 /// Everything that was prepared outside.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Prepared<'a> {
     pub sockets: Vec<Open>,
     /// The programs that come next, opened before the root directory changes.
     pub programs: Programs,
+    /// systemd's wish to stop.
+    pub stop: SignalFd,
 }
 
 /// The programs of the later steps, which are out of reach by path after pivot_root.
@@ -58,40 +60,35 @@ pub struct Programs {
 /// The first step that fails.
 pub fn enter(prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     // Here: root in the host, the only process of new namespaces, its mounts still the host's peers.
-    // systemd's wish to stop: the init of a PID namespace hears only what it asks for.
-    let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
-    let proc = isolate(prepared.emperor.namespaces).map_err(|error| Failure::namespace(&error))?;
+    let proc = isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
     // Here: root inside, no mount shared with anybody, no process of the host in sight.
     let plan = prepared.plan;
     let foreign = watch::all_mounts(&proc)?
         .iter()
         .filter(|mount| mount.is_fuse())
-        .map(|mount| mount.id)
+        .map(Mount::device)
         .collect();
     let mut log = HookLog::new()?;
-    let (as_root, as_user) = split(&plan.operations);
+    let (as_root, as_user) = split(plan.split_emperors().1);
     let limit = plan.settings.hook_limit;
-    ask_for_time(prepared.start, &plan.operations, limit)?;
-    let environment = {
-        let mut roots = Roots {
-            proc: &proc,
-            log: &mut log,
-            stop: &stop,
-            limit,
-        };
-        roots.run(as_root, for_root(prepared.start, plan))?
-    };
+    let mut session = Session::new(plan, prepared.start.environment.clone(), &proc);
+    Roots {
+        log: &mut log,
+        stop: &prepared.stop,
+        limit,
+    }
+    .run(as_root, &mut session)?;
     let credentials = match &prepared.credentials {
         Some(credentials) => credentials.clone(),
         None => resolve(&plan.identity, Lookup::OwnRoot)?,
     };
-    let environment = with_assignments(environment, plan);
     let links = link::make(plan, &prepared.sockets)?;
     let launch = Launch {
         operations: as_user,
         credentials: &credentials,
-        environment: environment.clone(),
+        environment: session.environment.clone(),
         own_environment: links.environment(),
+        shells: &plan.shells,
         payload: &plan.payload,
         wrapper: prepared.emperor.wrapper.as_deref(),
         file: prepared.start.vassal.file(),
@@ -99,19 +96,21 @@ pub fn enter(prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         kept: links.payloads_descriptors(&prepared.sockets),
         proc: &proc,
         log: log.writer(),
+        output: session.output.as_ref().map(AsFd::as_fd),
         limit,
     };
     let (payload, control) = fork_app(launch)?;
+    session.write_pid(payload)?;
     let supervisor = Supervisor {
         control: &control,
         operations: as_user,
         log: &mut log,
-        stop: &stop,
+        stop: &prepared.stop,
         limit,
     };
     let watched = let_go(supervisor, plan, &proc)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
-    let record = atexit::Record::of(plan, &credentials, environment);
+    let record = atexit::Record::of(plan, &credentials, session.environment);
     let started = handoff::Started {
         payload,
         watched,
@@ -157,20 +156,6 @@ pub fn stopped() -> ! {
     std::process::exit(0)
 }
 
-/// Every hook may take its whole limit, which the unit's own limit for a start does not know.
-fn ask_for_time(start: &Start, operations: &[Operation], limit: Duration) -> Result<(), SysError> {
-    let may_wait =
-        |operation: &&Operation| matches!(operation.action, Action::Exec { .. } | Action::WaitFor(..));
-    match operations.iter().filter(may_wait).count() {
-        0 => Ok(()),
-        hooks => {
-            let time = START_LIMIT + limit * u32::try_from(hooks).unwrap_or(u32::MAX);
-            let time = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
-            start.notifier.send(&[NotifyState::ExtendTimeoutUsec(time)])
-        }
-    }
-}
-
 fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {
     caps::become_subreaper()?;
     if namespaces.mount {
@@ -185,25 +170,4 @@ fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {
 fn split(operations: &[Operation]) -> (&[Operation], &[Operation]) {
     let is_change = |operation: &Operation| operation.action == Action::BecomeUser;
     operations.split_at(operations.iter().position(is_change).unwrap_or(operations.len()))
-}
-
-/// Root's hooks see the `env` lines too, but not those that would make root load a file of somebody's.
-fn for_root(start: &Start, plan: &Plan) -> Environment {
-    const LOADERS: [&[u8]; 4] = [b"LD_", b"GLIBC_", b"GCONV_", b"MALLOC_"];
-    let mut environment = with_assignments(start.environment.clone(), plan);
-    environment.retain(|(name, _)| !LOADERS.iter().any(|loader| name.starts_with(loader)));
-    environment
-}
-
-fn with_assignments(mut environment: Environment, plan: &Plan) -> Environment {
-    for (name, value) in &plan.environment {
-        environment.retain(|(known, _)| known != name);
-        environment.push((name.clone(), value.clone()));
-    }
-    // They were options (A2) and are handed on as such.
-    environment.retain(|(name, _)| !name.starts_with(b"UWSGI_"));
-    if !environment.iter().any(|(name, _)| name == b"PATH") {
-        environment.push((b"PATH".to_vec(), crate::DEFAULT_PATH.as_bytes().to_vec()));
-    }
-    environment
 }

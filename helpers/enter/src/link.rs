@@ -11,7 +11,8 @@ use nix::sys::socket::{
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use vassal_config::plan::{Payload, Plan};
+use vassal_config::payload::Payload;
+use vassal_config::plan::Plan;
 use vassal_config::push;
 use vassal_config::settings::Ready;
 use vassal_sys::error::Step;
@@ -45,7 +46,7 @@ pub enum Links {
 /// A configuration that cannot be pushed; `EMFILE`.
 pub fn make(plan: &Plan, sockets: &[Open]) -> Result<Links, Failure> {
     match (&plan.payload, &plan.settings.ready) {
-        (Payload::Uwsgi { entries }, _) => {
+        (Payload::Uwsgi { entries, .. }, _) => {
             let descriptors: Vec<_> = sockets
                 .iter()
                 .map(|open| (open.entry, open.fd.as_raw_fd()))

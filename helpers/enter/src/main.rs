@@ -2,11 +2,13 @@
 //! new namespaces, runs the hooks, starts the app as the vassal's user, and becomes vassal-watchdog.
 #![deny(unsafe_code)]
 
+mod as_emperor;
 mod atexit;
 mod backoff;
 mod command;
 mod diagnose;
 mod failure;
+mod files;
 mod handoff;
 mod hooks;
 mod inside;
@@ -19,6 +21,7 @@ mod source;
 mod start;
 mod supervise;
 mod user;
+mod waits;
 mod watch;
 
 use backoff::Turn;
@@ -26,6 +29,7 @@ use failure::Failure;
 use inside::{Prepared, Programs};
 use nix::fcntl::{OFlag, open, readlink};
 use nix::sched::CloneFlags;
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{close, pipe2, read};
 use sd_notify::NotifyState;
@@ -36,11 +40,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use user::Lookup;
-use vassal_config::emperor::Namespaces;
+use vassal_config::namespaces::Namespaces;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
-use vassal_sys::{SysError, exit, fds};
+use vassal_sys::{SysError, exit, fds, signals};
 
 /// The search path of hooks and of uWSGI where the unit sets none (systemd.exec(5)).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -94,7 +98,8 @@ fn run_atexit(number: &OsString) -> ExitCode {
     }
 }
 
-/// The story: read, wait for the turn, bind, clone; the clone goes on inside, this process ends.
+/// The story: read, wait for the turn, bind, clone; the clone goes on inside, this process runs the emperor's hooks
+/// and ends.
 fn run(start: &mut Start) -> Result<(), Failure> {
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
     let directory = source::find(&emperor, start)?;
@@ -109,17 +114,21 @@ fn run(start: &mut Start) -> Result<(), Failure> {
     }
     let sockets = sockets::open(&plan.listeners, start)?;
     let programs = open_programs()?;
+    start.ask_for_time(&plan)?;
     // The clone waits for our end before it speaks: only then is it, and not this process, the unit's main process.
     let (ended, alive) = pipe2(OFlag::O_CLOEXEC).step(|| "make a pipe")?;
-    match clone3(flags(emperor.namespaces)).map_err(|error| Failure::namespace(&error))? {
+    match clone3(flags(plan.namespaces)).map_err(|error| Failure::namespace(&error))? {
         Side::Parent(child) => {
             start
                 .notifier
                 .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
+            as_emperor::run(start, &plan, child);
             std::process::exit(0)
         }
         Side::Child => {
             close(alive).step(|| "close a pipe")?;
+            // systemd's wish to stop: the init of a PID namespace hears only what it asks for.
+            let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
             wait_for_end(ended)?;
             let prepared = Prepared {
                 start,
@@ -128,6 +137,7 @@ fn run(start: &mut Start) -> Result<(), Failure> {
                 credentials,
                 sockets,
                 programs,
+                stop,
             };
             match inside::enter(prepared)? {}
         }

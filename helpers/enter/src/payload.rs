@@ -16,7 +16,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 use vassal_config::action::Action;
-use vassal_config::plan::{Operation, Payload};
+use vassal_config::payload::Payload;
+use vassal_config::plan::Operation;
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Step;
 use vassal_sys::{fds, signals};
@@ -32,6 +33,8 @@ pub struct Launch<'a> {
     pub environment: Environment,
     /// Variables that only the app gets, not the hooks.
     pub own_environment: Environment,
+    /// The shells of its commands.
+    pub shells: &'a [Vec<u8>],
     /// What it becomes.
     pub payload: &'a Payload,
     /// The program in uwsgi's place (`emperor-wrapper`).
@@ -46,6 +49,8 @@ pub struct Launch<'a> {
     pub proc: &'a OwnedFd,
     /// Where the hooks' output goes.
     pub log: BorrowedFd<'a>,
+    /// Where its own output goes, if not to the journal.
+    pub output: Option<BorrowedFd<'a>>,
     /// How long one hook may take; who supervises this process enforces it.
     pub limit: Duration,
 }
@@ -54,8 +59,13 @@ pub struct Launch<'a> {
 struct Plain<'a>(BorrowedFd<'a>);
 
 impl Shell for Plain<'_> {
-    fn run(&mut self, command: &[u8], environment: &Environment) -> Result<Ended, Failure> {
-        command::wait(command::spawn(command, environment, self.0)?)
+    fn run(
+        &mut self,
+        shells: &[Vec<u8>],
+        command: &[u8],
+        environment: &Environment,
+    ) -> Result<Ended, Failure> {
+        command::wait(command::spawn(shells, command, environment, self.0)?)
     }
 }
 
@@ -79,8 +89,11 @@ impl Launch<'_> {
         become_user(self.credentials, Keep::Setpcap)?;
         let mut session = Session {
             environment: self.environment,
+            shells: self.shells,
             proc: self.proc,
             limit: self.limit,
+            output: None,
+            pidfiles: Vec::new(),
         };
         for (index, operation) in self.operations.iter().enumerate() {
             control.report(&Report::Hook(index as u32))?;
@@ -96,10 +109,13 @@ impl Launch<'_> {
         control.wait_for_go()?;
         let environment = [session.environment, self.own_environment].concat();
         let (candidates, arguments) = match self.payload {
-            Payload::Uwsgi { .. } => (
-                uwsgi_programs(self.wrapper, &environment),
-                uwsgi_arguments(self.wrapper, &self.file)?,
-            ),
+            Payload::Uwsgi { program, .. } => {
+                let program = program.as_deref().or(self.wrapper);
+                (
+                    uwsgi_programs(program, &environment),
+                    uwsgi_arguments(program, &self.file)?,
+                )
+            }
             Payload::Command {
                 command,
                 directory,
@@ -112,6 +128,10 @@ impl Launch<'_> {
                 )
             }
         };
+        if let Some(output) = self.output {
+            fds::place_at(output, 1)?;
+            fds::place_at(output, 2)?;
+        }
         seal(self.credentials)?;
         signals::reset()?;
         self.kept
@@ -134,10 +154,10 @@ fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
         .map_err(Failure::from)
 }
 
-/// uWSGI under every name a distribution gives it, in the order of `$PATH`.
-fn uwsgi_programs(wrapper: Option<&[u8]>, environment: &Environment) -> Vec<Vec<u8>> {
-    if let Some(wrapper) = wrapper {
-        return vec![wrapper.to_vec()];
+/// The program in uWSGI's place, or uWSGI under every name a distribution gives it, in the order of `$PATH`.
+fn uwsgi_programs(instead: Option<&[u8]>, environment: &Environment) -> Vec<Vec<u8>> {
+    if let Some(program) = instead {
+        return vec![program.to_vec()];
     }
     let path = environment.iter().rev().find(|(name, _)| name == b"PATH");
     let path = path.map_or(crate::DEFAULT_PATH.as_bytes(), |(_, value)| value.as_slice());
@@ -150,8 +170,8 @@ fn uwsgi_programs(wrapper: Option<&[u8]>, environment: &Environment) -> Vec<Vec<
 }
 
 /// `uwsgi --ini emperor://NAME.ini`: the configuration comes through the Emperor's socket (D4).
-fn uwsgi_arguments(wrapper: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, Failure> {
-    let program = wrapper.unwrap_or(b"uwsgi");
+fn uwsgi_arguments(instead: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, Failure> {
+    let program = instead.unwrap_or(b"uwsgi");
     Ok(vec![
         c_string(program)?,
         c"--ini".to_owned(),

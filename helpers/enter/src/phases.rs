@@ -8,18 +8,15 @@ use crate::hooks::{Session, Shell, perform};
 use crate::log::HookLog;
 use crate::start::Environment;
 use nix::sys::signalfd::SignalFd;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 use vassal_config::action::Action;
-use vassal_config::phase::Phase;
+use vassal_config::phase::hook_option;
 use vassal_config::plan::Operation;
 use vassal_sys::text::printable;
 
 /// What the operations before the change of user share: they run in this process, as root.
 #[derive(Debug)]
 pub struct Roots<'a> {
-    /// A private proc of this PID namespace.
-    pub proc: &'a OwnedFd,
     /// Where the commands' output goes.
     pub log: &'a mut HookLog,
     /// systemd's wish to stop.
@@ -36,40 +33,50 @@ struct Supervised<'a> {
 }
 
 impl Shell for Supervised<'_> {
-    fn run(&mut self, command: &[u8], environment: &Environment) -> Result<Ended, Failure> {
+    fn run(
+        &mut self,
+        shells: &[Vec<u8>],
+        command: &[u8],
+        environment: &Environment,
+    ) -> Result<Ended, Failure> {
         self.log.forget();
-        let child = command::spawn(command, environment, self.log.writer())?;
+        let child = command::spawn(shells, command, &for_root(environment), self.log.writer())?;
         command::supervise(child, self.limit, self.log, self.stop)
     }
 }
 
 impl Roots<'_> {
-    /// Runs `operations`. The environment they leave behind is the next process's.
+    /// Runs `operations`; what they leave behind in `session` is the next process's.
     ///
     /// # Errors
     /// The first operation that fails, with its line and, for a command, its last words.
-    pub fn run(
-        &mut self,
-        operations: &[Operation],
-        environment: Environment,
-    ) -> Result<Environment, Failure> {
-        let mut session = Session {
-            environment,
-            proc: self.proc,
+    pub fn run(&mut self, operations: &[Operation], session: &mut Session<'_>) -> Result<(), Failure> {
+        operations
+            .iter()
+            .try_for_each(|operation| self.run_one(operation, session))
+    }
+
+    /// Runs one of them.
+    ///
+    /// # Errors
+    /// As [`Roots::run`].
+    pub fn run_one(&mut self, operation: &Operation, session: &mut Session<'_>) -> Result<(), Failure> {
+        let mut shell = Supervised {
+            log: self.log,
+            stop: self.stop,
             limit: self.limit,
         };
-        for operation in operations {
-            let mut shell = Supervised {
-                log: self.log,
-                stop: self.stop,
-                limit: self.limit,
-            };
-            if let Err(failure) = perform(&operation.action, &mut session, &mut shell) {
-                return Err(told(failure.at(&place(operation)), operation, self.log));
-            }
-        }
-        Ok(session.environment)
+        let done = perform(&operation.action, session, &mut shell);
+        done.map_err(|failure| told(failure.at(&place(operation)), operation, self.log))
     }
+}
+
+/// Root's commands see what the vassal's file sets, but not what would make root load a file of somebody's.
+fn for_root(environment: &Environment) -> Environment {
+    const LOADERS: [&[u8]; 4] = [b"LD_", b"GLIBC_", b"GCONV_", b"MALLOC_"];
+    let is_loader = |name: &[u8]| LOADERS.iter().any(|loader| name.starts_with(loader));
+    let variables = environment.iter().filter(|(name, _)| !is_loader(name));
+    variables.cloned().collect()
 }
 
 /// Adds a failed command's last words and what is known about them.
@@ -88,18 +95,16 @@ pub fn told(mut failure: Failure, operation: &Operation, log: &mut HookLog) -> F
     failure
 }
 
-/// Where an operation comes from, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'`.
+/// Where an operation comes from, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'` for a hook,
+/// `user001.ini:6: OPTION` for another option.
 pub fn place(operation: &Operation) -> String {
     let origin = operation
         .origin
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default();
-    let text = printable(&operation.text);
-    match (&operation.action, operation.phase) {
-        (Action::Chroot(_), _) => format!("{origin}: chroot"),
-        (Action::PivotRoot(..), _) => format!("{origin}: pivot_root"),
-        (_, Phase::Jail) => origin,
-        (_, phase) => format!("{origin}: {phase} hook '{text}'"),
+    match hook_option(&operation.option) {
+        Some((_, phase)) => format!("{origin}: {phase} hook '{}'", printable(&operation.text)),
+        None => format!("{origin}: {}", printable(&operation.option)),
     }
 }

@@ -6,14 +6,11 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use vassal_config::diagnostic::Origin;
-use vassal_config::directives::directives;
 use vassal_config::emperor::Emperor;
-use vassal_config::entries::{Entry, evaluate};
-use vassal_config::plan::{Plan, compile};
-use vassal_config::settings::Settings;
+use vassal_config::entries::evaluate;
+use vassal_config::plan::Plan;
 use vassal_config::system::{System, read_trusted};
-use vassal_config::taker::{Taker, taker};
+use vassal_config::vassal;
 use vassal_sys::text::printable;
 
 /// The emperor's file.
@@ -69,42 +66,17 @@ pub fn find(emperor: &Emperor, start: &Start) -> Result<PathBuf, Failure> {
     )))
 }
 
-/// Evaluates the file and compiles it into a plan.
+/// Reads the vassal's file as it is now.
 ///
 /// # Errors
-/// The first line that is wrong.
+/// The lines that are wrong.
 pub fn read_plan(emperor: &Emperor, start: &Start, directory: &Path) -> Result<Plan, Failure> {
     let world = System::new(start.environment.clone(), directory.to_path_buf());
-    let evaluation = evaluate(&emperor.arguments(&start.vassal), &world)?;
-    if let Some(code) = evaluation.exit {
-        return Err(Failure::config(format!(
-            "{}: the file says 'exit = {code}'",
-            start.shown_name()
-        )));
-    }
-    let section: Vec<u8> = [&start.vassal.file(), &b":vassal"[..]].concat();
-    let settings = evaluate(&[b"--ini".to_vec(), section], &world)?;
-    let is_setting = |entry: &Entry| {
-        let is_language = taker(&entry.key) == Taker::Language;
-        matches!(entry.origin, Origin::File { .. }) && !is_language
-    };
-    let settings: Vec<Entry> = settings.effects.into_iter().filter(is_setting).collect();
-    let settings = Settings::from_entries(&settings)?;
-    let is_from_file = |entry: &Entry| matches!(entry.origin, Origin::File { .. });
-    if settings.command.is_none() && !evaluation.effects.iter().any(is_from_file) {
-        let what = format!("{}: no line in a [uwsgi] section", start.shown_name() + ".ini");
-        return Err(Failure::config(format!(
-            "{what} (the file is empty, or its section has another name)"
-        )));
-    }
-    let file = start.vassal.file();
-    let text = read(&directory.join(OsStr::from_bytes(&file)))?;
-    directives(&text, &file)?;
-    let (plan, warnings) = compile(&evaluation.effects, settings, emperor)?;
-    for warning in evaluation.warnings.iter().chain(&warnings) {
+    let vassal = vassal::read(emperor, &start.vassal, &world)?;
+    for warning in &vassal.warnings {
         start.warn(&warning.to_string());
     }
-    Ok(plan)
+    Ok(vassal.plan)
 }
 
 /// The content of a configuration file, which is trusted with root.

@@ -1,17 +1,20 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
+use crate::backoff::START_LIMIT;
 use crate::failure::Failure;
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
+use vassal_config::action::Action;
 use vassal_config::name::{Unfit, VassalName, escape, unescape};
+use vassal_config::plan::{Operation, Plan};
 use vassal_sys::journal::{Journal, Priority, line};
 use vassal_sys::memo::{self, Store};
 use vassal_sys::notify::Notifier;
 use vassal_sys::text::{printable, shortened};
-use vassal_sys::{fds, fusectl};
+use vassal_sys::{SysError, fds, fusectl};
 
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
@@ -101,6 +104,26 @@ impl Start {
     pub fn tell(&self, failure: &Failure) {
         tell(&self.notifier, &self.memo, failure);
         line(Priority::Error, &failure.message);
+    }
+
+    /// Every hook of `plan` may take its whole limit, which the unit's own limit for a start does not know.
+    ///
+    /// # Errors
+    /// When systemd cannot be told.
+    pub fn ask_for_time(&self, plan: &Plan) -> Result<(), SysError> {
+        let limit = plan.settings.hook_limit;
+        let most = |operation: &Operation| match &operation.action {
+            Action::Exec { .. } => Some(limit),
+            Action::WaitFor(_, _, own) => Some(own.unwrap_or(limit)),
+            Action::Sleep(time) => Some(*time),
+            _ => None,
+        };
+        let hooks: Duration = plan.operations.iter().filter_map(most).sum();
+        if hooks.is_zero() {
+            return Ok(());
+        }
+        let time = u32::try_from((START_LIMIT + hooks).as_micros()).unwrap_or(u32::MAX);
+        self.notifier.send(&[NotifyState::ExtendTimeoutUsec(time)])
     }
 
     /// Tells that something runs, but not as written.

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use nix::unistd::{Gid, Uid};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use vassal_config::capability::Capabilities;
 use vassal_config::identity::{Account, Identity, Named};
 use vassal_sys::creds::Credentials;
 use vassal_sys::passwd::{Accounts, User};
@@ -55,10 +56,12 @@ pub fn resolve(identity: &Identity, lookup: Lookup) -> Result<Credentials, Failu
         uid: user.map(|(uid, _)| Uid::from_raw(uid)),
         gid: gid.map(Gid::from_raw),
         groups,
+        capabilities: identity.capabilities.map(Capabilities::bits),
     })
 }
 
-/// The supplementary groups: exactly `add-gid` where given, none with `no-initgroups`, else the user's (ORD-9).
+/// The supplementary groups: exactly `add-gid` where given, none with `no-initgroups`, else the user's (ORD-9), which
+/// for a number without an entry are its own group alone.
 fn groups(
     identity: &Identity,
     accounts: &Accounts,
@@ -82,6 +85,9 @@ fn groups(
                 .map(Gid::from_raw)
                 .collect(),
         ),
+        (Some(gid), None) if identity.uid.is_some() && !identity.no_initgroups => {
+            Some(vec![Gid::from_raw(gid)])
+        }
         (Some(_), _) => Some(Vec::new()),
     })
 }

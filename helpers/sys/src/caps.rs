@@ -24,21 +24,42 @@ struct Sets {
     inheritable: u32,
 }
 
-/// Makes `kept` the permitted and effective set, and empties the inheritable and (by that) the ambient one.
+/// Makes `kept`, one bit for each capability, the permitted and effective set, and empties the inheritable and (by
+/// that) the ambient one.
 ///
 /// # Errors
 /// `EPERM` when `kept` holds more than the permitted set does.
-pub fn keep_only(kept: &[u32]) -> Result<(), SysError> {
-    let mut sets = [Sets {
-        effective: 0,
-        permitted: 0,
-        inheritable: 0,
-    }; 2];
-    for capability in kept {
-        let half = &mut sets[(capability / 32) as usize];
-        half.permitted |= 1 << (capability % 32);
-        half.effective |= 1 << (capability % 32);
+pub fn keep_only(kept: u64) -> Result<(), SysError> {
+    set(kept, 0)
+}
+
+/// Makes `kept` every set of the process, the inheritable and the ambient one included, so that a program that knows
+/// nothing of capabilities has them too.
+///
+/// # Errors
+/// `EPERM` when `kept` holds more than the permitted set does.
+pub fn keep_over_exec(kept: u64) -> Result<(), SysError> {
+    set(kept, kept)?;
+    let ambient = |what: libc::c_int, capability: u32| {
+        let (what, capability) = (what as libc::c_ulong, libc::c_ulong::from(capability));
+        let none: libc::c_ulong = 0;
+        // SAFETY: PR_CAP_AMBIENT takes integers and touches no memory of ours.
+        nix::Error::result(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, what, capability, none, none) })
+    };
+    ambient(libc::PR_CAP_AMBIENT_CLEAR_ALL, 0).step(|| "clear the ambient capabilities")?;
+    for capability in (0..=HIGHEST).filter(|capability| kept >> capability & 1 == 1) {
+        ambient(libc::PR_CAP_AMBIENT_RAISE, capability).step(|| "raise an ambient capability")?;
     }
+    Ok(())
+}
+
+fn set(kept: u64, inheritable: u64) -> Result<(), SysError> {
+    let half = |shift: u32| Sets {
+        effective: (kept >> shift) as u32,
+        permitted: (kept >> shift) as u32,
+        inheritable: (inheritable >> shift) as u32,
+    };
+    let sets = [half(0), half(32)];
     let header = Header {
         version: VERSION_3,
         pid: 0,
@@ -59,16 +80,16 @@ pub fn keep_over_setuid() -> Result<(), SysError> {
         .step(|| "keep CAP_SETPCAP over the change of user")
 }
 
-/// Empties the bounding set, so that no exec can ever gain a capability again. Needs `CAP_SETPCAP`.
+/// Reduces the bounding set to `kept`, so that no exec can ever gain another capability. Needs `CAP_SETPCAP`.
 ///
 /// # Errors
 /// `EPERM` without `CAP_SETPCAP`.
-pub fn empty_bounding_set() -> Result<(), SysError> {
-    for capability in 0..=HIGHEST {
+pub fn limit_bounding_set(kept: u64) -> Result<(), SysError> {
+    for capability in (0..=HIGHEST).filter(|capability| kept >> capability & 1 == 0) {
         match nix::Error::result(prctl(libc::PR_CAPBSET_DROP, capability as libc::c_ulong)) {
             Ok(_) => {}
             Err(Errno::EINVAL) => break,
-            Err(errno) => return Err(SysError::new("empty the capability bounding set", errno)),
+            Err(errno) => return Err(SysError::new("reduce the capability bounding set", errno)),
         }
     }
     Ok(())

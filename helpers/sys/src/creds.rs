@@ -14,6 +14,8 @@ pub struct Credentials {
     pub gid: Option<Gid>,
     /// The supplementary groups, all of them.
     pub groups: Option<Vec<Gid>>,
+    /// The capabilities that are left in the end, one bit each; `None` for none, or for root all (`cap`).
+    pub capabilities: Option<u64>,
 }
 
 impl Credentials {
@@ -54,22 +56,30 @@ pub fn become_user(credentials: &Credentials, keep: Keep) -> Result<(), SysError
     }
     if !stays_root {
         match keep {
-            Keep::Nothing => caps::keep_only(&[])?,
-            Keep::Setpcap => caps::keep_only(&[caps::SETPCAP])?,
+            Keep::Nothing => caps::keep_only(0)?,
+            Keep::Setpcap => caps::keep_only(1 << caps::SETPCAP | credentials.capabilities.unwrap_or(0))?,
         }
     }
     verify(credentials)
 }
 
-/// Gives up the last privileges of a process that has become its user: bounding set, capabilities, and with
-/// no_new_privs every way to gain one. A process that stays root keeps root's capabilities and gets no_new_privs.
+/// Gives up the last privileges of a process that has become its user: bounding set, capabilities but those it is to
+/// have, and with no_new_privs every way to gain one. A process that stays root keeps root's capabilities, if it is
+/// given no list, and gets no_new_privs.
 ///
 /// # Errors
 /// The step the kernel refused.
 pub fn seal(credentials: &Credentials) -> Result<(), SysError> {
-    if !credentials.stays_root() {
-        caps::empty_bounding_set()?;
-        caps::keep_only(&[])?;
+    match (credentials.capabilities, credentials.stays_root()) {
+        (None, true) => {}
+        (None, false) => {
+            caps::limit_bounding_set(0)?;
+            caps::keep_only(0)?;
+        }
+        (Some(kept), _) => {
+            caps::limit_bounding_set(kept)?;
+            caps::keep_over_exec(kept)?;
+        }
     }
     caps::no_new_privs()
 }

@@ -81,8 +81,8 @@ pub struct Handoff {
     pub is_init: bool,
     /// Whether the mounts are the vassal's own, so that they may be unmounted at the end.
     pub owns_mounts: bool,
-    /// FUSE mounts that were there before the vassal: never touched.
-    pub foreign: Vec<u32>,
+    /// The device numbers of the FUSE filesystems that were there before the vassal: never touched.
+    pub foreign: Vec<(u32, u32)>,
     /// The mountpoints to watch.
     pub watched: Vec<Watched>,
     /// How the payload says that it serves.
@@ -119,8 +119,8 @@ impl Handoff {
         writer
             .number(i32::from(self.is_init))
             .number(i32::from(self.owns_mounts));
-        writer.list(&self.foreign, |writer, id| {
-            writer.number(*id as i32);
+        writer.list(&self.foreign, |writer, (major, minor)| {
+            writer.number(*major as i32).number(*minor as i32);
         });
         writer.list(&self.watched, write_watched);
         let (kind, address) = match &self.readiness {
@@ -167,7 +167,7 @@ impl Handoff {
             unit: reader.text()?,
             is_init: reader.number()? != 0,
             owns_mounts: reader.number()? != 0,
-            foreign: reader.list(|reader| reader.number().map(|id| id as u32))?,
+            foreign: reader.list(|reader| Some((reader.number()? as u32, reader.number()? as u32)))?,
             watched: reader.list(read_watched)?,
             readiness: match (reader.number()?, reader.text()?) {
                 (0, _) => Readiness::Emperor,
@@ -399,7 +399,7 @@ mod tests {
             app_hint: "u.ini:2: no plugin".into(),
             is_init: true,
             owns_mounts: true,
-            foreign: vec![3, 4],
+            foreign: vec![(0, 4), (0, 5)],
             watched: vec![Watched {
                 mount,
                 origin: "user001.ini:10".into(),

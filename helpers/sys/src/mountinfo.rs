@@ -25,6 +25,11 @@ pub struct Mount {
 }
 
 impl Mount {
+    /// The number of its filesystem, which every mount of it has, in every namespace.
+    pub fn device(&self) -> (u32, u32) {
+        (self.major, self.minor)
+    }
+
     /// Whether a FUSE daemon answers for it (`fuse`, `fuse.NAME`, `fuseblk`).
     pub fn is_fuse(&self) -> bool {
         self.fstype == b"fuse" || self.fstype.starts_with(b"fuse.") || self.fstype.starts_with(b"fuseblk")
@@ -49,9 +54,15 @@ pub fn read(mut file: impl Read + Seek) -> std::io::Result<Vec<Mount>> {
 
 /// The mount a path lookup of `mountpoint` ends on: the top one, where several are stacked on it.
 pub fn top<'a>(mounts: &'a [Mount], mountpoint: &[u8]) -> Option<&'a Mount> {
-    let mut here = mounts.iter().filter(|mount| mount.mountpoint == mountpoint);
-    here.clone()
-        .find(|mount| !here.any(|other| other.parent == mount.id && other.id != mount.id))
+    let here: Vec<&Mount> = mounts
+        .iter()
+        .filter(|mount| mount.mountpoint == mountpoint)
+        .collect();
+    let is_covered = |mount: &Mount| {
+        here.iter()
+            .any(|other| other.parent == mount.id && other.id != mount.id)
+    };
+    here.iter().copied().find(|mount| !is_covered(mount))
 }
 
 fn parse_line(line: &[u8]) -> Option<Mount> {
@@ -138,5 +149,8 @@ mod tests {
         assert_eq!(top(&mounts, b"/app").map(|mount| mount.id), Some(42));
         assert_eq!(top(&mounts, b"/").map(|mount| mount.id), Some(21));
         assert_eq!(top(&mounts, b"/none"), None);
+        // A moved mount keeps its place in the list (mount --move).
+        let moved = b"42 41 0:50 / /app rw - fuse b rw\n41 21 0:49 / /app rw - fuse a rw\n43 42 0:51 / /app rw - fuse c rw\n";
+        assert_eq!(top(&parse(moved), b"/app").map(|mount| mount.id), Some(43));
     }
 }

@@ -75,6 +75,7 @@ fn ask(question: Question<'_>) -> Result<(), Errno> {
                 uid: Some(uid),
                 gid: Some(gid),
                 groups: Some(Vec::new()),
+                capabilities: None,
             };
             become_user(&owner, Keep::Nothing).map_err(|error| error.errno)?;
             statfs(Path::new(OsStr::from_bytes(&mount.mountpoint))).map(drop)

@@ -191,7 +191,7 @@ impl Ending<'_> {
             .ok()
             .and_then(|file| mountinfo::read(file).ok())
             .unwrap_or_default();
-        let is_ours = |mount: &Mount| mount.is_fuse() && !self.handoff.foreign.contains(&mount.id);
+        let is_ours = |mount: &Mount| mount.is_fuse() && !self.handoff.foreign.contains(&mount.device());
         let mut ours: Vec<_> = all.into_iter().filter(is_ours).collect();
         ours.reverse();
         ours

@@ -51,10 +51,15 @@ const CASES: &[Case] = &[
         "user",
         "sed -i s/fs,pid/fs,pid,user/ /etc/vassal/emperor.ini",
         &[
-            "/etc/vassal/emperor.ini:3: emperor-use-clone = user: ",
-            "not supported yet",
+            "/etc/vassal/emperor.ini:3: emperor-use-clone: a vassal in a user namespace ",
+            "not supported",
             "leave 'user' out",
         ],
+    ),
+    case(
+        "tyrant",
+        "echo 'emperor-tyrant = true' >> /etc/vassal/emperor.ini",
+        &["/etc/vassal/emperor.ini:", "emperor-tyrant is not supported"],
     ),
     case(
         "unknown",

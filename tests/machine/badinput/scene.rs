@@ -97,21 +97,24 @@ impl Scene {
     /// What a unit's processes have written into the journal, down to a priority (3 is an error, 7 everything); systemd's own
     /// lines about the unit are not among them.
     pub fn lines(&self, unit: &str, priority: u8) -> Vec<String> {
+        self.journal(unit, priority, "--output=cat")
+    }
+
+    /// When each of those lines was written, in seconds.
+    pub fn moments(&self, unit: &str, priority: u8) -> Vec<f64> {
+        let lines = self.journal(unit, priority, "--output=short-unix");
+        let moment = |line: &String| line.split_whitespace().next().and_then(|word| word.parse().ok());
+        lines.iter().filter_map(moment).collect()
+    }
+
+    fn journal(&self, unit: &str, priority: u8, output: &str) -> Vec<String> {
         let priority = format!("--priority={priority}");
         // A process that has ended before journald looks at it has to say itself which unit it was of.
         let (sender, object) = (
             format!("_SYSTEMD_UNIT={unit}"),
             format!("OBJECT_SYSTEMD_UNIT={unit}"),
         );
-        let command = [
-            "journalctl",
-            "--quiet",
-            "--output=cat",
-            &priority,
-            &sender,
-            "+",
-            &object,
-        ];
+        let command = ["journalctl", "--quiet", output, &priority, &sender, "+", &object];
         self.machine.must(&["journalctl", "--sync"]);
         self.machine.must(&command).lines().map(str::to_owned).collect()
     }

@@ -66,10 +66,17 @@ const OPTIONS: &[Case] = &[
     ),
     Case::lines(
         "unshare",
-        "unshare = fs\n",
-        &["unshare.ini:7: 'unshare' ", "emperor-use-clone"],
+        "unshare = fs,user\n",
+        &[
+            "unshare.ini:7: unshare: a vassal in a user namespace",
+            "leave 'user' out",
+        ],
     ),
-    Case::lines("cap", "cap = setgid\n", &["cap.ini:7: 'cap' "]),
+    Case::lines(
+        "cap",
+        "cap = fly\n",
+        &["cap.ini:7: 'cap' takes names of capabilities"],
+    ),
     Case::lines("netns", "ns = one\n", &["netns.ini:7: 'ns' "]),
     Case::lines(
         "setting",

@@ -94,8 +94,7 @@ fn a_user_namespace_is_refused_with_a_clear_line() {
             Owner::ROOT,
         );
         let status = fails_to_start(&machine, UNIT);
-        let told =
-            "emperor.ini:3: emperor-use-clone = user: vassals in user namespaces are not supported yet";
+        let told = "emperor.ini:3: emperor-use-clone: a vassal in a user namespace is not supported";
         assert!(status.stdout.contains(told), "{status}");
         assert_refused(&machine, UNIT);
     }

@@ -1,0 +1,163 @@
+//! Files that root opens for a vassal: its log, its pidfile, its envdir, what a `write` hook writes. A tenant may own
+//! directories on the way to them, so no symbolic link of anybody but root is followed (SECURITY.md).
+
+use crate::failure::Failure;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::sys::stat::Mode;
+use nix::unistd::geteuid;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, read_link, symlink_metadata};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
+use vassal_sys::text::printable;
+
+/// As the kernel's own limit (path_resolution(7)).
+const LINKS: usize = 40;
+/// The most that is read of one file of an envdir.
+const VARIABLE_LIMIT: u64 = 64 << 10;
+/// What nobody but the owner may have, for a directory to be trusted.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// A variable, and its value, or that it is to be unset.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// Opens the file that gets the app's output, as uWSGI does: mode 0640, at its end.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn open_log(path: &[u8]) -> Result<OwnedFd, SysError> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
+    open_for_writing(path, flags, 0o640)
+}
+
+/// Opens the file that gets the number of the app's process.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn open_pidfile(path: &[u8]) -> Result<File, SysError> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
+    open_for_writing(path, flags, 0o666).map(File::from)
+}
+
+/// open(2) for writing; as root, no symbolic link but root's own is followed.
+///
+/// # Errors
+/// `ELOOP` for a link of somebody else's; what the kernel refused.
+pub fn open_for_writing(path: &[u8], flags: OFlag, mode: u32) -> Result<OwnedFd, SysError> {
+    let flags = flags | OFlag::O_CLOEXEC;
+    let mode = Mode::from_bits_truncate(mode);
+    let shown = || format!("open '{}'", printable(path));
+    let path = Path::new(OsStr::from_bytes(path));
+    if !geteuid().is_root() {
+        return open(path, flags, mode).step(shown);
+    }
+    let path = without_links(path).map_err(|error| told(shown(), &error))?;
+    let how = OpenHow::new()
+        .flags(flags)
+        .mode(if flags.contains(OFlag::O_CREAT) {
+            mode
+        } else {
+            Mode::empty()
+        })
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    openat2(AT_FDCWD, &path, how).map_err(|errno| told(shown(), &errno.into()))
+}
+
+fn told(step: String, error: &io::Error) -> SysError {
+    let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    let meaning =
+        "a symbolic link that is not root's, or in a directory others can write, is not followed as root";
+    SysError::new(step, errno).meaning((errno == Errno::ELOOP).then_some(meaning))
+}
+
+/// `path` with the links to directories on its way replaced, as far as only root can have made them.
+fn without_links(path: &Path) -> io::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    let mut left: VecDeque<OsString> = names(&absolute);
+    let mut done = PathBuf::from("/");
+    let mut links = 0;
+    while let Some(name) = left.pop_front() {
+        if name == ".." {
+            done.pop();
+            continue;
+        }
+        let next = done.join(&name);
+        let is_link = !left.is_empty() && symlink_metadata(&next)?.is_symlink();
+        if !is_link {
+            done = next;
+            continue;
+        }
+        links += 1;
+        let directory = symlink_metadata(&done)?;
+        let is_roots = symlink_metadata(&next)?.uid() == 0 && directory.uid() == 0;
+        if links > LINKS || !is_roots || directory.mode() & WRITABLE_BY_OTHERS != 0 {
+            return Err(Errno::ELOOP.into());
+        }
+        let target = read_link(&next)?;
+        if target.is_absolute() {
+            done = PathBuf::from("/");
+        }
+        for name in names(&target).into_iter().rev() {
+            left.push_front(name);
+        }
+    }
+    Ok(done)
+}
+
+fn names(path: &Path) -> VecDeque<OsString> {
+    let name = |component: Component<'_>| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    };
+    path.components().filter_map(name).collect()
+}
+
+/// The variables of an envdir: one for each file, named as the file is. The value is the content up to a NUL, without
+/// white space at the end; an empty file stands for a variable that is to be unset (measured).
+///
+/// # Errors
+/// A directory or file that cannot be read, and a symbolic link: what it leads to is nobody's to tell an app.
+pub fn read_envdir(path: &[u8]) -> Result<Vec<Change>, Failure> {
+    let directory = Path::new(OsStr::from_bytes(path));
+    let refuse = |path: &Path, error: io::Error| {
+        let shown = printable(path.as_os_str().as_bytes());
+        Failure::passing(format!("cannot read '{shown}': {error}"))
+    };
+    let entries = std::fs::read_dir(directory).map_err(|error| refuse(directory, error))?;
+    let mut variables = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| refuse(directory, error))?;
+        let name = entry.file_name().into_vec();
+        if name.starts_with(b".") || name.contains(&b'=') {
+            continue;
+        }
+        let value = read_variable(&entry.path()).map_err(|error| refuse(&entry.path(), error))?;
+        variables.extend(value.map(|value| (name, (!value.is_empty()).then(|| trimmed(&value)))));
+    }
+    variables.sort();
+    Ok(variables)
+}
+
+fn read_variable(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut value = Vec::new();
+    file.take(VARIABLE_LIMIT).read_to_end(&mut value)?;
+    Ok(Some(value))
+}
+
+fn trimmed(value: &[u8]) -> Vec<u8> {
+    let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    text.trim_ascii_end().to_vec()
+}
