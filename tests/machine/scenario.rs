@@ -17,6 +17,8 @@ mod event;
 mod journal;
 #[path = "scenario/names.rs"]
 mod names;
+#[path = "scenario/options.rs"]
+mod options;
 #[path = "scenario/overlay.rs"]
 mod overlay;
 #[path = "scenario/payload.rs"]
