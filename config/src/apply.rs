@@ -31,10 +31,10 @@ impl Evaluator<'_> {
         }
         let origin = item.entry.origin.clone();
         let mut value = value.clone();
-        let lookup = |name: &[u8]| match sign {
+        let lookup = |name: &[u8], now: &[u8]| match sign {
             Sign::Environment => Ok(self.variable(name).map(<[u8]>::to_vec)),
             Sign::Source => self.read_source(name, &origin).map(as_reference_text).map(Some),
-            Sign::Entry => self.referenced(name, &origin),
+            Sign::Entry => self.referenced(name, (index, now), &origin),
         };
         match expand::expand(&mut value, sign, budget, lookup) {
             Ok(()) => self.list.set_value(index, value),
@@ -47,12 +47,18 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// What `%(NAME)` is (E7, E9).
-    fn referenced(&self, name: &[u8], origin: &Origin) -> Step<Option<Vec<u8>>> {
+    /// What `%(NAME)` is (E7, E9). An entry that asks for itself is given its value as far as it is expanded, `own` being
+    /// its place and that value: uWSGI writes each replacement back at once.
+    fn referenced(&self, name: &[u8], own: (usize, &[u8]), origin: &Origin) -> Step<Option<Vec<u8>>> {
+        let (index, now) = own;
+        let value_of = |name: &[u8]| match self.list.position(name) {
+            Some(at) if at == index => Some(now),
+            _ => self.list.value(name),
+        };
         if !name.contains(&b' ') {
-            return Ok(self.list.value(name).map(<[u8]>::to_vec));
+            return Ok(value_of(name).map(<[u8]>::to_vec));
         }
-        match math::evaluate(name, |name| self.list.value(name)) {
+        match math::evaluate(name, value_of) {
             Ok(result) => Ok(result),
             Err(TooLong) => self.refuse(origin, format!("{} becomes too long", quote(name))),
         }

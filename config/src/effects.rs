@@ -12,7 +12,7 @@ use crate::logic::Block;
 use crate::number::leading_i32;
 use crate::options::{Kind, OptionRow, find, is_on};
 use crate::permissions::names_of;
-use crate::plugins::PluginOption;
+use crate::plugins::{NotLoaded, PluginOption};
 use crate::{limits, values};
 
 impl Evaluator<'_> {
@@ -146,7 +146,7 @@ impl Evaluator<'_> {
     /// `plugin` not found is only logged, `need-plugin` not (U3).
     fn run_plugins(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Step {
         self.warn_of_raw_reference(entry, value);
-        let Some(missing) = self.plugins.load(value, self.world) else {
+        let Some(not_loaded) = self.plugins.load(value, self.world) else {
             return self.refuse(
                 &entry.origin,
                 format!(
@@ -155,15 +155,25 @@ impl Evaluator<'_> {
                 ),
             );
         };
-        for name in missing {
-            let what = format!("cannot find plugin {}", quote(name));
-            if row.canonical == "need-plugins" {
-                return self.refuse(&entry.origin, what);
+        let is_needed = row.canonical == "need-plugins";
+        for word in not_loaded {
+            match word {
+                NotLoaded::Missing(name) if is_needed => {
+                    return self.refuse(&entry.origin, format!("cannot find plugin {}", quote(name)));
+                }
+                NotLoaded::Missing(name) => {
+                    let what = format!("cannot find plugin {}, skipping", quote(name));
+                    self.warn(Diagnostic::warning(Some(entry.origin.clone()), what));
+                }
+                NotLoaded::Again(name) if is_needed => {
+                    let what = format!("plugin {} is loaded already", quote(name));
+                    let hint =
+                        "uWSGI refuses that for need-plugin; write plugin =, or leave one of the lines out";
+                    let origin = Some(entry.origin.clone());
+                    return Err(Diagnostic::error(origin, what).with_hint(hint).into());
+                }
+                NotLoaded::Again(_) => {}
             }
-            self.warn(Diagnostic::warning(
-                Some(entry.origin.clone()),
-                format!("{what}, skipping"),
-            ));
         }
         Ok(())
     }

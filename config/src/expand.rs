@@ -73,8 +73,8 @@ enum State {
     },
 }
 
-/// Replaces the references of one pass in `value`. `lookup` is given what stands in the parentheses and answers what to put
-/// there, or nothing to leave the reference alone.
+/// Replaces the references of one pass in `value`. `lookup` is given what stands in the parentheses and the value as it is
+/// by now, and answers what to put there, or nothing to leave the reference alone.
 ///
 /// # Errors
 /// What `lookup` failed with, or [`Failure::Endless`].
@@ -82,7 +82,7 @@ pub(crate) fn expand<E>(
     value: &mut Vec<u8>,
     sign: Sign,
     budget: &mut Budget,
-    mut lookup: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
+    mut lookup: impl FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<(), Failure<E>> {
     // The first byte is looked at only until something was replaced (E8).
     let mut start = 0;
@@ -103,7 +103,7 @@ fn next_reference<E>(
     value: &[u8],
     start: usize,
     sign: Sign,
-    lookup: &mut impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, E>,
+    lookup: &mut impl FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<Option<Replacement>, Failure<E>> {
     let mut state = State::Idle;
     for (at, &byte) in value.iter().enumerate().skip(start) {
@@ -127,7 +127,7 @@ fn next_reference<E>(
                 let found = if wanted.is_empty() {
                     None
                 } else {
-                    lookup(wanted).map_err(Failure::Lookup)?
+                    lookup(wanted, value).map_err(Failure::Lookup)?
                 };
                 if let Some(text) = found {
                     return Ok(Some((name - 2..at + 1, text)));
@@ -142,7 +142,7 @@ fn next_reference<E>(
 
 /// The first reference of that sign left in a value, whether or not anything answers it; for warnings.
 pub(crate) fn remaining(value: &[u8], sign: Sign) -> Option<&[u8]> {
-    let mut answer = |_: &[u8]| Ok::<_, std::convert::Infallible>(Some(Vec::new()));
+    let mut answer = |_: &[u8], _: &[u8]| Ok::<_, std::convert::Infallible>(Some(Vec::new()));
     match next_reference(value, 0, sign, &mut answer) {
         Ok(Some((place, _))) => value.get(place),
         Ok(None) | Err(_) => None,
@@ -153,7 +153,7 @@ pub(crate) fn remaining(value: &[u8], sign: Sign) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
-    fn names(name: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
+    fn names(name: &[u8], _: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
         let text: Option<&[u8]> = match name {
             b"foo" => Some(b"bar"),
             b"empty" => Some(b""),

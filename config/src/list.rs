@@ -56,6 +56,11 @@ impl List {
         }
     }
 
+    /// Where the first entry with that key is.
+    pub(crate) fn position(&self, key: &[u8]) -> Option<usize> {
+        self.first.get(key).copied()
+    }
+
     /// The current value of the first entry with that key (E7, C6). A bare command line flag that comes first hides the
     /// values after it (A1).
     pub(crate) fn value(&self, key: &[u8]) -> Option<&[u8]> {

@@ -193,7 +193,10 @@ impl Block {
                     "cannot decide whether {} matches this host",
                     quote(&self.argument)
                 );
-                let hint = "this matcher knows no look-around, back references and the like";
+                let hint = match std::str::from_utf8(&self.argument) {
+                    Ok(_) => "this matcher knows no look-around, back references and the like",
+                    Err(_) => "it is not UTF-8",
+                };
                 Err(Diagnostic::error(Some(self.origin.clone()), what)
                     .with_hint(hint)
                     .into())

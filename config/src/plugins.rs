@@ -107,6 +107,15 @@ pub fn plugin_of(name: &[u8]) -> Option<&'static str> {
         .map(|option| option.plugin)
 }
 
+/// A word of a list of plugins that was not loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotLoaded<'v> {
+    /// There is no such file.
+    Missing(&'v [u8]),
+    /// It is loaded already, which only `need-plugin` minds (tried on 2.0.21).
+    Again(&'v [u8]),
+}
+
 /// The plugins of one evaluation.
 #[derive(Debug, Default)]
 pub(crate) struct Plugins {
@@ -125,10 +134,10 @@ impl Plugins {
         self.directories.push(directory.to_vec());
     }
 
-    /// `plugin`: loads a comma list, answers which of it were not found; nothing when too many were looked for.
-    pub(crate) fn load<'v>(&mut self, value: &'v [u8], world: &dyn World) -> Option<Vec<&'v [u8]>> {
+    /// `plugin`: loads a comma list, answers what was not loaded; nothing when too many were looked for.
+    pub(crate) fn load<'v>(&mut self, value: &'v [u8], world: &dyn World) -> Option<Vec<NotLoaded<'v>>> {
         let words = value.split(|&byte| byte == b',').filter(|word| !word.is_empty());
-        let mut missing = Vec::new();
+        let mut not_loaded = Vec::new();
         for word in words {
             let file = file_of(word);
             let candidates = self.candidates(&file, world);
@@ -137,11 +146,12 @@ impl Plugins {
                 return None;
             }
             match candidates.iter().any(|candidate| world.is_file(candidate)) {
+                true if self.is_loaded(own_name(&file)) => not_loaded.push(NotLoaded::Again(word)),
                 true => self.remember(own_name(&file)),
-                false => missing.push(word),
+                false => not_loaded.push(NotLoaded::Missing(word)),
             }
         }
-        Some(missing)
+        Some(not_loaded)
     }
 
     /// Where a plugin's file may be.
@@ -247,7 +257,10 @@ mod tests {
     fn a_plugin_whose_options_are_known_may_not_know_more() {
         let world = Fixed::with(&[("/plugins/http_plugin.so", ""), ("/plugins/echo_plugin.so", "")]);
         let mut plugins = Plugins::default();
-        assert_eq!(plugins.load(b"http,echo,http", &world), Some(Vec::new()));
+        assert_eq!(
+            plugins.load(b"http,echo,http", &world),
+            Some(vec![NotLoaded::Again(b"http")])
+        );
         assert!(!plugins.may_know_more());
         assert_eq!(plugins.count(), 3);
     }
@@ -272,7 +285,10 @@ mod tests {
         let value = b"psgi,nope, mine,0:http,/plugins/python3,,/plugins/cgi_plugin.so";
         assert_eq!(
             plugins.load(value, &world),
-            Some(vec![&b"nope"[..], b"/plugins/cgi_plugin.so"])
+            Some(vec![
+                NotLoaded::Missing(b"nope"),
+                NotLoaded::Missing(b"/plugins/cgi_plugin.so")
+            ])
         );
         for name in ["psgi", "mine", "http", "corerouter", "python"] {
             assert!(plugins.is_loaded(name.as_bytes()), "{name}");
