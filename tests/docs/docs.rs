@@ -91,19 +91,30 @@ fn every_hook_action_and_mount_flag_is_in_the_manual() {
 
 #[test]
 fn every_option_that_is_refused_or_taken_is_in_the_manual() {
-    let source = read("config/src/taker.rs");
+    let source = read("config/src/options_table.rs");
     let page = read(INI);
     let uwsgi = section(&page, ".SH THE [UWSGI] SECTION");
     let (taken, refused) = uwsgi
         .split_once(".SS Options that are refused")
         .expect("a list of refused options");
     all_named(
-        &byte_strings(between(&source, "const REFUSED", ";\n")),
+        &taken_by(&source, "Refused"),
         &bold(refused),
         "the refused options of vassal.ini(5)",
     );
-    let mut ours = byte_strings(between(&source, "const BY_ENTER", ";\n"));
-    ours.extend(byte_strings(between(&source, "const BY_WATCHDOG", ";\n")));
+    let ours = ["Enter", "Watchdog", "Unit"].map(|taker| taken_by(&source, taker));
+    let is_hook = |name: &String| {
+        ["hook-", "mount-", "umount-", "exec-", "call-"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
+    };
+    let is_other_name = |name: &String| name.contains("iface") || name.starts_with("wait-interface");
+    let ours: BTreeSet<String> = ours
+        .into_iter()
+        .flatten()
+        .filter(|name| !is_hook(name) && !is_other_name(name))
+        .chain(["mount-check".to_owned()])
+        .collect();
     all_named(
         &ours,
         &bold(taken),
@@ -112,6 +123,17 @@ fn every_option_that_is_refused_or_taken_is_in_the_manual() {
     let sockets = read("config/src/socket.rs");
     let listening = byte_strings(between(&sockets, "const LISTENING", ";\n"));
     all_named(&listening, &bold(taken), "the sockets of vassal.ini(5)");
+}
+
+/// The names of the options that `taker` takes.
+fn taken_by(table: &str, taker: &str) -> BTreeSet<String> {
+    let by = format!(".by({taker}, ");
+    let rows = table.lines().filter(|row| row.contains(&by));
+    let names: BTreeSet<_> = rows
+        .filter_map(|row| row.split('"').nth(1).map(str::to_owned))
+        .collect();
+    assert!(!names.is_empty(), "no row is taken by {taker}");
+    names
 }
 
 #[test]
@@ -155,6 +177,60 @@ fn every_exit_code_is_in_the_manual() {
             status.lines().any(|line| line == format!(".B {code}")),
             "exit code {code} is not in vassal-enter(8)"
         );
+    }
+}
+
+#[test]
+fn every_trap_of_vassalctl_is_in_the_manual() {
+    let mut rules = BTreeSet::new();
+    for path in files("helpers/ctl/src", ".rs") {
+        let source: String = read(&path).split_whitespace().collect();
+        for start in ["Said::warning(\"", "Said::note(\"", "rule:Some(\""] {
+            let found = source
+                .split(start)
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next());
+            rules.extend(found.map(str::to_owned));
+        }
+    }
+    let page = read("packaging/man/vassalctl.8");
+    let traps = bold(section(&page, ".SH TRAPS"));
+    all_named(&rules, &traps, "TRAPS of vassalctl(8)");
+    let is_rule = |line: &str| {
+        let names = words(line.strip_prefix(".B ")?);
+        names.into_iter().find(|word| word.contains('-'))
+    };
+    let named: BTreeSet<_> = section(&page, ".SH TRAPS").lines().filter_map(is_rule).collect();
+    let others: BTreeSet<_> = ["--files-only", "mountpoint-check", "as-user-atexit", "as-user"]
+        .map(str::to_owned)
+        .into();
+    assert_eq!(named.difference(&others).cloned().collect::<BTreeSet<_>>(), rules);
+}
+
+#[test]
+fn every_field_of_vassalctls_json_is_in_the_manual() {
+    let page = read("packaging/man/vassalctl.8");
+    let json = bold(section(&page, ".SH JSON"));
+    for verb in ["check", "show", "migrate", "options"] {
+        let source = read(&format!("helpers/ctl/src/{verb}.rs"));
+        let structs = source
+            .split("Serialize)]")
+            .skip(1)
+            .filter(|rest| rest.contains("struct "));
+        let bodies = structs.filter_map(|rest| rest.split_once("struct ")?.1.split("\n}").next());
+        let fields: BTreeSet<_> = bodies
+            .filter(|body| body.contains('{'))
+            .flat_map(|body| {
+                let lines: Vec<_> = body.lines().map(str::trim).collect();
+                let pairs = lines.windows(2).filter(|pair| !pair[0].starts_with("#[serde("));
+                let name = |line: &str| Some(line.trim_start_matches("pub ").split_once(": ")?.0.to_owned());
+                pairs
+                    .filter_map(|pair| name(pair[1]))
+                    .filter(|name| !name.contains(' '))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        all_named(&fields, &json, "JSON of vassalctl(8)");
     }
 }
 

@@ -78,6 +78,8 @@ fn groups(
     }
     Ok(match (gid, user) {
         (None, _) => None,
+        // Root has none in uWSGI either (measured).
+        (Some(_), Some(User { uid: 0, .. })) => Some(Vec::new()),
         (Some(gid), Some(user)) if !identity.no_initgroups => Some(
             accounts
                 .groups_of(&user.name, gid)
