@@ -5,8 +5,10 @@ CARGO := cargo
 UNIT_TESTED := -p vassal-config -p vassal-sys -p vassal-generator -p vassal-enter -p vassal-watchdog
 # Two cores, and each machine test mostly waits for systemd.
 MACHINE_THREADS := 2
+# How long `make fuzz` gives to each target; 0 runs the committed inputs only.
+FUZZ_SECONDS ?= 60
 
-.PHONY: check test demo deb bench differential unit corpus docs machines machine-tests clean
+.PHONY: check test demo deb bench differential fuzz unit corpus docs machines machine-tests clean
 
 check:
 	packaging/toolchain.sh
@@ -47,6 +49,10 @@ bench: deb machines
 differential:
 	packaging/install.sh uwsgi-core
 	$(CARGO) test --locked --release -p vassal-tests --test differential
+
+# The readers and writers of untrusted text under libFuzzer, each for FUZZ_SECONDS.
+fuzz:
+	FUZZ_SECONDS=$(FUZZ_SECONDS) packaging/fuzz.sh
 
 clean:
 	$(CARGO) clean

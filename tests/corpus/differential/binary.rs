@@ -1,10 +1,10 @@
 //! One case under both: the real binary prints its final list and exits before it binds or forks anything.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use vassal_config::entries::{Evaluation, evaluate};
 use vassal_config::system::System;
@@ -15,6 +15,8 @@ use crate::generate::{Case, MARK};
 pub enum Verdict {
     SameList,
     BothRefuse,
+    /// We refuse a regular expression that our matcher cannot judge, and say so (C9); uWSGI takes it.
+    NotJudged,
     /// uWSGI died of a signal or had no memory left; there is nothing to compare with.
     Crash,
     Different {
@@ -34,8 +36,14 @@ const SHOW: [&str; 4] = [
 const BEGIN: &[u8] = b";uWSGI instance configuration\n[uwsgi]\n";
 const END: &[u8] = b";end of configuration\n";
 
-/// What uwsgi-core may use: what grows without end ends soon.
-const LIMITS: [&str; 3] = ["--as=200000000", "--cpu=2", "--core=0"];
+/// What uwsgi-core may use: some 60 MB are needed with a plugin, and what grows without end ends the sooner the less there is.
+const LIMITS: [&str; 3] = ["--as=100000000", "--cpu=2", "--core=0"];
+
+/// What uwsgi-core said, and its exit status, if it was not killed.
+struct Output {
+    code: Option<i32>,
+    text: Vec<u8>,
+}
 
 /// What one of them made of a case.
 #[derive(PartialEq, Eq)]
@@ -55,6 +63,7 @@ pub fn compare(case: &Case, directory: &Path) -> Verdict {
     let theirs = read_theirs(&output);
     let (ours, reason) = match evaluate(&arguments(case), &world(case, directory)) {
         Ok(evaluation) => (read_ours(&evaluation), String::new()),
+        Err(error) if error.message.starts_with("cannot decide whether") => return Verdict::NotJudged,
         // What was printed before a refusal is not told.
         Err(error) => (
             Result {
@@ -69,7 +78,7 @@ pub fn compare(case: &Case, directory: &Path) -> Verdict {
         true if ours.list.is_some() => Verdict::SameList,
         true => Verdict::BothRefuse,
         false => {
-            let theirs = format!("{}\n{}", theirs.shown(), String::from_utf8_lossy(&output.stdout));
+            let theirs = format!("{}\n{}", theirs.shown(), String::from_utf8_lossy(&output.text));
             Verdict::Different {
                 theirs,
                 ours: format!("{}{reason}", ours.shown()),
@@ -146,21 +155,25 @@ fn run_theirs(case: &Case, directory: &Path) -> Output {
     let variables = environment(case)
         .into_iter()
         .map(|(name, value)| [name, value].join(&b'='));
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "exec \"$@\" 2>&1", "sh", "timeout", "10", "prlimit"])
+    let said = directory.with_extension("said");
+    let file = fs::File::create(&said).expect("a file beside the directory");
+    let status = Command::new("timeout")
+        .args(["--signal=KILL", "10", "prlimit"])
         .args(LIMITS)
-        .args(["env", "-i"]);
-    for variable in variables {
-        command.arg(OsStr::from_bytes(&variable));
-    }
-    command
+        .args(["env", "-i"])
+        .args(variables.map(OsString::from_vec))
         .arg("/usr/bin/uwsgi-core")
-        .args(arguments(case).iter().map(|word| OsStr::from_bytes(word)));
-    command.current_dir(directory).stdin(Stdio::null());
-    command
-        .output()
-        .expect("uwsgi-core, prlimit and timeout are installed")
+        .args(arguments(case).into_iter().map(OsString::from_vec))
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().expect("one more descriptor"))
+        .stderr(file)
+        .status()
+        .expect("uwsgi-core, prlimit and timeout are installed");
+    Output {
+        code: status.code(),
+        text: fs::read(&said).expect("the file just written"),
+    }
 }
 
 /// Died of a signal, or ran out of time or memory. uWSGI reports some of that itself and exits with 1.
@@ -170,12 +183,10 @@ fn is_crash(output: &Output) -> bool {
         b"Cannot allocate memory",
         b"std::bad_alloc",
     ];
-    const TIMEOUT: i32 = 124;
     output
-        .status
-        .code()
-        .is_none_or(|status| status == TIMEOUT || status == 128 + 11 || status == 128 + 9)
-        || WORDS.iter().any(|word| find(&output.stdout, word).is_some())
+        .code
+        .is_none_or(|status| status == 128 + 11 || status == 128 + 9)
+        || WORDS.iter().any(|word| find(&output.text, word).is_some())
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -183,7 +194,7 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 }
 
 fn read_theirs(output: &Output) -> Result {
-    let text = &output.stdout[..];
+    let text = &output.text[..];
     let list = find(text, BEGIN).and_then(|begin| {
         let list = &text[begin + BEGIN.len()..];
         find(list, END).map(|end| (begin, &list[..end]))
@@ -194,7 +205,7 @@ fn read_theirs(output: &Output) -> Result {
         .filter(|line| line.starts_with(MARK))
         .map(<[u8]>::to_vec);
     Result {
-        status: output.status.code().unwrap_or(-1),
+        status: output.code.unwrap_or(-1),
         list: list.map(|(_, list)| list.to_vec()),
         printed: printed.collect(),
     }

@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 
-const PIECES: &[&[u8]] = &[
+pub const PIECES: &[&[u8]] = &[
     b"\n",
     b"\n",
     b"\n",
