@@ -1,0 +1,121 @@
+//! What is on the machine: users, directories, devices, mounts. Looked at only, and as far as this user may.
+
+use crate::location::below;
+use crate::rehearsal::account_file;
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use vassal_config::accounts;
+
+/// The machine below a root directory.
+#[derive(Debug)]
+pub struct Host {
+    root: PathBuf,
+}
+
+/// What looking for a path came to.
+#[derive(Debug)]
+pub enum Seen {
+    /// It is there.
+    There(Metadata),
+    /// It is not.
+    Missing,
+    /// This user may not look.
+    Hidden,
+}
+
+/// A user as the machine's files know it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its number.
+    pub uid: u32,
+    /// Every group it is in.
+    pub groups: Vec<u32>,
+}
+
+impl Host {
+    /// The machine whose root directory is `root`.
+    pub fn new(root: &Path) -> Self {
+        Host {
+            root: root.to_path_buf(),
+        }
+    }
+
+    /// Looks at an absolute path, links followed.
+    pub fn look(&self, path: &[u8]) -> Seen {
+        use std::io::ErrorKind::{NotADirectory, NotFound};
+        match below(&self.root, Path::new(OsStr::from_bytes(path))).metadata() {
+            Ok(metadata) => Seen::There(metadata),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Seen::Missing,
+            Err(_) => Seen::Hidden,
+        }
+    }
+
+    /// Whether it is a directory that can be looked at.
+    pub fn has_directory(&self, path: &[u8]) -> bool {
+        matches!(self.look(path), Seen::There(metadata) if metadata.is_dir())
+    }
+
+    /// Whether something is mounted on `path` in the namespace this program is in.
+    pub fn is_mounted(&self, path: &[u8]) -> bool {
+        let (Some(own), Some(parent)) = (
+            self.device(path),
+            Path::new(OsStr::from_bytes(path))
+                .parent()
+                .and_then(|parent| self.device(parent.as_os_str().as_bytes())),
+        ) else {
+            return false;
+        };
+        own != parent
+    }
+
+    fn device(&self, path: &[u8]) -> Option<u64> {
+        match self.look(path) {
+            Seen::There(metadata) => Some(metadata.dev()),
+            Seen::Missing | Seen::Hidden => None,
+        }
+    }
+
+    /// The text of `/etc/passwd` or `/etc/group` below `directory` of this machine; empty where there is none.
+    pub fn accounts(&self, directory: &[u8], file: &str) -> Vec<u8> {
+        let root = below(&self.root, Path::new(OsStr::from_bytes(directory)));
+        account_file(&root, file)
+    }
+
+    /// The user of that name.
+    pub fn user(&self, name: &[u8]) -> Option<User> {
+        let passwd = self.accounts(b"/", "/etc/passwd");
+        let uid = accounts::id_of(&passwd, name)?;
+        let own = field(&passwd, name, 3).and_then(number);
+        let group = self.accounts(b"/", "/etc/group");
+        let member = group.split(|byte| *byte == b'\n').filter_map(|line| {
+            let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+            let members = fields.get(3)?.split(|byte| *byte == b',');
+            members
+                .into_iter()
+                .any(|each| each == name)
+                .then(|| number(fields.get(2)?))?
+        });
+        Some(User {
+            uid,
+            groups: own.into_iter().chain(member).collect(),
+        })
+    }
+
+    /// The number of a group.
+    pub fn group(&self, name: &[u8]) -> Option<u32> {
+        accounts::id_of(&self.accounts(b"/", "/etc/group"), name)
+    }
+}
+
+fn field<'a>(file: &'a [u8], name: &[u8], at: usize) -> Option<&'a [u8]> {
+    let mut lines = file.split(|byte| *byte == b'\n');
+    let line = lines.find(|line| line.split(|byte| *byte == b':').next() == Some(name))?;
+    line.split(|byte| *byte == b':').nth(at)
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

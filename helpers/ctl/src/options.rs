@@ -1,0 +1,106 @@
+//! `vassalctl options`: the rows of the option table.
+
+use crate::arguments::Options;
+use crate::man_page;
+use crate::output::{self, GOOD, JSON_VERSION, WARNED, tell};
+use crate::table::table;
+use serde::Serialize;
+use std::process::ExitCode;
+use vassal_config::diagnostic::quote;
+use vassal_config::options::{OptionRow, all, find};
+use vassal_config::plugins::plugin_of;
+
+/// The JSON of `options`; vassalctl(8) describes it.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: u32,
+    options: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    alias_of: Option<&'static str>,
+    taker: &'static str,
+    why: &'static str,
+    change: Option<&'static str>,
+}
+
+impl Row {
+    fn of(row: &'static OptionRow) -> Self {
+        Row {
+            name: row.name,
+            alias_of: (row.canonical != row.name).then_some(row.canonical),
+            taker: row.taker.word(),
+            why: row.why,
+            change: row.change,
+        }
+    }
+}
+
+/// Prints the rows that were asked for; exit code 1 when a name is no option.
+pub fn run(arguments: &Options) -> ExitCode {
+    if arguments.man {
+        return output::finish(&man_page::text(), GOOD);
+    }
+    let mut rows = Vec::new();
+    let mut code = GOOD;
+    for name in &arguments.names {
+        match find(name.as_bytes()) {
+            Some(row) => rows.push(Row::of(row)),
+            None => {
+                code = WARNED;
+                tell(&unknown(name));
+            }
+        }
+    }
+    if arguments.names.is_empty() {
+        rows = all().iter().map(Row::of).collect();
+    }
+    if arguments.json {
+        let report = Report {
+            version: JSON_VERSION,
+            options: rows,
+        };
+        return match output::json(&report) {
+            Ok(text) => output::finish(&text, code),
+            Err(why) => output::fail(&why),
+        };
+    }
+    let text = match arguments.names.is_empty() {
+        true => table(&rows.iter().map(in_a_line).collect::<Vec<_>>()),
+        false => rows.iter().map(in_full).collect(),
+    };
+    output::finish(&text, code)
+}
+
+fn unknown(name: &str) -> String {
+    let shown = quote(name.as_bytes());
+    match plugin_of(name.as_bytes()) {
+        Some(plugin) => format!("{shown} is an option of the plugin '{plugin}': uWSGI gets it"),
+        None => format!("{shown} is no option: uWSGI gets it as a placeholder"),
+    }
+}
+
+fn in_a_line(row: &Row) -> [String; 3] {
+    let change = row
+        .change
+        .map_or(String::new(), |change| format!("; changed: {change}"));
+    [
+        row.name.to_owned(),
+        row.taker.to_owned(),
+        format!("{}{change}", row.why),
+    ]
+}
+
+fn in_full(row: &Row) -> String {
+    let mut text = format!("{}\n", row.name);
+    if let Some(name) = row.alias_of {
+        text += &format!("  is       {name}\n");
+    }
+    text += &format!("  taker    {}\n  why      {}\n", row.taker, row.why);
+    if let Some(change) = row.change {
+        text += &format!("  changed  {change}\n");
+    }
+    text
+}

@@ -1,0 +1,88 @@
+//! Traps: what a start does not refuse, but what will not do what is meant. One file for each.
+
+mod fuse_device;
+mod missing_plugin;
+mod missing_user;
+mod mountpoint_directory;
+mod pivot_without_uid;
+mod union_branches;
+mod union_deadlock;
+mod unmount_at_exit;
+mod unmounted_check;
+
+use crate::finding::{Finding, Level, place};
+use crate::host::Host;
+use crate::location::Location;
+use vassal_config::diagnostic::{Origin, printable};
+use vassal_config::vassal::Vassal;
+
+/// What a trap is looked for in.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    /// What the file means.
+    pub vassal: &'a Vassal,
+    /// The machine; none when only files count.
+    pub host: Option<&'a Host>,
+    /// Where the file is.
+    pub location: &'a Location,
+}
+
+/// Looks for one trap.
+type Trap = fn(&Scene<'_>) -> Vec<Finding>;
+
+/// All of them.
+const TRAPS: [Trap; 9] = [
+    missing_plugin::look,
+    missing_user::look,
+    fuse_device::look,
+    mountpoint_directory::look,
+    unmounted_check::look,
+    pivot_without_uid::look,
+    union_deadlock::look,
+    union_branches::look,
+    unmount_at_exit::look,
+];
+
+/// Every trap that `scene` steps into.
+pub fn spring(scene: &Scene<'_>) -> Vec<Finding> {
+    TRAPS.iter().flat_map(|trap| trap(scene)).collect()
+}
+
+/// What a trap says.
+struct Said {
+    level: Level,
+    rule: &'static str,
+    message: String,
+    hint: String,
+}
+
+impl Said {
+    /// It will probably not do what is meant.
+    fn warning(rule: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Said {
+            level: Level::Warning,
+            rule,
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// It works here; worth knowing all the same.
+    fn note(rule: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Said {
+            level: Level::Note,
+            ..Said::warning(rule, message, hint)
+        }
+    }
+
+    /// The finding, at a line or at none.
+    fn at(self, origin: Option<&Origin>, scene: &Scene<'_>) -> Finding {
+        Finding {
+            level: self.level,
+            rule: Some(self.rule),
+            place: origin.and_then(|origin| place(origin, scene.location)),
+            message: printable(self.message.as_bytes()),
+            hint: Some(printable(self.hint.as_bytes())),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A directory that something is to be mounted on, and that is not there or not the user's (SEED-3).
+
+use super::{Said, Scene};
+use crate::command::{commands, fuse_mounts};
+use crate::finding::Finding;
+use crate::host::{Host, Seen, User};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use vassal_config::action::Action;
+use vassal_config::diagnostic::quote;
+use vassal_config::identity::{Account, Identity};
+use vassal_config::phase::Phase;
+use vassal_config::plan::{Operation, Plan};
+
+/// Where something is mounted, and whether fusermount asks whose the directory is.
+struct Point<'a> {
+    path: Vec<u8>,
+    operation: &'a Operation,
+    by_user: bool,
+}
+
+pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    let Some(host) = scene.host else {
+        return Vec::new();
+    };
+    let plan = &scene.vassal.plan;
+    let points = points(plan);
+    let said = points.iter().filter_map(|point| {
+        let said = match host.look(&point.path) {
+            Seen::Missing => missing(point, &plan.identity),
+            Seen::There(metadata) if point.by_user => closed(point, &metadata, &plan.identity, host)?,
+            Seen::There(_) | Seen::Hidden => return None,
+        };
+        Some(said.at(point.operation.origin.as_ref(), scene))
+    });
+    said.collect()
+}
+
+/// The points that can be judged: those in the host's root that no earlier step makes or hides.
+fn points(plan: &Plan) -> Vec<Point<'_>> {
+    let fuse = fuse_mounts(&plan.operations).into_iter().map(|mount| Point {
+        path: mount.mountpoint,
+        operation: mount.operation,
+        by_user: mount.operation.phase == Phase::AsUser && plan.identity.uid.is_some(),
+    });
+    let mounts = plan
+        .operations
+        .iter()
+        .filter_map(|operation| match &operation.action {
+            Action::Mount {
+                target,
+                fstype,
+                source,
+                ..
+            } if (fstype.as_slice(), source.as_slice()) != (b"none", b"none") => Some(Point {
+                path: target.clone(),
+                operation,
+                by_user: false,
+            }),
+            _ => None,
+        });
+    let mut points: Vec<_> = fuse.chain(mounts).collect();
+    points.retain(|point| is_hosts(point, plan) && !is_made(point, plan));
+    points
+}
+
+fn is_hosts(point: &Point<'_>, plan: &Plan) -> bool {
+    !plan.changes_root || point.operation.phase < Phase::Jail
+}
+
+/// Whether another step names the path, or mounts something above it.
+fn is_made(point: &Point<'_>, plan: &Plan) -> bool {
+    let above = |target: &[u8]| {
+        let rest = point.path.strip_prefix(target);
+        rest.is_some_and(|rest| rest.starts_with(b"/"))
+    };
+    plan.operations.iter().any(|operation| match &operation.action {
+        Action::MakeDirectory(path) => *path == point.path,
+        Action::Mount { target, .. } => above(target),
+        _ => {
+            let is_own = std::ptr::eq(operation, point.operation);
+            let commands = commands(operation);
+            let mut others = commands.iter().filter(|command| !(is_own && command.is_fuse()));
+            others.any(|command| {
+                command
+                    .words
+                    .iter()
+                    .any(|word| *word == point.path || above(word))
+            })
+        }
+    })
+}
+
+fn owner(identity: &Identity) -> Option<String> {
+    identity.uid.as_ref().map(|named| named.0.to_string())
+}
+
+fn missing(point: &Point<'_>, identity: &Identity) -> Said {
+    let path = point.path.escape_ascii();
+    let message = format!("the directory {} to mount on does not exist", quote(&point.path));
+    let hint = match owner(identity).filter(|_| point.by_user) {
+        Some(user) => format!("install -d -o {user} {path}"),
+        None => format!("mkdir -p {path}"),
+    };
+    Said::warning("mountpoint-directory", message, hint)
+}
+
+/// fusermount mounts for a user only where that user may write.
+fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Host) -> Option<Said> {
+    let user = user(identity, host)?;
+    let mode = metadata.mode();
+    let may_write = match metadata.uid() == user.uid {
+        true => mode & 0o200 != 0,
+        false if user.groups.contains(&metadata.gid()) => mode & 0o020 != 0,
+        false => mode & 0o002 != 0,
+    };
+    // A sticky directory, such as /tmp, must be the user's own.
+    let is_sticky = mode & 0o1000 != 0 && metadata.uid() != user.uid;
+    if may_write && !is_sticky {
+        return None;
+    }
+    let name = owner(identity).unwrap_or_default();
+    let path = quote(&point.path);
+    let message = format!("fusermount will refuse to mount on {path}: {name} may not write there");
+    let hint = format!("chown {name} {}", point.path.escape_ascii());
+    Some(Said::warning("mountpoint-directory", message, hint))
+}
+
+/// The app's user, with the groups it will have.
+fn user(identity: &Identity, host: &Host) -> Option<User> {
+    let mut user = match &identity.uid.as_ref()?.0 {
+        Account::Name(name) => host.user(name)?,
+        Account::Number(uid) => User {
+            uid: *uid,
+            groups: Vec::new(),
+        },
+    };
+    let group = identity.gid.as_ref().and_then(|named| match &named.0 {
+        Account::Name(name) => host.group(name),
+        Account::Number(gid) => Some(*gid),
+    });
+    user.groups.extend(group);
+    Some(user)
+}

@@ -1,0 +1,116 @@
+use std::process::Stdio;
+
+use crate::machine::{Machine, Said, vassalctl};
+
+fn say(args: &[&str]) -> Said {
+    vassalctl(args).output().unwrap().into()
+}
+
+#[test]
+fn help_is_a_result_and_a_wrong_command_line_an_error() {
+    for args in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["help", "entries"],
+        &["--version"],
+    ] {
+        let said = say(args);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{args:?}");
+        assert!(said.out.contains("vassalctl"), "{said:?}");
+    }
+    for args in [
+        &[][..],
+        &["frob"],
+        &["show"],
+        &["check", "--frob"],
+        &["options", "--man", "uid"],
+    ] {
+        let said = say(args);
+        assert_eq!((said.code, said.out.as_str()), (64, ""), "{args:?}");
+        assert!(!said.err.is_empty());
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = vassalctl(&["options"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+}
+
+#[test]
+fn a_full_disk_is_one() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let said = Said::from(vassalctl(&["options"]).stdout(full).output().unwrap());
+    assert_eq!(said.code, 2);
+    assert!(said.err.starts_with("vassalctl: cannot write: "), "{said:?}");
+}
+
+#[test]
+fn words_behind_entries_are_uwsgis() {
+    let machine = Machine::new();
+    let entries = |args: &[&str]| -> Said {
+        let args = [&["entries"], args].concat();
+        vassalctl(&args)
+            .current_dir(&machine.root)
+            .output()
+            .unwrap()
+            .into()
+    };
+    let list = entries(&["--set", "foo=1", "--", "[--help"]);
+    assert_eq!(
+        list.out, "[\n  [\"set\", \"foo=1\"],\n  [\"foo\", \"1\"]\n]\n",
+        "{list:?}"
+    );
+    assert_eq!(entries(&[]).out, "[]\n");
+    for refused in [
+        &["--help"][..],
+        &["--json"],
+        &["--", "-M"],
+        &["--ini", "missing.ini"],
+    ] {
+        let said = entries(refused);
+        assert_eq!(
+            (said.code, said.out.as_str(), said.err.lines().count()),
+            (1, "", 1),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn completion_knows_the_verbs() {
+    let script = say(&["completions", "bash"]).out;
+    for verb in ["check", "show", "migrate", "options", "entries"] {
+        assert!(script.contains(&format!("vassalctl,{verb})")), "{verb}");
+    }
+}
+
+/// script(1) gives the program a terminal.
+#[test]
+fn colors_are_for_terminals_that_want_them() {
+    let machine = Machine::new();
+    machine.vassal("user001", "[uwsgi]\nuid = nobody001\n");
+    let has_colors = |variables: &[(&str, &str)]| {
+        let root = machine.root.display();
+        let command = format!("{} check --root {root}", env!("CARGO_BIN_EXE_vassalctl"));
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::null());
+        script
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR")
+            .envs(variables.iter().copied());
+        let said = Said::from(script.output().unwrap());
+        assert_eq!(said.code, 1, "{said:?}");
+        said.out.contains("\u{1b}[")
+    };
+    assert!(has_colors(&[]));
+    assert!(!has_colors(&[("NO_COLOR", "1")]));
+    assert!(!has_colors(&[("TERM", "dumb")]));
+    assert!(!machine.say("check", &[]).out.contains('\u{1b}'));
+}

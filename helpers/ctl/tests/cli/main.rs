@@ -1,0 +1,13 @@
+//! The program, run on files and on machines made of a few files.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod check;
+mod command_line;
+mod machine;
+mod migrate;
+mod options;
+#[path = "../../../../tests/src/seed.rs"]
+mod seed;
+mod show;
+mod traps;

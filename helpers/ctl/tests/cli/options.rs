@@ -1,0 +1,67 @@
+use std::fs;
+use std::path::Path;
+
+use crate::machine::{Said, vassalctl};
+
+fn say(args: &[&str]) -> Said {
+    vassalctl(&[&["options"], args].concat()).output().unwrap().into()
+}
+
+#[test]
+fn the_manual_is_what_the_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/man/vassal-options.7");
+    let page = fs::read_to_string(&path).unwrap_or_default();
+    let renew = "cargo run -p vassalctl -- options --man >packaging/man/vassal-options.7";
+    assert!(
+        say(&["--man"]).out == page,
+        "packaging/man/vassal-options.7 is stale: {renew}"
+    );
+}
+
+#[test]
+fn an_option_is_told_in_full_and_all_of_them_in_lines() {
+    let one = say(&["mount-check"]);
+    assert!(
+        one.out
+            .starts_with("mount-check\n  is       check-mountpoint\n  taker    watchdog\n  why      ")
+    );
+    assert_eq!((one.code, one.err.as_str()), (0, ""));
+    let all = say(&[]).out;
+    assert!(all.lines().count() > 700);
+    assert!(
+        all.lines()
+            .any(|line| line.trim_start().starts_with("pivot_root "))
+    );
+}
+
+#[test]
+fn json_is_the_table() {
+    let report = say(&["--json"]).json();
+    let options = report["options"].as_array().unwrap();
+    assert_eq!(options.len(), say(&[]).out.lines().count());
+    let uid = options.iter().find(|row| row["name"] == "uid").unwrap();
+    assert_eq!(
+        [&uid["taker"], &uid["alias_of"]],
+        [&"enter".into(), &serde_json::Value::Null]
+    );
+    assert!(
+        options
+            .iter()
+            .all(|row| row["why"].as_str().is_some_and(|why| !why.is_empty()))
+    );
+}
+
+#[test]
+fn a_name_that_is_none_is_told_with_who_gets_it() {
+    let said = say(&["psgi", "uid", "my-own-key"]);
+    assert_eq!(said.code, 1);
+    assert!(said.out.starts_with("uid\n"), "{said:?}");
+    let lines: Vec<_> = said.err.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "'psgi' is an option of the plugin 'psgi': uWSGI gets it",
+            "'my-own-key' is no option: uWSGI gets it as a placeholder"
+        ]
+    );
+}

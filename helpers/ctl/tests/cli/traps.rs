@@ -1,0 +1,242 @@
+//! Each trap: a machine and a file that step into it, and the nearest that do not.
+
+use serde_json::Value;
+
+use crate::machine::{Machine, VASSALS};
+use crate::seed;
+
+/// What the program finds in `text` on `machine`: level, rule and line of each.
+fn found(machine: &Machine, text: &str, args: &[&str]) -> Vec<(String, String, u64)> {
+    machine.vassal("user001", text);
+    let said = machine.say("check", &[&["--json", VASSALS], args].concat());
+    let report = said.json();
+    let findings = report["files"][0]["findings"].as_array().unwrap();
+    assert!(
+        findings.iter().all(|each| each["hint"] != Value::Null),
+        "{report}"
+    );
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    findings
+        .iter()
+        .map(|each| {
+            (
+                text(&each["level"]),
+                text(&each["rule"]),
+                each["line"].as_u64().unwrap_or(0),
+            )
+        })
+        .collect()
+}
+
+fn fires(machine: &Machine, text: &str, level: &str, rule: &str, line: u64) {
+    let found = found(machine, text, &[]);
+    assert_eq!(found, [(level.to_owned(), rule.to_owned(), line)], "{text}");
+}
+
+fn is_quiet(machine: &Machine, text: &str) {
+    assert_eq!(found(machine, text, &[]), [], "{text}");
+}
+
+/// The copy-on-write root without its note: the writable branch first.
+fn cow() -> String {
+    seed::COPY_ON_WRITE.replace("/precise=RO:/cow/%(uid)=RW", "/cow/%(uid)=RW:/precise=RO")
+}
+
+#[test]
+fn an_app_without_its_plugin() {
+    let machine = Machine::new();
+    let text = seed::ZIP.replace("plugin = psgi\n", "");
+    fires(&machine, &text, "warning", "missing-plugin", 9);
+    is_quiet(&machine, &text.replace("psgi =", "myapp ="));
+    is_quiet(&machine, seed::ZIP);
+}
+
+#[test]
+fn a_fuse_device_that_is_missing_or_closed() {
+    let machine = Machine::new();
+    machine.set_mode("dev/fuse", 0o600);
+    fires(&machine, seed::ZIP, "warning", "fuse-device", 7);
+    is_quiet(&machine, &cow());
+    machine.remove("dev/fuse");
+    fires(&machine, &cow(), "warning", "fuse-device", 14);
+    is_quiet(&machine, "[uwsgi]\nuid = user001\n");
+    assert_eq!(found(&machine, seed::ZIP, &["--files-only"]), []);
+    machine.remove("dev/null");
+    is_quiet(&machine, seed::ZIP);
+}
+
+#[test]
+fn a_mountpoint_that_is_missing_or_not_the_users() {
+    let machine = Machine::new();
+    machine.set_mode("app", 0o555);
+    fires(&machine, seed::ZIP, "warning", "mountpoint-directory", 7);
+    machine.remove("app");
+    fires(&machine, seed::ZIP, "warning", "mountpoint-directory", 7);
+    let made = seed::ZIP.replace(
+        "if-not-reload =\n",
+        "if-not-reload =\nhook-as-root = mkdir:/app\n",
+    );
+    is_quiet(&machine, &made);
+    is_quiet(&machine, &seed::ZIP.replace("fuse-zip", "mkdir /app; fuse-zip"));
+    machine.remove("ufs");
+    fires(&machine, &cow(), "warning", "mountpoint-directory", 14);
+    let bind = "[uwsgi]\nuid = user001\nmount-as-root = none /srv /mnt/srv bind\n";
+    fires(&machine, bind, "warning", "mountpoint-directory", 3);
+    assert_eq!(found(&machine, bind, &["--files-only"]), []);
+}
+
+#[test]
+fn a_mountpoint_in_a_group_of_the_users() {
+    let machine = Machine::new();
+    let group = machine.path("etc/group");
+    let own = std::fs::read_to_string(&group).unwrap();
+    let gid = own.lines().last().unwrap().split(':').nth(2).unwrap().to_owned();
+    machine.write("etc/passwd", "user001:x:54321:54321:::\n");
+    machine.write(
+        "etc/group",
+        &format!("user001:x:54321:\nweb:x:{gid}:other,user001\n"),
+    );
+    machine.set_mode("app", 0o775);
+    is_quiet(&machine, seed::ZIP);
+    machine.set_mode("app", 0o755);
+    fires(&machine, seed::ZIP, "warning", "mountpoint-directory", 7);
+    machine.set_mode("app", 0o1777);
+    fires(&machine, seed::ZIP, "warning", "mountpoint-directory", 7);
+}
+
+#[test]
+fn a_user_who_is_missing_on_the_host_or_in_the_new_root() {
+    let machine = Machine::new();
+    let user = "[uwsgi]\nuid = user002\ngid = user001\n";
+    fires(&machine, user, "warning", "missing-user", 2);
+    fires(
+        &machine,
+        "[uwsgi]\nuid = 1234\nadd-gid = user002\n",
+        "warning",
+        "missing-user",
+        3,
+    );
+    assert_eq!(found(&machine, user, &["--files-only"]), []);
+    machine.write("ns/precise/etc/passwd", "root:x:0:0:::\n");
+    fires(&machine, &cow(), "warning", "missing-user", 9);
+    // What a tenant has added counts, the host does not.
+    machine.write("ns/cow/user001/etc/passwd", "user001:x:1:1:::\n");
+    machine.write("etc/passwd", "root:x:0:0:::\n");
+    is_quiet(&machine, &cow());
+    // A root of which nothing can be seen is not judged.
+    machine.remove("ns/precise/etc");
+    machine.remove("ns/cow/user001/etc");
+    is_quiet(&machine, &cow());
+}
+
+#[test]
+fn a_user_who_is_missing_in_a_root_made_by_bind_overlay_or_chroot() {
+    let machine = Machine::new();
+    machine.write("ns/precise/etc/passwd", "root:x:0:0:::\n");
+    machine.remove("ns/precise/etc/group");
+    let pivot = "pivot_root = /ufs /ufs/.old_root\n";
+    let bind = format!("[uwsgi]\nuid = user001\nmount-pre-jail = none /ns/precise /ufs bind\n{pivot}");
+    fires(&machine, &bind, "warning", "missing-user", 2);
+    let data = "lowerdir=/ns/precise,upperdir=/ns/cow/user001,workdir=/ns/work";
+    let overlay = format!("[uwsgi]\nuid = user001\nmount-pre-jail = overlay none /ufs nodev {data}\n{pivot}");
+    fires(&machine, &overlay, "warning", "missing-user", 2);
+    fires(
+        &machine,
+        "[uwsgi]\nuid = user001\nchroot = /ns/precise\n",
+        "warning",
+        "missing-user",
+        2,
+    );
+    machine.write("ns/precise/etc/passwd", "user001:x:1:1:::\n");
+    for text in [&bind, &overlay, "[uwsgi]\nuid = user001\nchroot = /ns/precise\n"] {
+        is_quiet(&machine, text);
+    }
+}
+
+#[test]
+fn a_new_root_without_a_user() {
+    let machine = Machine::new();
+    let text = cow()
+        .replace("uid = user001\ngid = user001\n", "")
+        .replace("%(uid)", "user001");
+    let all = found(&machine, &text, &[]);
+    assert!(
+        all.contains(&("note".to_owned(), "pivot-without-uid".to_owned(), 15)),
+        "{all:?}"
+    );
+    is_quiet(&machine, &cow());
+}
+
+#[test]
+fn a_union_that_waits_for_itself() {
+    let machine = Machine::new();
+    let text = cow()
+        .replace("chroot=/ns,", "")
+        .replace("/cow/%", "/ns/cow/%")
+        .replace("/precise=RO", "/ns/precise=RO");
+    fires(&machine, &text, "warning", "union-deadlock", 14);
+    // Without pivot_root the daemon's root stays what it is.
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.contains("old_root") && !line.contains("as-root"))
+        .collect();
+    is_quiet(&machine, &lines.join("\n").replace("check = /", "check = /ufs"));
+    let overlay = text.replace(
+        "unionfs-fuse -ocow,default_permissions,allow_other /ns/cow/%(uid)=RW:/ns/precise=RO",
+        "fuse-overlayfs -o lowerdir=/ns/precise,upperdir=/ns/cow/%(uid),workdir=/ns/work",
+    );
+    fires(&machine, &overlay, "warning", "union-deadlock", 14);
+}
+
+#[test]
+fn branches_that_are_missing_doubled_or_in_the_wrong_order() {
+    let machine = Machine::new();
+    fires(&machine, seed::COPY_ON_WRITE, "note", "union-order", 14);
+    is_quiet(&machine, &cow());
+    machine.remove("ns/cow/user001");
+    fires(&machine, &cow(), "warning", "union-branch", 14);
+    assert_eq!(found(&machine, &cow(), &["--files-only"]), []);
+    let doubled = cow().replace("/precise=RO", "/ns/precise=RO");
+    let all = found(&machine, &doubled, &["--files-only"]);
+    assert_eq!(all, [("warning".to_owned(), "union-chroot".to_owned(), 14)]);
+}
+
+#[test]
+fn an_unmount_at_exit_which_a_reload_of_uwsgis_does_too() {
+    let machine = Machine::new();
+    fires(&machine, seed::ZIP_ATEXIT, "note", "unmount-at-exit", 13);
+    is_quiet(
+        &machine,
+        &seed::ZIP_ATEXIT.replace("fusermount -u /app", "fusermount -u /other"),
+    );
+    is_quiet(
+        &machine,
+        &seed::ZIP_ATEXIT.replace("fusermount -u /app", "echo bye"),
+    );
+}
+
+#[test]
+fn a_check_of_a_path_that_no_hook_mounts() {
+    let machine = Machine::new();
+    let text = seed::ZIP_WATCHED.replace("mountpoint-check = /app", "mountpoint-check = /ap");
+    fires(&machine, &text, "warning", "unmounted-check", 11);
+    fires(
+        &machine,
+        &seed::ZIP_WATCHED.replace("check = /app", "check = /"),
+        "warning",
+        "unmounted-check",
+        11,
+    );
+    is_quiet(&machine, seed::ZIP_WATCHED);
+    is_quiet(&machine, &text.replace("fuse-zip", "/usr/local/bin/mount-all"));
+    let mount = "[uwsgi]\nuid = user001\nmount-as-root = tmpfs none /app\nmountpoint-check = /app\n";
+    is_quiet(&machine, mount);
+    // The app sees what is mounted below the new root without that root's name.
+    let inner = cow().replace("mountpoint-check = /", "mountpoint-check = /data");
+    fires(&machine, &inner, "warning", "unmounted-check", 30);
+    let mounted = inner.replace(
+        "pivot_root =",
+        "hook-pre-jail = mount:tmpfs none /ufs/data\npivot_root =",
+    );
+    is_quiet(&machine, &mounted);
+}
