@@ -19,6 +19,7 @@ pub mod emperor;
 pub mod entries;
 pub mod flag;
 pub mod identity;
+pub mod lasting;
 pub mod lex;
 pub mod limits;
 pub mod mountflags;

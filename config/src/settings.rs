@@ -25,6 +25,8 @@ pub struct Settings {
     pub ready: Ready,
     /// `stop-signal`: what stops `command`.
     pub stop_signal: i32,
+    /// `reload-signal`: what makes `command` read its configuration again.
+    pub reload_signal: Option<i32>,
     /// `mountpoint-interval`: the time between two probes of a mountpoint.
     pub interval: Duration,
     /// `mountpoint-deadline`: how long a mountpoint may hang unnoticed.
@@ -43,6 +45,7 @@ impl Default for Settings {
             command: None,
             ready: Ready::Started,
             stop_signal: SIGTERM,
+            reload_signal: None,
             // One probe a second costs some 0.2 ms of processor time; two thirds of the deadline are left for the
             // answer, which on a loaded machine takes milliseconds.
             interval: Duration::from_secs(1),
@@ -62,7 +65,7 @@ const SHORTEST_ANSWER: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The settings that exist, for messages.
-const KNOWN: &str = "command, notify, ready, stop-signal, mountpoint-interval, mountpoint-deadline, \
+const KNOWN: &str = "command, notify, ready, stop-signal, reload-signal, mountpoint-interval, mountpoint-deadline, \
     hook-timeout, stop-timeout, atexit-timeout";
 
 impl Settings {
@@ -90,6 +93,7 @@ impl Settings {
                 }
                 b"ready" => settings.ready = Ready::Connect(address(value).map_err(refuse)?),
                 b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
+                b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
                 b"mountpoint-interval" => settings.interval = duration(value).map_err(refuse)?,
                 b"mountpoint-deadline" => {
                     settings.deadline = duration(value).map_err(refuse)?;

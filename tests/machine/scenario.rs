@@ -27,6 +27,8 @@ mod payload;
 mod privileges;
 #[path = "scenario/readiness.rs"]
 mod readiness;
+#[path = "scenario/reload.rs"]
+mod reload;
 #[path = "scenario/sockets.rs"]
 mod sockets;
 #[path = "scenario/units.rs"]

@@ -9,8 +9,11 @@ use nix::fcntl::AtFlags;
 use nix::unistd::{Pid, execveat};
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use vassal_config::action::Action;
 use vassal_config::payload::Payload;
+use vassal_config::phase::Phase;
+use vassal_sys::control::{Control, endless_pipe};
 use vassal_sys::error::Step;
 use vassal_sys::handoff::{Descriptors, Handoff, Watched, leave};
 
@@ -53,6 +56,8 @@ pub fn become_watchdog(
         Links::Notify(socket, _) => (None, None, None, Some(socket)),
         Links::None => (None, None, None, None),
     };
+    let (request, answer) = (endless_pipe(proc)?, endless_pipe(proc)?);
+    let control = control(prepared, pushed, [&request, &answer]).store()?;
     let handoff = Handoff {
         vassal: start.shown_name(),
         unit: start.vassal.unit(),
@@ -65,6 +70,7 @@ pub fn become_watchdog(
         watched: started.watched.clone(),
         readiness: links.readiness(&settings.ready),
         stop_signal: settings.stop_signal,
+        reload_signal: settings.reload_signal.unwrap_or(0),
         stop_limit: settings.stop_limit,
         atexit_limit: settings.atexit_limit,
         interval: settings.interval,
@@ -83,11 +89,41 @@ pub fn become_watchdog(
             proc: leave(Some(proc.as_fd()))?,
             enter: leave(enter)?,
             atexit: leave(atexit.as_ref().map(AsFd::as_fd))?,
+            control: leave(Some(control.as_fd()))?,
+            request: leave(Some(request.as_fd()))?,
+            answer: leave(Some(answer.as_fd()))?,
         },
     };
     let record = handoff.store()?;
     let number = leave(Some(record.as_fd()))?.unwrap_or_default();
     execute(&prepared.programs.watchdog, number, &handoff.vassal)
+}
+
+/// What a reload has to know of this start.
+fn control(prepared: &Prepared<'_>, pushed: Option<&OwnedFd>, pipes: [&OwnedFd; 2]) -> Control {
+    let plan = prepared.plan;
+    let [request, answer] = pipes.map(AsRawFd::as_raw_fd);
+    let sockets = plan.listeners.iter().zip(&prepared.sockets);
+    let variables = plan.operations.iter();
+    let variables = variables.filter_map(|operation| match &operation.action {
+        Action::SetEnvironment(name, value) if operation.phase == Phase::Settings => {
+            Some((name.clone(), value.clone()))
+        }
+        _ => None,
+    });
+    let lasting = prepared.lasting.iter();
+    Control {
+        request,
+        answer,
+        pushed: pushed.map(AsRawFd::as_raw_fd),
+        sockets: sockets
+            .map(|(listener, open)| (listener.address.to_string(), open.fd.as_raw_fd()))
+            .collect(),
+        lasting: lasting
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
+        environment: variables.collect(),
+    }
 }
 
 fn execute(watchdog: &OwnedFd, record: i32, vassal: &str) -> Result<Infallible, Failure> {

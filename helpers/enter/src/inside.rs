@@ -33,6 +33,8 @@ pub struct Prepared<'a> {
     pub start: &'a Start,
     /// What is to be done.
     pub plan: &'a Plan,
+    /// What a reload cannot change.
+    pub lasting: Vec<(&'static str, Vec<u8>)>,
     /// The emperor's settings.
     pub emperor: &'a Emperor,
     /// The app's user, where it could be found outside.

@@ -16,6 +16,7 @@ mod link;
 mod log;
 mod payload;
 mod phases;
+mod reload;
 mod sockets;
 mod source;
 mod start;
@@ -35,11 +36,12 @@ use nix::unistd::{close, pipe2, read};
 use sd_notify::NotifyState;
 use start::Start;
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use user::Lookup;
+use vassal_config::lasting;
 use vassal_config::namespaces::Namespaces;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::error::Step;
@@ -57,7 +59,10 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match arguments.as_slice() {
         [instance] => start_vassal(instance.as_bytes()),
-        [option, number] if option == "--atexit" => run_atexit(number),
+        [option, number] if option == "--atexit" => ended(atexit::run(descriptor(number)), Priority::Warning),
+        [option, instance] if option == "--reload" => {
+            ended(reload::run(instance.as_bytes()), Priority::Error)
+        }
         _ => {
             eprintln!(
                 "usage: vassal-enter INSTANCE (started by vassal@INSTANCE.service, see vassal-enter(8))"
@@ -84,15 +89,16 @@ fn start_vassal(instance: &[u8]) -> ExitCode {
     }
 }
 
-fn run_atexit(number: &OsString) -> ExitCode {
-    let number = number
-        .to_str()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(-1);
-    match atexit::run(number) {
+fn descriptor(number: &OsString) -> RawFd {
+    let number = number.to_str().and_then(|number| number.parse().ok());
+    number.unwrap_or(-1)
+}
+
+fn ended(result: Result<(), Failure>, priority: Priority) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            line(Priority::Warning, &failure.message);
+            line(priority, &failure.message);
             ExitCode::from(failure.code)
         }
     }
@@ -102,9 +108,10 @@ fn run_atexit(number: &OsString) -> ExitCode {
 /// and ends.
 fn run(start: &mut Start) -> Result<(), Failure> {
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
-    let directory = source::find(&emperor, start)?;
+    let directory = source::find_file(&emperor, &start.vassal)?;
     std::env::set_current_dir(&directory).step(|| format!("change to '{}'", directory.display()))?;
-    let plan = source::read_plan(&emperor, start, &directory)?;
+    let vassal = source::read_vassal(&emperor, start, &directory)?;
+    let plan = &vassal.plan;
     let credentials = match plan.changes_root {
         true => None,
         false => Some(user::resolve(&plan.identity, Lookup::Host)?),
@@ -114,7 +121,7 @@ fn run(start: &mut Start) -> Result<(), Failure> {
     }
     let sockets = sockets::open(&plan.listeners, start)?;
     let programs = open_programs()?;
-    start.ask_for_time(&plan)?;
+    start.ask_for_time(plan)?;
     // The clone waits for our end before it speaks: only then is it, and not this process, the unit's main process.
     let (ended, alive) = pipe2(OFlag::O_CLOEXEC).step(|| "make a pipe")?;
     match clone3(flags(plan.namespaces)).map_err(|error| Failure::namespace(&error))? {
@@ -122,7 +129,7 @@ fn run(start: &mut Start) -> Result<(), Failure> {
             start
                 .notifier
                 .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
-            as_emperor::run(start, &plan, child);
+            as_emperor::run(start, plan, child);
             std::process::exit(0)
         }
         Side::Child => {
@@ -132,7 +139,8 @@ fn run(start: &mut Start) -> Result<(), Failure> {
             wait_for_end(ended)?;
             let prepared = Prepared {
                 start,
-                plan: &plan,
+                plan,
+                lasting: lasting::parts(&vassal),
                 emperor: &emperor,
                 credentials,
                 sockets,

@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::emperor::Emperor;
 use vassal_config::entries::evaluate;
-use vassal_config::plan::Plan;
+use vassal_config::name::VassalName;
 use vassal_config::system::{System, read_trusted};
-use vassal_config::vassal;
+use vassal_config::vassal::{self, Vassal};
 use vassal_sys::text::printable;
 
 /// The emperor's file.
@@ -36,13 +36,13 @@ pub fn read_emperor(file: &Path, environment: &Environment) -> Result<Emperor, F
     Ok(emperor)
 }
 
-/// Finds the file of `start`'s vassal in the emperor's directories; the first that has it wins. That directory is the
-/// working directory of everything that follows, as under uWSGI's Emperor (V2).
+/// Finds the vassal's file in the emperor's directories; the first that has it wins. That directory is the working
+/// directory of everything that follows, as under uWSGI's Emperor (V2).
 ///
 /// # Errors
 /// No such file anywhere, or one that cannot be a configuration.
-pub fn find(emperor: &Emperor, start: &Start) -> Result<PathBuf, Failure> {
-    let name = start.vassal.file();
+pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<PathBuf, Failure> {
+    let name = name.file();
     for directory in &emperor.directories {
         let directory = PathBuf::from(OsStr::from_bytes(directory));
         let path = directory.join(OsStr::from_bytes(&name));
@@ -70,13 +70,13 @@ pub fn find(emperor: &Emperor, start: &Start) -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// The lines that are wrong.
-pub fn read_plan(emperor: &Emperor, start: &Start, directory: &Path) -> Result<Plan, Failure> {
+pub fn read_vassal(emperor: &Emperor, start: &Start, directory: &Path) -> Result<Vassal, Failure> {
     let world = System::new(start.environment.clone(), directory.to_path_buf());
     let vassal = vassal::read(emperor, &start.vassal, &world)?;
     for warning in &vassal.warnings {
         start.warn(&warning.to_string());
     }
-    Ok(vassal.plan)
+    Ok(vassal)
 }
 
 /// The content of a configuration file, which is trusted with root.

@@ -20,13 +20,14 @@ use vassal_sys::{SysError, fds, fusectl};
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// systemd's own variables, which are for this process and no other.
-const SYSTEMDS: [&[u8]; 13] = [
+const SYSTEMDS: [&[u8]; 14] = [
     b"NOTIFY_SOCKET",
     b"WATCHDOG_PID",
     b"WATCHDOG_USEC",
     b"LISTEN_PID",
     b"LISTEN_FDS",
     b"LISTEN_FDNAMES",
+    b"FDSTORE",
     b"MAINPID",
     b"INVOCATION_ID",
     b"JOURNAL_STREAM",
@@ -151,7 +152,8 @@ fn new_memo(notifier: &Notifier) -> Result<Store, Failure> {
     Ok(memo)
 }
 
-fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
+/// Why `instance` is no vassal.
+pub fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
     let shown = printable(instance);
     Failure::config(match unfit {
         Unfit::TooLong => format!(
@@ -175,7 +177,8 @@ fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
     })
 }
 
-fn environment() -> Environment {
+/// The environment without systemd's own variables.
+pub fn environment() -> Environment {
     env::vars_os()
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .filter(|(name, _)| !SYSTEMDS.contains(&name.as_slice()))

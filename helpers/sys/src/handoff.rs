@@ -62,6 +62,12 @@ pub struct Descriptors {
     pub enter: Option<RawFd>,
     /// See `enter`.
     pub atexit: Option<RawFd>,
+    /// The record and the two pipes of [`crate::control`].
+    pub control: Option<RawFd>,
+    /// See `control`.
+    pub request: Option<RawFd>,
+    /// See `control`.
+    pub answer: Option<RawFd>,
 }
 
 /// Everything the watchdog knows of its vassal.
@@ -89,6 +95,8 @@ pub struct Handoff {
     pub readiness: Readiness,
     /// The signal that stops a payload that is not uWSGI.
     pub stop_signal: i32,
+    /// The signal that reloads it; zero for none.
+    pub reload_signal: i32,
     /// How long the payload may take to stop before it is killed.
     pub stop_limit: Duration,
     /// How long the atexit hooks may take, all together.
@@ -130,7 +138,7 @@ impl Handoff {
             Readiness::Started => (3, ""),
         };
         writer.number(kind).bytes(address.as_bytes());
-        writer.number(self.stop_signal);
+        writer.number(self.stop_signal).number(self.reload_signal);
         for limit in [
             self.stop_limit,
             self.atexit_limit,
@@ -176,6 +184,7 @@ impl Handoff {
                 _ => Readiness::Started,
             },
             stop_signal: reader.number()?,
+            reload_signal: reader.number()?,
             stop_limit: reader.milliseconds()?,
             atexit_limit: reader.milliseconds()?,
             interval: reader.milliseconds()?,
@@ -187,7 +196,7 @@ impl Handoff {
 }
 
 impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 12] {
+    fn numbers(&self) -> [Option<RawFd>; 15] {
         let Self {
             notify,
             journal,
@@ -201,6 +210,9 @@ impl Descriptors {
             proc,
             enter,
             atexit,
+            control,
+            request,
+            answer,
         } = self;
         [
             *notify,
@@ -215,6 +227,9 @@ impl Descriptors {
             *proc,
             *enter,
             *atexit,
+            *control,
+            *request,
+            *answer,
         ]
     }
 
@@ -233,6 +248,9 @@ impl Descriptors {
             proc: next()?,
             enter: next()?,
             atexit: next()?,
+            control: next()?,
+            request: next()?,
+            answer: next()?,
         })
     }
 }
@@ -305,8 +323,16 @@ impl Writer {
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
     pub fn into_memfd(self) -> Result<OwnedFd, SysError> {
+        self.into_named_memfd("vassal-handoff")
+    }
+
+    /// The same in a memfd of this name, which proc shows.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENOMEM`.
+    pub fn into_named_memfd(self, name: &str) -> Result<OwnedFd, SysError> {
         let step = || "write a record for the next program";
-        let mut file = File::from(memfd_create(c"vassal-handoff", MFdFlags::MFD_CLOEXEC).step(step)?);
+        let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC).step(step)?);
         file.write_all(&self.0).step(step)?;
         Ok(file.into())
     }
@@ -325,8 +351,15 @@ impl Reader {
     /// # Errors
     /// `EBADF` when nothing is open there, what else read(2) says.
     pub fn from_memfd(number: RawFd) -> Result<Self, SysError> {
-        let step = || format!("read the record in descriptor {number}");
-        let mut file = File::from(fds::adopt(number)?);
+        Self::from_file(File::from(fds::adopt(number)?))
+    }
+
+    /// Reads the record in `file`.
+    ///
+    /// # Errors
+    /// What read(2) says.
+    pub fn from_file(mut file: File) -> Result<Self, SysError> {
+        let step = || "read a record";
         let mut bytes = Vec::new();
         file.rewind().step(step)?;
         file.read_to_end(&mut bytes).step(step)?;
@@ -406,6 +439,7 @@ mod tests {
             }],
             readiness: Readiness::Connect("127.0.0.1:80".into()),
             stop_signal: 15,
+            reload_signal: 1,
             stop_limit: Duration::from_secs(30),
             atexit_limit: Duration::from_secs(10),
             interval: Duration::from_millis(1000),

@@ -11,6 +11,7 @@
 
 pub mod caps;
 pub mod clone;
+pub mod control;
 pub mod creds;
 pub mod error;
 pub mod exit;

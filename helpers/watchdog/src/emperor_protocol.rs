@@ -10,6 +10,8 @@ use vassal_sys::error::Step;
 
 /// The byte that stops uWSGI.
 const STOP: u8 = 0;
+/// The byte that makes it reload in place.
+const RELOAD: u8 = 1;
 
 /// What uWSGI says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +98,19 @@ impl Uwsgi {
 
     /// Asks uWSGI to stop; `false` when nobody hears it.
     pub fn stop(&self) -> bool {
+        self.say(STOP)
+    }
+
+    /// Asks uWSGI to reload in place; `false` when nobody hears it.
+    pub fn reload(&self) -> bool {
+        self.say(RELOAD)
+    }
+
+    fn say(&self, byte: u8) -> bool {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         self.emperor
             .as_ref()
-            .is_some_and(|emperor| send(emperor.as_raw_fd(), &[STOP], flags).is_ok())
+            .is_some_and(|emperor| send(emperor.as_raw_fd(), &[byte], flags).is_ok())
     }
 }
 
@@ -149,7 +160,10 @@ mod tests {
             Message::Other,
         ];
         assert_eq!(uwsgi.messages(), expected);
-        assert!(uwsgi.stop());
+        assert!(uwsgi.stop() && uwsgi.reload());
+        let mut said = [0; 2];
+        theirs.read_exact(&mut said).unwrap();
+        assert_eq!(said, [0, 1]);
         drop(theirs);
         assert_eq!(uwsgi.messages(), []);
         assert!(uwsgi.socket().is_none() && !uwsgi.stop());

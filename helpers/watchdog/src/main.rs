@@ -8,6 +8,7 @@ mod mountpoint;
 mod payload_notify;
 mod probe;
 mod reaper;
+mod reload;
 mod report;
 mod stop;
 mod vassal;

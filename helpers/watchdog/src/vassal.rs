@@ -6,12 +6,13 @@ use crate::mountpoint::{Answer, Mountpoint, Rhythm};
 use crate::payload_notify;
 use crate::probe::{Probe, Question};
 use crate::reaper::{Ended, drain, reap};
+use crate::reload::Reloads;
 use crate::report::Reporter;
 use crate::stop::Ending;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, chdir, read};
 use std::fs::File;
@@ -54,6 +55,7 @@ pub struct Vassal {
     atexit: Option<(OwnedFd, OwnedFd)>,
     uwsgi: Option<Uwsgi>,
     payload_notify: Option<OwnedFd>,
+    reloads: Option<Reloads>,
     mountpoints: Vec<Mountpoint>,
     /// The app has said that it serves.
     accepting: bool,
@@ -71,6 +73,7 @@ struct Events {
     uwsgi: bool,
     notify: bool,
     log: bool,
+    reload: bool,
 }
 
 impl Vassal {
@@ -118,6 +121,14 @@ impl Vassal {
             atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
             uwsgi,
             payload_notify: taken(numbers.payload_notify)?,
+            reloads: match (
+                taken(numbers.control)?,
+                taken(numbers.request)?,
+                taken(numbers.answer)?,
+            ) {
+                (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
+                _ => None,
+            },
             mountpoints: handoff
                 .watched
                 .iter()
@@ -172,6 +183,9 @@ impl Vassal {
             }
             if events.uwsgi && self.hear_uwsgi()? {
                 return Ok(self.stop());
+            }
+            if events.reload {
+                self.reload();
             }
             if events.notify {
                 self.accepting |= self
@@ -256,8 +270,14 @@ impl Vassal {
             PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
         });
         let uwsgi = self.uwsgi.as_ref().and_then(Uwsgi::socket);
-        let slots = [uwsgi, self.payload_notify.as_ref(), self.log.as_ref()]
-            .map(|fd| fd.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        let requests = self.reloads.as_ref().map(Reloads::request);
+        let slots = [
+            uwsgi,
+            self.payload_notify.as_ref(),
+            self.log.as_ref(),
+            requests,
+        ]
+        .map(|fd| fd.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         let mut polled = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             // A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it.
@@ -272,7 +292,7 @@ impl Vassal {
         let mut happened = polled.iter().map(|fd| fd.any().unwrap_or(false));
         let mut next = || happened.next().unwrap_or(false);
         let (signals, mounts) = (next(), next());
-        let [uwsgi, notify, log] = is_there.map(|is_there| is_there && next());
+        let [uwsgi, notify, log, reload] = is_there.map(|is_there| is_there && next());
         let stall = left.map_or(Duration::ZERO, |left| before.elapsed().saturating_sub(left));
         if stall > STALL {
             self.mountpoints
@@ -285,6 +305,7 @@ impl Vassal {
             uwsgi,
             notify,
             log,
+            reload,
         })
     }
 
@@ -347,13 +368,39 @@ impl Vassal {
         let mut wants_stop = false;
         for message in uwsgi.messages() {
             match message {
-                Message::Accepting => self.accepting = true,
+                Message::Accepting => {
+                    self.accepting = true;
+                    if self.reloads.as_mut().is_some_and(Reloads::finish) {
+                        self.reporter.keep_alive(&self.mountpoints);
+                    }
+                }
                 Message::WantsConfiguration => uwsgi.push_again()?,
                 Message::WantsStop => wants_stop = true,
                 Message::Other => {}
             }
         }
         Ok(wants_stop)
+    }
+
+    /// Passes a reload on to an app that serves.
+    fn reload(&mut self) {
+        let Some(reloads) = self.reloads.as_mut().filter(|reloads| reloads.is_wanted()) else {
+            return;
+        };
+        let serves = matches!(self.stage, Stage::Serving { .. });
+        let signal = Signal::try_from(self.handoff.reload_signal).ok();
+        match (&self.uwsgi, signal) {
+            (Some(uwsgi), _) if serves && uwsgi.reload() => {
+                reloads.begin();
+                self.reporter
+                    .status_is("reloading; waiting for uwsgi to accept requests again");
+            }
+            (None, Some(signal)) if serves && kill(Pid::from_raw(self.handoff.payload), signal).is_ok() => {
+                reloads.begin();
+                reloads.finish();
+            }
+            _ => reloads.refuse(),
+        }
     }
 
     /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit.

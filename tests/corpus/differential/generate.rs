@@ -85,6 +85,7 @@ pub fn case(random: &mut Random) -> Case {
         Kind::Soup => vec![("case.ini".to_owned(), soup::text(random))],
     };
     files.extend(read_by_all(random));
+    files.iter_mut().for_each(|(_, text)| stop_the_clock(text));
     let links = [
         ("link.ini", "sub/d.ini"),
         ("dangling", "nowhere"),
@@ -100,6 +101,15 @@ pub fn case(random: &mut Random) -> Case {
             .collect(),
         args: arguments::arguments(random, kind),
         environment: arguments::environment(random),
+    }
+}
+
+/// `%t` and `%T` are the moment at which the process began (M2): no two processes agree on it.
+fn stop_the_clock(text: &mut [u8]) {
+    for at in 1..text.len() {
+        if text[at - 1] == b'%' && matches!(text[at], b't' | b'T') {
+            text[at] = b'v';
+        }
     }
 }
 

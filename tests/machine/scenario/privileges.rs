@@ -44,13 +44,14 @@ fn the_app_has_the_descriptors_of_a_uwsgi_started_by_hand_and_two_of_the_emperor
 
 #[test]
 fn the_app_knows_nothing_of_systemds_own_variables() {
-    const SYSTEMDS: [&str; 7] = [
+    const SYSTEMDS: [&str; 8] = [
         "NOTIFY_SOCKET",
         "WATCHDOG_PID",
         "WATCHDOG_USEC",
         "LISTEN_PID",
         "LISTEN_FDS",
         "LISTEN_FDNAMES",
+        "FDSTORE",
         "MAINPID",
     ];
     for suite in Suite::all() {

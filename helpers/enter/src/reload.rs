@@ -1,0 +1,170 @@
+//! `vassal-enter --reload`: what `systemctl reload vassal@NAME` runs, in the host's namespaces. It reads the file again
+//! as uWSGI would at a reload (`if-reload`), gives the running app its new configuration, waits until it serves, and
+//! says what would take a restart. An error leaves everything as it is.
+
+use crate::failure::Failure;
+use crate::source;
+use crate::start::{Environment, environment, refuse};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{Pid, read};
+use std::env;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use vassal_config::action::Action;
+use vassal_config::entries::Entry;
+use vassal_config::lasting;
+use vassal_config::name::{VassalName, unescape};
+use vassal_config::payload::Payload;
+use vassal_config::phase::Phase;
+use vassal_config::plan::Plan;
+use vassal_config::push;
+use vassal_config::system::System;
+use vassal_config::vassal::{self, Vassal};
+use vassal_sys::control::{DONE, RELOAD, Watchdog};
+use vassal_sys::error::Step;
+use vassal_sys::journal::{Priority, line};
+
+/// Its presence is what makes `if-reload` true (REL-3).
+const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
+/// How long the app may take, less than `TimeoutStartSec=`, which counts for a reload, too: uWSGI gives its workers 60 s
+/// to finish (worker-reload-mercy).
+const LIMIT: Duration = Duration::from_secs(85);
+
+/// Reloads the vassal of the unit instance `instance`.
+///
+/// # Errors
+/// What is wrong in the file; an app that cannot be reloaded, or does not come back.
+pub fn run(instance: &[u8]) -> Result<(), Failure> {
+    let name = unescape(instance);
+    let name = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit))?;
+    let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
+    let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
+    let watchdog = Watchdog::find(Pid::from_raw(main))?;
+    let environment = environment();
+    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
+    let directory = source::find_file(&emperor, &name)?;
+    let read = |environment: Environment| {
+        let world = System::new(environment, directory.clone());
+        vassal::read(&emperor, &name, &world)
+    };
+    let started = read(environment.clone())?;
+    let reloaded = read([environment, vec![(IS_RELOAD.to_vec(), b"1".to_vec())]].concat())?;
+    for warning in &reloaded.warnings {
+        line(Priority::Warning, &warning.to_string());
+    }
+    if let Payload::Uwsgi { entries, .. } = &reloaded.plan.payload {
+        replace_configuration(&watchdog, entries, &reloaded.plan)?;
+    }
+    ask(&watchdog)?;
+    tell(&watchdog, &name, &started);
+    Ok(())
+}
+
+/// Writes what uWSGI will be given when it asks. Its sockets are those it has.
+fn replace_configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<(), Failure> {
+    let number = |address: String| {
+        let mut sockets = watchdog.control.sockets.iter();
+        sockets
+            .find(|(open, _)| *open == address)
+            .map(|(_, number)| *number)
+    };
+    let listeners = plan.listeners.iter();
+    let descriptors: Vec<(usize, RawFd)> = listeners
+        .filter_map(|listener| Some((listener.entry, number(listener.address.to_string())?)))
+        .collect();
+    let changed = changed_variables(&watchdog.control.environment, plan);
+    let message = push::message(&[entries, &changed].concat(), &descriptors)?;
+    let mut file = watchdog.pushed()?;
+    let step = || "replace the app's configuration";
+    file.set_len(0).step(step)?;
+    file.write_all(&message).step(step)?;
+    Ok(())
+}
+
+/// The `env` lines that are not as they were: the others are in the app's environment, where hooks may have changed them.
+fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
+    let settings = plan.operations.iter();
+    let settings = settings.filter(|operation| operation.phase == Phase::Settings);
+    let entry = |(name, value): (&Vec<u8>, &Vec<u8>), origin| {
+        let is_new = !before.iter().any(|(known, old)| known == name && old == value);
+        is_new.then(|| Entry {
+            key: b"env".to_vec(),
+            value: Some([name.as_slice(), b"=", value].concat()),
+            origin,
+        })
+    };
+    settings
+        .filter_map(|operation| match (&operation.action, &operation.origin) {
+            (Action::SetEnvironment(name, value), Some(origin)) => entry((name, value), origin.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Has the watchdog pass the reload on, and waits until the app serves again.
+fn ask(watchdog: &Watchdog) -> Result<(), Failure> {
+    let (mut request, answers) = watchdog.pipes()?;
+    // What an earlier reload did not wait for.
+    while read(&answers, &mut [0; 16]).is_ok_and(|length| length > 0) {}
+    request.write_all(&[RELOAD]).step(|| "ask for a reload")?;
+    drop(request);
+    match answer(&answers)? {
+        Some(DONE) => Ok(()),
+        Some(_) => Err(Failure::passing(
+            "the app cannot be reloaded (it does not serve yet, or [vassal] has no reload-signal)",
+        )),
+        None => {
+            let limit = LIMIT.as_secs();
+            Err(Failure::passing(format!(
+                "the app does not serve again within {limit} s"
+            )))
+        }
+    }
+}
+
+fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(answers.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, timeout).step(|| "wait for the app")?;
+        let mut byte = [0];
+        match read(answers, &mut byte) {
+            Ok(1) => return Ok(Some(byte[0])),
+            // The watchdog is gone, and with it the vassal: systemd starts it again.
+            Ok(_) => return Err(Failure::passing("the vassal has ended meanwhile")),
+            Err(_) => {}
+        }
+    }
+}
+
+/// One line for what is in the file and not in the running vassal.
+fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
+    let before = &watchdog.control.lasting;
+    let parts = lasting::parts(started).into_iter();
+    let mut changed: Vec<&str> = parts
+        .filter(|(part, now)| before.iter().any(|(known, was)| known == part && was != now))
+        .map(|(part, _)| part)
+        .collect();
+    let listeners = started.plan.listeners.iter();
+    let now: Vec<String> = listeners.map(|listener| listener.address.to_string()).collect();
+    let open = &watchdog.control.sockets;
+    if now.len() != open.len() || open.iter().any(|(address, _)| !now.contains(address)) {
+        changed.push("sockets");
+    }
+    let unit = name.unit();
+    if changed.is_empty() {
+        line(Priority::Info, "reloaded");
+    } else {
+        let parts = changed.join(", ");
+        let message =
+            format!("reloaded; restart needed for what has changed in: {parts} (systemctl restart {unit})");
+        line(Priority::Warning, &message);
+    }
+}
