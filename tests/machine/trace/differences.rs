@@ -1,0 +1,401 @@
+//! The differences that are meant: each has its reason here, and its entry in vassal-compat(7).
+
+use crate::compare::Difference;
+
+/// One of them. In each pattern, `|` separates alternatives and a `*` at the end of one stands for anything.
+pub struct Row {
+    /// The vassals' names.
+    pub files: &'static str,
+    /// The moments.
+    pub at: &'static str,
+    /// The field.
+    pub field: &'static str,
+    /// uWSGI's value.
+    pub theirs: &'static str,
+    /// vassal's.
+    pub ours: &'static str,
+    /// Why it is meant; for the reader, the entry of the manual says it at length.
+    #[expect(dead_code, reason = "nothing but the reader needs it")]
+    pub why: &'static str,
+    /// What the heading of the manual's entry contains.
+    pub entry: &'static str,
+}
+
+impl Row {
+    /// Whether it is this difference of this vassal that is meant.
+    pub fn allows(&self, vassal: &str, difference: &Difference) -> bool {
+        let Difference {
+            label,
+            field,
+            theirs,
+            ours,
+        } = difference;
+        let pairs = [
+            (self.files, vassal),
+            (self.at, label),
+            (self.field, field),
+            (self.theirs, theirs),
+            (self.ours, ours),
+        ];
+        pairs.iter().all(|(pattern, value)| matches(pattern, value))
+    }
+}
+
+fn matches(pattern: &str, value: &str) -> bool {
+    pattern.split('|').any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => value.starts_with(beginning),
+        None => value == pattern,
+    })
+}
+
+/// The moments before uWSGI, and after it.
+const HOOKS: &str =
+    "asap*|pre-jail*|in-jail*|post-jail*|as-root*|as-user*|as-vassal*|start-hook*|as-emperor*|binary";
+/// The moments of uWSGI's own phases, and of what runs in its place.
+const UWSGIS: &str = "accepting|app|daemon|master-start|post-app|post-fork|pre-app|binary";
+
+/// All of them.
+pub const ROWS: &[Row] = &[
+    Row {
+        files: "*",
+        at: "*",
+        field: "proc",
+        theirs: "other",
+        ours: "own",
+        why: "a /proc that shows other processes than one's own helps nobody",
+        entry: "A fresh /proc (NS-3)",
+    },
+    Row {
+        files: "pivot-root-bind",
+        at: "in-jail|as-root|as-user|accepting|app",
+        field: "mounts",
+        theirs: "/.old_root/proc/*",
+        ours: "",
+        why: "the machine's mounts in its /proc are below the fresh one, so not in the list",
+        entry: "A fresh /proc (NS-3)",
+    },
+    Row {
+        files: "*",
+        at: "*",
+        field: "env",
+        theirs: "INVOCATION_ID|JOURNAL_STREAM|MEMORY_PRESSURE_WATCH|MEMORY_PRESSURE_WRITE|SYSTEMD_EXEC_PID",
+        ours: "",
+        why: "systemd speaks of the service that the Emperor was",
+        entry: "The environment (ORD-13)",
+    },
+    Row {
+        files: "*",
+        at: HOOKS,
+        field: "env",
+        theirs: "UWSGI_EMPEROR_FD|UWSGI_ORIGINAL_PROC_NAME|UWSGI_RELOADS",
+        ours: "",
+        why: "there is no uWSGI in the process yet, and hooks get no descriptor",
+        entry: "Hooks inherit no descriptor (EXE-2)",
+    },
+    Row {
+        files: "*",
+        at: HOOKS,
+        field: "fds",
+        theirs: "socket|anon_inode:[eventpoll]",
+        ours: "",
+        why: "a hook needs none of them",
+        entry: "Hooks inherit no descriptor (EXE-2)",
+    },
+    Row {
+        files: "*",
+        at: UWSGIS,
+        field: "env",
+        theirs: "",
+        ours: "UWSGI_EMPEROR_FD_CONFIG",
+        why: "what is left of the configuration goes through the Emperor's second socket",
+        entry: "A configuration that is left for uWSGI is at most 65535 bytes long",
+    },
+    Row {
+        files: "*",
+        at: UWSGIS,
+        field: "fds",
+        theirs: "",
+        ours: "socket",
+        why: "it is that socket",
+        entry: "A configuration that is left for uWSGI is at most 65535 bytes long",
+    },
+    Row {
+        files: "*",
+        at: UWSGIS,
+        field: "nonewprivs",
+        theirs: "0",
+        ours: "1",
+        why: "the app has its user's privileges and will never have others",
+        entry: "no_new_privs and no capability (ORD-9)",
+    },
+    Row {
+        files: "*",
+        at: UWSGIS,
+        field: "capbnd",
+        theirs: "000001fffeffffff",
+        ours: "0000000000000000",
+        why: "the same",
+        entry: "no_new_privs and no capability (ORD-9)",
+    },
+    Row {
+        files: "capabilities",
+        at: "accepting|app|pre-app",
+        field: "capbnd",
+        theirs: "000001fffeffffff",
+        ours: "0000000000000420",
+        why: "the set of cap is the limit, too",
+        entry: "cap keeps its capabilities over exec (ORD-9)",
+    },
+    Row {
+        files: "capabilities",
+        at: "accepting|app|pre-app",
+        field: "capamb",
+        theirs: "0000000000000000",
+        ours: "0000000000000420",
+        why: "uWSGI is started as the user: only ambient capabilities survive that",
+        entry: "cap keeps its capabilities over exec (ORD-9)",
+    },
+    Row {
+        files: "capabilities",
+        at: "accepting|pre-app",
+        field: "capeff|capprm",
+        theirs: "0000000000000000",
+        ours: "0000000000000420",
+        why: "the app's children have them for the same reason",
+        entry: "cap keeps its capabilities over exec (ORD-9)",
+    },
+    Row {
+        files: "capabilities",
+        at: "as-root|as-user",
+        field: "capinh",
+        theirs: "0000000000000420",
+        ours: "0000000000000000|000001fffeffffff",
+        why: "they are set right before the app, not before the hooks",
+        entry: "cap keeps its capabilities over exec (ORD-9)",
+    },
+    Row {
+        files: "bind-read-only",
+        at: "*",
+        field: "mounts",
+        theirs: "/srv/trace/mnt:overlay:rw",
+        ours: "",
+        why: "what says ro is read-only",
+        entry: "bind,ro makes a read-only mount (ACT-8)",
+    },
+    Row {
+        files: "bind-read-only",
+        at: "*",
+        field: "mounts",
+        theirs: "",
+        ours: "/srv/trace/mnt:overlay:ro",
+        why: "what says ro is read-only",
+        entry: "bind,ro makes a read-only mount (ACT-8)",
+    },
+    Row {
+        files: "chroot",
+        at: "as-root|as-user|accepting|app",
+        field: "cwd",
+        theirs: "-",
+        ours: "/",
+        why: "a working directory outside is a way out",
+        entry: "chroot goes to its new root (ORD-7)",
+    },
+    Row {
+        files: "root|group-without-user",
+        at: "as-root|as-root-hook|as-user",
+        field: "record",
+        theirs: "again",
+        ours: "",
+        why: "four times is an accident",
+        entry: "They run once (ORD-4)",
+    },
+    Row {
+        files: "killed-hook",
+        at: "as-root-2|accepting|app",
+        field: "record",
+        theirs: "there",
+        ours: "",
+        why: "a killed command has not done its work",
+        entry: "Death by a signal is failure (EXE-5)",
+    },
+    Row {
+        files: "killed-hook",
+        at: "as-root-1",
+        field: "record",
+        theirs: "",
+        ours: "again",
+        why: "the failed start is tried again",
+        entry: "Death by a signal is failure (EXE-5)",
+    },
+    Row {
+        files: "user-without-group",
+        at: "as-user|accepting|app",
+        field: "gid",
+        theirs: "0",
+        ours: "20001",
+        why: "root's group is not the user's",
+        entry: "uid without gid (T3)",
+    },
+    Row {
+        files: "user-without-group",
+        at: "as-user|accepting|app",
+        field: "groups",
+        theirs: "",
+        ours: "20001",
+        why: "it is the user's own",
+        entry: "uid without gid (T3)",
+    },
+    Row {
+        files: "privileged-binary",
+        at: "pre-jail|binary",
+        field: "record",
+        theirs: "there",
+        ours: "",
+        why: "no other program goes on as root: the vassal is refused",
+        entry: "Some options are refused, some have no effect",
+    },
+    Row {
+        files: "drop-after-apps",
+        at: "pre-app",
+        field: "order",
+        theirs: "pre-app post-app as-root as-user",
+        ours: "as-root as-user pre-app post-app",
+        why: "no app is loaded by root",
+        entry: "drop-after-apps and drop-after-init change nothing (ORD-10)",
+    },
+    Row {
+        files: "drop-after-apps|master-as-root",
+        at: "pre-app|app|post-app|master-start",
+        field: "uid|gid",
+        theirs: "0",
+        ours: "20001",
+        why: "no app is loaded by root",
+        entry: "drop-after-apps and drop-after-init change nothing (ORD-10)",
+    },
+    Row {
+        files: "drop-after-apps|master-as-root",
+        at: "pre-app|app|post-app|master-start",
+        field: "groups",
+        theirs: "",
+        ours: "20001",
+        why: "no app is loaded by root",
+        entry: "drop-after-apps and drop-after-init change nothing (ORD-10)",
+    },
+    Row {
+        files: "drop-after-apps|master-as-root",
+        at: "pre-app|app|post-app|master-start",
+        field: "capeff|capprm",
+        theirs: "000001fffeffffff",
+        ours: "0000000000000000",
+        why: "no app is loaded by root",
+        entry: "drop-after-apps and drop-after-init change nothing (ORD-10)",
+    },
+    Row {
+        files: "*",
+        at: "as-user-atexit*",
+        field: "env",
+        theirs: "PLACK_ENV|PLACK_SERVER",
+        ours: "",
+        why: "they run after the app, not in its process",
+        entry: "as-user-atexit has a time limit, and runs after the app (EXE-9, EXE-12)",
+    },
+    Row {
+        files: "limits",
+        at: "as-user-atexit",
+        field: "as",
+        theirs: "4194304000/4194304000",
+        ours: "unlimited/unlimited",
+        why: "they run after the app, not in its process",
+        entry: "as-user-atexit has a time limit, and runs after the app (EXE-9, EXE-12)",
+    },
+    Row {
+        files: "limits",
+        at: "as-user-atexit",
+        field: "nofile|nproc",
+        theirs: "500/500|900/900",
+        ours: "*",
+        why: "they run after the app, not in its process",
+        entry: "as-user-atexit has a time limit, and runs after the app (EXE-9, EXE-12)",
+    },
+    Row {
+        files: "*",
+        at: "as-user*|accepting|app|daemon|master-start|post-app|post-fork|pre-app|binary",
+        field: "capinh",
+        theirs: "000001fffeffffff",
+        ours: "0000000000000000",
+        why: "what a root process may inherit is not the user's",
+        entry: "no_new_privs and no capability (ORD-9)",
+    },
+    Row {
+        files: "drop-after-apps|drop-after-init|master-as-root",
+        at: "as-root|as-user|master-start",
+        field: "env",
+        theirs: "PLACK_ENV|PLACK_SERVER",
+        ours: "",
+        why: "no plugin is loaded by root",
+        entry: "drop-after-apps and drop-after-init change nothing (ORD-10)",
+    },
+    Row {
+        files: "as-emperor",
+        at: "as-emperor-hook",
+        field: "env",
+        theirs: "",
+        ours: "UWSGI_VASSAL_CONFIG|UWSGI_VASSAL_GID|UWSGI_VASSAL_PID|UWSGI_VASSAL_UID",
+        why: "a hook- command is told what an exec- command is told",
+        entry: "as-emperor hooks (EMP-25)",
+    },
+    Row {
+        files: "master-as-root",
+        at: "pre-app",
+        field: "order",
+        theirs: "pre-app as-root as-user",
+        ours: "as-root as-user pre-app",
+        why: "no app is loaded by root",
+        entry: "drop-after-apps and drop-after-init change nothing (ORD-10)",
+    },
+    Row {
+        files: "call-with-argument",
+        at: "as-root|as-user|accepting|app",
+        field: "record",
+        theirs: "there",
+        ours: "",
+        why: "a call of nothing is a mistake",
+        entry: "Errors are found before anything is done (ACT-1, ACT-7)",
+    },
+    Row {
+        files: "immediate-user",
+        at: "asap|in-jail|accepting|app",
+        field: "record",
+        theirs: "there",
+        ours: "",
+        why: "refused, with the advice to write uid and gid",
+        entry: "Some options are refused, some have no effect",
+    },
+    Row {
+        files: "control-group",
+        at: "in-jail|as-user|accepting|app",
+        field: "record",
+        theirs: "",
+        ours: "there",
+        why: "uWSGI's file 'tasks' is not in a unified hierarchy: it never starts",
+        entry: "cgroup has no effect",
+    },
+    Row {
+        files: "root-by-name",
+        at: "as-root|as-user",
+        field: "record",
+        theirs: "again",
+        ours: "",
+        why: "four times is an accident",
+        entry: "They run once (ORD-4)",
+    },
+    Row {
+        files: "emperor-start",
+        at: "emperor-start",
+        field: "record",
+        theirs: "there",
+        ours: "",
+        why: "there is no Emperor to start",
+        entry: "The emperor's own hooks (EMP-2)",
+    },
+];
