@@ -53,12 +53,12 @@ const FORMAT: &str = "reads a format that vassal does not: write the configurati
 const WORD: &str = "a word of the configuration language: it has its effect while the file is read";
 const IN_APP: &str = "a hook inside uWSGI, run by it as the vassal's user";
 const LISTEN: &str = "a socket of the app";
-const LISTEN_KEPT: &str =
-    "a numeric TCP address is bound by vassal-enter, as root, and stays open over every restart";
+const LISTEN_KEPT: &str = "a numeric TCP address is bound by vassal-enter as root, a unix socket with an absolute path as the user; they stay open over restarts";
 const SHARED: &str =
     "bound as the vassal's user: a port below 1024 needs http-socket and its kin, or cap = net_bind_service";
 const KEYS: &str = "certificate and key are read as the vassal's user, not as root";
-const CHOWN: &str = "done as the vassal's user, who can give a socket only to groups it is in";
+const SOCKET_OWNER: &str =
+    "the owner of the app's unix sockets, which are bound as root then, before unshare";
 const MASTER: &str = "always on, as under an Emperor";
 const NEED_APP: &str = "implied when an app is named: one that does not load is a failed start";
 const DAEMONIZE: &str = "acts as logto, as under an Emperor (EMP-24)";
@@ -171,7 +171,7 @@ pub(crate) static OPTIONS: &[OptionRow] = &[
     option("check-static-docroot", None, Flag),
     option("chmod", Optional, Acts).alias_of("chmod-socket"),
     option("chmod-socket", Optional, Acts).letter(b'C'),
-    option("chown-socket", Required, Last).changed(CHOWN),
+    option("chown-socket", Required, Last).by(Enter, SOCKET_OWNER),
     option("chroot", Required, Last).by(Enter, ROOT),
     option("chunked-input-limit", Required, Opaque),
     option("chunked-input-timeout", Required, Natural),

@@ -11,7 +11,7 @@ use crate::namespaces::Namespaces;
 use crate::payload::{self, Payload};
 use crate::phase::{HookKind, Phase, hook_option};
 use crate::settings::Settings;
-use crate::socket::{Listener, listeners};
+use crate::socket::{Address, Listener, UnixOptions, listeners};
 use crate::steps;
 use crate::taker::{Taker, taker, why};
 
@@ -73,6 +73,8 @@ pub struct Plan {
     pub watch: Vec<Watch>,
     /// The sockets to bind; `entry` counts in the payload's entries.
     pub listeners: Vec<Listener>,
+    /// What counts for those of them that are unix sockets.
+    pub unix: UnixOptions,
     /// What is probably wrong if the app does not load.
     pub app_hint: Option<String>,
     /// `binsh`: the shells for commands, tried in order before `/bin/sh` (EXE-1).
@@ -133,10 +135,11 @@ pub fn compile(
     let app_hint = payload::app_hint(&sorted.left);
     let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
     let own_network = emperor.namespaces.net || steps.unshared.net;
-    let listeners = match &payload {
-        Payload::Uwsgi { entries, .. } if !own_network => listeners(entries),
-        Payload::Uwsgi { .. } | Payload::Command { .. } => Vec::new(),
+    let mut listeners = match &payload {
+        Payload::Uwsgi { entries, .. } => listeners(entries),
+        Payload::Command { .. } => Vec::new(),
     };
+    listeners.retain(|listener| !own_network || matches!(listener.address, Address::Unix(_)));
     let plan = Plan {
         changes_root: operations.iter().any(|operation| operation.phase == Phase::Jail),
         operations,
@@ -146,6 +149,7 @@ pub fn compile(
         identity,
         watch: sorted.watch,
         listeners,
+        unix: UnixOptions::of(entries),
         app_hint,
         shells: steps.shells,
         payload,

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Origin;
 use crate::entries::Entry;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Options whose value is an address to listen on and nothing else.
@@ -24,11 +25,82 @@ const BINDING: [&[u8]; 3] = [b"reuse-port", b"freebind", b"abstract-socket"];
 /// The backlog uWSGI asks for when `listen` is not given.
 const DEFAULT_BACKLOG: i32 = 100;
 
+/// The longest path of a unix socket, with the NUL at its end (unix(7)).
+const PATH_BYTES: usize = 108;
+/// `chmod-socket` without a mode (section ACT of the measurements: 666).
+const OPEN_TO_ALL: u32 = 0o666;
+
+/// Where a socket listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// TCP, in numbers.
+    Tcp(SocketAddr),
+    /// An absolute path.
+    Unix(Vec<u8>),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => write!(f, "{address}"),
+            Address::Unix(path) => write!(f, "{}", path.escape_ascii()),
+        }
+    }
+}
+
+/// What the file says of all its unix sockets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnixOptions {
+    /// `chmod-socket`
+    pub mode: Option<u32>,
+    /// `chown-socket`: with it they are bound as root, before the root directory changes (ORD-10, measured).
+    pub owner: Option<SocketOwner>,
+}
+
+/// `chown-socket = USER[:GROUP]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketOwner {
+    /// A name or a number.
+    pub user: Vec<u8>,
+    /// A name or a number; root's where none is given.
+    pub group: Option<Vec<u8>>,
+    /// The line.
+    pub origin: Origin,
+}
+
+impl UnixOptions {
+    /// What `entries` say; the last line of each counts.
+    pub fn of(entries: &[Entry]) -> Self {
+        let last = |names: &[&[u8]]| {
+            let mut entries = entries.iter().rev();
+            entries.find(|entry| names.contains(&entry.key.as_slice()))
+        };
+        let value = |entry: &Entry| entry.value.clone().unwrap_or_default();
+        let mode = |entry: &Entry| {
+            let text = String::from_utf8(value(entry)).ok()?;
+            u32::from_str_radix(&text, 8).ok().filter(|_| text.len() == 3)
+        };
+        let owner = |entry: &Entry| {
+            let text = value(entry);
+            let mut parts = text.splitn(2, |byte| *byte == b':').map(<[u8]>::to_vec);
+            SocketOwner {
+                user: parts.next().unwrap_or_default(),
+                group: parts.next(),
+                origin: entry.origin.clone(),
+            }
+        };
+        Self {
+            mode: last(&[b"chmod-socket", b"chmod"]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
+            owner: last(&[b"chown-socket"]).map(owner),
+        }
+    }
+}
+
 /// A socket to bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// `listen`
     pub backlog: i32,
     /// The line that names it.
@@ -37,8 +109,8 @@ pub struct Listener {
     pub entry: usize,
 }
 
-/// The sockets of `entries` that can be bound before uWSGI is started: those on TCP addresses in numbers. Unix
-/// sockets (which may lie in the vassal's own root), names and patterns stay uWSGI's.
+/// The sockets of `entries` that are bound for uWSGI: those on TCP addresses in numbers and on absolute paths. Relative
+/// paths, names and patterns stay uWSGI's.
 pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
     if entries
         .iter()
@@ -66,8 +138,17 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
     entries.iter().enumerate().filter_map(listener).collect()
 }
 
+fn address(value: &[u8]) -> Option<Address> {
+    if value.first() == Some(&b'/') {
+        // With a colon in it uWSGI looks for a port.
+        let is_path = !value.contains(&b':') && !value.contains(&0) && value.len() < PATH_BYTES;
+        return is_path.then(|| Address::Unix(value.to_vec()));
+    }
+    tcp(value).map(Address::Tcp)
+}
+
 /// `:PORT` is every IPv4 address of the machine, as in uWSGI.
-fn address(value: &[u8]) -> Option<SocketAddr> {
+fn tcp(value: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(value).ok()?;
     let address = match text.strip_prefix(':') {
         Some(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port.parse().ok()?),
@@ -94,6 +175,8 @@ mod tests {
         let entries = [
             entry("http-socket", ":9090"),
             entry("socket", "/run/app.sock"),
+            entry("socket", "app.sock"),
+            entry("socket", "/run/a:1"),
             entry("socket", "127.0.0.1:3031"),
             entry("http-socket", "[::1]:80"),
             entry("socket", "*:3031"),
@@ -105,12 +188,30 @@ mod tests {
             .iter()
             .map(|listener| listener.address.to_string())
             .collect();
-        assert_eq!(bound, ["0.0.0.0:9090", "127.0.0.1:3031", "[::1]:80"]);
+        let expected = ["0.0.0.0:9090", "/run/app.sock", "127.0.0.1:3031", "[::1]:80"];
+        assert_eq!(bound, expected);
     }
 
     #[test]
     fn an_option_about_binding_leaves_it_to_uwsgi() {
         assert!(listeners(&[entry("http-socket", ":9090"), entry("reuse-port", "true")]).is_empty());
+    }
+
+    #[test]
+    fn what_is_said_of_unix_sockets_is_for_all() {
+        let options = |lines: &[(&str, &str)]| {
+            let entries: Vec<_> = lines.iter().map(|(key, value)| entry(key, value)).collect();
+            UnixOptions::of(&entries)
+        };
+        assert_eq!(options(&[]), UnixOptions::default());
+        let all = options(&[("chmod-socket", "660"), ("chown-socket", "www:web")]);
+        assert_eq!(all.mode, Some(0o660));
+        let owner = all.owner.unwrap();
+        assert_eq!(
+            (owner.user, owner.group),
+            (b"www".to_vec(), Some(b"web".to_vec()))
+        );
+        assert_eq!(options(&[("chmod-socket", "1")]).mode, Some(0o666));
     }
 
     #[test]

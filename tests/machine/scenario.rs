@@ -33,6 +33,8 @@ mod reload;
 mod sockets;
 #[path = "scenario/units.rs"]
 mod units;
+#[path = "scenario/unix_sockets.rs"]
+mod unix_sockets;
 #[path = "scenario/vassals.rs"]
 mod vassals;
 #[path = "scenario/watched.rs"]

@@ -78,7 +78,10 @@ fn told(step: String, error: &io::Error) -> SysError {
 }
 
 /// `path` with the links to directories on its way replaced, as far as only root can have made them.
-fn without_links(path: &Path) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// `ELOOP` for a link of somebody else's; a directory that is not there.
+pub fn without_links(path: &Path) -> io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     let mut left: VecDeque<OsString> = names(&absolute);
     let mut done = PathBuf::from("/");

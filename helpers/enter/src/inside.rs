@@ -6,9 +6,10 @@ use crate::hooks::Session;
 use crate::log::HookLog;
 use crate::payload::Launch;
 use crate::phases::Roots;
-use crate::sockets::Open;
+use crate::sockets::{self, Open};
 use crate::start::Start;
 use crate::supervise::{Control, Outcome, Supervisor};
+use crate::unix;
 use crate::user::{Lookup, resolve};
 use crate::watch;
 use crate::{handoff, link};
@@ -19,7 +20,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::action::Action;
 use vassal_config::emperor::Emperor;
 use vassal_config::namespaces::Namespaces;
+use vassal_config::phase::Phase;
 use vassal_config::plan::{Operation, Plan};
+use vassal_config::socket::Address;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
 use vassal_sys::handoff::Watched;
@@ -60,7 +63,7 @@ pub struct Programs {
 ///
 /// # Errors
 /// The first step that fails.
-pub fn enter(prepared: Prepared<'_>) -> Result<Infallible, Failure> {
+pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     // Here: root in the host, the only process of new namespaces, its mounts still the host's peers.
     let proc = isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
     // Here: root inside, no mount shared with anybody, no process of the host in sight.
@@ -74,12 +77,15 @@ pub fn enter(prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     let (as_root, as_user) = split(plan.split_emperors().1);
     let limit = plan.settings.hook_limit;
     let mut session = Session::new(plan, prepared.start.environment.clone(), &proc);
-    Roots {
+    let mut roots = Roots {
         log: &mut log,
         stop: &prepared.stop,
         limit,
-    }
-    .run(as_root, &mut session)?;
+    };
+    let (outside, inside) = as_root.split_at(as_root.partition_point(|step| step.phase < Phase::Unshare));
+    roots.run(outside, &mut session)?;
+    bind_as_root(&mut prepared.sockets, plan, prepared.start)?;
+    roots.run(inside, &mut session)?;
     let credentials = match &prepared.credentials {
         Some(credentials) => credentials.clone(),
         None => resolve(&plan.identity, Lookup::OwnRoot)?,
@@ -91,6 +97,8 @@ pub fn enter(prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         environment: session.environment.clone(),
         own_environment: links.environment(),
         shells: &plan.shells,
+        sockets: &prepared.sockets,
+        plan,
         payload: &plan.payload,
         wrapper: prepared.emperor.wrapper.as_deref(),
         file: prepared.start.vassal.file(),
@@ -109,8 +117,15 @@ pub fn enter(prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         log: &mut log,
         stop: &prepared.stop,
         limit,
+        bound: Vec::new(),
     };
-    let watched = let_go(supervisor, plan, &proc)?;
+    let (watched, bound) = let_go(supervisor, plan, &proc)?;
+    for (index, file) in bound {
+        let address = plan.listeners.get(index).map(|listener| &listener.address);
+        if let (Some(open), Some(Address::Unix(path))) = (prepared.sockets.get_mut(index), address) {
+            sockets::renew(open, path, file, prepared.start)?;
+        }
+    }
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
     let record = atexit::Record::of(plan, &credentials, session.environment);
     let started = handoff::Started {
@@ -134,8 +149,28 @@ fn fork_app(launch: Launch<'_>) -> Result<(Pid, Control), Failure> {
     }
 }
 
+/// `chown-socket`: the unix sockets are root's to bind, before anything about the root directory changes.
+fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start) -> Result<(), Failure> {
+    if plan.unix.owner.is_none() {
+        return Ok(());
+    }
+    for (open, listener) in sockets.iter_mut().zip(&plan.listeners) {
+        let Address::Unix(path) = &listener.address else {
+            continue;
+        };
+        if let Some(file) = unix::settle(open, listener, &plan.unix)? {
+            sockets::renew(open, path, file, start)?;
+        }
+    }
+    Ok(())
+}
+
 /// Waits for the as-user hooks, takes note of the mountpoints as they are now, and lets the process become the app.
-fn let_go(mut supervisor: Supervisor<'_>, plan: &Plan, proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
+fn let_go(
+    mut supervisor: Supervisor<'_>,
+    plan: &Plan,
+    proc: &OwnedFd,
+) -> Result<(Vec<Watched>, Vec<(usize, unix::File)>), Failure> {
     let watched = match supervisor.wait()? {
         Outcome::Ready => watch::resolve(&plan.watch, proc)?,
         Outcome::Gone => {
@@ -147,7 +182,7 @@ fn let_go(mut supervisor: Supervisor<'_>, plan: &Plan, proc: &OwnedFd) -> Result
     };
     supervisor.control.go()?;
     match supervisor.wait()? {
-        Outcome::Ready | Outcome::Gone => Ok(watched),
+        Outcome::Ready | Outcome::Gone => Ok((watched, supervisor.bound)),
         Outcome::Stopped => stopped(),
     }
 }

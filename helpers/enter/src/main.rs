@@ -21,6 +21,7 @@ mod sockets;
 mod source;
 mod start;
 mod supervise;
+mod unix;
 mod user;
 mod waits;
 mod watch;

@@ -5,19 +5,22 @@ use crate::command::{self, Ended, c_environment, c_string};
 use crate::failure::Failure;
 use crate::hooks::{Session, Shell, perform};
 use crate::phases::place;
+use crate::sockets::Open;
 use crate::start::Environment;
 use crate::supervise::{Control, Report};
+use crate::unix;
 use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{chdir, execve, setsid};
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 use vassal_config::action::Action;
 use vassal_config::payload::Payload;
-use vassal_config::plan::Operation;
+use vassal_config::plan::{Operation, Plan};
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Step;
 use vassal_sys::{fds, signals};
@@ -35,6 +38,10 @@ pub struct Launch<'a> {
     pub own_environment: Environment,
     /// The shells of its commands.
     pub shells: &'a [Vec<u8>],
+    /// The sockets, and what the plan says of them.
+    pub sockets: &'a [Open],
+    /// See `sockets`.
+    pub plan: &'a Plan,
     /// What it becomes.
     pub payload: &'a Payload,
     /// The program in uwsgi's place (`emperor-wrapper`).
@@ -105,6 +112,7 @@ impl Launch<'_> {
                 _ => failure.at(&place(operation)),
             })?;
         }
+        bind(self.sockets, self.plan, control)?;
         control.report(&Report::Ready)?;
         control.wait_for_go()?;
         let environment = [session.environment, self.own_environment].concat();
@@ -137,6 +145,7 @@ impl Launch<'_> {
         self.kept
             .iter()
             .try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
+        place_new(self.sockets)?;
         Err(exec_first(
             &candidates,
             &arguments,
@@ -144,6 +153,34 @@ impl Launch<'_> {
             self.changes_root,
         ))
     }
+}
+
+/// Binds the unix sockets as the user, unless they were bound as root.
+fn bind(sockets: &[Open], plan: &Plan, control: &Control) -> Result<(), Failure> {
+    if plan.unix.owner.is_some() {
+        return Ok(());
+    }
+    for (index, (open, listener)) in sockets.iter().zip(&plan.listeners).enumerate() {
+        if let Some(file) = unix::settle(open, listener, &plan.unix)? {
+            control.report(&Report::Bound(index as u32, file))?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the sockets that were bound now where the app is told that they are.
+fn place_new(sockets: &[Open]) -> Result<(), Failure> {
+    for open in sockets {
+        if let Some(spare) = open.spare.as_ref().filter(|spare| listens(spare)) {
+            fds::place_at(spare.as_fd(), open.fd.as_raw_fd())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the socket was bound: an unbound one does not listen (socket(7)).
+fn listens(socket: &OwnedFd) -> bool {
+    getsockopt(socket, sockopt::AcceptConn).unwrap_or(false)
 }
 
 fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {

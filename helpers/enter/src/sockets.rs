@@ -3,24 +3,32 @@
 
 use crate::failure::Failure;
 use crate::start::Start;
-use nix::sys::socket::{Backlog, listen};
+use crate::unix;
+use nix::fcntl::OFlag;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socket};
+use nix::unistd::dup3;
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
-use vassal_config::socket::Listener;
+use vassal_config::socket::{Address, Listener};
 use vassal_sys::error::Step;
-use vassal_sys::exit;
+use vassal_sys::{SysError, exit};
 
 /// An open socket and the entry of the configuration that it is for.
 #[derive(Debug)]
 pub struct Open {
     /// The index of the entry.
     pub entry: usize,
-    /// The socket.
+    /// The socket, of whose number the app is told.
     pub fd: OwnedFd,
+    /// A unix socket that takes its place when its path does not lead to it any more.
+    pub spare: Option<OwnedFd>,
+    /// The file that a unix socket is bound to.
+    pub kept: Option<unix::File>,
 }
 
-/// Takes each of `listeners` out of the FD store or binds it, and removes from the store what is no longer named.
+/// Takes each of `listeners` out of the FD store, or binds it, or makes it, if it is a unix socket, which is bound later
+/// ([`crate::unix`]); and removes from the store what is no longer named.
 ///
 /// # Errors
 /// An address that cannot be bound, with the line that names it.
@@ -28,22 +36,9 @@ pub fn open(listeners: &[Listener], start: &mut Start) -> Result<Vec<Open>, Fail
     let mut stored = std::mem::take(&mut start.stored);
     let mut sockets = Vec::new();
     for listener in listeners {
-        let name = store_name(listener);
-        let kept = stored
-            .iter()
-            .position(|(stored, _)| *stored == name)
-            .map(|at| stored.swap_remove(at).1);
-        let fd = match kept.and_then(|fd| still_ours(fd, listener)) {
-            Some(fd) => fd,
-            None => {
-                let fd: OwnedFd = bind(listener)?.into();
-                start.notifier.store(&name, fd.as_fd())?;
-                fd
-            }
-        };
-        sockets.push(Open {
-            entry: listener.entry,
-            fd,
+        sockets.push(match &listener.address {
+            Address::Tcp(address) => open_tcp(*address, listener, &mut stored, start)?,
+            Address::Unix(path) => open_unix(path, listener.entry, &mut stored)?,
         });
     }
     for (name, _) in stored {
@@ -52,25 +47,111 @@ pub fn open(listeners: &[Listener], start: &mut Start) -> Result<Vec<Open>, Fail
     Ok(sockets)
 }
 
-/// The name in the FD store: no colon is allowed in it (sd_notify(3)).
-fn store_name(listener: &Listener) -> String {
-    format!("listen-{}", listener.address).replace(':', "_")
+fn open_tcp(
+    address: SocketAddr,
+    listener: &Listener,
+    stored: &mut Vec<(String, OwnedFd)>,
+    start: &Start,
+) -> Result<Open, Failure> {
+    // No colon is allowed in a name (sd_notify(3)).
+    let name = format!("listen-{address}").replace(':', "_");
+    let kept = stored.iter().position(|(stored, _)| *stored == name);
+    let kept = kept.map(|at| stored.swap_remove(at).1);
+    let fd = match kept.and_then(|fd| still_ours(fd, address)) {
+        Some(fd) => fd,
+        None => {
+            let fd: OwnedFd = bind(address, listener)?.into();
+            start.notifier.store(&name, fd.as_fd())?;
+            fd
+        }
+    };
+    Ok(Open {
+        entry: listener.entry,
+        fd,
+        spare: None,
+        kept: None,
+    })
 }
 
-fn still_ours(fd: OwnedFd, listener: &Listener) -> Option<OwnedFd> {
+fn open_unix(path: &[u8], entry: usize, stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
+    let new = || {
+        socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .step(|| "make a socket")
+    };
+    let prefix = unix_prefix(path);
+    let kept = stored.iter().enumerate().find_map(|(at, (name, _))| {
+        let (device, inode) = name.strip_prefix(&prefix)?.split_once('-')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        Some((at, (number(device)?, number(inode)?)))
+    });
+    Ok(match kept {
+        Some((at, file)) => Open {
+            entry,
+            fd: stored.swap_remove(at).1,
+            spare: Some(new()?),
+            kept: Some(file),
+        },
+        None => Open {
+            entry,
+            fd: new()?,
+            spare: None,
+            kept: None,
+        },
+    })
+}
+
+/// What the names of a unix socket in the FD store begin with (FNV-1a of its path); the file's numbers follow.
+fn unix_prefix(path: &[u8]) -> String {
+    let hash = path.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("unix-{hash:016x}-")
+}
+
+/// A unix socket has been bound to `file`: the new one takes the place, and the number, of the one that was kept, and is
+/// kept from now on.
+///
+/// # Errors
+/// When systemd cannot be told.
+pub fn renew(open: &mut Open, path: &[u8], file: unix::File, start: &Start) -> Result<(), Failure> {
+    let name = |(device, inode): unix::File| format!("{}{device:x}-{inode:x}", unix_prefix(path));
+    if let Some(spare) = open.spare.take() {
+        take_number(open, &spare)?;
+    }
+    if let Some(old) = open.kept.replace(file) {
+        start.notifier.forget(&name(old))?;
+    }
+    start.notifier.store(&name(file), open.fd.as_fd())?;
+    Ok(())
+}
+
+/// Puts `socket` where the app is told that its socket is.
+///
+/// # Errors
+/// As dup3(2).
+pub fn take_number(open: &mut Open, socket: &OwnedFd) -> Result<(), SysError> {
+    dup3(socket, &mut open.fd, OFlag::O_CLOEXEC).step(|| "replace a socket")
+}
+
+fn still_ours(fd: OwnedFd, address: SocketAddr) -> Option<OwnedFd> {
     let socket = TcpListener::from(fd);
-    (socket.local_addr().ok()? == listener.address).then(|| socket.into())
+    (socket.local_addr().ok()? == address).then(|| socket.into())
 }
 
-fn bind(listener: &Listener) -> Result<TcpListener, Failure> {
+fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure> {
     let place = listener.origin.to_string();
-    let socket = TcpListener::bind(listener.address).map_err(|error| {
+    let socket = TcpListener::bind(address).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrInUse => "another program listens there (ss -ltnp shows which)",
             ErrorKind::AddrNotAvailable => "this machine has no such address",
             _ => "the kernel refused",
         };
-        let message = format!("cannot listen on {}: {why}", listener.address);
+        let message = format!("cannot listen on {address}: {why}");
         Failure {
             code: exit::OS,
             message,
@@ -78,6 +159,6 @@ fn bind(listener: &Listener) -> Result<TcpListener, Failure> {
         .at(&place)
     })?;
     let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
-    listen(&socket, backlog).step(|| format!("listen on {}", listener.address))?;
+    listen(&socket, backlog).step(|| format!("listen on {address}"))?;
     Ok(socket)
 }

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::log::HookLog;
 use crate::phases::{place, told};
+use crate::unix;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::SignalFd;
@@ -23,6 +24,8 @@ const GRACE: Duration = Duration::from_millis(200);
 pub enum Report {
     /// It begins with this operation, once it is let go.
     Hook(u32),
+    /// It has bound the unix socket of this number in the list to this file.
+    Bound(u32, unix::File),
     /// The hooks are done; it waits for the go-ahead.
     Ready,
     /// It does not become the app.
@@ -56,6 +59,13 @@ impl Control {
     pub fn report(&self, report: &Report) -> Result<(), SysError> {
         let message = match report {
             Report::Hook(index) => [&b"H"[..], &index.to_le_bytes()].concat(),
+            Report::Bound(index, (device, inode)) => [
+                &b"B"[..],
+                &index.to_le_bytes(),
+                &device.to_le_bytes(),
+                &inode.to_le_bytes(),
+            ]
+            .concat(),
             Report::Ready => b"R".to_vec(),
             Report::Failed(failure) => [&[b'F', failure.code], failure.message.as_bytes()].concat(),
         };
@@ -95,6 +105,19 @@ impl Control {
         Ok(match buffer[..length] {
             [] => None,
             [b'H', a, b, c, d] => Some(Report::Hook(u32::from_le_bytes([a, b, c, d]))),
+            [b'B', ref numbers @ ..] if numbers.len() == 20 => {
+                let word = |at: usize| {
+                    numbers[at..at + 8]
+                        .try_into()
+                        .map(u64::from_le_bytes)
+                        .unwrap_or_default()
+                };
+                let index = numbers[..4]
+                    .try_into()
+                    .map(u32::from_le_bytes)
+                    .unwrap_or_default();
+                Some(Report::Bound(index, (word(4), word(12))))
+            }
             [b'F', code, ref message @ ..] => Some(Report::Failed(Failure {
                 code,
                 message: String::from_utf8_lossy(message).into_owned(),
@@ -117,6 +140,8 @@ pub struct Supervisor<'a> {
     pub stop: &'a SignalFd,
     /// How long one hook may take.
     pub limit: Duration,
+    /// The unix sockets that it has bound.
+    pub bound: Vec<(usize, unix::File)>,
 }
 
 /// How a wait for the process ended.
@@ -148,6 +173,7 @@ impl Supervisor<'_> {
                 Event::Stop => return Ok(Outcome::Stopped),
                 Event::Report(None) => return Ok(Outcome::Gone),
                 Event::Report(Some(Report::Ready)) => return Ok(Outcome::Ready),
+                Event::Report(Some(Report::Bound(index, file))) => self.bound.push((index as usize, file)),
                 Event::Report(Some(Report::Hook(index))) => {
                     self.log.relay();
                     self.log.forget();

@@ -1,0 +1,128 @@
+//! Unix sockets: bound where and as whom uWSGI binds them, the vassal's user after the as-user hooks, or root before the
+//! root directory changes where there is a `chown-socket` (ORD-10); kept in systemd's FD store, and taken again as long
+//! as their path leads to them.
+
+use crate::failure::Failure;
+use crate::files::without_links;
+use crate::sockets::Open;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::socket::{Backlog, UnixAddr, bind, listen};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, lstat};
+use nix::unistd::{Gid, Uid, fchownat, unlink};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use vassal_config::socket::{Address, Listener, SocketOwner, UnixOptions};
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
+use vassal_sys::passwd::Accounts;
+use vassal_sys::text::printable;
+
+/// Which file a socket is bound to: its device and inode.
+pub type File = (u64, u64);
+
+/// Binds `open` to the path of `listener`, unless the path still leads to the socket that was kept; the new file, if
+/// there is one.
+///
+/// # Errors
+/// What is in the way, with the line.
+pub fn settle(open: &Open, listener: &Listener, options: &UnixOptions) -> Result<Option<File>, Failure> {
+    let Address::Unix(path) = &listener.address else {
+        return Ok(None);
+    };
+    let place = listener.origin.to_string();
+    let told = |error: SysError| Failure::passing(error.to_string()).at(&place);
+    let path = Path::new(OsStr::from_bytes(path));
+    let path = match options.owner {
+        None => path.to_path_buf(),
+        Some(_) => without_links(path)
+            .step(|| describe("listen on", path))
+            .map_err(told)?,
+    };
+    let there = socket_file(&path).map_err(told)?;
+    if there.is_some() && there == open.kept {
+        return Ok(None);
+    }
+    if there.is_some() {
+        // What an earlier life has left; uWSGI does the same.
+        unlink(&path).step(|| describe("remove", &path)).map_err(told)?;
+    }
+    let socket = open.spare.as_ref().unwrap_or(&open.fd);
+    let address = UnixAddr::new(&path)
+        .step(|| describe("listen on", &path))
+        .map_err(told)?;
+    bind(socket.as_raw_fd(), &address)
+        .step(|| describe("listen on", &path))
+        .map_err(told)?;
+    let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
+    listen(socket, backlog)
+        .step(|| describe("listen on", &path))
+        .map_err(told)?;
+    adjust(&path, options)?;
+    socket_file(&path).map_err(told)
+}
+
+/// The socket at `path`; nothing when there is no file.
+fn socket_file(path: &Path) -> Result<Option<File>, SysError> {
+    match lstat(path) {
+        Ok(status) if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK => {
+            Ok(Some((status.st_dev, status.st_ino)))
+        }
+        Ok(_) => Err(SysError::new(describe("listen on", path), Errno::EEXIST)
+            .meaning(Some("a file that is no socket is in the way"))),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(SysError::new(describe("listen on", path), errno)),
+    }
+}
+
+/// `chmod-socket`, then `chown-socket`, through a descriptor of the very file.
+fn adjust(path: &Path, options: &UnixOptions) -> Result<(), Failure> {
+    if options.mode.is_none() && options.owner.is_none() {
+        return Ok(());
+    }
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let file = openat2(AT_FDCWD, path, how).step(|| describe("open", path))?;
+    let mode = fstat(&file).step(|| describe("look at", path))?.st_mode;
+    if SFlag::from_bits_truncate(mode) & SFlag::S_IFMT != SFlag::S_IFSOCK {
+        return Err(SysError::new(describe("open", path), Errno::EEXIST).into());
+    }
+    if let Some(mode) = options.mode {
+        let number = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let mode = Mode::from_bits_truncate(mode);
+        fchmodat(AT_FDCWD, number.as_str(), mode, FchmodatFlags::FollowSymlink)
+            .step(|| describe("change the mode of", path))?;
+    }
+    if let Some(owner) = &options.owner {
+        let (uid, gid) = numbers(owner)?;
+        fchownat(file.as_fd(), "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
+            .step(|| describe("change the owner of", path))?;
+    }
+    Ok(())
+}
+
+fn numbers(owner: &SocketOwner) -> Result<(Uid, Gid), Failure> {
+    let accounts = Accounts::read(Path::new("/"));
+    let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let missing = |kind: &str, name: &[u8]| {
+        let message = format!("chown-socket: there is no {kind} '{}'", printable(name));
+        Failure::config(message).at(&owner.origin.to_string())
+    };
+    let uid = accounts.user(&owner.user).map(|user| user.uid);
+    let uid = uid.or_else(|| number(&owner.user));
+    let gid = match &owner.group {
+        None => Some(0),
+        Some(group) => accounts.group(group).or_else(|| number(group)),
+    };
+    Ok((
+        Uid::from_raw(uid.ok_or_else(|| missing("user", &owner.user))?),
+        Gid::from_raw(gid.ok_or_else(|| missing("group", owner.group.as_deref().unwrap_or_default()))?),
+    ))
+}
+
+fn describe(verb: &str, path: &Path) -> String {
+    format!("{verb} '{}'", printable(path.as_os_str().as_bytes()))
+}
