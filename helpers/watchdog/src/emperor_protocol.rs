@@ -8,8 +8,9 @@ use std::os::unix::fs::FileExt;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 
-/// The byte that stops uWSGI.
-const STOP: u8 = 0;
+/// The byte that stops uWSGI when it has answered what it has begun (EMP-6; byte 0 ends its workers in the midst of a
+/// request).
+const STOP: u8 = 2;
 /// The byte that makes it reload in place.
 const RELOAD: u8 = 1;
 
@@ -163,7 +164,7 @@ mod tests {
         assert!(uwsgi.stop() && uwsgi.reload());
         let mut said = [0; 2];
         theirs.read_exact(&mut said).unwrap();
-        assert_eq!(said, [0, 1]);
+        assert_eq!(said, [2, 1]);
         drop(theirs);
         assert_eq!(uwsgi.messages(), []);
         assert!(uwsgi.socket().is_none() && !uwsgi.stop());
