@@ -31,6 +31,8 @@ mod readiness;
 mod reload;
 #[path = "scenario/sockets.rs"]
 mod sockets;
+#[path = "scenario/tool.rs"]
+mod tool;
 #[path = "scenario/units.rs"]
 mod units;
 #[path = "scenario/unix_sockets.rs"]
