@@ -114,6 +114,15 @@ pub fn without_links(path: &Path) -> io::Result<PathBuf> {
     Ok(done)
 }
 
+/// Whether every directory on the way to `path`, which is absolute, is root's, and nobody else may write there.
+pub fn is_roots_alone(path: &Path) -> bool {
+    let mut directories = path.ancestors().skip(1);
+    directories.all(|directory| {
+        symlink_metadata(directory)
+            .is_ok_and(|status| status.uid() == 0 && status.mode() & WRITABLE_BY_OTHERS == 0)
+    })
+}
+
 fn names(path: &Path) -> VecDeque<OsString> {
     let name = |component: Component<'_>| match component {
         Component::Normal(name) => Some(name.to_owned()),

@@ -8,7 +8,7 @@ use crate::payload::Launch;
 use crate::phases::Roots;
 use crate::sockets::{self, Open};
 use crate::start::Start;
-use crate::supervise::{Control, Outcome, Supervisor};
+use crate::supervise::{Bound, Control, Outcome, Supervisor};
 use crate::unix;
 use crate::user::{Lookup, resolve};
 use crate::watch;
@@ -170,7 +170,7 @@ fn let_go(
     mut supervisor: Supervisor<'_>,
     plan: &Plan,
     proc: &OwnedFd,
-) -> Result<(Vec<Watched>, Vec<(usize, unix::File)>), Failure> {
+) -> Result<(Vec<Watched>, Bound), Failure> {
     let watched = match supervisor.wait()? {
         Outcome::Ready => watch::resolve(&plan.watch, proc)?,
         Outcome::Gone => {

@@ -127,6 +127,9 @@ impl Control {
     }
 }
 
+/// The unix sockets that were bound: their places in the list, and their files.
+pub type Bound = Vec<(usize, unix::File)>;
+
 /// Watches over the process in its as-user phase.
 #[derive(Debug)]
 pub struct Supervisor<'a> {
@@ -141,7 +144,7 @@ pub struct Supervisor<'a> {
     /// How long one hook may take.
     pub limit: Duration,
     /// The unix sockets that it has bound.
-    pub bound: Vec<(usize, unix::File)>,
+    pub bound: Bound,
 }
 
 /// How a wait for the process ended.

@@ -3,17 +3,17 @@
 //! as their path leads to them.
 
 use crate::failure::Failure;
-use crate::files::without_links;
+use crate::files::{is_roots_alone, without_links};
 use crate::sockets::Open;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open as open_file, openat2};
 use nix::sys::socket::{Backlog, UnixAddr, bind, listen};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, lstat};
-use nix::unistd::{Gid, Uid, fchownat, unlink};
+use nix::unistd::{Gid, Uid, fchownat, geteuid, unlink};
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vassal_config::socket::{Address, Listener, SocketOwner, UnixOptions};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
@@ -34,72 +34,90 @@ pub fn settle(open: &Open, listener: &Listener, options: &UnixOptions) -> Result
     };
     let place = listener.origin.to_string();
     let told = |error: SysError| Failure::passing(error.to_string()).at(&place);
-    let path = Path::new(OsStr::from_bytes(path));
-    let path = match options.owner {
-        None => path.to_path_buf(),
-        Some(_) => without_links(path)
-            .step(|| describe("listen on", path))
-            .map_err(told)?,
+    let shown = Path::new(OsStr::from_bytes(path));
+    let (path, _directory) = match options.owner {
+        None => (shown.to_path_buf(), None),
+        Some(_) => fixed(shown).map_err(told)?,
     };
-    let there = socket_file(&path).map_err(told)?;
+    let there = socket_file(&path, shown).map_err(told)?;
     if there.is_some() && there == open.kept {
         return Ok(None);
     }
     if there.is_some() {
         // What an earlier life has left; uWSGI does the same.
-        unlink(&path).step(|| describe("remove", &path)).map_err(told)?;
+        unlink(&path).step(|| describe("remove", shown)).map_err(told)?;
     }
     let socket = open.spare.as_ref().unwrap_or(&open.fd);
     let address = UnixAddr::new(&path)
-        .step(|| describe("listen on", &path))
+        .step(|| describe("listen on", shown))
         .map_err(told)?;
     bind(socket.as_raw_fd(), &address)
-        .step(|| describe("listen on", &path))
+        .step(|| describe("listen on", shown))
         .map_err(told)?;
     let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
     listen(socket, backlog)
-        .step(|| describe("listen on", &path))
+        .step(|| describe("listen on", shown))
         .map_err(told)?;
-    adjust(&path, options)?;
-    socket_file(&path).map_err(told)
+    adjust(&path, shown, options)?;
+    socket_file(&path, shown).map_err(told)
+}
+
+/// A path for root: directories on the way may be a tenant's, who could put a link in place of one between two steps.
+/// Where that is so, the directory is opened once, and the path goes through its descriptor.
+fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
+    let step = || describe("listen on", path);
+    let path = without_links(path).step(step)?;
+    if is_roots_alone(&path) {
+        return Ok((path, None));
+    }
+    let (directory, name) = (
+        path.parent().unwrap_or(&path),
+        path.file_name().unwrap_or_default(),
+    );
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let directory = openat2(AT_FDCWD, directory, how).step(step)?;
+    let through = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    Ok((Path::new(&through).join(name), Some(directory)))
 }
 
 /// The socket at `path`; nothing when there is no file.
-fn socket_file(path: &Path) -> Result<Option<File>, SysError> {
+fn socket_file(path: &Path, shown: &Path) -> Result<Option<File>, SysError> {
     match lstat(path) {
         Ok(status) if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK => {
             Ok(Some((status.st_dev, status.st_ino)))
         }
-        Ok(_) => Err(SysError::new(describe("listen on", path), Errno::EEXIST)
+        Ok(_) => Err(SysError::new(describe("listen on", shown), Errno::EEXIST)
             .meaning(Some("a file that is no socket is in the way"))),
         Err(Errno::ENOENT) => Ok(None),
-        Err(errno) => Err(SysError::new(describe("listen on", path), errno)),
+        Err(errno) => Err(SysError::new(describe("listen on", shown), errno)),
     }
 }
 
 /// `chmod-socket`, then `chown-socket`, through a descriptor of the very file.
-fn adjust(path: &Path, options: &UnixOptions) -> Result<(), Failure> {
+fn adjust(path: &Path, shown: &Path, options: &UnixOptions) -> Result<(), Failure> {
     if options.mode.is_none() && options.owner.is_none() {
         return Ok(());
     }
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let file = openat2(AT_FDCWD, path, how).step(|| describe("open", path))?;
-    let mode = fstat(&file).step(|| describe("look at", path))?.st_mode;
-    if SFlag::from_bits_truncate(mode) & SFlag::S_IFMT != SFlag::S_IFSOCK {
-        return Err(SysError::new(describe("open", path), Errno::EEXIST).into());
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = open_file(path, flags, Mode::empty()).step(|| describe("open", shown))?;
+    let status = fstat(&file).step(|| describe("look at", shown))?;
+    let is_socket = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK;
+    // What this process has just bound, and nothing that was put in its place.
+    if !is_socket || status.st_uid != geteuid().as_raw() {
+        return Err(SysError::new(describe("open", shown), Errno::EEXIST).into());
     }
     if let Some(mode) = options.mode {
         let number = format!("/proc/self/fd/{}", file.as_raw_fd());
         let mode = Mode::from_bits_truncate(mode);
         fchmodat(AT_FDCWD, number.as_str(), mode, FchmodatFlags::FollowSymlink)
-            .step(|| describe("change the mode of", path))?;
+            .step(|| describe("change the mode of", shown))?;
     }
     if let Some(owner) = &options.owner {
         let (uid, gid) = numbers(owner)?;
         fchownat(file.as_fd(), "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
-            .step(|| describe("change the owner of", path))?;
+            .step(|| describe("change the owner of", shown))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use vassal_tests::{Machine, Owner, Signal, Suite, seed};
 
 use crate::LIMIT;
-use crate::vassals::{UNIT, drop_in, machine, wait_restarted};
+use crate::vassals::{UNIT, drop_in, fails_to_start, machine, wait_restarted};
 
 const PATH: &str = "/srv/sockets/app.sock";
 
@@ -78,15 +78,36 @@ fn a_path_that_leads_elsewhere_is_bound_anew() {
 fn chown_socket_gives_it_to_whom_the_user_could_not() {
     for suite in Suite::all() {
         let machine = machine(suite);
-        machine.make_dir("/srv/sockets", 0o755, Owner::ROOT);
         let lines = format!("http-socket = {PATH}\nchown-socket = user002:www-data\nchmod-socket = 640\n");
         drop_in(&machine, "user001", &format!("{}{lines}", seed::ZIP_WATCHED));
-        machine.must(&["systemctl", "start", UNIT]);
-        assert!(ask(&machine).contains("app001"));
-        assert_eq!(stat(&machine, "%a %U %G"), "640 user002 www-data");
-        let inode = stat(&machine, "%i");
-        machine.must(&["systemctl", "restart", UNIT]);
-        assert!(ask(&machine).contains("app001"));
-        assert_eq!(stat(&machine, "%i"), inode);
+        // The second directory is a tenant's.
+        for owner in [Owner::ROOT, Owner::USER001] {
+            machine.must(&["rm", "-rf", "/srv/sockets"]);
+            machine.make_dir("/srv/sockets", 0o755, owner);
+            machine.must(&["systemctl", "start", UNIT]);
+            assert!(ask(&machine).contains("app001"));
+            assert_eq!(stat(&machine, "%a %U %G"), "640 user002 www-data");
+            let inode = stat(&machine, "%i");
+            machine.must(&["systemctl", "restart", UNIT]);
+            assert!(ask(&machine).contains("app001"));
+            assert_eq!(stat(&machine, "%i"), inode);
+            machine.must(&["systemctl", "stop", UNIT]);
+        }
+    }
+}
+
+#[test]
+fn no_link_of_a_tenants_makes_root_give_another_socket_away() {
+    for suite in Suite::all() {
+        let machine = machine(suite);
+        machine.make_dir("/srv/sockets", 0o755, Owner::USER001);
+        machine.must(&["ln", "-s", "/run/systemd/private", PATH]);
+        let before = machine.must(&["stat", "--format=%a %U %G", "/run/systemd/private"]);
+        let lines = format!("http-socket = {PATH}\nchown-socket = user001\nchmod-socket = 666\n");
+        drop_in(&machine, "user001", &format!("{}{lines}", seed::ZIP_WATCHED));
+        fails_to_start(&machine, UNIT);
+        machine.wait_for_journal(UNIT, "a file that is no socket is in the way", LIMIT);
+        let after = machine.must(&["stat", "--format=%a %U %G", "/run/systemd/private"]);
+        assert_eq!(after, before);
     }
 }
