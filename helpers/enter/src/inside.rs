@@ -75,17 +75,8 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         .collect();
     let mut log = HookLog::new()?;
     let (as_root, as_user) = split(plan.split_emperors().1);
-    let limit = plan.settings.hook_limit;
     let mut session = Session::new(plan, prepared.start.environment.clone(), &proc);
-    let mut roots = Roots {
-        log: &mut log,
-        stop: &prepared.stop,
-        limit,
-    };
-    let (outside, inside) = as_root.split_at(as_root.partition_point(|step| step.phase < Phase::Unshare));
-    roots.run(outside, &mut session)?;
-    bind_as_root(&mut prepared.sockets, plan, prepared.start)?;
-    roots.run(inside, &mut session)?;
+    run_as_root(&mut prepared, as_root, &mut log, &mut session)?;
     let credentials = match &prepared.credentials {
         Some(credentials) => credentials.clone(),
         None => resolve(&plan.identity, Lookup::OwnRoot)?,
@@ -96,18 +87,14 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         credentials: &credentials,
         environment: session.environment.clone(),
         own_environment: links.environment(),
-        shells: &plan.shells,
         sockets: &prepared.sockets,
         plan,
-        payload: &plan.payload,
         wrapper: prepared.emperor.wrapper.as_deref(),
         file: prepared.start.vassal.file(),
-        changes_root: plan.changes_root,
         kept: links.payloads_descriptors(&prepared.sockets),
         proc: &proc,
         log: log.writer(),
         output: session.output.as_ref().map(AsFd::as_fd),
-        limit,
     };
     let (payload, control) = fork_app(launch)?;
     session.write_pid(payload)?;
@@ -116,16 +103,11 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         operations: as_user,
         log: &mut log,
         stop: &prepared.stop,
-        limit,
+        limit: plan.settings.hook_limit,
         bound: Vec::new(),
     };
-    let (watched, bound) = let_go(supervisor, plan, &proc)?;
-    for (index, file) in bound {
-        let address = plan.listeners.get(index).map(|listener| &listener.address);
-        if let (Some(open), Some(Address::Unix(path))) = (prepared.sockets.get_mut(index), address) {
-            sockets::renew(open, path, file, prepared.start)?;
-        }
-    }
+    let (watched, bound) = let_go(supervisor, prepared.start, plan, &proc)?;
+    keep_bound(&mut prepared, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
     let record = atexit::Record::of(plan, &credentials, session.environment);
     let started = handoff::Started {
@@ -135,6 +117,36 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         record,
     };
     handoff::become_watchdog(&prepared, &proc, log, links, &started)
+}
+
+/// The steps before the change of user, with the sockets that root binds among them.
+fn run_as_root(
+    prepared: &mut Prepared<'_>,
+    steps: &[Operation],
+    log: &mut HookLog,
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
+    let mut roots = Roots {
+        log,
+        stop: &prepared.stop,
+        limit: prepared.plan.settings.hook_limit,
+    };
+    let (outside, inside) = steps.split_at(steps.partition_point(|step| step.phase < Phase::Unshare));
+    roots.run(outside, session)?;
+    bind_as_root(&mut prepared.sockets, prepared.plan, prepared.start)?;
+    roots.run(inside, session)
+}
+
+/// The unix sockets that the app's process has bound are kept from now on.
+fn keep_bound(prepared: &mut Prepared<'_>, bound: Bound) -> Result<(), Failure> {
+    for (index, file) in bound {
+        let listener = prepared.plan.listeners.get(index);
+        let address = listener.map(|listener| &listener.address);
+        if let (Some(open), Some(Address::Unix(path))) = (prepared.sockets.get_mut(index), address) {
+            sockets::renew(open, path, file, prepared.start)?;
+        }
+    }
+    Ok(())
 }
 
 /// Forks the process that becomes the app.
@@ -168,11 +180,12 @@ fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start) -> Result<(), 
 /// Waits for the as-user hooks, takes note of the mountpoints as they are now, and lets the process become the app.
 fn let_go(
     mut supervisor: Supervisor<'_>,
+    start: &Start,
     plan: &Plan,
     proc: &OwnedFd,
 ) -> Result<(Vec<Watched>, Bound), Failure> {
     let watched = match supervisor.wait()? {
-        Outcome::Ready => watch::resolve(&plan.watch, proc)?,
+        Outcome::Ready => watch::resolve(&plan.watch, proc).map_err(|failure| proven(failure, start))?,
         Outcome::Gone => {
             return Err(Failure::passing(
                 "the process that was to become the app has been killed",
@@ -184,6 +197,15 @@ fn let_go(
     match supervisor.wait()? {
         Outcome::Ready | Outcome::Gone => Ok((watched, supervisor.bound)),
         Outcome::Stopped => stopped(),
+    }
+}
+
+/// A vassal that has served since it was started has no wrong configuration: what is not there comes again, such as the
+/// mount of a daemon outside, which its own unit is about to make.
+fn proven(failure: Failure, start: &Start) -> Failure {
+    match start.memo.read().restarts {
+        0 => failure,
+        _ => Failure::passing(failure.message),
     }
 }
 

@@ -17,7 +17,6 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
 use vassal_config::action::Action;
 use vassal_config::payload::Payload;
 use vassal_config::plan::{Operation, Plan};
@@ -36,20 +35,14 @@ pub struct Launch<'a> {
     pub environment: Environment,
     /// Variables that only the app gets, not the hooks.
     pub own_environment: Environment,
-    /// The shells of its commands.
-    pub shells: &'a [Vec<u8>],
-    /// The sockets, and what the plan says of them.
+    /// The listening sockets.
     pub sockets: &'a [Open],
-    /// See `sockets`.
+    /// What it becomes, and how.
     pub plan: &'a Plan,
-    /// What it becomes.
-    pub payload: &'a Payload,
     /// The program in uwsgi's place (`emperor-wrapper`).
     pub wrapper: Option<&'a [u8]>,
     /// The file's name, for uWSGI's command line.
     pub file: Vec<u8>,
-    /// Whether it has a root directory of its own, for messages.
-    pub changes_root: bool,
     /// Descriptors that the app gets.
     pub kept: Vec<BorrowedFd<'a>>,
     /// A private proc of this PID namespace.
@@ -58,8 +51,6 @@ pub struct Launch<'a> {
     pub log: BorrowedFd<'a>,
     /// Where its own output goes, if not to the journal.
     pub output: Option<BorrowedFd<'a>>,
-    /// How long one hook may take; who supervises this process enforces it.
-    pub limit: Duration,
 }
 
 /// Runs commands and waits for them; the limit is kept by whoever supervises this process.
@@ -96,9 +87,9 @@ impl Launch<'_> {
         become_user(self.credentials, Keep::Setpcap)?;
         let mut session = Session {
             environment: self.environment,
-            shells: self.shells,
+            shells: &self.plan.shells,
             proc: self.proc,
-            limit: self.limit,
+            limit: self.plan.settings.hook_limit,
             output: None,
             pidfiles: Vec::new(),
         };
@@ -116,7 +107,7 @@ impl Launch<'_> {
         control.report(&Report::Ready)?;
         control.wait_for_go()?;
         let environment = [session.environment, self.own_environment].concat();
-        let (candidates, arguments) = match self.payload {
+        let (candidates, arguments) = match &self.plan.payload {
             Payload::Uwsgi { program, .. } => {
                 let program = program.as_deref().or(self.wrapper);
                 (
@@ -150,7 +141,7 @@ impl Launch<'_> {
             &candidates,
             &arguments,
             &c_environment(&environment)?,
-            self.changes_root,
+            self.plan.changes_root,
         ))
     }
 }
