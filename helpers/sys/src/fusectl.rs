@@ -2,15 +2,32 @@
 //! container: whoever writes here must know that the number is his (the caller checks mountinfo right before).
 
 use crate::error::{Step, SysError};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
-use nix::unistd::write;
+use nix::unistd::{read, write};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Opens the directory itself, so that it stays reachable after pivot_root; `None` where fusectl is not mounted.
 pub fn connections() -> Option<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     open("/sys/fs/fuse/connections", flags, Mode::empty()).ok()
+}
+
+/// How many requests of the connection `number` are not answered, whether its daemon has read them or not. Asks the
+/// kernel alone.
+///
+/// # Errors
+/// `ENOENT` when the connection is gone; `EIO` for a text that is no number.
+pub fn waiting(connections: impl AsFd, number: u32) -> Result<u32, SysError> {
+    let step = || format!("look at FUSE connection {number}");
+    let path = format!("{number}/waiting");
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    let file = openat(connections, path.as_str(), flags, Mode::empty()).step(step)?;
+    let mut text = [0; 16];
+    let length = read(&file, &mut text).step(step)?;
+    let text = std::str::from_utf8(&text[..length]).unwrap_or_default();
+    text.trim().parse().map_err(|_| SysError::new(step(), Errno::EIO))
 }
 
 /// Ends the connection `number` (the minor of the mount's st_dev): everyone who waits for its daemon is answered
@@ -29,4 +46,35 @@ pub fn abort(connections: impl AsFd, number: u32) -> Result<(), SysError> {
     )
     .step(step)?;
     write(&file, b"1").map(drop).step(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_read_and_must_be_a_number() {
+        let place = tempdir();
+        for (number, text) in [("58", "3\n"), ("59", "many\n")] {
+            std::fs::create_dir_all(place.join(number)).unwrap();
+            std::fs::write(place.join(number).join("waiting"), text).unwrap();
+        }
+        let connections = open(&place, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        assert_eq!(waiting(&connections, 58), Ok(3));
+        assert_eq!(
+            waiting(&connections, 59).map_err(|error| error.errno),
+            Err(Errno::EIO)
+        );
+        assert_eq!(
+            waiting(&connections, 60).map_err(|error| error.errno),
+            Err(Errno::ENOENT)
+        );
+        std::fs::remove_dir_all(place).unwrap();
+    }
+
+    fn tempdir() -> std::path::PathBuf {
+        let place = std::env::temp_dir().join(format!("vassal-fusectl-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        place
+    }
 }

@@ -2,6 +2,7 @@
 
 use nix::errno::Errno;
 use std::fmt;
+use std::time::Duration;
 use vassal_sys::mountinfo::{self, Mount};
 
 /// What is wrong with a mountpoint.
@@ -10,11 +11,20 @@ pub enum Verdict {
     /// Its filesystem answers with an error: nobody stands behind it any more.
     Dead(Errno),
     /// Its filesystem does not answer.
-    Hung,
+    Hung(Silence),
     /// Nothing is mounted there any more.
     Gone,
     /// Something else is mounted there.
     Replaced,
+}
+
+/// What a filesystem that hangs has left unanswered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// A probe.
+    Probe,
+    /// A request of one of the vassal's processes, for this long, while probes are answered.
+    Request(Duration),
 }
 
 impl Verdict {
@@ -22,7 +32,7 @@ impl Verdict {
     pub fn word(self) -> &'static str {
         match self {
             Verdict::Dead(_) => "dead",
-            Verdict::Hung => "hung",
+            Verdict::Hung(_) => "hung",
             Verdict::Gone => "gone",
             Verdict::Replaced => "replaced",
         }
@@ -32,7 +42,7 @@ impl Verdict {
     pub fn message_id(self) -> &'static str {
         match self {
             Verdict::Dead(_) => "363e9edddcee41299bd840537e5604ee",
-            Verdict::Hung => "7f072125abb84fd0bcddf950da97cc6f",
+            Verdict::Hung(_) => "7f072125abb84fd0bcddf950da97cc6f",
             Verdict::Gone => "f393e907e9d843ba860abed9cd69c3c3",
             Verdict::Replaced => "130b0ed25e5649878cdc00644f558fac",
         }
@@ -43,7 +53,14 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verdict::Dead(errno) => write!(f, "dead ({errno:?})"),
-            Verdict::Hung => f.write_str("hung (no answer within the deadline)"),
+            Verdict::Hung(Silence::Probe) => f.write_str("hung (no answer within the deadline)"),
+            Verdict::Hung(Silence::Request(time)) => {
+                let seconds = time.as_secs_f32();
+                write!(
+                    f,
+                    "hung (a request unanswered for {seconds} s while statfs is answered)"
+                )
+            }
             Verdict::Gone => f.write_str("gone (unmounted)"),
             Verdict::Replaced => f.write_str("replaced (another filesystem is mounted there)"),
         }
@@ -74,7 +91,7 @@ pub fn judge_answer(code: i32) -> Option<Verdict> {
 /// What the state of a probe that has had its time says: one that sleeps (`S`, or `D` once its request was read)
 /// waits for the filesystem; one that could not run (`R`, `T`: a busy machine, a stopped unit) is no evidence.
 pub fn judge_silence(state: Option<u8>) -> Option<Verdict> {
-    matches!(state, Some(b'S' | b'D')).then_some(Verdict::Hung)
+    matches!(state, Some(b'S' | b'D')).then_some(Verdict::Hung(Silence::Probe))
 }
 
 #[cfg(test)]
@@ -123,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_probe_that_could_not_run_is_no_evidence() {
-        assert_eq!(judge_silence(Some(b'S')), Some(Verdict::Hung));
-        assert_eq!(judge_silence(Some(b'D')), Some(Verdict::Hung));
+        assert_eq!(judge_silence(Some(b'S')), Some(Verdict::Hung(Silence::Probe)));
+        assert_eq!(judge_silence(Some(b'D')), Some(Verdict::Hung(Silence::Probe)));
         assert_eq!(judge_silence(Some(b'R')), None);
         assert_eq!(judge_silence(Some(b'T')), None);
         assert_eq!(judge_silence(None), None);
@@ -135,5 +152,15 @@ mod tests {
         assert_eq!(judge_answer(0), None);
         assert_eq!(judge_answer(107), Some(Verdict::Dead(Errno::ENOTCONN)));
         assert_eq!(Verdict::Dead(Errno::ENOTCONN).to_string(), "dead (ENOTCONN)");
+    }
+
+    #[test]
+    fn a_request_that_hangs_is_told_with_its_time() {
+        let verdict = Verdict::Hung(Silence::Request(Duration::from_millis(900)));
+        assert_eq!(verdict.word(), "hung");
+        assert_eq!(
+            verdict.to_string(),
+            "hung (a request unanswered for 0.9 s while statfs is answered)"
+        );
     }
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod emperor_protocol;
+mod evidence;
 mod judge;
 mod mountpoint;
 mod payload_notify;
@@ -10,7 +11,10 @@ mod probe;
 mod reaper;
 mod reload;
 mod report;
+mod sleeper;
 mod stop;
+mod threads;
+mod unanswered;
 mod vassal;
 
 use std::process::ExitCode;

@@ -68,18 +68,23 @@ impl Mountpoint {
         }
     }
 
-    /// Sends a probe when one is due, or judges the one that has had its time.
+    /// The process that is out to ask.
+    pub fn probe_pid(&self) -> Option<i32> {
+        self.probe.as_ref().map(|probe| probe.pid.as_raw())
+    }
+
+    /// Sends a probe when one is due, or judges the one that has had its time by `now`: the time at which the watchdog
+    /// woke up, as what it has slept unasked since then, stopped with all others, is seen by its next wait only.
     ///
     /// # Errors
     /// When no probe can be sent.
-    pub fn tick(&mut self, proc: &OwnedFd) -> Result<Option<Verdict>, SysError> {
-        let now = Instant::now();
+    pub fn tick(&mut self, proc: &OwnedFd, now: Instant) -> Result<Option<Verdict>, SysError> {
         match &mut self.probe {
-            None if now >= self.due => {
+            None if Instant::now() >= self.due => {
                 self.probe = Some(Probe::send(Question::Answers(&self.watched.mount))?);
                 Ok(None)
             }
-            Some(probe) if probe.age() >= self.rhythm.patience => {
+            Some(probe) if now.saturating_duration_since(probe.since) >= self.rhythm.patience => {
                 let verdict = judge_silence(probe.state(proc));
                 // No evidence: it gets the time again in which it could not run.
                 probe.since = now;

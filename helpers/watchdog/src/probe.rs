@@ -1,6 +1,8 @@
 //! Disposable processes: each asks one question that may block for ever, and its exit code is the answer. The
 //! watchdog itself never touches a filesystem that it watches (ARCHITECTURE D8).
 
+use crate::evidence::{self, Suspicion};
+use crate::unanswered::Scene;
 use nix::errno::Errno;
 use nix::sys::statfs::statfs;
 use nix::unistd::{Gid, Pid, Uid};
@@ -25,6 +27,8 @@ pub enum Question<'a> {
     Answers(&'a Mount),
     /// Whether a connection to this address is accepted.
     Accepts(&'a str),
+    /// Whether a watched filesystem leaves requests unanswered; the exit code is that of `evidence::find`.
+    Evidence(Scene<'a>, &'a Suspicion),
 }
 
 /// A process that is out to ask.
@@ -45,7 +49,11 @@ impl Probe {
         let since = Instant::now();
         match fork()? {
             Side::Parent(pid) => Ok(Self { pid, since }),
-            Side::Child => std::process::exit(ask(question).err().map_or(0, |errno| errno as i32)),
+            Side::Child => std::process::exit(match question {
+                Question::Evidence(scene, suspicion) => evidence::find(scene, suspicion),
+                Question::Answers(mount) => code(ask_owner(mount)),
+                Question::Accepts(address) => code(connect_to(address)),
+            }),
         }
     }
 
@@ -66,25 +74,26 @@ impl Probe {
     }
 }
 
-fn ask(question: Question<'_>) -> Result<(), Errno> {
+/// The exit code of an answer: 0, or its errno.
+fn code(answer: Result<(), Errno>) -> i32 {
+    answer.err().map_or(0, |errno| errno as i32)
+}
+
+fn ask_owner(mount: &Mount) -> Result<(), Errno> {
     signals::reset().map_err(|error| error.errno)?;
-    match question {
-        Question::Answers(mount) => {
-            let (uid, gid) = (Uid::from_raw(mount.owner.0), Gid::from_raw(mount.owner.1));
-            let owner = Credentials {
-                uid: Some(uid),
-                gid: Some(gid),
-                groups: Some(Vec::new()),
-                capabilities: None,
-            };
-            become_user(&owner, Keep::Nothing).map_err(|error| error.errno)?;
-            statfs(Path::new(OsStr::from_bytes(&mount.mountpoint))).map(drop)
-        }
-        Question::Accepts(address) => connect_to(address),
-    }
+    let (uid, gid) = (Uid::from_raw(mount.owner.0), Gid::from_raw(mount.owner.1));
+    let owner = Credentials {
+        uid: Some(uid),
+        gid: Some(gid),
+        groups: Some(Vec::new()),
+        capabilities: None,
+    };
+    become_user(&owner, Keep::Nothing).map_err(|error| error.errno)?;
+    statfs(Path::new(OsStr::from_bytes(&mount.mountpoint))).map(drop)
 }
 
 fn connect_to(address: &str) -> Result<(), Errno> {
+    signals::reset().map_err(|error| error.errno)?;
     let connected = match address.parse::<SocketAddr>() {
         Ok(address) => TcpStream::connect(address).map(drop),
         Err(_) => UnixStream::connect(address).map(drop),

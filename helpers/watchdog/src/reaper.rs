@@ -4,11 +4,13 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use std::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
+use vassal_sys::mounts;
+use vassal_sys::text::printable;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,30 +40,66 @@ impl fmt::Display for Ended {
     }
 }
 
+/// A child that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// Its number.
+    pub pid: Pid,
+    /// How it ended.
+    pub how: Ended,
+    /// The name of one that a signal has killed.
+    pub name: Option<String>,
+}
+
 /// Every child that has ended and was not yet reaped; and whether there are any left.
-pub fn reap() -> (Vec<(Pid, Ended)>, bool) {
+pub fn reap(proc: &OwnedFd) -> (Vec<Child>, bool) {
     let mut ended = Vec::new();
+    // Looked at first: a process has its name until it is reaped.
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => ended.push((pid, Ended::Exited(code))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => ended.push((pid, Ended::Killed(signal))),
+        let child = match waitid(Id::All, look) {
+            Ok(WaitStatus::Exited(pid, code)) => Child {
+                pid,
+                how: Ended::Exited(code),
+                name: None,
+            },
+            Ok(WaitStatus::Signaled(pid, signal, _)) => Child {
+                pid,
+                how: Ended::Killed(signal),
+                name: Some(process_name(proc, pid)),
+            },
             Ok(WaitStatus::StillAlive) => return (ended, true),
-            Ok(_) | Err(Errno::EINTR) => {}
+            Ok(_) | Err(Errno::EINTR) => continue,
             Err(_) => return (ended, false),
+        };
+        // It has ended, so this does not wait.
+        if waitpid(child.pid, None).is_ok() {
+            ended.push(child);
         }
+    }
+}
+
+/// The name of a process, as long as it was not reaped.
+fn process_name(proc: &OwnedFd, pid: Pid) -> String {
+    let file = mounts::open_below(proc, &format!("{pid}/comm"));
+    let name = file.ok().and_then(|file| std::io::read_to_string(file).ok());
+    match name {
+        Some(name) => printable(name.trim_end().as_bytes()),
+        None => format!("process {pid}"),
     }
 }
 
 /// Reaps until `is_over` says so, for at most `limit`; whether it did. `is_over` is asked about every child that ends,
 /// and once with none at the beginning and whenever a signal comes.
 pub fn reap_until(
+    proc: &OwnedFd,
     signals: &SignalFd,
     limit: Duration,
-    mut is_over: impl FnMut(&[(Pid, Ended)], bool) -> bool,
+    mut is_over: impl FnMut(&[Child], bool) -> bool,
 ) -> bool {
     let end = Instant::now() + limit;
     loop {
-        let (ended, any_left) = reap();
+        let (ended, any_left) = reap(proc);
         if is_over(&ended, any_left) {
             return true;
         }

@@ -86,7 +86,7 @@ impl Reporter {
         self.ended(&cause, ready_for.is_some_and(|time| time >= PROVEN));
         let errno = match verdict {
             Verdict::Dead(errno) => (errno as i32).to_string(),
-            Verdict::Hung | Verdict::Gone | Verdict::Replaced => String::new(),
+            Verdict::Hung(_) | Verdict::Gone | Verdict::Replaced => String::new(),
         };
         let fields = [
             ("VASSAL_MOUNTPOINT", path.as_str()),
@@ -99,7 +99,12 @@ impl Reporter {
             &fields[..]
         };
         self.event(Priority::Error, verdict.message_id(), &line, fields);
-        self.notify(&[NotifyState::Status(&cause), NotifyState::WatchdogTrigger]);
+        self.notify(&[NotifyState::Status(&cause)]);
+    }
+
+    /// Has systemd kill the unit, with `Result=watchdog`.
+    pub fn trigger(&self) {
+        self.notify(&[NotifyState::WatchdogTrigger]);
     }
 
     /// The app has ended by itself.

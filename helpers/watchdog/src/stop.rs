@@ -3,7 +3,7 @@
 //! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
 
 use crate::emperor_protocol::Uwsgi;
-use crate::reaper::{drain, reap, reap_until};
+use crate::reaper::{Child, Ended, drain, reap, reap_until};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, readlinkat};
 use nix::mount::{MntFlags, umount2};
@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::stat::{fstatat, major, minor};
 use nix::unistd::{Pid, execveat};
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -30,6 +31,13 @@ const KILL_LIMIT: Duration = Duration::from_secs(2);
 const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a daemon may write back after its filesystem was unmounted: a minute for the largest archives.
 const COMMIT_LIMIT: Duration = Duration::from_secs(60);
+/// How long the other filesystems of a vassal that has lost one may take to be unmounted and written back: together less
+/// than `WatchdogSec=`, as nobody keeps systemd's watchdog quiet meanwhile.
+const RESCUE_UNMOUNT_LIMIT: Duration = Duration::from_secs(2);
+/// See [`RESCUE_UNMOUNT_LIMIT`].
+const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(8);
+/// How long a daemon may take to answer what it is being asked when its vassal is lost.
+const RESCUE_ANSWER_LIMIT: Duration = Duration::from_millis(200);
 /// The device number of /dev/fuse (fuse(4)).
 const FUSE_DEVICE: (u64, u64) = (10, 229);
 
@@ -46,6 +54,8 @@ pub struct Ending<'a> {
     pub fusectl: Option<&'a OwnedFd>,
     /// The program and the record of the atexit hooks.
     pub atexit: Option<(&'a OwnedFd, &'a OwnedFd)>,
+    /// FUSE daemons that write back when their filesystems are unmounted.
+    pub committing: RefCell<Vec<Pid>>,
 }
 
 impl Ending<'_> {
@@ -84,35 +94,84 @@ impl Ending<'_> {
         }
     }
 
+    /// Ends the app at once: its vassal is lost, and it can only give wrong answers any more.
+    pub fn cut_app_off(&self) {
+        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
+    }
+
+    /// `lost` is lost, and systemd is about to kill everything: what was written to the vassal's other FUSE filesystems
+    /// is committed first, which their daemons do when they are unmounted.
+    pub fn rescue(&self, lost: &Mount) {
+        let is_other = |mount: &Mount| mount.mountpoint != b"/" && mount.device() != lost.device();
+        let others: Vec<_> = self.filesystems().into_iter().filter(is_other).collect();
+        if others.is_empty() {
+            return;
+        }
+        let daemons = self.fuse_daemons();
+        let writers = || self.processes().into_iter().filter(|pid| !daemons.contains(pid));
+        writers().for_each(|pid| send(pid, Signal::SIGKILL));
+        self.reap_until(KILL_LIMIT, |_, any_left| !any_left || writers().count() == 0);
+        let others: Vec<_> = others.into_iter().filter(|mount| self.is_idle(mount)).collect();
+        if !others.is_empty() {
+            self.unmount(&others, RESCUE_UNMOUNT_LIMIT);
+            let left = daemons.len().saturating_sub(others.len());
+            self.wait_for_commit(&daemons, left, RESCUE_COMMIT_LIMIT);
+        }
+    }
+
+    /// Whether the daemon of `mount` answers everything that it is asked, within a moment: one that does not hangs with
+    /// the filesystem that is lost, on which it stands or which stands on it, and is not going to commit.
+    fn is_idle(&self, mount: &Mount) -> bool {
+        let Some(fusectl) = self.fusectl else { return true };
+        let has_answered = || fusectl::waiting(fusectl, mount.minor).is_ok_and(|waiting| waiting == 0);
+        self.reap_until(RESCUE_ANSWER_LIMIT, |_, _| has_answered()) || has_answered()
+    }
+
     /// Everything after the app.
     pub fn finish(&self) {
         signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
         let daemons = self.fuse_daemons();
         self.end_others(&daemons);
         self.run_atexit();
-        self.unmount();
+        let filesystems = self.filesystems();
+        let is_below = |mount: &&Mount| mount.mountpoint != b"/";
+        let below: Vec<_> = filesystems.iter().filter(is_below).cloned().collect();
+        self.unmount(&below, UNMOUNT_LIMIT);
         // What is still mounted is `/`, which goes with its last process: its daemon is told to end, when all others
         // have, as SIGTERM would keep one that is committing from its work.
         let left = self.filesystems().len();
-        self.wait_for(&daemons, left);
+        self.wait_for_commit(&daemons, left, COMMIT_LIMIT);
         if left > 0 {
             daemons.iter().for_each(|pid| send(*pid, Signal::SIGTERM));
-            self.wait_for(&daemons, 0);
+            self.wait_for_commit(&daemons, 0, COMMIT_LIMIT);
         }
     }
 
     fn reaped(&self, pid: Pid, limit: Duration) -> bool {
-        reap_until(self.signals, limit, |ended, any_left| {
-            !any_left || ended.iter().any(|(ended, _)| *ended == pid)
+        self.reap_until(limit, |ended, any_left| {
+            !any_left || ended.iter().any(|child| child.pid == pid)
+        })
+    }
+
+    /// Reaps, and tells of a daemon that has not written back to its end.
+    fn reap_until(&self, limit: Duration, mut is_over: impl FnMut(&[Child], bool) -> bool) -> bool {
+        reap_until(self.proc, self.signals, limit, |ended, any_left| {
+            for Child { pid, how, name } in ended {
+                let is_daemon = self.committing.borrow().contains(pid);
+                if let (true, Some(name), true) = (is_daemon, name, is_bad(*how)) {
+                    warn(&format!("{name} {how} while it wrote back: writes may be lost"));
+                }
+            }
+            is_over(ended, any_left)
         })
     }
 
     /// The processes that serve a FUSE filesystem: they have /dev/fuse open.
     fn fuse_daemons(&self) -> Vec<Pid> {
-        self.processes()
-            .into_iter()
-            .filter(|pid| self.serves_fuse(*pid))
-            .collect()
+        let all = self.processes().into_iter();
+        let daemons: Vec<_> = all.filter(|pid| self.serves_fuse(*pid)).collect();
+        self.committing.replace(daemons.clone());
+        daemons
     }
 
     /// Everybody else in our PID namespace; without one, our children, among them every orphan of the vassal
@@ -155,9 +214,7 @@ impl Ending<'_> {
                 return;
             }
             others().for_each(|pid| send(pid, signal));
-            reap_until(self.signals, limit, |_, any_left| {
-                !any_left || others().count() == 0
-            });
+            self.reap_until(limit, |_, any_left| !any_left || others().count() == 0);
         }
     }
 
@@ -197,12 +254,7 @@ impl Ending<'_> {
         ours
     }
 
-    fn unmount(&self) {
-        let filesystems: Vec<_> = self
-            .filesystems()
-            .into_iter()
-            .filter(|mount| mount.mountpoint != b"/")
-            .collect();
+    fn unmount(&self, filesystems: &[Mount], limit: Duration) {
         if filesystems.is_empty() {
             return;
         }
@@ -214,7 +266,7 @@ impl Ending<'_> {
                 std::process::exit(0)
             }
             Ok(Side::Parent(pid)) => {
-                if !self.reaped(pid, UNMOUNT_LIMIT) {
+                if !self.reaped(pid, limit) {
                     self.abort_filesystems();
                     self.reaped(pid, KILL_LIMIT);
                 }
@@ -222,13 +274,13 @@ impl Ending<'_> {
         }
     }
 
-    /// Waits until at most `left` of the daemons are left.
-    fn wait_for(&self, daemons: &[Pid], left: usize) {
-        let is_gone = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
+    /// Waits until at most `left` of the daemons are left, which write back meanwhile.
+    fn wait_for_commit(&self, daemons: &[Pid], left: usize, limit: Duration) {
+        let is_there = |pid: &&Pid| kill(**pid, None) != Err(Errno::ESRCH);
         let is_over =
-            |_: &[_], any_left: bool| !any_left || daemons.iter().filter(|pid| !is_gone(pid)).count() <= left;
-        if !reap_until(self.signals, COMMIT_LIMIT, is_over) {
-            let limit = COMMIT_LIMIT.as_secs();
+            |_: &[Child], any_left: bool| !any_left || daemons.iter().filter(is_there).count() <= left;
+        if !self.reap_until(limit, is_over) {
+            let limit = limit.as_secs();
             warn(&format!(
                 "a FUSE daemon did not end within {limit} s after the unmount: writes may be lost"
             ));
@@ -245,7 +297,15 @@ impl Ending<'_> {
             }
         }
         drain(self.signals);
-        reap();
+        reap(self.proc);
+    }
+}
+
+/// SIGTERM is our own, and what libfuse ends with after it is not looked at.
+fn is_bad(how: Ended) -> bool {
+    match how {
+        Ended::Killed(signal) => signal != Signal::SIGTERM,
+        Ended::Exited(_) => false,
     }
 }
 

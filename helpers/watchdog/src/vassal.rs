@@ -5,16 +5,18 @@ use crate::judge::{Verdict, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint, Rhythm};
 use crate::payload_notify;
 use crate::probe::{Probe, Question};
-use crate::reaper::{Ended, drain, reap};
+use crate::reaper::{Child, Ended, drain, reap};
 use crate::reload::Reloads;
 use crate::report::Reporter;
 use crate::stop::Ending;
+use crate::unanswered::{Scene, Unanswered};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, chdir, read};
+use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -57,6 +59,9 @@ pub struct Vassal {
     payload_notify: Option<OwnedFd>,
     reloads: Option<Reloads>,
     mountpoints: Vec<Mountpoint>,
+    unanswered: Unanswered,
+    /// When the last wait was over.
+    awake: Instant,
     /// The app has said that it serves.
     accepting: bool,
     /// A process that tries to connect to the app, or when the next one is due.
@@ -134,6 +139,8 @@ impl Vassal {
                 .iter()
                 .map(|watched| Mountpoint::new(watched.clone(), rhythm))
                 .collect(),
+            unanswered: Unanswered::new(handoff.interval, handoff.deadline, handoff.watched.len()),
+            awake: Instant::now(),
             accepting: handoff.readiness == Readiness::Started,
             connecting: Err(now),
             stage: Stage::Starting,
@@ -199,10 +206,11 @@ impl Vassal {
     /// What is due by the clock, and what follows from what was heard.
     fn tick(&mut self) -> Result<Option<u8>, SysError> {
         for index in 0..self.mountpoints.len() {
-            if let Some(verdict) = self.mountpoints[index].tick(&self.proc)? {
+            if let Some(verdict) = self.mountpoints[index].tick(&self.proc, self.awake)? {
                 return self.lost(index, verdict).map(Some);
             }
         }
+        self.look_at_requests()?;
         let now = Instant::now();
         if let (Stage::Starting, Readiness::Connect(address), Err(due)) =
             (self.stage, &self.handoff.readiness, &self.connecting)
@@ -236,6 +244,25 @@ impl Vassal {
         Ok(None)
     }
 
+    fn look_at_requests(&mut self) -> Result<(), SysError> {
+        match &self.fusectl {
+            Some(fusectl) if self.watches_requests() => {
+                let scene = Scene {
+                    fusectl,
+                    proc: &self.proc,
+                    is_init: self.handoff.is_init,
+                    mountpoints: &self.mountpoints,
+                };
+                self.unanswered.tick(scene, self.awake)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn watches_requests(&self) -> bool {
+        self.fusectl.is_some() && self.mountpoints.iter().any(|each| each.watched.mount.is_fuse())
+    }
+
     fn keeps_alive(&self) -> bool {
         !self.handoff.keep_alive.is_zero() && matches!(self.stage, Stage::Serving { .. })
     }
@@ -253,8 +280,10 @@ impl Vassal {
             _ => None,
         };
         let keep_alive = self.keeps_alive().then_some(self.keep_alive_due);
+        let requests = self.watches_requests().then(|| self.unanswered.next());
         let mountpoints = self.mountpoints.iter().map(Mountpoint::next);
         mountpoints
+            .chain(requests)
             .chain(settling)
             .chain(connecting)
             .chain(keep_alive)
@@ -271,13 +300,8 @@ impl Vassal {
         });
         let uwsgi = self.uwsgi.as_ref().and_then(Uwsgi::socket);
         let requests = self.reloads.as_ref().map(Reloads::request);
-        let slots = [
-            uwsgi,
-            self.payload_notify.as_ref(),
-            self.log.as_ref(),
-            requests,
-        ]
-        .map(|fd| fd.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        let slots = [uwsgi, self.payload_notify.as_ref(), self.log.as_ref(), requests]
+            .map(|fd| fd.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         let mut polled = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             // A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it.
@@ -293,12 +317,7 @@ impl Vassal {
         let mut next = || happened.next().unwrap_or(false);
         let (signals, mounts) = (next(), next());
         let [uwsgi, notify, log, reload] = is_there.map(|is_there| is_there && next());
-        let stall = left.map_or(Duration::ZERO, |left| before.elapsed().saturating_sub(left));
-        if stall > STALL {
-            self.mountpoints
-                .iter_mut()
-                .for_each(|mountpoint| mountpoint.forgive(stall));
-        }
+        self.forgive_standstill(before, left);
         Ok(Events {
             signals,
             mounts,
@@ -309,12 +328,26 @@ impl Vassal {
         })
     }
 
+    /// The wait that began at `before`, for `left`, is over. Time in which this process neither waited as it was asked to
+    /// nor did what takes it milliseconds is no evidence against any filesystem: everything stood still.
+    fn forgive_standstill(&mut self, before: Instant, left: Option<Duration>) {
+        let worked = before - self.awake;
+        self.awake = Instant::now();
+        let slept = self.awake - before;
+        let overslept = left.map_or(Duration::ZERO, |left| slept.saturating_sub(left));
+        for stall in [worked, overslept].into_iter().filter(|time| *time > STALL) {
+            let mountpoints = self.mountpoints.iter_mut();
+            mountpoints.for_each(|mountpoint| mountpoint.forgive(stall));
+            self.unanswered.forgive(stall);
+        }
+    }
+
     /// Reaps, and finds out what each end means; a child of nobody's, or one that did not even end, may have been a
     /// FUSE daemon: every mountpoint is asked at once.
     fn children(&mut self) -> Result<Option<u8>, SysError> {
-        let (ended, _) = reap();
+        let (ended, _) = reap(&self.proc);
         let mut strangers = ended.is_empty();
-        for (pid, how) in ended {
+        for Child { pid, how, name } in ended {
             if pid.as_raw() == self.handoff.payload {
                 return Ok(Some(self.app_ended(how)));
             }
@@ -323,10 +356,22 @@ impl Vassal {
                 self.connecting = Err(Instant::now() + CONNECT_AGAIN);
                 continue;
             }
+            if self.unanswered.is_proof(pid) {
+                match self.unanswered.take_proof(how.code(), self.awake) {
+                    Some((index, verdict)) => return self.lost(index, verdict).map(Some),
+                    None => continue,
+                }
+            }
             match self.whose(pid, how) {
                 Some((index, Answer::Bad(verdict))) => return self.lost(index, verdict).map(Some),
                 Some((_, Answer::Good | Answer::NotMine)) => {}
-                None => strangers = true,
+                None => {
+                    strangers = true;
+                    // Perhaps a FUSE daemon that no mountpoint-check names.
+                    if let Some(name) = name {
+                        line(Priority::Warning, &format!("{name} (process {pid}) {how}"));
+                    }
+                }
             }
         }
         if strangers {
@@ -406,11 +451,14 @@ impl Vassal {
     /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit.
     fn lost(&mut self, index: usize, verdict: Verdict) -> Result<u8, SysError> {
         let ready_for = self.ready_for();
-        if verdict == Verdict::Hung {
+        if matches!(verdict, Verdict::Hung(_)) {
             self.release(index)?;
         }
+        self.ending().cut_app_off();
         self.reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
+        self.ending().rescue(&self.mountpoints[index].watched.mount);
+        self.reporter.trigger();
         let end = Instant::now() + TRIGGER_LIMIT;
         while Instant::now() < end {
             let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
@@ -420,7 +468,7 @@ impl Vassal {
                 Err(errno) => return Err(SysError::new("wait for the end", errno)),
             }
             drain(&self.signals);
-            reap();
+            reap(&self.proc);
         }
         Ok(exit::FAILED)
     }
@@ -484,6 +532,7 @@ impl Vassal {
             signals: &self.signals,
             fusectl: self.fusectl.as_ref(),
             atexit: self.atexit.as_ref().map(|(program, record)| (program, record)),
+            committing: RefCell::default(),
         }
     }
 

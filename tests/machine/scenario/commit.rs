@@ -152,3 +152,28 @@ fn what_the_app_wrote_is_in_the_archive_after_its_target_was_stopped() {
         assert_eq!(member(&machine, "proof"), "written by app001");
     }
 }
+
+#[test]
+fn what_was_written_beside_a_lost_mountpoint_is_committed() {
+    for suite in Suite::all() {
+        let machine = machine(suite);
+        fixtures::mountpoint(&machine, "/data", Owner::USER001);
+        fixtures::zip_app(&machine, "/var/www/data.zip", "data");
+        machine.must(&["chown", "-R", "user001", "/var/www"]);
+        let text = seed::ZIP_WATCHED.replace(
+            "endif =",
+            "exec-as-user = fuse-zip /var/www/data.zip /data\nendif =",
+        );
+        drop_in(&machine, "user001", &text);
+        machine.must(&["systemctl", "start", UNIT]);
+        machine.poll_http(9090, "/", LIMIT);
+        assert_eq!(get(&machine, 9090, "/write?/data/kept"), "wrote /data/kept\n");
+        let app = machine.must(&["pgrep", "--full", "fuse-zip .*/app$"]);
+        machine.must(&["kill", "-9", app.trim()]);
+        wait_restarted(&machine, UNIT, 9090, 1);
+        assert_eq!(machine.unit(UNIT, "NRestarts"), "1");
+        assert_eq!(get(&machine, 9090, "/read?/data/kept"), "written by app001\n");
+        let line = machine.wait_for_journal(UNIT, "/app dead", LIMIT);
+        assert!(line.contains("user001.ini:12"), "{line}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Every fault with every daemon and either owner: the right verdict, one restart, nothing left.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, SystemTime};
+
+use vassal_tests::{Machine, Suite};
+
+use crate::cell::{FAULTS, Fault, expected};
+use crate::inflict::inflict;
+use crate::scene::{self, Before, assert_clean_end, wait_restarted};
+use crate::tenant::{Below, Daemon, Mounter, Tenant};
+
+/// The deadline of these vassals; shorter than usual, as a third of the cells waits for it.
+const DEADLINE: Duration = Duration::from_millis(1500);
+/// What telling it, and a busy host, may add.
+const GRACE: Duration = Duration::from_secs(1);
+/// What a start may take beside that on a busy host; a vassal that is kept down by something is down for much longer.
+const START: Duration = Duration::from_secs(3);
+
+fn tenants(suite: Suite) -> Vec<Tenant> {
+    let [zip, union, ours, overlay] = Daemon::of(suite);
+    let below = [
+        (zip, Below::Directory),
+        (union, Below::Directory),
+        (ours, Below::Directory),
+        (zip, Below::Faultfs),
+        (union, Below::Faultfs),
+    ];
+    let both = |(daemon, below)| [(daemon, Mounter::Root, below), (daemon, Mounter::User, below)];
+    let kinds = below.into_iter().flat_map(both);
+    let kinds = kinds.chain([(overlay, Mounter::Root, Below::Directory)]);
+    let new = |(port, (daemon, mounter, below))| Tenant::new(daemon, mounter, below, port);
+    (9101..).zip(kinds).map(new).collect()
+}
+
+/// Makes a fault and demands what must come of it.
+fn meet(machine: &Machine, tenant: &Tenant, fault: Fault, word: &str) {
+    let before = Before::of(machine, tenant);
+    let begun = SystemTime::now();
+    let _waiting = inflict(machine, tenant, fault);
+    // A start by hand begins the count anew.
+    let restarts = match fault {
+        Fault::KillDuringStart => 1,
+        _ => before.restarts + 1,
+    };
+    wait_restarted(machine, tenant, restarts);
+    let served = begun.elapsed().unwrap_or_default();
+    let verdict = before.assert_over(machine, tenant, word);
+    let took = verdict.time.duration_since(begun).unwrap_or_default();
+    assert!(word != "hung" || took <= DEADLINE + GRACE, "told after {took:?}");
+    assert!(
+        served <= DEADLINE + GRACE + START,
+        "{fault:?}: serves after {served:?}"
+    );
+    println!(
+        "{:9} {:16} {fault:16?} {word:9} {took:?}, serves after {served:?}",
+        machine.suite(),
+        tenant.name
+    );
+}
+
+/// All faults of a tenant, one after the other; what went wrong.
+fn meet_all(machine: &Machine, tenant: &Tenant) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for fault in FAULTS {
+        let Ok(word) = expected(tenant, fault) else {
+            continue;
+        };
+        let met = catch_unwind(AssertUnwindSafe(|| meet(machine, tenant, fault, word)));
+        if let Err(reason) = met {
+            let text = reason.downcast_ref::<String>().cloned().unwrap_or_default();
+            wrong.push(format!("{} {} {fault:?}: {text}", machine.suite(), tenant.name));
+            // Not again: what it left would be taken for the next one's.
+            break;
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_fault_of_every_daemon_is_told_by_its_name_and_leaves_nothing() {
+    for suite in Suite::all() {
+        let tenants = tenants(suite);
+        let machine = scene::serving(suite, &tenants, "mountpoint-deadline = 1500ms\n");
+        let wrong: Vec<String> = std::thread::scope(|scope| {
+            let met = tenants
+                .iter()
+                .map(|tenant| scope.spawn(|| meet_all(&machine, tenant)));
+            let threads: Vec<_> = met.collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), machine.state());
+        assert_clean_end(&machine, &tenants);
+    }
+}
+
+#[test]
+fn the_matrix_has_no_cell_that_is_forgotten() {
+    for suite in Suite::EVERY {
+        let cells = |tenant: &Tenant| {
+            FAULTS
+                .iter()
+                .filter(|fault| expected(tenant, **fault).is_ok())
+                .count()
+        };
+        let counts: Vec<usize> = tenants(suite).iter().map(cells).collect();
+        // For root all but fusermount. zip and the union: the deadlock is that of the one on faultfs. An overlay: three.
+        assert_eq!(counts, [8, 9, 8, 9, 9, 10, 1, 1, 1, 1, 3], "{suite}");
+    }
+}

@@ -1,0 +1,57 @@
+//! A filesystem whose daemon is not the vassal's: a service of the host mounts it, the vassal sees and watches it.
+
+use vassal_tests::{Owner, Suite, fixtures};
+
+use crate::LIMIT;
+use crate::scene::{self, Before, ask, assert_reads, wait_restarted};
+use crate::tenant::{Below, Daemon, Mounter, Tenant};
+
+/// Mounts again, over the dead mount, whenever its connection was aborted: there is never a moment without a mountpoint.
+const SERVICE: &str = "[Service]\nExecStart=/usr/local/bin/faultfs --foreground --allow-other /mnt/faultroot\n\
+    Restart=always\nRestartSec=0\nStandardOutput=null\n";
+
+/// The tenant's file without the hooks that mount.
+fn without_mounting(tenant: &Tenant) -> String {
+    let text = tenant.text("mountpoint-deadline = 1500ms\n");
+    let others = text.lines().filter(|line| !line.starts_with("exec-as-root"));
+    others.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_daemon_outside_the_unit_that_hangs_is_cut_off_and_nobody_waits_for_it() {
+    for suite in Suite::all() {
+        let tenant = Tenant::new(Daemon::Faultfs, Mounter::Root, Below::Directory, 9101);
+        let machine = scene::machine(suite);
+        tenant.furnish(&machine);
+        fixtures::mountpoint(&machine, "/mnt/faultroot", Owner::ROOT);
+        machine.write("/etc/systemd/system/outside.service", SERVICE, 0o644, Owner::ROOT);
+        machine.write(
+            "/etc/uwsgi/vassals/faultroot.ini",
+            without_mounting(&tenant),
+            0o644,
+            Owner::ROOT,
+        );
+        machine.must_sh("systemctl daemon-reload && systemctl start outside");
+        machine.wait_for("mount", LIMIT, || {
+            let mounted = machine.run(&["mountpoint", "-q", "/mnt/faultroot"]);
+            if mounted.succeeded() { Ok(()) } else { Err("none") }
+        });
+        machine.must(&["systemctl", "start", &tenant.unit()]);
+        assert_reads(&machine, &tenant);
+        let before = Before::of(&machine, &tenant);
+        let waiting = ask(&machine, &tenant, "read", "hang");
+        // The first start after it may still find the dead mount.
+        machine.wait_for("restart", LIMIT, || match scene::unit(&machine, &tenant) {
+            seen if seen.restarts > 0 && seen.state == "active" => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        });
+        let restarts = scene::unit(&machine, &tenant).restarts;
+        wait_restarted(&machine, &tenant, restarts);
+        drop(waiting);
+        before.assert_processes_gone(&tenant);
+        let told = scene::verdicts(&machine, &tenant.name);
+        assert_eq!(told[0].word, "hung", "{told:?}");
+        // What a new instance sees until the service has mounted again.
+        assert!(told[1..].iter().all(|verdict| verdict.word != "hung"), "{told:?}");
+    }
+}
