@@ -1,0 +1,25 @@
+//! Continuity, on booted machines: what a client, and what a writer, notices of kills, restarts, stops and crashes.
+//!
+//! Start reading at [`client`], which asks and counts, and [`kills`], where that matters most.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs and does not get ends it, with the reason"
+)]
+
+mod addresses;
+mod client;
+mod commits;
+mod failing;
+mod kills;
+mod losses;
+mod restarts;
+mod scene;
+mod unix_files;
+mod unix_sockets;
+mod writer;
+
+use std::time::Duration;
+
+/// More than anything here takes on a busy host.
+const LIMIT: Duration = Duration::from_secs(30);
