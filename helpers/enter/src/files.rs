@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, read_link, symlink_metadata};
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -22,6 +22,8 @@ use vassal_sys::text::printable;
 const LINKS: usize = 40;
 /// The most that is read of one file of an envdir.
 const VARIABLE_LIMIT: u64 = 64 << 10;
+const NOT_FOLLOWED: &str =
+    "a symbolic link that is not root's, or in a directory others can write, is not followed as root";
 /// What nobody but the owner may have, for a directory to be trusted.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -72,9 +74,7 @@ pub fn open_for_writing(path: &[u8], flags: OFlag, mode: u32) -> Result<OwnedFd,
 
 fn told(step: String, error: &io::Error) -> SysError {
     let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-    let meaning =
-        "a symbolic link that is not root's, or in a directory others can write, is not followed as root";
-    SysError::new(step, errno).meaning((errno == Errno::ELOOP).then_some(meaning))
+    SysError::new(step, errno).meaning((errno == Errno::ELOOP).then_some(NOT_FOLLOWED))
 }
 
 /// `path` with the links to directories on its way replaced, as far as only root can have made them.
@@ -114,6 +114,17 @@ pub fn without_links(path: &Path) -> io::Result<PathBuf> {
     Ok(done)
 }
 
+/// Opens a directory that [`without_links`] has led to, as long as there is still no link on the way.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    openat2(AT_FDCWD, path, how).map_err(io::Error::from)
+}
+
 /// Whether every directory on the way to `path`, which is absolute, is root's, and nobody else may write there.
 pub fn is_roots_alone(path: &Path) -> bool {
     let mut directories = path.ancestors().skip(1);
@@ -136,22 +147,32 @@ fn names(path: &Path) -> VecDeque<OsString> {
 /// white space at the end; an empty file stands for a variable that is to be unset (measured).
 ///
 /// # Errors
-/// A directory or file that cannot be read, and a symbolic link: what it leads to is nobody's to tell an app.
+/// A directory or file that cannot be read; a symbolic link among the files, or one on the way that is not root's: what
+/// it leads to is nobody's to tell an app.
 pub fn read_envdir(path: &[u8]) -> Result<Vec<Change>, Failure> {
-    let directory = Path::new(OsStr::from_bytes(path));
-    let refuse = |path: &Path, error: io::Error| {
-        let shown = printable(path.as_os_str().as_bytes());
-        Failure::passing(format!("cannot read '{shown}': {error}"))
+    let refuse = |name: &[u8], error: io::Error| {
+        let shown = printable(&[path, name].concat());
+        let meaning = match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ELOOP) => NOT_FOLLOWED.to_owned(),
+            _ => error.to_string(),
+        };
+        Failure::passing(format!("cannot read '{shown}': {meaning}"))
     };
-    let entries = std::fs::read_dir(directory).map_err(|error| refuse(directory, error))?;
+    let opened = without_links(&Path::new(OsStr::from_bytes(path)).join("FILE"));
+    let opened = opened.and_then(|file| open_directory(file.parent().unwrap_or(&file)));
+    let directory = opened.map_err(|error| refuse(b"", error))?;
+    // Through the descriptor: the path may lead elsewhere by now.
+    let entries = std::fs::read_dir(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+    let entries = entries.map_err(|error| refuse(b"", error))?;
     let mut variables = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|error| refuse(directory, error))?;
+        let entry = entry.map_err(|error| refuse(b"", error))?;
         let name = entry.file_name().into_vec();
         if name.starts_with(b".") || name.contains(&b'=') {
             continue;
         }
-        let value = read_variable(&entry.path()).map_err(|error| refuse(&entry.path(), error))?;
+        let value =
+            read_variable(&entry.path()).map_err(|error| refuse(&[b"/", name.as_slice()].concat(), error))?;
         variables.extend(value.map(|value| (name, (!value.is_empty()).then(|| trimmed(&value)))));
     }
     variables.sort();

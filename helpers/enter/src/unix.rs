@@ -3,10 +3,10 @@
 //! as their path leads to them.
 
 use crate::failure::Failure;
-use crate::files::{is_roots_alone, without_links};
+use crate::files::{is_roots_alone, open_directory, without_links};
 use crate::sockets::Open;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open as open_file, openat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open as open_file};
 use nix::sys::socket::{Backlog, UnixAddr, bind, listen};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, lstat};
 use nix::unistd::{Gid, Uid, fchownat, geteuid, unlink};
@@ -74,10 +74,7 @@ fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
         path.parent().unwrap_or(&path),
         path.file_name().unwrap_or_default(),
     );
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    let directory = openat2(AT_FDCWD, directory, how).step(step)?;
+    let directory = open_directory(directory).step(step)?;
     let through = format!("/proc/self/fd/{}", directory.as_raw_fd());
     Ok((Path::new(&through).join(name), Some(directory)))
 }

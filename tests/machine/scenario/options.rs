@@ -57,6 +57,7 @@ fn a_link_of_a_tenants_leads_root_nowhere() {
         for line in [
             "logto = /srv/tenant/app.log\n",
             "pidfile = /srv/tenant/logs/precious\n",
+            "envdir = /srv/tenant/logs\n",
             "hook-as-root = write:/srv/tenant/app.log x\n",
         ] {
             drop_in(&machine, "user001", &format!("{}{line}", seed::ZIP));
