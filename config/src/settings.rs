@@ -27,9 +27,9 @@ pub struct Settings {
     pub stop_signal: i32,
     /// `reload-signal`: what makes `command` read its configuration again.
     pub reload_signal: Option<i32>,
-    /// `mountpoint-interval`: the time between two probes of a mountpoint.
-    pub interval: Duration,
-    /// `mountpoint-deadline`: how long a mountpoint may hang unnoticed.
+    /// `mountpoint-interval`: the time between two probes of a mountpoint; `None`: what its kind needs.
+    pub interval: Option<Duration>,
+    /// `mountpoint-deadline`: how long a filesystem may leave a request unanswered.
     pub deadline: Duration,
     /// `hook-timeout`: how long one hook may take.
     pub hook_limit: Duration,
@@ -46,9 +46,7 @@ impl Default for Settings {
             ready: Ready::Started,
             stop_signal: SIGTERM,
             reload_signal: None,
-            // One probe a second costs some 0.2 ms of processor time; two thirds of the deadline are left for the
-            // answer, which on a loaded machine takes milliseconds.
-            interval: Duration::from_secs(1),
+            interval: None,
             deadline: Duration::from_secs(3),
             // What uWSGI's own waits have (wait-for-fs-timeout, T2); it has no limit for commands (EXE-1).
             hook_limit: Duration::from_secs(60),
@@ -60,8 +58,8 @@ impl Default for Settings {
 }
 
 const SIGTERM: i32 = 15;
-/// Below this a probe can no longer be told from a busy machine.
-const SHORTEST_ANSWER: Duration = Duration::from_millis(100);
+/// Below this a hang can no longer be told from a busy machine.
+const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The settings that exist, for messages.
@@ -75,7 +73,6 @@ impl Settings {
     /// An unknown setting, or a value it does not take.
     pub fn from_entries(entries: &[Entry]) -> Result<Self, Diagnostic> {
         let mut settings = Self::default();
-        let mut watch_origin = None;
         for entry in entries {
             let value = entry.value.as_deref().unwrap_or_default();
             let key = String::from_utf8_lossy(&entry.key);
@@ -94,11 +91,8 @@ impl Settings {
                 b"ready" => settings.ready = Ready::Connect(address(value).map_err(refuse)?),
                 b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
                 b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
-                b"mountpoint-interval" => settings.interval = duration(value).map_err(refuse)?,
-                b"mountpoint-deadline" => {
-                    settings.deadline = duration(value).map_err(refuse)?;
-                    watch_origin = Some(entry.origin.clone());
-                }
+                b"mountpoint-interval" => settings.interval = Some(duration(value).map_err(refuse)?),
+                b"mountpoint-deadline" => settings.deadline = deadline(value).map_err(refuse)?,
                 b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
                 b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
                 b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
@@ -109,21 +103,14 @@ impl Settings {
                 }
             }
         }
-        settings.check(watch_origin)
+        Ok(settings)
     }
+}
 
-    /// A hang begins right after a probe, is met by the next one, and must be told by the deadline: so the interval
-    /// has to leave time for an answer.
-    fn check(mut self, origin: Option<Origin>) -> Result<Self, Diagnostic> {
-        let given = Self::default().interval;
-        if self.interval == given && self.deadline < given * 3 {
-            self.interval = self.deadline / 3;
-        }
-        if self.deadline < self.interval + SHORTEST_ANSWER {
-            let message = "mountpoint-deadline must be at least 0.1 s longer than mountpoint-interval";
-            return Err(Diagnostic::error(origin, message));
-        }
-        Ok(self)
+fn deadline(value: &[u8]) -> Result<Duration, String> {
+    match duration(value)? {
+        time if time < SHORTEST_DEADLINE => Err("at least 0.1 s: a busy machine needs that".into()),
+        time => Ok(time),
     }
 }
 
@@ -213,7 +200,7 @@ mod tests {
         ]);
         let settings = settings.unwrap();
         assert_eq!(settings.deadline, Duration::from_millis(1500));
-        assert_eq!(settings.interval, Duration::from_millis(500));
+        assert_eq!(settings.interval, None);
         assert_eq!(settings.stop_limit, Duration::from_secs(120));
         assert_eq!(settings.hook_limit, Duration::from_millis(2500));
     }
@@ -227,7 +214,7 @@ mod tests {
             ("stop-signal", "WHO", "is no signal"),
             ("ready", "localhost", "is no address"),
             ("command", "", "no command given"),
-            ("mountpoint-interval", "5", "longer than mountpoint-interval"),
+            ("mountpoint-deadline", "50ms", "at least 0.1 s"),
         ];
         for (key, value, message) in CASES {
             let error = parse(&[(key, value)]).unwrap_err().to_string();

@@ -137,9 +137,9 @@ pub struct Given {
 pub struct Watched {
     /// The path.
     pub path: String,
-    /// Seconds between two probes.
-    pub interval: f64,
-    /// Seconds in which a hang is noticed.
+    /// Seconds between two probes, where the file says it.
+    pub interval: Option<f64>,
+    /// Seconds for which a request may go unanswered.
     pub deadline: f64,
     /// Where.
     pub from: Option<From>,
@@ -258,7 +258,7 @@ fn app(plan: &Plan, target: &Target) -> App {
 fn watched(plan: &Plan, location: &Location) -> Vec<Watched> {
     let watched = plan.watch.iter().map(|watch| Watched {
         path: printable(&watch.path),
-        interval: plan.settings.interval.as_secs_f64(),
+        interval: plan.settings.interval.map(|time| time.as_secs_f64()),
         deadline: plan.settings.deadline.as_secs_f64(),
         from: from(&watch.origin, location),
     });

@@ -45,9 +45,13 @@ fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
     sections.push(("app".into(), vec![start]));
     sections.push(("as-user-atexit".into(), steps(&shown.atexit)));
     let watch = shown.watch.iter().map(|each| {
+        let rhythm = match each.interval {
+            Some(seconds) => format!("probed every {seconds} s; "),
+            None => String::new(),
+        };
         let detail = format!(
-            "every {} s, a hang is noticed in {} s",
-            each.interval, each.deadline
+            "{rhythm}hung when a request is unanswered for {} s",
+            each.deadline
         );
         row(each.from.as_ref(), &each.path, &detail)
     });

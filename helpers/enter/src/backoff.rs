@@ -9,6 +9,7 @@ use sd_notify::NotifyState;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use vassal_sys::error::Step;
+use vassal_sys::memo::Memo;
 use vassal_sys::signals;
 
 /// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
@@ -62,7 +63,7 @@ pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
         }
     };
     if turn == Turn::Stopped {
-        start.memo.update(|memo| memo.attempts = 0)?;
+        start.memo.update(Memo::stopped)?;
     }
     signals::reset()?;
     Ok(turn)

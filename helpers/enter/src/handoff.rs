@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use vassal_config::action::Action;
+use vassal_config::lasting;
 use vassal_config::payload::Payload;
 use vassal_config::phase::Phase;
 use vassal_sys::control::{Control, endless_pipe};
@@ -43,6 +44,7 @@ pub fn become_watchdog(
 ) -> Result<Infallible, Failure> {
     let start = prepared.start;
     let settings = &prepared.plan.settings;
+    start.notifier.wait_for_turn()?;
     let survivor = log.into_survivor();
     let atexit = started.record.as_ref().map(Record::store).transpose()?;
     let enter = atexit.as_ref().map(|_| prepared.programs.enter.as_fd());
@@ -73,7 +75,7 @@ pub fn become_watchdog(
         reload_signal: settings.reload_signal.unwrap_or(0),
         stop_limit: settings.stop_limit,
         atexit_limit: settings.atexit_limit,
-        interval: settings.interval,
+        interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline,
         keep_alive: start.keep_alive,
         fds: Descriptors {
@@ -111,7 +113,7 @@ fn control(prepared: &Prepared<'_>, pushed: Option<&OwnedFd>, pipes: [&OwnedFd; 
         }
         _ => None,
     });
-    let lasting = prepared.lasting.iter();
+    let lasting = lasting::parts(prepared.vassal).into_iter();
     Control {
         request,
         answer,
@@ -119,9 +121,7 @@ fn control(prepared: &Prepared<'_>, pushed: Option<&OwnedFd>, pipes: [&OwnedFd; 
         sockets: sockets
             .map(|(listener, open)| (listener.address.to_string(), open.fd.as_raw_fd()))
             .collect(),
-        lasting: lasting
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
+        lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
         environment: variables.collect(),
     }
 }

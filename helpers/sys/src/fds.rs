@@ -90,3 +90,40 @@ pub fn place_at(fd: impl AsFd, number: RawFd) -> Result<(), SysError> {
         .map(drop)
         .step(|| format!("place a descriptor at {number}"))
 }
+
+/// A copy of the descriptor `number` of another process, of which `process` is a pidfd: the same open file, which lives on
+/// when that process dies (pidfd_getfd(2)). It is close-on-exec by itself.
+///
+/// # Errors
+/// `EBADF` when the number is not open there, `ESRCH` when the process is gone, `EPERM` for who may not trace it.
+pub fn copy_of(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysError> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: pidfd_getfd takes three integers and returns a new descriptor, which nothing else owns yet. nix has none.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
+    let fd = Errno::result(result).step(|| format!("copy descriptor {number} of another process"))?;
+    // SAFETY: as above, `fd` is fresh and ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_copy_of_another_processs_descriptor_is_the_same_open_file() {
+        let own = crate::clone::pidfd(nix::unistd::Pid::this()).unwrap();
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+        let (mut reader, mut writer) = (File::from(reader), File::from(writer));
+        let copy = copy_of(own.as_fd(), writer.as_raw_fd()).unwrap();
+        writer.write_all(b"a").unwrap();
+        File::from(copy).write_all(b"b").unwrap();
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "ab");
+        assert_eq!(copy_of(own.as_fd(), 9999).unwrap_err().errno, Errno::EBADF);
+    }
+}

@@ -15,7 +15,7 @@ pub fn connections() -> Option<OwnedFd> {
 }
 
 /// How many requests of the connection `number` are not answered, whether its daemon has read them or not. Asks the
-/// kernel alone.
+/// kernel alone. Opened anew each time: what is open cannot be read twice.
 ///
 /// # Errors
 /// `ENOENT` when the connection is gone; `EIO` for a text that is no number.

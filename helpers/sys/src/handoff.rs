@@ -101,9 +101,9 @@ pub struct Handoff {
     pub stop_limit: Duration,
     /// How long the atexit hooks may take, all together.
     pub atexit_limit: Duration,
-    /// The time between two probes of a mountpoint.
+    /// The time between two probes of a mountpoint; zero: what its kind needs.
     pub interval: Duration,
-    /// How long a mountpoint may hang unnoticed.
+    /// How long a filesystem may leave a request unanswered.
     pub deadline: Duration,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,
@@ -264,8 +264,10 @@ fn write_watched(writer: &mut Writer, watched: &Watched) {
         mountpoint,
         fstype,
         owner,
+        writable,
     } = &watched.mount;
-    for word in [*id, *parent, *major, *minor, owner.0, owner.1] {
+    let writable = u32::from(*writable);
+    for word in [*id, *parent, *major, *minor, owner.0, owner.1, writable] {
         writer.number(word as i32);
     }
     writer
@@ -276,7 +278,8 @@ fn write_watched(writer: &mut Writer, watched: &Watched) {
 
 fn read_watched(reader: &mut Reader) -> Option<Watched> {
     let mut word = || reader.number().map(|word| word as u32);
-    let (id, parent, major, minor, uid, gid) = (word()?, word()?, word()?, word()?, word()?, word()?);
+    let (id, parent, major, minor) = (word()?, word()?, word()?, word()?);
+    let (uid, gid, writable) = (word()?, word()?, word()?);
     let (mountpoint, fstype) = (reader.bytes()?, reader.bytes()?);
     let mount = Mount {
         id,
@@ -286,6 +289,7 @@ fn read_watched(reader: &mut Reader) -> Option<Watched> {
         mountpoint,
         fstype,
         owner: (uid, gid),
+        writable: writable != 0,
     };
     Some(Watched {
         mount,
@@ -423,6 +427,7 @@ mod tests {
             mountpoint: b"/app".to_vec(),
             fstype: b"fuse.fuse-zip".to_vec(),
             owner: (20001, 20002),
+            writable: true,
         };
         let handoff = Handoff {
             vassal: "user001".into(),

@@ -22,6 +22,8 @@ pub struct Mount {
     pub fstype: Vec<u8>,
     /// The owner, where the filesystem has one: `user_id=` and `group_id=` of FUSE's options, else root.
     pub owner: (u32, u32),
+    /// Whether files can be written there.
+    pub writable: bool,
 }
 
 impl Mount {
@@ -33,6 +35,12 @@ impl Mount {
     /// Whether a FUSE daemon answers for it (`fuse`, `fuse.NAME`, `fuseblk`).
     pub fn is_fuse(&self) -> bool {
         self.fstype == b"fuse" || self.fstype.starts_with(b"fuse.") || self.fstype.starts_with(b"fuseblk")
+    }
+
+    /// Whether what was written there may be in the memory of a daemon only, which saves it when it is unmounted, as
+    /// fuse-zip does.
+    pub fn may_hold_unsaved(&self) -> bool {
+        self.writable && self.is_fuse()
     }
 }
 
@@ -73,6 +81,7 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     let (major, minor) = (number(device.next()?)?, number(device.next()?)?);
     let _root = fields.next()?;
     let mountpoint = unescape(fields.next()?);
+    let own_options = fields.next()?;
     let mut rest = fields.skip_while(|field| *field != b"-");
     rest.next()?;
     let fstype = unescape(rest.next()?);
@@ -90,7 +99,13 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         mountpoint,
         fstype,
         owner,
+        writable: !is_read_only(own_options) && !is_read_only(options),
     })
+}
+
+/// Each mount may be read-only, and its filesystem.
+fn is_read_only(options: &[u8]) -> bool {
+    options.split(|byte| *byte == b',').any(|option| option == b"ro")
 }
 
 fn number(text: &[u8]) -> Option<u32> {
@@ -141,6 +156,8 @@ mod tests {
         assert_eq!((mounts[1].major, mounts[1].minor), (0, 51));
         assert!(mounts[1].is_fuse() && !mounts[0].is_fuse());
         assert_eq!(mounts[2].mountpoint, b"/my app");
+        let writable: Vec<_> = mounts.iter().map(|mount| mount.writable).collect();
+        assert_eq!(writable, [true, false, true, true]);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!
 //! Which connection a thread waits for is told by the file it reads or writes. A call with a path, or a page fault,
 //! names none: then the one connection that has requests waiting is the one, whoever watches it; are there several, a
-//! busy healthy one may be among them, and nobody is convicted. Wrong is worse than late: statfs still guards all.
+//! busy healthy one may be among them, and only one that has not answered statfs either is convicted. Wrong is worse than
+//! late.
 
 use crate::sleeper::{Call, Switches, Wait, call};
 use crate::threads::Thread;
@@ -22,48 +23,83 @@ pub struct Suspicion {
     pub busy: Vec<bool>,
 }
 
-/// The exit code of a process that found the mountpoint `index` hung; `None` for one it cannot tell.
-fn exit_code(index: usize) -> Option<i32> {
-    i32::try_from(index + 1).ok().filter(|code| *code < 255)
+/// What was found, which a process tells by its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// Nobody waits for what has to be answered at once.
+    Nothing,
+    /// Somebody waits for the mountpoint of this place in the list.
+    Mountpoint(usize),
+    /// Somebody waits, and nothing says for which of several filesystems, or it is one that is not watched.
+    Unnamed,
 }
 
-/// Which mountpoint an exit code accuses.
-pub fn judge_evidence(code: i32) -> Option<usize> {
-    usize::try_from(code).ok()?.checked_sub(1)
+impl Finding {
+    const UNNAMED: i32 = 255;
+
+    fn code(self) -> i32 {
+        match self {
+            Finding::Nothing => 0,
+            Finding::Mountpoint(index) => i32::try_from(index + 1)
+                .unwrap_or(Self::UNNAMED)
+                .min(Self::UNNAMED),
+            Finding::Unnamed => Self::UNNAMED,
+        }
+    }
+
+    /// What the process found that ended with `code`; `None`: it was killed.
+    pub fn of(code: Option<i32>) -> Self {
+        match code {
+            Some(Self::UNNAMED) => Finding::Unnamed,
+            Some(code) => {
+                let index = usize::try_from(code).ok().and_then(|code| code.checked_sub(1));
+                index.map_or(Finding::Nothing, Finding::Mountpoint)
+            }
+            None => Finding::Nothing,
+        }
+    }
 }
 
-/// The exit code that tells what was found: 0 for nothing.
+/// Looks; the exit code that tells what was found.
 pub fn find(scene: Scene<'_>, suspicion: &Suspicion) -> i32 {
     let open = mounts::open_below(scene.proc, "self/mountinfo").ok();
     let mounts = open
         .and_then(|file| mountinfo::read(file).ok())
         .unwrap_or_default();
     let waiting = waiting_devices(scene.fusectl, &mounts);
-    let guilty = suspicion.threads.iter().find_map(|(thread, switches)| {
+    let look = |(thread, switches): &(Thread, Switches)| {
         let (wait, _) = thread.asleep(scene.proc)?;
         let device = match call(&thread.read(scene.proc, "syscall"))? {
-            Call::Patient => None,
+            Call::Patient => return None,
             Call::File(fd) => match device_of(scene.proc, *thread, fd, &mounts) {
                 Some(asked) if asked.is_fuse() => Some(asked.device()),
                 // An overlay, perhaps, that has a FUSE filesystem below.
-                Some(_) | None => only(&waiting, wait),
+                Some(_) | None => only(&waiting, wait)?,
             },
-            Call::Other => only(&waiting, wait),
+            Call::Other => only(&waiting, wait)?,
         };
         // What was read is true only if it has not run since then.
         let still = thread.asleep(scene.proc)? == (wait, *switches);
-        let index = position(scene, device.filter(|_| still)?)?;
-        suspicion.busy.get(index).filter(|busy| **busy)?;
-        exit_code(index)
-    });
-    guilty.unwrap_or(0)
+        let index = device.and_then(|device| position(scene, device));
+        let index = index.filter(|index| suspicion.busy.get(*index) == Some(&true));
+        still.then(|| index.map_or(Finding::Unnamed, Finding::Mountpoint))
+    };
+    let found: Vec<_> = suspicion.threads.iter().filter_map(look).collect();
+    let named = found.iter().find(|finding| **finding != Finding::Unnamed);
+    named
+        .or(found.first())
+        .copied()
+        .unwrap_or(Finding::Nothing)
+        .code()
 }
 
-/// The one device that can be meant when nothing names it. A page may be that of any filesystem.
-fn only(waiting: &[(u32, u32)], wait: Wait) -> Option<(u32, u32)> {
+/// Which device can be meant when nothing names it: `None` when it may be any filesystem's, as a page is; of several FUSE
+/// filesystems with requests, none for certain.
+fn only(waiting: &[(u32, u32)], wait: Wait) -> Option<Option<(u32, u32)>> {
     match (waiting, wait) {
-        ([device], Wait::Request) => Some(*device),
-        (_, Wait::Request | Wait::Page) => None,
+        (_, Wait::Page) | ([], Wait::Request) => None,
+        ([device], Wait::Request) => Some(Some(*device)),
+        (_, Wait::Request) => Some(None),
     }
 }
 
@@ -96,18 +132,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exit_code_names_a_mountpoint() {
-        assert_eq!(judge_evidence(0), None);
-        assert_eq!(exit_code(0).and_then(judge_evidence), Some(0));
-        assert_eq!(exit_code(6).and_then(judge_evidence), Some(6));
-        assert_eq!(exit_code(254), None);
+    fn an_exit_code_tells_what_was_found() {
+        for finding in [
+            Finding::Nothing,
+            Finding::Mountpoint(0),
+            Finding::Mountpoint(6),
+            Finding::Unnamed,
+        ] {
+            assert_eq!(Finding::of(Some(finding.code())), finding);
+        }
+        assert_eq!(
+            Finding::of(Some(Finding::Mountpoint(254).code())),
+            Finding::Unnamed
+        );
+        assert_eq!(Finding::of(None), Finding::Nothing);
     }
 
     #[test]
-    fn of_several_none_is_meant() {
-        assert_eq!(only(&[(0, 51)], Wait::Request), Some((0, 51)));
+    fn of_several_none_is_meant_for_certain() {
+        assert_eq!(only(&[(0, 51)], Wait::Request), Some(Some((0, 51))));
+        assert_eq!(only(&[(0, 51), (0, 52)], Wait::Request), Some(None));
         assert_eq!(only(&[(0, 51)], Wait::Page), None);
-        assert_eq!(only(&[(0, 51), (0, 52)], Wait::Request), None);
         assert_eq!(only(&[], Wait::Request), None);
     }
 }

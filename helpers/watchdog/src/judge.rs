@@ -107,6 +107,7 @@ mod tests {
             mountpoint: b"/app".to_vec(),
             fstype: fstype.into(),
             owner: (20001, 20001),
+            writable: true,
         }
     }
 

@@ -2,16 +2,21 @@
 //! to systemd how things are, and ends everything in order.
 #![forbid(unsafe_code)]
 
+mod connections;
 mod emperor_protocol;
 mod evidence;
 mod judge;
 mod mountpoint;
 mod payload_notify;
 mod probe;
+mod processes;
 mod reaper;
 mod reload;
 mod report;
+mod rhythm;
 mod sleeper;
+mod slept;
+mod standstill;
 mod stop;
 mod threads;
 mod unanswered;

@@ -2,28 +2,20 @@
 
 use crate::judge::{Verdict, judge_answer, judge_silence};
 use crate::probe::{Probe, Question};
+use crate::rhythm::Rhythm;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::handoff::Watched;
 use vassal_sys::text::printable;
 
-/// The rhythm of the probes.
-#[derive(Debug, Clone, Copy)]
-pub struct Rhythm {
-    /// The time between two probes.
-    pub interval: Duration,
-    /// How long a probe may stay without an answer: what the deadline leaves, so that a hang that begins right after
-    /// an answer is still told by the deadline.
-    pub patience: Duration,
-}
-
 /// A mountpoint and its probes.
 #[derive(Debug)]
 pub struct Mountpoint {
     /// What is expected there.
     pub watched: Watched,
-    rhythm: Rhythm,
+    /// How often it is asked.
+    pub rhythm: Rhythm,
     probe: Option<Probe>,
     answered: Option<(Instant, Duration)>,
     due: Instant,
@@ -58,6 +50,25 @@ impl Mountpoint {
     pub fn ask_now(&mut self) {
         self.due = Instant::now();
         self.is_doubted = self.probe.is_some();
+    }
+
+    /// Has it asked unless it has answered lately, which is after `then`, or is being asked.
+    pub fn ask_if_silent_since(&mut self, then: Instant) {
+        let has_answered = self.answered.is_some_and(|(when, _)| when > then);
+        if self.probe.is_none() && !has_answered {
+            self.due = Instant::now();
+        }
+    }
+
+    /// Whether somebody who is out to ask has waited for `time` and still does.
+    pub fn is_silent_for(&self, time: Duration, proc: &OwnedFd) -> bool {
+        let waits = |probe: &Probe| probe.age() >= time && judge_silence(probe.state(proc)).is_some();
+        self.probe.as_ref().is_some_and(waits)
+    }
+
+    /// Whether it is being asked, or is to be now.
+    pub fn is_asked(&self) -> bool {
+        self.probe.is_some() || self.due <= Instant::now()
     }
 
     /// When it wants to be looked at again.
@@ -162,6 +173,7 @@ mod tests {
             mountpoint: b"/app".to_vec(),
             fstype: b"fuse.x".to_vec(),
             owner: (0, 0),
+            writable: true,
         };
         let watched = Watched {
             mount,

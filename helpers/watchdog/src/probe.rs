@@ -4,18 +4,15 @@
 use crate::evidence::{self, Suspicion};
 use crate::unanswered::Scene;
 use nix::errno::Errno;
-use nix::sys::statfs::statfs;
-use nix::unistd::{Gid, Pid, Uid};
-use std::ffi::OsStr;
+use nix::unistd::Pid;
+use std::ffi::CString;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
+use vassal_sys::ask::statfs_as;
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::creds::{Credentials, Keep, become_user};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::{SysError, mounts, signals};
 
@@ -47,14 +44,16 @@ impl Probe {
     /// `EAGAIN` at a limit of processes.
     pub fn send(question: Question<'_>) -> Result<Self, SysError> {
         let since = Instant::now();
-        match fork()? {
-            Side::Parent(pid) => Ok(Self { pid, since }),
-            Side::Child => std::process::exit(match question {
-                Question::Evidence(scene, suspicion) => evidence::find(scene, suspicion),
-                Question::Answers(mount) => code(ask_owner(mount)),
-                Question::Accepts(address) => code(connect_to(address)),
-            }),
-        }
+        let pid = match question {
+            Question::Answers(mount) => {
+                // What mountinfo names has no zero byte in it.
+                let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
+                statfs_as(mount.owner, &path)?
+            }
+            Question::Accepts(address) => ask_in_child(|| code(connect_to(address)))?,
+            Question::Evidence(scene, suspicion) => ask_in_child(|| evidence::find(scene, suspicion))?,
+        };
+        Ok(Self { pid, since })
     }
 
     /// How long it has been out.
@@ -74,22 +73,16 @@ impl Probe {
     }
 }
 
+fn ask_in_child(question: impl FnOnce() -> i32) -> Result<Pid, SysError> {
+    match fork()? {
+        Side::Parent(pid) => Ok(pid),
+        Side::Child => std::process::exit(question()),
+    }
+}
+
 /// The exit code of an answer: 0, or its errno.
 fn code(answer: Result<(), Errno>) -> i32 {
     answer.err().map_or(0, |errno| errno as i32)
-}
-
-fn ask_owner(mount: &Mount) -> Result<(), Errno> {
-    signals::reset().map_err(|error| error.errno)?;
-    let (uid, gid) = (Uid::from_raw(mount.owner.0), Gid::from_raw(mount.owner.1));
-    let owner = Credentials {
-        uid: Some(uid),
-        gid: Some(gid),
-        groups: Some(Vec::new()),
-        capabilities: None,
-    };
-    become_user(&owner, Keep::Nothing).map_err(|error| error.errno)?;
-    statfs(Path::new(OsStr::from_bytes(&mount.mountpoint))).map(drop)
 }
 
 fn connect_to(address: &str) -> Result<(), Errno> {

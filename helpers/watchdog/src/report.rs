@@ -5,7 +5,7 @@ use crate::mountpoint::Mountpoint;
 use sd_notify::NotifyState;
 use std::time::Duration;
 use vassal_sys::journal::{Event, Journal, Priority, line};
-use vassal_sys::memo::{SETTLED, Store};
+use vassal_sys::memo::{Memo, SETTLED, Store};
 use vassal_sys::notify::Notifier;
 use vassal_sys::text::shortened;
 
@@ -16,7 +16,7 @@ const APP_ENDED: &str = "e9cbe4dd51554c349c33af94ff46dad2";
 /// The most that is put into one status line.
 const STATUS_LIMIT: usize = 1000;
 /// A vassal whose mountpoint fails this long after it was ready has not failed to start: that was the daemon's fault
-/// and not the configuration's, and the next start comes at once.
+/// and not the configuration's, and the next start comes at once, unless that has been so again and again.
 const PROVEN: Duration = Duration::from_secs(1);
 
 /// The three listeners.
@@ -32,6 +32,14 @@ pub struct Reporter {
     pub journal: Journal,
     /// The restart record.
     pub memo: Option<Store>,
+}
+
+/// What is lost with a mountpoint.
+fn loss(mountpoint: &Mountpoint) -> &'static str {
+    match mountpoint.watched.mount.may_hold_unsaved() {
+        true => "; what was written there and not saved is lost",
+        false => "",
+    }
 }
 
 impl Reporter {
@@ -78,12 +86,35 @@ impl Reporter {
         self.remember(|memo| memo.attempts = 0);
     }
 
+    /// systemd has stopped the vassal, and everything is saved.
+    pub fn stopped(&self) {
+        self.remember(Memo::stopped);
+    }
+
+    /// The filesystems on `mountpoints`, one a line, may hold what is not saved yet: the next start tells that it is lost,
+    /// if it finds this still so.
+    pub fn unsaved(&self, mountpoints: &str) {
+        if self.known_unsaved() != mountpoints {
+            self.remember(|memo| memo.unsaved = mountpoints.to_owned());
+        }
+    }
+
+    /// What [`Reporter::unsaved`] was last told.
+    pub fn known_unsaved(&self) -> String {
+        self.memo.as_ref().map(Store::read).unwrap_or_default().unsaved
+    }
+
     /// A mountpoint is lost: tells everybody, and has systemd kill and restart the unit.
     pub fn verdict(&self, mountpoint: &Mountpoint, verdict: Verdict, ready_for: Option<Duration>) {
         let path = mountpoint.shown_path();
         let cause = format!("{path} {verdict}");
-        let line = format!("{}: mountpoint-check: {cause}", mountpoint.watched.origin);
-        self.ended(&cause, ready_for.is_some_and(|time| time >= PROVEN));
+        let loss = match verdict {
+            // Its daemon saves now.
+            Verdict::Gone => "",
+            Verdict::Dead(_) | Verdict::Hung(_) | Verdict::Replaced => loss(mountpoint),
+        };
+        let line = format!("{}: mountpoint-check: {cause}{loss}", mountpoint.watched.origin);
+        self.ended(&cause, ready_for, PROVEN);
         let errno = match verdict {
             Verdict::Dead(errno) => (errno as i32).to_string(),
             Verdict::Hung(_) | Verdict::Gone | Verdict::Replaced => String::new(),
@@ -109,7 +140,7 @@ impl Reporter {
 
     /// The app has ended by itself.
     pub fn app_ended(&self, message: &str, ready_for: Option<Duration>) {
-        self.ended(message, ready_for.is_some_and(|time| time >= SETTLED));
+        self.ended(message, ready_for, SETTLED);
         self.event(
             Priority::Error,
             APP_ENDED,
@@ -119,14 +150,8 @@ impl Reporter {
         self.status_is(message);
     }
 
-    fn ended(&self, cause: &str, was_running: bool) {
-        self.remember(|memo| {
-            memo.restarts = memo.restarts.saturating_add(1);
-            memo.cause = cause.to_owned();
-            if was_running {
-                memo.attempts = 0;
-            }
-        });
+    fn ended(&self, cause: &str, ready_for: Option<Duration>, proven: Duration) {
+        self.remember(|memo| memo.failed(cause, ready_for.unwrap_or_default(), proven));
     }
 
     /// `serving; /app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us); 2 restarts, last: /app dead (ENOTCONN)`
@@ -142,7 +167,7 @@ impl Reporter {
         shortened(&parts.join("; "), STATUS_LIMIT)
     }
 
-    fn remember(&self, change: impl FnOnce(&mut vassal_sys::memo::Memo)) {
+    fn remember(&self, change: impl FnOnce(&mut Memo)) {
         if let Some(Err(error)) = self.memo.as_ref().map(|memo| memo.update(change)) {
             line(Priority::Warning, &error.to_string());
         }

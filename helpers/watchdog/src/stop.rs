@@ -2,14 +2,16 @@
 //! as-user-atexit hooks run; the FUSE filesystems are unmounted; their daemons, which commit what was written only
 //! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
 
+use crate::connections;
 use crate::emperor_protocol::Uwsgi;
+use crate::probe::{Probe, Question};
+use crate::processes;
 use crate::reaper::{Child, Ended, drain, reap, reap_until};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, readlinkat};
+use nix::fcntl::AtFlags;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::signalfd::SignalFd;
-use nix::sys::stat::{fstatat, major, minor};
 use nix::unistd::{Pid, execveat};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, OsStr};
@@ -35,11 +37,9 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 /// than `WatchdogSec=`, as nobody keeps systemd's watchdog quiet meanwhile.
 const RESCUE_UNMOUNT_LIMIT: Duration = Duration::from_secs(2);
 /// See [`RESCUE_UNMOUNT_LIMIT`].
-const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(8);
+const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(15);
 /// How long a daemon may take to answer what it is being asked when its vassal is lost.
 const RESCUE_ANSWER_LIMIT: Duration = Duration::from_millis(200);
-/// The device number of /dev/fuse (fuse(4)).
-const FUSE_DEVICE: (u64, u64) = (10, 229);
 
 /// What is needed to end a vassal.
 #[derive(Debug)]
@@ -54,8 +54,10 @@ pub struct Ending<'a> {
     pub fusectl: Option<&'a OwnedFd>,
     /// The program and the record of the atexit hooks.
     pub atexit: Option<(&'a OwnedFd, &'a OwnedFd)>,
-    /// FUSE daemons that write back when their filesystems are unmounted.
-    pub committing: RefCell<Vec<Pid>>,
+    /// FUSE daemons that have not ended, as far as is known; they write back when their filesystems are unmounted.
+    pub daemons: RefCell<Vec<Pid>>,
+    /// The mountpoints of those filesystems that may hold what is not saved, one a line.
+    pub unsaved: String,
 }
 
 impl Ending<'_> {
@@ -94,9 +96,21 @@ impl Ending<'_> {
         }
     }
 
-    /// Ends the app at once: its vassal is lost, and it can only give wrong answers any more.
-    pub fn cut_app_off(&self) {
-        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
+    /// Ends the app, which stands still, at once: its vassal is lost, and it can only give wrong answers any more. Its
+    /// clients see the ends that are returned, which are to be held as long as possible.
+    pub fn cut_app_off(&self) -> Vec<OwnedFd> {
+        let app = Pid::from_raw(self.handoff.payload);
+        let connections = connections::accepted(self.proc, app);
+        signal_group(app, Signal::SIGKILL);
+        connections.iter().for_each(connections::end);
+        connections
+    }
+
+    /// Somebody has unmounted a filesystem, and systemd is about to kill everything: its daemon saves now.
+    pub fn wait_for_unmounted(&self) {
+        let left = self.filesystems().len();
+        let daemons = self.daemons.borrow().clone();
+        self.wait_for_commit(&daemons, left, RESCUE_COMMIT_LIMIT);
     }
 
     /// `lost` is lost, and systemd is about to kill everything: what was written to the vassal's other FUSE filesystems
@@ -122,14 +136,32 @@ impl Ending<'_> {
     /// Whether the daemon of `mount` answers everything that it is asked, within a moment: one that does not hangs with
     /// the filesystem that is lost, on which it stands or which stands on it, and is not going to commit.
     fn is_idle(&self, mount: &Mount) -> bool {
-        let Some(fusectl) = self.fusectl else { return true };
+        let Some(fusectl) = self.fusectl else {
+            return self.answers(mount);
+        };
         let has_answered = || fusectl::waiting(fusectl, mount.minor).is_ok_and(|waiting| waiting == 0);
-        self.reap_until(RESCUE_ANSWER_LIMIT, |_, _| has_answered()) || has_answered()
+        let is_quiet = self.reap_until(RESCUE_ANSWER_LIMIT, |_, _| has_answered()) || has_answered();
+        // What nobody who was killed had asked yet is not waited for any more.
+        is_quiet && self.answers(mount)
+    }
+
+    fn answers(&self, mount: &Mount) -> bool {
+        let Ok(probe) = Probe::send(Question::Answers(mount)) else {
+            return false;
+        };
+        let mut answer = None;
+        self.reap_until(RESCUE_ANSWER_LIMIT, |ended, any_left| {
+            let ended = ended.iter().find(|child| child.pid == probe.pid);
+            answer = answer.or(ended.and_then(|child| child.how.code()));
+            answer.is_some() || !any_left
+        });
+        answer == Some(0)
     }
 
     /// Everything after the app.
     pub fn finish(&self) {
         signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
+        self.tell_unseen_end();
         let daemons = self.fuse_daemons();
         self.end_others(&daemons);
         self.run_atexit();
@@ -157,54 +189,47 @@ impl Ending<'_> {
     fn reap_until(&self, limit: Duration, mut is_over: impl FnMut(&[Child], bool) -> bool) -> bool {
         reap_until(self.proc, self.signals, limit, |ended, any_left| {
             for Child { pid, how, name } in ended {
-                let is_daemon = self.committing.borrow().contains(pid);
+                let is_daemon = self.daemons.borrow().contains(pid);
+                self.daemons.borrow_mut().retain(|daemon| daemon != pid);
                 if let (true, Some(name), true) = (is_daemon, name, is_bad(*how)) {
-                    warn(&format!("{name} {how} while it wrote back: writes may be lost"));
+                    self.tell_end(&format!("{name} {how}"));
                 }
             }
             is_over(ended, any_left)
         })
     }
 
-    /// The processes that serve a FUSE filesystem: they have /dev/fuse open.
+    /// A daemon has ended out of order.
+    fn tell_end(&self, end: &str) {
+        if self.unsaved.is_empty() {
+            warn(end);
+        } else {
+            let places = self.unsaved.replace('\n', "' or '");
+            warn(&format!(
+                "{end}: what was written to '{places}' and not saved is lost"
+            ));
+        }
+    }
+
+    /// Tells of a daemon whose end nobody has seen, as it came with that of the app.
+    fn tell_unseen_end(&self) {
+        let is_gone = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
+        if !self.unsaved.is_empty() && self.daemons.borrow().iter().any(is_gone) {
+            self.tell_end("a FUSE daemon has ended, too");
+        }
+    }
+
+    /// The processes that serve a FUSE filesystem: they have /dev/fuse open; or had, and save what was written.
     fn fuse_daemons(&self) -> Vec<Pid> {
-        let all = self.processes().into_iter();
-        let daemons: Vec<_> = all.filter(|pid| self.serves_fuse(*pid)).collect();
-        self.committing.replace(daemons.clone());
+        let is_known = |pid: &Pid| self.daemons.borrow().contains(pid);
+        let serves = |pid: &Pid| is_known(pid) || processes::serves_fuse(self.proc, *pid);
+        let daemons: Vec<_> = self.processes().into_iter().filter(serves).collect();
+        self.daemons.replace(daemons.clone());
         daemons
     }
 
-    /// Everybody else in our PID namespace; without one, our children, among them every orphan of the vassal
-    /// (proc_pid_children(5)), and systemd ends what these leave.
     fn processes(&self) -> Vec<Pid> {
-        let names = if self.handoff.is_init {
-            list(self.proc, ".")
-        } else {
-            let file = mounts::open_below(self.proc, "thread-self/children");
-            let text = file
-                .ok()
-                .and_then(|file| std::io::read_to_string(file).ok())
-                .unwrap_or_default();
-            text.split_whitespace().map(str::to_owned).collect()
-        };
-        names
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .filter(|pid| *pid > 1)
-            .map(Pid::from_raw)
-            .collect()
-    }
-
-    fn serves_fuse(&self, pid: Pid) -> bool {
-        list(self.proc, &format!("{pid}/fd")).iter().any(|number| {
-            let path = format!("{pid}/fd/{number}");
-            // The name first: stat follows the link, and must not follow it into a filesystem that hangs.
-            let named =
-                readlinkat(self.proc, path.as_str()).is_ok_and(|name| name.as_bytes().ends_with(b"/fuse"));
-            named
-                && fstatat(self.proc, path.as_str(), AtFlags::empty())
-                    .is_ok_and(|status| (major(status.st_rdev), minor(status.st_rdev)) == FUSE_DEVICE)
-        })
+        processes::all(self.proc, self.handoff.is_init)
     }
 
     fn end_others(&self, daemons: &[Pid]) {
@@ -349,11 +374,8 @@ fn exec_atexit(program: &OwnedFd, record: &OwnedFd) -> SysError {
     }
 }
 
-fn list(dir: &OwnedFd, path: &str) -> Vec<String> {
-    mounts::list(dir, path).unwrap_or_default()
-}
-
-fn signal_group(leader: Pid, signal: Signal) {
+/// Signals every process of a group, if there is any.
+pub fn signal_group(leader: Pid, signal: Signal) {
     ignore_gone(killpg(leader, signal));
 }
 

@@ -2,6 +2,7 @@
 //! the process they tell about. `maps`, `cmdline`, `environ` and `syscall` are not: those are for processes that may be
 //! lost (evidence.rs).
 
+use crate::processes;
 use crate::sleeper::{Switches, Wait, switches, wait};
 use std::os::fd::OwnedFd;
 use vassal_sys::mounts;
@@ -35,15 +36,11 @@ impl Thread {
 /// descend from us, of which every orphan is our child (proc_pid_children(5)).
 pub fn all(proc: &OwnedFd, is_init: bool, but: &[i32]) -> Vec<Thread> {
     let mut found = Vec::new();
-    let mut todo = if is_init {
-        numbers(&mounts::list(proc, ".").unwrap_or_default().join(" "))
-    } else {
-        let open = mounts::open_below(proc, "thread-self/children").ok();
-        let text = open.and_then(|file| std::io::read_to_string(file).ok());
-        numbers(&text.unwrap_or_default())
-    };
-    let is_own = |process: &i32| but.contains(process) || is_init && *process == 1;
-    todo.retain(|process| !is_own(process));
+    let mut todo: Vec<i32> = processes::all(proc, is_init)
+        .iter()
+        .map(|pid| pid.as_raw())
+        .collect();
+    todo.retain(|process| !but.contains(process));
     while let Some(process) = todo.pop() {
         let names = mounts::list(proc, &format!("{process}/task")).unwrap_or_default();
         for number in numbers(&names.join(" ")) {

@@ -4,11 +4,11 @@
 //! threads that sleep in a FUSE wait are remembered, and one that has not run for the whole deadline is looked into
 //! (evidence.rs).
 
-use crate::evidence::{Suspicion, judge_evidence};
-use crate::judge::{Silence, Verdict};
+use crate::evidence::{Finding, Suspicion};
 use crate::mountpoint::Mountpoint;
 use crate::probe::{Probe, Question};
 use crate::sleeper::Switches;
+use crate::slept::slept;
 use crate::threads::{self, Thread};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -18,8 +18,11 @@ use std::time::{Duration, Instant};
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::{SysError, fusectl};
 
-/// The longest time between two looks: what a hang may be told later than its deadline.
-const LONGEST: Duration = Duration::from_millis(500);
+/// The longest time between two looks where it is not told since when a thread sleeps. Nobody is judged before the
+/// deadline: so a hang is told later than that by up to this time.
+const LONGEST: Duration = Duration::from_millis(750);
+/// Who has waited for this long may be waiting for a filesystem that answers nobody: it is asked.
+pub const DOUBTFUL: Duration = Duration::from_millis(100);
 
 /// A thread that sleeps in a FUSE wait, and has not run since then.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +38,8 @@ pub struct Unanswered {
     every: Duration,
     deadline: Duration,
     due: Instant,
+    /// When the last look was.
+    looked: Instant,
     /// For each mountpoint, since when requests were waiting at every look.
     busy: Vec<Option<Instant>>,
     sleepers: Vec<Sleeper>,
@@ -55,16 +60,26 @@ pub struct Scene<'a> {
 }
 
 impl Unanswered {
-    /// Looks twice between two probes, at least each half second.
-    pub fn new(interval: Duration, deadline: Duration, mountpoints: usize) -> Self {
+    /// Looks twice a deadline: whoever is then seen asleep has been watched for half of it at least, in which a standstill
+    /// shows, before anybody is judged.
+    pub fn new(deadline: Duration, mountpoints: usize, sleep_is_told: bool) -> Self {
         Self {
-            every: (interval / 2).min(LONGEST),
+            every: match sleep_is_told {
+                true => deadline / 2,
+                false => LONGEST.min(deadline / 4),
+            },
             deadline,
             due: Instant::now(),
+            looked: Instant::now(),
             busy: vec![None; mountpoints],
             sleepers: Vec::new(),
             proof: None,
         }
+    }
+
+    /// Whether somebody's time is being measured.
+    pub fn measures(&self) -> bool {
+        !self.sleepers.is_empty()
     }
 
     /// When it wants to look again.
@@ -72,8 +87,10 @@ impl Unanswered {
         self.due
     }
 
-    /// Gives back the time in which nothing on this machine ran.
-    pub fn forgive(&mut self, stall: Duration) {
+    /// Gives back the time `stall`, until `now`, in which nothing on this machine ran. Whoever is seen asleep only after it
+    /// may have slept through it.
+    pub fn forgive(&mut self, stall: Duration, now: Instant) {
+        self.looked = now;
         let sinces = self.sleepers.iter_mut().map(|sleeper| &mut sleeper.since);
         let sinces = sinces.chain(self.busy.iter_mut().flatten());
         sinces
@@ -81,42 +98,54 @@ impl Unanswered {
             .for_each(|since| *since += stall);
     }
 
-    /// Looks, when it is time.
+    /// Looks, when it is time; since when somebody waits, if that is long enough for a doubt, and of several the last.
     ///
     /// # Errors
     /// When no process can be sent.
-    pub fn tick(&mut self, scene: Scene<'_>, now: Instant) -> Result<(), SysError> {
+    pub fn tick(&mut self, scene: Scene<'_>, now: Instant) -> Result<Option<Instant>, SysError> {
         if now < self.due {
-            return Ok(());
+            return Ok(None);
         }
-        self.due = now + self.every;
         self.count(scene, now);
         if self.busy.iter().all(Option::is_none) {
             self.sleepers.clear();
+        } else {
+            self.look_at_threads(scene, now);
+        }
+        self.looked = now;
+        let sinces = self.sleepers.iter().map(|sleeper| sleeper.since);
+        let over = sinces.clone().map(|since| since + self.deadline);
+        let next = over.filter(|over| *over > now).min();
+        let doubtful = sinces.filter(|since| *since + DOUBTFUL <= now).max();
+        self.due = next.into_iter().fold(now + self.every, Instant::min);
+        self.look_for_evidence(scene, now)?;
+        Ok(doubtful)
+    }
+
+    /// Whoever has slept for the whole deadline is looked into.
+    fn look_for_evidence(&mut self, scene: Scene<'_>, now: Instant) -> Result<(), SysError> {
+        let is_over = |since: &Instant| *since + self.deadline <= now;
+        if let Some(proof) = &self.proof {
+            // Not even proc answers: it is lost, and no evidence.
+            if is_over(&proof.since) {
+                end(proof.pid);
+            }
             return Ok(());
         }
-        self.look_at_threads(scene, now);
-        let is_over = |since: &Instant| *since + self.deadline <= now;
-        match &self.proof {
-            // Not even proc answers: it is lost, and no evidence.
-            Some(proof) if is_over(&proof.since) => end(proof.pid),
-            Some(_) => {}
-            None => {
-                let overdue = self.sleepers.iter().filter(|sleeper| is_over(&sleeper.since));
-                let suspicion = Suspicion {
-                    threads: overdue
-                        .map(|sleeper| (sleeper.thread, sleeper.switches))
-                        .collect(),
-                    busy: self
-                        .busy
-                        .iter()
-                        .map(|busy| busy.as_ref().is_some_and(is_over))
-                        .collect(),
-                };
-                if !suspicion.threads.is_empty() && suspicion.busy.contains(&true) {
-                    self.proof = Some(Probe::send(Question::Evidence(scene, &suspicion))?);
-                }
-            }
+        let overdue = self.sleepers.iter().filter(|sleeper| is_over(&sleeper.since));
+        let threads: Vec<_> = overdue
+            .map(|sleeper| (sleeper.thread, sleeper.switches))
+            .collect();
+        // At this look, and at the one before.
+        let was_busy = |since: &Instant| *since < now;
+        let busy: Vec<_> = self
+            .busy
+            .iter()
+            .map(|busy| busy.as_ref().is_some_and(was_busy))
+            .collect();
+        if !threads.is_empty() && busy.contains(&true) {
+            let suspicion = Suspicion { threads, busy };
+            self.proof = Some(Probe::send(Question::Evidence(scene, &suspicion))?);
         }
         Ok(())
     }
@@ -146,7 +175,10 @@ impl Unanswered {
             let before = known
                 .iter()
                 .find(|before| before.thread == thread && before.switches == switches);
-            let since = before.map_or(now, |before| before.since);
+            let since = before.map_or_else(
+                || self.asleep_since(thread, scene.proc, now),
+                |before| before.since,
+            );
             self.sleepers.push(Sleeper {
                 thread,
                 switches,
@@ -155,23 +187,35 @@ impl Unanswered {
         }
     }
 
+    /// Since when a thread sleeps that did not at the last look: not before that, as what stood still until then does not
+    /// count. Where it is not told, since now.
+    fn asleep_since(&self, thread: Thread, proc: &OwnedFd, now: Instant) -> Instant {
+        let since = slept(thread, proc).and_then(|slept| Instant::now().checked_sub(slept));
+        since.map_or(now, |since| since.max(self.looked).min(now))
+    }
+
     /// Whether process `pid` is the one that was sent to look for evidence.
     pub fn is_proof(&self, pid: Pid) -> bool {
         self.proof.as_ref().is_some_and(|proof| proof.pid == pid)
     }
 
-    /// Takes its answer: which mountpoint hangs, if any. Threads that proved nothing get the whole deadline again.
-    pub fn take_proof(&mut self, code: Option<i32>, now: Instant) -> Option<(usize, Verdict)> {
+    /// Takes its answer. Threads that wait for nothing in particular get the whole deadline again.
+    pub fn take_proof(&mut self, code: Option<i32>, now: Instant) -> Finding {
         self.proof = None;
-        let guilty = code
-            .and_then(judge_evidence)
-            .filter(|index| *index < self.busy.len());
-        if guilty.is_none() {
-            let overdue = |sleeper: &&mut Sleeper| sleeper.since + self.deadline <= now;
-            let innocent = self.sleepers.iter_mut().filter(overdue);
-            innocent.for_each(|sleeper| sleeper.since = now);
-        }
-        guilty.map(|index| (index, Verdict::Hung(Silence::Request(self.deadline))))
+        let finding = match Finding::of(code) {
+            Finding::Mountpoint(index) if index >= self.busy.len() => Finding::Nothing,
+            finding => finding,
+        };
+        let again = match finding {
+            Finding::Mountpoint(_) => return finding,
+            Finding::Nothing => self.deadline,
+            // Which filesystem it is may be clearer soon.
+            Finding::Unnamed => self.deadline / 4,
+        };
+        let overdue = |sleeper: &&mut Sleeper| sleeper.since + self.deadline <= now;
+        let left = self.sleepers.iter_mut().filter(overdue);
+        left.for_each(|sleeper| sleeper.since = now + again - self.deadline);
+        finding
     }
 }
 
@@ -211,25 +255,26 @@ mod tests {
                 pid: Pid::from_raw(77),
                 since: now,
             }),
-            ..Unanswered::new(Duration::from_secs(1), DEADLINE, 1)
+            ..Unanswered::new(DEADLINE, 1, true)
         }
     }
 
     #[test]
-    fn it_is_looked_twice_between_two_probes_or_more_often() {
-        let every = |seconds| Unanswered::new(Duration::from_secs_f32(seconds), DEADLINE, 1).every;
-        assert_eq!(every(0.3), Duration::from_secs_f32(0.15));
-        assert_eq!(every(20.0), LONGEST);
+    fn it_looks_before_any_deadline_is_over() {
+        let every = |sleep_is_told| Unanswered::new(DEADLINE, 1, sleep_is_told).every;
+        assert_eq!(
+            (every(true), every(false)),
+            (Duration::from_millis(1500), LONGEST)
+        );
     }
 
     #[test]
-    fn evidence_is_a_verdict_on_the_mountpoint_it_names() {
+    fn evidence_names_a_mountpoint() {
         let now = Instant::now();
-        let hung = Verdict::Hung(Silence::Request(DEADLINE));
-        assert_eq!(overdue(now).take_proof(Some(1), now), Some((0, hung)));
+        assert_eq!(overdue(now).take_proof(Some(1), now), Finding::Mountpoint(0));
         // Nothing; a mountpoint that is not there; killed.
         for code in [Some(0), Some(2), None] {
-            assert_eq!(overdue(now).take_proof(code, now), None, "{code:?}");
+            assert_eq!(overdue(now).take_proof(code, now), Finding::Nothing, "{code:?}");
         }
     }
 
@@ -241,16 +286,20 @@ mod tests {
         unanswered.take_proof(Some(0), now);
         assert!(!unanswered.is_proof(Pid::from_raw(77)));
         assert_eq!(unanswered.sleepers[0].since, now);
+        let mut unanswered = overdue(now);
+        assert_eq!(unanswered.take_proof(Some(255), now), Finding::Unnamed);
+        assert_eq!(unanswered.sleepers[0].since + DEADLINE, now + DEADLINE / 4);
     }
 
     #[test]
     fn time_that_stood_still_does_not_count() {
         let now = Instant::now();
         let mut unanswered = overdue(now);
-        unanswered.forgive(DEADLINE);
+        unanswered.forgive(DEADLINE, now);
         assert_eq!(
             (unanswered.sleepers[0].since, unanswered.busy[0]),
             (now, Some(now))
         );
+        assert_eq!(unanswered.looked, now);
     }
 }

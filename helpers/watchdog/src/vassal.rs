@@ -1,24 +1,29 @@
 //! The life of a vassal from its app's start to its end: one loop, which waits for descriptors and for nothing else.
 
 mod end;
+mod freeze;
+mod wait;
 
 use crate::emperor_protocol::{Message, Uwsgi};
-use crate::judge::judge_mounts;
-use crate::mountpoint::{Answer, Mountpoint, Rhythm};
+use crate::evidence::Finding;
+use crate::judge::{Silence, Verdict, judge_mounts};
+use crate::mountpoint::{Answer, Mountpoint};
 use crate::payload_notify;
 use crate::probe::{Probe, Question};
 use crate::reaper::{Child, Ended, drain, reap};
 use crate::reload::Reloads;
 use crate::report::Reporter;
-use crate::unanswered::{Scene, Unanswered};
+use crate::rhythm::{Rhythm, daemons_are_children, shows_by_itself};
+use crate::slept;
+use crate::unanswered::{DOUBTFUL, Scene, Unanswered};
+use freeze::Freezer;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, chdir, read};
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_sys::error::Step;
 use vassal_sys::handoff::{Handoff, Readiness};
@@ -27,8 +32,6 @@ use vassal_sys::memo::{SETTLED, Store};
 use vassal_sys::notify::Notifier;
 use vassal_sys::{SysError, fds, mountinfo, mounts, signals};
 
-/// A wait that took this much longer than it was asked to was no wait: the machine, or this unit, stood still.
-const STALL: Duration = Duration::from_millis(300);
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
 const CONNECT_AGAIN: Duration = Duration::from_millis(20);
 const LOG_CHUNK: usize = 4096;
@@ -58,6 +61,7 @@ pub struct Vassal {
     reloads: Option<Reloads>,
     mountpoints: Vec<Mountpoint>,
     unanswered: Unanswered,
+    freezer: Freezer,
     /// When the last wait was over.
     awake: Instant,
     /// The app has said that it serves.
@@ -66,17 +70,6 @@ pub struct Vassal {
     connecting: Result<Probe, Instant>,
     stage: Stage,
     keep_alive_due: Instant,
-}
-
-/// Which descriptors have something.
-#[derive(Debug, Default)]
-struct Events {
-    signals: bool,
-    mounts: bool,
-    uwsgi: bool,
-    notify: bool,
-    log: bool,
-    reload: bool,
 }
 
 impl Vassal {
@@ -109,17 +102,16 @@ impl Vassal {
             (Some(emperor), Some(config), Some(pushed)) => Some(Uwsgi::new(emperor, config, pushed)),
             _ => None,
         };
-        let rhythm = Rhythm {
-            interval: handoff.interval,
-            patience: handoff.deadline - handoff.interval,
-        };
+        let rhythm = Rhythm::new(handoff.interval, handoff.deadline);
         let now = Instant::now();
+        let fusectl = taken(numbers.fusectl)?;
+        let unanswered = Unanswered::new(handoff.deadline, handoff.watched.len(), slept::is_told(&proc));
         Ok(Self {
             reporter,
             signals,
             mountinfo,
             proc,
-            fusectl: taken(numbers.fusectl)?,
+            fusectl,
             log: taken(numbers.log)?,
             atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
             uwsgi,
@@ -137,7 +129,8 @@ impl Vassal {
                 .iter()
                 .map(|watched| Mountpoint::new(watched.clone(), rhythm))
                 .collect(),
-            unanswered: Unanswered::new(handoff.interval, handoff.deadline, handoff.watched.len()),
+            unanswered,
+            freezer: Freezer::default(),
             awake: Instant::now(),
             accepting: handoff.readiness == Readiness::Started,
             connecting: Err(now),
@@ -208,6 +201,7 @@ impl Vassal {
                 return self.lost(index, verdict).map(Some);
             }
         }
+        self.thaw_in_time();
         self.look_at_requests()?;
         let now = Instant::now();
         if let (Stage::Starting, Readiness::Connect(address), Err(due)) =
@@ -220,6 +214,8 @@ impl Vassal {
         match self.stage {
             Stage::Starting if self.accepting && self.mountpoints.iter().all(Mountpoint::has_answered) => {
                 self.reporter.ready(&self.mountpoints);
+                self.settle_rhythm()?;
+                self.know_daemons();
                 self.stage = Stage::Serving {
                     since: now,
                     settled: false,
@@ -235,109 +231,58 @@ impl Vassal {
             }
             Stage::Starting | Stage::Serving { .. } => {}
         }
-        if self.keeps_alive() && now >= self.keep_alive_due {
+        // A little early, when it is awake anyway: most of what it costs is the waking.
+        if self.keeps_alive() && now + self.handoff.keep_alive / 4 >= self.keep_alive_due {
             self.reporter.keep_alive(&self.mountpoints);
             self.keep_alive_due = now + self.handoff.keep_alive;
         }
         Ok(None)
     }
 
-    fn look_at_requests(&mut self) -> Result<(), SysError> {
-        match &self.fusectl {
-            Some(fusectl) if self.watches_requests() => {
-                let scene = Scene {
-                    fusectl,
-                    proc: &self.proc,
-                    is_init: self.handoff.is_init,
-                    mountpoints: &self.mountpoints,
-                };
-                self.unanswered.tick(scene, self.awake)
-            }
-            Some(_) | None => Ok(()),
+    /// The vassal serves, and its daemons are as they will stay: unless the file says how often, those of which they tell
+    /// are asked seldom.
+    fn settle_rhythm(&mut self) -> Result<(), SysError> {
+        if !self.handoff.interval.is_zero() {
+            return Ok(());
         }
+        let all = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
+        let are_children = self.fusectl.is_some() && daemons_are_children(&self.proc, &self.handoff, &all);
+        for Mountpoint { watched, rhythm, .. } in &mut self.mountpoints {
+            let is_foreign = self.handoff.foreign.contains(&watched.mount.device());
+            if shows_by_itself(&watched.mount, is_foreign, are_children) {
+                *rhythm = rhythm.seldom();
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_requests(&mut self) -> Result<(), SysError> {
+        let (Some(fusectl), true) = (&self.fusectl, self.watches_requests()) else {
+            return Ok(());
+        };
+        let scene = Scene {
+            fusectl,
+            proc: &self.proc,
+            is_init: self.handoff.is_init,
+            mountpoints: &self.mountpoints,
+        };
+        if let Some(since) = self.unanswered.tick(scene, self.awake)? {
+            let mountpoints = self.mountpoints.iter_mut();
+            mountpoints.for_each(|mountpoint| mountpoint.ask_if_silent_since(since));
+        }
+        Ok(())
     }
 
     fn watches_requests(&self) -> bool {
-        self.fusectl.is_some() && self.mountpoints.iter().any(|each| each.watched.mount.is_fuse())
+        self.fusectl.is_some() && self.watches_fuse()
+    }
+
+    fn watches_fuse(&self) -> bool {
+        self.mountpoints.iter().any(|each| each.watched.mount.is_fuse())
     }
 
     fn keeps_alive(&self) -> bool {
         !self.handoff.keep_alive.is_zero() && matches!(self.stage, Stage::Serving { .. })
-    }
-
-    fn next_due(&self) -> Option<Instant> {
-        let settling = match self.stage {
-            Stage::Serving {
-                since,
-                settled: false,
-            } => Some(since + SETTLED),
-            Stage::Starting | Stage::Serving { .. } => None,
-        };
-        let connecting = match (&self.connecting, &self.handoff.readiness) {
-            (Err(due), Readiness::Connect(_)) if !self.accepting => Some(*due),
-            _ => None,
-        };
-        let keep_alive = self.keeps_alive().then_some(self.keep_alive_due);
-        let requests = self.watches_requests().then(|| self.unanswered.next());
-        let mountpoints = self.mountpoints.iter().map(Mountpoint::next);
-        mountpoints
-            .chain(requests)
-            .chain(settling)
-            .chain(connecting)
-            .chain(keep_alive)
-            .min()
-    }
-
-    fn wait(&mut self) -> Result<Events, SysError> {
-        let before = Instant::now();
-        let left = self
-            .next_due()
-            .map(|due| due.saturating_duration_since(before) + Duration::from_millis(1));
-        let timeout = left.map_or(PollTimeout::NONE, |left| {
-            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-        });
-        let uwsgi = self.uwsgi.as_ref().and_then(Uwsgi::socket);
-        let requests = self.reloads.as_ref().map(Reloads::request);
-        let slots = [uwsgi, self.payload_notify.as_ref(), self.log.as_ref(), requests]
-            .map(|fd| fd.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-        let mut polled = vec![
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            // A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it.
-            PollFd::new(self.mountinfo.as_fd(), PollFlags::POLLPRI),
-        ];
-        let is_there = slots.each_ref().map(Option::is_some);
-        polled.extend(slots.into_iter().flatten());
-        match poll(&mut polled, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(SysError::new("wait", errno)),
-        }
-        let mut happened = polled.iter().map(|fd| fd.any().unwrap_or(false));
-        let mut next = || happened.next().unwrap_or(false);
-        let (signals, mounts) = (next(), next());
-        let [uwsgi, notify, log, reload] = is_there.map(|is_there| is_there && next());
-        self.forgive_standstill(before, left);
-        Ok(Events {
-            signals,
-            mounts,
-            uwsgi,
-            notify,
-            log,
-            reload,
-        })
-    }
-
-    /// The wait that began at `before`, for `left`, is over. Time in which this process neither waited as it was asked to
-    /// nor did what takes it milliseconds is no evidence against any filesystem: everything stood still.
-    fn forgive_standstill(&mut self, before: Instant, left: Option<Duration>) {
-        let worked = before - self.awake;
-        self.awake = Instant::now();
-        let slept = self.awake - before;
-        let overslept = left.map_or(Duration::ZERO, |left| slept.saturating_sub(left));
-        for stall in [worked, overslept].into_iter().filter(|time| *time > STALL) {
-            let mountpoints = self.mountpoints.iter_mut();
-            mountpoints.for_each(|mountpoint| mountpoint.forgive(stall));
-            self.unanswered.forgive(stall);
-        }
     }
 
     /// Reaps, and finds out what each end means; a child of nobody's, or one that did not even end, may have been a
@@ -355,7 +300,8 @@ impl Vassal {
                 continue;
             }
             if self.unanswered.is_proof(pid) {
-                match self.unanswered.take_proof(how.code(), self.awake) {
+                let finding = self.unanswered.take_proof(how.code(), self.awake);
+                match self.judge_finding(finding) {
                     Some((index, verdict)) => return self.lost(index, verdict).map(Some),
                     None => continue,
                 }
@@ -365,9 +311,11 @@ impl Vassal {
                 Some((_, Answer::Good | Answer::NotMine)) => {}
                 None => {
                     strangers = true;
+                    let was_daemon = self.freeze_for(pid);
                     // Perhaps a FUSE daemon that no mountpoint-check names.
                     if let Some(name) = name {
-                        line(Priority::Warning, &format!("{name} (process {pid}) {how}"));
+                        let loss = self.loss_of(was_daemon);
+                        line(Priority::Warning, &format!("{name} (process {pid}) {how}{loss}"));
                     }
                 }
             }
@@ -376,6 +324,26 @@ impl Vassal {
             self.mountpoints.iter_mut().for_each(Mountpoint::ask_now);
         }
         Ok(None)
+    }
+
+    /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
+    /// that is just being asked and does not answer either.
+    fn judge_finding(&self, finding: Finding) -> Option<(usize, Verdict)> {
+        let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
+        match finding {
+            Finding::Nothing => None,
+            Finding::Mountpoint(index) => {
+                let silence = match is_silent(&self.mountpoints[index]) {
+                    true => Silence::Probe,
+                    false => Silence::Request(self.handoff.deadline),
+                };
+                Some((index, Verdict::Hung(silence)))
+            }
+            Finding::Unnamed => {
+                let index = self.mountpoints.iter().position(is_silent)?;
+                Some((index, Verdict::Hung(Silence::Probe)))
+            }
+        }
     }
 
     fn whose(&mut self, pid: Pid, how: Ended) -> Option<(usize, Answer)> {
@@ -392,6 +360,7 @@ impl Vassal {
 
     fn look_at_mounts(&mut self) -> Result<Option<u8>, SysError> {
         let now = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
+        self.note_unsaved(now.iter());
         let judge = |mountpoint: &Mountpoint| judge_mounts(&mountpoint.watched.mount, &now);
         let found = self
             .mountpoints

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use vassal_sys::error::Step;
 use vassal_sys::handoff::Readiness;
 use vassal_sys::journal::{Priority, line};
+use vassal_sys::mountinfo::Mount;
+use vassal_sys::text::printable;
 use vassal_sys::{SysError, exit, fusectl, mountinfo};
 
 /// How long the kernel's answer to `WATCHDOG=trigger`, SIGKILL, may take before the watchdog ends by itself.
@@ -21,13 +23,23 @@ impl Vassal {
     /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit.
     pub(super) fn lost(&mut self, index: usize, verdict: Verdict) -> Result<u8, SysError> {
         let ready_for = self.ready_for();
+        // Before it is released, and gives a wrong answer.
+        self.freeze();
         if matches!(verdict, Verdict::Hung(_)) {
             self.release(index)?;
         }
-        self.ending().cut_app_off();
+        // Held until systemd's SIGKILL: see `connections`.
+        let _connections = self.ending().cut_app_off();
         self.reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
-        self.ending().rescue(&self.mountpoints[index].watched.mount);
+        let lost = &self.mountpoints[index].watched.mount;
+        if verdict == Verdict::Gone && lost.may_hold_unsaved() {
+            self.ending().wait_for_unmounted();
+        }
+        self.ending().rescue(lost);
+        let left = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
+        // The verdict has told of the one that is lost.
+        self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device()));
         self.reporter.trigger();
         let end = Instant::now() + TRIGGER_LIMIT;
         while Instant::now() < end {
@@ -83,26 +95,57 @@ impl Vassal {
         };
         self.reporter.app_ended(&message, self.ready_for());
         self.ending().finish();
+        // Whatever was not saved in order has been told.
+        self.reporter.unsaved("");
         exit::FAILED
     }
 
     pub(super) fn stop(&mut self) -> u8 {
+        self.thaw();
         let ending = self.ending();
         self.reporter.stopping(&self.handoff.command, ending.longest());
         ending.stop_app(self.uwsgi.as_ref());
         ending.finish();
-        self.reporter.settled();
+        self.reporter.stopped();
         0
     }
 
-    fn ending(&self) -> Ending<'_> {
+    /// Takes note of which of `mounts` would lose something if everything were killed now.
+    pub(super) fn note_unsaved<'a>(&self, mounts: impl Iterator<Item = &'a Mount>) {
+        if !self.handoff.owns_mounts {
+            return;
+        }
+        let is_ours = |mount: &&Mount| !self.handoff.foreign.contains(&mount.device());
+        let paths: Vec<_> = mounts
+            .filter(|mount| mount.may_hold_unsaved())
+            .filter(is_ours)
+            .map(|mount| printable(&mount.mountpoint))
+            .collect();
+        self.reporter.unsaved(&paths.join("\n"));
+    }
+
+    /// What is to be told of the end of a process beside the verdict on its mountpoint: what is lost with a daemon whose
+    /// mountpoint nobody checks.
+    pub(super) fn loss_of(&self, was_daemon: bool) -> String {
+        let unsaved = self.reporter.known_unsaved();
+        let is_checked = |path: &&str| self.mountpoints.iter().any(|each| each.shown_path() == **path);
+        let places: Vec<_> = unsaved.lines().filter(|path| !is_checked(path)).collect();
+        if !was_daemon || places.is_empty() {
+            return String::new();
+        }
+        let places = places.join("' or '");
+        format!("; if it served '{places}', what was written there and not saved is lost")
+    }
+
+    pub(super) fn ending(&self) -> Ending<'_> {
         Ending {
             handoff: &self.handoff,
             proc: &self.proc,
             signals: &self.signals,
             fusectl: self.fusectl.as_ref(),
             atexit: self.atexit.as_ref().map(|(program, record)| (program, record)),
-            committing: RefCell::default(),
+            daemons: RefCell::new(self.freezer.daemons().to_vec()),
+            unsaved: self.reporter.known_unsaved(),
         }
     }
 }

@@ -1,0 +1,142 @@
+//! The connections that an app has accepted, when it is killed. A server that dies with a request unread resets the
+//! connection (RFC 1122, 4.2.2.13), and the client cannot tell that from a broken network. So they are taken from the app
+//! before it dies (pidfd_getfd(2)), and ended as a server ends them that has nothing to say.
+
+use nix::fcntl::readlinkat;
+use nix::sys::socket::{
+    MsgFlags, Shutdown, SockType, SockaddrStorage, getpeername, getsockname, getsockopt, recv, shutdown,
+    sockopt,
+};
+use nix::unistd::{Pid, getpgid};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use vassal_sys::clone::pidfd;
+use vassal_sys::{fds, mounts};
+
+/// How many processes of the app are looked into.
+const PROCESSES: usize = 64;
+/// How many descriptors of each.
+const DESCRIPTORS: usize = 1024;
+/// How often a piece of an unread request is thrown away: more than any server lets a client send ahead.
+const PIECES: usize = 64;
+
+/// Where a socket is: of its listener, an accepted connection has the port or the path.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Port(u16),
+    Path(PathBuf),
+}
+
+/// The connections that the process group of `app` has accepted. What cannot be had is left to its fate: nobody is to
+/// wait for this.
+pub fn accepted(proc: &OwnedFd, app: Pid) -> Vec<OwnedFd> {
+    let (mut listeners, mut connected) = (Vec::new(), Vec::new());
+    for socket in group(proc, app).into_iter().flat_map(|pid| sockets(proc, pid)) {
+        let is_stream = getsockopt(&socket, sockopt::SockType) == Ok(SockType::Stream);
+        let place = place(&socket).filter(|_| is_stream);
+        match place {
+            Some(place) if getsockopt(&socket, sockopt::AcceptConn) == Ok(true) => listeners.push(place),
+            Some(place) if getpeername::<SockaddrStorage>(socket.as_raw_fd()).is_ok() => {
+                connected.push((place, socket));
+            }
+            Some(_) | None => {}
+        }
+    }
+    // What the app has connected to itself is not at the place of a listener.
+    connected.retain(|(place, _)| listeners.contains(place));
+    connected.into_iter().map(|(_, socket)| socket).collect()
+}
+
+/// Ends a connection: nothing of the request is left unread, and no answer comes any more.
+pub fn end(connection: &OwnedFd) {
+    let mut piece = [0; 4096];
+    for _ in 0..PIECES {
+        match recv(connection.as_raw_fd(), &mut piece, MsgFlags::MSG_DONTWAIT) {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    match shutdown(connection.as_raw_fd(), Shutdown::Write) {
+        // A client that has gone first sees no end.
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// `app` and those of its descendants that are in its process group.
+fn group(proc: &OwnedFd, app: Pid) -> Vec<Pid> {
+    let mut found = vec![app];
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied().filter(|_| next < PROCESSES) {
+        let file = mounts::open_below(proc, &format!("{pid}/task/{pid}/children"));
+        let text = file.ok().and_then(|file| std::io::read_to_string(file).ok());
+        let children = text.iter().flat_map(|text| text.split_whitespace());
+        let children = children
+            .filter_map(|number| number.parse().ok())
+            .map(Pid::from_raw);
+        found.extend(children.filter(|child| getpgid(Some(*child)) == Ok(app)));
+        next += 1;
+    }
+    found
+}
+
+/// Copies of a process's sockets.
+fn sockets(proc: &OwnedFd, pid: Pid) -> Vec<OwnedFd> {
+    let (Ok(process), Ok(numbers)) = (pidfd(pid), mounts::list(proc, &format!("{pid}/fd"))) else {
+        return Vec::new();
+    };
+    let is_socket = |number: &String| {
+        readlinkat(proc, format!("{pid}/fd/{number}").as_str())
+            .is_ok_and(|name| name.as_bytes().starts_with(b"socket:"))
+    };
+    let numbers = numbers.into_iter().take(DESCRIPTORS).filter(is_socket);
+    numbers
+        .filter_map(|number| fds::copy_of(process.as_fd(), number.parse().ok()?).ok())
+        .collect()
+}
+
+fn place(socket: &OwnedFd) -> Option<Place> {
+    let address: SockaddrStorage = getsockname(socket.as_raw_fd()).ok()?;
+    let port = address
+        .as_sockaddr_in()
+        .map(|address| address.port())
+        .or(address.as_sockaddr_in6().map(|address| address.port()));
+    let path = || Some(Place::Path(address.as_unix_addr()?.path()?.to_owned()));
+    port.map(Place::Port).or_else(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    /// What a client sees that has asked, when its connection is closed with the request unread, after this was done to the
+    /// connections of this process.
+    fn seen_by_client(done: impl Fn(&[OwnedFd])) -> std::io::Result<usize> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let proc = File::open("/proc").unwrap().into();
+        let port = listener.local_addr().unwrap().port();
+        let mut taken = accepted(&proc, Pid::this());
+        // Another test may have its own.
+        taken.retain(|socket| place(socket) == Some(Place::Port(port)));
+        assert_eq!(taken.len(), 1);
+        done(&taken);
+        drop((server, taken));
+        client.read(&mut [0; 16])
+    }
+
+    #[test]
+    fn a_client_whose_request_is_not_read_sees_an_end_and_no_reset() {
+        assert_eq!(
+            seen_by_client(|_| {}).map_err(|error| error.kind()),
+            Err(ErrorKind::ConnectionReset)
+        );
+        let ended = seen_by_client(|taken| taken.iter().for_each(end));
+        assert_eq!(ended.map_err(|error| error.kind()), Ok(0));
+    }
+}

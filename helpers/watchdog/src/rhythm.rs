@@ -1,0 +1,120 @@
+//! How often a mountpoint is asked with statfs(2), which costs a process each time. A filesystem whose trouble shows
+//! without being asked is asked seldom: the end or the stop of its daemon is a SIGCHLD, and whoever it leaves without an
+//! answer is seen in fusectl (unanswered.rs).
+
+use crate::processes;
+use nix::unistd::Pid;
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use vassal_sys::handoff::Handoff;
+use vassal_sys::mountinfo::Mount;
+
+/// The time between two questions to a filesystem whose trouble shows by itself: what is left for them is a daemon that
+/// hangs while nobody wants anything of it.
+const SELDOM: Duration = Duration::from_secs(30);
+
+/// The filesystems in memory and on disks: nobody stands behind them who could fail to answer statfs(2).
+const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [
+    b"tmpfs",
+    b"ramfs",
+    b"ext2",
+    b"ext3",
+    b"ext4",
+    b"xfs",
+    b"btrfs",
+    b"squashfs",
+    b"erofs",
+];
+
+/// The rhythm of the probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rhythm {
+    /// The time between two probes.
+    pub interval: Duration,
+    /// How long a probe may stay without an answer.
+    pub patience: Duration,
+}
+
+impl Rhythm {
+    /// That of a mountpoint of which nothing is known yet; `interval` is zero where the file does not say it. A hang that
+    /// nothing announces is told within the interval and the deadline.
+    pub fn new(interval: Duration, deadline: Duration) -> Self {
+        Self {
+            interval: if interval.is_zero() {
+                deadline / 4
+            } else {
+                interval
+            },
+            patience: deadline,
+        }
+    }
+
+    /// That of a filesystem whose trouble shows by itself.
+    pub fn seldom(self) -> Self {
+        Self {
+            interval: SELDOM.max(self.interval),
+            ..self
+        }
+    }
+}
+
+/// Whether the trouble of `mount` shows by itself.
+pub fn shows_by_itself(mount: &Mount, is_foreign: bool, daemons_are_children: bool) -> bool {
+    let is_answered_here = mount.is_fuse() && !is_foreign && daemons_are_children;
+    is_answered_here || ANSWERED_BY_THE_KERNEL.contains(&mount.fstype.as_slice())
+}
+
+/// Whether every FUSE filesystem of the vassal's has a daemon that is a child of ours: then the kernel tells us of its
+/// end and of its stop. Which daemon serves which filesystem is nowhere to be read before Linux 6.18, so they are counted.
+pub fn daemons_are_children(proc: &OwnedFd, handoff: &Handoff, mounts: &[Mount]) -> bool {
+    let is_own = |mount: &&Mount| mount.is_fuse() && !handoff.foreign.contains(&mount.device());
+    let own = mounts.iter().filter(is_own);
+    let filesystems: HashSet<_> = own.map(Mount::device).collect();
+    let serves = |pid: &Pid| processes::serves_fuse(proc, *pid);
+    let daemons = processes::children(proc).into_iter().filter(serves).count();
+    daemons >= filesystems.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shows(fstype: &str, is_foreign: bool, daemons_are_children: bool) -> bool {
+        let mount = Mount {
+            id: 1,
+            parent: 0,
+            major: 0,
+            minor: 51,
+            mountpoint: b"/app".to_vec(),
+            fstype: fstype.into(),
+            owner: (0, 0),
+            writable: true,
+        };
+        shows_by_itself(&mount, is_foreign, daemons_are_children)
+    }
+
+    #[test]
+    fn only_what_nobody_tells_of_is_asked_often() {
+        assert!(shows("fuse.fuse-zip", false, true));
+        assert!(!shows("fuse.fuse-zip", true, true));
+        assert!(!shows("fuse.fuse-zip", false, false));
+        assert!(shows("tmpfs", false, false));
+        for fstype in ["overlay", "nfs4", "cifs"] {
+            assert!(!shows(fstype, false, true), "{fstype}");
+        }
+    }
+
+    #[test]
+    fn a_hang_that_nothing_announces_is_told_soon_after_the_deadline() {
+        let second = Duration::from_secs(1);
+        let rhythm = Rhythm::new(Duration::ZERO, 3 * second);
+        assert_eq!((rhythm.interval, rhythm.patience), (second * 3 / 4, 3 * second));
+        assert_eq!(rhythm.seldom().interval, SELDOM);
+        assert_eq!(Rhythm::new(second, 3 * second).interval, second);
+        assert_eq!(
+            Rhythm::new(Duration::ZERO, 600 * second).seldom().interval,
+            150 * second
+        );
+    }
+}

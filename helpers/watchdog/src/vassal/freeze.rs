@@ -1,0 +1,81 @@
+//! A FUSE daemon has ended: the app stands still while its mountpoints are asked. Each request that it takes meanwhile
+//! would get a wrong answer, if a mountpoint is lost, and waits at its socket for the next app instead; if none is lost, the
+//! app has stood still for the millisecond that the answers take.
+
+use super::Vassal;
+use crate::mountpoint::Mountpoint;
+use crate::processes;
+use crate::stop::signal_group;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::time::{Duration, Instant};
+
+/// How long an app stands still for mountpoints that do not answer: they may be slow, and are not judged before their
+/// deadline. A busy machine may take some hundred milliseconds to answer for one that is lost.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// Who is watched for, and whether the app stands still.
+#[derive(Debug, Default)]
+pub(super) struct Freezer {
+    /// The FUSE daemons of a vassal that serves. Known before they end, as proc tells nothing of the dead.
+    daemons: Vec<Pid>,
+    /// Until when the app stands still at most.
+    until: Option<Instant>,
+}
+
+impl Freezer {
+    /// The FUSE daemons that have not ended, as far as is known.
+    pub(super) fn daemons(&self) -> &[Pid] {
+        &self.daemons
+    }
+
+    /// When the app is to go on.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.until
+    }
+}
+
+impl Vassal {
+    /// Takes note of the FUSE daemons: the vassal serves now. Of our children only, of whose ends we are told.
+    pub(super) fn know_daemons(&mut self) {
+        if self.watches_fuse() || !self.reporter.known_unsaved().is_empty() {
+            let serves = |pid: &Pid| processes::serves_fuse(&self.proc, *pid);
+            self.freezer.daemons = processes::children(&self.proc)
+                .into_iter()
+                .filter(serves)
+                .collect();
+        }
+    }
+
+    /// The process `pid` has ended: whether that was a FUSE daemon. Then the app stands still.
+    pub(super) fn freeze_for(&mut self, pid: Pid) -> bool {
+        let number = self.freezer.daemons.len();
+        self.freezer.daemons.retain(|daemon| *daemon != pid);
+        let was_daemon = self.freezer.daemons.len() < number;
+        if was_daemon && self.watches_fuse() {
+            self.freeze();
+            self.freezer.until = Some(Instant::now() + LIMIT);
+        }
+        was_daemon
+    }
+
+    /// Has the app stand still.
+    pub(super) fn freeze(&self) {
+        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGSTOP);
+    }
+
+    /// Lets the app go on when every mountpoint has answered, or one has taken too long.
+    pub(super) fn thaw_in_time(&mut self) {
+        let Some(until) = self.freezer.until else { return };
+        if until <= Instant::now() || !self.mountpoints.iter().any(Mountpoint::is_asked) {
+            self.thaw();
+        }
+    }
+
+    /// Lets the app go on.
+    pub(super) fn thaw(&mut self) {
+        if self.freezer.until.take().is_some() {
+            signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGCONT);
+        }
+    }
+}
