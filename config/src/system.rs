@@ -39,6 +39,7 @@ pub struct System {
     cwd: PathBuf,
     started: Duration,
     has_sources: bool,
+    read_before: Vec<(PathBuf, Vec<u8>)>,
     /// What `%V` says.
     pub version: Vec<u8>,
     /// What `%b` says.
@@ -57,6 +58,7 @@ impl System {
             cwd,
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             has_sources: true,
+            read_before: Vec::new(),
             version: b"2.0.28-debian".to_vec(),
             binary: b"/usr/bin/uwsgi".to_vec(),
             plugin_dir: b"/usr/lib/uwsgi/plugins".to_vec(),
@@ -71,6 +73,13 @@ impl System {
             has_sources: false,
             ..self
         }
+    }
+
+    /// The same machine, with a file that was read before: it is not read again, so what was checked is what is evaluated.
+    #[must_use]
+    pub fn with_file(mut self, path: PathBuf, content: Vec<u8>) -> Self {
+        self.read_before.push((path, content));
+        self
     }
 
     fn at(&self, path: &[u8]) -> PathBuf {
@@ -99,7 +108,12 @@ impl World for System {
         if path.is_empty() {
             return Err(ReadError::Failed { errno: ENOENT });
         }
-        read_regular(&self.at(path), limit)
+        let path = self.at(path);
+        match self.read_before.iter().find(|(known, _)| *known == path) {
+            Some((_, content)) if content.len() <= limit => Ok(content.clone()),
+            Some(_) => Err(ReadError::TooLarge { limit }),
+            None => read_regular(&path, limit),
+        }
     }
 
     fn list_dir(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
@@ -146,7 +160,11 @@ impl World for System {
         if path.is_empty() {
             return Err(ReadError::Failed { errno: ENOENT });
         }
-        let real = fs::canonicalize(self.at(path)).map_err(|error| ReadError::from_io(&error))?;
+        let path = self.at(path);
+        if is_real(&path) {
+            return Ok(path.into_os_string().into_vec());
+        }
+        let real = fs::canonicalize(&path).map_err(|error| ReadError::from_io(&error))?;
         Ok(real.into_os_string().into_vec())
     }
 
@@ -249,6 +267,17 @@ fn proc_status() -> Vec<u8> {
 /// A file of the system; empty when it cannot be read, which is to know no names.
 fn system_file(path: &str) -> Vec<u8> {
     read_regular(Path::new(path), SYSTEM_FILE_BYTES).unwrap_or_default()
+}
+
+/// Whether realpath(3) would give the path back as it is, as nearly always; in a static program its memory alone costs
+/// as much as to evaluate a configuration.
+fn is_real(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    let is_plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
+    let is_no_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_symlink());
+    bytes.starts_with(b"/")
+        && bytes[1..].split(|byte| *byte == b'/').all(is_plain)
+        && path.ancestors().all(is_no_link)
 }
 
 fn open(path: &Path) -> io::Result<File> {

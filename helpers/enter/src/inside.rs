@@ -4,7 +4,7 @@ use crate::atexit;
 use crate::failure::Failure;
 use crate::hooks::Session;
 use crate::log::HookLog;
-use crate::payload::Launch;
+use crate::payload::{Launch, Pace};
 use crate::phases::Roots;
 use crate::sockets::{self, Open};
 use crate::start::Start;
@@ -22,7 +22,8 @@ use vassal_config::emperor::Emperor;
 use vassal_config::namespaces::Namespaces;
 use vassal_config::phase::Phase;
 use vassal_config::plan::{Operation, Plan};
-use vassal_config::socket::Address;
+use vassal_config::socket::{Address, Listener};
+use vassal_config::vassal::Vassal;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
 use vassal_sys::handoff::Watched;
@@ -36,8 +37,8 @@ pub struct Prepared<'a> {
     pub start: &'a Start,
     /// What is to be done.
     pub plan: &'a Plan,
-    /// What a reload cannot change.
-    pub lasting: Vec<(&'static str, Vec<u8>)>,
+    /// The file it comes from.
+    pub vassal: &'a Vassal,
     /// The emperor's settings.
     pub emperor: &'a Emperor,
     /// The app's user, where it could be found outside.
@@ -82,6 +83,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         None => resolve(&plan.identity, Lookup::OwnRoot)?,
     };
     let links = link::make(plan, &prepared.sockets)?;
+    let pace = pace(as_user, plan, &session);
     let launch = Launch {
         operations: as_user,
         credentials: &credentials,
@@ -95,6 +97,11 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         proc: &proc,
         log: log.writer(),
         output: session.output.as_ref().map(AsFd::as_fd),
+        pace,
+    };
+    let watched = match pace {
+        Pace::AtOnce => Some(find_mounts(prepared.start, plan, &proc)?),
+        Pace::WhenTold => None,
     };
     let (payload, control) = fork_app(launch)?;
     session.write_pid(payload)?;
@@ -106,7 +113,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         limit: plan.settings.hook_limit,
         bound: Vec::new(),
     };
-    let (watched, bound) = let_go(supervisor, prepared.start, plan, &proc)?;
+    let (watched, bound) = let_go(supervisor, prepared.start, plan, &proc, watched)?;
     keep_bound(&mut prepared, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
     let record = atexit::Record::of(plan, &credentials, session.environment);
@@ -177,23 +184,47 @@ fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start) -> Result<(), 
     Ok(())
 }
 
-/// Waits for the as-user hooks, takes note of the mountpoints as they are now, and lets the process become the app.
+/// Whether the app's process has to say something, or to wait for something, before it becomes the app.
+fn pace(as_user: &[Operation], plan: &Plan, session: &Session<'_>) -> Pace {
+    let is_hook = |operation: &Operation| operation.action != Action::BecomeUser;
+    let is_unix = |listener: &Listener| matches!(listener.address, Address::Unix(_));
+    let binds = plan.unix.owner.is_none() && plan.listeners.iter().any(is_unix);
+    match binds || !session.pidfiles.is_empty() || as_user.iter().any(is_hook) {
+        true => Pace::WhenTold,
+        false => Pace::AtOnce,
+    }
+}
+
+/// Takes note of the mountpoints as they are now.
+fn find_mounts(start: &Start, plan: &Plan, proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
+    watch::resolve(&plan.watch, proc).map_err(|failure| proven(failure, start))
+}
+
+/// Waits for the as-user hooks, takes note of the mountpoints, unless that has been done, and lets the process become
+/// the app.
 fn let_go(
     mut supervisor: Supervisor<'_>,
     start: &Start,
     plan: &Plan,
     proc: &OwnedFd,
+    watched: Option<Vec<Watched>>,
 ) -> Result<(Vec<Watched>, Bound), Failure> {
-    let watched = match supervisor.wait()? {
-        Outcome::Ready => watch::resolve(&plan.watch, proc).map_err(|failure| proven(failure, start))?,
-        Outcome::Gone => {
-            return Err(Failure::passing(
-                "the process that was to become the app has been killed",
-            ));
+    let watched = match watched {
+        Some(watched) => watched,
+        None => {
+            let watched = match supervisor.wait()? {
+                Outcome::Ready => find_mounts(start, plan, proc)?,
+                Outcome::Gone => {
+                    return Err(Failure::passing(
+                        "the process that was to become the app has been killed",
+                    ));
+                }
+                Outcome::Stopped => stopped(),
+            };
+            supervisor.control.go()?;
+            watched
         }
-        Outcome::Stopped => stopped(),
     };
-    supervisor.control.go()?;
     match supervisor.wait()? {
         Outcome::Ready | Outcome::Gone => Ok((watched, supervisor.bound)),
         Outcome::Stopped => stopped(),
@@ -216,11 +247,13 @@ pub fn stopped() -> ! {
 }
 
 fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {
+    let Namespaces { mount, pid, .. } = namespaces;
     caps::become_subreaper()?;
-    if namespaces.mount {
+    if mount {
         mounts::make_all_slave()?;
-        if namespaces.pid {
+        if pid {
             mounts::replace_proc()?;
+            return mounts::copy_of_proc();
         }
     }
     mounts::detached_proc()

@@ -14,6 +14,7 @@ mod hooks;
 mod inside;
 mod link;
 mod log;
+mod losses;
 mod payload;
 mod phases;
 mod reload;
@@ -33,21 +34,20 @@ use nix::fcntl::{OFlag, open, readlink};
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::{close, pipe2, read};
+use nix::unistd::{close, pipe2};
 use sd_notify::NotifyState;
 use start::Start;
 use std::ffi::OsString;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use user::Lookup;
-use vassal_config::lasting;
 use vassal_config::namespaces::Namespaces;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
-use vassal_sys::{SysError, exit, fds, signals};
+use vassal_sys::{exit, fds, signals};
 
 /// The search path of hooks and of uWSGI where the unit sets none (systemd.exec(5)).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -108,10 +108,12 @@ fn ended(result: Result<(), Failure>, priority: Priority) -> ExitCode {
 /// The story: read, wait for the turn, bind, clone; the clone goes on inside, this process runs the emperor's hooks
 /// and ends.
 fn run(start: &mut Start) -> Result<(), Failure> {
+    losses::tell(start)?;
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
-    let directory = source::find_file(&emperor, &start.vassal)?;
-    std::env::set_current_dir(&directory).step(|| format!("change to '{}'", directory.display()))?;
-    let vassal = source::read_vassal(&emperor, start, &directory)?;
+    let found = source::find_file(&emperor, &start.vassal)?;
+    std::env::set_current_dir(&found.directory)
+        .step(|| format!("change to '{}'", found.directory.display()))?;
+    let vassal = source::read_vassal(&emperor, start, &found)?;
     let plan = &vassal.plan;
     let credentials = match plan.changes_root {
         true => None,
@@ -123,10 +125,15 @@ fn run(start: &mut Start) -> Result<(), Failure> {
     let sockets = sockets::open(&plan.listeners, start)?;
     let programs = open_programs()?;
     start.ask_for_time(plan)?;
-    // The clone waits for our end before it speaks: only then is it, and not this process, the unit's main process.
+    // The clone goes on at once, but waits for our end before it speaks: only then is it, and not this process, the
+    // unit's main process. Only as-emperor hooks hold it up.
     let (ended, alive) = pipe2(OFlag::O_CLOEXEC).step(|| "make a pipe")?;
+    // systemd's wish to stop: the init of a PID namespace hears only what it has asked for, from its first moment on.
+    let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     match clone3(flags(plan.namespaces)).map_err(|error| Failure::namespace(&error))? {
         Side::Parent(child) => {
+            // A wish that came before the clone is this process's.
+            signals::reset()?;
             start
                 .notifier
                 .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
@@ -135,13 +142,14 @@ fn run(start: &mut Start) -> Result<(), Failure> {
         }
         Side::Child => {
             close(alive).step(|| "close a pipe")?;
-            // systemd's wish to stop: the init of a PID namespace hears only what it asks for.
-            let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
-            wait_for_end(ended)?;
+            start.notifier.speak_after(ended);
+            if !plan.split_emperors().0.is_empty() {
+                start.notifier.wait_for_turn()?;
+            }
             let prepared = Prepared {
                 start,
                 plan,
-                lasting: lasting::parts(&vassal),
+                vassal: &vassal,
                 emperor: &emperor,
                 credentials,
                 sockets,
@@ -151,10 +159,6 @@ fn run(start: &mut Start) -> Result<(), Failure> {
             match inside::enter(prepared)? {}
         }
     }
-}
-
-fn wait_for_end(pipe: OwnedFd) -> Result<(), SysError> {
-    read(&pipe, &mut [0]).map(drop).step(|| "wait for vassal-enter")
 }
 
 fn flags(namespaces: Namespaces) -> CloneFlags {

@@ -20,7 +20,6 @@ use vassal_config::payload::Payload;
 use vassal_config::phase::Phase;
 use vassal_config::plan::Plan;
 use vassal_config::push;
-use vassal_config::system::System;
 use vassal_config::vassal::{self, Vassal};
 use vassal_sys::control::{DONE, RELOAD, Watchdog};
 use vassal_sys::error::Step;
@@ -44,11 +43,8 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
     let environment = environment();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
-    let directory = source::find_file(&emperor, &name)?;
-    let read = |environment: Environment| {
-        let world = System::new(environment, directory.clone());
-        vassal::read(&emperor, &name, &world)
-    };
+    let found = source::find_file(&emperor, &name)?;
+    let read = |environment: Environment| vassal::read(&emperor, &name, &found.world(environment));
     let started = read(environment.clone())?;
     let reloaded = read([environment, vec![(IS_RELOAD.to_vec(), b"1".to_vec())]].concat())?;
     for warning in &reloaded.warnings {

@@ -21,9 +21,10 @@ pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
 /// # Errors
 /// A file that is missing or cannot be made sense of.
 pub fn read_emperor(file: &Path, environment: &Environment) -> Result<Emperor, Failure> {
-    read(file)?;
+    let content = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("/"));
-    let world = System::new(environment.clone(), directory.to_path_buf());
+    let world =
+        System::new(environment.clone(), directory.to_path_buf()).with_file(file.to_path_buf(), content);
     let arguments = [b"--ini".to_vec(), file.as_os_str().as_bytes().to_vec()];
     let evaluation = evaluate(&arguments, &world)?;
     let (emperor, _) = Emperor::from_entries(&evaluation.effects)?;
@@ -36,12 +37,28 @@ pub fn read_emperor(file: &Path, environment: &Environment) -> Result<Emperor, F
     Ok(emperor)
 }
 
+/// A vassal's file.
+#[derive(Debug)]
+pub struct Found {
+    /// The directory of the emperor's that has it.
+    pub directory: PathBuf,
+    path: PathBuf,
+    content: Vec<u8>,
+}
+
+impl Found {
+    /// The machine in which the file is evaluated: with the bytes that were checked, whatever has become of the file.
+    pub fn world(&self, environment: Environment) -> System {
+        System::new(environment, self.directory.clone()).with_file(self.path.clone(), self.content.clone())
+    }
+}
+
 /// Finds the vassal's file in the emperor's directories; the first that has it wins. That directory is the working
 /// directory of everything that follows, as under uWSGI's Emperor (V2).
 ///
 /// # Errors
 /// No such file anywhere, or one that cannot be a configuration.
-pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<PathBuf, Failure> {
+pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Found, Failure> {
     let name = name.file();
     for directory in &emperor.directories {
         let directory = PathBuf::from(OsStr::from_bytes(directory));
@@ -49,8 +66,12 @@ pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<PathBuf, Failur
         match path.symlink_metadata() {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             _ => {
-                read(&path)?;
-                return Ok(directory);
+                let content = read(&path)?;
+                return Ok(Found {
+                    directory,
+                    path,
+                    content,
+                });
             }
         }
     }
@@ -70,9 +91,8 @@ pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<PathBuf, Failur
 ///
 /// # Errors
 /// The lines that are wrong.
-pub fn read_vassal(emperor: &Emperor, start: &Start, directory: &Path) -> Result<Vassal, Failure> {
-    let world = System::new(start.environment.clone(), directory.to_path_buf());
-    let vassal = vassal::read(emperor, &start.vassal, &world)?;
+pub fn read_vassal(emperor: &Emperor, start: &Start, found: &Found) -> Result<Vassal, Failure> {
+    let vassal = vassal::read(emperor, &start.vassal, &found.world(start.environment.clone()))?;
     for warning in &vassal.warnings {
         start.warn(&warning.to_string());
     }

@@ -10,8 +10,9 @@ use nix::sys::socket::{
     socket, sockopt::SendTimeout,
 };
 use nix::sys::time::TimeVal;
-use nix::unistd::pipe2;
+use nix::unistd::{pipe2, read};
 use sd_notify::NotifyState;
+use std::cell::RefCell;
 use std::fmt::Write;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -25,6 +26,8 @@ const SEND_LIMIT_SECONDS: i64 = 1;
 #[derive(Debug)]
 pub struct Notifier {
     socket: Option<OwnedFd>,
+    /// Ends when the first message may go.
+    turn: RefCell<Option<OwnedFd>>,
 }
 
 impl Notifier {
@@ -34,16 +37,38 @@ impl Notifier {
     /// When the socket cannot be reached.
     pub fn connect(address: Option<&[u8]>) -> Result<Self, SysError> {
         let Some(address) = address else {
-            return Ok(Self { socket: None });
+            return Ok(Self::inherited(None));
         };
         connect_datagram(address)
             .step(|| "connect to systemd's notify socket")
-            .map(|fd| Self { socket: Some(fd) })
+            .map(|fd| Self::inherited(Some(fd)))
     }
 
     /// The notifier of a socket that was connected by the program before this one.
     pub fn inherited(socket: Option<OwnedFd>) -> Self {
-        Self { socket }
+        Self {
+            socket,
+            turn: RefCell::new(None),
+        }
+    }
+
+    /// From here on no message goes before `pipe` has ended: the main process holds its other end, and systemd hears
+    /// the next one only when that has spoken for the last time.
+    pub fn speak_after(&self, pipe: OwnedFd) {
+        *self.turn.borrow_mut() = Some(pipe);
+    }
+
+    /// Waits until a message may go ([`Notifier::speak_after`]).
+    ///
+    /// # Errors
+    /// As read(2).
+    pub fn wait_for_turn(&self) -> Result<(), SysError> {
+        match self.turn.take() {
+            Some(pipe) => read(&pipe, &mut [0])
+                .map(drop)
+                .step(|| "wait for the main process before this one"),
+            None => Ok(()),
+        }
     }
 
     /// The connected socket, to be left to the next program.
@@ -106,6 +131,7 @@ impl Notifier {
 
     fn send_with(&self, states: &[NotifyState<'_>], fds: &[BorrowedFd<'_>]) -> Result<(), SysError> {
         let Some(socket) = &self.socket else { return Ok(()) };
+        self.wait_for_turn()?;
         let mut text = String::new();
         for state in states {
             // Writing to a String cannot fail; the result is looked at all the same.
