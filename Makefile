@@ -43,6 +43,7 @@ demo:
 	tests/machine/demo.sh
 
 bench: deb machines
+	packaging/install.sh bubblewrap crun busybox-static musl-tools libc6-dev
 	$(CARGO) run --locked --release -p vassal-tests --bin bench
 
 # Random configurations through ours and through the real uwsgi-core.

@@ -2,17 +2,26 @@
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md. Nothing is asserted about time.
 //!
 //! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`incident`] a FUSE daemon that fails, [`quiet`] one
-//! that gives no sign, [`request`] one HTTP request, [`memory`] what stays in memory, [`table`] and [`report`] the text.
+//! that gives no sign, [`request`] one HTTP request, [`memory`] what stays in memory. Beside the least that is possible, in C
+//! ([`compile`], floor/): [`entry`] a start without systemd, [`remount`] one after a death, seen by a [`witness`]; [`hang`] and
+//! [`many`] vassal alone. [`table`], [`ladder`] and [`report`] are the text.
 #![forbid(unsafe_code)]
 
+mod compile;
 mod contender;
+mod entry;
+mod hang;
 mod incident;
+mod ladder;
+mod many;
 mod memory;
 mod quiet;
+mod remount;
 mod report;
 mod request;
 mod rounds;
 mod table;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -23,7 +32,7 @@ use crate::report::Report;
 const USAGE: u8 = 64;
 
 /// Each gives a start and a kill for both, and a second kill for vassal.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 8;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +46,14 @@ fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     };
     let mut report = Report::begin();
+    eprintln!("launchers");
+    match entry::measure() {
+        Ok(ladders) => report.add_entry(&ladders),
+        Err(failure) => {
+            eprintln!("{failure}");
+            return ExitCode::FAILURE;
+        }
+    }
     for suite in Suite::all() {
         match rounds::measure(suite, rounds) {
             Ok(findings) => report.add(suite, &findings),

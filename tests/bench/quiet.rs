@@ -30,12 +30,12 @@ const VICTIM: Victim = Victim {
     live_body: "app003\n",
 };
 
-/// Has the daemon of a vassal of its own hang a number of times, at moments spread evenly between two probes.
+/// Puts the daemon into the machine, and what it serves.
 ///
 /// # Panics
 ///
-/// When the vassal does not start or does not recover.
-pub fn measure(machine: &Machine, incidents: u32) -> Vec<Incident> {
+/// When that is not possible.
+pub fn install(machine: &Machine) {
     machine.write("/usr/local/bin/quietfs", DAEMON, 0o755, Owner::ROOT);
     machine.write(
         "/srv/app003/myapp.pl",
@@ -44,6 +44,15 @@ pub fn measure(machine: &Machine, incidents: u32) -> Vec<Incident> {
         Owner::ROOT,
     );
     machine.write("/srv/app003/name", "app003\n", 0o644, Owner::ROOT);
+}
+
+/// Has the daemon of a vassal of its own hang a number of times, at moments spread evenly between two probes.
+///
+/// # Panics
+///
+/// When the vassal does not start or does not recover.
+pub fn measure(machine: &Machine, incidents: u32) -> Vec<Incident> {
+    install(machine);
     fixtures::mountpoint(machine, "/app3", Owner::USER003);
     machine.write("/etc/uwsgi/vassals/user003.ini", INI, 0o644, Owner::ROOT);
     machine.must(&["systemctl", "daemon-reload"]);

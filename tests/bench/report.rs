@@ -1,12 +1,15 @@
 //! What was found out, as text.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use vassal_tests::{Failure, Suite};
 
+use crate::compile::place;
 use crate::incident::Incident;
+use crate::ladder::{self, Ladder};
+use crate::many::{Costs, SCALE};
 use crate::memory::VASSALS;
 use crate::request::{INTERVAL, PATIENCE};
 use crate::rounds::{Findings, HANG_LIMIT};
@@ -28,14 +31,29 @@ impl Report {
         Report { text }
     }
 
+    /// Adds the table of the launchers, and prints it.
+    pub fn add_entry(&mut self, ladders: &[Ladder]) {
+        let lines: String = ladders.iter().map(ladder::lines).collect();
+        let section = format!(
+            "\n## vassal-enter and other launchers, without systemd\n\n{}{lines}\nLoad average at the end: {}.\n",
+            ladder::HEADER,
+            told("/proc/loadavg")
+        );
+        print!("{section}");
+        self.text += &section;
+    }
+
     /// Adds a suite's table, and prints it.
     pub fn add(&mut self, suite: Suite, findings: &Findings) {
         let lines: String = comparisons(findings).iter().map(table::lines).collect();
+        let costs: String = findings.costs.iter().map(costs).collect();
+        let ladders: String = findings.remounts.iter().map(ladder::lines).collect();
         let section = format!(
-            "\n## Debian {suite}, systemd {}\n\n{}{lines}\nAll failed requests after kill -9: vassal: {}. Emperor: {}.\n\
+            "\n## Debian {suite}, systemd {}\n\n{}{lines}\n{}{ladders}\n{costs}All failed requests after kill -9: vassal: {}. Emperor: {}.\n\
              Load average at the end: {}.\n",
             suite.systemd(),
             table::HEADER,
+            ladder::HEADER,
             findings.vassal.failures(),
             findings.emperor.failures(),
             told("/proc/loadavg")
@@ -50,7 +68,7 @@ impl Report {
     ///
     /// When that cannot be written.
     pub fn write(&self) -> Result<PathBuf, Failure> {
-        let place = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target/bench");
+        let place = place();
         let path = place.join("RESULTS.md");
         let written = fs::create_dir_all(&place).and_then(|()| fs::write(&path, &self.text));
         written.map_err(|reason| Failure::File {
@@ -80,6 +98,8 @@ fn comparisons(findings: &Findings) -> Vec<Comparison> {
     );
     let hang = "SIGSTOP of fuse-zip → 200 through the mount";
     let quiet = "a FUSE daemon hangs without a signal to its parent → 200";
+    let stopped = "SIGSTOP of fuse-zip → its app is killed, less mountpoint-deadline";
+    let silent = "a FUSE daemon hangs without a signal → its app is killed, less mountpoint-deadline";
     let memory = format!("memory (PSS) of a vassal's supervisor, at {VASSALS} vassals");
     let (our_memory, their_memory) = (&findings.memory.watchdogs, &findings.memory.masters);
     vec![
@@ -108,6 +128,8 @@ fn comparisons(findings: &Findings) -> Vec<Comparison> {
             Some(recoveries(&emperor.hangs)),
         ),
         compare(quiet, Unit::Time, recoveries(&findings.quiet_hangs), None),
+        compare(stopped, Unit::Time, findings.lateness.stopped.clone(), None),
+        compare(silent, Unit::Time, findings.lateness.quiet.clone(), None),
         compare(
             &memory,
             Unit::Memory,
@@ -115,6 +137,23 @@ fn comparisons(findings: &Findings) -> Vec<Comparison> {
             Some(sizes(their_memory)),
         ),
     ]
+}
+
+/// What it costs to watch [`SCALE`] mounts.
+fn costs(costs: &Costs) -> String {
+    let percent = |share: f64| format!("{:.2} %", share * 100.0);
+    format!(
+        "{SCALE} healthy mounts (scaled from {} vassals with {} each): {} of one core for all watchdogs and the \
+         processes they send out ({} for the watchdogs alone, which wake up {:.0} times a second all together); beside \
+         that {} for the FUSE daemons' answers, {} for systemd, keep-alives included.\n\n",
+        costs.crowd.vassals,
+        costs.crowd.mounts,
+        percent(costs.watchdogs),
+        percent(costs.own),
+        costs.wakeups,
+        percent(costs.daemons),
+        percent(costs.systemd),
+    )
 }
 
 fn recoveries(incidents: &[Incident]) -> Measured {
@@ -144,7 +183,15 @@ fn method() -> String {
          that of a FUSE daemon that stops answering by itself, at moments spread evenly between two probes; the original, whose \
          check does not depend on signals, was not measured with it. The supervisor of a vassal is vassal-watchdog, or uWSGI's \
          master under the Emperor (an app that is uWSGI has its own master under vassal, too, with `mountpoint-check` or \
-         `master`).\n"
+         `master`).\n\n\
+         The floors are programs in C that do the least (tests/bench/floor). *Without systemd*: a static program is run as \
+         another user in a root with next to nothing in it, with mounts and processes of its own, by each launcher in turns; \
+         the payload says itself when it runs, and its end is the end of a FIFO that it alone holds. vassal-enter reads two \
+         INI files and leaves a watchdog, the others a parent or nothing; the end of all processes includes the watchdog's \
+         orderly end. *Kills beside the floor*: two services under the same systemd, one vassal's, one a C program that \
+         mounts the same archive in new namespaces and fails when fuse-zip dies; the app is the same, says when it runs \
+         and that a FUSE filesystem is mounted, and is killed when the death is seen. Ratios are medians of the ratios \
+         within each round.\n"
     )
 }
 

@@ -5,9 +5,13 @@ use std::time::{Duration, Instant, SystemTime};
 use vassal_tests::{Failure, Machine, Signal, Suite};
 
 use crate::contender::{self, Contender, LIMIT};
+use crate::hang::{self, Lateness};
 use crate::incident::{self, Incident, PROVEN};
+use crate::ladder::Ladder;
+use crate::many::{self, Costs, Crowd};
 use crate::memory::{self, Memory};
 use crate::quiet;
+use crate::remount;
 use crate::request::{self, Failures, Fate};
 
 /// The original looks at its mountpoints once a second, and begins a second after its start (MPC-1, MPC-9).
@@ -51,8 +55,14 @@ pub struct Findings {
     pub emperor: Shown,
     /// Hangs of a daemon that nothing announces; vassal's only.
     pub quiet_hangs: Vec<Incident>,
+    /// Kills beside a floor.
+    pub remounts: Vec<Ladder>,
+    /// How late a hang is seen.
+    pub lateness: Lateness,
     /// What stays in memory.
     pub memory: Memory,
+    /// What a thousand mounts cost.
+    pub costs: Vec<Costs>,
 }
 
 /// Boots a machine of a suite and measures everything on it.
@@ -94,13 +104,25 @@ pub fn measure(suite: Suite, rounds: usize) -> Result<Findings, Failure> {
     eprintln!("{suite}: hangs");
     (vassal.hangs, emperor.hangs) = hangs(&machine);
     let quiet_hangs = quiet::measure(&machine, HANGS);
+    eprintln!("{suite}: beside the floor");
+    let remounts = remount::measure(&machine)?;
+    eprintln!("{suite}: deadlines");
+    let lateness = hang::measure(&machine);
     eprintln!("{suite}: memory");
     let memory = memory::measure(&machine);
+    eprintln!("{suite}: many mounts");
+    let costs = Crowd::ALL
+        .into_iter()
+        .map(|crowd| many::measure(&machine, crowd))
+        .collect::<Result<_, _>>()?;
     Ok(Findings {
         vassal,
         emperor,
         quiet_hangs,
+        remounts,
+        lateness,
         memory,
+        costs,
     })
 }
 

@@ -106,15 +106,16 @@ fn ratio(vassal: &Measured, emperor: Option<&Measured>) -> String {
 
 fn shown(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Time if value < 1.0 => format!("{:.0} ms", value * 1e3),
+        Unit::Time if value.abs() < 0.0095 => format!("{:.1} ms", value * 1e3),
+        Unit::Time if value.abs() < 1.0 => format!("{:.0} ms", value * 1e3),
         Unit::Time => format!("{value:.2} s"),
         Unit::Memory => format!("{value:.0} KiB"),
         Unit::Requests => format!("{value:.0}"),
     }
 }
 
-/// The median: of an even number of values, the mean of the two in the middle.
-fn middle(values: &[f64]) -> Option<f64> {
+/// The median; nothing of nothing. Of an even number of values, the mean of the two in the middle.
+pub fn middle(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let upper = sorted.get(sorted.len() / 2)?;
