@@ -65,6 +65,11 @@ impl Cgroup {
         processes_below(&self.path)
     }
 
+    /// Those that run in the machine: nspawn's own are not among them.
+    pub fn payload_processes(&self) -> Vec<Pid> {
+        processes_below(&self.payload())
+    }
+
     /// Kills every process, however many there are and whatever they do: one write, done by the kernel.
     ///
     /// # Errors

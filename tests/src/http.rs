@@ -3,13 +3,13 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, connect, socket};
 
 use crate::failure::Failure;
 use crate::machine::Machine;
@@ -61,6 +61,20 @@ impl Machine {
         exchange(connection, path)
     }
 
+    /// The same, of a server on any address of the machine's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Machine::http`].
+    ///
+    /// # Panics
+    ///
+    /// As for [`Machine::http`].
+    pub fn http_at(&self, address: SocketAddr, path: &str) -> Result<(u16, Vec<u8>), HttpError> {
+        let connection = self.connect_to(address)?;
+        exchange(connection, path)
+    }
+
     /// A connection to a port on the machine's loopback, with time limits set.
     ///
     /// # Errors
@@ -71,7 +85,13 @@ impl Machine {
     ///
     /// When the machine's network namespace cannot be entered.
     pub fn connect(&self, port: u16) -> Result<TcpStream, HttpError> {
-        let socket = self.demand(socket_inside(&self.leader.netns));
+        self.connect_to((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    fn connect_to(&self, address: SocketAddr) -> Result<TcpStream, HttpError> {
+        let address = SockaddrStorage::from(address);
+        let family = address.family().unwrap_or(AddressFamily::Inet);
+        let socket = self.demand(socket_inside(&self.leader.netns, family));
         let (descriptor, stream) = (socket.as_raw_fd(), TcpStream::from(socket));
         // The limit on sending bounds connecting, too (socket(7), SO_SNDTIMEO).
         stream
@@ -80,7 +100,7 @@ impl Machine {
         stream
             .set_read_timeout(Some(ANSWER_LIMIT))
             .map_err(HttpError::Broken)?;
-        connect(descriptor, &SockaddrIn::new(127, 0, 0, 1, port)).map_err(HttpError::Connect)?;
+        connect(descriptor, &address).map_err(HttpError::Connect)?;
         Ok(stream)
     }
 
@@ -111,16 +131,11 @@ impl Machine {
 }
 
 /// A socket belongs to the namespace its maker was in when making it: this thread goes there for one system call.
-fn socket_inside(netns: &File) -> Result<OwnedFd, Failure> {
+fn socket_inside(netns: &File, family: AddressFamily) -> Result<OwnedFd, Failure> {
     let own = "/proc/thread-self/ns/net";
     let home = File::open(own).map_err(Failure::file("open", own))?;
     enter(netns)?;
-    let made = socket(
-        AddressFamily::Inet,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    );
+    let made = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
     enter(&home)?;
     made.map_err(|errno| Failure::Namespace {
         step: "make a socket in the machine",

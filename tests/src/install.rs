@@ -1,4 +1,4 @@
-//! Installing a package into a layer.
+//! Installing packages into a layer: the one under test, or Debian's.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,32 @@ pub(crate) fn install(suite: Suite, package: &Path) -> Result<PathBuf, Failure> 
     let package = package.canonicalize().map_err(Failure::file("find", package))?;
     let root = rootfs::ensure(suite)?;
     let key = format!("{suite}-{:.12}-{:.12}", root.stamp, hash(&package)?);
-    let path = rootfs::cache().join("installed").join(&key);
+    let what = format!("the layer with '{}'", package.display());
+    cached(&root.path, &key, what, |target| nspawn::install(target, &package))
+}
+
+/// Gives the directory with what installing packages of Debian changes in the root of a suite; from the cache, if it is there.
+///
+/// # Errors
+///
+/// When there is no mirror or apt cannot install them.
+pub(crate) fn add(suite: Suite, packages: &[&str]) -> Result<PathBuf, Failure> {
+    let root = rootfs::ensure(suite)?;
+    let names = packages.join("+");
+    let key = format!("{suite}-{:.12}-{names}", root.stamp);
+    cached(&root.path, &key, format!("the layer with {names}"), |target| {
+        nspawn::add(target, packages)
+    })
+}
+
+/// The upper directory of a container on the root in which a command has run, once.
+fn cached(
+    root: &Path,
+    key: &str,
+    what: String,
+    argv: impl FnOnce(&Path) -> Vec<String>,
+) -> Result<PathBuf, Failure> {
+    let path = rootfs::cache().join("installed").join(key);
     stage::make(&path)?;
     let path = path.canonicalize().map_err(Failure::file("find", &path))?;
     let _held = lock(&path.join("lock"))?;
@@ -36,34 +61,40 @@ pub(crate) fn install(suite: Suite, package: &Path) -> Result<PathBuf, Failure> 
         remove_if_there(&changes)?;
         // nspawn makes cgroups in the one it is in, so it is given its own.
         let cgroup = Cgroup::create(&format!("{}{key}", sweep::prefix()))?;
-        let installed = dpkg(&root.path, &changes, &path.join("root"), &package, &cgroup);
+        let target = path.join("root");
+        let installed = run(root, &changes, &target, &argv(&target), &cgroup);
         cgroup.kill()?;
         cgroup.wait_empty(KILL_LIMIT);
         cgroup.remove()?;
-        installed?;
+        accept(installed?, what)?;
         File::create(&done).map_err(Failure::file("create", &done))?;
     }
     Ok(changes.join("upper"))
 }
 
-/// Runs dpkg in a container that does not boot. In a thread of its own: its mounts end with it.
-fn dpkg(root: &Path, changes: &Path, target: &Path, package: &Path, cgroup: &Cgroup) -> Result<(), Failure> {
+/// Runs a command in a container that does not boot. In a thread of its own: its mounts end with it.
+fn run(
+    root: &Path,
+    changes: &Path,
+    target: &Path,
+    argv: &[String],
+    cgroup: &Cgroup,
+) -> Result<Output, Failure> {
     let procs = cgroup.procs_below(Path::new(stage::HIERARCHY));
     let install = || {
         stage::leave_host()?;
         stage::overlay(&[root.to_owned()], changes, target)?;
-        nspawn::command(&procs, &nspawn::install(target, package))
+        nspawn::command(&procs, argv)
             .output()
             .map_err(|reason| Failure::Program {
                 name: "systemd-nspawn".into(),
                 reason,
             })
     };
-    let output = match std::thread::scope(|scope| scope.spawn(install).join()) {
-        Ok(output) => output?,
+    match std::thread::scope(|scope| scope.spawn(install).join()) {
+        Ok(output) => output,
         Err(_) => panic!("the installing thread panicked"),
-    };
-    accept(output, format!("the layer with '{}'", package.display())).map(drop)
+    }
 }
 
 fn hash(file: &Path) -> Result<String, Failure> {

@@ -32,6 +32,15 @@ impl Layer {
         install::install(suite, package).map(Layer::of)
     }
 
+    /// What installing packages of Debian adds to the root of a suite, kept in the cache.
+    ///
+    /// # Errors
+    ///
+    /// When apt cannot install them, with what it wrote.
+    pub fn with_debian(suite: Suite, packages: &[&str]) -> Result<Layer, Failure> {
+        install::add(suite, packages).map(Layer::of)
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -73,6 +73,23 @@ pub(crate) fn install(root: &Path, package: &Path) -> Vec<String> {
     argv
 }
 
+/// What adds packages of Debian to a root that is not booted, from the root's own mirror: the one thing that needs the host's network.
+pub(crate) fn add(root: &Path, packages: &[&str]) -> Vec<String> {
+    let mut argv = ["timeout", "--kill-after=2", INSTALL_LIMIT, "systemd-nspawn"]
+        .map(String::from)
+        .to_vec();
+    let with_network = |option: &&str| !["--private-network", "--resolv-conf=off"].contains(option);
+    argv.extend(APART.into_iter().filter(with_network).map(String::from));
+    argv.extend(["--resolv-conf=copy-host", "--pipe", "--as-pid2"].map(String::from));
+    argv.push("--setenv=DEBIAN_FRONTEND=noninteractive".into());
+    argv.push(format!("--directory={}", root.display()));
+    let script = "apt-get -q update && apt-get -qy --no-install-recommends install \"$@\" && \
+                  apt-get clean && rm -rf /var/lib/apt/lists/*";
+    argv.extend(["sh", "-ec", script, "sh"].map(String::from));
+    argv.extend(packages.iter().map(|package| String::from(*package)));
+    argv
+}
+
 /// A bind's parts are separated by colons.
 fn escape(path: &Path) -> String {
     path.display().to_string().replace(':', "\\:")

@@ -10,25 +10,18 @@ use crate::cgroup;
 use crate::machine::Machine;
 
 impl Machine {
-    /// The processes with a command name (`comm`, so at most 15 bytes), in ascending order.
+    /// The processes with a command name (`comm`, so at most 15 bytes), the oldest first.
     pub fn pids(&self, name: &str) -> Vec<Pid> {
-        self.cgroup
-            .processes()
-            .into_iter()
-            .filter(|pid| comm(*pid) == name)
-            .collect()
+        oldest_first(self.cgroup.processes(), name)
     }
 
-    /// The processes of a unit with a command name.
+    /// The processes of a unit with a command name, the oldest first: a parent before its children.
     ///
     /// # Panics
     ///
     /// When systemd does not answer.
     pub fn pids_of(&self, unit: &str, name: &str) -> Vec<Pid> {
-        self.unit_pids(unit)
-            .into_iter()
-            .filter(|pid| comm(*pid) == name)
-            .collect()
+        oldest_first(self.unit_pids(unit), name)
     }
 
     /// All processes of a unit; none when it does not run.
@@ -112,6 +105,22 @@ impl Machine {
             self.name()
         );
     }
+}
+
+/// Not in the order of their numbers, which begin anew when they have been used up: then a child's is the lower one.
+fn oldest_first(pids: Vec<Pid>, name: &str) -> Vec<Pid> {
+    let mut found: Vec<Pid> = pids.into_iter().filter(|pid| comm(*pid) == name).collect();
+    found.sort_by_key(|pid| (started(*pid), *pid));
+    found
+}
+
+/// When a process was started, in ticks since the host's boot; one that has just ended, at the end of time.
+fn started(pid: Pid) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Field 22; the second one, the name in parentheses, may have spaces (proc_pid_stat(5)).
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let start = after_name.split(' ').nth(19).and_then(|field| field.parse().ok());
+    start.unwrap_or(u64::MAX)
 }
 
 fn comm(pid: Pid) -> String {

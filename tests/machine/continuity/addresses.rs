@@ -1,9 +1,11 @@
-//! Several sockets of one vassal, IPv6, ports below 1024, `listen`: open over restarts, closed by a stop.
+//! Several sockets of one vassal, IPv6, ports below 1024, a unix socket, `listen`: open over restarts, closed by a stop.
 
 use vassal_tests::{Machine, Suite, seed};
 
-use crate::client::{Client, Server, ask_while};
+use crate::client::{Client, Kind, Server, ask, ask_while};
+use crate::restarts::{GRACEFUL, assert_graceful};
 use crate::scene::{UNIT, kill, let_it_prove_itself, on_each_suite, serving, uwsgi, wait_restarted};
+use crate::unix_sockets;
 
 /// What a client writes, what the kernel calls it, and the option.
 const SOCKETS: [(&str, &str, &str); 6] = [
@@ -121,21 +123,46 @@ fn the_backlog_of_every_socket_is_that_of_listen() {
     });
 }
 
+/// One client for each socket of the vassal: those above, and a unix socket that is given away.
+fn clients(machine: &Machine) -> Vec<Client> {
+    let on = |(address, _, _): (&str, &str, &str)| Client {
+        server: Server::Address(address.parse().unwrap()),
+        ..Client::LIVE
+    };
+    let unix = unix_sockets::client(machine);
+    SOCKETS.into_iter().map(on).chain([unix]).collect()
+}
+
 #[test]
-fn a_restart_fails_no_request_on_any_of_two_sockets() {
+fn a_restart_fails_no_request_on_any_of_seven_sockets_and_a_stop_refuses_all() {
+    const RESTARTS: usize = 5;
     on_each_suite(|suite| {
-        let machine = many_sockets(suite);
-        let other = Client {
-            server: Server::Port(80),
-            ..Client::LIVE
-        };
-        let tally = ask_while(&machine, &[Client::LIVE, other], |round| {
-            for number in 1..=3 {
+        let machine = unix_sockets::with_directories(suite);
+        let tcp: String = SOCKETS
+            .iter()
+            .skip(1)
+            .map(|(_, _, line)| format!("{line}\n"))
+            .collect();
+        let given_away = "chown-socket = user001:www-data\nchmod-socket = 660\n";
+        let text = unix_sockets::text(&format!("{tcp}{given_away}{GRACEFUL}"));
+        unix_sockets::start(&machine, &text);
+        let clients = clients(&machine);
+        let tally = ask_while(&machine, &clients, |round| {
+            for number in 1..=RESTARTS {
                 round.begin(number);
                 machine.must(&["systemctl", "restart", UNIT]);
             }
         });
-        println!("{suite}: 3 restarts, two sockets: {tally}");
-        assert!(tally.answered > 3 && tally.failed.is_empty(), "{suite}: {tally}");
+        println!("{suite}: {RESTARTS} restarts, {} sockets: {tally}", clients.len());
+        assert!(tally.answered > RESTARTS * clients.len(), "{suite}: {tally}");
+        assert_graceful(&tally);
+        machine.must(&["systemctl", "stop", UNIT]);
+        for client in clients {
+            let refused = ask(&machine, &client);
+            assert!(
+                matches!(refused, Err((Kind::Refused, _))),
+                "{client:?}: {refused:?}"
+            );
+        }
     });
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -36,6 +37,8 @@ pub struct Client {
 pub enum Server {
     /// On the machine's loopback.
     Port(u16),
+    /// On any address of the machine's.
+    Address(SocketAddr),
     /// On a unix socket, by a path of the host.
     Path(PathBuf),
 }
@@ -104,11 +107,21 @@ impl Tally {
 
     /// The most failures of one round.
     pub fn most_in_a_round(&self) -> usize {
-        let mut rounds: BTreeMap<usize, usize> = BTreeMap::new();
+        self.rounds().into_values().max().unwrap_or(0)
+    }
+
+    /// How many rounds have more than one failure.
+    pub fn rounds_with_several(&self) -> usize {
+        self.rounds().into_values().filter(|count| *count > 1).count()
+    }
+
+    /// The failures of each round that has any.
+    fn rounds(&self) -> BTreeMap<usize, usize> {
+        let mut rounds = BTreeMap::new();
         for failed in &self.failed {
             *rounds.entry(failed.round).or_default() += 1;
         }
-        rounds.into_values().max().unwrap_or(0)
+        rounds
     }
 
     fn add(&mut self, other: Tally) {
@@ -228,6 +241,7 @@ fn ask_until(machine: &Machine, client: &Client, over: &AtomicBool, round: &Roun
 pub fn ask(machine: &Machine, client: &Client) -> Result<(), (Kind, String)> {
     let answer = match &client.server {
         Server::Port(port) => machine.http(*port, client.path),
+        Server::Address(address) => machine.http_at(*address, client.path),
         Server::Path(path) => ask_unix(path, client.path),
     };
     match answer {

@@ -1,6 +1,7 @@
 //! A vassal that keeps failing: tried for ever, later and later, at next to no cost, and each failure told in one line.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use vassal_tests::{Machine, seed};
@@ -62,17 +63,37 @@ fn a_hopeless_vassal_costs_less_than_a_hundredth_of_a_core() {
     });
 }
 
-/// The record of attempts in systemd's FD store is a memfd; its first word is their number.
-fn pretend_attempts(machine: &Machine, number: u32) {
-    let memo = fs::read_dir(format!("/proc/{}/fd", machine.leader()))
-        .unwrap()
-        .flatten();
-    let is_memo = |path: &std::path::PathBuf| {
-        fs::read_link(path).is_ok_and(|name| name.to_string_lossy().contains("vassal-memo"))
-    };
-    let path = memo.map(|entry| entry.path()).find(is_memo).unwrap();
-    let file = fs::File::options().write(true).open(path).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &number.to_le_bytes(), 0).unwrap();
+/// A number in the record of restarts, a memfd in systemd's FD store.
+#[derive(Clone, Copy)]
+enum Number {
+    /// Of attempts since the last run that settled.
+    Attempts = 0,
+    /// Of milliseconds of service that restarts at once have cost and that were not paid back.
+    Debt = 8,
+}
+
+impl Number {
+    fn record(machine: &Machine) -> fs::File {
+        let all = fs::read_dir(format!("/proc/{}/fd", machine.leader()));
+        let is_record = |path: &std::path::PathBuf| {
+            fs::read_link(path).is_ok_and(|name| name.to_string_lossy().contains("vassal-memo"))
+        };
+        let mut paths = all.unwrap().flatten().map(|entry| entry.path());
+        let path = paths.find(is_record).unwrap();
+        fs::File::options().read(true).write(true).open(path).unwrap()
+    }
+
+    fn now(self, machine: &Machine) -> u32 {
+        let mut bytes = [0; 4];
+        let record = Number::record(machine);
+        record.read_exact_at(&mut bytes, self as u64).unwrap();
+        u32::from_le_bytes(bytes)
+    }
+
+    fn pretend(self, machine: &Machine, number: u32) {
+        let record = Number::record(machine);
+        record.write_all_at(&number.to_le_bytes(), self as u64).unwrap();
+    }
 }
 
 #[test]
@@ -93,13 +114,97 @@ fn the_pause_grows_to_three_minutes_and_no_further_and_outlasts_the_units_time_l
             "{}",
             machine.journal(UNIT)
         );
-        pretend_attempts(&machine, 1_000_000);
+        Number::Attempts.pretend(&machine, 1_000_000);
         wait_for_status(&machine, "waiting 180 s before attempt 1000001; last: ");
         assert_eq!(machine.unit(UNIT, "ActiveState"), "activating");
         // Whoever has mended it need not wait.
         drop_in(&machine, seed::ZIP);
         machine.must(&["systemctl", "restart", UNIT]);
         machine.poll_http(9090, "/", LIMIT);
+    });
+}
+
+/// What a hundred restarts at once cost, which nothing has paid back.
+const WHOLE_BUDGET: u32 = 2_000_000;
+
+#[test]
+fn a_vassal_whose_mount_dies_again_and_again_waits_longer_and_longer_when_it_has_used_up_its_restarts_at_once()
+ {
+    on_each_suite(|suite| {
+        let machine = serving(suite, seed::ZIP_WATCHED);
+        Number::Debt.pretend(&machine, WHOLE_BUDGET);
+        // The first restart after a run that settled, or after none, is always at once.
+        let mut restarts = 1;
+        die(&machine);
+        wait_restarted(&machine, restarts);
+        for status in ["waiting 1 s before attempt 3", "waiting 2 s before attempt 4"] {
+            restarts += 1;
+            die(&machine);
+            wait_for_status(&machine, &format!("{status}; last: /app dead (ENOTCONN)"));
+            wait_restarted(&machine, restarts);
+        }
+        Number::Attempts.pretend(&machine, 1_000_000);
+        die(&machine);
+        wait_for_status(
+            &machine,
+            "waiting 180 s before attempt 1000001; last: /app dead (ENOTCONN)",
+        );
+        assert_eq!(machine.unit(UNIT, "ActiveState"), "activating");
+        // Whoever has mended it need not wait, and it owes nothing.
+        machine.must(&["systemctl", "restart", UNIT]);
+        machine.poll_http(9090, "/", LIMIT);
+        assert_eq!(Number::Debt.now(&machine), 0);
+    });
+}
+
+#[test]
+fn a_run_that_settles_makes_the_next_failure_a_first_one() {
+    on_each_suite(|suite| {
+        let machine = serving(suite, seed::ZIP_WATCHED);
+        Number::Debt.pretend(&machine, WHOLE_BUDGET);
+        Number::Attempts.pretend(&machine, 1_000_000);
+        machine.wait_for("vassal that has settled", LIMIT, || {
+            match Number::Attempts.now(&machine) {
+                0 => Ok(()),
+                number => Err(format!("{number} attempts")),
+            }
+        });
+        kill(&machine, machine.pid_of(UNIT, "fuse-zip"));
+        wait_restarted(&machine, 1);
+        assert_eq!(Number::Attempts.now(&machine), 1);
+        // The restart was paid for by what was served; no other was.
+        let debt = Number::Debt.now(&machine);
+        assert!((WHOLE_BUDGET - 20_000..=WHOLE_BUDGET).contains(&debt), "{debt}");
+    });
+}
+
+/// Kills the daemon of a vassal that has proved itself.
+fn die(machine: &Machine) {
+    let_it_prove_itself();
+    kill(machine, machine.pid_of(UNIT, "fuse-zip"));
+}
+
+/// How many restarts one look at the cost takes in.
+const RESTARTS: u32 = 5;
+
+#[test]
+fn restarts_at_once_in_the_long_run_cost_less_than_a_hundredth_of_a_core() {
+    on_each_suite(|suite| {
+        let machine = serving(suite, seed::ZIP_WATCHED);
+        let_it_prove_itself();
+        let one = || {
+            let daemon = machine.pid_of(UNIT, "fuse-zip");
+            let before = used(&machine);
+            kill(&machine, daemon);
+            // Nobody looks meanwhile, as looking costs more.
+            std::thread::sleep(Duration::from_secs(2));
+            used(&machine) - before
+        };
+        let cost = (0..RESTARTS).map(|_| one()).sum::<Duration>() / RESTARTS;
+        wait_restarted(&machine, RESTARTS as usize);
+        println!("{suite}: the machine used {cost:?} for one restart and two seconds of service");
+        // From the hundredth on, there is at most one in twenty seconds of service.
+        assert!(cost < Duration::from_secs(20) / 100, "{cost:?}");
     });
 }
 
@@ -120,7 +225,8 @@ fn each_crash_of_an_app_that_served_is_told_in_one_line() {
         ];
         assert_eq!(told.len(), ends.len(), "{}", told.join("\n"));
         for (line, end) in told.iter().zip(ends) {
-            assert!(line.contains(end), "{line}");
+            // Nothing was written, so nothing is said to be lost.
+            assert!(line.ends_with(end), "{line}");
         }
         // Beside these, a warning says how the daemon ended, which the verdict on its mountpoint does not.
         let mut causes = complaints(&machine, "warning");

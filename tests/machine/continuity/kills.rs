@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use vassal_tests::{Machine, Signal, seed};
+use vassal_tests::{Machine, Owner, Pid, Signal, seed};
 
 use crate::client::{Client, Kind, Tally, ask, ask_while};
-use crate::scene::{UNIT, kill, let_it_prove_itself, on_each_suite, serving, wait_restarted};
+use crate::restarts::assert_graceful;
+use crate::scene::{
+    UNIT, complaints, drop_in, kill, let_it_prove_itself, on_each_suite, serving, wait_restarted,
+};
 use crate::{LIMIT, unix_sockets};
 
 const KILLS: usize = 50;
@@ -25,16 +28,17 @@ pub fn kill_while_asking(machine: &Machine, client: Client, times: usize) -> Tal
     })
 }
 
-/// Nothing was refused, and each kill cost at most the one answer that the app was about to give: an error from the mount, or
-/// a connection that ended with the app. The end is a reset when the app had accepted the connection and not yet read from it,
-/// which no server that is killed can help.
+/// Nothing was refused, nothing reset, and each kill cost at most the one answer that the app was about to give: an error from
+/// the mount, or a connection that ended with the app.
+///
+/// One kill in fifty may cost two on a busy machine: the kernel wakes the app, whose request has failed, before it tells anybody
+/// that the daemon is dead, and may let it run until it has met the next request.
 pub fn assert_only_answers_inside_the_app(tally: &Tally, kills: usize) {
-    for kind in [Kind::Refused, Kind::TimedOut, Kind::Other] {
+    for kind in [Kind::Refused, Kind::Reset, Kind::TimedOut, Kind::Other] {
         assert_eq!(tally.count(kind), 0, "{kind:?}: {tally}");
     }
-    // In all, as a daemon may die in one request, and a busy machine get to the app only after the next one.
-    assert!(tally.failed.len() <= kills, "{tally}");
     assert!(tally.most_in_a_round() <= 2, "{tally}");
+    assert!(tally.rounds_with_several() <= kills.div_ceil(50), "{tally}");
 }
 
 #[test]
@@ -45,6 +49,66 @@ fn fifty_killed_daemons_cost_no_connection_and_at_most_the_answer_inside_the_app
         println!("{suite}: {KILLS} kills of fuse-zip: {tally}");
         assert!(tally.answered > KILLS * 10, "{tally}");
         assert_only_answers_inside_the_app(&tally, KILLS);
+    });
+}
+
+/// A second archive, which nobody checks; and an app that has more than one process.
+const SECOND: &str = "if-not-reload =
+exec-as-user = fuse-zip -r /var/www/app001.zip /srv/second
+endif =
+master =
+processes = 3
+threads = 2
+";
+
+/// The daemon of the second archive.
+fn second(machine: &Machine) -> Pid {
+    let is_second = |pid: &Pid| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        arguments
+            .split(|byte| *byte == 0)
+            .any(|argument| argument == b"/srv/second")
+    };
+    let daemons = machine.pids_of(UNIT, "fuse-zip");
+    assert_eq!(daemons.len(), 2, "{daemons:?}");
+    daemons.into_iter().find(is_second).unwrap()
+}
+
+/// The app stands still while its mountpoints are asked, which nobody is to notice.
+#[test]
+fn the_end_of_a_daemon_that_nobody_checks_fails_no_request() {
+    const ROUNDS: usize = 10;
+    on_each_suite(|suite| {
+        let machine = crate::scene::machine(suite);
+        machine.make_dir("/srv/second", 0o755, Owner::USER001);
+        drop_in(&machine, &format!("{}{SECOND}", seed::ZIP_WATCHED));
+        machine.must(&["systemctl", "start", UNIT]);
+        let clients = [Client::LIVE, Client::LIVE, Client::SLOW, Client::SLOW];
+        let tally = ask_while(&machine, &clients, |round| {
+            for number in 1..=ROUNDS {
+                round.begin(number);
+                kill(&machine, second(&machine));
+                machine.wait_for("word of the daemon's end", LIMIT, || {
+                    let told = complaints(&machine, "warning");
+                    let ends = told
+                        .iter()
+                        .filter(|line| line.contains("fuse-zip (process "))
+                        .count();
+                    if ends == number {
+                        Ok(())
+                    } else {
+                        Err(told.join("\n"))
+                    }
+                });
+                // The same app goes on.
+                machine.poll_http(9090, "/live", LIMIT);
+                assert_eq!(machine.unit(UNIT, "NRestarts"), "0");
+                machine.must(&["systemctl", "restart", UNIT]);
+            }
+        });
+        println!("{suite}: {ROUNDS} kills of the daemon that nobody checks: {tally}");
+        assert!(tally.answered > ROUNDS, "{tally}");
+        assert_graceful(&tally);
     });
 }
 

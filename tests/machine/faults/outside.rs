@@ -1,10 +1,12 @@
 //! A filesystem whose daemon is not the vassal's: a service of the host mounts it, the vassal sees and watches it.
 
-use vassal_tests::{Owner, Suite, fixtures};
+use vassal_tests::{Owner, fixtures};
 
 use crate::LIMIT;
-use crate::scene::{self, Before, ask, assert_reads, wait_restarted};
-use crate::tenant::{Below, Daemon, Mounter, Tenant};
+use crate::filesystem::{Below, Daemon, Mounter};
+use crate::scene::{self, Before, ask, assert_reads, on_each_suite};
+use crate::tenant::Tenant;
+use crate::unit::{unit, wait_restarted};
 
 /// Mounts again, over the dead mount, whenever its connection was aborted: there is never a moment without a mountpoint.
 const SERVICE: &str = "[Service]\nExecStart=/usr/local/bin/faultfs --foreground --allow-other /mnt/faultroot\n\
@@ -19,7 +21,7 @@ fn without_mounting(tenant: &Tenant) -> String {
 
 #[test]
 fn a_daemon_outside_the_unit_that_hangs_is_cut_off_and_nobody_waits_for_it() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         let tenant = Tenant::new(Daemon::Faultfs, Mounter::Root, Below::Directory, 9101);
         let machine = scene::machine(suite);
         tenant.furnish(&machine);
@@ -41,11 +43,11 @@ fn a_daemon_outside_the_unit_that_hangs_is_cut_off_and_nobody_waits_for_it() {
         let before = Before::of(&machine, &tenant);
         let waiting = ask(&machine, &tenant, "read", "hang");
         // The first start after it may still find the dead mount.
-        machine.wait_for("restart", LIMIT, || match scene::unit(&machine, &tenant) {
+        machine.wait_for("restart", LIMIT, || match unit(&machine, &tenant) {
             seen if seen.restarts > 0 && seen.state == "active" => Ok(()),
             seen => Err(format!("{seen:?}")),
         });
-        let restarts = scene::unit(&machine, &tenant).restarts;
+        let restarts = unit(&machine, &tenant).restarts;
         wait_restarted(&machine, &tenant, restarts);
         drop(waiting);
         before.assert_processes_gone(&tenant);
@@ -53,5 +55,5 @@ fn a_daemon_outside_the_unit_that_hangs_is_cut_off_and_nobody_waits_for_it() {
         assert_eq!(told[0].word, "hung", "{told:?}");
         // What a new instance sees until the service has mounted again.
         assert!(told[1..].iter().all(|verdict| verdict.word != "hung"), "{told:?}");
-    }
+    });
 }

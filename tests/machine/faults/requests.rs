@@ -4,10 +4,14 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use vassal_tests::{Machine, Owner, Suite, fixtures};
+use vassal_tests::{Machine, Owner, fixtures};
 
-use crate::scene::{self, Before, Over, Verdict, ask, assert_clean_end, unit, verdicts, wait_restarted};
-use crate::tenant::{Below, Daemon, Mounter, Tenant};
+use crate::cell::Fault;
+use crate::filesystem::{Below, Daemon, Mounter};
+use crate::inflict::inflict;
+use crate::scene::{self, Before, Over, Verdict, ask, assert_clean_end, on_each_suite, verdicts};
+use crate::tenant::Tenant;
+use crate::unit::{unit, wait_restarted};
 
 const DEADLINE: Duration = Duration::from_millis(1500);
 const GRACE: Duration = Duration::from_secs(1);
@@ -33,7 +37,7 @@ fn hangs(machine: &Machine, tenant: &Tenant, file: &str) -> Verdict {
 
 #[test]
 fn a_request_that_is_never_answered_is_a_hang_although_statfs_is() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         let tenants = ours();
         let machine = scene::serving(suite, &tenants, SHORT);
         std::thread::scope(|scope| {
@@ -43,30 +47,30 @@ fn a_request_that_is_never_answered_is_a_hang_although_statfs_is() {
                     for file in ["hang", "page", "open"] {
                         let message = hangs(machine, tenant, file).message;
                         let told = "hung (a request unanswered for 1.5 s while statfs is answered)";
-                        assert!(message.ends_with(told), "{file}: {message}");
+                        assert!(message.contains(told), "{file}: {message}");
                     }
                 });
             }
         });
         assert_clean_end(&machine, &tenants);
-    }
+    });
 }
 
 #[test]
 fn a_daemon_that_waits_for_its_own_mount_is_restarted_and_leaves_nothing() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         let tenants = ours();
         let machine = scene::serving(suite, &tenants, SHORT);
         for tenant in &tenants {
             hangs(&machine, tenant, "own");
         }
         assert_clean_end(&machine, &tenants);
-    }
+    });
 }
 
 #[test]
 fn a_request_that_is_never_answered_is_found_without_a_pid_namespace() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         let tenants = ours();
         let machine = scene::machine(suite);
         let emperor = "[uwsgi]\nemperor = /etc/uwsgi/vassals\nemperor-use-clone = fs\n";
@@ -79,7 +83,7 @@ fn a_request_that_is_never_answered_is_found_without_a_pid_namespace() {
             hangs(&machine, tenant, file);
         }
         assert_clean_end(&machine, &tenants);
-    }
+    });
 }
 
 /// Reads and reads until told to stop; how often.
@@ -111,10 +115,10 @@ fn looks_with_requests(machine: &Machine, time: Duration) -> usize {
 }
 
 #[test]
-fn a_slow_daemon_under_constant_load_is_healthy() {
+fn a_slow_daemon_under_constant_load_is_healthy_until_it_hangs() {
     const CLIENTS: usize = 3;
     const TIME: Duration = Duration::from_secs(20);
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         let tenant = Tenant::new(Daemon::Faultfs, Mounter::Root, Below::Directory, 9101);
         let machine = scene::machine(suite);
         // 200 ms for each request, one at a time; the deadline is the default.
@@ -143,12 +147,19 @@ fn a_slow_daemon_under_constant_load_is_healthy() {
             machine.journal(&tenant.unit())
         );
         assert!(verdicts(&machine, &tenant.name).is_empty());
-    }
+        // One that hangs is told from one that is slow.
+        for fault in [Fault::Stop, Fault::Deadlock] {
+            let before = Before::of(&machine, &tenant);
+            let _waiting = inflict(&machine, &tenant, fault);
+            wait_restarted(&machine, &tenant, before.restarts + 1);
+            before.assert_over(&machine, &tenant, "hung");
+        }
+    });
 }
 
 #[test]
 fn who_waits_for_a_lock_may_wait() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         let tenants = ours();
         let machine = scene::serving(suite, &tenants, SHORT);
         let before = tenants.each_ref().map(|tenant| unit(&machine, tenant));
@@ -162,12 +173,12 @@ fn who_waits_for_a_lock_may_wait() {
         drop(waiting);
         // And it hides nothing.
         hangs(&machine, &tenants[0], "hang");
-    }
+    });
 }
 
 #[test]
 fn of_two_filesystems_with_requests_the_one_that_hangs_is_named() {
-    for suite in Suite::all() {
+    on_each_suite(|suite| {
         let tenant = Tenant::new(Daemon::Faultfs, Mounter::Root, Below::Directory, 9101);
         let machine = scene::machine(suite);
         fixtures::mountpoint(&machine, "/mnt/busy", Owner::ROOT);
@@ -196,5 +207,28 @@ fn of_two_filesystems_with_requests_the_one_that_hangs_is_named() {
             clients.into_iter().for_each(|client| client.join().unwrap());
         });
         before.assert_over(&machine, &tenant, "hung");
-    }
+    });
+}
+
+#[test]
+fn a_request_that_hangs_below_an_overlay_is_found_where_that_is_checked_too() {
+    on_each_suite(|suite| {
+        let tenant = Tenant::new(Daemon::OverlayOnFaultfs, Mounter::Root, Below::Directory, 9101);
+        let machine = scene::machine(suite);
+        let below = format!("{}/below", tenant.home());
+        let check = format!("mountpoint-check = {}\n", tenant.mountpoint());
+        // statfs of the overlay is answered, and whoever reads has a file of the overlay open.
+        let text = tenant
+            .text(SHORT)
+            .replace(&check, &format!("{check}mountpoint-check = {below}\n"));
+        scene::serve(&machine, &[(&tenant, text)]);
+        let _waiting = ask(&machine, &tenant, "read", "hang");
+        wait_restarted(&machine, &tenant, 1);
+        let told = verdicts(&machine, &tenant.name);
+        let told: Vec<_> = told
+            .iter()
+            .map(|verdict| (&*verdict.word, &*verdict.mountpoint))
+            .collect();
+        assert_eq!(told, [("hung", &*below)]);
+    });
 }

@@ -1,71 +1,8 @@
 //! The vassals: each has one filesystem, and the app that reads it.
 
-use vassal_tests::{Machine, Owner, Suite, fixtures};
+use vassal_tests::{Machine, Owner, fixtures};
 
-/// What serves a mountpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Daemon {
-    /// libfuse 2, one thread.
-    FuseZip,
-    /// libfuse 2, many threads; Debian 12.
-    Unionfs,
-    /// libfuse 3; Debian 13.
-    FuseOverlayfs,
-    /// Ours: tests/src/bin/faultfs.
-    Faultfs,
-    /// The kernel.
-    Overlay,
-}
-
-impl Daemon {
-    /// Those that a suite has.
-    pub fn of(suite: Suite) -> [Daemon; 4] {
-        let union = match suite {
-            Suite::Bookworm => Daemon::Unionfs,
-            Suite::Trixie => Daemon::FuseOverlayfs,
-        };
-        [Daemon::FuseZip, union, Daemon::Faultfs, Daemon::Overlay]
-    }
-
-    /// The name of its process.
-    pub fn process(self) -> &'static str {
-        match self {
-            Daemon::FuseZip => "fuse-zip",
-            Daemon::Unionfs => "unionfs-fuse",
-            Daemon::FuseOverlayfs => "fuse-overlayfs",
-            Daemon::Faultfs => "faultfs",
-            Daemon::Overlay => "overlay",
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Daemon::FuseZip => "zip",
-            Daemon::Unionfs => "union",
-            Daemon::FuseOverlayfs => "fuseoverlay",
-            Daemon::Faultfs => "fault",
-            Daemon::Overlay => "overlay",
-        }
-    }
-}
-
-/// Whose a mount is. The app is user001 in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mounter {
-    /// root, with allow_other.
-    Root,
-    /// user001, without.
-    User,
-}
-
-/// What the files come from that a daemon serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Below {
-    /// A directory.
-    Directory,
-    /// faultfs, so that the daemon itself can be made to wait for ever while it answers a request.
-    Faultfs,
-}
+use crate::filesystem::{Below, Daemon, Mounter};
 
 /// A vassal.
 #[derive(Clone, Debug)]
@@ -87,11 +24,15 @@ impl Tenant {
     pub fn new(daemon: Daemon, mounter: Mounter, below: Below, port: u16) -> Tenant {
         let whose = match mounter {
             Mounter::Root => "root",
+            Mounter::RootAlone => "rootalone",
             Mounter::User => "user",
+            Mounter::UserForAll => "userforall",
+            Mounter::Other => "other",
         };
         let on = match below {
             Below::Directory => "",
             Below::Faultfs => "onfault",
+            Below::Debian => "asroot",
         };
         let name = format!("{}{on}{whose}", daemon.word());
         Tenant {
@@ -110,7 +51,10 @@ impl Tenant {
 
     /// Its mountpoint.
     pub fn mountpoint(&self) -> String {
-        format!("/mnt/{}", self.name)
+        match self.below {
+            Below::Directory | Below::Faultfs => format!("/mnt/{}", self.name),
+            Below::Debian => "/".to_owned(),
+        }
     }
 
     /// Its directory: what it mounts, and where a test leaves word.
@@ -125,27 +69,35 @@ impl Tenant {
 
     /// The file whose existence stops the reads of the archive.
     pub fn stop(&self) -> String {
-        format!("{}/app.zip.stop", self.home())
+        let archive = self.daemon.archive().unwrap_or("none");
+        format!("{}/{archive}.stop", self.home())
+    }
+
+    /// Whether the app can read what is mounted.
+    pub fn is_readable(&self) -> bool {
+        self.mounter != Mounter::RootAlone
     }
 
     /// Puts everything but its file into the machine.
     pub fn furnish(&self, machine: &Machine) {
         let (home, mounter) = (self.home(), self.mountpoint());
         let owner = match self.mounter {
-            Mounter::Root => Owner::ROOT,
-            Mounter::User => Owner::USER001,
+            Mounter::Root | Mounter::RootAlone => Owner::ROOT,
+            Mounter::User | Mounter::UserForAll => Owner::USER001,
+            Mounter::Other => Owner::USER002,
         };
         fixtures::mountpoint(machine, mounter, owner);
         for directory in ["", "/low", "/lower", "/up", "/work", "/below"] {
             machine.make_dir(format!("{home}{directory}"), 0o755, Owner::USER001);
         }
         machine.write(format!("{home}/low/ok"), "ok\n", 0o644, Owner::USER001);
-        if self.daemon == Daemon::FuseZip {
-            machine.must_sh(&format!(
-                "cd {home}/low && head --bytes=300000 /dev/urandom >big && \
-                 python3 -m zipfile -c ../app.zip ok big && chmod 644 ../app.zip"
-            ));
-        }
+        let pack = match self.daemon {
+            Daemon::FuseZip => "python3 -m zipfile -c ../app.zip ok big",
+            Daemon::Squashfuse => "mksquashfs . ../app.sqsh -quiet -no-progress -no-fragments >/dev/null",
+            _ => return,
+        };
+        let bytes = "head --bytes=300000 /dev/urandom >big";
+        machine.must_sh(&format!("cd {home}/low; {bytes}; {pack}; chmod 644 ../app.*"));
     }
 
     /// Its file. `extra` are lines of `[vassal]`.
@@ -154,9 +106,9 @@ impl Tenant {
         let (mountpoint, mark) = (self.mountpoint(), self.mark());
         let (phase, mount) = self.mount();
         let below = self.mount_below();
-        let kill = match self.daemon {
-            Daemon::Overlay => String::new(),
-            _ => format!(
+        let kill = match self.daemon.is_kernels() {
+            true => String::new(),
+            false => format!(
                 "exec-{phase} = test ! -e {mark} || {{ rm {mark} && pkill -9 {}; }}\n",
                 self.daemon.process()
             ),
@@ -176,58 +128,69 @@ impl Tenant {
     /// The lines that mount what is below.
     fn mount_below(&self) -> String {
         let (home, stop) = (self.home(), self.stop());
-        let owner = match self.mounter {
-            Mounter::Root => 0,
-            Mounter::User => 20001,
-        };
-        let backing = match self.daemon {
-            Daemon::FuseZip => format!("--backing {home}/app.zip "),
-            Daemon::Unionfs | Daemon::FuseOverlayfs | Daemon::Faultfs | Daemon::Overlay => String::new(),
+        let owner = self.mounter.uid();
+        let backing = match self.daemon.archive() {
+            Some(archive) => format!("--backing {home}/{archive} "),
+            None => String::new(),
         };
         match self.below {
-            Below::Directory => String::new(),
+            Below::Directory | Below::Debian => String::new(),
             Below::Faultfs => {
                 format!("exec-as-root = rm -f {stop} && faultfs --owner {owner} {backing}{home}/below\n")
             }
         }
     }
 
-    /// The phase in which it mounts, and the line that does.
+    /// The phase in which it mounts, and the lines that do.
     fn mount(&self) -> (&'static str, String) {
         let (home, at) = (self.home(), self.mountpoint());
-        let phase = match self.mounter {
-            Mounter::Root => "as-root",
-            Mounter::User => "as-user",
+        let phase = match (self.daemon, self.mounter) {
+            // Mounted by root for the user whose it is.
+            (Daemon::Faultfs | Daemon::Bind, _) => "as-root",
+            (_, Mounter::Root | Mounter::RootAlone) => "as-root",
+            (_, Mounter::User | Mounter::UserForAll | Mounter::Other) => "as-user",
         };
-        let others = match self.mounter {
-            Mounter::Root => ",allow_other",
-            Mounter::User => "",
+        let (others, long) = match self.mounter.allows_others() {
+            true => (",allow_other", " --allow-other"),
+            false => ("", ""),
         };
-        let (low, archive) = match self.below {
-            Below::Directory => ("low", "app.zip"),
-            Below::Faultfs => ("below", "below/backed"),
+        let faultfs = format!("faultfs{long} --owner {}", self.mounter.uid());
+        let archive = match (self.below, self.daemon.archive()) {
+            (Below::Directory, Some(archive)) => archive,
+            (Below::Directory, None) => "low",
+            (Below::Faultfs, Some(_)) => "below/backed",
+            (Below::Faultfs, None) => "below",
+            // See crate::pivoted.
+            (Below::Debian, _) => "low",
         };
+        let from = format!("{home}/{archive}");
         let line = match self.daemon {
-            Daemon::FuseZip => format!("exec-{phase} = fuse-zip -r -o ro{others} {home}/{archive} {at}"),
+            Daemon::FuseZip => format!("exec-{phase} = fuse-zip -r -o ro{others} {from} {at}"),
+            Daemon::Squashfuse => format!("exec-{phase} = squashfuse -o ro{others} {from} {at}"),
             Daemon::Unionfs => {
-                format!("exec-{phase} = unionfs-fuse -o cow{others} {home}/up=RW:{home}/{low}=RO {at}")
+                format!("exec-{phase} = unionfs-fuse -o cow{others} {home}/up=RW:{from}=RO {at}")
             }
             Daemon::FuseOverlayfs => format!(
-                "exec-{phase} = fuse-overlayfs -o lowerdir={home}/{low},upperdir={home}/up,workdir={home}/work{others} {at}"
+                "exec-{phase} = fuse-overlayfs -o lowerdir={from},upperdir={home}/up,workdir={home}/work{others} {at}"
             ),
-            // Mounted by root for the user whose it is.
-            Daemon::Faultfs => {
-                let options = match self.mounter {
-                    Mounter::Root => "--allow-other",
-                    Mounter::User => "--owner 20001",
-                };
-                return ("as-root", format!("exec-as-root = faultfs {options} {at}"));
-            }
+            Daemon::Faultfs => format!("exec-as-root = {faultfs} {at}"),
+            Daemon::Bind => format!(
+                "exec-as-root = {faultfs} {home}/below\nexec-as-root = mount --bind {home}/below {at}"
+            ),
             Daemon::Overlay => {
                 format!(
-                    "hook-{phase} = mount:overlay overlay {at} nosuid,nodev lowerdir={home}/low:{home}/lower"
+                    "hook-as-root = mount:overlay overlay {at} nosuid,nodev lowerdir={home}/low:{home}/lower"
                 )
             }
+            // An overlay keeps the mode that its lower root has when it is mounted, and the kernel asks for that of a FUSE
+            // filesystem only when somebody looks.
+            Daemon::OverlayOnFaultfs => format!(
+                "exec-as-root = {faultfs} {home}/below && stat {home}/below && \
+                 mount -t overlay -o nosuid,nodev,lowerdir={home}/below:{home}/lower overlay {at}"
+            ),
+            Daemon::Tmpfs => format!(
+                "hook-as-root = mount:tmpfs tmpfs {at} nosuid,nodev mode=755\nexec-as-root = cp {home}/low/ok {at}"
+            ),
         };
         (phase, line)
     }
