@@ -265,18 +265,24 @@ impl Ending<'_> {
 
     /// The FUSE mounts that the vassal made, the last first; `/` cannot be unmounted and ends with the namespace.
     fn filesystems(&self) -> Vec<Mount> {
+        self.mounts(|mount| mount.is_fuse() && !self.handoff.foreign.contains(&mount.device()))
+    }
+
+    /// What may stand on those: as long as it is there, they are, wherever they were mounted.
+    fn overlays(&self) -> Vec<Mount> {
+        self.mounts(|mount| mount.fstype == b"overlay" && mount.mountpoint != b"/")
+    }
+
+    fn mounts(&self, is_wanted: impl Fn(&Mount) -> bool) -> Vec<Mount> {
         if !self.handoff.owns_mounts {
             return Vec::new();
         }
-        let file = mounts::open_below(self.proc, "self/mountinfo");
-        let all = file
-            .ok()
-            .and_then(|file| mountinfo::read(file).ok())
-            .unwrap_or_default();
-        let is_ours = |mount: &Mount| mount.is_fuse() && !self.handoff.foreign.contains(&mount.device());
-        let mut ours: Vec<_> = all.into_iter().filter(is_ours).collect();
-        ours.reverse();
-        ours
+        let file = mounts::open_below(self.proc, "self/mountinfo").ok();
+        let all = file.and_then(|file| mountinfo::read(file).ok());
+        let wanted = all.into_iter().flatten().filter(is_wanted);
+        let mut wanted: Vec<_> = wanted.collect();
+        wanted.reverse();
+        wanted
     }
 
     fn unmount(&self, filesystems: &[Mount], limit: Duration) {
@@ -287,7 +293,7 @@ impl Ending<'_> {
         match fork() {
             Err(error) => warn(&format!("cannot unmount: {error}")),
             Ok(Side::Child) => {
-                filesystems.iter().for_each(unmount_one);
+                self.overlays().iter().chain(filesystems).for_each(unmount_one);
                 std::process::exit(0)
             }
             Ok(Side::Parent(pid)) => {

@@ -65,8 +65,6 @@ pub fn expected(tenant: &Tenant, fault: Fault) -> Result<&'static str, &'static 
         },
         Fault::Deadlock if !daemon.is_ours() => Err("that is the vassal's whose daemon stands on faultfs"),
         Fault::Deadlock | Fault::Exit if !tenant.is_readable() => Err("the app cannot ask for it"),
-        // FIXME: the overlay is not unmounted first, so the daemon below it is waited for until it has had its time.
-        Fault::KillDuringStart if daemon == Daemon::OverlayOnFaultfs => Err("its restart takes a minute"),
         Fault::Stop | Fault::Deadlock => Ok("hung"),
         // libfuse unmounts when it is asked to end; ours does not.
         Fault::Exit if !daemon.is_ours() => Ok("gone"),
