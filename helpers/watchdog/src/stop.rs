@@ -38,6 +38,8 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 const RESCUE_UNMOUNT_LIMIT: Duration = Duration::from_secs(2);
 /// See [`RESCUE_UNMOUNT_LIMIT`].
 const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(15);
+/// How many mounts may lie one upon the other before one of them is left to the end of the namespace.
+const MOST_LAYERS: usize = 4;
 /// How long a daemon may take to answer what it is being asked when its vassal is lost.
 const RESCUE_ANSWER_LIMIT: Duration = Duration::from_millis(200);
 
@@ -121,11 +123,15 @@ impl Ending<'_> {
         if others.is_empty() {
             return;
         }
+        let (others, hung): (Vec<_>, Vec<_>) = others.into_iter().partition(|mount| self.is_idle(mount));
+        // Whoever waits for these could not be ended. mountinfo is read again: each number is still that of our mount.
+        let now = self.filesystems();
+        let hung = hung.iter().filter(|mount| now.contains(mount));
+        hung.for_each(|mount| self.abort(mount));
         let daemons = self.fuse_daemons();
         let writers = || self.processes().into_iter().filter(|pid| !daemons.contains(pid));
         writers().for_each(|pid| send(pid, Signal::SIGKILL));
         self.reap_until(KILL_LIMIT, |_, any_left| !any_left || writers().count() == 0);
-        let others: Vec<_> = others.into_iter().filter(|mount| self.is_idle(mount)).collect();
         if !others.is_empty() {
             self.unmount(&others, RESCUE_UNMOUNT_LIMIT);
             let left = daemons.len().saturating_sub(others.len());
@@ -293,7 +299,11 @@ impl Ending<'_> {
         match fork() {
             Err(error) => warn(&format!("cannot unmount: {error}")),
             Ok(Side::Child) => {
-                self.overlays().iter().chain(filesystems).for_each(unmount_one);
+                // The path of one that is covered leads to what covers it.
+                for _ in 0..MOST_LAYERS {
+                    self.overlays().iter().for_each(unmount_one);
+                }
+                filesystems.iter().for_each(unmount_one);
                 std::process::exit(0)
             }
             Ok(Side::Parent(pid)) => {
@@ -318,15 +328,17 @@ impl Ending<'_> {
         }
     }
 
+    /// Cuts off `mount`, which mountinfo has shown right before.
+    fn abort(&self, mount: &Mount) {
+        if let Some(Err(error)) = self.fusectl.map(|fusectl| fusectl::abort(fusectl, mount.minor)) {
+            warn(&error.to_string());
+        }
+    }
+
     /// Cuts the vassal's FUSE filesystems off from their daemons, so that nobody waits for them any more. mountinfo
     /// is read right before, so each number is that of a mount which is ours now.
     fn abort_filesystems(&self) {
-        let Some(fusectl) = self.fusectl else { return };
-        for mount in self.filesystems() {
-            if let Err(error) = fusectl::abort(fusectl, mount.minor) {
-                warn(&error.to_string());
-            }
-        }
+        self.filesystems().iter().for_each(|mount| self.abort(mount));
         drain(self.signals);
         reap(self.proc);
     }
