@@ -14,8 +14,8 @@ const ROUNDS: u32 = 5;
 /// The default, which the vassals here name.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// Probes and looks come at most this far apart.
-const PHASE: Duration = Duration::from_secs(1);
+/// Looks come this far apart.
+const PHASE: Duration = Duration::from_millis(1500);
 
 /// What was found out: times from the signal to the end of the app, less the deadline, in seconds.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Lateness {
     pub quiet: Measured,
 }
 
-/// Has both kinds of daemons hang in turns, at moments spread over a second. The programs of [`crate::remount`] are there.
+/// Has both kinds of daemons hang in turns, at moments spread evenly between two looks. The programs of [`crate::remount`] are there.
 ///
 /// # Panics
 ///

@@ -9,8 +9,8 @@ use crate::incident::{self, Incident, PROVEN, Victim};
 
 const DAEMON: &str = include_str!("quietfs.py");
 
-/// Mountpoints are probed once a second by default.
-const PROBE: Duration = Duration::from_secs(1);
+/// The requests that wait are looked at twice a deadline.
+const LOOK: Duration = Duration::from_millis(1500);
 
 const INI: &str = "\
 [uwsgi]
@@ -46,7 +46,7 @@ pub fn install(machine: &Machine) {
     machine.write("/srv/app003/name", "app003\n", 0o644, Owner::ROOT);
 }
 
-/// Has the daemon of a vassal of its own hang a number of times, at moments spread evenly between two probes.
+/// Has the daemon of a vassal of its own hang a number of times, at moments spread evenly between two looks.
 ///
 /// # Panics
 ///
@@ -58,7 +58,7 @@ pub fn measure(machine: &Machine, incidents: u32) -> Vec<Incident> {
     machine.must(&["systemctl", "daemon-reload"]);
     machine.must(&["systemctl", "start", VICTIM.unit]);
     let hang = |number| {
-        std::thread::sleep(PROVEN + PROBE * number / incidents);
+        std::thread::sleep(PROVEN + LOOK * number / incidents);
         let incident = incident::cause(machine, VICTIM, Signal::SIGUSR1, LIMIT);
         assert!(incident.recovered.is_some(), "no recovery\n{}", machine.state());
         incident

@@ -180,7 +180,7 @@ fn method() -> String {
          reads a file through the mount: one request after the other, each on a fresh connection, a new one every {interval} ms or \
          as soon as the last has ended, given up after {patience} ms. A recovery is the first right answer to a request that was \
          sent after the old FUSE daemon's death. vassal's mountpoint-deadline is the default, 3 s. The hang without a signal is \
-         that of a FUSE daemon that stops answering by itself, at moments spread evenly between two probes; the original, whose \
+         that of a FUSE daemon that stops answering by itself, at moments spread evenly between two looks; the original, whose \
          check does not depend on signals, was not measured with it. The supervisor of a vassal is vassal-watchdog, or uWSGI's \
          master under the Emperor (an app that is uWSGI has its own master under vassal, too, with `mountpoint-check` or \
          `master`).\n\n\
