@@ -122,9 +122,9 @@ mod tests {
         let proc = File::open("/proc").unwrap().into();
         let port = listener.local_addr().unwrap().port();
         let mut taken = accepted(&proc, Pid::this());
-        // Another test may have its own.
+        // Another test may have its own; and children, which have copies of all.
         taken.retain(|socket| place(socket) == Some(Place::Port(port)));
-        assert_eq!(taken.len(), 1);
+        assert!(!taken.is_empty());
         done(&taken);
         drop((server, taken));
         client.read(&mut [0; 16])
