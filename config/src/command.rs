@@ -12,16 +12,13 @@ use std::time::{Duration, Instant};
 
 use crate::world::ReadError;
 
-/// What most configurations fit into, so that one read(2) is enough.
-const USUAL_BYTES: usize = 4 << 10;
-
 /// Reads to the end, or fails when there are more than `limit` bytes.
 ///
 /// # Errors
 /// [`ReadError::TooLarge`] or what the system said.
 pub(crate) fn read_at_most(source: impl Read, limit: usize) -> Result<Vec<u8>, ReadError> {
     let one_more = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut text = Vec::with_capacity(limit.min(USUAL_BYTES));
+    let mut text = Vec::new();
     source
         .take(one_more)
         .read_to_end(&mut text)

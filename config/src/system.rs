@@ -160,11 +160,7 @@ impl World for System {
         if path.is_empty() {
             return Err(ReadError::Failed { errno: ENOENT });
         }
-        let path = self.at(path);
-        if is_real(&path) {
-            return Ok(path.into_os_string().into_vec());
-        }
-        let real = fs::canonicalize(&path).map_err(|error| ReadError::from_io(&error))?;
+        let real = fs::canonicalize(self.at(path)).map_err(|error| ReadError::from_io(&error))?;
         Ok(real.into_os_string().into_vec())
     }
 
@@ -267,17 +263,6 @@ fn proc_status() -> Vec<u8> {
 /// A file of the system; empty when it cannot be read, which is to know no names.
 fn system_file(path: &str) -> Vec<u8> {
     read_regular(Path::new(path), SYSTEM_FILE_BYTES).unwrap_or_default()
-}
-
-/// Whether realpath(3) would give the path back as it is, as nearly always; in a static program its memory alone costs
-/// as much as to evaluate a configuration.
-fn is_real(path: &Path) -> bool {
-    let bytes = path.as_os_str().as_bytes();
-    let is_plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
-    let is_no_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_symlink());
-    bytes.starts_with(b"/")
-        && bytes[1..].split(|byte| *byte == b'/').all(is_plain)
-        && path.ancestors().all(is_no_link)
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -86,3 +86,16 @@ fn root_is_known_and_the_network_is_not_asked() {
         Err(ReadError::Failed { .. })
     ));
 }
+
+#[test]
+fn a_file_that_was_read_before_is_not_read_again() {
+    let place = Scratch::new("read-before");
+    let path = place.0.join("u.ini");
+    fs::write(&path, "swapped").expect("it can be written");
+    let system = place.system().with_file(path, b"checked".to_vec());
+    assert_eq!(system.read_file(b"u.ini", 100), Ok(b"checked".to_vec()));
+    assert!(matches!(
+        system.read_file(b"u.ini", 3),
+        Err(ReadError::TooLarge { limit: 3 })
+    ));
+}

@@ -3,8 +3,6 @@
 
 use crate::failure::Failure;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -16,21 +14,13 @@ use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::mounts;
 use vassal_sys::text::printable;
 
-/// What the mounts of most machines fit into, so that few read(2) are enough.
-const USUAL_TEXT: usize = 16 << 10;
-
 /// Every mount of this namespace, below the present root directory.
 ///
 /// # Errors
 /// When proc does not answer.
 pub fn all_mounts(proc: &OwnedFd) -> Result<Vec<Mount>, SysError> {
-    read_mounts(&mut mounts::open_below(proc.as_fd(), "self/mountinfo")?)
-}
-
-fn read_mounts(file: &mut File) -> Result<Vec<Mount>, SysError> {
-    let mut text = Vec::with_capacity(USUAL_TEXT);
-    file.read_to_end(&mut text).step(|| "read mountinfo")?;
-    Ok(mountinfo::parse(&text))
+    let file = mounts::open_below(proc.as_fd(), "self/mountinfo")?;
+    mountinfo::read(file).step(|| "read mountinfo")
 }
 
 /// Finds the mount at each path, without a request to its filesystem.

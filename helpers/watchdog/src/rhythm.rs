@@ -2,10 +2,7 @@
 //! without being asked is asked seldom: the end or the stop of its daemon is a SIGCHLD, and whoever it leaves without an
 //! answer is seen in fusectl (unanswered.rs).
 
-use crate::processes;
-use nix::unistd::Pid;
 use std::collections::HashSet;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 use vassal_sys::handoff::Handoff;
 use vassal_sys::mountinfo::Mount;
@@ -65,14 +62,12 @@ pub fn shows_by_itself(mount: &Mount, is_foreign: bool, daemons_are_children: bo
     is_answered_here || ANSWERED_BY_THE_KERNEL.contains(&mount.fstype.as_slice())
 }
 
-/// Whether every FUSE filesystem of the vassal's has a daemon that is a child of ours: then the kernel tells us of its
-/// end and of its stop. Which daemon serves which filesystem is nowhere to be read before Linux 6.18, so they are counted.
-pub fn daemons_are_children(proc: &OwnedFd, handoff: &Handoff, mounts: &[Mount]) -> bool {
+/// Whether each of the vassal's own FUSE filesystems can have one of `daemons`, which are children of ours: then the
+/// kernel tells us of its end and of its stop. Which serves which is not told on every kernel, so they are counted.
+pub fn have_daemons(daemons: usize, handoff: &Handoff, mounts: &[Mount]) -> bool {
     let is_own = |mount: &&Mount| mount.is_fuse() && !handoff.foreign.contains(&mount.device());
     let own = mounts.iter().filter(is_own);
     let filesystems: HashSet<_> = own.map(Mount::device).collect();
-    let serves = |pid: &Pid| processes::serves_fuse(proc, *pid);
-    let daemons = processes::children(proc).into_iter().filter(serves).count();
     daemons >= filesystems.len()
 }
 

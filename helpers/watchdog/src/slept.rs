@@ -22,7 +22,7 @@ pub fn slept(thread: Thread, proc: &OwnedFd) -> Option<Duration> {
     (last_run(&thread.read(proc, "sched"))? == since).then(|| now.saturating_sub(since))
 }
 
-/// Whether this kernel tells it (CONFIG_SCHED_DEBUG, which Debian has; later kernels always).
+/// Whether this kernel tells it (CONFIG_SCHED_DEBUG).
 pub fn is_told(proc: &OwnedFd) -> bool {
     own_clock(proc).is_some()
 }

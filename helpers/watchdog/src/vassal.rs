@@ -13,7 +13,7 @@ use crate::probe::{Probe, Question};
 use crate::reaper::{Child, Ended, drain, reap};
 use crate::reload::Reloads;
 use crate::report::Reporter;
-use crate::rhythm::{Rhythm, daemons_are_children, shows_by_itself};
+use crate::rhythm::{Rhythm, have_daemons, shows_by_itself};
 use crate::slept;
 use crate::unanswered::{DOUBTFUL, Scene, Unanswered};
 use freeze::Freezer;
@@ -214,8 +214,8 @@ impl Vassal {
         match self.stage {
             Stage::Starting if self.accepting && self.mountpoints.iter().all(Mountpoint::has_answered) => {
                 self.reporter.ready(&self.mountpoints);
-                self.settle_rhythm()?;
                 self.know_daemons();
+                self.settle_rhythm()?;
                 self.stage = Stage::Serving {
                     since: now,
                     settled: false,
@@ -246,7 +246,8 @@ impl Vassal {
             return Ok(());
         }
         let all = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
-        let are_children = self.fusectl.is_some() && daemons_are_children(&self.proc, &self.handoff, &all);
+        let daemons = self.freezer.daemons().len();
+        let are_children = self.fusectl.is_some() && have_daemons(daemons, &self.handoff, &all);
         for Mountpoint { watched, rhythm, .. } in &mut self.mountpoints {
             let is_foreign = self.handoff.foreign.contains(&watched.mount.device());
             if shows_by_itself(&watched.mount, is_foreign, are_children) {
