@@ -22,9 +22,7 @@ pub(crate) struct Vocabulary<'a> {
 
 impl Vocabulary<'_> {
     fn names(&self) -> impl Iterator<Item = (&[u8], Argument)> {
-        let core = options::all()
-            .iter()
-            .map(|row| (row.name.as_bytes(), row.argument));
+        let core = options::names().map(|(name, argument): (&[u8], _)| (name, argument));
         let plugins = self
             .plugins
             .options()
@@ -35,6 +33,9 @@ impl Vocabulary<'_> {
 
     /// The full name of what was written: exactly that, or the only one that starts so.
     fn find(&self, written: &[u8]) -> Result<(Vec<u8>, Argument), String> {
+        if let Some(row) = options::find(written) {
+            return Ok((written.to_vec(), row.argument));
+        }
         if let Some((name, argument)) = self.names().find(|(name, _)| *name == written) {
             return Ok((name.to_vec(), argument));
         }

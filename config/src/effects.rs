@@ -222,7 +222,7 @@ impl Evaluator<'_> {
 
     fn set_variable(&mut self, name: Vec<u8>, text: &[u8]) {
         if text.is_empty() {
-            self.environment.remove(&name);
+            self.early.push((name, None));
             return;
         }
         let visible = text.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -230,8 +230,8 @@ impl Evaluator<'_> {
             .iter()
             .rposition(|byte| !byte.is_ascii_whitespace())
             .map_or(0, |last| last + 1);
-        self.environment
-            .insert(name, visible.get(..end).unwrap_or_default().to_vec());
+        let value = visible.get(..end).unwrap_or_default().to_vec();
+        self.early.push((name, Some(value)));
     }
 
     /// E2: an immediate option sees its value before references are replaced.

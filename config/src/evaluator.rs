@@ -1,6 +1,5 @@
 //! The state of one evaluation, and how an entry is added to it (M0.3).
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::custom::{Custom, Customs};
@@ -40,7 +39,7 @@ const WARNINGS: usize = 100;
 /// What a name means at this point of the evaluation.
 pub(crate) enum Known {
     /// An option of the core.
-    Core(&'static OptionRow),
+    Core(OptionRow),
     /// An option of a plugin that is loaded.
     Plugin(&'static PluginOption),
     /// A declared option (K1); built-in names win (K2).
@@ -69,8 +68,8 @@ enum Role {
 pub(crate) struct Evaluator<'w> {
     pub(crate) world: &'w dyn World,
     pub(crate) list: List,
-    /// The environment at start, changed by `early-envdir` alone (E5).
-    pub(crate) environment: HashMap<Vec<u8>, Vec<u8>>,
+    /// What `early-envdir` has made of variables of the environment; the last one counts, `None` is none at all (E5).
+    pub(crate) early: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     pub(crate) reading: Reading,
     pub(crate) block: Option<Rc<Block>>,
     /// Lines of blocks seen so far.
@@ -96,8 +95,7 @@ impl<'w> Evaluator<'w> {
         Evaluator {
             world,
             list: List::default(),
-            // Of two variables of a name getenv(3) finds the first.
-            environment: world.environment().iter().rev().cloned().collect(),
+            early: Vec::new(),
             reading: Reading::default(),
             block: None,
             block_lines: 0,
@@ -244,7 +242,13 @@ impl<'w> Evaluator<'w> {
 
     /// The value of a variable of the environment (E5).
     pub(crate) fn variable(&self, name: &[u8]) -> Option<&[u8]> {
-        self.environment.get(name).map(Vec::as_slice)
+        if let Some((_, value)) = self.early.iter().rfind(|(known, _)| known == name) {
+            return value.as_deref();
+        }
+        // Of two variables of a name getenv(3) finds the first.
+        let mut variables = self.world.environment().iter();
+        let found = variables.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_slice())
     }
 
     /// Keeps a warning, once.

@@ -57,6 +57,7 @@ mod magic;
 mod math;
 mod number;
 mod options_table;
+mod packed;
 mod permissions;
 mod plugins_table;
 mod replace;

@@ -1,6 +1,6 @@
 //! What is known about option names: the table of the binary, one row per name (section 12 of the specification).
 
-use crate::options_table::OPTIONS;
+use crate::packed::{Packed, ROWS};
 use crate::taker::Taker;
 
 /// Whether an option takes an argument on a command line. In files every option may have or lack a value.
@@ -48,7 +48,7 @@ pub enum Kind {
 }
 
 /// One option name.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OptionRow {
     /// The name, without dashes.
     pub name: &'static str,
@@ -122,23 +122,26 @@ impl OptionRow {
 /// The row of an option, or nothing for names uWSGI does not know without plugins; those are placeholders (P3, U1).
 /// Names are case sensitive, and `_` is not `-` (L13).
 #[must_use]
-pub fn find(name: &[u8]) -> Option<&'static OptionRow> {
-    let index = OPTIONS
-        .binary_search_by(|row| row.name.as_bytes().cmp(name))
-        .ok()?;
-    OPTIONS.get(index)
+pub fn find(name: &[u8]) -> Option<OptionRow> {
+    let index = ROWS.binary_search_by(|row| row.name().cmp(name)).ok()?;
+    ROWS.get(index).map(Packed::unpacked)
 }
 
 /// The row a short letter stands for: `-p` is stored as `processes` (A1).
 #[must_use]
-pub fn find_letter(letter: u8) -> Option<&'static OptionRow> {
-    OPTIONS.iter().find(|row| row.letter == Some(letter))
+pub fn find_letter(letter: u8) -> Option<OptionRow> {
+    let row = ROWS.iter().find(|row| row.letter() == Some(letter));
+    row.map(Packed::unpacked)
 }
 
 /// All rows, sorted by name.
-#[must_use]
-pub fn all() -> &'static [OptionRow] {
-    OPTIONS
+pub fn all() -> impl Iterator<Item = OptionRow> {
+    ROWS.iter().map(Packed::unpacked)
+}
+
+/// The names of all rows, and whether they take arguments.
+pub(crate) fn names() -> impl Iterator<Item = (&'static [u8], Argument)> {
+    ROWS.iter().map(|row| (row.name(), row.argument()))
 }
 
 /// Whether a flag's value switches it on. `false`, `off`, `no` in any case and exactly `0` switch off; everything else,
@@ -152,6 +155,7 @@ pub fn is_on(value: Option<&[u8]>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options_table::OPTIONS;
 
     #[test]
     fn the_table_is_sorted_and_every_name_is_there_once() {

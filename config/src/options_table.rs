@@ -77,7 +77,7 @@ const ONCE: &str = "the hooks of each phase run once";
 const NO_FALLBACK: &str = "not started over with another configuration: systemd restarts the vassal";
 
 #[rustfmt::skip] // one option, one line
-pub(crate) static OPTIONS: &[OptionRow] = &[
+pub(crate) const OPTIONS: &[OptionRow] = &[
     option("abstract-socket", None, Flag).letter(b'a'),
     option("add-cache-item", Required, Opaque),
     option("add-gid", Required, List).by(Enter, USER),

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::accounts;
@@ -35,7 +36,7 @@ const SYSTEM_FILE_BYTES: usize = 32 << 20;
 /// This machine.
 #[derive(Clone, Debug)]
 pub struct System {
-    environment: Vec<(Vec<u8>, Vec<u8>)>,
+    environment: Rc<[(Vec<u8>, Vec<u8>)]>,
     cwd: PathBuf,
     started: Duration,
     has_sources: bool,
@@ -52,9 +53,9 @@ impl System {
     /// This machine, seen with an environment and from a working directory, which must be absolute. What belongs to uWSGI
     /// (version, binary, plugins) is as Debian packages it, and can be changed afterwards.
     #[must_use]
-    pub fn new(env: Vec<(Vec<u8>, Vec<u8>)>, cwd: PathBuf) -> Self {
+    pub fn new(environment: Rc<[(Vec<u8>, Vec<u8>)]>, cwd: PathBuf) -> Self {
         System {
-            environment: env,
+            environment,
             cwd,
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             has_sources: true,

@@ -197,7 +197,7 @@ mod tests {
         for (name, value, wanted) in CASES {
             let row = find(name.as_bytes()).expect("in the table");
             assert_eq!(
-                check(row, value.as_bytes(), &world).is_ok(),
+                check(&row, value.as_bytes(), &world).is_ok(),
                 *wanted,
                 "{name} = {value}"
             );
@@ -206,10 +206,7 @@ mod tests {
 
     #[test]
     fn what_ends_the_process_is_in_the_table() {
-        for row in crate::options::all()
-            .iter()
-            .filter(|row| ends_the_process(row.name))
-        {
+        for row in crate::options::all().filter(|row| ends_the_process(row.name)) {
             assert_eq!(row.canonical, row.name);
         }
         assert!(ends_the_process("stop") && !ends_the_process("exit"));

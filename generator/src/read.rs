@@ -36,7 +36,7 @@ pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
         Ok(_) | Err(_) => content(&file)?,
     };
     let directory = file.parent().unwrap_or(root).to_path_buf();
-    let world = System::new(Vec::new(), directory).without_sources();
+    let world = System::new([].into(), directory).without_sources();
     let arguments = [b"--ini".to_vec(), file.into_os_string().into_vec()];
     let evaluation = evaluate(&arguments, &world).map_err(|error| error.to_string())?;
     let (emperor, warnings) =

@@ -141,7 +141,7 @@ fn an_opener_in_an_untaken_block_is_warned_of() {
 
 #[test]
 fn every_opener_of_the_table_is_understood() {
-    for row in options::all().iter().filter(|row| row.kind == Kind::Opener) {
+    for row in options::all().filter(|row| row.kind == Kind::Opener) {
         assert!(Test::parse(row.canonical).is_some(), "{}", row.name);
     }
     assert_eq!(

@@ -15,7 +15,7 @@ impl Scratch {
 
     fn system(&self) -> System {
         System::new(
-            vec![(b"PATH".to_vec(), b"/usr/bin:/bin".to_vec())],
+            [(b"PATH".to_vec(), b"/usr/bin:/bin".to_vec())].into(),
             self.0.clone(),
         )
     }

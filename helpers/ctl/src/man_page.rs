@@ -102,7 +102,7 @@ pub fn text() -> String {
 
 fn groups(taker: Taker) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for row in all().iter().filter(|row| row.taker == taker) {
+    for row in all().filter(|row| row.taker == taker) {
         let known = groups
             .iter_mut()
             .find(|group| (group.why, group.change) == (row.why, row.change));

@@ -27,7 +27,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(row: &'static OptionRow) -> Self {
+    fn of(row: OptionRow) -> Self {
         Row {
             name: row.name,
             alias_of: (row.canonical != row.name).then_some(row.canonical),
@@ -55,7 +55,7 @@ pub fn run(arguments: &Options) -> ExitCode {
         }
     }
     if arguments.names.is_empty() {
-        rows = all().iter().map(Row::of).collect();
+        rows = all().map(Row::of).collect();
     }
     if arguments.json {
         let report = Report {

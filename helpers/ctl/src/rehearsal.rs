@@ -49,7 +49,7 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// A start whose working directory is that of `location`.
     pub fn new(location: &Location, scope: Scope) -> Self {
-        let environment = vec![(b"PATH".to_vec(), PATH.to_vec())];
+        let environment = [(b"PATH".to_vec(), PATH.to_vec())].into();
         Self {
             system: System::new(environment, PathBuf::from("/")).without_sources(),
             location: location.clone(),
@@ -189,6 +189,6 @@ impl World for Rehearsal {
 pub fn account_file(root: &Path, path: &str) -> Vec<u8> {
     const LARGEST: usize = 32 * FILE_BYTES;
     let path = below(root, Path::new(path)).into_os_string().into_vec();
-    let world = System::new(Vec::new(), PathBuf::from("/")).without_sources();
+    let world = System::new([].into(), PathBuf::from("/")).without_sources();
     world.read_file(&path, LARGEST).unwrap_or_default()
 }

@@ -61,7 +61,7 @@ fn quoted(place: &Place) -> Element<'static> {
 
 /// The text of a line, free of control characters, and where in it the place begins.
 fn line(place: &Place) -> Option<(String, usize)> {
-    let world = System::new(Vec::new(), PathBuf::from("/")).without_sources();
+    let world = System::new([].into(), PathBuf::from("/")).without_sources();
     let path = std::path::absolute(&place.path).ok()?.into_os_string().into_vec();
     let text = world.read_file(&path, FILE_BYTES).ok()?;
     let line = text

@@ -6,7 +6,7 @@ use crate::hooks::Session;
 use crate::log::HookLog;
 use crate::phases::Roots;
 use crate::start::Start;
-use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -14,25 +14,29 @@ use vassal_config::phase::Phase;
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::signals;
 
-/// Runs the hooks for the vassal whose first process is `vassal`.
-pub fn run(start: &Start, plan: &Plan, vassal: Pid) {
+/// Runs the hooks for the vassal whose first process is `vassal`; systemd's wish to `stop` ends them.
+pub fn run(start: &Start, plan: &Plan, vassal: Pid, stop: &SignalFd) {
     let (hooks, _) = plan.split_emperors();
     if hooks.is_empty() {
         return;
     }
-    if let Err(error) = run_all(start, plan, vassal, hooks) {
+    if let Err(error) = run_all(start, plan, vassal, stop, hooks) {
         start.warn(&format!("as-emperor hooks: {error}, ignoring"));
     }
 }
 
-fn run_all(start: &Start, plan: &Plan, vassal: Pid, hooks: &[Operation]) -> Result<(), SysError> {
+fn run_all(
+    start: &Start,
+    plan: &Plan,
+    vassal: Pid,
+    stop: &SignalFd,
+    hooks: &[Operation],
+) -> Result<(), SysError> {
     debug_assert!(hooks.iter().all(|hook| hook.phase == Phase::AsEmperor));
     let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
     let mut log = HookLog::new()?;
-    let stop = signals::take(&[Signal::SIGTERM])?;
-    let mut session = Session::new(plan, start.environment.clone(), &proc);
+    let mut session = Session::new(plan, start.environment.to_vec(), &proc);
     session.environment.extend([
         (b"UWSGI_VASSAL_CONFIG".to_vec(), start.vassal.file()),
         (b"UWSGI_VASSAL_PID".to_vec(), vassal.to_string().into_bytes()),
@@ -41,7 +45,7 @@ fn run_all(start: &Start, plan: &Plan, vassal: Pid, hooks: &[Operation]) -> Resu
     ]);
     let mut roots = Roots {
         log: &mut log,
-        stop: &stop,
+        stop,
         limit: plan.settings.hook_limit,
     };
     for hook in hooks {

@@ -16,6 +16,7 @@ use crate::{handoff, link};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::convert::Infallible;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::action::Action;
 use vassal_config::emperor::Emperor;
@@ -27,7 +28,6 @@ use vassal_config::vassal::Vassal;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
 use vassal_sys::handoff::Watched;
-use vassal_sys::mountinfo::Mount;
 use vassal_sys::{SysError, caps, mounts};
 
 /// Everything that was prepared outside.
@@ -47,6 +47,8 @@ pub struct Prepared<'a> {
     pub sockets: Vec<Open>,
     /// The programs that come next, opened before the root directory changes.
     pub programs: Programs,
+    /// The host's mountinfo, of its own mounts and no other.
+    pub host_mounts: File,
     /// systemd's wish to stop.
     pub stop: SignalFd,
 }
@@ -69,14 +71,14 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     let proc = isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
     // Here: root inside, no mount shared with anybody, no process of the host in sight.
     let plan = prepared.plan;
-    let foreign = watch::all_mounts(&proc)?
-        .iter()
-        .filter(|mount| mount.is_fuse())
-        .map(Mount::device)
-        .collect();
+    // Where the hooks' mounts will be the host's, too, they are not there yet; else there is time for it later.
+    let foreign = match plan.namespaces.mount {
+        true => None,
+        false => Some(watch::fuse_devices(&prepared.host_mounts)?),
+    };
     let mut log = HookLog::new()?;
     let (as_root, as_user) = split(plan.split_emperors().1);
-    let mut session = Session::new(plan, prepared.start.environment.clone(), &proc);
+    let mut session = Session::new(plan, prepared.start.environment.to_vec(), &proc);
     run_as_root(&mut prepared, as_root, &mut log, &mut session)?;
     let credentials = match &prepared.credentials {
         Some(credentials) => credentials.clone(),
@@ -114,9 +116,11 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         bound: Vec::new(),
     };
     let (watched, bound) = let_go(supervisor, prepared.start, plan, &proc, watched)?;
+    prepared.start.notifier.dismiss()?;
     keep_bound(&mut prepared, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
     let record = atexit::Record::of(plan, &credentials, session.environment);
+    let foreign = foreign.map_or_else(|| watch::fuse_devices(&prepared.host_mounts), Ok)?;
     let started = handoff::Started {
         payload,
         watched,

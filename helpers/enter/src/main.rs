@@ -17,6 +17,7 @@ mod log;
 mod losses;
 mod payload;
 mod phases;
+mod predecessor;
 mod reload;
 mod sockets;
 mod source;
@@ -33,11 +34,12 @@ use inside::{Prepared, Programs};
 use nix::fcntl::{OFlag, open, readlink};
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
-use nix::unistd::{close, pipe2};
 use sd_notify::NotifyState;
 use start::Start;
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -125,24 +127,31 @@ fn run(start: &mut Start) -> Result<(), Failure> {
     let sockets = sockets::open(&plan.listeners, start)?;
     let programs = open_programs()?;
     start.ask_for_time(plan)?;
+    let host_mounts = File::open("/proc/self/mountinfo").step(|| "open mountinfo")?;
     // The clone goes on at once, but waits for our end before it speaks: only then is it, and not this process, the
     // unit's main process. Only as-emperor hooks hold it up.
-    let (ended, alive) = pipe2(OFlag::O_CLOEXEC).step(|| "make a pipe")?;
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::Stream,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .step(|| "make a socket pair")?;
     // systemd's wish to stop: the init of a PID namespace hears only what it has asked for, from its first moment on.
     let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     match clone3(flags(plan.namespaces)).map_err(|error| Failure::namespace(&error))? {
         Side::Parent(child) => {
-            // A wish that came before the clone is this process's.
-            signals::reset()?;
+            drop(theirs);
             start
                 .notifier
                 .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
-            as_emperor::run(start, plan, child);
+            as_emperor::run(start, plan, child, &stop);
+            predecessor::wait(&ours, &stop, child)?;
             std::process::exit(0)
         }
         Side::Child => {
-            close(alive).step(|| "close a pipe")?;
-            start.notifier.speak_after(ended);
+            drop(ours);
+            start.notifier.speak_after(theirs);
             if !plan.split_emperors().0.is_empty() {
                 start.notifier.wait_for_turn()?;
             }
@@ -154,6 +163,7 @@ fn run(start: &mut Start) -> Result<(), Failure> {
                 credentials,
                 sockets,
                 programs,
+                host_mounts,
                 stop,
             };
             match inside::enter(prepared)? {}

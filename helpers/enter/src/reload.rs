@@ -4,7 +4,7 @@
 
 use crate::failure::Failure;
 use crate::source;
-use crate::start::{Environment, environment, refuse};
+use crate::start::{Inherited, environment, refuse};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, read};
 use std::env;
@@ -44,9 +44,13 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let environment = environment();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, &name)?;
-    let read = |environment: Environment| vassal::read(&emperor, &name, &found.world(environment));
+    let read = |environment: Inherited| vassal::read(&emperor, &name, &found.world(environment));
     let started = read(environment.clone())?;
-    let reloaded = read([environment, vec![(IS_RELOAD.to_vec(), b"1".to_vec())]].concat())?;
+    let reloaded = read(
+        [&environment[..], &[(IS_RELOAD.to_vec(), b"1".to_vec())]]
+            .concat()
+            .into(),
+    )?;
     for warning in &reloaded.warnings {
         line(Priority::Warning, &warning.to_string());
     }

@@ -1,7 +1,7 @@
 //! The two files: the emperor's, and the vassal's, read now as uWSGI would read it now.
 
 use crate::failure::Failure;
-use crate::start::{Environment, Start};
+use crate::start::{Inherited, Start};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +20,7 @@ pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
 ///
 /// # Errors
 /// A file that is missing or cannot be made sense of.
-pub fn read_emperor(file: &Path, environment: &Environment) -> Result<Emperor, Failure> {
+pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Failure> {
     let content = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("/"));
     let world =
@@ -48,7 +48,7 @@ pub struct Found {
 
 impl Found {
     /// The machine in which the file is evaluated: with the bytes that were checked, whatever has become of the file.
-    pub fn world(&self, environment: Environment) -> System {
+    pub fn world(&self, environment: Inherited) -> System {
         System::new(environment, self.directory.clone()).with_file(self.path.clone(), self.content.clone())
     }
 }

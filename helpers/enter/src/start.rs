@@ -6,6 +6,7 @@ use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
+use std::rc::Rc;
 use std::time::Duration;
 use vassal_config::action::Action;
 use vassal_config::name::{Unfit, VassalName, escape, unescape};
@@ -18,6 +19,9 @@ use vassal_sys::{SysError, fds, fusectl};
 
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The environment of the start, which nothing changes.
+pub type Inherited = Rc<[(Vec<u8>, Vec<u8>)]>;
 
 /// systemd's own variables, which are for this process and no other.
 const SYSTEMDS: [&[u8]; 14] = [
@@ -50,7 +54,7 @@ pub struct Start {
     /// Which vassal.
     pub vassal: VassalName,
     /// The environment without systemd's own variables.
-    pub environment: Environment,
+    pub environment: Inherited,
     /// systemd.
     pub notifier: Notifier,
     /// journald.
@@ -178,7 +182,7 @@ pub fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
 }
 
 /// The environment without systemd's own variables.
-pub fn environment() -> Environment {
+pub fn environment() -> Inherited {
     env::vars_os()
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .filter(|(name, _)| !SYSTEMDS.contains(&name.as_slice()))

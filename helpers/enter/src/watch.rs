@@ -3,6 +3,7 @@
 
 use crate::failure::Failure;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -21,6 +22,19 @@ use vassal_sys::text::printable;
 pub fn all_mounts(proc: &OwnedFd) -> Result<Vec<Mount>, SysError> {
     let file = mounts::open_below(proc.as_fd(), "self/mountinfo")?;
     mountinfo::read(file).step(|| "read mountinfo")
+}
+
+/// The device numbers of the FUSE filesystems in `mountinfo`.
+///
+/// # Errors
+/// When proc does not answer.
+pub fn fuse_devices(mountinfo: &File) -> Result<Vec<(u32, u32)>, SysError> {
+    let all = mountinfo::read(mountinfo).step(|| "read mountinfo")?;
+    Ok(all
+        .iter()
+        .filter(|mount| mount.is_fuse())
+        .map(Mount::device)
+        .collect())
 }
 
 /// Finds the mount at each path, without a request to its filesystem.

@@ -6,8 +6,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, sendmsg, setsockopt,
-    socket, sockopt::SendTimeout,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, connect, sendmsg,
+    setsockopt, shutdown, socket, sockopt::SendTimeout,
 };
 use nix::sys::time::TimeVal;
 use nix::unistd::{pipe2, read};
@@ -27,7 +27,7 @@ const SEND_LIMIT_SECONDS: i64 = 1;
 pub struct Notifier {
     socket: Option<OwnedFd>,
     /// Ends when the first message may go.
-    turn: RefCell<Option<OwnedFd>>,
+    before: RefCell<Option<OwnedFd>>,
 }
 
 impl Notifier {
@@ -48,23 +48,36 @@ impl Notifier {
     pub fn inherited(socket: Option<OwnedFd>) -> Self {
         Self {
             socket,
-            turn: RefCell::new(None),
+            before: RefCell::new(None),
         }
     }
 
-    /// From here on no message goes before `pipe` has ended: the main process holds its other end, and systemd hears
-    /// the next one only when that has spoken for the last time.
-    pub fn speak_after(&self, pipe: OwnedFd) {
-        *self.turn.borrow_mut() = Some(pipe);
+    /// From here on no message goes before the main process has ended, which holds the other end of `socket`: systemd
+    /// hears the next one only when that has spoken for the last time.
+    pub fn speak_after(&self, socket: OwnedFd) {
+        *self.before.borrow_mut() = Some(socket);
     }
 
-    /// Waits until a message may go ([`Notifier::speak_after`]).
+    /// Tells the main process before this one that nothing keeps it any more ([`Notifier::speak_after`]).
     ///
     /// # Errors
-    /// As read(2).
+    /// As shutdown(2).
+    pub fn dismiss(&self) -> Result<(), SysError> {
+        let before = self.before.borrow();
+        let dismissed = before
+            .as_ref()
+            .map_or(Ok(()), |socket| shutdown(socket.as_raw_fd(), Shutdown::Write));
+        dismissed.step(|| "dismiss the main process before this one")
+    }
+
+    /// Waits until a message may go, after a [`Notifier::dismiss`].
+    ///
+    /// # Errors
+    /// As shutdown(2), read(2).
     pub fn wait_for_turn(&self) -> Result<(), SysError> {
-        match self.turn.take() {
-            Some(pipe) => read(&pipe, &mut [0])
+        self.dismiss()?;
+        match self.before.take() {
+            Some(socket) => read(&socket, &mut [0])
                 .map(drop)
                 .step(|| "wait for the main process before this one"),
             None => Ok(()),
