@@ -13,6 +13,8 @@ mod copy_on_write;
 mod emperor;
 #[path = "scenario/event.rs"]
 mod event;
+#[path = "scenario/fuse_overlay.rs"]
+mod fuse_overlay;
 #[path = "scenario/journal.rs"]
 mod journal;
 #[path = "scenario/names.rs"]

@@ -45,4 +45,4 @@ pub use nix::sys::signal::Signal;
 pub use nix::unistd::Pid;
 pub use run::Output;
 pub use standstill::Halt;
-pub use suite::Suite;
+pub use suite::{Suite, on_each_suite};

@@ -1,6 +1,7 @@
 //! The Debian releases a machine can be.
 
 use std::fmt;
+use std::panic::resume_unwind;
 
 /// A Debian release, and with it a version of systemd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,4 +58,23 @@ impl fmt::Display for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Does the same on all suites at the same time; most of it is waiting.
+///
+/// # Panics
+///
+/// When one of them does, after all have ended.
+pub fn on_each_suite(test: impl Fn(Suite) + Sync) {
+    std::thread::scope(|scope| {
+        let test = &test;
+        let running: Vec<_> = Suite::all()
+            .into_iter()
+            .map(|suite| scope.spawn(move || test(suite)))
+            .collect();
+        let ended: Vec<_> = running.into_iter().map(|each| each.join()).collect();
+        for end in ended {
+            end.unwrap_or_else(|reason| resume_unwind(reason));
+        }
+    });
 }

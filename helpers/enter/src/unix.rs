@@ -141,3 +141,29 @@ fn numbers(owner: &SocketOwner) -> Result<(Uid, Gid), Failure> {
 fn describe(verb: &str, path: &Path) -> String {
     format!("{verb} '{}'", printable(path.as_os_str().as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, metadata};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_link_that_has_taken_the_place_of_the_socket_is_not_followed() {
+        let place = std::env::temp_dir().join(format!("vassal-unix-{}", std::process::id()));
+        fs::create_dir_all(&place).unwrap();
+        let (own, link) = (place.join("own.sock"), place.join("link.sock"));
+        let _listener = UnixListener::bind(&own).unwrap();
+        symlink(&own, &link).unwrap();
+        let mode = || metadata(&own).unwrap().permissions().mode() & 0o777;
+        let private = UnixOptions {
+            mode: Some(0o600),
+            owner: None,
+        };
+        let modes = [&link, &own].map(|path| (adjust(path, path, &private).is_ok(), mode()));
+        fs::remove_dir_all(&place).unwrap();
+        assert_eq!(modes[1], (true, 0o600));
+        assert!(!modes[0].0 && modes[0].1 != 0o600, "{modes:?}");
+    }
+}

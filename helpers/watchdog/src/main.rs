@@ -14,6 +14,7 @@ mod reaper;
 mod reload;
 mod report;
 mod rhythm;
+mod serving;
 mod sleeper;
 mod slept;
 mod standstill;

@@ -32,8 +32,13 @@ pub fn children(proc: &OwnedFd) -> Vec<Pid> {
 
 /// Whether a process serves a FUSE filesystem: it has /dev/fuse open.
 pub fn serves_fuse(proc: &OwnedFd, pid: Pid) -> bool {
+    fuse_descriptors(proc, pid).next().is_some()
+}
+
+/// The numbers by which a process has /dev/fuse open.
+pub fn fuse_descriptors(proc: &OwnedFd, pid: Pid) -> impl Iterator<Item = String> {
     let numbers = mounts::list(proc, &format!("{pid}/fd")).unwrap_or_default();
-    numbers.iter().any(|number| {
+    numbers.into_iter().filter(move |number| {
         let path = format!("{pid}/fd/{number}");
         // The name first: stat follows the link, and must not follow it into a filesystem that hangs.
         let named = readlinkat(proc, path.as_str()).is_ok_and(|name| name.as_bytes().ends_with(b"/fuse"));

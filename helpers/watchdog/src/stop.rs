@@ -7,6 +7,7 @@ use crate::emperor_protocol::Uwsgi;
 use crate::probe::{Probe, Question};
 use crate::processes;
 use crate::reaper::{Child, Ended, drain, reap, reap_until};
+use crate::serving;
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::mount::{MntFlags, umount2};
@@ -18,7 +19,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::handoff::Handoff;
 use vassal_sys::journal::{Priority, line};
@@ -175,6 +176,9 @@ impl Ending<'_> {
         let is_below = |mount: &&Mount| mount.mountpoint != b"/";
         let below: Vec<_> = filesystems.iter().filter(is_below).cloned().collect();
         self.unmount(&below, UNMOUNT_LIMIT);
+        if daemons.iter().any(|pid| serving::is_apart(self.proc, *pid)) {
+            return self.end_serving(&daemons);
+        }
         // What is still mounted is `/`, which goes with its last process: its daemon is told to end, when all others
         // have, as SIGTERM would keep one that is committing from its work.
         let left = self.filesystems().len();
@@ -182,6 +186,25 @@ impl Ending<'_> {
         if left > 0 {
             daemons.iter().for_each(|pid| send(*pid, Signal::SIGTERM));
             self.wait_for_commit(&daemons, 0, COMMIT_LIMIT);
+        }
+    }
+
+    /// The same for daemons some of which have a mount namespace of their own: their filesystems are mounted there still,
+    /// and so is what these stand on. When all that commit by themselves have ended, those that serve are told to end, the
+    /// last one first: with its namespace goes what it stands on, whose daemon commits then by itself.
+    fn end_serving(&self, daemons: &[Pid]) {
+        let serves = |pid: &Pid| serving::serves(self.proc, *pid);
+        self.reap_until(COMMIT_LIMIT, |_, _| {
+            daemons.iter().all(|pid| is_gone(pid) || serves(pid))
+        });
+        let end = Instant::now() + COMMIT_LIMIT;
+        let left = || end.saturating_duration_since(Instant::now());
+        for pid in daemons.iter().rev().filter(|pid| serves(pid)) {
+            send(*pid, Signal::SIGTERM);
+            self.reaped(*pid, left());
+        }
+        if !self.reap_until(left(), |_, _| daemons.iter().all(is_gone)) {
+            warn_of_loss(COMMIT_LIMIT);
         }
     }
 
@@ -219,7 +242,6 @@ impl Ending<'_> {
 
     /// Tells of a daemon whose end nobody has seen, as it came with that of the app.
     fn tell_unseen_end(&self) {
-        let is_gone = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
         if !self.unsaved.is_empty() && self.daemons.borrow().iter().any(is_gone) {
             self.tell_end("a FUSE daemon has ended, too");
         }
@@ -317,14 +339,11 @@ impl Ending<'_> {
 
     /// Waits until at most `left` of the daemons are left, which write back meanwhile.
     fn wait_for_commit(&self, daemons: &[Pid], left: usize, limit: Duration) {
-        let is_there = |pid: &&Pid| kill(**pid, None) != Err(Errno::ESRCH);
-        let is_over =
-            |_: &[Child], any_left: bool| !any_left || daemons.iter().filter(is_there).count() <= left;
+        let is_over = |_: &[Child], any_left: bool| {
+            !any_left || daemons.iter().filter(|pid| !is_gone(pid)).count() <= left
+        };
         if !self.reap_until(limit, is_over) {
-            let limit = limit.as_secs();
-            warn(&format!(
-                "a FUSE daemon did not end within {limit} s after the unmount: writes may be lost"
-            ));
+            warn_of_loss(limit);
         }
     }
 
@@ -342,6 +361,10 @@ impl Ending<'_> {
         drain(self.signals);
         reap(self.proc);
     }
+}
+
+fn is_gone(pid: &Pid) -> bool {
+    kill(*pid, None) == Err(Errno::ESRCH)
 }
 
 /// SIGTERM is our own, and what libfuse ends with after it is not looked at.
@@ -406,6 +429,13 @@ fn ignore_gone(result: nix::Result<()>) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => warn(&format!("cannot signal a process: {}", errno.desc())),
     }
+}
+
+fn warn_of_loss(limit: Duration) {
+    let limit = limit.as_secs();
+    warn(&format!(
+        "a FUSE daemon did not end within {limit} s after the unmount: writes may be lost"
+    ));
 }
 
 fn warn(message: &str) {

@@ -1,11 +1,12 @@
 //! The machine, its one vassal, and what happens to it.
 
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 use vassal_tests::{Machine, Owner, Pid, Signal, Suite, fixtures, installed};
 
 use crate::LIMIT;
+
+pub use vassal_tests::on_each_suite;
 
 /// The unit of user001.ini.
 pub const UNIT: &str = "vassal@user001.service";
@@ -13,21 +14,6 @@ pub const UNIT: &str = "vassal@user001.service";
 /// A vassal that has been ready for less than a second and fails is taken for one that fails to start: its next attempt waits,
 /// as it is meant to. Here the first restart is what is looked at.
 const PROVEN: Duration = Duration::from_millis(1100);
-
-/// Does the same on all suites at the same time; most of it is waiting.
-pub fn on_each_suite(test: impl Fn(Suite) + Sync) {
-    std::thread::scope(|scope| {
-        let test = &test;
-        let running: Vec<_> = Suite::all()
-            .into_iter()
-            .map(|suite| scope.spawn(move || test(suite)))
-            .collect();
-        let ended: Vec<_> = running.into_iter().map(|each| each.join()).collect();
-        for end in ended {
-            end.unwrap_or_else(|reason| resume_unwind(reason));
-        }
-    });
-}
 
 /// A machine with the package installed and the archive and mountpoint of the scenario's first vassal.
 pub fn machine(suite: Suite) -> Machine {

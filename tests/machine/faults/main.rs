@@ -12,6 +12,7 @@ mod alarms;
 mod cell;
 mod filesystem;
 mod inflict;
+mod kept;
 mod matrix;
 mod outside;
 mod pivoted;

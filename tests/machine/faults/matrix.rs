@@ -14,11 +14,11 @@ use crate::tenant::Tenant;
 use crate::unit::wait_restarted;
 
 /// The deadline of these vassals; shorter than usual, as a third of the cells waits for it.
-const DEADLINE: Duration = Duration::from_millis(1500);
+pub const DEADLINE: Duration = Duration::from_millis(1500);
 /// The same as a line of `[vassal]`.
 pub const SHORT: &str = "mountpoint-deadline = 1500ms\n";
 /// What telling it, and a busy host, may add.
-const GRACE: Duration = Duration::from_secs(1);
+pub const GRACE: Duration = Duration::from_secs(1);
 /// What systemd may take to kill it on a busy host; one that something keeps alive takes until a limit of seconds is over.
 const KILL: Duration = Duration::from_secs(3);
 

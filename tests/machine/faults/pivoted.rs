@@ -1,10 +1,10 @@
 //! The root of the vassal itself, after pivot_root: the tutorial's copy-on-write union, whose daemon everything else stands on.
 
-use vassal_tests::{Boot, Machine, Owner, Suite, installed, seed};
+use vassal_tests::{Boot, Machine, Owner, Suite, fixtures, installed, seed};
 
 use crate::filesystem::{Below, Daemon, Mounter};
 use crate::matrix::{SHORT, meet_all};
-use crate::scene::{self, assert_clean_end};
+use crate::scene::{self, assert_clean_end, on_each_suite};
 use crate::tenant::Tenant;
 
 /// In place of the tutorial's hook that runs unionfs-fuse in another root. pivot_root takes the root of every process of the mount
@@ -51,25 +51,56 @@ fn text(tenant: &Tenant) -> String {
     lines.join("\n")
 }
 
-fn serving(suite: Suite, tenant: &Tenant) -> Machine {
+fn machine(suite: Suite) -> Machine {
     let machine = scene::furnished(Boot::of(suite).layer(&installed(suite)).copy_on_write());
     machine
         .must_sh("cp /usr/local/bin/faultfs-app /ns/precise/usr/local/bin/; mkdir -p /ns/precise/.old_root");
     machine.write("/ns/precise/ok", "ok\n", 0o644, Owner::ROOT);
     machine.make_dir("/srv/fault", 0o755, Owner::ROOT);
-    scene::serve(&machine, &[(tenant, text(tenant))]);
     machine
 }
 
 #[test]
 fn every_fault_of_the_root_itself_is_told_by_its_name_and_leaves_nothing() {
-    scene::on_each_suite(|suite| {
+    on_each_suite(|suite| {
         let tenant = tenant(suite);
-        let machine = serving(suite, &tenant);
+        let machine = machine(suite);
+        scene::serve(&machine, &[(&tenant, text(&tenant))]);
         let wrong = meet_all(&machine, &tenant);
         assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), machine.state());
-        // Everything of it can be ended, at once.
-        machine.must(&["systemctl", "kill", "--signal=KILL", &tenant.unit()]);
-        assert_clean_end(&machine, &[tenant]);
+        assert_stops(&machine, tenant);
+    });
+}
+
+/// Stops the tenant, and demands that no limit was needed for it.
+fn assert_stops(machine: &Machine, tenant: Tenant) {
+    let unit = tenant.unit();
+    assert_clean_end(machine, &[tenant]);
+    let journal = machine.journal(&unit);
+    let is_late = |line: &&str| line.contains("did not");
+    assert_eq!(journal.lines().find(is_late), None, "{journal}");
+}
+
+#[test]
+fn what_the_root_stands_on_and_nobody_else_sees_is_committed_by_a_stop() {
+    on_each_suite(|suite| {
+        let tenant = tenant(suite);
+        let machine = machine(suite);
+        let archive = "/var/www/low.zip";
+        fixtures::zip_app(&machine, archive, "low");
+        // Both daemons in the root that the vassal leaves: fuse-zip saves where it has read.
+        let union = union(tenant.daemon);
+        let both = format!("sh -c 'fuse-zip {archive} /srv/fault && exec {union} /ufs/root'");
+        let text = text(&tenant)
+            .replace("faultfs --allow-other /srv/fault && ", "")
+            .replace(&format!("{union} /ufs/root"), &both);
+        scene::serve(&machine, &[(&tenant, text)]);
+        let daemon = machine.pid_of(&tenant.unit(), tenant.daemon.process());
+        let megabytes = "head --bytes=20M /dev/urandom >/srv/fault/big && cat /srv/fault/name";
+        let written = machine.run_inside(daemon, &["sh", "-ec", megabytes]);
+        assert_eq!(written.stdout, "low\n", "{written}");
+        assert_stops(&machine, tenant);
+        let sizes = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(z.testzip(), z.getinfo('big').file_size)";
+        assert_eq!(machine.must(&["python3", "-c", sizes, archive]), "None 20971520");
     });
 }

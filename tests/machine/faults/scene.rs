@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpStream;
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,26 +14,13 @@ use crate::filesystem::Below;
 use crate::tenant::Tenant;
 use crate::unit::unit;
 
+pub use vassal_tests::on_each_suite;
+
 /// Between two looks; each is a process in a busy machine.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The program that is both daemon and app.
 const FAULTFS: &str = env!("CARGO_BIN_EXE_faultfs");
-
-/// Does the same on all suites at the same time; most of it is waiting.
-pub fn on_each_suite(test: impl Fn(Suite) + Sync) {
-    std::thread::scope(|scope| {
-        let test = &test;
-        let running: Vec<_> = Suite::all()
-            .into_iter()
-            .map(|suite| scope.spawn(move || test(suite)))
-            .collect();
-        let ended: Vec<_> = running.into_iter().map(|each| each.join()).collect();
-        for end in ended {
-            end.unwrap_or_else(|reason| resume_unwind(reason));
-        }
-    });
-}
 
 /// A machine with the package and faultfs; the app's process has another name than the daemon's.
 pub fn machine(suite: Suite) -> Machine {

@@ -21,9 +21,13 @@ fn writing(suite: Suite) -> Machine {
 
 /// A member of the archive as it is on disk, after a test of all members.
 fn member(machine: &Machine, name: &str) -> String {
+    member_of(machine, ARCHIVE, name)
+}
+
+fn member_of(machine: &Machine, archive: &str, name: &str) -> String {
     let program = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); bad = z.testzip(); \
                    assert bad is None, bad; print(z.read(sys.argv[2]).decode(), end='')";
-    machine.must(&["python3", "-c", program, ARCHIVE, name])
+    machine.must(&["python3", "-c", program, archive, name])
 }
 
 #[test]
@@ -71,29 +75,37 @@ fn what_the_app_wrote_is_in_the_archive_after_a_crash() {
     }
 }
 
+/// Has the app's user write what takes long to commit; its checksum.
+fn write_much(machine: &Machine) -> String {
+    let script = "head --bytes=20000000 /dev/urandom > /app/big && sha256sum < /app/big";
+    let user = [
+        "setpriv",
+        "--reuid=user001",
+        "--regid=user001",
+        "--init-groups",
+        "sh",
+        "-ec",
+        script,
+    ];
+    let written = machine.run_inside(uwsgi(machine, UNIT), &user);
+    assert!(written.succeeded(), "{written}");
+    written.stdout.trim_end().to_owned()
+}
+
+/// The checksum of that as it is on disk.
+fn sum_of_much(machine: &Machine) -> String {
+    let program = "import hashlib, sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; \
+                   print(hashlib.sha256(z.read('big')).hexdigest() + '  -')";
+    machine.must(&["python3", "-c", program, ARCHIVE])
+}
+
 #[test]
 fn a_write_that_takes_long_to_commit_is_waited_for() {
     for suite in Suite::all() {
         let machine = writing(suite);
-        let script = "head --bytes=20000000 /dev/urandom > /app/big && sha256sum < /app/big";
-        let user = [
-            "setpriv",
-            "--reuid=user001",
-            "--regid=user001",
-            "--init-groups",
-            "sh",
-            "-ec",
-            script,
-        ];
-        let written = machine.run_inside(uwsgi(&machine, UNIT), &user);
-        assert!(written.succeeded(), "{written}");
+        let written = write_much(&machine);
         machine.must(&["systemctl", "stop", UNIT]);
-        let program = "import hashlib, sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; \
-                       print(hashlib.sha256(z.read('big')).hexdigest() + '  -')";
-        assert_eq!(
-            machine.must(&["python3", "-c", program, ARCHIVE]),
-            written.stdout.trim_end()
-        );
+        assert_eq!(sum_of_much(&machine), written);
     }
 }
 
@@ -175,5 +187,40 @@ fn what_was_written_beside_a_lost_mountpoint_is_committed() {
         assert_eq!(get(&machine, 9090, "/read?/data/kept"), "written by app001\n");
         let line = machine.wait_for_journal(UNIT, "/app dead", LIMIT);
         assert!(line.contains("user001.ini:12"), "{line}");
+    }
+}
+
+#[test]
+fn what_was_written_where_only_a_daemon_sees_it_is_committed_by_a_stop() {
+    for suite in Suite::all() {
+        let machine = writing(suite);
+        let data = "/srv/user001/data.zip";
+        fixtures::zip_app(&machine, data, "data");
+        // As much as a script that makes itself a namespace.
+        let mount = format!("exec-as-root = unshare --mount fuse-zip {data} /mnt\nexec-as-user = fuse-zip");
+        let text = machine.read_text("/etc/uwsgi/vassals/user001.ini");
+        drop_in(
+            &machine,
+            "user001",
+            &text.replacen("exec-as-user = fuse-zip", &mount, 1),
+        );
+        machine.must(&["systemctl", "restart", UNIT]);
+        let daemons = machine.pids_of(UNIT, "fuse-zip");
+        let write = [
+            "sh",
+            "-ec",
+            "grep -q ' /mnt fuse' /proc/self/mounts && echo kept >/mnt/kept",
+        ];
+        let written = daemons
+            .iter()
+            .filter(|pid| machine.run_inside(**pid, &write).succeeded());
+        assert_eq!(written.count(), 1, "{}", machine.state());
+        // Whose end takes long is not to be disturbed by that of the other.
+        let much = write_much(&machine);
+        machine.must(&["systemctl", "stop", UNIT]);
+        let journal = machine.journal(UNIT);
+        assert!(!journal.contains("did not end"), "{journal}");
+        assert_eq!(sum_of_much(&machine), much);
+        assert_eq!(member_of(&machine, data, "kept"), "kept");
     }
 }
