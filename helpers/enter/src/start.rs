@@ -6,6 +6,7 @@ use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use vassal_config::action::Action;
@@ -84,7 +85,7 @@ impl Start {
             stored.into_iter().partition(|(name, _)| name == memo::NAME);
         let memo = match records.into_iter().next() {
             Some((_, fd)) => Store::inherited(fd),
-            None => new_memo(&notifier)?,
+            None => new_memo(&notifier, &escape(&name))?,
         };
         let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit));
         let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
@@ -150,8 +151,20 @@ fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
     }
 }
 
-fn new_memo(notifier: &Notifier) -> Result<Store, Failure> {
-    let memo = Store::create()?;
+fn new_memo(notifier: &Notifier, name: &str) -> Result<Store, Failure> {
+    if notifier.socket().is_none() {
+        return Ok(Store::in_memory()?);
+    }
+    let memo = match Store::create(Path::new(memo::DIRECTORY), name) {
+        Ok(memo) => memo,
+        Err(error) => {
+            line(
+                Priority::Warning,
+                &format!("{error}, ignoring: after a kill nothing will tell what is lost"),
+            );
+            Store::in_memory()?
+        }
+    };
     notifier.store(memo::NAME, memo.file().as_fd())?;
     Ok(memo)
 }

@@ -1,16 +1,24 @@
-//! What a vassal remembers from one start to the next: kept in a memfd in systemd's FD store, so it lives exactly as
-//! long as systemd keeps trying (a restart keeps the store, `systemctl stop` empties it) and needs no file anywhere.
+//! What a vassal remembers from one start to the next: kept in systemd's FD store, so it counts exactly as long as systemd
+//! keeps trying (a restart keeps the store, `systemctl stop` empties it). The file is in [`DIRECTORY`], for what is told even
+//! after that: which filesystems a run that was killed has left unsaved.
 
 use crate::error::{Step, SysError};
 use crate::text::shortened;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::Mode;
+use nix::unistd::mkdir;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// The name in the FD store (`FDNAME=`).
 pub const NAME: &str = "vassal-memo";
+/// Where the records are, one file for each vassal.
+pub const DIRECTORY: &str = "/run/vassal";
 /// How much of the reason of the last restart is kept, in bytes.
 const CAUSE_LIMIT: usize = 200;
 /// How much of the list of filesystems is kept, in bytes.
@@ -81,16 +89,40 @@ impl Memo {
     }
 }
 
-/// The record in its memfd.
+/// The record in its file.
 #[derive(Debug)]
 pub struct Store(File);
 
 impl Store {
-    /// An empty record in a new memfd.
+    /// The record of a first start in the file `name` of `directory`, which is made if need be and root's alone: of what is
+    /// there only what has not been saved is kept.
+    ///
+    /// # Errors
+    /// As mkdir(2), open(2); `ENOSPC`.
+    pub fn create(directory: &Path, name: &str) -> Result<Self, SysError> {
+        let path = directory.join(name);
+        let step = || format!("make the restart record '{}'", path.display());
+        match mkdir(directory, Mode::S_IRWXU) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(SysError::new(step(), errno)),
+        }
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let store = Self(File::from(
+            open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).step(step)?,
+        ));
+        let unsaved = store.read().unsaved;
+        store.write(&Memo {
+            unsaved,
+            ..Memo::default()
+        })?;
+        Ok(store)
+    }
+
+    /// An empty record in memory, which nobody finds again.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
-    pub fn create() -> Result<Self, SysError> {
+    pub fn in_memory() -> Result<Self, SysError> {
         let fd = memfd_create(c"vassal-memo", MFdFlags::MFD_CLOEXEC).step(|| "make the restart record")?;
         Ok(Self(File::from(fd)))
     }
@@ -221,8 +253,29 @@ mod tests {
     }
 
     #[test]
+    fn a_first_start_finds_what_was_not_saved_and_nothing_else() {
+        let directory = std::env::temp_dir().join(format!("vassal-memo-{}", std::process::id()));
+        let first = Store::create(&directory, "user001").unwrap();
+        let killed = Memo {
+            attempts: 3,
+            restarts: 7,
+            cause: "dead".into(),
+            unsaved: "/app".into(),
+            ..Memo::default()
+        };
+        first.write(&killed).unwrap();
+        let found = Store::create(&directory, "user001").unwrap().read();
+        std::fs::remove_dir_all(&directory).unwrap();
+        let expected = Memo {
+            unsaved: "/app".into(),
+            ..Memo::default()
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
     fn a_record_is_read_as_it_was_written_and_long_texts_are_cut() {
-        let store = Store::create().unwrap();
+        let store = Store::in_memory().unwrap();
         assert_eq!(store.read(), Memo::default());
         let memo = Memo {
             attempts: 3,
