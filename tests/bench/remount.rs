@@ -38,32 +38,47 @@ pub fn measure(machine: &Machine) -> Result<Vec<Ladder>, Failure> {
     write_units(machine, &floor, &vassal);
     let contenders = [floor, vassal];
     contenders.iter().for_each(Witness::start);
-    let mut seen: [Vec<Seen>; 2] = [Vec::new(), Vec::new()];
+    let (mut acts, mut seen) = ([vec![], vec![]], [vec![], vec![]]);
     for _ in 0..ROUNDS {
+        std::thread::sleep(PROVEN);
+        for (witness, acts) in contenders.iter().zip(&mut acts) {
+            acts.push(witness.first_act());
+        }
         std::thread::sleep(PROVEN);
         for (witness, seen) in contenders.iter().zip(&mut seen) {
             seen.push(witness.incident(Signal::SIGKILL));
         }
     }
     machine.must(&["systemctl", "stop", VASSAL, FLOOR]);
-    let ladder = |what: &str, time: fn(&Seen) -> Duration| Ladder {
-        what: what.to_owned(),
-        rungs: ["floor", "vassal"]
-            .iter()
-            .zip(&seen)
-            .map(|(name, seen)| Rung {
-                times: seen.iter().map(time).enumerate().collect(),
-                ..Rung::new(name)
-            })
-            .collect(),
-    };
     Ok(vec![
-        ladder("kill -9 of fuse-zip → its app is killed", |seen| seen.dead),
+        ladder(
+            "kill -9 of fuse-zip → seen: the first act, its app is stopped or begins to end",
+            &acts,
+        ),
+        ladder(
+            "kill -9 of fuse-zip → its app is killed",
+            &times(&seen, |seen| seen.dead),
+        ),
         ladder(
             "kill -9 of fuse-zip → a new app runs, in new namespaces, on a new mount",
-            |seen| seen.back,
+            &times(&seen, |seen| seen.back),
         ),
     ])
+}
+
+fn times(seen: &[Vec<Seen>; 2], time: fn(&Seen) -> Duration) -> [Vec<Duration>; 2] {
+    seen.each_ref().map(|seen| seen.iter().map(time).collect())
+}
+
+fn ladder(what: &str, times: &[Vec<Duration>; 2]) -> Ladder {
+    let rung = |(name, times): (&str, &Vec<Duration>)| Rung {
+        times: times.iter().copied().enumerate().collect(),
+        ..Rung::new(name)
+    };
+    Ladder {
+        what: what.to_owned(),
+        rungs: ["floor", "vassal"].into_iter().zip(times).map(rung).collect(),
+    }
 }
 
 /// Puts a program of the benchmark into the machine.

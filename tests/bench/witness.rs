@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitStatus, waitpid};
 use vassal_tests::{Machine, Pid, Signal};
 
 use crate::contender::LIMIT;
@@ -105,6 +108,28 @@ impl<'a> Witness<'a> {
         })
     }
 
+    /// Kills the FUSE daemon, and tells when the app felt the first act of whoever has seen that: it was stopped, or began to
+    /// end. A tracer (ptrace(2)) is told so at once. Waits until another app runs.
+    ///
+    /// # Panics
+    ///
+    /// When that does not happen.
+    pub fn first_act(&self) -> Duration {
+        let (ready, life) = (self.on_host(&self.ready()), self.on_host(&self.life()));
+        let daemon = self.machine.pid_of(self.unit, self.daemon);
+        let life = self.open(OpenOptions::new().read(true), life);
+        let app = self.machine.pid_of(self.unit, "floor-app");
+        let felt = ptrace::seize(app, ptrace::Options::PTRACE_O_TRACEEXIT).and_then(|()| {
+            let begun = Instant::now();
+            strike(daemon, Signal::SIGKILL);
+            Ok(feel(app)? - begun)
+        });
+        let felt = felt.unwrap_or_else(|errno| panic!("{}: {errno}\n{}", self.unit, self.machine.state()));
+        self.hear(ready);
+        drop(life);
+        felt
+    }
+
     /// Waits until the app says that it runs, on a mount.
     fn hear(&self, ready: PathBuf) -> Instant {
         // Also for writing: then there is no end of it.
@@ -142,6 +167,21 @@ impl<'a> Witness<'a> {
             Ok(file) => file,
             Err(error) => panic!("{}: {error}", path.display()),
         }
+    }
+}
+
+/// Waits until this thread's tracee is stopped or begins to end, and lets it.
+fn feel(app: Pid) -> nix::Result<Instant> {
+    let status = waitpid(app, None)?;
+    let felt = Instant::now();
+    let signal = match status {
+        WaitStatus::Stopped(_, signal) => Some(signal),
+        _ => None,
+    };
+    match ptrace::detach(app, signal) {
+        // Killed meanwhile.
+        Ok(()) | Err(Errno::ESRCH) => Ok(felt),
+        Err(errno) => Err(errno),
     }
 }
 

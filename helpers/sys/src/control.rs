@@ -64,6 +64,17 @@ impl Control {
         writer.into_named_memfd(NAME)
     }
 
+    /// Reads the record back from its memfd.
+    ///
+    /// # Errors
+    /// `EINVAL` for something else; `EMFILE`.
+    pub fn load(record: &OwnedFd) -> Result<Self, SysError> {
+        let step = || "read the control record";
+        let copy = record.try_clone().step(step)?;
+        let control = Self::read(&mut Reader::from_file(File::from(copy))?);
+        control.ok_or_else(|| SysError::new(step(), Errno::EINVAL))
+    }
+
     fn read(reader: &mut Reader) -> Option<Self> {
         Some(Self {
             request: reader.number()?,
@@ -111,9 +122,8 @@ impl Watchdog {
         let path = paths
             .find(is_record)
             .ok_or_else(|| SysError::new(step(), Errno::ESRCH))?;
-        let record = File::open(path).step(step)?;
-        let control = Control::read(&mut Reader::from_file(record)?);
-        let control = control.ok_or_else(|| SysError::new(step(), Errno::EINVAL))?;
+        let record: OwnedFd = File::open(path).step(step)?.into();
+        let control = Control::load(&record)?;
         Ok(Self { process, control })
     }
 

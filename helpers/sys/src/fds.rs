@@ -105,6 +105,33 @@ pub fn copy_of(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysErr
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
+/// A copy of `fd` with a number of at least `least`; close-on-exec.
+///
+/// # Errors
+/// `EINVAL`, `EMFILE` at the limit of open files.
+pub fn copy_above(fd: impl AsFd, least: RawFd) -> Result<OwnedFd, SysError> {
+    let copy = fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(least)).step(|| "copy a descriptor")?;
+    // SAFETY: fcntl has just made it, and nothing else owns it yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Takes `socket` out of `epoll`: copies of what another process has, where the socket was put in as `number`. The kernel
+/// knows an entry by its open file and that number (epoll(7)), so the socket is placed there, and what was open there is
+/// closed: this is for a process that is about to end.
+///
+/// # Errors
+/// `ENOENT` when it is not in there.
+pub fn forget(epoll: BorrowedFd<'_>, socket: BorrowedFd<'_>, number: RawFd) -> Result<(), SysError> {
+    use std::os::fd::AsRawFd;
+    place_at(socket, number)?;
+    let nothing = std::ptr::null_mut();
+    // SAFETY: EPOLL_CTL_DEL reads no event (epoll_ctl(2)); the rest are integers.
+    let result = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_DEL, number, nothing) };
+    Errno::result(result)
+        .map(drop)
+        .step(|| "take a socket out of epoll")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,7 @@ pub mod mountinfo;
 pub mod mounts;
 pub mod notify;
 pub mod passwd;
+pub mod prompt;
 pub mod signals;
 pub mod text;
 

@@ -64,7 +64,7 @@ pub fn end(connection: &OwnedFd) {
 }
 
 /// `app` and those of its descendants that are in its process group.
-fn group(proc: &OwnedFd, app: Pid) -> Vec<Pid> {
+pub fn group(proc: &OwnedFd, app: Pid) -> Vec<Pid> {
     let mut found = vec![app];
     let mut next = 0;
     while let Some(pid) = found.get(next).copied().filter(|_| next < PROCESSES) {

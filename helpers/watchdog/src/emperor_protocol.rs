@@ -8,11 +8,21 @@ use std::os::unix::fs::FileExt;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 
-/// The byte that stops uWSGI when it has answered what it has begun (EMP-6; byte 0 ends its workers in the midst of a
-/// request).
-const STOP: u8 = 2;
-/// The byte that makes it reload in place.
-const RELOAD: u8 = 1;
+/// What uWSGI is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Order {
+    /// Reload in place.
+    Reload = 1,
+    /// Stop when what has begun is answered (EMP-6; byte 0 ends the workers in the midst of a request).
+    Stop = 2,
+}
+
+/// Gives uWSGI an order, through the socket to it; `false` when nobody hears it.
+pub fn say(emperor: &OwnedFd, order: Order) -> bool {
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    send(emperor.as_raw_fd(), &[order as u8], flags).is_ok()
+}
 
 /// What uWSGI says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,23 +106,6 @@ impl Uwsgi {
             _ => Err(SysError::new(step(), Errno::EMSGSIZE)),
         }
     }
-
-    /// Asks uWSGI to stop; `false` when nobody hears it.
-    pub fn stop(&self) -> bool {
-        self.say(STOP)
-    }
-
-    /// Asks uWSGI to reload in place; `false` when nobody hears it.
-    pub fn reload(&self) -> bool {
-        self.say(RELOAD)
-    }
-
-    fn say(&self, byte: u8) -> bool {
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        self.emperor
-            .as_ref()
-            .is_some_and(|emperor| send(emperor.as_raw_fd(), &[byte], flags).is_ok())
-    }
 }
 
 #[cfg(test)]
@@ -161,13 +154,15 @@ mod tests {
             Message::Other,
         ];
         assert_eq!(uwsgi.messages(), expected);
-        assert!(uwsgi.stop() && uwsgi.reload());
+        let socket = uwsgi.socket().unwrap();
+        assert!(say(socket, Order::Stop) && say(socket, Order::Reload));
         let mut said = [0; 2];
         theirs.read_exact(&mut said).unwrap();
         assert_eq!(said, [2, 1]);
         drop(theirs);
+        assert!(!say(uwsgi.socket().unwrap(), Order::Stop));
         assert_eq!(uwsgi.messages(), []);
-        assert!(uwsgi.socket().is_none() && !uwsgi.stop());
+        assert!(uwsgi.socket().is_none());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod connections;
+mod deafen;
 mod emperor_protocol;
 mod evidence;
 mod judge;
@@ -28,6 +29,7 @@ use vassal::Vassal;
 use vassal_sys::exit;
 use vassal_sys::handoff::Handoff;
 use vassal_sys::journal::{Priority, line};
+use vassal_sys::prompt;
 
 fn main() -> ExitCode {
     let number = std::env::args().nth(1).and_then(|number| number.parse().ok());
@@ -35,6 +37,10 @@ fn main() -> ExitCode {
         eprintln!("usage: vassal-watchdog RECORD (started by vassal-enter, see vassal-watchdog(8))");
         return ExitCode::from(exit::USAGE);
     };
+    match prompt::run_soon_when_woken() {
+        // It also works without, a little later on a busy machine.
+        Ok(()) | Err(_) => {}
+    }
     let ended = Handoff::load(number)
         .and_then(Vassal::take_over)
         .and_then(Vassal::watch);

@@ -53,28 +53,27 @@ pub struct Child {
 
 /// Every child that has ended and was not yet reaped; and whether there are any left.
 pub fn reap(proc: &OwnedFd) -> (Vec<Child>, bool) {
+    reap_telling(proc, |_| {})
+}
+
+/// The same, and of each child `tell` hears before anything else is done about it.
+pub fn reap_telling(proc: &OwnedFd, mut tell: impl FnMut(Pid)) -> (Vec<Child>, bool) {
     let mut ended = Vec::new();
     // Looked at first: a process has its name until it is reaped.
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     loop {
-        let child = match waitid(Id::All, look) {
-            Ok(WaitStatus::Exited(pid, code)) => Child {
-                pid,
-                how: Ended::Exited(code),
-                name: None,
-            },
-            Ok(WaitStatus::Signaled(pid, signal, _)) => Child {
-                pid,
-                how: Ended::Killed(signal),
-                name: Some(process_name(proc, pid)),
-            },
+        let (pid, how) = match waitid(Id::All, look) {
+            Ok(WaitStatus::Exited(pid, code)) => (pid, Ended::Exited(code)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Ended::Killed(signal)),
             Ok(WaitStatus::StillAlive) => return (ended, true),
             Ok(_) | Err(Errno::EINTR) => continue,
             Err(_) => return (ended, false),
         };
+        tell(pid);
+        let name = matches!(how, Ended::Killed(_)).then(|| process_name(proc, pid));
         // It has ended, so this does not wait.
-        if waitpid(child.pid, None).is_ok() {
-            ended.push(child);
+        if waitpid(pid, None).is_ok() {
+            ended.push(Child { pid, how, name });
         }
     }
 }

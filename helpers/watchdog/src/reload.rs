@@ -2,15 +2,15 @@
 //! serves again. Mounts, FUSE daemons and this process stay as they are.
 
 use nix::unistd::{read, write};
-use std::os::fd::OwnedFd;
-use vassal_sys::control::{DONE, REFUSED, RELOAD};
+use std::os::fd::{OwnedFd, RawFd};
+use vassal_sys::control::{Control, DONE, REFUSED, RELOAD};
 use vassal_sys::journal::{Priority, line};
 
 /// The two pipes, and whether somebody waits for an answer.
 #[derive(Debug)]
 pub struct Reloads {
     /// Open for `vassal-enter --reload` to find.
-    _record: OwnedFd,
+    record: OwnedFd,
     request: OwnedFd,
     answer: OwnedFd,
     is_under_way: bool,
@@ -20,11 +20,17 @@ impl Reloads {
     /// The record and the pipes that vassal-enter left.
     pub fn new(record: OwnedFd, request: OwnedFd, answer: OwnedFd) -> Self {
         Self {
-            _record: record,
+            record,
             request,
             answer,
             is_under_way: false,
         }
+    }
+
+    /// The numbers that the app's listening sockets have in the app.
+    pub fn sockets(&self) -> Vec<RawFd> {
+        let control = Control::load(&self.record).unwrap_or_default();
+        control.sockets.into_iter().map(|(_, number)| number).collect()
     }
 
     /// The pipe to wait on.

@@ -3,7 +3,8 @@
 //! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
 
 use crate::connections;
-use crate::emperor_protocol::Uwsgi;
+use crate::deafen::{Listener, order_when_deaf};
+use crate::emperor_protocol::{Order, Uwsgi, say};
 use crate::probe::{Probe, Question};
 use crate::processes;
 use crate::reaper::{Child, Ended, drain, reap, reap_until};
@@ -16,7 +17,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, execveat};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -61,6 +62,8 @@ pub struct Ending<'a> {
     pub daemons: RefCell<Vec<Pid>>,
     /// The mountpoints of those filesystems that may hold what is not saved, one a line.
     pub unsaved: String,
+    /// The numbers that the vassal's listening sockets have in the app.
+    pub sockets: Vec<RawFd>,
 }
 
 impl Ending<'_> {
@@ -78,13 +81,15 @@ impl Ending<'_> {
     /// not end it.
     pub fn stop_app(&self, uwsgi: Option<&Uwsgi>) {
         let app = Pid::from_raw(self.handoff.payload);
-        let asked = match uwsgi {
-            Some(uwsgi) => uwsgi.stop(),
+        let has_ended = match uwsgi {
+            Some(uwsgi) => self.stop_uwsgi(uwsgi, app),
             None => {
-                Signal::try_from(self.handoff.stop_signal).is_ok_and(|signal| killpg(app, signal).is_ok())
+                let signal = Signal::try_from(self.handoff.stop_signal);
+                signal.is_ok_and(|signal| killpg(app, signal).is_ok())
+                    && self.reaped(app, self.handoff.stop_limit)
             }
         };
-        if asked && self.reaped(app, self.handoff.stop_limit) {
+        if has_ended {
             return;
         }
         let limit = self.handoff.stop_limit.as_secs_f32();
@@ -97,6 +102,29 @@ impl Ending<'_> {
             self.abort_filesystems();
             self.reaped(app, KILL_LIMIT);
         }
+    }
+
+    /// Tells uWSGI to stop, deaf to new connections; whether it has, in time.
+    fn stop_uwsgi(&self, uwsgi: &Uwsgi, app: Pid) -> bool {
+        let Some(emperor) = uwsgi.socket() else {
+            return false;
+        };
+        let limit = self.handoff.stop_limit;
+        let listener = Listener {
+            app,
+            sockets: &self.sockets,
+            proc: self.proc,
+        };
+        let Ok(messenger) = order_when_deaf(&listener, emperor, Order::Stop) else {
+            return say(emperor, Order::Stop) && self.reaped(app, limit);
+        };
+        let mut has_ended = false;
+        self.reap_until(limit, |ended, any_left| {
+            let is_unheard = |child: &Child| child.pid == messenger && child.how.code() != Some(0);
+            has_ended |= !any_left || ended.iter().any(|child| child.pid == app);
+            has_ended || ended.iter().any(is_unheard)
+        });
+        has_ended
     }
 
     /// Ends the app, which stands still, at once: its vassal is lost, and it can only give wrong answers any more. Its

@@ -4,13 +4,14 @@ mod end;
 mod freeze;
 mod wait;
 
+use crate::deafen::{self, Listener};
 use crate::emperor_protocol::{Message, Uwsgi};
 use crate::evidence::Finding;
 use crate::judge::{Silence, Verdict, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint};
 use crate::payload_notify;
 use crate::probe::{Probe, Question};
-use crate::reaper::{Child, Ended, drain, reap};
+use crate::reaper::{Child, Ended, drain};
 use crate::reload::Reloads;
 use crate::report::Reporter;
 use crate::rhythm::{Rhythm, have_daemons, shows_by_itself};
@@ -289,7 +290,7 @@ impl Vassal {
     /// Reaps, and finds out what each end means; a child of nobody's, or one that did not even end, may have been a
     /// FUSE daemon: every mountpoint is asked at once.
     fn children(&mut self) -> Result<Option<u8>, SysError> {
-        let (ended, _) = reap(&self.proc);
+        let (ended, daemons) = self.reap();
         let mut strangers = ended.is_empty();
         for Child { pid, how, name } in ended {
             if pid.as_raw() == self.handoff.payload {
@@ -312,10 +313,9 @@ impl Vassal {
                 Some((_, Answer::Good | Answer::NotMine)) => {}
                 None => {
                     strangers = true;
-                    let was_daemon = self.freeze_for(pid);
                     // Perhaps a FUSE daemon that no mountpoint-check names.
                     if let Some(name) = name {
-                        let loss = self.loss_of(was_daemon);
+                        let loss = self.loss_of(daemons.contains(&pid));
                         line(Priority::Warning, &format!("{name} (process {pid}) {how}{loss}"));
                     }
                 }
@@ -402,13 +402,19 @@ impl Vassal {
         };
         let serves = matches!(self.stage, Stage::Serving { .. });
         let signal = Signal::try_from(self.handoff.reload_signal).ok();
+        let payload = Pid::from_raw(self.handoff.payload);
+        let listener = Listener {
+            app: payload,
+            sockets: &reloads.sockets(),
+            proc: &self.proc,
+        };
         match (&self.uwsgi, signal) {
-            (Some(uwsgi), _) if serves && uwsgi.reload() => {
+            (Some(uwsgi), _) if serves && deafen::reload(&listener, uwsgi) => {
                 reloads.begin();
                 self.reporter
                     .status_is("reloading; waiting for uwsgi to accept requests again");
             }
-            (None, Some(signal)) if serves && kill(Pid::from_raw(self.handoff.payload), signal).is_ok() => {
+            (None, Some(signal)) if serves && kill(payload, signal).is_ok() => {
                 reloads.begin();
                 reloads.finish();
             }

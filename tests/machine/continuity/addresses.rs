@@ -3,7 +3,7 @@
 use vassal_tests::{Machine, Suite, seed};
 
 use crate::client::{Client, Kind, Server, ask, ask_while};
-use crate::restarts::{GRACEFUL, assert_graceful};
+use crate::restarts::assert_graceful;
 use crate::scene::{UNIT, kill, let_it_prove_itself, on_each_suite, serving, uwsgi, wait_restarted};
 use crate::unix_sockets;
 
@@ -144,7 +144,7 @@ fn a_restart_fails_no_request_on_any_of_seven_sockets_and_a_stop_refuses_all() {
             .map(|(_, _, line)| format!("{line}\n"))
             .collect();
         let given_away = "chown-socket = user001:www-data\nchmod-socket = 660\n";
-        let text = unix_sockets::text(&format!("{tcp}{given_away}{GRACEFUL}"));
+        let text = unix_sockets::text(&format!("{tcp}{given_away}"));
         unix_sockets::start(&machine, &text);
         let clients = clients(&machine);
         let tally = ask_while(&machine, &clients, |round| {

@@ -63,7 +63,7 @@ fn a_hopeless_vassal_costs_less_than_a_hundredth_of_a_core() {
     });
 }
 
-/// A number in the record of restarts, a memfd in systemd's FD store.
+/// A number in the record of restarts, a file in systemd's FD store.
 #[derive(Clone, Copy)]
 enum Number {
     /// Of attempts since the last run that settled.
@@ -76,7 +76,7 @@ impl Number {
     fn record(machine: &Machine) -> fs::File {
         let all = fs::read_dir(format!("/proc/{}/fd", machine.leader()));
         let is_record = |path: &std::path::PathBuf| {
-            fs::read_link(path).is_ok_and(|name| name.to_string_lossy().contains("vassal-memo"))
+            fs::read_link(path).is_ok_and(|name| name.to_string_lossy().starts_with("/run/vassal/"))
         };
         let mut paths = all.unwrap().flatten().map(|entry| entry.path());
         let path = paths.find(is_record).unwrap();

@@ -7,7 +7,7 @@ use vassal_tests::{Boot, Machine, Owner, Pid, Suite, installed, seed};
 use crate::LIMIT;
 use crate::client::{Client, Kind, Server, ask, ask_while};
 use crate::kills::{assert_only_answers_inside_the_app, kill_while_asking};
-use crate::restarts::{GRACEFUL, assert_graceful};
+use crate::restarts::assert_graceful;
 use crate::scene::{UNIT, drop_in, kill, let_it_prove_itself, machine, on_each_suite, uwsgi, wait_restarted};
 
 /// The socket of most tests.
@@ -105,7 +105,7 @@ fn no_client_of_a_unix_socket_notices_restarts_and_kills() {
     const TIMES: usize = 6;
     for lines in ["", "chown-socket = user001:www-data\nchmod-socket = 666\n"] {
         on_each_suite(|suite| {
-            let machine = serving(suite, &format!("{lines}{GRACEFUL}"));
+            let machine = serving(suite, lines);
             let restarting = ask_while(&machine, &[client(&machine)], |round| {
                 for number in 1..=TIMES {
                     round.begin(number);

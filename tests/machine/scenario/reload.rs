@@ -12,10 +12,6 @@ use crate::vassals::{UNIT, copy_on_write_machine, drop_in, get, machine, serving
 /// Between two requests.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Where no request may fail: with one thread, uWSGI resets the connection that a worker is just accepting when it is told to
-/// end gracefully (vassal-compat(7)).
-const GRACEFUL: &str = "threads = 2\n";
-
 /// A vassal that shows a variable of its file, and tells its start from a reload.
 const SHOWN: &str = "env = SHOWN=first\nif-reload =\nenv = RELOADED=yes\nendif =\n";
 
@@ -68,7 +64,7 @@ fn ask_during(machine: &Machine, during: impl FnOnce()) -> usize {
 #[test]
 fn a_reload_keeps_mounts_daemons_and_the_main_process_and_fails_no_request() {
     for suite in Suite::all() {
-        let text = format!("{}{GRACEFUL}{SHOWN}", seed::ZIP_WATCHED);
+        let text = format!("{}{SHOWN}", seed::ZIP_WATCHED);
         let machine = serving(suite, &text);
         assert_eq!(variable(&machine, "SHOWN").as_deref(), Some("first"));
         assert_eq!(variable(&machine, "RELOADED"), None);
@@ -95,6 +91,19 @@ fn a_reload_keeps_mounts_daemons_and_the_main_process_and_fails_no_request() {
             "{}",
             machine.journal(UNIT)
         );
+    }
+}
+
+#[test]
+fn the_router_of_a_vassal_serves_after_a_reload_and_a_restart() {
+    for suite in Suite::all() {
+        let routed = seed::ZIP_WATCHED.replace("http-socket = ", "plugins = http\nhttp = ");
+        let machine = serving(suite, &format!("{routed}{SHOWN}"));
+        for action in ["reload", "restart", "reload"] {
+            machine.must(&["systemctl", action, UNIT]);
+            machine.poll_http(9090, "/live", LIMIT);
+        }
+        assert_eq!(variable(&machine, "RELOADED").as_deref(), Some("yes"));
     }
 }
 

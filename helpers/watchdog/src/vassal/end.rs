@@ -3,6 +3,7 @@
 use super::{Stage, Vassal};
 use crate::judge::{Verdict, judge_mounts};
 use crate::reaper::{Ended, drain, reap};
+use crate::reload::Reloads;
 use crate::stop::Ending;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -146,6 +147,7 @@ impl Vassal {
             atexit: self.atexit.as_ref().map(|(program, record)| (program, record)),
             daemons: RefCell::new(self.freezer.daemons().to_vec()),
             unsaved: self.reporter.known_unsaved(),
+            sockets: self.reloads.as_ref().map(Reloads::sockets).unwrap_or_default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 use super::Vassal;
 use crate::mountpoint::Mountpoint;
 use crate::processes;
+use crate::reaper::{Child, reap_telling};
 use crate::stop::signal_group;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -47,16 +48,25 @@ impl Vassal {
         }
     }
 
-    /// The process `pid` has ended: whether that was a FUSE daemon. Then the app stands still.
-    pub(super) fn freeze_for(&mut self, pid: Pid) -> bool {
-        let number = self.freezer.daemons.len();
-        self.freezer.daemons.retain(|daemon| *daemon != pid);
-        let was_daemon = self.freezer.daemons.len() < number;
-        if was_daemon && self.watches_fuse() {
-            self.freeze();
-            self.freezer.until = Some(Instant::now() + LIMIT);
-        }
-        was_daemon
+    /// Reaps; and which of those were FUSE daemons. At the end of one the app stands still before anything else is done: it
+    /// gives wrong answers already, as the kernel has woken it before us.
+    pub(super) fn reap(&mut self) -> (Vec<Child>, Vec<Pid>) {
+        let watches_fuse = self.watches_fuse();
+        let app = Pid::from_raw(self.handoff.payload);
+        let Freezer { daemons, until } = &mut self.freezer;
+        let mut ended_daemons = Vec::new();
+        let (ended, _) = reap_telling(&self.proc, |pid| {
+            if !daemons.contains(&pid) {
+                return;
+            }
+            if watches_fuse {
+                signal_group(app, Signal::SIGSTOP);
+                *until = Some(Instant::now() + LIMIT);
+            }
+            daemons.retain(|daemon| *daemon != pid);
+            ended_daemons.push(pid);
+        });
+        (ended, ended_daemons)
     }
 
     /// Has the app stand still.
