@@ -15,7 +15,7 @@ const ROUNDS: u32 = 5;
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Looks come this far apart.
-const PHASE: Duration = Duration::from_millis(1500);
+const PHASE: Duration = Duration::from_millis(2500);
 
 /// What was found out: times from the signal to the end of the app, less the deadline, in seconds.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use crate::incident::{self, Incident, PROVEN, Victim};
 
 const DAEMON: &str = include_str!("quietfs.py");
 
-/// The requests that wait are looked at twice a deadline.
-const LOOK: Duration = Duration::from_millis(1500);
+/// The requests that wait are looked at every five sixths of the deadline.
+const LOOK: Duration = Duration::from_millis(2500);
 
 const INI: &str = "\
 [uwsgi]

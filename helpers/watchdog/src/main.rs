@@ -6,6 +6,7 @@ mod connections;
 mod deafen;
 mod emperor_protocol;
 mod evidence;
+mod grid;
 mod judge;
 mod mountpoint;
 mod payload_notify;

@@ -9,6 +9,9 @@ use vassal_sys::SysError;
 use vassal_sys::handoff::Watched;
 use vassal_sys::text::printable;
 
+/// The part of the interval by which a question may come early.
+const EARLY: u32 = 8;
+
 /// A mountpoint and its probes.
 #[derive(Debug)]
 pub struct Mountpoint {
@@ -71,6 +74,11 @@ impl Mountpoint {
         self.probe.is_some() || self.due <= Instant::now()
     }
 
+    /// Whether it may be asked now, when the watchdog is awake anyway: most of what a question costs is the waking.
+    fn is_due(&self, now: Instant) -> bool {
+        now + self.rhythm.interval / EARLY >= self.due
+    }
+
     /// When it wants to be looked at again.
     pub fn next(&self) -> Instant {
         match &self.probe {
@@ -90,8 +98,9 @@ impl Mountpoint {
     /// # Errors
     /// When no probe can be sent.
     pub fn tick(&mut self, proc: &OwnedFd, now: Instant) -> Result<Option<Verdict>, SysError> {
+        let is_due = self.is_due(Instant::now());
         match &mut self.probe {
-            None if Instant::now() >= self.due => {
+            None if is_due => {
                 self.probe = Some(Probe::send(Question::Answers(&self.watched.mount))?);
                 Ok(None)
             }
@@ -204,6 +213,17 @@ mod tests {
                 .sentence()
                 .starts_with("/app healthy (fuse.x, probed 0.0 s ago, ")
         );
+    }
+
+    #[test]
+    fn a_question_may_come_a_little_early() {
+        let mountpoint = mountpoint();
+        let due = mountpoint.due;
+        let before = |time: Duration| due.checked_sub(time).unwrap();
+        let interval = mountpoint.rhythm.interval;
+        assert!(mountpoint.is_due(due) && mountpoint.is_due(before(interval / 8)));
+        assert!(!mountpoint.is_due(before(interval / 7)));
+        assert_eq!(mountpoint.next(), due);
     }
 
     #[test]

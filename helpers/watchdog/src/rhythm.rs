@@ -8,8 +8,8 @@ use vassal_sys::handoff::Handoff;
 use vassal_sys::mountinfo::Mount;
 
 /// The time between two questions to a filesystem whose trouble shows by itself: what is left for them is a daemon that
-/// hangs while nobody wants anything of it.
-const SELDOM: Duration = Duration::from_secs(30);
+/// hangs while nobody wants anything of it, which harms nobody until somebody does, and is seen then.
+const SELDOM: Duration = Duration::from_secs(120);
 
 /// The filesystems in memory and on disks: nobody stands behind them who could fail to answer statfs(2).
 const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [

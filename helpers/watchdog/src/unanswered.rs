@@ -5,6 +5,7 @@
 //! (evidence.rs).
 
 use crate::evidence::{Finding, Suspicion};
+use crate::grid::Grid;
 use crate::mountpoint::Mountpoint;
 use crate::probe::{Probe, Question};
 use crate::sleeper::Switches;
@@ -35,7 +36,7 @@ struct Sleeper {
 /// What is known of unanswered requests.
 #[derive(Debug)]
 pub struct Unanswered {
-    every: Duration,
+    grid: Grid,
     deadline: Duration,
     due: Instant,
     /// When the last look was.
@@ -60,14 +61,10 @@ pub struct Scene<'a> {
 }
 
 impl Unanswered {
-    /// Looks twice a deadline: whoever is then seen asleep has been watched for half of it at least, in which a standstill
-    /// shows, before anybody is judged.
+    /// That of `mountpoints` of which nothing is known yet.
     pub fn new(deadline: Duration, mountpoints: usize, sleep_is_told: bool) -> Self {
         Self {
-            every: match sleep_is_told {
-                true => deadline / 2,
-                false => LONGEST.min(deadline / 4),
-            },
+            grid: Grid::new(every(deadline, sleep_is_told)),
             deadline,
             due: Instant::now(),
             looked: Instant::now(),
@@ -117,7 +114,7 @@ impl Unanswered {
         let over = sinces.clone().map(|since| since + self.deadline);
         let next = over.filter(|over| *over > now).min();
         let doubtful = sinces.filter(|since| *since + DOUBTFUL <= now).max();
-        self.due = next.into_iter().fold(now + self.every, Instant::min);
+        self.due = next.into_iter().fold(self.grid.after(now), Instant::min);
         self.look_for_evidence(scene, now)?;
         Ok(doubtful)
     }
@@ -219,6 +216,15 @@ impl Unanswered {
     }
 }
 
+/// The time between two looks while nobody waits. Whoever is seen asleep is watched for a sixth of the deadline at least,
+/// in which a standstill shows, before anybody is judged; and is seen in time to be judged at it.
+fn every(deadline: Duration, sleep_is_told: bool) -> Duration {
+    match sleep_is_told {
+        true => deadline * 5 / 6,
+        false => LONGEST.min(deadline / 4),
+    }
+}
+
 fn end(pid: Pid) {
     match kill(pid, Signal::SIGKILL) {
         // It may have ended by itself right now; it is reaped with all others.
@@ -261,10 +267,9 @@ mod tests {
 
     #[test]
     fn it_looks_before_any_deadline_is_over() {
-        let every = |sleep_is_told| Unanswered::new(DEADLINE, 1, sleep_is_told).every;
         assert_eq!(
-            (every(true), every(false)),
-            (Duration::from_millis(1500), LONGEST)
+            (every(DEADLINE, true), every(DEADLINE, false)),
+            (Duration::from_millis(2500), LONGEST)
         );
     }
 

@@ -16,6 +16,8 @@ const WATCHDOG: &str = "[Service]\nWatchdogSec=10s\n";
 /// Longer than the deadline of these vassals, twice; shorter than systemd's own watchdog, less a keep-alive's interval.
 const STANDSTILL: Duration = Duration::from_secs(4);
 const SHORT: &str = "mountpoint-deadline = 1500ms\n";
+/// With probes so often that one is there to be found.
+const ASKED: &str = "mountpoint-deadline = 1500ms\nmountpoint-interval = 5s\n";
 
 fn machine(suite: Suite) -> Machine {
     let machine = scene::machine(suite);
@@ -36,7 +38,7 @@ fn assert_undisturbed(suite: Suite, disturb: impl FnOnce(&Machine, &[Tenant])) {
     let tenants = tenants(suite);
     let texts: Vec<_> = tenants
         .iter()
-        .map(|tenant| (tenant, tenant.slow_text(100, SHORT)))
+        .map(|tenant| (tenant, tenant.slow_text(100, ASKED)))
         .collect();
     let machine = machine(suite);
     scene::serve(&machine, &texts);
@@ -188,7 +190,7 @@ fn a_machine_that_was_frozen_for_longer_than_systemd_waits_has_no_filesystem_tha
         let machine = machine(suite);
         let texts: Vec<_> = tenants
             .iter()
-            .map(|tenant| (tenant, tenant.slow_text(100, SHORT)))
+            .map(|tenant| (tenant, tenant.slow_text(100, ASKED)))
             .collect();
         scene::serve(&machine, &texts);
         stall(&machine, &tenants, Halt::Frozen, LONG_STALL);
@@ -232,7 +234,7 @@ fn a_probe_that_could_not_run_is_no_evidence() {
         let tenant = Tenant::new(Daemon::Faultfs, Mounter::User, Below::Directory, 9101);
         let machine = scene::machine(suite);
         // So slow that there is a probe to be found, and far from too slow.
-        scene::serve(&machine, &[(&tenant, tenant.slow_text(200, SHORT))]);
+        scene::serve(&machine, &[(&tenant, tenant.slow_text(200, ASKED))]);
         let before = unit(&machine, &tenant);
         let probe = machine.wait_for("probe", LIMIT, || match watchdogs(&machine, &tenant)[..] {
             [_, probe] if machine.kill(probe, Signal::SIGSTOP) => Ok(probe),

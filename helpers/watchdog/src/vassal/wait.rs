@@ -7,7 +7,7 @@ use crate::reload::Reloads;
 use crate::standstill::{TICK, standstill};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::handoff::Readiness;
@@ -24,6 +24,14 @@ pub(super) struct Events {
     pub reload: bool,
 }
 
+/// Waits for input; of one that is not there for nothing, with another in its place.
+fn input_of<'a>(fd: Option<&'a OwnedFd>, place: BorrowedFd<'a>) -> PollFd<'a> {
+    match fd {
+        Some(fd) => PollFd::new(fd.as_fd(), PollFlags::POLLIN),
+        None => PollFd::new(place, PollFlags::empty()),
+    }
+}
+
 impl Vassal {
     /// Waits for what comes next.
     ///
@@ -38,26 +46,25 @@ impl Vassal {
         let timeout = left.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
         });
-        let uwsgi = self.uwsgi.as_ref().and_then(Uwsgi::socket);
-        let requests = self.reloads.as_ref().map(Reloads::request);
-        let slots = [uwsgi, self.payload_notify.as_ref(), self.log.as_ref(), requests]
-            .map(|fd| fd.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-        let mut polled = vec![
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+        let signals = self.signals.as_fd();
+        let input = |fd| input_of(fd, signals);
+        // Not in the allocator's memory, which is cold whenever a watchdog wakes up.
+        let mut polled = [
+            PollFd::new(signals, PollFlags::POLLIN),
             // A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it.
             PollFd::new(self.mountinfo.as_fd(), PollFlags::POLLPRI),
+            input(self.uwsgi.as_ref().and_then(Uwsgi::socket)),
+            input(self.payload_notify.as_ref()),
+            input(self.log.as_ref()),
+            input(self.reloads.as_ref().map(Reloads::request)),
         ];
-        let is_there = slots.each_ref().map(Option::is_some);
-        polled.extend(slots.into_iter().flatten());
         match poll(&mut polled, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(SysError::new("wait", errno)),
         }
-        let mut happened = polled.iter().map(|fd| fd.any().unwrap_or(false));
-        let mut next = || happened.next().unwrap_or(false);
-        let (signals, mounts) = (next(), next());
-        let [uwsgi, notify, log, reload] = is_there.map(|is_there| is_there && next());
+        let happened = polled.each_ref().map(|fd| fd.any().unwrap_or(false));
         self.forgive_standstill(before, left);
+        let [signals, mounts, uwsgi, notify, log, reload] = happened;
         Ok(Events {
             signals,
             mounts,
