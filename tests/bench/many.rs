@@ -17,26 +17,24 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Those that are measured: most of what a watchdog costs is that it wakes up, however many mounts it has, and the more
-    /// there are, the less each costs, as they look together.
+    /// Those that are measured, of a thousand mounts each: most of what a watchdog costs is that it wakes up, however many
+    /// mounts it has.
     pub const ALL: [Crowd; 2] = [
         Crowd {
-            vassals: 400,
+            vassals: 1000,
             mounts: 1,
         },
         Crowd {
-            vassals: 20,
+            vassals: 50,
             mounts: 20,
         },
     ];
 
-    fn all_mounts(self) -> usize {
+    /// The mounts of all.
+    pub fn all_mounts(self) -> usize {
         self.vassals * self.mounts
     }
 }
-
-/// What the costs are told for.
-pub const SCALE: usize = 1000;
 
 /// So many are started and stopped together: each has to be there within systemd's usual limit.
 const AT_ONCE: usize = 50;
@@ -46,7 +44,7 @@ const SETTLING: Duration = Duration::from_secs(15);
 /// One of the slowest rhythm, that of the probes; of all others many.
 const WATCHED: Duration = Duration::from_secs(120);
 
-/// Costs for [`SCALE`] mounts. A core is 1.
+/// Costs of a crowd. A core is 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Costs {
     /// Of whom.
@@ -152,8 +150,8 @@ impl Counters {
     }
 
     fn since(&self, before: &Counters, crowd: Crowd) -> Costs {
-        let scale = SCALE as f64 / crowd.all_mounts() as f64 / (self.at - before.at).as_secs_f64();
-        let cost = |after: f64, before: f64| (after - before) / 1e9 * scale;
+        let seconds = (self.at - before.at).as_secs_f64();
+        let cost = |after: f64, before: f64| (after - before) / 1e9 / seconds;
         let daemons = cost(self.daemons, before.daemons);
         Costs {
             crowd,
@@ -162,7 +160,7 @@ impl Counters {
             own: cost(self.watchdogs, before.watchdogs),
             daemons,
             systemd: cost(self.systemd, before.systemd),
-            wakeups: (self.wakeups - before.wakeups) * scale,
+            wakeups: (self.wakeups - before.wakeups) / seconds,
         }
     }
 }

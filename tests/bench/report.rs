@@ -9,7 +9,7 @@ use vassal_tests::{Failure, Suite};
 use crate::compile::place;
 use crate::incident::Incident;
 use crate::ladder::{self, Ladder};
-use crate::many::{Costs, SCALE};
+use crate::many::Costs;
 use crate::memory::VASSALS;
 use crate::request::{INTERVAL, PATIENCE};
 use crate::rounds::{Findings, HANG_LIMIT};
@@ -139,13 +139,14 @@ fn comparisons(findings: &Findings) -> Vec<Comparison> {
     ]
 }
 
-/// What it costs to watch [`SCALE`] mounts.
+/// What it costs to watch many mounts.
 fn costs(costs: &Costs) -> String {
     let percent = |share: f64| format!("{:.2} %", share * 100.0);
     format!(
-        "{SCALE} healthy mounts (scaled from {} vassals with {} each): {} of one core for all watchdogs and the \
+        "{} healthy mounts ({} vassals with {} each): {} of one core for all watchdogs and the \
          processes they send out ({} for the watchdogs alone, which wake up {:.0} times a second all together); beside \
          that {} for the FUSE daemons' answers, {} for systemd, keep-alives included.\n\n",
+        costs.crowd.all_mounts(),
         costs.crowd.vassals,
         costs.crowd.mounts,
         percent(costs.watchdogs),

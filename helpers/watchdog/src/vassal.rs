@@ -232,8 +232,8 @@ impl Vassal {
             }
             Stage::Starting | Stage::Serving { .. } => {}
         }
-        // Early, when it is awake anyway: most of what it costs is the waking.
-        if self.keeps_alive() && now + self.handoff.keep_alive / 3 >= self.keep_alive_due {
+        // A little early, when it is awake anyway: most of what it costs is the waking.
+        if self.keeps_alive() && now + self.handoff.keep_alive / 5 >= self.keep_alive_due {
             self.reporter.keep_alive(&self.mountpoints);
             self.keep_alive_due = now + self.handoff.keep_alive;
         }
