@@ -32,30 +32,30 @@ fn tenants(suite: Suite) -> Vec<Tenant> {
     (9101..).zip(daemons).map(new).collect()
 }
 
-/// Demands that the tenants live on undisturbed through what a closure does. One of them is slow and always read from, so
-/// that a probe and a request are on their way whenever something happens.
+/// Demands that the tenants live on undisturbed through what a closure does. Two of them are slow and always read from: one
+/// so often asked that a probe, too, is on its way whenever something happens, and the last one in the usual rhythm.
 fn assert_undisturbed(suite: Suite, disturb: impl FnOnce(&Machine, &[Tenant])) {
-    let tenants = tenants(suite);
+    let usual = Tenant::new(Daemon::Faultfs, Mounter::Root, Below::Directory, 9110);
+    let tenants: Vec<Tenant> = tenants(suite).into_iter().chain([usual]).collect();
+    let rhythms = std::iter::repeat_n(ASKED, tenants.len() - 1).chain([SHORT]);
     let texts: Vec<_> = tenants
         .iter()
-        .map(|tenant| (tenant, tenant.slow_text(100, ASKED)))
+        .zip(rhythms)
+        .map(|(tenant, rhythm)| (tenant, tenant.slow_text(100, rhythm)))
         .collect();
     let machine = machine(suite);
     scene::serve(&machine, &texts);
     let look = || -> Vec<Unit> { tenants.iter().map(|tenant| unit(&machine, tenant)).collect() };
     let before = look();
     let over = AtomicBool::new(false);
+    let read_on = |slow| {
+        while !over.load(Ordering::Relaxed) {
+            assert_reads(&machine, slow);
+        }
+    };
     std::thread::scope(|scope| {
-        let slow = tenants
-            .iter()
-            .find(|tenant| tenant.daemon == Daemon::Faultfs)
-            .unwrap();
-        let client = || {
-            while !over.load(Ordering::Relaxed) {
-                assert_reads(&machine, slow);
-            }
-        };
-        let clients = [scope.spawn(client), scope.spawn(client)];
+        let slow = tenants.iter().filter(|tenant| tenant.daemon == Daemon::Faultfs);
+        let clients: Vec<_> = slow.map(|slow| scope.spawn(|| read_on(slow))).collect();
         let end = Over(&over);
         disturb(&machine, &tenants);
         // A probe that is judged too late, after all is over.
