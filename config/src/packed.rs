@@ -1,6 +1,6 @@
 //! The table of options as it is in a program: its texts one after the other in one string, and the rows with places in it
-//! instead of pointers. A pointer in a position-independent program is written anew at each start, page by page, and that
-//! was the better part of what a start of vassal-enter took before its first statement (measured).
+//! instead of pointers. A pointer in a position-independent program is written anew at each start, page by page: without
+//! them vassal-enter comes to its `main` in half the time (measured).
 
 use crate::options::{Argument, Kind, OptionRow};
 use crate::options_table::OPTIONS;

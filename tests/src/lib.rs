@@ -43,6 +43,6 @@ pub use layer::{Layer, installed};
 pub use machine::Machine;
 pub use nix::sys::signal::Signal;
 pub use nix::unistd::Pid;
-pub use run::Output;
+pub use run::{AS_USER001, Output};
 pub use standstill::Halt;
 pub use suite::{Suite, on_each_suite};

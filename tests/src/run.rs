@@ -8,6 +8,9 @@ use nix::unistd::Pid;
 use crate::failure::Failure;
 use crate::machine::Machine;
 
+/// What runs the words after it as the tenants' user (setpriv(1)).
+pub const AS_USER001: [&str; 4] = ["setpriv", "--reuid=user001", "--regid=user001", "--init-groups"];
+
 /// Seconds a command may take: more than any systemd job of the tests, less than a test runner's patience.
 const COMMAND_LIMIT: &str = "120";
 

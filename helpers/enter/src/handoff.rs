@@ -44,7 +44,6 @@ pub fn become_watchdog(
 ) -> Result<Infallible, Failure> {
     let start = prepared.start;
     let settings = &prepared.plan.settings;
-    start.notifier.wait_for_turn()?;
     let survivor = log.into_survivor();
     let atexit = started.record.as_ref().map(Record::store).transpose()?;
     let enter = atexit.as_ref().map(|_| prepared.programs.enter.as_fd());
@@ -98,6 +97,8 @@ pub fn become_watchdog(
     };
     let record = handoff.store()?;
     let number = leave(Some(record.as_fd()))?.unwrap_or_default();
+    // As late as possible: the end of the process before this one is work, which the app would have to wait for.
+    start.notifier.wait_for_turn()?;
     execute(&prepared.programs.watchdog, number, &handoff.vassal)
 }
 

@@ -116,7 +116,6 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         bound: Vec::new(),
     };
     let (watched, bound) = let_go(supervisor, prepared.start, plan, &proc, watched)?;
-    prepared.start.notifier.dismiss()?;
     keep_bound(&mut prepared, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
     let record = atexit::Record::of(plan, &credentials, session.environment);

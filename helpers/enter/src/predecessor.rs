@@ -1,6 +1,6 @@
 //! The end of the first main process, when its clone has taken over. It stays until the clone dismisses it: an end is
-//! work, done on the processor and the memory that the clone needs (measured: 0.6 of 3.3 ms to the app's first
-//! statement).
+//! work, done on the processor and the memory that the clone needs (measured: 0.2 of 3.1 ms to the app's first statement,
+//! and 0.5 of 3.6 to its end, when the app ends at once).
 
 use crate::failure::Failure;
 use nix::errno::Errno;

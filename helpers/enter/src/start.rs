@@ -152,6 +152,7 @@ fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
 }
 
 fn new_memo(notifier: &Notifier, name: &str) -> Result<Store, Failure> {
+    // Without systemd nobody starts it again.
     if notifier.socket().is_none() {
         return Ok(Store::in_memory()?);
     }

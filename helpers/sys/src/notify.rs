@@ -58,30 +58,18 @@ impl Notifier {
         *self.before.borrow_mut() = Some(socket);
     }
 
-    /// Tells the main process before this one that nothing keeps it any more ([`Notifier::speak_after`]).
-    ///
-    /// # Errors
-    /// As shutdown(2).
-    pub fn dismiss(&self) -> Result<(), SysError> {
-        let before = self.before.borrow();
-        let dismissed = before
-            .as_ref()
-            .map_or(Ok(()), |socket| shutdown(socket.as_raw_fd(), Shutdown::Write));
-        dismissed.step(|| "dismiss the main process before this one")
-    }
-
-    /// Waits until a message may go, after a [`Notifier::dismiss`].
+    /// Dismisses the main process before this one, and waits until it has ended ([`Notifier::speak_after`]).
     ///
     /// # Errors
     /// As shutdown(2), read(2).
     pub fn wait_for_turn(&self) -> Result<(), SysError> {
-        self.dismiss()?;
-        match self.before.take() {
-            Some(socket) => read(&socket, &mut [0])
-                .map(drop)
-                .step(|| "wait for the main process before this one"),
-            None => Ok(()),
-        }
+        let Some(socket) = self.before.take() else {
+            return Ok(());
+        };
+        let ended = shutdown(socket.as_raw_fd(), Shutdown::Write).and_then(|()| read(&socket, &mut [0]));
+        ended
+            .map(drop)
+            .step(|| "wait for the main process before this one")
     }
 
     /// The connected socket, to be left to the next program.

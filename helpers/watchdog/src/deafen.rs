@@ -1,6 +1,6 @@
 //! Before uWSGI is told to end or to reload, its workers are made deaf. A worker that has accepted a connection, and does
 //! not know yet that it is in a request, ends at once when it is told to end gracefully, and the kernel resets that
-//! connection (measured without vassal: one of seventy stops under load). So the listening sockets are taken out of the
+//! connection (measured without vassal: one of eighty stops under load). So the listening sockets are taken out of the
 //! workers' epoll instances: who connects from now on waits at the socket, which outlives the app, for the next one.
 //! What has begun is answered as ever, and sockets that are not the vassal's own, such as those of a daemon that uWSGI has
 //! attached or between its router and its workers, are heard as ever.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use vassal_tests::{Machine, Output, Owner, Pid, Signal, Suite};
+use vassal_tests::{AS_USER001, Machine, Output, Owner, Pid, Signal, Suite};
 
 use crate::LIMIT;
 use crate::scene::{UNIT, kill, on_each_suite, wait_restarted};
@@ -113,15 +113,7 @@ fn the_archive_is_whole_after_its_daemon_was_killed() {
 /// Has the app's user write so much into the archive.
 pub fn fill(machine: &Machine, megabytes: u32) -> Output {
     let big = format!("head --bytes={megabytes}M /dev/urandom >/app/big");
-    let as_user = [
-        "setpriv",
-        "--reuid=user001",
-        "--regid=user001",
-        "--init-groups",
-        "sh",
-        "-ec",
-        &big,
-    ];
+    let as_user = [&AS_USER001[..], &["sh", "-ec", &big]].concat();
     machine.run_inside(crate::scene::uwsgi(machine), &as_user)
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use vassal_tests::{Machine, Output, Pid, Signal};
+use vassal_tests::{AS_USER001, Machine, Output, Pid, Signal};
 
 use crate::LIMIT;
 use crate::cell::Fault;
@@ -34,11 +34,10 @@ pub fn inflict(machine: &Machine, tenant: &Tenant, fault: Fault) -> Option<TcpSt
         Fault::Unmount => inside(machine, tenant, &["umount", &mountpoint]),
         Fault::UnmountLazily => inside(machine, tenant, &["umount", "--lazy", &mountpoint]),
         Fault::UnmountByTenant => {
-            let user = ["setpriv", "--reuid=user001", "--regid=user001", "--init-groups"];
             inside(
                 machine,
                 tenant,
-                &[&user[..], &["fusermount", "-u", &mountpoint]].concat(),
+                &[&AS_USER001[..], &["fusermount", "-u", &mountpoint]].concat(),
             );
         }
         Fault::MountOver => inside(machine, tenant, &["mount", "-t", "tmpfs", "tmpfs", &mountpoint]),

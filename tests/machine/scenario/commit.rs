@@ -1,6 +1,6 @@
 //! The tutorial's closing note: a daemon that commits when it is unmounted, and a vassal that unmounts it.
 
-use vassal_tests::{Machine, Owner, Signal, Suite, fixtures, seed};
+use vassal_tests::{AS_USER001, Machine, Owner, Signal, Suite, fixtures, seed};
 
 use crate::LIMIT;
 use crate::vassals::{UNIT, drop_in, get, machine, uwsgi, wait_restarted};
@@ -78,15 +78,7 @@ fn what_the_app_wrote_is_in_the_archive_after_a_crash() {
 /// Has the app's user write what takes long to commit; its checksum.
 fn write_much(machine: &Machine) -> String {
     let script = "head --bytes=20000000 /dev/urandom > /app/big && sha256sum < /app/big";
-    let user = [
-        "setpriv",
-        "--reuid=user001",
-        "--regid=user001",
-        "--init-groups",
-        "sh",
-        "-ec",
-        script,
-    ];
+    let user = [&AS_USER001[..], &["sh", "-ec", script]].concat();
     let written = machine.run_inside(uwsgi(machine, UNIT), &user);
     assert!(written.succeeded(), "{written}");
     written.stdout.trim_end().to_owned()
