@@ -32,6 +32,18 @@ pub struct Reporter {
     pub journal: Journal,
     /// The restart record.
     pub memo: Option<Store>,
+    /// What it says of earlier runs, which no longer changes: [`history`].
+    pub history: String,
+}
+
+/// What `memo` says of earlier runs: `2 restarts, last: /app dead (ENOTCONN)`
+pub fn history(memo: Option<&Store>) -> String {
+    let memo = memo.map(Store::read).unwrap_or_default();
+    match memo.restarts {
+        0 => "no restarts".into(),
+        1 => format!("1 restart: {}", memo.cause),
+        count => format!("{count} restarts, last: {}", memo.cause),
+    }
 }
 
 /// What is lost with a mountpoint.
@@ -158,12 +170,7 @@ impl Reporter {
     fn status(&self, mountpoints: &[Mountpoint]) -> String {
         let mut parts = vec!["serving".to_owned()];
         parts.extend(mountpoints.iter().map(Mountpoint::sentence));
-        let memo = self.memo.as_ref().map(Store::read).unwrap_or_default();
-        parts.push(match memo.restarts {
-            0 => "no restarts".into(),
-            1 => format!("1 restart: {}", memo.cause),
-            count => format!("{count} restarts, last: {}", memo.cause),
-        });
+        parts.push(self.history.clone());
         shortened(&parts.join("; "), STATUS_LIMIT)
     }
 

@@ -13,7 +13,7 @@ use crate::payload_notify;
 use crate::probe::{Probe, Question};
 use crate::reaper::{Child, Ended, drain};
 use crate::reload::Reloads;
-use crate::report::Reporter;
+use crate::report::{Reporter, history};
 use crate::rhythm::{Rhythm, have_daemons, shows_by_itself};
 use crate::slept;
 use crate::unanswered::{DOUBTFUL, Scene, Unanswered};
@@ -32,6 +32,7 @@ use vassal_sys::journal::{Journal, Priority, line, pass_on};
 use vassal_sys::memo::{SETTLED, Store};
 use vassal_sys::notify::Notifier;
 use vassal_sys::{SysError, fds, mountinfo, mounts, signals};
+use wait::Ears;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
 const CONNECT_AGAIN: Duration = Duration::from_millis(20);
@@ -51,6 +52,7 @@ enum Stage {
 pub struct Vassal {
     handoff: Handoff,
     reporter: Reporter,
+    ears: Ears,
     signals: SignalFd,
     mountinfo: File,
     proc: OwnedFd,
@@ -88,12 +90,14 @@ impl Vassal {
         let numbers = &handoff.fds;
         let proc = fds::adopt(numbers.proc.unwrap_or(-1))?;
         let mountinfo = mounts::open_below(&proc, "self/mountinfo")?;
+        let memo = taken(numbers.memo)?.map(Store::inherited);
         let reporter = Reporter {
             vassal: handoff.vassal.clone(),
             unit: handoff.unit.clone(),
             notifier: Notifier::inherited(taken(numbers.notify)?),
             journal: Journal::inherited(taken(numbers.journal)?, "vassal-watchdog"),
-            memo: taken(numbers.memo)?.map(Store::inherited),
+            history: history(memo.as_ref()),
+            memo,
         };
         let uwsgi = match (
             taken(numbers.emperor)?,
@@ -107,8 +111,9 @@ impl Vassal {
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
         let unanswered = Unanswered::new(handoff.deadline, handoff.watched.len(), slept::is_told(&proc));
-        Ok(Self {
+        let mut vassal = Self {
             reporter,
+            ears: Ears::new()?,
             signals,
             mountinfo,
             proc,
@@ -138,7 +143,9 @@ impl Vassal {
             stage: Stage::Starting,
             keep_alive_due: now + handoff.keep_alive,
             handoff,
-        })
+        };
+        vassal.listen()?;
+        Ok(vassal)
     }
 
     /// Watches until the end; the exit code.
@@ -162,7 +169,7 @@ impl Vassal {
             }
             let events = self.wait()?;
             if events.log {
-                self.relay_log();
+                self.relay_log()?;
             }
             if events.signals {
                 if drain(&self.signals)
@@ -232,8 +239,7 @@ impl Vassal {
             }
             Stage::Starting | Stage::Serving { .. } => {}
         }
-        // A little early, when it is awake anyway: most of what it costs is the waking.
-        if self.keeps_alive() && now + self.handoff.keep_alive / 5 >= self.keep_alive_due {
+        if self.is_keep_alive_due(now) {
             self.reporter.keep_alive(&self.mountpoints);
             self.keep_alive_due = now + self.handoff.keep_alive;
         }
@@ -392,6 +398,9 @@ impl Vassal {
                 Message::Other => {}
             }
         }
+        if uwsgi.socket().is_none() {
+            self.listen()?;
+        }
         Ok(wants_stop)
     }
 
@@ -423,12 +432,16 @@ impl Vassal {
     }
 
     /// Passes on what a background process of a hook says.
-    fn relay_log(&mut self) {
+    fn relay_log(&mut self) -> Result<(), SysError> {
         let mut chunk = [0; LOG_CHUNK];
         match self.log.as_ref().map(|log| read(log, &mut chunk)) {
             Some(Ok(length @ 1..)) => pass_on(&chunk[..length]),
             Some(Err(Errno::EAGAIN | Errno::EINTR)) => {}
-            Some(Ok(0) | Err(_)) | None => self.log = None,
+            Some(Ok(0) | Err(_)) | None => {
+                self.log = None;
+                self.listen()?;
+            }
         }
+        Ok(())
     }
 }
