@@ -46,10 +46,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use user::Lookup;
 use vassal_config::namespaces::Namespaces;
+use vassal_sys::bump::Bump;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::{exit, fds, signals};
+
+#[global_allocator]
+static ALLOCATOR: Bump = Bump::new();
 
 /// The search path of hooks and of uWSGI where the unit sets none (systemd.exec(5)).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -10,6 +10,7 @@
 //! All functions assume a single-threaded caller; [`clone::ensure_single_threaded`] is how the binaries check it.
 
 pub mod ask;
+pub mod bump;
 pub mod caps;
 pub mod clone;
 pub mod control;
