@@ -7,7 +7,8 @@ use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// More than any start needs that reads files of the usual length; pages that nobody touches cost nothing.
+/// Thirty times what the benchmark's start takes up to its clone (eight pages, by its page faults); pages that nobody touches
+/// cost nothing.
 const SIZE: usize = 1 << 20;
 
 /// The allocator; what does not fit into its memory comes from the system's.

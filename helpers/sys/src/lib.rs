@@ -5,7 +5,8 @@
 //! ours. It is *non-logging*: every failure is a value ([`SysError`]) that names the step and its object.
 //!
 //! Start reading at [`clone`] (the one way into the namespaces), [`mounts`] and [`creds`] (the one way down), and
-//! [`handoff`] (what `vassal-enter` leaves to `vassal-watchdog`).
+//! [`handoff`] (what `vassal-enter` leaves to `vassal-watchdog`). [`bump`] alone is no kernel step: an allocator, here because
+//! it cannot be written without `unsafe`.
 //!
 //! All functions assume a single-threaded caller; [`clone::ensure_single_threaded`] is how the binaries check it.
 

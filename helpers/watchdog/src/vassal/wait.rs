@@ -92,7 +92,7 @@ impl Vassal {
     /// probe still has a copy would be heard for ever otherwise (epoll(7)).
     ///
     /// # Errors
-    /// `EMFILE`, `ENOMEM`.
+    /// `EMFILE`, `ENOMEM`; `ENOSPC` at the machine's limit of what epoll may watch.
     pub(super) fn listen(&mut self) -> Result<(), SysError> {
         let ears = Ears::new()?;
         let input = EpollFlags::EPOLLIN;
