@@ -55,10 +55,10 @@ pub fn measure(machine: &Machine) -> Lateness {
     quiet.start();
     let (mut by_signal, mut by_itself) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        std::thread::sleep(PROVEN + PHASE * round / ROUNDS);
+        let rest = PROVEN + PHASE * round / ROUNDS;
         std::thread::scope(|scope| {
-            let stop = scope.spawn(|| stopped.incident(Signal::SIGSTOP));
-            by_itself.push(late(quiet.incident(Signal::SIGUSR1)));
+            let stop = scope.spawn(|| stopped.incident(Signal::SIGSTOP, rest));
+            by_itself.push(late(quiet.incident(Signal::SIGUSR1, rest)));
             match stop.join() {
                 Ok(seen) => by_signal.push(late(seen)),
                 Err(_) => panic!("no recovery\n{}", machine.state()),

@@ -40,13 +40,9 @@ pub fn measure(machine: &Machine) -> Result<Vec<Ladder>, Failure> {
     contenders.iter().for_each(Witness::start);
     let (mut acts, mut seen) = ([vec![], vec![]], [vec![], vec![]]);
     for _ in 0..ROUNDS {
-        std::thread::sleep(PROVEN);
-        for (witness, acts) in contenders.iter().zip(&mut acts) {
-            acts.push(witness.first_act());
-        }
-        std::thread::sleep(PROVEN);
-        for (witness, seen) in contenders.iter().zip(&mut seen) {
-            seen.push(witness.incident(Signal::SIGKILL));
+        for ((witness, acts), seen) in contenders.iter().zip(&mut acts).zip(&mut seen) {
+            acts.push(witness.first_act(PROVEN));
+            seen.push(witness.incident(Signal::SIGKILL, PROVEN));
         }
     }
     machine.must(&["systemctl", "stop", VASSAL, FLOOR]);

@@ -78,17 +78,20 @@ impl<'a> Witness<'a> {
         });
     }
 
-    /// Sends the FUSE daemon a signal; waits until the app is dead, and until another one runs.
+    /// Sends the FUSE daemon a signal after a `rest`; waits until the app is dead, and until another one runs. The rest is
+    /// after the look for the daemon, which adds a process to a cgroup: shortly after that another one is added without
+    /// waiting for an RCU grace period, some ten milliseconds, for which every restart on a quiet machine waits.
     ///
     /// # Panics
     ///
     /// When that does not happen.
-    pub fn incident(&self, signal: Signal) -> Seen {
+    pub fn incident(&self, signal: Signal, rest: Duration) -> Seen {
         let (ready, life) = (self.on_host(&self.ready()), self.on_host(&self.life()));
         let daemon = self.machine.pid_of(self.unit, self.daemon);
         // The app waits for this before it goes on.
         let mut life = self.open(OpenOptions::new().read(true), life);
         let (send, receive) = mpsc::channel();
+        std::thread::sleep(rest);
         std::thread::scope(|scope| {
             let begun = Instant::now();
             strike(daemon, signal);
@@ -108,17 +111,18 @@ impl<'a> Witness<'a> {
         })
     }
 
-    /// Kills the FUSE daemon, and tells when the app felt the first act of whoever has seen that: it was stopped, or began to
+    /// Kills the FUSE daemon after a `rest`, and tells when the app felt the first act of whoever has seen that: it was stopped, or began to
     /// end. A tracer (ptrace(2)) is told so at once. Waits until another app runs.
     ///
     /// # Panics
     ///
     /// When that does not happen.
-    pub fn first_act(&self) -> Duration {
+    pub fn first_act(&self, rest: Duration) -> Duration {
         let (ready, life) = (self.on_host(&self.ready()), self.on_host(&self.life()));
         let daemon = self.machine.pid_of(self.unit, self.daemon);
         let life = self.open(OpenOptions::new().read(true), life);
         let app = self.machine.pid_of(self.unit, "floor-app");
+        std::thread::sleep(rest);
         let felt = ptrace::seize(app, ptrace::Options::PTRACE_O_TRACEEXIT).and_then(|()| {
             let begun = Instant::now();
             strike(daemon, Signal::SIGKILL);
@@ -174,15 +178,17 @@ impl<'a> Witness<'a> {
 fn feel(app: Pid) -> nix::Result<Instant> {
     let status = waitpid(app, None)?;
     let felt = Instant::now();
-    let signal = match status {
+    let mut signal = match status {
         WaitStatus::Stopped(_, signal) => Some(signal),
         _ => None,
     };
-    match ptrace::detach(app, signal) {
-        // Killed meanwhile.
-        Ok(()) | Err(Errno::ESRCH) => Ok(felt),
-        Err(errno) => Err(errno),
+    while ptrace::detach(app, signal.take()) == Err(Errno::ESRCH) {
+        // Killed meanwhile: it is on its way to the stop at its end, in which it would stay.
+        if let WaitStatus::Exited(..) | WaitStatus::Signaled(..) = waitpid(app, None)? {
+            break;
+        }
     }
+    Ok(felt)
 }
 
 /// kill(2) and nothing else.

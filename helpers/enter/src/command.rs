@@ -1,8 +1,9 @@
-//! One shell command: `/bin/sh -c TEXT` (EXE-1), with nothing but its standard descriptors.
+//! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
 
 use crate::failure::Failure;
 use crate::inside::stopped;
 use crate::log::HookLog;
+use crate::plain::Plain;
 use crate::start::Environment;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -33,7 +34,7 @@ pub enum Ended {
 }
 
 /// Starts `SHELL -c COMMAND` with standard output and error on `log`; the shell is the first of `shells` that can be
-/// executed, else `/bin/sh` (EXE-1).
+/// executed, else `/bin/sh` (EXE-1), which a plain command does without.
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes; a NUL in the command or the environment.
@@ -45,19 +46,24 @@ pub fn spawn(
 ) -> Result<Pid, Failure> {
     let shells = shells.iter().map(|shell| c_string(shell));
     let shells: Vec<CString> = shells.collect::<Result<_, _>>()?;
+    let plain = match shells.is_empty() {
+        true => Plain::of(command, environment)?,
+        false => None,
+    };
     let arguments = [c"sh".to_owned(), c"-c".to_owned(), c_string(command)?];
     let environment = c_environment(environment)?;
     match fork()? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
-            let error = exec_shell(&shells, &arguments, &environment, log);
+            let error = exec_command(plain, &shells, &arguments, &environment, log);
             eprintln!("cannot run {SHELL}: {error}");
             std::process::exit(CANNOT_EXEC)
         }
     }
 }
 
-fn exec_shell(
+fn exec_command(
+    plain: Option<Plain>,
     shells: &[CString],
     arguments: &[CString],
     environment: &[CString],
@@ -71,6 +77,9 @@ fn exec_shell(
     };
     if let Err(error) = prepare() {
         return error;
+    }
+    if let Some(plain) = plain {
+        plain.execute(environment);
     }
     let last = CString::from(c"/bin/sh");
     let mut refused = Errno::ENOENT;

@@ -17,6 +17,7 @@ mod log;
 mod losses;
 mod payload;
 mod phases;
+mod plain;
 mod predecessor;
 mod reload;
 mod sockets;

@@ -5,6 +5,7 @@ use crate::command::{self, Ended, c_environment, c_string};
 use crate::failure::Failure;
 use crate::hooks::{Session, Shell, perform};
 use crate::phases::place;
+use crate::plain::Plain;
 use crate::sockets::Open;
 use crate::start::Environment;
 use crate::supervise::{Control, Report};
@@ -65,9 +66,9 @@ pub struct Launch<'a> {
 }
 
 /// Runs commands and waits for them; the limit is kept by whoever supervises this process.
-struct Plain<'a>(BorrowedFd<'a>);
+struct Unlimited<'a>(BorrowedFd<'a>);
 
-impl Shell for Plain<'_> {
+impl Shell for Unlimited<'_> {
     fn run(
         &mut self,
         shells: &[Vec<u8>],
@@ -111,7 +112,7 @@ impl Launch<'_> {
             control.report(&Report::Hook(index as u32))?;
             // Before it says a word: what is in the log now is not this hook's.
             control.wait_for_go()?;
-            let done = perform(&operation.action, &mut session, &mut Plain(self.log));
+            let done = perform(&operation.action, &mut session, &mut Unlimited(self.log));
             done.map_err(|failure| failure.at(&place(operation)))?;
         }
         bind(self.sockets, self.plan, control)?;
@@ -150,9 +151,13 @@ impl Launch<'_> {
             .iter()
             .try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
         place_new(self.sockets)?;
+        let plain = match &self.plan.payload {
+            Payload::Command { command, .. } => Plain::of(command, &environment)?,
+            Payload::Uwsgi { .. } => None,
+        };
         let environment = c_environment(&environment)?;
-        if let Payload::Command { command, .. } = &self.plan.payload {
-            exec_plain(command, &environment)?;
+        if let Some(plain) = plain {
+            plain.execute(&environment);
         }
         Err(exec_first(
             &candidates,
@@ -224,34 +229,6 @@ fn uwsgi_arguments(instead: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, 
     ])
 }
 
-/// Executes a command in which there is nothing for a shell to do, without one: it takes as long to start as the rest.
-/// Returns for every other command, and when the kernel refuses: then the shell says why.
-fn exec_plain(command: &[u8], environment: &[CString]) -> Result<(), Failure> {
-    let words: Vec<CString> = plain_words(command)
-        .into_iter()
-        .map(c_string)
-        .collect::<Result<_, _>>()?;
-    match words.first().map(|program| execve(program, &words, environment)) {
-        Some(Ok(never)) => match never {},
-        Some(Err(_)) | None => Ok(()),
-    }
-}
-
-/// The words of a command that is a path and plain arguments, with or without an `exec` before them; none for any other.
-fn plain_words(command: &[u8]) -> Vec<&[u8]> {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" \t/._-+,:@%=".contains(byte);
-    let mut words = command
-        .split(|byte| matches!(byte, b' ' | b'\t'))
-        .filter(|word| !word.is_empty())
-        .peekable();
-    words.next_if_eq(&b"exec".as_slice());
-    let is_program = |word: &&[u8]| word.starts_with(b"/") && !word.contains(&b'=');
-    match words.peek().is_some_and(is_program) && command.iter().all(is_plain) {
-        true => words.collect(),
-        false => Vec::new(),
-    }
-}
-
 /// Executes the first of `candidates` that exists; returns only when none does.
 fn exec_first(
     candidates: &[Vec<u8>],
@@ -279,34 +256,4 @@ fn exec_first(
     };
     let hint = "install uwsgi-core, or name another program with 'command =' in a [vassal] section";
     Failure::config(format!("uwsgi is not installed{place} ({hint})"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain_words;
-
-    #[test]
-    fn only_a_command_that_a_shell_would_only_execute_goes_without_one() {
-        const CASES: &[(&str, &[&str])] = &[
-            ("/bin/app", &["/bin/app"]),
-            (" exec  /bin/app --port=80\t-x ", &["/bin/app", "--port=80", "-x"]),
-            ("/bin/app \u{e9}", &[]),
-            ("app", &[]),
-            ("A=b /bin/app", &[]),
-            ("/a=b", &[]),
-            ("/bin/app; true", &[]),
-            ("/bin/app $HOME", &[]),
-            ("/bin/app 'a b'", &[]),
-            ("/bin/app ~", &[]),
-            ("/bin/app *", &[]),
-            ("/bin/app\ntrue", &[]),
-            ("/bin/app #", &[]),
-            ("exec", &[]),
-            ("", &[]),
-        ];
-        for (command, expected) in CASES {
-            let expected: Vec<&[u8]> = expected.iter().map(|word| word.as_bytes()).collect();
-            assert_eq!(plain_words(command.as_bytes()), expected, "{command:?}");
-        }
-    }
 }

@@ -4,6 +4,7 @@ use crate::error::{Step, SysError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::stat::Mode;
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// Makes sure that 0, 1 and 2 are open (on /dev/null where they were not), so that no file opened later becomes
@@ -105,6 +106,24 @@ pub fn copy_of(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysErr
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
+/// Whether the descriptor at `path` below `proc`, as `7/fd/3`, is a socket: by the name that proc gives it, which asks no
+/// filesystem (proc_pid_fd(5)). nix's readlinkat takes and gives back 16 KiB each time.
+pub fn is_socket(proc: impl AsFd, path: &CStr) -> bool {
+    use std::os::fd::AsRawFd;
+    const NAME: &[u8] = b"socket:[";
+    let mut name = [0_u8; NAME.len()];
+    // SAFETY: the path ends with a NUL, and at most as many bytes are written as `name` has.
+    let result = unsafe {
+        libc::readlinkat(
+            proc.as_fd().as_raw_fd(),
+            path.as_ptr(),
+            name.as_mut_ptr().cast(),
+            name.len(),
+        )
+    };
+    result == NAME.len() as isize && name == *NAME
+}
+
 /// A copy of `fd` with a number of at least `least`; close-on-exec.
 ///
 /// # Errors
@@ -138,6 +157,17 @@ mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
     use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_socket_is_known_by_its_name() {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (reader, _writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+        let proc = File::open("/proc").unwrap();
+        let path = |fd: RawFd| std::ffi::CString::new(format!("self/fd/{fd}")).unwrap();
+        assert!(is_socket(&proc, &path(one.as_raw_fd())));
+        assert!(!is_socket(&proc, &path(reader.as_raw_fd())));
+        assert!(!is_socket(&proc, &path(9999)));
+    }
 
     #[test]
     fn a_copy_of_another_processs_descriptor_is_the_same_open_file() {

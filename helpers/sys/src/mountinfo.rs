@@ -4,6 +4,8 @@ use std::io::{Read, Seek};
 
 /// The most of mountinfo that is read: 16 MiB, a hundred thousand mounts (fs.mount-max) of ordinary length.
 const LIMIT: u64 = 16 << 20;
+/// What mountinfo of an ordinary machine fits into.
+const ORDINARY: usize = 8 << 10;
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +57,7 @@ pub fn parse(text: &[u8]) -> Vec<Mount> {
 /// As read(2).
 pub fn read(mut file: impl Read + Seek) -> std::io::Result<Vec<Mount>> {
     file.rewind()?;
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(ORDINARY);
     file.take(LIMIT).read_to_end(&mut text)?;
     Ok(parse(&text))
 }

@@ -2,14 +2,13 @@
 //! connection (RFC 1122, 4.2.2.13), and the client cannot tell that from a broken network. So they are taken from the app
 //! before it dies (pidfd_getfd(2)), and ended as a server ends them that has nothing to say.
 
-use nix::fcntl::readlinkat;
 use nix::sys::socket::{
     MsgFlags, Shutdown, SockType, SockaddrStorage, getpeername, getsockname, getsockopt, recv, shutdown,
     sockopt,
 };
 use nix::unistd::{Pid, getpgid};
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use vassal_sys::clone::pidfd;
 use vassal_sys::{fds, mounts};
@@ -86,8 +85,7 @@ fn sockets(proc: &OwnedFd, pid: Pid) -> Vec<OwnedFd> {
         return Vec::new();
     };
     let is_socket = |number: &String| {
-        readlinkat(proc, format!("{pid}/fd/{number}").as_str())
-            .is_ok_and(|name| name.as_bytes().starts_with(b"socket:"))
+        CString::new(format!("{pid}/fd/{number}")).is_ok_and(|path| fds::is_socket(proc, &path))
     };
     let numbers = numbers.into_iter().take(DESCRIPTORS).filter(is_socket);
     numbers

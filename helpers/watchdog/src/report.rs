@@ -88,7 +88,7 @@ impl Reporter {
         ]);
     }
 
-    /// A status line before the vassal serves.
+    /// A status line of a vassal that does not serve.
     pub fn status_is(&self, status: &str) {
         self.notify(&[NotifyState::Status(status)]);
     }
@@ -116,8 +116,8 @@ impl Reporter {
         self.memo.as_ref().map(Store::read).unwrap_or_default().unsaved
     }
 
-    /// A mountpoint is lost: tells everybody, and has systemd kill and restart the unit.
-    pub fn verdict(&self, mountpoint: &Mountpoint, verdict: Verdict, ready_for: Option<Duration>) {
+    /// A mountpoint is lost: tells the journal and the next start. The cause, for [`Reporter::trigger`].
+    pub fn verdict(&self, mountpoint: &Mountpoint, verdict: Verdict, ready_for: Option<Duration>) -> String {
         let path = mountpoint.shown_path();
         let cause = format!("{path} {verdict}");
         let loss = match verdict {
@@ -142,12 +142,12 @@ impl Reporter {
             &fields[..]
         };
         self.event(Priority::Error, verdict.message_id(), &line, fields);
-        self.notify(&[NotifyState::Status(&cause)]);
+        cause
     }
 
-    /// Has systemd kill the unit, with `Result=watchdog`.
-    pub fn trigger(&self) {
-        self.notify(&[NotifyState::WatchdogTrigger]);
+    /// Has systemd kill and restart the unit, with `Result=watchdog` and `cause` for its status.
+    pub fn trigger(&self, cause: &str) {
+        self.notify(&[NotifyState::Status(cause), NotifyState::WatchdogTrigger]);
     }
 
     /// The app has ended by itself.

@@ -144,14 +144,17 @@ impl Ending<'_> {
         self.wait_for_commit(&daemons, left, RESCUE_COMMIT_LIMIT);
     }
 
-    /// `lost` is lost, and systemd is about to kill everything: what was written to the vassal's other FUSE filesystems
-    /// is committed first, which their daemons do when they are unmounted.
-    pub fn rescue(&self, lost: &Mount) {
-        let is_other = |mount: &Mount| mount.mountpoint != b"/" && mount.device() != lost.device();
-        let others: Vec<_> = self.filesystems().into_iter().filter(is_other).collect();
-        if others.is_empty() {
-            return;
-        }
+    /// The vassal's FUSE filesystems beside `lost` among `all` mounts, the last first.
+    pub fn others(&self, lost: &Mount, all: &[Mount]) -> Vec<Mount> {
+        let is_other = |mount: &&Mount| {
+            self.is_own_fuse(mount) && mount.mountpoint != b"/" && mount.device() != lost.device()
+        };
+        all.iter().rev().filter(is_other).cloned().collect()
+    }
+
+    /// Systemd is about to kill everything: what was written to `others` is committed first, which their daemons do when
+    /// they are unmounted.
+    pub fn rescue(&self, others: Vec<Mount>) {
         let (others, hung): (Vec<_>, Vec<_>) = others.into_iter().partition(|mount| self.is_idle(mount));
         // Whoever waits for these could not be ended. mountinfo is read again: each number is still that of our mount.
         let now = self.filesystems();
@@ -321,7 +324,14 @@ impl Ending<'_> {
 
     /// The FUSE mounts that the vassal made, the last first; `/` cannot be unmounted and ends with the namespace.
     fn filesystems(&self) -> Vec<Mount> {
-        self.mounts(|mount| mount.is_fuse() && !self.handoff.foreign.contains(&mount.device()))
+        self.mounts(|mount| self.is_own_fuse(mount))
+    }
+
+    fn is_own_fuse(&self, mount: &Mount) -> bool {
+        let Handoff {
+            owns_mounts, foreign, ..
+        } = self.handoff;
+        *owns_mounts && mount.is_fuse() && !foreign.contains(&mount.device())
     }
 
     /// What may stand on those: as long as it is there, they are, wherever they were mounted.

@@ -47,6 +47,18 @@ enum Stage {
     Serving { since: Instant, settled: bool },
 }
 
+/// The number of a mountpoint, and what has become of it.
+type Loss = (usize, Verdict);
+
+/// What the end of a child means.
+#[derive(Debug)]
+enum Meaning {
+    /// It was the app.
+    AppEnded(Ended),
+    /// It has shown that a mountpoint is lost.
+    Lost(Loss),
+}
+
 /// A vassal and everything that belongs to it.
 #[derive(Debug)]
 pub struct Vassal {
@@ -204,10 +216,8 @@ impl Vassal {
 
     /// What is due by the clock, and what follows from what was heard.
     fn tick(&mut self) -> Result<Option<u8>, SysError> {
-        for index in 0..self.mountpoints.len() {
-            if let Some(verdict) = self.mountpoints[index].tick(&self.proc, self.awake)? {
-                return self.lost(index, verdict).map(Some);
-            }
+        if let Some((index, verdict)) = self.ask()? {
+            return self.lost(index, verdict).map(Some);
         }
         self.thaw_in_time();
         self.look_at_requests()?;
@@ -294,48 +304,68 @@ impl Vassal {
     }
 
     /// Reaps, and finds out what each end means; a child of nobody's, or one that did not even end, may have been a
-    /// FUSE daemon: every mountpoint is asked at once.
+    /// FUSE daemon: every mountpoint is asked at once, and only then anything is said.
     fn children(&mut self) -> Result<Option<u8>, SysError> {
         let (ended, daemons) = self.reap();
-        let mut strangers = ended.is_empty();
-        for Child { pid, how, name } in ended {
-            if pid.as_raw() == self.handoff.payload {
-                return Ok(Some(self.app_ended(how)));
-            }
-            if self.connecting.as_ref().is_ok_and(|probe| probe.pid == pid) {
-                self.accepting |= how.code() == Some(0);
-                self.connecting = Err(Instant::now() + CONNECT_AGAIN);
-                continue;
-            }
-            if self.unanswered.is_proof(pid) {
-                let finding = self.unanswered.take_proof(how.code(), self.awake);
-                match self.judge_finding(finding) {
-                    Some((index, verdict)) => return self.lost(index, verdict).map(Some),
-                    None => continue,
-                }
-            }
-            match self.whose(pid, how) {
-                Some((index, Answer::Bad(verdict))) => return self.lost(index, verdict).map(Some),
-                Some((_, Answer::Good | Answer::NotMine)) => {}
-                None => {
-                    strangers = true;
-                    // Perhaps a FUSE daemon that no mountpoint-check names.
-                    if let Some(name) = name {
-                        let loss = self.loss_of(daemons.contains(&pid));
-                        line(Priority::Warning, &format!("{name} (process {pid}) {how}{loss}"));
-                    }
-                }
+        let has_ended = !ended.is_empty();
+        let mut strangers = Vec::new();
+        let mut meaning = ended
+            .into_iter()
+            .find_map(|child| self.meaning(child, &mut strangers));
+        if meaning.is_none() && (!has_ended || !strangers.is_empty()) {
+            self.mountpoints.iter_mut().for_each(Mountpoint::ask_now);
+            meaning = self.ask()?.map(Meaning::Lost);
+        }
+        for Child { pid, how, name } in strangers {
+            // Perhaps a FUSE daemon that no mountpoint-check names.
+            if let Some(name) = name {
+                let loss = self.loss_of(daemons.contains(&pid));
+                line(Priority::Warning, &format!("{name} (process {pid}) {how}{loss}"));
             }
         }
-        if strangers {
-            self.mountpoints.iter_mut().for_each(Mountpoint::ask_now);
+        match meaning {
+            None => Ok(None),
+            Some(Meaning::AppEnded(how)) => Ok(Some(self.app_ended(how))),
+            Some(Meaning::Lost((index, verdict))) => self.lost(index, verdict).map(Some),
+        }
+    }
+
+    /// What it means for the vassal that `child` has ended, if anything; one that nobody knows goes to `strangers`.
+    fn meaning(&mut self, child: Child, strangers: &mut Vec<Child>) -> Option<Meaning> {
+        let Child { pid, how, .. } = child;
+        if pid.as_raw() == self.handoff.payload {
+            return Some(Meaning::AppEnded(how));
+        }
+        if self.connecting.as_ref().is_ok_and(|probe| probe.pid == pid) {
+            self.accepting |= how.code() == Some(0);
+            self.connecting = Err(Instant::now() + CONNECT_AGAIN);
+            return None;
+        }
+        if self.unanswered.is_proof(pid) {
+            let finding = self.unanswered.take_proof(how.code(), self.awake);
+            return self.judge_finding(finding).map(Meaning::Lost);
+        }
+        match self.whose(pid, how) {
+            Some((index, Answer::Bad(verdict))) => return Some(Meaning::Lost((index, verdict))),
+            Some((_, Answer::Good | Answer::NotMine)) => {}
+            None => strangers.push(child),
+        }
+        None
+    }
+
+    /// Asks the mountpoints whose time has come; one that has been silent for too long.
+    fn ask(&mut self) -> Result<Option<Loss>, SysError> {
+        for (index, mountpoint) in self.mountpoints.iter_mut().enumerate() {
+            if let Some(verdict) = mountpoint.tick(&self.proc, self.awake)? {
+                return Ok(Some((index, verdict)));
+            }
         }
         Ok(None)
     }
 
     /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
     /// that is just being asked and does not answer either.
-    fn judge_finding(&self, finding: Finding) -> Option<(usize, Verdict)> {
+    fn judge_finding(&self, finding: Finding) -> Option<Loss> {
         let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
         match finding {
             Finding::Nothing => None,

@@ -31,17 +31,25 @@ impl Vassal {
         }
         // Held until systemd's SIGKILL: see `connections`.
         let _connections = self.ending().cut_app_off();
-        self.reporter
+        let cause = self
+            .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
         let lost = &self.mountpoints[index].watched.mount;
         if verdict == Verdict::Gone && lost.may_hold_unsaved() {
+            self.reporter.status_is(&cause);
             self.ending().wait_for_unmounted();
         }
-        self.ending().rescue(lost);
-        let left = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
+        let read = || mountinfo::read(&self.mountinfo).step(|| "read mountinfo");
+        let mut left = read()?;
+        let others = self.ending().others(lost, &left);
+        if !others.is_empty() {
+            self.reporter.status_is(&cause);
+            self.ending().rescue(others);
+            left = read()?;
+        }
         // The verdict has told of the one that is lost.
         self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device()));
-        self.reporter.trigger();
+        self.reporter.trigger(&cause);
         let end = Instant::now() + TRIGGER_LIMIT;
         while Instant::now() < end {
             let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
