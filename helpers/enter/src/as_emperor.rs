@@ -6,7 +6,7 @@ use crate::hooks::Session;
 use crate::log::HookLog;
 use crate::phases::Roots;
 use crate::start::Start;
-use nix::sys::signalfd::SignalFd;
+use crate::stop::Stop;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -15,8 +15,8 @@ use vassal_config::plan::{Operation, Plan};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 
-/// Runs the hooks for the vassal whose first process is `vassal`; systemd's wish to `stop` ends them.
-pub fn run(start: &Start, plan: &Plan, vassal: Pid, stop: &SignalFd) {
+/// Runs the hooks for the vassal whose first process is `vassal`; systemd's wish to `stop` ends them and the vassal.
+pub fn run(start: &Start, plan: &Plan, vassal: Pid, stop: &Stop<'_>) {
     let (hooks, _) = plan.split_emperors();
     if hooks.is_empty() {
         return;
@@ -30,7 +30,7 @@ fn run_all(
     start: &Start,
     plan: &Plan,
     vassal: Pid,
-    stop: &SignalFd,
+    stop: &Stop<'_>,
     hooks: &[Operation],
 ) -> Result<(), SysError> {
     debug_assert!(hooks.iter().all(|hook| hook.phase == Phase::AsEmperor));

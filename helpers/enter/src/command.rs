@@ -1,14 +1,13 @@
 //! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
 
 use crate::failure::Failure;
-use crate::inside::stopped;
 use crate::log::HookLog;
 use crate::plain::Plain;
 use crate::start::Environment;
+use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, execve, setpgid};
 use std::ffi::CString;
@@ -97,7 +96,7 @@ fn exec_command(
 ///
 /// # Errors
 /// When the kernel does not let us wait.
-pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &SignalFd) -> Result<Ended, Failure> {
+pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>) -> Result<Ended, Failure> {
     let ended = pidfd(child)?;
     let end = Instant::now() + limit;
     loop {
@@ -114,7 +113,7 @@ pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &SignalFd
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         let mut fds = [
             PollFd::new(ended.as_fd(), PollFlags::POLLIN),
-            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+            PollFd::new(stop.wish(), PollFlags::POLLIN),
             PollFd::new(log.reader(), PollFlags::POLLIN),
         ];
         match poll(&mut fds, timeout) {
@@ -124,7 +123,7 @@ pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &SignalFd
         let [is_over, is_stopped, _] = fds.map(|fd| fd.any().unwrap_or(false));
         log.relay();
         if is_stopped {
-            stopped();
+            stop.obey();
         }
         if is_over {
             return wait(child);

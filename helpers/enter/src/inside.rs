@@ -8,6 +8,7 @@ use crate::payload::{Launch, Pace};
 use crate::phases::Roots;
 use crate::sockets::{self, Open};
 use crate::start::Start;
+use crate::stop::Stop;
 use crate::supervise::{Bound, Control, Outcome, Supervisor};
 use crate::unix;
 use crate::user::{Lookup, resolve};
@@ -111,7 +112,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         control: &control,
         operations: as_user,
         log: &mut log,
-        stop: &prepared.stop,
+        stop: &Stop::here(&prepared.stop),
         limit: plan.settings.hook_limit,
         bound: Vec::new(),
     };
@@ -138,7 +139,7 @@ fn run_as_root(
 ) -> Result<(), Failure> {
     let mut roots = Roots {
         log,
-        stop: &prepared.stop,
+        stop: &Stop::here(&prepared.stop),
         limit: prepared.plan.settings.hook_limit,
     };
     let (outside, inside) = steps.split_at(steps.partition_point(|step| step.phase < Phase::Unshare));
@@ -222,7 +223,7 @@ fn let_go(
                         "the process that was to become the app has been killed",
                     ));
                 }
-                Outcome::Stopped => stopped(),
+                Outcome::Stopped => supervisor.stop.obey(),
             };
             supervisor.control.go()?;
             watched
@@ -230,7 +231,7 @@ fn let_go(
     };
     match supervisor.wait()? {
         Outcome::Ready | Outcome::Gone => Ok((watched, supervisor.bound)),
-        Outcome::Stopped => stopped(),
+        Outcome::Stopped => supervisor.stop.obey(),
     }
 }
 
@@ -241,12 +242,6 @@ fn proven(failure: Failure, start: &Start) -> Failure {
         0 => failure,
         _ => Failure::passing(failure.message),
     }
-}
-
-/// systemd stops the vassal before its app runs: with this process everything in the namespaces ends, and nothing has
-/// been written that anybody would miss.
-pub fn stopped() -> ! {
-    std::process::exit(0)
 }
 
 fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {

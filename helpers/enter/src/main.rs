@@ -23,6 +23,7 @@ mod reload;
 mod sockets;
 mod source;
 mod start;
+mod stop;
 mod supervise;
 mod unix;
 mod user;
@@ -41,10 +42,11 @@ use sd_notify::NotifyState;
 use start::Start;
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
+use stop::Stop;
 use user::Lookup;
 use vassal_config::namespaces::Namespaces;
 use vassal_sys::bump::Bump;
@@ -150,15 +152,16 @@ fn run(start: &mut Start) -> Result<(), Failure> {
             start
                 .notifier
                 .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
-            as_emperor::run(start, plan, child, &stop);
+            as_emperor::run(start, plan, child, &Stop::for_clone(&stop, child));
             predecessor::wait(&ours, &stop, child)?;
             std::process::exit(0)
         }
         Side::Child => {
             drop(ours);
             start.notifier.speak_after(theirs);
-            if !plan.split_emperors().0.is_empty() {
-                start.notifier.wait_for_turn()?;
+            let has_hooks = !plan.split_emperors().0.is_empty();
+            if has_hooks && !start.notifier.wait_for_turn_or(stop.as_fd())? {
+                Stop::here(&stop).obey();
             }
             let prepared = Prepared {
                 start,

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::hooks::{Session, Shell, perform};
 use crate::log::HookLog;
 use crate::start::Environment;
-use nix::sys::signalfd::SignalFd;
+use crate::stop::Stop;
 use std::time::Duration;
 use vassal_config::action::Action;
 use vassal_config::phase::hook_option;
@@ -20,7 +20,7 @@ pub struct Roots<'a> {
     /// Where the commands' output goes.
     pub log: &'a mut HookLog,
     /// systemd's wish to stop.
-    pub stop: &'a SignalFd,
+    pub stop: &'a Stop<'a>,
     /// How long one hook may take.
     pub limit: Duration,
 }
@@ -28,7 +28,7 @@ pub struct Roots<'a> {
 /// Runs commands here and waits for them, with a limit, relaying their log.
 struct Supervised<'a> {
     log: &'a mut HookLog,
-    stop: &'a SignalFd,
+    stop: &'a Stop<'a>,
     limit: Duration,
 }
 

@@ -3,10 +3,10 @@
 use crate::failure::Failure;
 use crate::log::HookLog;
 use crate::phases::{place, told};
+use crate::stop::Stop;
 use crate::unix;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -140,7 +140,7 @@ pub struct Supervisor<'a> {
     /// Their log.
     pub log: &'a mut HookLog,
     /// systemd's wish to stop.
-    pub stop: &'a SignalFd,
+    pub stop: &'a Stop<'a>,
     /// How long one hook may take.
     pub limit: Duration,
     /// The unix sockets that it has bound.
@@ -200,7 +200,7 @@ impl Supervisor<'_> {
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         let mut fds = [
             PollFd::new(self.control.0.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.stop.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.stop.wish(), PollFlags::POLLIN),
             PollFd::new(self.log.reader(), PollFlags::POLLIN),
         ];
         match poll(&mut fds, timeout) {

@@ -72,6 +72,27 @@ impl Notifier {
             .step(|| "wait for the main process before this one")
     }
 
+    /// The same, or until `other` can be read; whether it is this one's turn.
+    ///
+    /// # Errors
+    /// As [`Notifier::wait_for_turn`], poll(2).
+    pub fn wait_for_turn_or(&self, other: BorrowedFd<'_>) -> Result<bool, SysError> {
+        let step = || "wait for the main process before this one";
+        if let Some(socket) = &*self.before.borrow() {
+            shutdown(socket.as_raw_fd(), Shutdown::Write).step(step)?;
+            let mut fds = [socket.as_fd(), other].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            while let Err(errno) = poll(&mut fds, PollTimeout::NONE) {
+                if errno != Errno::EINTR {
+                    return Err(SysError::new(step(), errno));
+                }
+            }
+            if !fds[0].any().unwrap_or(false) {
+                return Ok(false);
+            }
+        }
+        self.wait_for_turn().map(|()| true)
+    }
+
     /// The connected socket, to be left to the next program.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)

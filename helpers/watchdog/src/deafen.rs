@@ -6,7 +6,7 @@
 //! attached or between its router and its workers, are heard as ever.
 
 use crate::connections::group;
-use crate::emperor_protocol::{Order, Uwsgi, say};
+use crate::emperor_protocol::{Order, say};
 use crate::threads::Thread;
 use nix::fcntl::readlinkat;
 use nix::unistd::Pid;
@@ -33,13 +33,6 @@ pub struct Listener<'a> {
     pub sockets: &'a [RawFd],
     /// A private proc.
     pub proc: &'a OwnedFd,
-}
-
-/// Has the uWSGI `listener` reload in place; `false` when nobody hears it.
-pub fn reload(listener: &Listener<'_>, uwsgi: &Uwsgi) -> bool {
-    uwsgi.socket().is_some_and(|emperor| {
-        order_when_deaf(listener, emperor, Order::Reload).is_ok() || say(emperor, Order::Reload)
-    })
 }
 
 /// Sends a process that makes the workers of a uWSGI deaf, waits until none of them can be about to accept, and gives the

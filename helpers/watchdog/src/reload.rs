@@ -1,7 +1,7 @@
 //! Reloads: asked for through the control pipe ([`vassal_sys::control`]), passed on to the app, and answered when it
 //! serves again. Mounts, FUSE daemons and this process stay as they are.
 
-use nix::unistd::{read, write};
+use nix::unistd::{Pid, read, write};
 use std::os::fd::{OwnedFd, RawFd};
 use vassal_sys::control::{Control, DONE, REFUSED, RELOAD};
 use vassal_sys::journal::{Priority, line};
@@ -14,6 +14,8 @@ pub struct Reloads {
     request: OwnedFd,
     answer: OwnedFd,
     is_under_way: bool,
+    /// The process that gives the order, until it has ended.
+    messenger: Option<Pid>,
 }
 
 impl Reloads {
@@ -24,6 +26,7 @@ impl Reloads {
             request,
             answer,
             is_under_way: false,
+            messenger: None,
         }
     }
 
@@ -44,9 +47,22 @@ impl Reloads {
         read(&self.request, &mut bytes).is_ok_and(|length| bytes[..length].contains(&RELOAD))
     }
 
-    /// The app has been told.
-    pub fn begin(&mut self) {
+    /// The app has been told, or is told by `messenger`.
+    pub fn begin(&mut self, messenger: Option<Pid>) {
         self.is_under_way = true;
+        self.messenger = messenger;
+    }
+
+    /// The process `pid` has ended with `code`: whether it was the messenger. Where nobody has heard that, the reload is over.
+    pub fn take_messenger(&mut self, pid: Pid, code: Option<i32>) -> bool {
+        if self.messenger != Some(pid) {
+            return false;
+        }
+        self.messenger = None;
+        if code != Some(0) && std::mem::take(&mut self.is_under_way) {
+            self.refuse();
+        }
+        true
     }
 
     /// The app serves again: who has asked is told; whether somebody had.
@@ -89,9 +105,26 @@ mod tests {
         assert!(!reloads.is_wanted() && !reloads.finish());
         write(&reloads.request, &[RELOAD]).unwrap();
         assert!(reloads.is_wanted() && !reloads.is_wanted());
-        reloads.begin();
+        reloads.begin(None);
         assert!(reloads.finish() && !reloads.finish());
         reloads.refuse();
+        let mut answers = [0; 8];
+        assert_eq!(read(&reloads.answer, &mut answers), Ok(2));
+        assert_eq!(answers[..2], [DONE, REFUSED]);
+    }
+
+    #[test]
+    fn an_order_that_nobody_hears_is_refused_at_once() {
+        let proc: OwnedFd = File::open("/proc").unwrap().into();
+        let pipe = || endless_pipe(&proc).unwrap();
+        let mut reloads = Reloads::new(pipe(), pipe(), pipe());
+        let (messenger, other) = (Pid::from_raw(7), Pid::from_raw(8));
+        reloads.begin(Some(messenger));
+        assert!(!reloads.take_messenger(other, Some(1)));
+        assert!(reloads.take_messenger(messenger, Some(0)) && !reloads.take_messenger(messenger, Some(0)));
+        assert!(reloads.finish());
+        reloads.begin(Some(messenger));
+        assert!(reloads.take_messenger(messenger, None) && !reloads.finish());
         let mut answers = [0; 8];
         assert_eq!(read(&reloads.answer, &mut answers), Ok(2));
         assert_eq!(answers[..2], [DONE, REFUSED]);

@@ -4,8 +4,8 @@ mod end;
 mod freeze;
 mod wait;
 
-use crate::deafen::{self, Listener};
-use crate::emperor_protocol::{Message, Uwsgi};
+use crate::deafen::{Listener, order_when_deaf};
+use crate::emperor_protocol::{Message, Order, Uwsgi};
 use crate::evidence::Finding;
 use crate::judge::{Silence, Verdict, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint};
@@ -341,6 +341,17 @@ impl Vassal {
             self.connecting = Err(Instant::now() + CONNECT_AGAIN);
             return None;
         }
+        if self
+            .reloads
+            .as_mut()
+            .is_some_and(|reloads| reloads.take_messenger(pid, how.code()))
+        {
+            if how.code() != Some(0) {
+                // The status line says that it reloads.
+                self.keep_alive_due = self.awake;
+            }
+            return None;
+        }
         if self.unanswered.is_proof(pid) {
             let finding = self.unanswered.take_proof(how.code(), self.awake);
             return self.judge_finding(finding).map(Meaning::Lost);
@@ -448,13 +459,19 @@ impl Vassal {
             proc: &self.proc,
         };
         match (&self.uwsgi, signal) {
-            (Some(uwsgi), _) if serves && deafen::reload(&listener, uwsgi) => {
-                reloads.begin();
-                self.reporter
-                    .status_is("reloading; waiting for uwsgi to accept requests again");
+            (Some(uwsgi), _) if serves => {
+                let order = |emperor| order_when_deaf(&listener, emperor, Order::Reload).ok();
+                match uwsgi.socket().and_then(order) {
+                    Some(messenger) => {
+                        reloads.begin(Some(messenger));
+                        self.reporter
+                            .status_is("reloading; waiting for uwsgi to accept requests again");
+                    }
+                    None => reloads.refuse(),
+                }
             }
             (None, Some(signal)) if serves && kill(payload, signal).is_ok() => {
-                reloads.begin();
+                reloads.begin(None);
                 reloads.finish();
             }
             _ => reloads.refuse(),

@@ -141,6 +141,26 @@ fn the_emperors_own_hooks_run_outside_and_their_failure_changes_nothing() {
     }
 }
 
+/// systemd tells the process that it has started, which runs these hooks, if it has not read yet which one comes after that.
+#[test]
+fn a_stop_during_the_emperors_own_hooks_is_passed_on() {
+    for suite in Suite::all() {
+        let machine = machine(suite);
+        let line = "exec-as-emperor = echo $PPID > /run/first; exec sleep 20\n";
+        machine.write(EMPEROR, format!("{}{line}", seed::EMPEROR), 0o644, Owner::ROOT);
+        drop_in(&machine, "user001", seed::ZIP);
+        machine.must(&["systemctl", "start", "--no-block", UNIT]);
+        machine.must_sh("until [ -s /run/first ]; do sleep 0.02; done");
+        assert_eq!(machine.unit(UNIT, "NRestarts"), "0");
+        machine.must_sh("first=$(cat /run/first); rm /run/first; kill -TERM $first");
+        // Nobody has asked systemd for a stop.
+        machine.wait_for_unit(UNIT, "NRestarts", "1", LIMIT);
+        // Now systemd asks the vassal itself, which does not wait for the hooks either.
+        machine
+            .must_sh("until [ -s /run/first ]; do sleep 0.02; done; timeout 5 systemctl stop vassal@user001");
+    }
+}
+
 #[test]
 fn the_start_and_stop_hooks_are_given_the_file() {
     for suite in Suite::all() {

@@ -1,0 +1,46 @@
+//! systemd's wish to stop the vassal before its app runs.
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, BorrowedFd};
+use vassal_sys::error::Step;
+use vassal_sys::journal::{Priority, line};
+
+/// The wish, and whom it concerns beside this process.
+#[derive(Debug)]
+pub struct Stop<'a> {
+    wish: &'a SignalFd,
+    clone: Option<Pid>,
+}
+
+impl<'a> Stop<'a> {
+    /// In the vassal's first process.
+    pub fn here(wish: &'a SignalFd) -> Self {
+        Self { wish, clone: None }
+    }
+
+    /// In the process that has cloned `clone`: systemd has not known of that one yet.
+    pub fn for_clone(wish: &'a SignalFd, clone: Pid) -> Self {
+        Self {
+            wish,
+            clone: Some(clone),
+        }
+    }
+
+    /// The descriptor to wait on.
+    pub fn wish(&self) -> BorrowedFd<'_> {
+        self.wish.as_fd()
+    }
+
+    /// Ends this process, and with it everything in the namespaces, if it is their first one; else that is told. Nothing has
+    /// been written that anybody would miss.
+    pub fn obey(&self) -> ! {
+        if let Some(clone) = self.clone {
+            if let Err(error) = kill(clone, Signal::SIGTERM).step(|| "pass the wish to stop on") {
+                line(Priority::Warning, &error.to_string());
+            }
+        }
+        std::process::exit(0)
+    }
+}
