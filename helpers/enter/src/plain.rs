@@ -31,11 +31,6 @@ impl Plain {
     /// # Errors
     /// A NUL in it or in `$PATH`.
     pub fn of(command: &[u8], environment: &Environment) -> Result<Option<Self>, Failure> {
-        let path = environment.iter().rev().find(|(name, _)| name == b"PATH");
-        let Some((_, path)) = path else {
-            // A shell has a search path of its own.
-            return Ok(None);
-        };
         let words = words(command);
         let Some(program) = words.first() else {
             return Ok(None);
@@ -43,8 +38,13 @@ impl Plain {
         let programs = if program.contains(&b'/') {
             vec![c_string(program)?]
         } else {
+            let path = environment.iter().rev().find(|(name, _)| name == b"PATH");
+            let Some((_, path)) = path else {
+                // A shell has a search path of its own.
+                return Ok(None);
+            };
             let directories = path.split(|byte| *byte == b':');
-            // One that is not absolute is where the command is.
+            // One that is not absolute begins where the command is.
             if !directories.clone().all(|directory| directory.starts_with(b"/")) {
                 return Ok(None);
             }
@@ -139,5 +139,6 @@ mod tests {
             assert_eq!(programs, *expected, "{path:?} {command:?}");
         }
         assert!(Plain::of(b"app", &Vec::new()).unwrap().is_none());
+        assert!(Plain::of(b"/bin/app", &Vec::new()).unwrap().is_some());
     }
 }

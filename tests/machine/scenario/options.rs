@@ -161,6 +161,37 @@ fn a_stop_during_the_emperors_own_hooks_is_passed_on() {
     }
 }
 
+/// The words of a command are executed without a shell where that would do nothing else.
+#[test]
+fn a_plain_command_has_no_shell_and_sees_what_one_would_give_it() {
+    for suite in Suite::all() {
+        let machine = machine(suite);
+        machine.must(&["mkdir", "--mode=0777", "/srv/seen"]);
+        machine.write(
+            "/usr/local/bin/seen",
+            "#!/bin/sh\ncat /proc/$PPID/comm > $1.parent; tr '\\0' '\\n' < /proc/$$/environ | sort > $1\n",
+            0o755,
+            Owner::ROOT,
+        );
+        started_with(
+            &machine,
+            "exec-as-root = seen /srv/seen/root\n\
+             exec-as-root = seen /srv/seen/root-shell; true\n\
+             hook-as-user = chdir:/tmp\n\
+             exec-as-user = seen /srv/seen/user\n\
+             exec-as-user = seen /srv/seen/user-shell; true\n",
+        );
+        for who in ["root", "user"] {
+            let [plain, shell] = [format!("/srv/seen/{who}"), format!("/srv/seen/{who}-shell")];
+            let parents = [&plain, &shell].map(|path| content(&machine, &format!("{path}.parent")));
+            assert_eq!(parents.map(|name| name.trim() == "sh"), [false, true]);
+            let variables = content(&machine, &plain);
+            assert!(variables.contains("PWD=/"), "{variables}");
+            assert_eq!(variables, content(&machine, &shell));
+        }
+    }
+}
+
 #[test]
 fn the_start_and_stop_hooks_are_given_the_file() {
     for suite in Suite::all() {
