@@ -36,7 +36,7 @@ fn run_all(
     debug_assert!(hooks.iter().all(|hook| hook.phase == Phase::AsEmperor));
     let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
     let mut log = HookLog::new()?;
-    let mut session = Session::new(plan, start.environment.to_vec(), &proc);
+    let mut session = Session::new(plan, start.environment.to_vec(), &proc, stop);
     session.environment.extend([
         (b"UWSGI_VASSAL_CONFIG".to_vec(), start.vassal.file()),
         (b"UWSGI_VASSAL_PID".to_vec(), vassal.to_string().into_bytes()),

@@ -20,6 +20,7 @@ use vassal_config::plan::{Hook, Operation, Plan, parse};
 use vassal_sys::creds::{Credentials, Keep, become_user};
 use vassal_sys::handoff::{Reader, Writer};
 use vassal_sys::journal::{Priority, line};
+use vassal_sys::text::printable;
 use vassal_sys::{SysError, fds, mounts};
 
 /// The hooks and everything they need, as it is kept until the end.
@@ -178,7 +179,7 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
     let proc = mounts::detached_proc()?;
     become_user(&record.credentials, Keep::Nothing)?;
     if let Err(errno) = chdir(&record.directory) {
-        let (shown, why) = (record.directory.display(), errno.desc());
+        let (shown, why) = (printable(record.directory.as_os_str().as_bytes()), errno.desc());
         line(
             Priority::Warning,
             &format!("cannot change to directory '{shown}': {why}, ignoring"),
@@ -186,9 +187,11 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
     }
     let mut session = Session {
         environment: record.environment,
+        foreign: Vec::new(),
         shells: &record.shells,
         proc: &proc,
         limit: record.limit,
+        stop: None,
         output: None,
         pidfiles: Vec::new(),
     };
@@ -204,7 +207,7 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
             .map_err(|Diagnostic { message, .. }| Failure::config(message))
             .and_then(|action| perform(&action, &mut session, &mut Direct));
         if let Err(failure) = done {
-            let text = vassal_sys::text::printable(&text);
+            let text = printable(&text);
             let problem = failure.message;
             line(
                 Priority::Warning,

@@ -20,6 +20,9 @@ use vassal_sys::{SysError, fds, signals};
 const SHELL: &str = "/bin/sh";
 /// What a shell exits with when it cannot start a program (POSIX: 126 not executable, 127 not found).
 const CANNOT_EXEC: i32 = 127;
+/// How long one that was killed may take to go. One that waits for a filesystem that hangs takes as long as this does; it goes
+/// with the daemon, at the end of the vassal.
+const KILL_LIMIT: Duration = Duration::from_secs(1);
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,17 +109,19 @@ pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>
             killpg(child, Signal::SIGKILL)
                 .or_else(ignore_gone)
                 .step(|| "kill a hook")?;
-            wait(child)?;
+            let mut gone = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut gone, timeout(KILL_LIMIT)).is_ok_and(|ready| ready > 0) {
+                wait(child)?;
+            }
             log.relay();
             return Ok(Ended::TimedOut);
         }
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         let mut fds = [
             PollFd::new(ended.as_fd(), PollFlags::POLLIN),
             PollFd::new(stop.wish(), PollFlags::POLLIN),
             PollFd::new(log.reader(), PollFlags::POLLIN),
         ];
-        match poll(&mut fds, timeout) {
+        match poll(&mut fds, timeout(left)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(SysError::new("wait for a hook", errno).into()),
         }
@@ -129,6 +134,11 @@ pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>
             return wait(child);
         }
     }
+}
+
+/// `time`, rounded up.
+fn timeout(time: Duration) -> PollTimeout {
+    PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 
 /// Waits for `child` however long it takes: for a process that is itself supervised.

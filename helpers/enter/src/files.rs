@@ -3,7 +3,7 @@
 
 use crate::failure::Failure;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, open, openat2};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 use std::collections::VecDeque;
@@ -27,6 +27,9 @@ const NOT_FOLLOWED: &str =
 /// What nobody but the owner may have, for a directory to be trusted.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
+/// The most that all files of an envdir may have together; execve(2) takes 2 MiB.
+const ENVDIR_LIMIT: usize = 1 << 20;
+
 /// A variable, and its value, or that it is to be unset.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
@@ -36,7 +39,10 @@ pub type Change = (Vec<u8>, Option<Vec<u8>>);
 /// What the kernel refused.
 pub fn open_log(path: &[u8]) -> Result<OwnedFd, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
-    open_for_writing(path, flags, 0o640)
+    let log = open_for_writing(path, flags, 0o640)?;
+    // The app writes there as it would into the journal's pipe: it waits where there is no room.
+    fcntl(&log, FcntlArg::F_SETFL(OFlag::O_APPEND)).step(|| format!("open '{}'", printable(path)))?;
+    Ok(log)
 }
 
 /// Opens the file that gets the number of the app's process.
@@ -48,19 +54,19 @@ pub fn open_pidfile(path: &[u8]) -> Result<File, SysError> {
     open_for_writing(path, flags, 0o666).map(File::from)
 }
 
-/// open(2) for writing; as root, no symbolic link but root's own is followed.
+/// open(2) for writing, which does not wait; as root, no symbolic link but root's own is followed.
 ///
 /// # Errors
-/// `ELOOP` for a link of somebody else's; what the kernel refused.
+/// `ELOOP` for a link of somebody else's; `ENXIO` for a FIFO that nobody reads; what the kernel refused.
 pub fn open_for_writing(path: &[u8], flags: OFlag, mode: u32) -> Result<OwnedFd, SysError> {
-    let flags = flags | OFlag::O_CLOEXEC;
+    let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let mode = Mode::from_bits_truncate(mode);
     let shown = || format!("open '{}'", printable(path));
     let path = Path::new(OsStr::from_bytes(path));
     if !geteuid().is_root() {
-        return open(path, flags, mode).step(shown);
+        return open(path, flags, mode).map_err(|errno| told(shown(), &errno.into()));
     }
-    let path = without_links(path).map_err(|error| told(shown(), &error))?;
+    let path = resolve(path, Last::Followed).map_err(|error| told(shown(), &error))?;
     let how = OpenHow::new()
         .flags(flags)
         .mode(if flags.contains(OFlag::O_CREAT) {
@@ -74,7 +80,18 @@ pub fn open_for_writing(path: &[u8], flags: OFlag, mode: u32) -> Result<OwnedFd,
 
 fn told(step: String, error: &io::Error) -> SysError {
     let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-    SysError::new(step, errno).meaning((errno == Errno::ELOOP).then_some(NOT_FOLLOWED))
+    SysError::new(step, errno).meaning(match errno {
+        Errno::ELOOP => Some(NOT_FOLLOWED),
+        Errno::ENXIO => Some("it is a FIFO that nobody reads"),
+        _ => None,
+    })
+}
+
+/// What becomes of a link at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Followed,
+    Kept,
 }
 
 /// `path` with the links to directories on its way replaced, as far as only root can have made them.
@@ -82,6 +99,10 @@ fn told(step: String, error: &io::Error) -> SysError {
 /// # Errors
 /// `ELOOP` for a link of somebody else's; a directory that is not there.
 pub fn without_links(path: &Path) -> io::Result<PathBuf> {
+    resolve(path, Last::Kept)
+}
+
+fn resolve(path: &Path, last: Last) -> io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     let mut left: VecDeque<OsString> = names(&absolute);
     let mut done = PathBuf::from("/");
@@ -92,7 +113,12 @@ pub fn without_links(path: &Path) -> io::Result<PathBuf> {
             continue;
         }
         let next = done.join(&name);
-        let is_link = !left.is_empty() && symlink_metadata(&next)?.is_symlink();
+        let is_link = match (symlink_metadata(&next), left.is_empty(), last) {
+            (_, true, Last::Kept) => false,
+            // It may be about to be made.
+            (Err(error), true, Last::Followed) if error.kind() == io::ErrorKind::NotFound => false,
+            (status, ..) => status?.is_symlink(),
+        };
         if !is_link {
             done = next;
             continue;
@@ -144,12 +170,13 @@ fn names(path: &Path) -> VecDeque<OsString> {
 }
 
 /// The variables of an envdir: one for each file, named as the file is. The value is the content up to a NUL, without
-/// white space at the end; an empty file stands for a variable that is to be unset (measured).
+/// white space at the end; an empty file stands for a variable that is to be unset (measured). And whether nobody but root
+/// can have put them there.
 ///
 /// # Errors
 /// A directory or file that cannot be read; a symbolic link among the files, or one on the way that is not root's: what
-/// it leads to is nobody's to tell an app.
-pub fn read_envdir(path: &[u8]) -> Result<Vec<Change>, Failure> {
+/// it leads to is nobody's to tell an app. More than 1 MiB.
+pub fn read_envdir(path: &[u8]) -> Result<(Vec<Change>, bool), Failure> {
     let refuse = |name: &[u8], error: io::Error| {
         let shown = printable(&[path, name].concat());
         let meaning = match error.raw_os_error().map(Errno::from_raw) {
@@ -159,12 +186,16 @@ pub fn read_envdir(path: &[u8]) -> Result<Vec<Change>, Failure> {
         Failure::passing(format!("cannot read '{shown}': {meaning}"))
     };
     let opened = without_links(&Path::new(OsStr::from_bytes(path)).join("FILE"));
-    let opened = opened.and_then(|file| open_directory(file.parent().unwrap_or(&file)));
-    let directory = opened.map_err(|error| refuse(b"", error))?;
+    let opened = opened.and_then(|file| {
+        let directory = open_directory(file.parent().unwrap_or(&file))?;
+        Ok((directory, is_roots_alone(&file)))
+    });
+    let (directory, mut is_roots) = opened.map_err(|error| refuse(b"", error))?;
     // Through the descriptor: the path may lead elsewhere by now.
     let entries = std::fs::read_dir(format!("/proc/self/fd/{}", directory.as_raw_fd()));
     let entries = entries.map_err(|error| refuse(b"", error))?;
     let mut variables = Vec::new();
+    let mut size = 0;
     for entry in entries {
         let entry = entry.map_err(|error| refuse(b"", error))?;
         let name = entry.file_name().into_vec();
@@ -173,21 +204,34 @@ pub fn read_envdir(path: &[u8]) -> Result<Vec<Change>, Failure> {
         }
         let value =
             read_variable(&entry.path()).map_err(|error| refuse(&[b"/", name.as_slice()].concat(), error))?;
-        variables.extend(value.map(|value| (name, (!value.is_empty()).then(|| trimmed(&value)))));
+        let Some((value, is_files_roots)) = value else {
+            continue;
+        };
+        is_roots &= is_files_roots;
+        size += name.len() + value.len();
+        if size > ENVDIR_LIMIT {
+            return Err(refuse(b"", io::Error::other("more than 1 MiB of variables")));
+        }
+        variables.push((name, (!value.is_empty()).then(|| trimmed(&value))));
     }
     variables.sort();
-    Ok(variables)
+    Ok((variables, is_roots))
 }
 
-fn read_variable(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// The content of a regular file, and whether nobody but root can have written it.
+fn read_variable(path: &Path) -> io::Result<Option<(Vec<u8>, bool)>> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = File::from(open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
+    let status = file.metadata()?;
+    if !status.is_file() {
         return Ok(None);
     }
     let mut value = Vec::new();
     file.take(VARIABLE_LIMIT).read_to_end(&mut value)?;
-    Ok(Some(value))
+    Ok(Some((
+        value,
+        status.uid() == 0 && status.mode() & WRITABLE_BY_OTHERS == 0,
+    )))
 }
 
 fn trimmed(value: &[u8]) -> Vec<u8> {

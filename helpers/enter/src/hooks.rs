@@ -4,13 +4,14 @@ use crate::command::Ended;
 use crate::failure::Failure;
 use crate::files;
 use crate::start::Environment;
+use crate::stop::Stop;
 use crate::waits::{self, Limit};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags};
 use nix::sched::unshare;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Pid, Uid, chdir, chown, chroot, mkdir, sethostname, unlink};
+use nix::unistd::{Gid, Pid, Uid, chdir, chown, chroot, geteuid, mkdir, sethostname, unlink};
 use std::ffi::OsStr;
 use std::fs::{File, Permissions, metadata, set_permissions};
 use std::io::Write;
@@ -51,12 +52,16 @@ pub trait Shell {
 pub struct Session<'a> {
     /// The environment of commands and of the app, which `putenv` changes.
     pub environment: Environment,
+    /// Variables of an envdir that is not root's alone: for the app, and for no command of root's.
+    pub foreign: Vec<files::Change>,
     /// The shells of commands.
     pub shells: &'a [Vec<u8>],
     /// A private proc of this PID namespace.
     pub proc: &'a OwnedFd,
     /// How long one action may wait.
     pub limit: Duration,
+    /// systemd's wish to stop, where it is this process that hears it.
+    pub stop: Option<&'a Stop<'a>>,
     /// The file that gets the app's output, where it is not the journal.
     pub output: Option<OwnedFd>,
     /// The files that get the number of the app's process.
@@ -66,16 +71,18 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// The session in which `plan` begins: with the environment of the start, less uWSGI's options in it (A2), which
     /// are handed on as such.
-    pub fn new(plan: &'a Plan, mut environment: Environment, proc: &'a OwnedFd) -> Self {
+    pub fn new(plan: &'a Plan, mut environment: Environment, proc: &'a OwnedFd, stop: &'a Stop<'a>) -> Self {
         environment.retain(|(name, _)| !name.starts_with(b"UWSGI_"));
         if !environment.iter().any(|(name, _)| name == b"PATH") {
             environment.push((b"PATH".to_vec(), crate::DEFAULT_PATH.as_bytes().to_vec()));
         }
         Self {
             environment,
+            foreign: Vec::new(),
             shells: &plan.shells,
             proc,
             limit: plan.settings.hook_limit,
+            stop: Some(stop),
             output: None,
             pidfiles: Vec::new(),
         }
@@ -90,6 +97,15 @@ impl<'a> Session<'a> {
         files.try_for_each(|mut file| writeln!(file, "{app}").step(|| "write the pidfile"))
     }
 
+    /// The environment of the app: that of the commands, with what is not for root's.
+    pub fn apps_environment(&self) -> Environment {
+        let mut environment = self.environment.clone();
+        environment.retain(|(name, _)| !self.foreign.iter().any(|(known, _)| known == name));
+        let foreign = self.foreign.iter().cloned();
+        environment.extend(foreign.filter_map(|(name, value)| Some((name, value?))));
+        environment
+    }
+
     fn set(&mut self, name: &[u8], value: &[u8]) {
         self.unset(name);
         self.environment.push((name.to_vec(), value.to_vec()));
@@ -97,6 +113,7 @@ impl<'a> Session<'a> {
 
     fn unset(&mut self, name: &[u8]) {
         self.environment.retain(|(known, _)| known != name);
+        self.foreign.retain(|(known, _)| known != name);
     }
 }
 
@@ -125,9 +142,15 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
             Ok(())
         }
         Action::ReadEnvdir(path) => {
-            for (name, value) in files::read_envdir(path)? {
-                session.unset(&name);
-                session.environment.extend(value.map(|value| (name, value)));
+            let (changes, is_roots) = files::read_envdir(path)?;
+            for (name, value) in changes {
+                if geteuid().is_root() && !is_roots {
+                    session.foreign.retain(|(known, _)| *known != name);
+                    session.foreign.push((name, value));
+                } else {
+                    session.unset(&name);
+                    session.environment.extend(value.map(|value| (name, value)));
+                }
             }
             Ok(())
         }
@@ -139,7 +162,7 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         Action::SetSticky(path) => change_mode(path, |mode| mode | 0o1000),
         Action::SetOwner(path, user, group) => own_by_name(path, user, group),
         Action::SetOwnerIds(path, uid, gid) => own(path, *uid, *gid),
-        Action::Write(path, text, mode) => write(path, text, *mode, session.limit),
+        Action::Write(path, text, mode) => write(path, text, *mode, session),
         Action::Unlink(path) => step(unlink(at(path)), "unlink", path),
         Action::Mount {
             fstype,
@@ -160,9 +183,9 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         }),
         Action::WaitFor(awaited, what, limit) => {
             let limit = limit.map_or(Limit::OfHooks(session.limit), Limit::Own);
-            waits::appear(*awaited, what, limit, session.proc)
+            waits::appear(*awaited, what, limit, session.proc, session.stop)
         }
-        Action::Sleep(time) => Ok(waits::pause(*time)?),
+        Action::Sleep(time) => Ok(waits::pause(*time, session.stop)?),
         Action::Unshare(namespaces) => leave(*namespaces).map_err(|error| Failure::namespace(&error)),
         Action::OpenLog(path) => {
             session.output = Some(files::open_log(path).map_err(refused)?);
@@ -175,10 +198,8 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         Action::Chroot(path) => chroot(at(path))
             .and_then(|()| chdir("/"))
             .step(|| describe("chroot to", path))
-            .map_err(|error| Failure::config(error.to_string())),
-        Action::PivotRoot(new, old) => {
-            mounts::pivot(at(new), at(old)).map_err(|error| Failure::config(error.to_string()))
-        }
+            .map_err(no_root),
+        Action::PivotRoot(new, old) => mounts::pivot(at(new), at(old)).map_err(no_root),
         // The split between two processes, not a step of either.
         Action::BecomeUser => Ok(()),
     }
@@ -209,6 +230,16 @@ fn refused(error: vassal_sys::SysError) -> Failure {
     Failure {
         code: exit::FAILED,
         message: error.to_string(),
+    }
+}
+
+/// A root directory that is not as the file says; or one whose filesystem has a trouble of its own, which passes.
+fn no_root(error: SysError) -> Failure {
+    match error.errno {
+        Errno::ENOENT | Errno::ENOTDIR | Errno::EINVAL | Errno::EBUSY | Errno::ELOOP => {
+            Failure::config(error.to_string())
+        }
+        _ => refused(error),
     }
 }
 
@@ -243,7 +274,7 @@ fn change_mode(path: &[u8], change: impl FnOnce(u32) -> u32) -> Result<(), Failu
 }
 
 fn own_by_name(path: &[u8], user: &[u8], group: &[u8]) -> Result<(), Failure> {
-    let accounts = Accounts::read(Path::new("/"));
+    let accounts = Accounts::read(Path::new("/"))?;
     let missing =
         |kind: &str, name: &[u8]| Failure::config(format!("there is no {kind} '{}'", printable(name)));
     let uid = accounts.user(user).ok_or_else(|| missing("user", user))?.uid;
@@ -258,12 +289,12 @@ fn own(path: &[u8], uid: u32, gid: u32) -> Result<(), Failure> {
         .map_err(refused)
 }
 
-fn write(path: &[u8], text: &[u8], mode: WriteMode, limit: Duration) -> Result<(), Failure> {
+fn write(path: &[u8], text: &[u8], mode: WriteMode, session: &Session<'_>) -> Result<(), Failure> {
     let flags = match mode {
         WriteMode::Truncate => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC,
         WriteMode::Append => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND,
-        WriteMode::Fifo => OFlag::O_WRONLY | OFlag::O_NONBLOCK,
-        WriteMode::AwaitedFifo => return waits::write_fifo(path, text, limit),
+        WriteMode::Fifo => OFlag::O_WRONLY,
+        WriteMode::AwaitedFifo => return waits::write_fifo(path, text, session.limit, session.stop),
     };
     match files::open_for_writing(path, flags, 0o666) {
         // A FIFO nobody reads is no failure (ACT-5).

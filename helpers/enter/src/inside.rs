@@ -79,8 +79,16 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     };
     let mut log = HookLog::new()?;
     let (as_root, as_user) = split(plan.split_emperors().1);
-    let mut session = Session::new(plan, prepared.start.environment.to_vec(), &proc);
-    run_as_root(&mut prepared, as_root, &mut log, &mut session)?;
+    let stop = Stop::here(&prepared.stop);
+    let mut session = Session::new(plan, prepared.start.environment.to_vec(), &proc, &stop);
+    let roots = Roots {
+        log: &mut log,
+        stop: &stop,
+        limit: plan.settings.hook_limit,
+    };
+    run_as_root(roots, as_root, &mut session, || {
+        bind_as_root(&mut prepared.sockets, plan, prepared.start, &proc)
+    })?;
     let credentials = match &prepared.credentials {
         Some(credentials) => credentials.clone(),
         None => resolve(&plan.identity, Lookup::OwnRoot)?,
@@ -90,7 +98,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     let launch = Launch {
         operations: as_user,
         credentials: &credentials,
-        environment: session.environment.clone(),
+        environment: session.apps_environment(),
         own_environment: links.environment(),
         sockets: &prepared.sockets,
         plan,
@@ -112,14 +120,14 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         control: &control,
         operations: as_user,
         log: &mut log,
-        stop: &Stop::here(&prepared.stop),
+        stop: &stop,
         limit: plan.settings.hook_limit,
         bound: Vec::new(),
     };
     let (watched, bound) = let_go(supervisor, prepared.start, plan, &proc, watched)?;
-    keep_bound(&mut prepared, bound)?;
+    keep_bound(&mut prepared.sockets, plan, prepared.start, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
-    let record = atexit::Record::of(plan, &credentials, session.environment);
+    let record = atexit::Record::of(plan, &credentials, session.apps_environment());
     let foreign = foreign.map_or_else(|| watch::fuse_devices(&prepared.host_mounts), Ok)?;
     let started = handoff::Started {
         payload,
@@ -132,29 +140,24 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
 
 /// The steps before the change of user, with the sockets that root binds among them.
 fn run_as_root(
-    prepared: &mut Prepared<'_>,
+    mut roots: Roots<'_>,
     steps: &[Operation],
-    log: &mut HookLog,
     session: &mut Session<'_>,
+    bind: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut roots = Roots {
-        log,
-        stop: &Stop::here(&prepared.stop),
-        limit: prepared.plan.settings.hook_limit,
-    };
     let (outside, inside) = steps.split_at(steps.partition_point(|step| step.phase < Phase::Unshare));
     roots.run(outside, session)?;
-    bind_as_root(&mut prepared.sockets, prepared.plan, prepared.start)?;
+    bind()?;
     roots.run(inside, session)
 }
 
 /// The unix sockets that the app's process has bound are kept from now on.
-fn keep_bound(prepared: &mut Prepared<'_>, bound: Bound) -> Result<(), Failure> {
+fn keep_bound(sockets: &mut [Open], plan: &Plan, start: &Start, bound: Bound) -> Result<(), Failure> {
     for (index, file) in bound {
-        let listener = prepared.plan.listeners.get(index);
+        let listener = plan.listeners.get(index);
         let address = listener.map(|listener| &listener.address);
-        if let (Some(open), Some(Address::Unix(path))) = (prepared.sockets.get_mut(index), address) {
-            sockets::renew(open, path, file, prepared.start)?;
+        if let (Some(open), Some(Address::Unix(path))) = (sockets.get_mut(index), address) {
+            sockets::renew(open, path, file, start)?;
         }
     }
     Ok(())
@@ -173,7 +176,7 @@ fn fork_app(launch: Launch<'_>) -> Result<(Pid, Control), Failure> {
 }
 
 /// `chown-socket`: the unix sockets are root's to bind, before anything about the root directory changes.
-fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start) -> Result<(), Failure> {
+fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start, proc: &OwnedFd) -> Result<(), Failure> {
     if plan.unix.owner.is_none() {
         return Ok(());
     }
@@ -181,7 +184,7 @@ fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start) -> Result<(), 
         let Address::Unix(path) = &listener.address else {
             continue;
         };
-        if let Some(file) = unix::settle(open, listener, &plan.unix)? {
+        if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
             sockets::renew(open, path, file, start)?;
         }
     }

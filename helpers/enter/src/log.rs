@@ -13,6 +13,8 @@ use vassal_sys::text::{printable, shortened};
 /// The most of a command's last words that is repeated in a message.
 const WORDS_LIMIT: usize = 300;
 const CHUNK: usize = 4096;
+/// What is passed on at a time, as much as a pipe has room for: a command may say more than there is time for.
+const CHUNKS: usize = 16;
 
 /// The pipe, and the last line that came through it.
 #[derive(Debug)]
@@ -49,10 +51,13 @@ impl HookLog {
         self.writer.as_fd()
     }
 
-    /// Passes on what is there, without waiting.
+    /// Passes on what is there, without waiting, and at most a full pipe of it.
     pub fn relay(&mut self) {
         let mut chunk = [0; CHUNK];
-        while let Ok(length @ 1..) = read(&self.reader, &mut chunk) {
+        for _ in 0..CHUNKS {
+            let Ok(length @ 1..) = read(&self.reader, &mut chunk) else {
+                return;
+            };
             self.keep(&chunk[..length]);
             pass_on(&chunk[..length]);
         }
@@ -80,13 +85,14 @@ impl HookLog {
     pub fn into_survivor(self) -> Option<OwnedFd> {
         drop(self.writer);
         let mut chunk = [0; CHUNK];
-        loop {
+        for _ in 0..CHUNKS {
             match read(&self.reader, &mut chunk) {
                 Ok(0) => return None,
                 Ok(length) => pass_on(&chunk[..length]),
-                Err(_) => return Some(self.reader),
+                Err(_) => break,
             }
         }
+        Some(self.reader)
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -116,6 +122,19 @@ mod tests {
         assert_eq!(log.last_words().as_deref(), Some("half"));
         log.forget();
         assert_eq!(log.last_words(), None);
+    }
+
+    #[test]
+    fn who_never_stops_talking_holds_nobody_up() {
+        let mut log = HookLog::new().unwrap();
+        let written = log.writer().try_clone_to_owned().unwrap();
+        let talker =
+            std::thread::spawn(move || while nix::unistd::write(&written, &[b'\n'; 4096]).is_ok() {});
+        for _ in 0..100 {
+            log.relay();
+        }
+        assert!(log.into_survivor().is_some());
+        talker.join().unwrap();
     }
 
     #[test]

@@ -23,6 +23,7 @@ use vassal_config::payload::Payload;
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Step;
+use vassal_sys::text::printable;
 use vassal_sys::{fds, signals};
 
 /// When the process goes on to its exec.
@@ -99,9 +100,11 @@ impl Launch<'_> {
         become_user(self.credentials, Keep::Setpcap)?;
         let mut session = Session {
             environment: self.environment,
+            foreign: Vec::new(),
             shells: &self.plan.shells,
             proc: self.proc,
             limit: self.plan.settings.hook_limit,
+            stop: None,
             output: None,
             pidfiles: Vec::new(),
         };
@@ -115,7 +118,7 @@ impl Launch<'_> {
             let done = perform(&operation.action, &mut session, &mut Unlimited(self.log));
             done.map_err(|failure| failure.at(&place(operation)))?;
         }
-        bind(self.sockets, self.plan, control)?;
+        bind(self.sockets, self.plan, self.proc, control)?;
         if self.pace == Pace::WhenTold {
             control.report(&Report::Ready)?;
             control.wait_for_go()?;
@@ -169,12 +172,12 @@ impl Launch<'_> {
 }
 
 /// Binds the unix sockets as the user, unless they were bound as root.
-fn bind(sockets: &[Open], plan: &Plan, control: &Control) -> Result<(), Failure> {
+fn bind(sockets: &[Open], plan: &Plan, proc: &OwnedFd, control: &Control) -> Result<(), Failure> {
     if plan.unix.owner.is_some() {
         return Ok(());
     }
     for (index, (open, listener)) in sockets.iter().zip(&plan.listeners).enumerate() {
-        if let Some(file) = unix::settle(open, listener, &plan.unix)? {
+        if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
             control.report(&Report::Bound(index as u32, file))?;
         }
     }
@@ -200,7 +203,7 @@ fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
     let Some(directory) = directory else { return Ok(()) };
     let path = Path::new(OsStr::from_bytes(directory));
     chdir(path)
-        .step(|| format!("change to directory '{}'", path.display()))
+        .step(|| format!("change to directory '{}'", printable(directory)))
         .map_err(Failure::from)
 }
 
@@ -229,31 +232,35 @@ fn uwsgi_arguments(instead: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, 
     ])
 }
 
-/// Executes the first of `candidates` that exists; returns only when none does.
+/// Executes the first of `candidates` that can be; returns only when none can.
 fn exec_first(
     candidates: &[Vec<u8>],
     arguments: &[CString],
     environment: &[CString],
     changes_root: bool,
 ) -> Failure {
+    let place = match changes_root {
+        true => " in the vassal's own root",
+        false => "",
+    };
     for candidate in candidates {
         let Ok(program) = c_string(candidate) else {
             continue;
         };
-        match execve(&program, arguments, environment) {
-            Ok(never) => match never {},
-            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => {}
-            Err(errno) => {
-                let shown = candidate.escape_ascii();
-                return Failure::passing(format!("cannot execute '{shown}': {}", errno.desc()));
+        let shown = printable(candidate);
+        match (execve(&program, arguments, environment), candidates) {
+            (Ok(never), _) => match never {},
+            // One of several names, or of several directories.
+            (Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES), [_, _, ..]) => {}
+            (Err(errno @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES)), _) => {
+                let why = errno.desc();
+                return Failure::config(format!("cannot execute '{shown}'{place}: {why}"));
+            }
+            (Err(errno), _) => {
+                return Failure::passing(format!("cannot execute '{shown}'{place}: {}", errno.desc()));
             }
         }
     }
-    let place = if changes_root {
-        " in the vassal's own root"
-    } else {
-        ""
-    };
     let hint = "install uwsgi-core, or name another program with 'command =' in a [vassal] section";
     Failure::config(format!("uwsgi is not installed{place} ({hint})"))
 }

@@ -4,6 +4,7 @@
 use crate::command::c_string;
 use crate::failure::Failure;
 use crate::start::Environment;
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, execve};
 use std::env::current_dir;
 use std::ffi::CString;
@@ -69,8 +70,11 @@ impl Plain {
         let environment: Vec<_> = others.chain([&self.variable]).collect();
         let can_be = |program: &&CString| access(program.as_c_str(), AccessFlags::X_OK).is_ok();
         for program in self.programs.iter().filter(can_be) {
-            if let Ok(never) = execve(program, &self.words, &environment) {
-                match never {}
+            match execve(program, &self.words, &environment) {
+                Ok(never) => match never {},
+                // A script that does not say whose: a shell's (XCU 2.9.1).
+                Err(Errno::ENOEXEC) => return,
+                Err(_) => {}
             }
         }
     }

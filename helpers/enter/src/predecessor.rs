@@ -24,11 +24,11 @@ pub fn wait(socket: &OwnedFd, stop: &SignalFd, clone: Pid) -> Result<(), Failure
             Err(errno) => return Err(errno).step(|| "wait for the clone").map_err(Failure::from),
         }
         let [dismissed, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
-        if dismissed {
-            return Ok(());
-        }
         if stopped && stop.read_signal().step(|| "read signals")?.is_some() {
             kill(clone, Signal::SIGTERM).step(|| "pass the wish to stop on")?;
+        }
+        if dismissed {
+            return Ok(());
         }
     }
 }

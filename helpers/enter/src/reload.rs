@@ -8,8 +8,9 @@ use crate::start::{Inherited, environment, refuse};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, read};
 use std::env;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_config::action::Action;
@@ -54,16 +55,25 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     for warning in &reloaded.warnings {
         line(Priority::Warning, &warning.to_string());
     }
-    if let Payload::Uwsgi { entries, .. } = &reloaded.plan.payload {
-        replace_configuration(&watchdog, entries, &reloaded.plan)?;
+    let before = match &reloaded.plan.payload {
+        Payload::Uwsgi { entries, .. } => Some(exchange(
+            &watchdog,
+            &configuration(&watchdog, entries, &reloaded.plan)?,
+        )?),
+        Payload::Command { .. } => None,
+    };
+    if let Err(failure) = ask(&watchdog) {
+        if let Some(before) = before {
+            exchange(&watchdog, &before)?;
+        }
+        return Err(failure);
     }
-    ask(&watchdog)?;
     tell(&watchdog, &name, &started);
     Ok(())
 }
 
-/// Writes what uWSGI will be given when it asks. Its sockets are those it has.
-fn replace_configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<(), Failure> {
+/// What uWSGI is to be given when it asks. Its sockets are those it has.
+fn configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<Vec<u8>, Failure> {
     let number = |address: String| {
         let mut sockets = watchdog.control.sockets.iter();
         sockets
@@ -75,12 +85,18 @@ fn replace_configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) ->
         .filter_map(|listener| Some((listener.entry, number(listener.address.to_string())?)))
         .collect();
     let changed = changed_variables(&watchdog.control.environment, plan);
-    let message = push::message(&[entries, &changed].concat(), &descriptors)?;
+    Ok(push::message(&[entries, &changed].concat(), &descriptors)?)
+}
+
+/// Puts `message` in the place of what uWSGI would be given, and returns that.
+fn exchange(watchdog: &Watchdog, message: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut file = watchdog.pushed()?;
     let step = || "replace the app's configuration";
+    let mut before = Vec::new();
+    file.read_to_end(&mut before).step(step)?;
     file.set_len(0).step(step)?;
-    file.write_all(&message).step(step)?;
-    Ok(())
+    file.write_all_at(message, 0).step(step)?;
+    Ok(before)
 }
 
 /// The `env` lines that are not as they were: the others are in the app's environment, where hooks may have changed them.

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::files::{is_roots_alone, open_directory, without_links};
 use crate::sockets::Open;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open as open_file};
+use nix::fcntl::{AtFlags, OFlag, open as open_file};
 use nix::sys::socket::{Backlog, UnixAddr, bind, listen};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, lstat};
 use nix::unistd::{Gid, Uid, fchownat, geteuid, unlink};
@@ -24,11 +24,16 @@ use vassal_sys::text::printable;
 pub type File = (u64, u64);
 
 /// Binds `open` to the path of `listener`, unless the path still leads to the socket that was kept; the new file, if
-/// there is one.
+/// there is one. `proc` is one of this PID namespace: the root directory may have none.
 ///
 /// # Errors
 /// What is in the way, with the line.
-pub fn settle(open: &Open, listener: &Listener, options: &UnixOptions) -> Result<Option<File>, Failure> {
+pub fn settle(
+    open: &Open,
+    listener: &Listener,
+    options: &UnixOptions,
+    proc: &OwnedFd,
+) -> Result<Option<File>, Failure> {
     let Address::Unix(path) = &listener.address else {
         return Ok(None);
     };
@@ -58,7 +63,7 @@ pub fn settle(open: &Open, listener: &Listener, options: &UnixOptions) -> Result
     listen(socket, backlog)
         .step(|| describe("listen on", shown))
         .map_err(told)?;
-    adjust(&path, shown, options)?;
+    adjust(&path, shown, options, proc).map_err(|failure| failure.at(&place))?;
     socket_file(&path, shown).map_err(told)
 }
 
@@ -93,7 +98,7 @@ fn socket_file(path: &Path, shown: &Path) -> Result<Option<File>, SysError> {
 }
 
 /// `chmod-socket`, then `chown-socket`, through a descriptor of the very file.
-fn adjust(path: &Path, shown: &Path, options: &UnixOptions) -> Result<(), Failure> {
+fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> Result<(), Failure> {
     if options.mode.is_none() && options.owner.is_none() {
         return Ok(());
     }
@@ -106,9 +111,9 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions) -> Result<(), Failur
         return Err(SysError::new(describe("open", shown), Errno::EEXIST).into());
     }
     if let Some(mode) = options.mode {
-        let number = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let number = format!("self/fd/{}", file.as_raw_fd());
         let mode = Mode::from_bits_truncate(mode);
-        fchmodat(AT_FDCWD, number.as_str(), mode, FchmodatFlags::FollowSymlink)
+        fchmodat(proc, number.as_str(), mode, FchmodatFlags::FollowSymlink)
             .step(|| describe("change the mode of", shown))?;
     }
     if let Some(owner) = &options.owner {
@@ -120,11 +125,10 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions) -> Result<(), Failur
 }
 
 fn numbers(owner: &SocketOwner) -> Result<(Uid, Gid), Failure> {
-    let accounts = Accounts::read(Path::new("/"));
+    let accounts = Accounts::read(Path::new("/"))?;
     let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     let missing = |kind: &str, name: &[u8]| {
-        let message = format!("chown-socket: there is no {kind} '{}'", printable(name));
-        Failure::config(message).at(&owner.origin.to_string())
+        Failure::config(format!("chown-socket: there is no {kind} '{}'", printable(name)))
     };
     let uid = accounts.user(&owner.user).map(|user| user.uid);
     let uid = uid.or_else(|| number(&owner.user));
@@ -161,7 +165,8 @@ mod tests {
             mode: Some(0o600),
             owner: None,
         };
-        let modes = [&link, &own].map(|path| (adjust(path, path, &private).is_ok(), mode()));
+        let proc: OwnedFd = fs::File::open("/proc").unwrap().into();
+        let modes = [&link, &own].map(|path| (adjust(path, path, &private, &proc).is_ok(), mode()));
         fs::remove_dir_all(&place).unwrap();
         assert_eq!(modes[1], (true, 0o600));
         assert!(!modes[0].0 && modes[0].1 != 0o600, "{modes:?}");

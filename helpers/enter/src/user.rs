@@ -22,9 +22,10 @@ pub enum Lookup {
 /// gets the user's own (T3 and its row in the compatibility table).
 ///
 /// # Errors
-/// A name that does not exist, with its line; a number without an entry and without a group.
+/// A name that does not exist, with its line; a number without an entry and without a group; a name that the vassal's own
+/// root makes root.
 pub fn resolve(identity: &Identity, lookup: Lookup) -> Result<Credentials, Failure> {
-    let accounts = Accounts::read(Path::new("/"));
+    let accounts = Accounts::read(Path::new("/"))?;
     let user = identity
         .uid
         .as_ref()
@@ -45,6 +46,9 @@ pub fn resolve(identity: &Identity, lookup: Lookup) -> Result<Credentials, Failu
         }
         (None, None) => None,
     };
+    if lookup == Lookup::OwnRoot {
+        refuse_root(identity, user.as_ref().map(|(uid, _)| *uid), gid)?;
+    }
     let groups = groups(
         identity,
         &accounts,
@@ -58,6 +62,25 @@ pub fn resolve(identity: &Identity, lookup: Lookup) -> Result<Credentials, Failu
         groups,
         capabilities: identity.capabilities.map(Capabilities::bits),
     })
+}
+
+/// Who is root, only the vassal's file may say: the content of its root directory is not trusted.
+fn refuse_root(identity: &Identity, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
+    let (user, group) = (identity.uid.as_ref(), identity.gid.as_ref());
+    let is_root = |named: &Named| matches!(&named.0, Account::Name(name) if name == b"root");
+    if user.is_some_and(is_root) {
+        return Ok(());
+    }
+    let (kind, named) = match (uid, gid, user, group) {
+        (Some(0), _, Some(user), _) => ("user", user),
+        (_, Some(0), _, Some(group)) if !is_root(group) => ("group", group),
+        (_, Some(0), Some(user), None) => ("group of user", user),
+        _ => return Ok(()),
+    };
+    let (account, origin) = named;
+    let message =
+        format!("the {kind} '{account}' is 0 in the vassal's own root, which may not make anybody root");
+    Err(Failure::config(message).at(&origin.to_string()))
 }
 
 /// The supplementary groups: exactly `add-gid` where given, none with `no-initgroups`, else the user's (ORD-9), which
@@ -159,7 +182,8 @@ fn unknown(kind: &str, account: &Account, lookup: Lookup) -> Failure {
         Lookup::Host => format!("there is no {kind} '{account}' (create it: {create} --system {account})"),
         Lookup::OwnRoot => {
             format!(
-                "there is no {kind} '{account}' in the vassal's own root (its /etc/{file} counts after pivot_root)"
+                "there is no {kind} '{account}' in the vassal's own root (its /etc/{file} counts there, if root owns it \
+                 and nobody else may write it)"
             )
         }
     })

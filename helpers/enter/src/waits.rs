@@ -3,18 +3,19 @@
 
 use crate::failure::Failure;
 use crate::files;
+use crate::stop::Stop;
 use crate::watch;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::net::if_::if_nametoindex;
-use nix::poll::{PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_config::action::Awaited;
@@ -37,11 +38,17 @@ pub enum Limit {
     OfHooks(Duration),
 }
 
-/// Waits for `what` at most `limit`.
+/// Waits for `what` at most `limit`, or until the vassal is to `stop`, which this process then does.
 ///
 /// # Errors
 /// It did not appear.
-pub fn appear(awaited: Awaited, what: &[u8], limit: Limit, proc: &OwnedFd) -> Result<(), Failure> {
+pub fn appear(
+    awaited: Awaited,
+    what: &[u8],
+    limit: Limit,
+    proc: &OwnedFd,
+    stop: Option<&Stop<'_>>,
+) -> Result<(), Failure> {
     let path = Path::new(OsStr::from_bytes(what));
     let name = match awaited {
         Awaited::Path => "path",
@@ -59,7 +66,7 @@ pub fn appear(awaited: Awaited, what: &[u8], limit: Limit, proc: &OwnedFd) -> Re
         Limit::Own(limit) => (limit, ""),
         Limit::OfHooks(limit) => (limit, " (hook-timeout)"),
     };
-    let end = Instant::now() + limit;
+    let end = end_of(limit);
     while !is_there() {
         if Instant::now() >= end {
             let shown = printable(what);
@@ -68,38 +75,47 @@ pub fn appear(awaited: Awaited, what: &[u8], limit: Limit, proc: &OwnedFd) -> Re
                 "{name} '{shown}' did not appear within {limit} s{setting}"
             )));
         }
-        pause(LOOK_AGAIN)?;
+        pause(LOOK_AGAIN, stop)?;
     }
     Ok(())
 }
 
-/// Lets `time` pass.
+/// Lets `time` pass, unless the vassal is to `stop`, which this process then does.
 ///
 /// # Errors
 /// When the kernel cannot.
-pub fn pause(time: Duration) -> Result<(), SysError> {
-    let end = Instant::now() + time;
+pub fn pause(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), SysError> {
+    let end = end_of(time);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(());
         }
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [], timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(SysError::new("wait", errno)),
+        let wish = stop.map(|stop| PollFd::new(stop.wish(), PollFlags::POLLIN));
+        match (poll(&mut Vec::from_iter(wish), timeout), stop) {
+            (Ok(1..), Some(stop)) => stop.obey(),
+            (Ok(_) | Err(Errno::EINTR), _) => {}
+            (Err(errno), _) => return Err(SysError::new("wait", errno)),
         }
     }
 }
 
-/// Writes `text` into a FIFO as soon as it is there and somebody reads it.
+/// When `limit` has passed; as good as never for one that no clock reaches.
+fn end_of(limit: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    Instant::now() + limit.min(CENTURY)
+}
+
+/// Writes `text` into a FIFO as soon as it is there and somebody reads it, unless the vassal is to `stop`, which this process
+/// then does.
 ///
 /// # Errors
 /// Nobody did within `limit`; what the kernel refused.
-pub fn write_fifo(path: &[u8], text: &[u8], limit: Duration) -> Result<(), Failure> {
-    let end = Instant::now() + limit;
+pub fn write_fifo(path: &[u8], text: &[u8], limit: Duration, stop: Option<&Stop<'_>>) -> Result<(), Failure> {
+    let end = end_of(limit);
     loop {
-        match files::open_for_writing(path, OFlag::O_WRONLY | OFlag::O_NONBLOCK, 0) {
+        match files::open_for_writing(path, OFlag::O_WRONLY, 0) {
             Ok(fifo) => {
                 let written = File::from(fifo).write_all(text);
                 return written
@@ -113,7 +129,7 @@ pub fn write_fifo(path: &[u8], text: &[u8], limit: Duration) -> Result<(), Failu
                     "nobody read '{shown}' within {limit} s"
                 )));
             }
-            Err(_) => pause(LOOK_AGAIN)?,
+            Err(_) => pause(LOOK_AGAIN, stop)?,
         }
     }
 }
@@ -137,6 +153,13 @@ fn accepts(address: &[u8]) -> bool {
     };
     match full.parse::<SocketAddr>() {
         Ok(address) => TcpStream::connect_timeout(&address, CONNECT_LIMIT).is_ok(),
-        Err(_) => UnixStream::connect(Path::new(OsStr::from_bytes(address))).is_ok(),
+        Err(_) => accepts_at_once(address).is_ok(),
     }
+}
+
+/// Whether the unix socket `path` takes a connection now: connect(2) would wait where its queue is full.
+fn accepts_at_once(path: &[u8]) -> nix::Result<()> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)
 }

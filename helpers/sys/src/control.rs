@@ -155,7 +155,8 @@ impl Watchdog {
             .control
             .pushed
             .ok_or_else(|| SysError::new(step(), Errno::ENOENT))?;
-        OpenOptions::new().write(true).open(self.path(number)).step(step)
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).open(self.path(number)).step(step)
     }
 }
 

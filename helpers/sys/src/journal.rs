@@ -1,6 +1,7 @@
 //! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root.
 
 use crate::notify::connect_datagram;
+use crate::text::printable;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, send};
 use std::io::Write;
@@ -79,8 +80,9 @@ impl Journal {
 }
 
 /// Writes one line to standard error, with the priority prefix that systemd reads (sd-daemon(3)): in one piece, as
-/// several processes of a vassal write into the same stream.
+/// several processes of a vassal write into the same stream. No part of `message` can end the line.
 pub fn line(priority: Priority, message: &str) {
+    let message = printable(message.as_bytes());
     pass_on(format!("<{}>{message}\n", priority as u8).as_bytes());
 }
 

@@ -2,6 +2,7 @@
 //! own functions connect by path at every call, so only its message types are used.
 
 use crate::error::{Step, SysError};
+use crate::text::printable;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -158,7 +159,8 @@ impl Notifier {
         for state in states {
             // Writing to a String cannot fail; the result is looked at all the same.
             // systemd (252 and 257, measured) takes a backslash in a line for the beginning of an escape.
-            let line = state.to_string().replace('\\', "\\\\");
+            // Nothing in a state can end its line and begin another.
+            let line = printable(state.to_string().as_bytes()).replace('\\', "\\\\");
             writeln!(text, "{line}").map_err(|_| SysError::new("write a notification", Errno::ENOMEM))?;
         }
         let numbers: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();

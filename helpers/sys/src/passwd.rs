@@ -1,7 +1,20 @@
 //! passwd(5) and group(5), read as files: a static program has no NSS, and in a vassal's own root there must be none
 //! (no library of a tenant is ever loaded by a helper).
 
+use crate::SysError;
+use crate::error::Step;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+/// The most that is read of a file.
+const LIMIT: u64 = 32 << 20;
+/// What nobody but root may have.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The users and groups of one root directory.
 #[derive(Debug, Default, Clone)]
@@ -19,18 +32,19 @@ pub struct User {
     pub uid: u32,
     /// The id of the user's own group.
     pub gid: u32,
-    /// The home directory.
-    pub home: Vec<u8>,
 }
 
 impl Accounts {
-    /// Reads `etc/passwd` and `etc/group` below `root`; a missing file has no entries.
-    pub fn read(root: &Path) -> Self {
-        let file = |name| std::fs::read(root.join(name)).unwrap_or_default();
-        Self {
-            passwd: file("etc/passwd"),
-            group: file("etc/group"),
-        }
+    /// Reads `etc/passwd` and `etc/group` below `root`. A missing file has no entries, and neither has one that somebody
+    /// else than root may write: he could become whomever he likes.
+    ///
+    /// # Errors
+    /// What cannot be read, is no regular file (`EINVAL`), or larger than 32 MiB (`EFBIG`).
+    pub fn read(root: &Path) -> Result<Self, SysError> {
+        Ok(Self {
+            passwd: read_roots(&root.join("etc/passwd"))?,
+            group: read_roots(&root.join("etc/group"))?,
+        })
     }
 
     /// The accounts of the two texts.
@@ -73,14 +87,13 @@ impl Accounts {
     fn users(&self) -> impl Iterator<Item = User> + '_ {
         self.passwd.split(|byte| *byte == b'\n').filter_map(|line| {
             let fields: Vec<_> = line.split(|byte| *byte == b':').collect();
-            let [name, _, uid, gid, _, home, ..] = fields[..] else {
+            let [name, _, uid, gid, _, _, ..] = fields[..] else {
                 return None;
             };
             Some(User {
                 name: name.to_vec(),
                 uid: number(uid)?,
                 gid: number(gid)?,
-                home: home.to_vec(),
             })
         })
     }
@@ -94,6 +107,28 @@ impl Accounts {
             Some((name, number(gid)?, members))
         })
     }
+}
+
+/// Reads a file of root's without ever waiting for it; the root directory may be a tenant's.
+fn read_roots(path: &Path) -> Result<Vec<u8>, SysError> {
+    let step = || format!("read '{}'", path.display());
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file = match open(path, flags, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(Vec::new()),
+        opened => File::from(opened.step(step)?),
+    };
+    let status = file.metadata().step(step)?;
+    if !status.is_file() {
+        return Err(SysError::new(step(), Errno::EINVAL).meaning(Some("it is no regular file")));
+    }
+    if status.uid() != 0 || status.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Ok(Vec::new());
+    }
+    let mut text = Vec::new();
+    if file.take(LIMIT + 1).read_to_end(&mut text).step(step)? as u64 > LIMIT {
+        return Err(SysError::new(step(), Errno::EFBIG));
+    }
+    Ok(text)
 }
 
 fn number(text: &[u8]) -> Option<u32> {
@@ -118,8 +153,8 @@ mod tests {
             Some((20001, 20001))
         );
         assert_eq!(
-            accounts().user_of(20001).map(|user| user.home),
-            Some(b"/home/user001".to_vec())
+            accounts().user_of(20001).map(|user| user.name),
+            Some(b"user001".to_vec())
         );
         assert_eq!(accounts().user(b"broken"), None);
     }

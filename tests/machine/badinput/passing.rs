@@ -59,6 +59,16 @@ const COMMANDS: &[Case] = &[
         ],
     ),
     Case::lines(
+        "piped",
+        "logto = /srv/unread\n",
+        &[
+            "piped.ini:7: logto: ",
+            "'/srv/unread'",
+            "it is a FIFO that nobody reads",
+        ],
+    )
+    .after("mkfifo /srv/unread"),
+    Case::lines(
         "occupied",
         "hook-as-root = mkdir:/srv\n",
         &[

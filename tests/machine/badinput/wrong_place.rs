@@ -88,6 +88,31 @@ const PLACES: &[Case] = &[
         ],
     ),
     Case::lines(
+        "tenanted",
+        "hook-pre-jail = mount:tmpfs none /srv/new\nhook-pre-jail = mkdir:/srv/new/.old_root\n\
+         exec-pre-jail = cp -a /srv/tenants-etc /srv/new/etc\npivot_root = /srv/new /srv/new/.old_root\n",
+        &[
+            "tenanted.ini:3: there is no user 'user002' in the vassal's own root",
+            "if root owns it and nobody else may write it",
+        ],
+    )
+    .after(
+        "mkdir -p /srv/tenants-etc; cp /etc/passwd /etc/group /srv/tenants-etc; chown user002 /srv/tenants-etc/*",
+    ),
+    Case::lines(
+        "rooted",
+        "hook-pre-jail = mount:tmpfs none /srv/new\nhook-pre-jail = mkdir:/srv/new/.old_root\n\
+         exec-pre-jail = cp -a /srv/lying-etc /srv/new/etc\npivot_root = /srv/new /srv/new/.old_root\n",
+        &[
+            "rooted.ini:3: the user 'user002' is 0 in the vassal's own root",
+            "may not make anybody root",
+        ],
+    )
+    .after(
+        "mkdir -p /srv/lying-etc; cp /etc/group /srv/lying-etc; \
+         echo 'user002:x:0:20002::/:/bin/sh' >/srv/lying-etc/passwd",
+    ),
+    Case::lines(
         "uninstalled",
         "",
         &["uwsgi is not installed", "install uwsgi-core"],

@@ -161,6 +161,31 @@ fn a_stop_during_the_emperors_own_hooks_is_passed_on() {
     }
 }
 
+#[test]
+fn a_stop_does_not_wait_for_what_a_hook_waits_for() {
+    for suite in Suite::all() {
+        let machine = machine(suite);
+        machine.must(&["mkdir", "--mode=0777", "/srv/seen"]);
+        for phase in ["as-root", "as-user"] {
+            for wait in [
+                "wait_for_file:/srv/never",
+                "spinningfifo:/srv/never a",
+                "wait_for_socket:127.0.0.1:1",
+            ] {
+                let mark = format!("/srv/seen/{phase}");
+                let lines = format!(
+                    "hook-{phase} = exec:touch {mark}\nhook-{phase} = {wait}\n[vassal]\nhook-timeout = 60s\n"
+                );
+                drop_in(&machine, "user001", &format!("{}{lines}", seed::ZIP));
+                machine.must(&["systemctl", "start", "--no-block", UNIT]);
+                machine.must_sh(&format!("until [ -e {mark} ]; do sleep 0.02; done; rm {mark}"));
+                machine.must_sh("timeout 20 systemctl stop vassal@user001");
+                assert_eq!(machine.unit(UNIT, "NRestarts"), "0", "{phase} {wait}");
+            }
+        }
+    }
+}
+
 /// The words of a command are executed without a shell where that would do nothing else.
 #[test]
 fn a_plain_command_has_no_shell_and_sees_what_one_would_give_it() {

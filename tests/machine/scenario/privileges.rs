@@ -68,6 +68,43 @@ fn the_app_knows_nothing_of_systemds_own_variables() {
     }
 }
 
+#[test]
+fn an_envdir_of_a_tenants_is_for_the_app_and_not_for_roots_commands() {
+    for suite in Suite::all() {
+        let machine = machine(suite);
+        machine.make_dir("/srv/seen", 0o777, Owner::ROOT);
+        for (directory, owner) in [
+            ("/srv/roots-env", Owner::ROOT),
+            ("/srv/tenants-env", Owner::USER001),
+        ] {
+            machine.make_dir(directory, 0o755, owner);
+        }
+        let tenants_path = "/srv/tenants-bin:/usr/bin:/bin";
+        machine.write("/srv/roots-env/ROOTS", "here", 0o644, Owner::ROOT);
+        machine.write("/srv/tenants-env/TENANTS", "here", 0o644, Owner::USER001);
+        machine.write("/srv/tenants-env/PATH", tenants_path, 0o644, Owner::USER001);
+        let lines = "envdir = /srv/roots-env\nenvdir = /srv/tenants-env\n\
+                     exec-as-root = /usr/bin/env >/srv/seen/root\nexec-as-user = /usr/bin/env >/srv/seen/user\n";
+        drop_in(&machine, "user001", &format!("{}{lines}", seed::ZIP));
+        machine.must(&["systemctl", "start", UNIT]);
+        let variables = |file: &str| {
+            let text = machine.read_text(file);
+            let lines = text.lines().filter_map(|line| line.split_once('='));
+            let named = lines.filter(|(name, _)| ["ROOTS", "TENANTS", "PATH"].contains(name));
+            named
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let [root, user] = ["/srv/seen/root", "/srv/seen/user"].map(variables);
+        assert_eq!(root.get("ROOTS").map(String::as_str), Some("here"), "{root:?}");
+        assert_eq!(root.get("TENANTS"), None, "{root:?}");
+        assert_ne!(root["PATH"], tenants_path);
+        assert_eq!(user.get("ROOTS").map(String::as_str), Some("here"), "{user:?}");
+        assert_eq!(user.get("TENANTS").map(String::as_str), Some("here"), "{user:?}");
+        assert_eq!(user["PATH"], tenants_path);
+    }
+}
+
 /// What a uWSGI holds that systemd starts as the same user with the same configuration, but for the mount.
 fn by_hand(suite: Suite) -> BTreeMap<String, usize> {
     let machine = Machine::boot(suite, &[]);
