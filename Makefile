@@ -18,6 +18,7 @@ check:
 
 unit:
 	$(CARGO) test --locked --quiet $(UNIT_TESTED)
+	$(CARGO) test --locked --quiet -p vassal-tests --lib --bin bench
 
 corpus:
 	$(CARGO) test --locked --quiet -p vassal-tests --test corpus

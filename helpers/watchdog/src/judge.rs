@@ -123,14 +123,21 @@ mod tests {
     fn an_empty_place_is_gone_and_another_mount_is_replaced() {
         let expected = mount(40, 51, "fuse.fuse-zip");
         assert_eq!(judge_mounts(&expected, &[]), Some(Verdict::Gone));
-        assert_eq!(
-            judge_mounts(&expected, &[mount(41, 52, "tmpfs")]),
-            Some(Verdict::Replaced)
-        );
-        assert_eq!(
-            judge_mounts(&expected, &[mount(40, 52, "fuse.fuse-zip")]),
-            Some(Verdict::Replaced)
-        );
+        let another_major = Mount {
+            major: 8,
+            ..expected.clone()
+        };
+        let others = [
+            ("all", mount(41, 52, "tmpfs")),
+            ("mount id", mount(41, 51, "fuse.fuse-zip")),
+            ("device's major number", another_major),
+            ("device's minor number", mount(40, 52, "fuse.fuse-zip")),
+            ("type", mount(40, 51, "fuse.squashfuse")),
+        ];
+        for (what, other) in others {
+            let verdict = judge_mounts(&expected, &[other]);
+            assert_eq!(verdict, Some(Verdict::Replaced), "another {what}");
+        }
         let mut over = mount(41, 52, "tmpfs");
         over.parent = 40;
         assert_eq!(

@@ -88,8 +88,11 @@ fn process_name(proc: &OwnedFd, pid: Pid) -> String {
     }
 }
 
+/// The end of a process whose parent is outside of the PID namespace (nsenter(1)) comes without a signal.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Reaps until `is_over` says so, for at most `limit`; whether it did. `is_over` is asked about every child that ends,
-/// and once with none at the beginning and whenever a signal comes.
+/// with none at the beginning, whenever a signal comes, and every 20 ms.
 pub fn reap_until(
     proc: &OwnedFd,
     signals: &SignalFd,
@@ -106,7 +109,8 @@ pub fn reap_until(
         if left.is_zero() {
             return false;
         }
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let wait = left.min(LOOK_AGAIN) + Duration::from_millis(1);
+        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, timeout).is_ok_and(|ready| ready > 0) {
             drain(signals);

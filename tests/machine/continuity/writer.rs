@@ -15,12 +15,18 @@ pub fn text() -> String {
     seed::ZIP_ATEXIT.replace("fuse-zip -r /var/www/app001.zip", &format!("fuse-zip {ARCHIVE}"))
 }
 
-/// Serves that, or what a test makes of it.
-pub fn serving(suite: Suite, text: &str) -> Machine {
+/// A machine with the archive.
+pub fn with_archive(suite: Suite) -> Machine {
     let machine = machine(suite);
     machine.make_dir("/srv/user001", 0o755, Owner::USER001);
     fixtures::zip_app(&machine, ARCHIVE, "app001");
     machine.must(&["chown", "user001:user001", ARCHIVE]);
+    machine
+}
+
+/// Serves that, or what a test makes of it.
+pub fn serving(suite: Suite, text: &str) -> Machine {
+    let machine = with_archive(suite);
     drop_in(&machine, text);
     machine.must(&["systemctl", "start", UNIT]);
     machine

@@ -9,7 +9,7 @@ pub enum Daemon {
     FuseZip,
     /// libfuse 2, many threads; Debian 12.
     Unionfs,
-    /// libfuse 3; Debian 13.
+    /// libfuse 3.
     FuseOverlayfs,
     /// Ours: tests/src/bin/faultfs.
     Faultfs,
@@ -26,7 +26,7 @@ pub enum Daemon {
 }
 
 impl Daemon {
-    /// Those that a suite has.
+    /// The usual ones of a suite.
     pub fn of(suite: Suite) -> [Daemon; 4] {
         let union = match suite {
             Suite::Bookworm => Daemon::Unionfs,

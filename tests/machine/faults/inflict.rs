@@ -41,6 +41,10 @@ pub fn inflict(machine: &Machine, tenant: &Tenant, fault: Fault) -> Option<TcpSt
             );
         }
         Fault::MountOver => inside(machine, tenant, &["mount", "-t", "tmpfs", "tmpfs", &mountpoint]),
+        Fault::BindOver => {
+            let directory = format!("{mountpoint}/directory");
+            inside(machine, tenant, &["mount", "--bind", &directory, &mountpoint]);
+        }
         Fault::KillDuringStart => {
             machine.must(&["touch", &tenant.mark()]);
             // Without waiting: its first attempt fails.

@@ -46,7 +46,7 @@ fn meet_all(machine: &Machine, tenant: &Tenant) {
         let daemon = machine.pid_of(&tenant.unit(), tenant.daemon.process());
         assert!(machine.kill(daemon, signal));
         wait_restarted(machine, tenant, before.restarts + 1);
-        let verdict = before.assert_over(machine, tenant, word);
+        let verdict = before.assert_over(machine, tenant, &[word]);
         let took = verdict.time.duration_since(begun).unwrap_or_default();
         println!(
             "{} {} {signal}: told after {took:?}",

@@ -10,7 +10,9 @@
 
 mod alarms;
 mod cell;
+mod entered;
 mod filesystem;
+mod hooks;
 mod inflict;
 mod kept;
 mod matrix;

@@ -53,6 +53,8 @@ fn a_daemon_outside_the_unit_that_hangs_is_cut_off_and_nobody_waits_for_it() {
         before.assert_processes_gone(&tenant);
         let told = scene::verdicts(&machine, &tenant.name);
         assert_eq!(told[0].word, "hung", "{told:?}");
+        let killed = scene::assert_killed(&machine, &tenant, &told[0]);
+        println!("{suite} {}: killed {killed:?} after the verdict", tenant.name);
         // What a new instance sees until the service has mounted again.
         assert!(told[1..].iter().all(|verdict| verdict.word != "hung"), "{told:?}");
     });

@@ -25,9 +25,14 @@ fn hangs(machine: &Machine, tenant: &Tenant, file: &str) -> Verdict {
     let begun = SystemTime::now();
     let _waiting = ask(machine, tenant, "read", file);
     wait_restarted(machine, tenant, before.restarts + 1);
-    let verdict = before.assert_over(machine, tenant, "hung");
+    let verdict = before.assert_over(machine, tenant, &["hung"]);
     let took = verdict.time.duration_since(begun).unwrap();
-    println!("{} {} {file}: told after {took:?}", machine.suite(), tenant.name);
+    let killed = scene::assert_killed(machine, tenant, &verdict);
+    println!(
+        "{} {} {file}: told after {took:?}, killed {killed:?} later",
+        machine.suite(),
+        tenant.name
+    );
     assert!(
         (DEADLINE..=DEADLINE + GRACE).contains(&took),
         "{file}: told after {took:?}"
@@ -176,7 +181,7 @@ fn a_slow_daemon_under_constant_load_is_healthy_until_it_hangs() {
             let before = Before::of(&machine, &tenant);
             let _waiting = inflict(&machine, &tenant, fault);
             wait_restarted(&machine, &tenant, before.restarts + 1);
-            before.assert_over(&machine, &tenant, "hung");
+            before.assert_over(&machine, &tenant, &["hung"]);
         }
     });
 }
@@ -230,7 +235,7 @@ fn of_two_filesystems_with_requests_the_one_that_hangs_is_named() {
             drop(end);
             clients.into_iter().for_each(|client| client.join().unwrap());
         });
-        before.assert_over(&machine, &tenant, "hung");
+        before.assert_over(&machine, &tenant, &["hung"]);
     });
 }
 

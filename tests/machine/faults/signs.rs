@@ -30,7 +30,7 @@ fn meet_all(machine: &Machine, tenant: &Tenant) {
         let begun = SystemTime::now();
         inflict(machine, tenant, fault);
         wait_restarted(machine, tenant, before.restarts + 1);
-        let verdict = before.assert_over(machine, tenant, word);
+        let verdict = before.assert_over(machine, tenant, &[word]);
         let took = verdict.time.duration_since(begun).unwrap_or_default();
         assert!(took < AT_ONCE, "{fault:?}: told after {took:?}");
     }

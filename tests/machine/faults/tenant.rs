@@ -78,6 +78,12 @@ impl Tenant {
         self.mounter != Mounter::RootAlone
     }
 
+    /// Whether there is a directory in what is mounted, and root can see it.
+    pub fn shows_a_directory(&self) -> bool {
+        let is_seen = self.daemon.is_kernels() || self.mounter.allows_others();
+        is_seen && !self.daemon.is_ours() && self.daemon != Daemon::Tmpfs
+    }
+
     /// Puts everything but its file into the machine.
     pub fn furnish(&self, machine: &Machine) {
         let (home, mounter) = (self.home(), self.mountpoint());
@@ -87,12 +93,12 @@ impl Tenant {
             Mounter::Other => Owner::USER002,
         };
         fixtures::mountpoint(machine, mounter, owner);
-        for directory in ["", "/low", "/lower", "/up", "/work", "/below"] {
+        for directory in ["", "/low", "/low/directory", "/lower", "/up", "/work", "/below"] {
             machine.make_dir(format!("{home}{directory}"), 0o755, Owner::USER001);
         }
         machine.write(format!("{home}/low/ok"), "ok\n", 0o644, Owner::USER001);
         let pack = match self.daemon {
-            Daemon::FuseZip => "python3 -m zipfile -c ../app.zip ok big",
+            Daemon::FuseZip => "python3 -m zipfile -c ../app.zip ok big directory",
             Daemon::Squashfuse => "mksquashfs . ../app.sqsh -quiet -no-progress -no-fragments >/dev/null",
             _ => return,
         };
