@@ -3,6 +3,8 @@
 
 use crate::entries::Entry;
 
+/// No limit, in systemd's word.
+const INFINITY: &str = "infinity";
 /// The period of `cpu.cfs_quota_us` where none is given, in microseconds.
 const PERIOD: u64 = 100_000;
 
@@ -14,22 +16,26 @@ pub(crate) fn directive(option: &[u8], all: &[Vec<u8>]) -> Result<(&'static str,
     let (file, value) = split(option).ok_or("it is not FILE=VALUE")?;
     let number = || value.parse::<u64>().map_err(|_| "its value is no number");
     match file {
-        "memory.limit_in_bytes" | "memory.max" => Ok(("MemoryMax", limit(value))),
-        "memory.high" => Ok(("MemoryHigh", limit(value))),
-        "memory.low" => Ok(("MemoryLow", limit(value))),
-        "memory.swap.max" => Ok(("MemorySwapMax", limit(value))),
-        "pids.max" => Ok(("TasksMax", limit(value))),
+        "memory.limit_in_bytes" | "memory.max" => Ok(("MemoryMax", size(value)?)),
+        "memory.high" => Ok(("MemoryHigh", size(value)?)),
+        "memory.low" => Ok(("MemoryLow", size(value)?)),
+        "memory.swap.max" => Ok(("MemorySwapMax", size(value)?)),
+        "pids.max" if value == "max" => Ok(("TasksMax", INFINITY.to_owned())),
+        "pids.max" => Ok(("TasksMax", number()?.to_string())),
         "cpu.shares" => Ok(("CPUWeight", weight(number()?, 1024))),
-        "cpu.weight" => Ok(("CPUWeight", value.to_owned())),
+        "cpu.weight" => Ok(("CPUWeight", given_weight(value)?)),
         "cpu.cfs_quota_us" => {
             let quota = number()?.saturating_mul(100) / period(all).max(1);
             Ok(("CPUQuota", format!("{}%", quota.max(1))))
         }
         "cpu.cfs_period_us" => Ok(("CPUQuotaPeriodSec", format!("{}us", number()?))),
-        "cpuset.cpus" => Ok(("AllowedCPUs", value.to_owned())),
-        "cpuset.mems" => Ok(("AllowedMemoryNodes", value.to_owned())),
+        "cpuset.cpus" => Ok(("AllowedCPUs", ranges(value)?)),
+        "cpuset.mems" => Ok(("AllowedMemoryNodes", ranges(value)?)),
         "blkio.weight" => Ok(("IOWeight", weight(number()?, 500))),
-        "io.weight" => Ok(("IOWeight", value.trim_start_matches("default ").to_owned())),
+        "io.weight" => Ok((
+            "IOWeight",
+            given_weight(value.strip_prefix("default ").unwrap_or(value))?,
+        )),
         _ => Err("systemd has no directive for it"),
     }
 }
@@ -47,10 +53,38 @@ fn split(option: &[u8]) -> Option<(&str, &str)> {
     is_plain.then_some((file.trim(), value))
 }
 
-fn limit(value: &str) -> String {
-    match value {
-        "-1" | "max" => "infinity".to_owned(),
-        _ => value.to_owned(),
+/// A number of bytes, as the kernel reads it: with a suffix in either case, of which systemd knows the upper one only.
+fn size(value: &str) -> Result<String, &'static str> {
+    const SUFFIXES: &str = "KMGTPE";
+    if ["-1", "max"].contains(&value) {
+        return Ok(INFINITY.to_owned());
+    }
+    let upper = value.to_ascii_uppercase();
+    let digits = upper.strip_suffix(|last| SUFFIXES.contains(last));
+    match digits.unwrap_or(&upper).parse::<u64>() {
+        Ok(_) => Ok(upper),
+        Err(_) => Err("its value is no number of bytes"),
+    }
+}
+
+/// A weight that is on systemd's scale already.
+fn given_weight(value: &str) -> Result<String, &'static str> {
+    match value.parse::<u64>() {
+        Ok(weight @ 1..=10_000) => Ok(weight.to_string()),
+        _ => Err("its value is no weight from 1 to 10000"),
+    }
+}
+
+/// Numbers and ranges of them, as `0-3,8`.
+fn ranges(value: &str) -> Result<String, &'static str> {
+    let is_number = |text: &str| text.parse::<u32>().is_ok();
+    let is_range = |text: &str| {
+        text.split_once('-')
+            .map_or_else(|| is_number(text), |(from, to)| is_number(from) && is_number(to))
+    };
+    match value.split(',').all(is_range) {
+        true => Ok(value.to_owned()),
+        false => Err("its value is no list such as 0-3,8"),
     }
 }
 
@@ -76,6 +110,8 @@ mod tests {
         const CASES: &[(&str, &str)] = &[
             ("memory.limit_in_bytes=268435456", "MemoryMax=268435456"),
             ("memory.max=1G", "MemoryMax=1G"),
+            ("memory.max=256m", "MemoryMax=256M"),
+            ("io.weight=default 50", "IOWeight=50"),
             ("memory.limit_in_bytes=-1", "MemoryMax=infinity"),
             ("cpu.shares=512", "CPUWeight=50"),
             ("cpu.shares=1", "CPUWeight=1"),
@@ -108,6 +144,13 @@ mod tests {
             b"memory.max=1\nUser=0",
             b"cpuset.cpus=%n",
             b"cpu.shares=many",
+            b"memory.max=256mb",
+            b"memory.max=lots",
+            b"pids.max=-1",
+            b"cpu.weight=0",
+            b"io.weight=8:0 50",
+            b"cpuset.cpus=all",
+            b"cpuset.cpus=0-3:1/2",
         ] {
             assert!(directive(option, &[]).is_err(), "{}", option.escape_ascii());
         }

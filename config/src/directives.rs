@@ -50,13 +50,12 @@ const OURS: &[(&str, &str)] = &[
     ("WatchdogSignal", "a lost vassal is killed at once"),
 ];
 
-/// The directives in `text`, the content of `file`.
-///
-/// # Errors
-/// A line that is no directive, or one that vassal's unit depends on.
-pub fn directives(text: &[u8], file: &[u8]) -> Result<Vec<Directive>, Diagnostic> {
-    let limits = of_cgroup(&plain_cgroup_options(text));
-    let written: Result<Vec<_>, _> = lex::lines(text)
+/// The directives in `text`, the content of `file`; and an error for each line that is no directive, or one that vassal's
+/// unit depends on.
+pub fn directives(text: &[u8], file: &[u8]) -> (Vec<Directive>, Vec<Diagnostic>) {
+    let mut taken = of_cgroup(&plain_cgroup_options(text));
+    let mut errors = Vec::new();
+    let written = lex::lines(text)
         .filter(|line| matches!(line.section, b"Unit" | b"Service"))
         .map(|line| {
             let origin = Origin::File {
@@ -72,10 +71,15 @@ pub fn directives(text: &[u8], file: &[u8]) -> Result<Vec<Directive>, Diagnostic
                 );
                 Diagnostic::error(Some(origin), message).with_hint(hint)
             })
-        })
-        .collect();
+        });
     // The file's own directives come last, so they win.
-    Ok([limits, written?].concat())
+    for line in written {
+        match line {
+            Ok(directive) => taken.push(directive),
+            Err(error) => errors.push(error),
+        }
+    }
+    (taken, errors)
 }
 
 /// The directives that these `cgroup-opt` values come to; those that come to none are left out.
@@ -141,7 +145,8 @@ mod tests {
     fn directives_are_taken_as_written_and_other_sections_left() {
         let text =
             b"[uwsgi]\nuid = u\n[Service]\nMemoryMax = 1G\nEnvironment=\"A=b c\"\n[Unit]\nAfter=x.service\n";
-        let taken = directives(text, b"u.ini").unwrap();
+        let (taken, errors) = directives(text, b"u.ini");
+        assert!(errors.is_empty(), "{errors:?}");
         let lines: Vec<_> = taken
             .iter()
             .map(|d| format!("[{}]{}={}", d.section, d.key, d.value))
@@ -160,7 +165,8 @@ mod tests {
     fn a_limit_of_a_control_group_is_a_directive_unless_it_depends_on_something() {
         let text = b"[uwsgi]\ncgroup-opt = memory.max=1G\nif-env = X\ncgroup-opt = pids.max=1\nendif =\n\
             cgroup-opt = cpuset.cpus=%k\n[Service]\nMemoryMax=2G\n";
-        let taken = directives(text, b"u.ini").unwrap();
+        let (taken, errors) = directives(text, b"u.ini");
+        assert!(errors.is_empty(), "{errors:?}");
         let lines: Vec<_> = taken.iter().map(|d| format!("{}={}", d.key, d.value)).collect();
         assert_eq!(lines, ["MemoryMax=1G", "MemoryMax=2G"]);
     }
@@ -182,8 +188,21 @@ mod tests {
             ),
         ];
         for (text, message) in CASES {
-            let error = directives(text, b"u.ini").unwrap_err().to_string();
-            assert!(error.starts_with(message), "{error}");
+            let (taken, errors) = directives(text, b"u.ini");
+            assert!(taken.is_empty(), "{taken:?}");
+            let [error] = errors.as_slice() else {
+                panic!("{errors:?}");
+            };
+            assert!(error.to_string().starts_with(message), "{error}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_refused_takes_no_limit_away() {
+        let text = b"[Service]\nMemoryMax=1G\nUser=x\nTasksMax=5\n";
+        let (taken, errors) = directives(text, b"u.ini");
+        let lines: Vec<_> = taken.iter().map(|d| format!("{}={}", d.key, d.value)).collect();
+        assert_eq!(lines, ["MemoryMax=1G", "TasksMax=5"]);
+        assert_eq!(errors.len(), 1);
     }
 }

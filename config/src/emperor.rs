@@ -1,12 +1,14 @@
 //! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
 
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, printable};
 use crate::entries::Entry;
 use crate::flag::switches_on;
 use crate::name::VassalName;
 use crate::namespaces::Namespaces;
+use crate::options::{OptionRow, find};
 use crate::phase::{HookKind, Phase, hook_option};
 use crate::plan::Hook;
+use crate::taker::Taker;
 
 /// What the emperor's file says.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +62,8 @@ impl Emperor {
                 b"emperor" => emperor.directories.push(directory(&value, &entry.origin)?),
                 b"emperor-use-clone" => emperor.namespaces.add(entry)?,
                 b"emperor-tyrant" if switches_on(&value) => return Err(tyrant(&entry.origin)),
+                b"uid" | b"gid" if is_root(&value) => {}
+                b"uid" | b"gid" => return Err(unprivileged(&entry.key, &value, &entry.origin)),
                 b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
                 b"vassals-stop-hook" => emperor.stop_hook = Some((value, entry.origin.clone())),
                 b"emperor-wrapper" => emperor.wrapper = Some(value),
@@ -118,6 +122,19 @@ fn tyrant(origin: &Origin) -> Diagnostic {
         .with_hint("leave it out when root owns every vassal's file")
 }
 
+fn is_root(account: &[u8]) -> bool {
+    matches!(account, b"root" | b"0")
+}
+
+/// The original gives up its privileges, and with them those of every vassal; here vassals without a user would be root's.
+fn unprivileged(key: &[u8], value: &[u8], origin: &Origin) -> Diagnostic {
+    let (key, value) = (printable(key), printable(value));
+    let message = format!("{key} = {value}: it is the vassals that have users and groups here");
+    Diagnostic::error(Some(origin.clone()), message).with_hint(format!(
+        "put '{key} = {value}' into the vassals' files, or into one that vassals-include = names"
+    ))
+}
+
 fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
     let warn = |message: String| Some(Diagnostic::warning(Some(origin.clone()), message));
     let shown = key.escape_ascii();
@@ -126,23 +143,15 @@ fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
             "'{shown}' has no effect: systemd starts, stops and restarts the vassals, ignoring"
         ));
     }
-    let of_the_emperor = [
-        &b"emperor"[..],
-        b"vassal",
-        b"hook-",
-        b"exec-",
-        b"call-",
-        b"mount-",
-        b"umount-",
-    ];
-    of_the_emperor
-        .iter()
-        .any(|prefix| key.starts_with(prefix))
-        .then(|| {
-            warn(format!(
-                "'{shown}' is not supported in the emperor's file, ignoring"
-            ))
-        })?
+    let is_languages = |row: OptionRow| row.taker == Taker::Language;
+    match find(key) {
+        // A placeholder, or what has done its work when the file was read.
+        None => None,
+        Some(row) if is_languages(row) => None,
+        Some(_) => warn(format!(
+            "'{shown}' is not supported in the emperor's file, ignoring"
+        )),
+    }
 }
 
 impl Hook {
@@ -235,9 +244,20 @@ mod tests {
         let (_, warnings) = Emperor::from_entries(&[
             entry("emperor-freq", "10"),
             entry("emperor-stats", "127.0.0.1:1"),
+            entry("socket", ":80"),
+            entry("uid", "root"),
+            entry("set", "a=b"),
             entry("z", ""),
         ])
         .unwrap();
-        assert_eq!(warnings.len(), 2);
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+    }
+
+    #[test]
+    fn a_user_of_the_emperors_is_refused_as_its_vassals_would_be_roots() {
+        for key in ["uid", "gid"] {
+            let error = Emperor::from_entries(&[entry(key, "www-data")]).unwrap_err();
+            assert!(error.to_string().starts_with("emperor.ini:2"), "{error}");
+        }
     }
 }

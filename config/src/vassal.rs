@@ -149,5 +149,6 @@ fn unit_sections(name: &VassalName, world: &dyn World) -> Result<Vec<Directive>,
         let message = format!("{}: cannot read it: {error}", shown(name));
         Diagnostic::error(None, message)
     })?;
-    directives(&text, &file)
+    let (taken, errors) = directives(&text, &file);
+    errors.into_iter().next().map_or(Ok(taken), Err)
 }

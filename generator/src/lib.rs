@@ -40,17 +40,21 @@ fn write(
     out: &Path,
     problems: &mut Vec<String>,
 ) -> std::io::Result<()> {
-    let directives = content(&candidate.path)
-        .and_then(|text| directives(&text, &candidate.name.file()).map_err(|error| error.to_string()));
-    if let Err(problem) = &directives {
-        problems.push(problem.clone());
-    }
+    let (directives, wrong) = match content(&candidate.path) {
+        Ok(text) => {
+            let (taken, errors) = directives(&text, &candidate.name.file());
+            (taken, errors.iter().map(ToString::to_string).collect())
+        }
+        Err(problem) => (Vec::new(), vec![problem]),
+    };
+    problems.extend(wrong.iter().cloned());
     let unit = candidate.name.unit();
     let drop_in = DropIn {
         name: &candidate.name,
         file: &candidate.file,
         stop_hook,
         directives,
+        problems: wrong,
     };
     output::write_drop_in(out, &unit, &drop_in.render())?;
     output::write_wants(out, &unit)

@@ -12,6 +12,8 @@ const ROOT_VARIABLE: &str = "VASSAL_ROOT";
 const DEFAULT_OUT: &str = "/tmp";
 /// The most lines that go into the kernel's log, which has a rate limit and belongs to everybody.
 const LOG_LINES: usize = 20;
+/// The most bytes of a line; the kernel takes no record of more than 1024.
+const LOG_BYTES: usize = 900;
 
 fn main() -> ExitCode {
     let directories: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -39,12 +41,29 @@ fn report(problems: &[String], root: &Path) {
     for problem in problems {
         eprintln!("vassal-generator: {problem}");
     }
+    let Some(log) = &mut kernel else { return };
     for problem in problems.iter().take(LOG_LINES) {
-        let written = kernel
-            .as_mut()
-            .map(|log| writeln!(log, "<4>vassal-generator: {problem}"));
-        if matches!(written, Some(Err(_))) {
-            return;
-        }
+        // Each write(2) is a record. One that is lost is on standard error all the same.
+        log.write_all(record(problem).as_bytes()).ok();
+    }
+}
+
+/// A line of the kernel's log, at the level of a warning.
+fn record(problem: &str) -> String {
+    let mut ends = (0..=problem.len().min(LOG_BYTES)).rev();
+    let end = ends.find(|end| problem.is_char_boundary(*end)).unwrap_or(0);
+    let more = if end < problem.len() { "..." } else { "" };
+    format!("<4>vassal-generator: {}{more}\n", &problem[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_is_longer_than_the_kernel_takes() {
+        assert_eq!(record("x.ini: y"), "<4>vassal-generator: x.ini: y\n");
+        let long = record(&"\u{e4}".repeat(2000));
+        assert!(long.len() < 1000 && long.ends_with("\u{e4}...\n"), "{long}");
     }
 }

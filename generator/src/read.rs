@@ -51,7 +51,8 @@ pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
 }
 
 /// Every vassal of the emperor's directories, sorted by name; the first directory that has a name wins. A directory
-/// that is not there is passed over: it may be on a filesystem that is mounted later.
+/// that is not there is passed over: it may be on a filesystem that is mounted later. What is no regular file is no vassal
+/// (EMP-3).
 pub fn candidates(root: &Path, emperor: &Emperor) -> (Vec<Candidate>, Vec<String>) {
     let mut found = BTreeMap::new();
     let mut problems = Vec::new();
@@ -78,6 +79,9 @@ pub fn candidates(root: &Path, emperor: &Emperor) -> (Vec<Candidate>, Vec<String
                         "{}: no unit can have such a name, skipping",
                         shown.escape_ascii()
                     ));
+                }
+                Ok(_) if !path.join(&file).is_file() => {
+                    problems.push(format!("{}: not a regular file, skipping", shown.escape_ascii()));
                 }
                 Ok(name) if found.contains_key(&name) => {
                     problems.push(format!(

@@ -17,8 +17,10 @@ pub struct DropIn<'a> {
     pub file: &'a [u8],
     /// `vassals-stop-hook` of the emperor's file: a program that is given the file's name.
     pub stop_hook: Option<&'a [u8]>,
-    /// What the file's own `[Unit]` and `[Service]` sections say, or why they cannot be used.
-    pub directives: Result<Vec<Directive>, String>,
+    /// What the file's own `[Unit]` and `[Service]` sections say.
+    pub directives: Vec<Directive>,
+    /// What of them, or of the file, cannot be used.
+    pub problems: Vec<String>,
 }
 
 impl DropIn<'_> {
@@ -31,19 +33,17 @@ impl DropIn<'_> {
             &mut text,
             format_args!("# {source}\n# and are taken over by 'systemctl daemon-reload'.\n"),
         );
-        if let Err(problem) = &self.directives {
+        for problem in &self.problems {
             put(
                 &mut text,
                 format_args!("# ERROR: {}\n", comment(problem.as_bytes())),
             );
         }
-        let none = Vec::new();
-        let directives = self.directives.as_ref().unwrap_or(&none);
         put(
             &mut text,
             format_args!("\n[Unit]\nDocumentation=file://{}\n", uri(self.file)),
         );
-        section(&mut text, directives, "Unit");
+        section(&mut text, &self.directives, "Unit");
         put(
             &mut text,
             format_args!("\n[Service]\nSlice={}\n", slice(self.name)),
@@ -51,7 +51,7 @@ impl DropIn<'_> {
         if let Some(program) = self.stop_hook {
             put(&mut text, format_args!("{}\n", self.stop(program)));
         }
-        section(&mut text, directives, "Service");
+        section(&mut text, &self.directives, "Service");
         text
     }
 }
@@ -149,7 +149,8 @@ mod tests {
             name: &name,
             file: b"/etc/uwsgi/vassals/user001.ini",
             stop_hook: None,
-            directives: Ok(vec![directive]),
+            directives: vec![directive],
+            problems: Vec::new(),
         };
         let slice = slice(&name);
         let expected = format!(
@@ -169,7 +170,8 @@ mod tests {
             name: &name,
             file: b"/v/a $b%i.ini",
             stop_hook: Some(b"/usr/bin/gone \"x\"\n"),
-            directives: Ok(Vec::new()),
+            directives: Vec::new(),
+            problems: Vec::new(),
         };
         let text = drop_in.render();
         let expected = "ExecStopPost=-/usr/bin/env -C \"/v\" \"UWSGI_VASSALS_DIR=/v\" \
@@ -184,7 +186,8 @@ mod tests {
             name: &name,
             file: b"/v/%n \nx",
             stop_hook: None,
-            directives: Err("bad\n[Service]\nUser=0".into()),
+            directives: Vec::new(),
+            problems: vec!["bad\n[Service]\nUser=0".into()],
         };
         let text = drop_in.render();
         assert!(
@@ -213,7 +216,8 @@ mod tests {
             name: &name,
             file: b"/v/a b.ini",
             stop_hook: None,
-            directives: Ok(Vec::new()),
+            directives: Vec::new(),
+            problems: Vec::new(),
         };
         let option = ini::ParseOption {
             enabled_quote: false,

@@ -23,6 +23,8 @@ mod names;
 mod options;
 #[path = "scenario/overlay.rs"]
 mod overlay;
+#[path = "scenario/package.rs"]
+mod package;
 #[path = "scenario/payload.rs"]
 mod payload;
 #[path = "scenario/privileges.rs"]

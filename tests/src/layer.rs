@@ -59,7 +59,12 @@ pub fn installed(suite: Suite) -> Layer {
     }
 }
 
-fn package() -> Result<PathBuf, Failure> {
+/// The package under test: that of `VASSAL_DEB`, or the newest in `dist`.
+///
+/// # Errors
+///
+/// There is none.
+pub fn package() -> Result<PathBuf, Failure> {
     if let Some(named) = std::env::var_os("VASSAL_DEB") {
         return Ok(PathBuf::from(named));
     }

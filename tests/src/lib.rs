@@ -39,7 +39,7 @@ pub use boot::{Boot, FuseNode};
 pub use failure::Failure;
 pub use files::Owner;
 pub use http::HttpError;
-pub use layer::{Layer, installed};
+pub use layer::{Layer, installed, package};
 pub use machine::Machine;
 pub use nix::sys::signal::Signal;
 pub use nix::unistd::Pid;

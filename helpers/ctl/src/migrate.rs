@@ -82,15 +82,15 @@ struct Report {
 
 /// Prints the fates, and says by the exit code whether something would be lost.
 pub fn run(arguments: &Migrate) -> ExitCode {
-    let report = match report(arguments) {
-        Ok(report) => report,
+    let (report, is_emperor_wrong) = match report(arguments) {
+        Ok(done) => done,
         Err(why) => return output::fail(&why),
     };
     let is_lost = |file: &File| {
         let refused = file.options.iter().any(|line| line.fate == Fate::Refused);
         refused || !file.problems.is_empty()
     };
-    let code = match report.files.iter().any(is_lost) {
+    let code = match is_emperor_wrong || report.files.iter().any(is_lost) {
         true => WARNED,
         false => GOOD,
     };
@@ -103,12 +103,14 @@ pub fn run(arguments: &Migrate) -> ExitCode {
     output::finish(&text(&report), code)
 }
 
-fn report(arguments: &Migrate) -> Result<Report, String> {
+/// The report, and whether the emperor's file is wrong, which is told.
+fn report(arguments: &Migrate) -> Result<(Report, bool), String> {
     let root = targets::root(&arguments.place)?;
     let found = emperor_file::find(&arguments.place, &root);
     for finding in found.findings.iter().filter(|each| each.level == Level::Error) {
         tell(&told(finding));
     }
+    let is_emperor_wrong = found.is_wrong();
     let emperor = found.emperor;
     let (targets, odd) = targets::of_path(&arguments.path, &root)?;
     let mut files: Vec<File> = targets.iter().map(|target| file(target, &emperor)).collect();
@@ -120,11 +122,12 @@ fn report(arguments: &Migrate) -> Result<Report, String> {
         return Err(format!("no vassal's file in {}", shown(&arguments.path)));
     }
     let counts = count(files.iter().flat_map(|file| &file.options));
-    Ok(Report {
+    let report = Report {
         version: JSON_VERSION,
         files,
         counts,
-    })
+    };
+    Ok((report, is_emperor_wrong))
 }
 
 impl File {

@@ -172,7 +172,8 @@ impl Shown {
             name: &target.name,
             file: file.as_os_str().as_bytes(),
             stop_hook: emperor.stop_hook.as_ref().map(|(program, _)| program.as_slice()),
-            directives: Ok(directives.clone()),
+            directives: directives.clone(),
+            problems: Vec::new(),
         };
         let steps = |operations: &[Operation]| -> Vec<Step> {
             operations.iter().map(|each| step(each, plan, location)).collect()

@@ -62,6 +62,14 @@ const CASES: &[Case] = &[
         &["/etc/vassal/emperor.ini:", "emperor-tyrant is not supported"],
     ),
     case(
+        "unprivileged",
+        "echo 'uid = www-data' >> /etc/vassal/emperor.ini",
+        &[
+            "/etc/vassal/emperor.ini:4: uid = www-data: it is the vassals that have users",
+            "vassals-include",
+        ],
+    ),
+    case(
         "unknown",
         "sed -i s/fs,pid/fs,pit/ /etc/vassal/emperor.ini",
         &[
