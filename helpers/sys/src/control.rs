@@ -14,7 +14,8 @@ use std::fs::{File, OpenOptions, read_dir, read_link};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
-/// The record's name, as proc shows it.
+/// The record's name, as proc shows it. It changes with the record's format, as an upgraded vassal-enter looks into a watchdog
+/// that has not been restarted.
 const NAME: &str = "vassal-control";
 
 /// The request, on the first pipe.

@@ -15,7 +15,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// The name in the FD store (`FDNAME=`).
+/// The name in the FD store (`FDNAME=`). It changes with the record's format, as an upgraded vassal-enter finds what the one
+/// before has left.
 pub const NAME: &str = "vassal-memo";
 /// Where the records are, one file for each vassal.
 pub const DIRECTORY: &str = "/run/vassal";
