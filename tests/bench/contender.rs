@@ -165,7 +165,11 @@ pub fn masters(machine: &Machine) -> Vec<Pid> {
     let emperor = machine
         .unit_pids(Contender::Emperor.unit())
         .into_iter()
-        .find(|candidate| machine.inner_pid(*candidate).to_string() == pid);
+        .find(|candidate| {
+            machine
+                .inner_pid(*candidate)
+                .is_some_and(|inner| inner.to_string() == pid)
+        });
     let Some(emperor) = emperor else {
         panic!("the Emperor does not run\n{}", machine.state());
     };

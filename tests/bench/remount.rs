@@ -12,7 +12,8 @@ use crate::incident::PROVEN;
 use crate::ladder::{Ladder, Rung};
 use crate::witness::{APP, Seen, Witness};
 
-const ROUNDS: usize = 20;
+/// Many, as each restart waits for an RCU grace period that is at another point for each.
+const ROUNDS: usize = 40;
 
 const VASSAL: &str = "vassal@remount.service";
 const FLOOR: &str = "floor.service";

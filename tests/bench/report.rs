@@ -191,7 +191,9 @@ fn method() -> String {
          INI files and leaves a watchdog, the others a parent or nothing; the end of all processes includes the watchdog's \
          orderly end. *Kills beside the floor*: two services under the same systemd, one vassal's, one a C program that \
          mounts the same archive in new namespaces and fails when fuse-zip dies; the app is the same, says when it runs \
-         and that a FUSE filesystem is mounted, and is killed when the death is seen. The first act \
+         and that a FUSE filesystem is mounted, and is killed when the death is seen; before each kill the machine \
+         rests for a second, after which the first process that is put into a cgroup waits for an RCU grace period, with the \
+         floor, too. The first act \
          of who sees it is told by a tracer of the app (ptrace), in kills of their own: vassal stops the app and asks the \
          mountpoint before it kills it, the floor kills it at once. Ratios are medians of the ratios within each round.\n"
     )

@@ -54,12 +54,12 @@ impl Machine {
         }
     }
 
-    /// The pid of a process as the machine sees it.
+    /// The pid of a process as the machine sees it; none when it is gone.
     ///
     /// # Panics
     ///
-    /// When there is no such process in the machine.
-    pub fn inner_pid(&self, pid: Pid) -> Pid {
+    /// When the process is not the machine's.
+    pub fn inner_pid(&self, pid: Pid) -> Option<Pid> {
         self.assert_owns(pid);
         let levels = |pid: Pid| -> Vec<i32> {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -72,10 +72,8 @@ impl Machine {
                 .collect()
         };
         let machine_level = levels(self.leader()).len();
-        match levels(pid).get(machine_level.saturating_sub(1)) {
-            Some(inner) => Pid::from_raw(*inner),
-            None => panic!("{}: process {pid} is gone", self.name()),
-        }
+        let inner = levels(pid).get(machine_level.saturating_sub(1)).copied();
+        inner.map(Pid::from_raw)
     }
 
     /// Sends a signal to a process of the machine; false when it is gone already.

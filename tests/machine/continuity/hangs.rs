@@ -14,8 +14,8 @@ use crate::LIMIT;
 use crate::scene::{UNIT, complaints, drop_in, on_each_suite};
 use crate::writer::{ARCHIVE, archived, with_archive};
 
-/// What one stop may take here, where no limit is longer than two seconds (uWSGI takes one by itself); `TimeoutStopSec=` is 3 min.
-const SOON: Duration = Duration::from_secs(15);
+/// What one stop may take here, where no limit is longer than four seconds (uWSGI takes one by itself); `TimeoutStopSec=` is 3 min.
+const SOON: Duration = Duration::from_secs(30);
 
 /// Where everybody who is told to end leaves a line.
 const MARKS: &str = "/srv/marks/marks";
@@ -57,14 +57,14 @@ const CASES: [Case; 5] = [
         name: "uwsgi",
         change: ("", ""),
         is_busy: true,
-        warning: Some("uwsgi did not stop within 2 s, killing it"),
+        warning: Some("uwsgi did not stop within 4 s, killing it"),
         first: None,
     },
     Case {
         name: "command",
         change: ("[vassal]\n", "[vassal]\ncommand = app nobody :\n"),
         is_busy: false,
-        warning: Some("app did not stop within 2 s, killing it"),
+        warning: Some("app did not stop within 4 s, killing it"),
         first: Some("app after nobody, of which 0 are left"),
     },
     // SIGKILL comes without a word.
@@ -79,7 +79,7 @@ const CASES: [Case; 5] = [
         name: "hook",
         change: (">>/srv/marks/marks\n", ">>/srv/marks/marks; sleep 600\n"),
         is_busy: false,
-        warning: Some("as-user-atexit hooks did not return within 1 s (atexit-timeout), killing them"),
+        warning: Some("as-user-atexit hooks did not return within 3 s (atexit-timeout), killing them"),
         first: None,
     },
 ];
@@ -96,7 +96,7 @@ fn text() -> String {
         seed::ZIP_WATCHED.replace("fuse-zip -r /var/www/app001.zip", &format!("fuse-zip {ARCHIVE}"));
     format!(
         "{mounted}exec-as-user = leftover 'uwsgi|app' exit &\n{HOOK}\n\
-         [vassal]\nstop-timeout = 2s\natexit-timeout = 1s\n"
+         [vassal]\nstop-timeout = 4s\natexit-timeout = 3s\n"
     )
 }
 

@@ -21,7 +21,7 @@ fn what_an_administrator_left_inside_is_ended_with_the_vassal_and_costs_no_time(
         let machine = scene::serving(suite, std::slice::from_ref(&tenant), SHORT);
         let app = machine.pid_of(&tenant.unit(), "faultfs-app");
         let service = ["systemd-run", "--quiet", "--collect", "--unit=visitor"];
-        let target = format!("--target={}", machine.inner_pid(app));
+        let target = format!("--target={}", machine.inner_pid(app).unwrap());
         let enter = ["nsenter", &target, "--pid", "--mount", "sleep", "infinity"];
         machine.must(&[&service[..], &enter].concat());
         machine.wait_for("visitor", LIMIT, || {

@@ -91,17 +91,18 @@ pub fn uwsgi(machine: &Machine, unit: &str) -> Pid {
     }
 }
 
-/// The innermost pids of all processes of a unit.
+/// The innermost pids of all processes of a unit that are still there.
 pub fn inner_pids(machine: &Machine, unit: &str) -> BTreeSet<u32> {
     let innermost = |pid: Pid| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let pids = status
-            .lines()
-            .find_map(|line| line.strip_prefix("NSpid:"))
-            .unwrap();
-        pids.split_whitespace().next_back().unwrap().parse().unwrap()
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+        pids.split_whitespace().next_back()?.parse().ok()
     };
-    machine.unit_pids(unit).into_iter().map(innermost).collect()
+    machine
+        .unit_pids(unit)
+        .into_iter()
+        .filter_map(innermost)
+        .collect()
 }
 
 /// What a namespace link of a process points to.
