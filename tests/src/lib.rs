@@ -33,6 +33,7 @@ mod startup;
 mod suite;
 mod sweep;
 mod teardown;
+mod tight;
 mod units;
 
 pub use boot::{Boot, FuseNode};
@@ -46,3 +47,4 @@ pub use nix::unistd::Pid;
 pub use run::{AS_USER001, Output};
 pub use standstill::Halt;
 pub use suite::{Suite, on_each_suite};
+pub use tight::{Scarce, Tight};

@@ -7,7 +7,11 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::handoff::Watched;
+use vassal_sys::journal::{Priority, line};
 use vassal_sys::text::printable;
+
+/// From a question that nobody could be sent out with to the next try.
+const SEND_AGAIN: Duration = Duration::from_millis(250);
 
 /// The part of the interval by which a question may come early.
 const EARLY: u32 = 8;
@@ -24,6 +28,8 @@ pub struct Mountpoint {
     due: Instant,
     /// Something happened while a probe was out, which may have had its answer before that.
     is_doubted: bool,
+    /// The last question could not be asked.
+    is_unasked: bool,
 }
 
 impl Mountpoint {
@@ -36,6 +42,7 @@ impl Mountpoint {
             answered: None,
             due: Instant::now(),
             is_doubted: false,
+            is_unasked: false,
         }
     }
 
@@ -101,7 +108,12 @@ impl Mountpoint {
         let is_due = self.is_due(Instant::now());
         match &mut self.probe {
             None if is_due => {
-                self.probe = Some(Probe::send(Question::Answers(&self.watched.mount))?);
+                self.probe = Probe::send(Question::Answers(&self.watched.mount))?;
+                if self.probe.is_none() {
+                    self.due = Instant::now() + SEND_AGAIN;
+                    self.tell_unasked();
+                }
+                self.is_unasked = self.probe.is_none();
                 Ok(None)
             }
             Some(probe) if now.saturating_duration_since(probe.since) >= self.rhythm.patience => {
@@ -111,6 +123,16 @@ impl Mountpoint {
                 Ok(verdict)
             }
             None | Some(_) => Ok(None),
+        }
+    }
+
+    fn tell_unasked(&self) {
+        if !self.is_unasked {
+            let message = format!(
+                "cannot ask {} for its health: there can be no further process (TasksMax=, or no memory), trying again",
+                self.shown_path()
+            );
+            line(Priority::Warning, &message);
         }
     }
 

@@ -38,22 +38,18 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Sends a process.
+    /// Sends a process; none when there can be none now, at the unit's limit (`TasksMax=`) or without memory, which the app may
+    /// have used up: that says nothing of a filesystem.
     ///
     /// # Errors
-    /// `EAGAIN` at a limit of processes.
-    pub fn send(question: Question<'_>) -> Result<Self, SysError> {
+    /// When it cannot be sent for another reason.
+    pub fn send(question: Question<'_>) -> Result<Option<Self>, SysError> {
         let since = Instant::now();
-        let pid = match question {
-            Question::Answers(mount) => {
-                // What mountinfo names has no zero byte in it.
-                let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
-                statfs_as(mount.owner, &path)?
-            }
-            Question::Accepts(address) => ask_in_child(|| code(connect_to(address)))?,
-            Question::Evidence(scene, suspicion) => ask_in_child(|| evidence::find(scene, suspicion))?,
-        };
-        Ok(Self { pid, since })
+        match start(question) {
+            Ok(pid) => Ok(Some(Self { pid, since })),
+            Err(error) if matches!(error.errno, Errno::EAGAIN | Errno::ENOMEM) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// How long it has been out.
@@ -70,6 +66,18 @@ impl Probe {
             .ok()?;
         // The state follows the name, which is in parentheses and may hold any character (proc_pid_stat(5)).
         text.rsplit_once(") ")?.1.bytes().next()
+    }
+}
+
+fn start(question: Question<'_>) -> Result<Pid, SysError> {
+    match question {
+        Question::Answers(mount) => {
+            // What mountinfo names has no zero byte in it.
+            let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
+            statfs_as(mount.owner, &path)
+        }
+        Question::Accepts(address) => ask_in_child(|| code(connect_to(address))),
+        Question::Evidence(scene, suspicion) => ask_in_child(|| evidence::find(scene, suspicion)),
     }
 }
 

@@ -184,7 +184,7 @@ impl Ending<'_> {
     }
 
     fn answers(&self, mount: &Mount) -> bool {
-        let Ok(probe) = Probe::send(Question::Answers(mount)) else {
+        let Ok(Some(probe)) = Probe::send(Question::Answers(mount)) else {
             return false;
         };
         let mut answer = None;

@@ -142,7 +142,8 @@ impl Unanswered {
             .collect();
         if !threads.is_empty() && busy.contains(&true) {
             let suspicion = Suspicion { threads, busy };
-            self.proof = Some(Probe::send(Question::Evidence(scene, &suspicion))?);
+            // At the next look again, if there can be no process now.
+            self.proof = Probe::send(Question::Evidence(scene, &suspicion))?;
         }
         Ok(())
     }

@@ -226,7 +226,8 @@ impl Vassal {
             (self.stage, &self.handoff.readiness, &self.connecting)
         {
             if !self.accepting && now >= *due {
-                self.connecting = Ok(Probe::send(Question::Accepts(address))?);
+                let probe = Probe::send(Question::Accepts(address))?;
+                self.connecting = probe.ok_or(now + CONNECT_AGAIN);
             }
         }
         match self.stage {

@@ -1,9 +1,8 @@
 //! Ends that nobody can be ready for: the archive is the old one or the new one, and the journal says what happened.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use vassal_tests::{AS_USER001, Machine, Output, Owner, Pid, Signal, Suite};
+use vassal_tests::{AS_USER001, Machine, Output, Owner, Scarce, Signal, Suite, Tight};
 
 use crate::LIMIT;
 use crate::scene::{UNIT, kill, on_each_suite, wait_restarted};
@@ -118,71 +117,6 @@ pub fn fill(machine: &Machine, megabytes: u32) -> Output {
     machine.run_inside(crate::scene::uwsgi(machine), &as_user)
 }
 
-/// Too little memory for what is to be written: a cgroup of the host's with one daemon in it, as the machine's own cgroups
-/// need not have the memory controller.
-struct Tight {
-    parent: PathBuf,
-    cgroup: PathBuf,
-}
-
-impl Tight {
-    fn around(daemon: Pid) -> Tight {
-        let (parent, limit) = memory_controller();
-        let cgroup = parent.join(format!("vassal-oom-{daemon}"));
-        fs::create_dir(&cgroup).unwrap();
-        let tight = Tight { parent, cgroup };
-        fs::write(tight.cgroup.join(limit), "64M").unwrap();
-        let swap = tight.cgroup.join("memory.swap.max");
-        if swap.exists() {
-            fs::write(swap, "0").unwrap();
-        }
-        fs::write(tight.cgroup.join("cgroup.procs"), daemon.to_string()).unwrap();
-        tight
-    }
-}
-
-impl Drop for Tight {
-    fn drop(&mut self) {
-        let left = fs::read_to_string(self.cgroup.join("cgroup.procs")).unwrap_or_default();
-        for pid in left.lines() {
-            // It may have ended.
-            fs::write(self.parent.join("cgroup.procs"), pid).ok();
-        }
-        if let Err(error) = fs::remove_dir(&self.cgroup) {
-            eprintln!("cannot remove '{}': {error}", self.cgroup.display());
-        }
-    }
-}
-
-/// A cgroup whose children have the memory controller, and the name of their limit: the root of its own hierarchy where it has
-/// one, else the nearest cgroup above this process that hands it on.
-fn memory_controller() -> (PathBuf, &'static str) {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let mounted = |is_it: &dyn Fn(&str) -> bool| {
-        let mut lines = mounts.lines().filter(|line| is_it(line));
-        lines.find_map(|line| line.split(' ').nth(4).map(PathBuf::from))
-    };
-    if let Some(hierarchy) = mounted(&|line| line.contains(" - cgroup ") && line.ends_with(",memory")) {
-        return (hierarchy, "memory.limit_in_bytes");
-    }
-    let hierarchy = mounted(&|line| line.contains(" - cgroup2 ")).unwrap();
-    let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap();
-    let own = cgroups
-        .lines()
-        .find_map(|line| line.strip_prefix("0::/"))
-        .unwrap();
-    let hands_it_on = |cgroup: &&Path| {
-        let controllers = fs::read_to_string(hierarchy.join(cgroup).join("cgroup.subtree_control"));
-        controllers.is_ok_and(|names| names.split_whitespace().any(|name| name == "memory"))
-    };
-    match Path::new(own).ancestors().find(hands_it_on) {
-        Some(cgroup) => (hierarchy.join(cgroup), "memory.max"),
-        None => panic!(
-            "no cgroup above '/{own}' has memory in its cgroup.subtree_control: nobody can be OOM-killed"
-        ),
-    }
-}
-
 #[test]
 fn the_archive_is_whole_after_the_oom_killer_took_its_daemon() {
     on_each_suite(|suite| {
@@ -190,7 +124,7 @@ fn the_archive_is_whole_after_the_oom_killer_took_its_daemon() {
         let since = told(&machine).len();
         let daemon = machine.pid_of(UNIT, "fuse-zip");
         fs::write(format!("/proc/{daemon}/oom_score_adj"), "1000").unwrap();
-        let _tight = Tight::around(daemon);
+        let _tight = Tight::around(daemon, Scarce::Memory);
         // It stays in the daemon's memory until the commit.
         assert!(!fill(&machine, 400).succeeded());
         wait_restarted(&machine, 1);

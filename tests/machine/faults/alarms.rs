@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use vassal_tests::{Halt, Machine, Owner, Pid, Signal, Suite};
+use vassal_tests::{Halt, Machine, Owner, Pid, Scarce, Signal, Suite, Tight};
 
 use crate::LIMIT;
+use crate::cell::Fault;
 use crate::filesystem::{Below, Daemon, Mounter};
-use crate::scene::{self, Over, ask, assert_reads, on_each_suite, verdicts};
+use crate::inflict::inflict;
+use crate::scene::{self, Before, Over, ask, assert_reads, on_each_suite, verdicts};
 use crate::tenant::Tenant;
 use crate::unit::{Unit, unit, wait_restarted};
 
@@ -261,4 +263,28 @@ fn freeze(machine: &Machine, tenants: &[Tenant], state: &str) {
         let group = machine.unit(&tenant.unit(), "ControlGroup");
         machine.must_sh(&format!("echo {state} >/sys/fs/cgroup{group}/cgroup.freeze"));
     }
+}
+
+#[test]
+fn an_app_at_its_limit_of_processes_has_no_filesystem_that_is_lost() {
+    on_each_suite(|suite| {
+        let tenant = Tenant::new(Daemon::Faultfs, Mounter::User, Below::Directory, 9101);
+        let often = "mountpoint-deadline = 1500ms\nmountpoint-interval = 300ms\n";
+        let machine = scene::serving(suite, std::slice::from_ref(&tenant), often);
+        let before = unit(&machine, &tenant);
+        let watchdog = machine.pid_of(&tenant.unit(), "vassal-watchdog");
+        let tight = Tight::around(watchdog, Scarce::Processes);
+        let told = format!("cannot ask {} for its health", tenant.mountpoint());
+        machine.wait_for_journal(&tenant.unit(), &told, LIMIT);
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(unit(&machine, &tenant), before, "{}", machine.state());
+        assert!(verdicts(&machine, &tenant.name).is_empty(), "{}", machine.state());
+        assert_eq!(machine.journal(&tenant.unit()).matches(&told).count(), 1);
+        // What happens meanwhile is told as soon as there can be a process.
+        let before = Before::of(&machine, &tenant);
+        inflict(&machine, &tenant, Fault::Kill);
+        drop(tight);
+        wait_restarted(&machine, &tenant, before.restarts + 1);
+        before.assert_over(&machine, &tenant, &["dead"]);
+    });
 }
