@@ -52,7 +52,10 @@ while True:
         else: random.choice([there_and_back, lie_in_wait, come_and_go])()
     except OSError: pass
     wait()
-    if count % 20 == 0: open(note, 'w').write(str(count))
+    if count % 20 == 0:
+        # Whole or not at all: this process may be ended at any time.
+        with open(note + '.new', 'w') as file: file.write(str(count))
+        os.rename(note + '.new', note)
 ";
 
 /// What the tenant swaps with a link, and where that leads.
