@@ -1,0 +1,1 @@
+//! What the payload and the helpers may not do: capabilities, system calls, devices, set-user-id files, limits.

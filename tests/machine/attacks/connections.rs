@@ -1,0 +1,1 @@
+//! Attacks on FUSE connections and the table of mounts: whose connection is aborted, and what others' mounts cost.

@@ -1,0 +1,11 @@
+//! A tenant who means harm, on booted machines: each test makes one attack and demands that nothing but the
+//! tenant's own vassal is touched by it. Who is who: the tenant owns what his uid owns (app, home, upper directory, archive, FUSE
+//! daemon); the administrator wrote the INI.
+#![forbid(unsafe_code)]
+
+mod channels;
+mod confinement;
+mod configuration;
+mod connections;
+mod paths;
+mod probes;

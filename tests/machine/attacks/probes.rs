@@ -1,0 +1,1 @@
+//! Attacks on the health checks: probes that are stopped, killed or led elsewhere.

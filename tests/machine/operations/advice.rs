@@ -1,0 +1,1 @@
+//! What vassalctl and STATUS say about a file that does not work.

@@ -1,0 +1,1 @@
+//! Vassals that fail: at boot, again and again, mended while they wait.

@@ -1,0 +1,1 @@
+//! emperor.ini as distributions and people write it.

@@ -1,0 +1,13 @@
+//! What an administrator meets in a year of operation, on booted machines: many vassals, reboots and failures, stops, files as
+//! people have them, and what he is told about them.
+#![forbid(unsafe_code)]
+
+mod advice;
+mod boot;
+mod emperor_files;
+mod health;
+mod many;
+mod names;
+mod opened_by_root;
+mod roles;
+mod stop;

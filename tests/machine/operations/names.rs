@@ -1,0 +1,1 @@
+//! Names of vassals as people type them.

@@ -1,0 +1,1 @@
+//! Files and sockets that uWSGI opens as root before it changes its user.

@@ -1,0 +1,1 @@
+//! Vassals without workers: routers, cron, spoolers, mules, Emperors below the Emperor.
