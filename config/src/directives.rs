@@ -6,6 +6,7 @@ use crate::cgroup;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::lex;
 use crate::options::{Kind, find};
+use crate::unit_values::complaint;
 
 /// A directive of the drop-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +134,10 @@ fn directive(section: &[u8], key: &[u8], value: &[u8]) -> Result<Directive, (&'s
         None if key == "ProtectSystem" && value == "strict" => {
             Err(("users could mount no FUSE filesystem", "use ProtectSystem=full"))
         }
-        None => Ok(Directive { section, key, value }),
+        None => match complaint(&key, &value) {
+            Some(complaint) => Err(complaint),
+            None => Ok(Directive { section, key, value }),
+        },
     }
 }
 
@@ -183,13 +187,17 @@ mod tests {
                 "u.ini:2: [Service] MemoryMax: a directive is one line",
             ),
             (
+                b"[Service]\nTasksMax=1\nMemoryMax = 100MB\n",
+                "u.ini:3: [Service] MemoryMax: systemd reads no amount of memory in it",
+            ),
+            (
                 b"[Unit]\nA b = c\n",
                 "u.ini:2: [Unit] A b: not a systemd directive",
             ),
         ];
         for (text, message) in CASES {
             let (taken, errors) = directives(text, b"u.ini");
-            assert!(taken.is_empty(), "{taken:?}");
+            assert!(taken.iter().all(|each| each.key == "TasksMax"), "{taken:?}");
             let [error] = errors.as_slice() else {
                 panic!("{errors:?}");
             };

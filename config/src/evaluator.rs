@@ -11,7 +11,7 @@ use crate::list::List;
 use crate::logic::{self, Block};
 use crate::options::{self, OptionRow};
 use crate::permissions::Permissions;
-use crate::plugins::{PluginOption, Plugins};
+use crate::plugins::{PluginOption, Plugins, debian_name, plugin_of};
 use crate::replace::{TooLong, replaced};
 use crate::world::World;
 
@@ -235,8 +235,15 @@ impl<'w> Evaluator<'w> {
             self.warn(warning.with_hint("strict is on; a plugin may know it"));
             return Ok(());
         }
+        let hint = match plugin_of(&entry.key) {
+            Some(plugin) => format!(
+                "strict is on; the plugin '{0}' has it: add 'plugin = {0}' before this line",
+                debian_name(plugin)
+            ),
+            None => "strict is on".to_owned(),
+        };
         Err(Diagnostic::error(Some(entry.origin.clone()), what)
-            .with_hint("strict is on")
+            .with_hint(hint)
             .into())
     }
 

@@ -2,7 +2,8 @@
 
 use crate::diagnostic::Origin;
 use crate::entries::Entry;
-use crate::plugins::plugin_of;
+use crate::missing_plugins::missing_plugins;
+use crate::plugins::debian_name;
 use crate::settings::Settings;
 
 /// What is started in the end.
@@ -113,32 +114,16 @@ const APPS: &[&[u8]] = &[
     b"mono-app",
 ];
 
-/// An app's option without the plugin that knows it: a uWSGI without built-in plugins takes it for a placeholder and
-/// loads nothing (SEED-1).
+/// The first line that names an app and whose plugin no line loads (SEED-1), in words.
 pub(crate) fn app_hint(entries: &[Entry]) -> Option<String> {
-    let (entry, plugin) = app_without_plugin(entries)?;
-    Some(format!(
-        "{}: '{}' needs a line 'plugin = {plugin}'",
-        entry.origin,
-        entry.key.escape_ascii()
-    ))
-}
-
-/// The first line that names an app, when no line loads the plugin it belongs to; and that plugin.
-pub fn app_without_plugin(entries: &[Entry]) -> Option<(&Entry, &'static str)> {
-    const LOADERS: [&[u8]; 4] = [b"plugin", b"plugins", b"need-plugin", b"need-plugins"];
-    let loads = |plugin: &[u8]| {
-        let mut lines = entries
-            .iter()
-            .filter(|entry| LOADERS.contains(&entry.key.as_slice()));
-        lines.any(|line| {
-            let value = line.value.as_deref().unwrap_or_default();
-            value.windows(plugin.len()).any(|part| part == plugin)
-        })
-    };
-    let mut apps = entries
+    let missing = missing_plugins(entries);
+    let (entry, plugin) = missing
         .iter()
-        .filter(|entry| APPS.contains(&entry.key.as_slice()));
-    let (entry, plugin) = apps.find_map(|entry| Some((entry, plugin_of(&entry.key)?)))?;
-    (!loads(plugin.as_bytes())).then_some((entry, plugin))
+        .find(|(entry, _)| APPS.contains(&entry.key.as_slice()))?;
+    Some(format!(
+        "{}: '{}' needs a line 'plugin = {}'",
+        entry.origin,
+        entry.key.escape_ascii(),
+        debian_name(plugin)
+    ))
 }

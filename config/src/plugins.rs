@@ -19,7 +19,9 @@ const BUILT_ON_COREROUTER: [&[u8]; 5] = [
 ];
 
 /// Debian's plugins that bring no options.
-const KNOWN_WITHOUT_OPTIONS: [&[u8]; 44] = [
+const KNOWN_WITHOUT_OPTIONS: [&[u8]; 52] = [
+    b"alarm_curl",
+    b"alarm_xmpp",
     b"cache",
     b"cheaper_backlog2",
     b"clock_monotonic",
@@ -27,13 +29,18 @@ const KNOWN_WITHOUT_OPTIONS: [&[u8]; 44] = [
     b"corerouter",
     b"echo",
     b"emperor_amqp",
+    b"emperor_pg",
     b"emperor_zeromq",
+    b"gccgo",
+    b"graylog2",
     b"logcrypto",
     b"logfile",
     b"logpipe",
     b"logsocket",
+    b"mongrel2",
     b"msgpack",
     b"redislog",
+    b"router_access",
     b"router_basicauth",
     b"router_cache",
     b"router_expires",
@@ -49,6 +56,7 @@ const KNOWN_WITHOUT_OPTIONS: [&[u8]; 44] = [
     b"router_uwsgi",
     b"router_xmldir",
     b"rpc",
+    b"servlet",
     b"signal",
     b"spooler",
     b"ssi",
@@ -105,6 +113,11 @@ pub fn plugin_of(name: &[u8]) -> Option<&'static str> {
         .iter()
         .find(|option| option.name.as_bytes() == name)
         .map(|option| option.plugin)
+}
+
+/// The names of all options that Debian's plugins bring.
+pub fn plugin_names() -> impl Iterator<Item = &'static str> {
+    PLUGIN_OPTIONS.iter().map(|row| row.name)
 }
 
 /// A word of a list of plugins that was not loaded.
@@ -174,8 +187,7 @@ impl Plugins {
         if BUILT_ON_COREROUTER.contains(&name) {
             self.remember(b"corerouter");
         }
-        self.has_foreign |= !KNOWN_WITHOUT_OPTIONS.contains(&name)
-            && !PLUGIN_OPTIONS.iter().any(|row| row.plugin.as_bytes() == name);
+        self.has_foreign |= !is_in_tables(name);
         self.loaded.push(name.to_vec());
     }
 
@@ -224,13 +236,59 @@ fn file_of(word: &[u8]) -> Vec<u8> {
     }
 }
 
-/// What a plugin calls itself: its file's name, except for Python's, which is built once for each version.
+/// What a plugin calls itself: its file's name, without the version of the language where it is built once for each
+/// (`python311`, `lua51`, `rack_ruby31`, `gevent_python3`, `jvm_openjdk17`; tried on 2.0.21).
 fn own_name(file: &[u8]) -> &[u8] {
     let name = file.rsplit(|&byte| byte == b'/').next().unwrap_or(file);
     let name = name.strip_suffix(SUFFIX).unwrap_or(name);
-    match name.strip_prefix(b"python") {
-        Some(version) if version.iter().all(u8::is_ascii_digit) => b"python",
-        _ => name,
+    let plain = without_version(name);
+    if plain.len() < name.len() {
+        let built_for = [&b"_python"[..], b"_ruby", b"_openjdk"];
+        if let Some(own) = built_for.iter().find_map(|suffix| plain.strip_suffix(*suffix)) {
+            return own;
+        }
+        if matches!(plain, b"python" | b"lua") {
+            return plain;
+        }
+    }
+    name
+}
+
+/// The part of a name before the digits at its end.
+fn without_version(name: &[u8]) -> &[u8] {
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    name.get(..name.len() - digits).unwrap_or(name)
+}
+
+/// The plugins that a comma list names, by their own names.
+fn named(value: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let words = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    words
+        .filter(|word| !word.is_empty())
+        .map(|word| own_name(&file_of(word)).to_vec())
+}
+
+/// Whether the value of a `plugin` line loads `plugin`, directly or with another that is built on it.
+pub(crate) fn is_loaded_by(value: &[u8], plugin: &str) -> bool {
+    let is_built_on = |name: &[u8]| plugin == "corerouter" && BUILT_ON_COREROUTER.contains(&name);
+    named(value).any(|name| name == plugin.as_bytes() || is_built_on(&name))
+}
+
+/// Whether the value of a `plugin` line names one that is not in the tables.
+pub(crate) fn names_unknown(value: &[u8]) -> bool {
+    named(value).any(|name| !is_in_tables(&name))
+}
+
+fn is_in_tables(name: &[u8]) -> bool {
+    KNOWN_WITHOUT_OPTIONS.contains(&name) || PLUGIN_OPTIONS.iter().any(|row| row.plugin.as_bytes() == name)
+}
+
+/// How Debian names the plugin in a `plugin =` line: those for Python are files of its version's name only.
+pub fn debian_name(plugin: &str) -> String {
+    match plugin {
+        "python" => "python3".to_owned(),
+        "asyncio" | "gevent" | "greenlet" | "tornado" => format!("{plugin}_python3"),
+        other => other.to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Names of users and groups come from `/etc/passwd` and `/etc/group` alone: the name service would load libraries and ask
 //! the network, which a root helper must not do while it reads a vassal's file.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -30,6 +31,12 @@ const ENOENT: i32 = 2;
 /// How long `exec://`, `fd://` and standard input may take: they run while a unit starts, whose own limit is 90 s.
 const SOURCE_TIME: Duration = Duration::from_secs(30);
 
+/// How long uWSGI may take to say which version it is, and how much it may say.
+const VERSION_TIME: Duration = Duration::from_secs(5);
+const VERSION_BYTES: usize = 100;
+/// Where nothing is executed, and nobody else knows: that of Debian 13.
+const USUAL_VERSION: &[u8] = b"2.0.28-debian";
+
 /// Most bytes of a file of the system: `/etc/passwd` with some hundred thousand users.
 const SYSTEM_FILE_BYTES: usize = 32 << 20;
 
@@ -41,8 +48,8 @@ pub struct System {
     started: Duration,
     has_sources: bool,
     read_before: Vec<(PathBuf, Vec<u8>)>,
-    /// What `%V` says.
-    pub version: Vec<u8>,
+    /// What `%V` says, once it was asked for.
+    version: OnceCell<Vec<u8>>,
     /// What `%b` says.
     pub binary: Vec<u8>,
     /// Where plugins are looked for last.
@@ -51,7 +58,7 @@ pub struct System {
 
 impl System {
     /// This machine, seen with an environment and from a working directory, which must be absolute. What belongs to uWSGI
-    /// (version, binary, plugins) is as Debian packages it, and can be changed afterwards.
+    /// (binary, plugins) is as Debian packages it, and can be changed afterwards; its version is asked of the uwsgi in `$PATH`.
     #[must_use]
     pub fn new(environment: Rc<[(Vec<u8>, Vec<u8>)]>, cwd: PathBuf) -> Self {
         System {
@@ -60,7 +67,7 @@ impl System {
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             has_sources: true,
             read_before: Vec::new(),
-            version: b"2.0.28-debian".to_vec(),
+            version: OnceCell::new(),
             binary: b"/usr/bin/uwsgi".to_vec(),
             plugin_dir: b"/usr/lib/uwsgi/plugins".to_vec(),
         }
@@ -81,6 +88,32 @@ impl System {
     pub fn with_file(mut self, path: PathBuf, content: Vec<u8>) -> Self {
         self.read_before.push((path, content));
         self
+    }
+
+    /// What the first uwsgi in `$PATH` says of its version; it is executed for that, and only when a file says `%V`.
+    fn ask_version(&self) -> Option<Vec<u8>> {
+        if !self.has_sources {
+            return None;
+        }
+        let (_, path) = self.environment.iter().rev().find(|(name, _)| name == b"PATH")?;
+        let directories = path
+            .split(|byte| *byte == b':')
+            .filter(|directory| directory.starts_with(b"/"));
+        let mut programs = directories
+            .flat_map(|directory| [&b"/uwsgi"[..], b"/uwsgi-core"].map(|name| [directory, name].concat()));
+        let program = programs.find(|program| self.is_file(program))?;
+        let command = [b"exec '", program.as_slice(), b"' --version"].concat();
+        let said = command::run(
+            &command,
+            &self.environment,
+            &self.cwd,
+            VERSION_BYTES,
+            VERSION_TIME,
+        )
+        .ok()?;
+        let version = said.trim_ascii();
+        let is_version = !version.is_empty() && version.iter().all(u8::is_ascii_graphic);
+        is_version.then(|| version.to_vec())
     }
 
     fn at(&self, path: &[u8]) -> PathBuf {
@@ -213,7 +246,8 @@ impl World for System {
     }
 
     fn version(&self) -> &[u8] {
-        &self.version
+        let version = || self.ask_version().unwrap_or_else(|| USUAL_VERSION.to_vec());
+        self.version.get_or_init(version)
     }
 
     fn binary(&self) -> &[u8] {

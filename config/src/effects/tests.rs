@@ -111,7 +111,7 @@ fn what_uwsgi_refuses_is_refused() {
         ),
         (
             "strict\npsgi=x",
-            "main.ini:3: there is no option 'psgi' (strict is on)",
+            "main.ini:3: there is no option 'psgi' (strict is on; the plugin 'psgi' has it: add 'plugin = psgi' before this line)",
         ),
         (
             "strict\nend",

@@ -1,13 +1,14 @@
 //! What is on the machine: users, directories, devices, mounts. Looked at only, and as far as this user may.
 
 use crate::location::below;
-use crate::rehearsal::account_file;
+use crate::rehearsal::system_file;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use vassal_config::accounts;
+use vassal_config::identity::{Account, Identity};
 
 /// The machine below a root directory.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub enum Seen {
     Missing,
     /// This user may not look.
     Hidden,
+    /// A FUSE filesystem is mounted there that has lost its daemon.
+    Dead,
 }
 
 /// A user as the machine's files know it.
@@ -33,6 +36,18 @@ pub struct User {
     pub uid: u32,
     /// Every group it is in.
     pub groups: Vec<u32>,
+}
+
+impl User {
+    /// Whether the permissions of a directory let the user write there.
+    pub fn may_write(&self, metadata: &Metadata) -> bool {
+        let mode = metadata.mode();
+        match metadata.uid() == self.uid {
+            true => mode & 0o200 != 0,
+            false if self.groups.contains(&metadata.gid()) => mode & 0o020 != 0,
+            false => mode & 0o002 != 0,
+        }
+    }
 }
 
 impl Host {
@@ -49,6 +64,7 @@ impl Host {
         match below(&self.root, Path::new(OsStr::from_bytes(path))).metadata() {
             Ok(metadata) => Seen::There(metadata),
             Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Seen::Missing,
+            Err(error) if error.kind() == std::io::ErrorKind::NotConnected => Seen::Dead,
             Err(_) => Seen::Hidden,
         }
     }
@@ -74,14 +90,14 @@ impl Host {
     fn device(&self, path: &[u8]) -> Option<u64> {
         match self.look(path) {
             Seen::There(metadata) => Some(metadata.dev()),
-            Seen::Missing | Seen::Hidden => None,
+            Seen::Missing | Seen::Hidden | Seen::Dead => None,
         }
     }
 
     /// The text of `/etc/passwd` or `/etc/group` below `directory` of this machine; empty where there is none.
     pub fn accounts(&self, directory: &[u8], file: &str) -> Vec<u8> {
         let root = below(&self.root, Path::new(OsStr::from_bytes(directory)));
-        account_file(&root, file)
+        system_file(&root, file)
     }
 
     /// The user of that name.
@@ -102,6 +118,23 @@ impl Host {
             uid,
             groups: own.into_iter().chain(member).collect(),
         })
+    }
+
+    /// The app's user, with the groups it will have.
+    pub fn user_of(&self, identity: &Identity) -> Option<User> {
+        let mut user = match &identity.uid.as_ref()?.0 {
+            Account::Name(name) => self.user(name)?,
+            Account::Number(uid) => User {
+                uid: *uid,
+                groups: Vec::new(),
+            },
+        };
+        let group = identity.gid.as_ref().and_then(|named| match &named.0 {
+            Account::Name(name) => self.group(name),
+            Account::Number(gid) => Some(*gid),
+        });
+        user.groups.extend(group);
+        Some(user)
     }
 
     /// The number of a group.

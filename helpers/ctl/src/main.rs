@@ -15,6 +15,7 @@ mod host;
 mod location;
 mod man_page;
 mod migrate;
+mod nearest;
 mod new_root;
 mod options;
 mod output;
@@ -26,6 +27,7 @@ mod snippet;
 mod table;
 mod targets;
 mod traps;
+mod unit_directives;
 
 use arguments::{Arguments, Verb};
 use clap::{CommandFactory, Parser};

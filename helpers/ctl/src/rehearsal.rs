@@ -4,7 +4,7 @@
 //! file is found by code that ends at the first one.
 
 use crate::location::{Location, below};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -44,6 +44,7 @@ pub struct Rehearsal {
     /// Lines that count as empty.
     pub blanked: Lines,
     not_run: RefCell<BTreeSet<Vec<u8>>>,
+    version: OnceCell<Vec<u8>>,
 }
 
 impl Rehearsal {
@@ -57,6 +58,7 @@ impl Rehearsal {
             directory: location.inside().into_os_string().into_vec(),
             blanked: Lines::new(),
             not_run: RefCell::default(),
+            version: OnceCell::new(),
         }
     }
 
@@ -141,16 +143,16 @@ impl World for Rehearsal {
         0
     }
     fn user_name(&self, uid: u32) -> Option<Vec<u8>> {
-        accounts::name_of(&account_file(&self.location.root, "/etc/passwd"), uid)
+        accounts::name_of(&system_file(&self.location.root, "/etc/passwd"), uid)
     }
     fn group_name(&self, gid: u32) -> Option<Vec<u8>> {
-        accounts::name_of(&account_file(&self.location.root, "/etc/group"), gid)
+        accounts::name_of(&system_file(&self.location.root, "/etc/group"), gid)
     }
     fn user_id(&self, name: &[u8]) -> Option<u32> {
-        accounts::id_of(&account_file(&self.location.root, "/etc/passwd"), name)
+        accounts::id_of(&system_file(&self.location.root, "/etc/passwd"), name)
     }
     fn group_id(&self, name: &[u8]) -> Option<u32> {
-        accounts::id_of(&account_file(&self.location.root, "/etc/group"), name)
+        accounts::id_of(&system_file(&self.location.root, "/etc/group"), name)
     }
     fn cpus(&self) -> usize {
         self.system.cpus()
@@ -159,7 +161,9 @@ impl World for Rehearsal {
         self.system.start_time()
     }
     fn version(&self) -> &[u8] {
-        self.system.version()
+        let version = || installed_version(&self.location.root);
+        self.version
+            .get_or_init(|| version().unwrap_or_else(|| self.system.version().to_vec()))
     }
     fn binary(&self) -> &[u8] {
         self.system.binary()
@@ -185,10 +189,23 @@ impl World for Rehearsal {
     }
 }
 
-/// A file of accounts below `root`; one that cannot be read knows nobody.
-pub fn account_file(root: &Path, path: &str) -> Vec<u8> {
+/// A file of the system below `root`, such as one of accounts; one that cannot be read is empty.
+pub fn system_file(root: &Path, path: &str) -> Vec<u8> {
     const LARGEST: usize = 32 * FILE_BYTES;
     let path = below(root, Path::new(path)).into_os_string().into_vec();
     let world = System::new([].into(), PathBuf::from("/")).without_sources();
     world.read_file(&path, LARGEST).unwrap_or_default()
+}
+
+/// The version that Debian's uwsgi-core below `root` says it has: that of the package without the archive's part. A start asks the
+/// program; here nothing is executed.
+fn installed_version(root: &Path) -> Option<Vec<u8>> {
+    let status = system_file(root, "/var/lib/dpkg/status");
+    let mut lines = status.split(|byte| *byte == b'\n');
+    lines.find(|line| *line == b"Package: uwsgi-core")?;
+    let version = lines
+        .take_while(|line| !line.is_empty())
+        .find_map(|line| line.strip_prefix(b"Version: "))?;
+    let upstream = version.split(|byte| *byte == b'-').next()?;
+    Some([upstream, b"-debian"].concat())
 }

@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use vassal_config::system::System;
+use vassal_config::world::World;
 
 struct Case {
     name: String,
@@ -122,7 +123,7 @@ fn every_case_comes_out_of_the_program_as_uwsgi_has_it() {
         end, "done\n",
         "the machine of the corpus cannot be made (are user namespaces allowed?): {said}"
     );
-    let version = String::from_utf8(System::new([].into(), "/".into()).version).unwrap();
+    let version = String::from_utf8(System::new([].into(), "/".into()).version().to_vec()).unwrap();
     let wrong: Vec<_> = cases
         .iter()
         .filter_map(|case| compare(case, scratch.path(), &version).err())

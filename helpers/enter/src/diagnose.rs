@@ -5,17 +5,41 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
 const FUSE: &str = "/dev/fuse";
 
+/// What a line says that names the fault itself, and the remedy.
+const FAULTS: [(&str, &str); 4] = [
+    (
+        "user has no write access to mountpoint",
+        "the mountpoint must belong to the vassal's user: chown it",
+    ),
+    (
+        "failed to access mountpoint",
+        "the mountpoint must exist and belong to the vassal's user: mkdir and chown it",
+    ),
+    (
+        "bad mount point",
+        "the mountpoint must exist and belong to the vassal's user: mkdir and chown it",
+    ),
+    (
+        "user_allow_other",
+        "add 'user_allow_other' to /etc/fuse.conf, or leave -o allow_other out",
+    ),
+];
+
+/// Whether a line names a fault of which the remedy is known, whatever this machine is like.
+pub fn is_known_fault(line: &str) -> bool {
+    remedy_of(&line.to_ascii_lowercase()).is_some()
+}
+
+fn remedy_of(words: &str) -> Option<&'static str> {
+    let found = FAULTS.iter().find(|(said, _)| words.contains(said));
+    found.map(|(_, remedy)| *remedy)
+}
+
 /// The remedy for a failed command, when its last words are about FUSE and something is wrong with it here.
 pub fn remedy(last_words: &str) -> Option<String> {
     let words = last_words.to_ascii_lowercase();
-    if words.contains("user has no write access to mountpoint") {
-        return Some("the mountpoint must belong to the vassal's user: chown it".into());
-    }
-    if words.contains("failed to access mountpoint") || words.contains("bad mount point") {
-        return Some("the mountpoint must exist and belong to the vassal's user: mkdir and chown it".into());
-    }
-    if words.contains("user_allow_other") {
-        return Some("add 'user_allow_other' to /etc/fuse.conf, or leave -o allow_other out".into());
+    if let Some(remedy) = remedy_of(&words) {
+        return Some(remedy.to_owned());
     }
     if !words.contains("fuse") {
         return None;

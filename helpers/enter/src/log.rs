@@ -2,8 +2,10 @@
 //! the command's last words, and goes on to the journal; what a background process still holds open at the end is
 //! left to the watchdog, which goes on relaying it.
 
+use crate::diagnose::is_known_fault;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{pipe2, read};
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
@@ -13,15 +15,17 @@ use vassal_sys::text::{printable, shortened};
 /// The most of a command's last words that is repeated in a message.
 const WORDS_LIMIT: usize = 300;
 const CHUNK: usize = 4096;
+/// How many of a command's last lines are kept to find the reason among them.
+const LINES: usize = 10;
 /// What is passed on at a time, as much as a pipe has room for: a command may say more than there is time for.
 const CHUNKS: usize = 16;
 
-/// The pipe, and the last line that came through it.
+/// The pipe, and the last lines that came through it.
 #[derive(Debug)]
 pub struct HookLog {
     reader: OwnedFd,
     writer: OwnedFd,
-    last_line: Vec<u8>,
+    last_lines: VecDeque<Vec<u8>>,
     unfinished: Vec<u8>,
 }
 
@@ -36,7 +40,7 @@ impl HookLog {
         Ok(Self {
             reader,
             writer,
-            last_line: Vec::new(),
+            last_lines: VecDeque::new(),
             unfinished: Vec::new(),
         })
     }
@@ -65,20 +69,19 @@ impl HookLog {
 
     /// Forgets the words of earlier commands.
     pub fn forget(&mut self) {
-        self.last_line.clear();
+        self.last_lines.clear();
         self.unfinished.clear();
     }
 
-    /// The last line of the last command, printable; `None` when it said nothing.
+    /// The line of the last command that says why it failed, printable: the latest one that names a known fault, as programs go on
+    /// to tell what follows from it; else the last line. `None` when it said nothing.
     pub fn last_words(&mut self) -> Option<String> {
         self.relay();
-        let line = if self.unfinished.is_empty() {
-            &self.last_line
-        } else {
-            &self.unfinished
-        };
-        let words = printable(line.trim_ascii());
-        (!words.is_empty()).then(|| shortened(&words, WORDS_LIMIT))
+        let unfinished = Some(&self.unfinished).filter(|line| !line.is_empty());
+        let lines = unfinished.into_iter().chain(self.last_lines.iter().rev());
+        let words: Vec<String> = lines.map(|line| printable(line.trim_ascii())).collect();
+        let reason = words.iter().find(|line| is_known_fault(line)).or(words.first())?;
+        Some(shortened(reason, WORDS_LIMIT))
     }
 
     /// The reading end, if somebody still holds the other; the own writing end is closed.
@@ -102,7 +105,10 @@ impl HookLog {
             if line.ends_with(b"\n") {
                 let line = std::mem::take(&mut self.unfinished);
                 if !line.trim_ascii().is_empty() {
-                    self.last_line = line;
+                    if self.last_lines.len() == LINES {
+                        self.last_lines.pop_front();
+                    }
+                    self.last_lines.push_back(line);
                 }
             }
         }
@@ -122,6 +128,18 @@ mod tests {
         assert_eq!(log.last_words().as_deref(), Some("half"));
         log.forget();
         assert_eq!(log.last_words(), None);
+    }
+
+    #[test]
+    fn a_reason_that_is_not_the_last_line_is_found() {
+        let mut log = HookLog::new().unwrap();
+        log.keep(
+            b"fusermount3: option allow_other only allowed if 'user_allow_other' is set in /etc/fuse.conf\n",
+        );
+        log.keep(b"fuse: failed to mount\nfuse-zip: exiting\n");
+        assert!(log.last_words().unwrap().contains("user_allow_other"));
+        log.keep(&b"more\n".repeat(LINES));
+        assert_eq!(log.last_words().as_deref(), Some("more"));
     }
 
     #[test]

@@ -145,7 +145,6 @@ fn world(case: &Case, directory: &Path) -> System {
         environment(case),
         directory.canonicalize().expect("the directory is there"),
     );
-    system.version = b"2.0.21-debian".to_vec();
     system.binary = b"/usr/bin/uwsgi-core".to_vec();
     system
 }

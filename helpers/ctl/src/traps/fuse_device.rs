@@ -32,7 +32,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 "udev gives it mode 0666; without udev: chmod 0666 /dev/fuse",
             )
         }),
-        Seen::There(_) | Seen::Hidden => None,
+        Seen::There(_) | Seen::Hidden | Seen::Dead => None,
     };
     let found = said.map(|(mount, message, hint)| {
         Said::warning("fuse-device", message, hint).at(mount.operation.origin.as_ref(), scene)

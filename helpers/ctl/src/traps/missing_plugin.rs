@@ -1,15 +1,20 @@
-//! An app's option without the line that loads its plugin (SEED-1): uWSGI takes it for a placeholder.
+//! A line that needs a plugin which no line loads (SEED-1): uWSGI takes an option for a placeholder, and ends at a logger or a
+//! route that it does not know.
 
 use super::{Said, Scene};
 use crate::finding::Finding;
 use vassal_config::diagnostic::quote;
-use vassal_config::payload::{Payload, app_without_plugin};
+use vassal_config::missing_plugins::missing_plugins;
+use vassal_config::payload::Payload;
+use vassal_config::plugins::debian_name;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let Payload::Uwsgi { entries, program: _ } = &scene.vassal.plan.payload else {
         return Vec::new();
     };
-    let found = app_without_plugin(entries).map(|(entry, plugin)| {
+    let missing = missing_plugins(entries).into_iter();
+    let found = missing.map(|(entry, plugin)| {
+        let plugin = debian_name(plugin);
         let message = format!(
             "{} does nothing: no line loads the plugin '{plugin}'",
             quote(&entry.key)
@@ -17,5 +22,5 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let hint = format!("add 'plugin = {plugin}', unless your uWSGI has it built in");
         Said::warning("missing-plugin", message, hint).at(Some(&entry.origin), scene)
     });
-    found.into_iter().collect()
+    found.collect()
 }

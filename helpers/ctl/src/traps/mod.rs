@@ -1,5 +1,7 @@
 //! Traps: what a start does not refuse, but what will not do what is meant. One file for each.
 
+mod dead_mount;
+mod file_directory;
 mod fuse_device;
 mod missing_plugin;
 mod missing_user;
@@ -7,8 +9,11 @@ mod mountpoint_directory;
 mod pivot_without_uid;
 mod union_branches;
 mod union_deadlock;
+mod unknown_option;
+mod unknown_section;
 mod unmount_at_exit;
 mod unmounted_check;
+mod written;
 
 use crate::finding::{Finding, Level, place};
 use crate::host::Host;
@@ -31,7 +36,11 @@ pub struct Scene<'a> {
 type Trap = fn(&Scene<'_>) -> Vec<Finding>;
 
 /// All of them.
-const TRAPS: [Trap; 9] = [
+const TRAPS: [Trap; 13] = [
+    file_directory::look,
+    dead_mount::look,
+    unknown_option::look,
+    unknown_section::look,
     missing_plugin::look,
     missing_user::look,
     fuse_device::look,

@@ -3,12 +3,12 @@
 use super::{Said, Scene};
 use crate::command::{commands, fuse_mounts};
 use crate::finding::Finding;
-use crate::host::{Host, Seen, User};
+use crate::host::{Host, Seen};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use vassal_config::action::Action;
 use vassal_config::diagnostic::quote;
-use vassal_config::identity::{Account, Identity};
+use vassal_config::identity::Identity;
 use vassal_config::phase::Phase;
 use vassal_config::plan::{Operation, Plan};
 
@@ -29,7 +29,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let said = match host.look(&point.path) {
             Seen::Missing => missing(point, &plan.identity),
             Seen::There(metadata) if point.by_user => closed(point, &metadata, &plan.identity, host)?,
-            Seen::There(_) | Seen::Hidden => return None,
+            Seen::There(_) | Seen::Hidden | Seen::Dead => return None,
         };
         Some(said.at(point.operation.origin.as_ref(), scene))
     });
@@ -107,15 +107,10 @@ fn missing(point: &Point<'_>, identity: &Identity) -> Said {
 
 /// fusermount mounts for a user only where that user may write.
 fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Host) -> Option<Said> {
-    let user = user(identity, host)?;
-    let mode = metadata.mode();
-    let may_write = match metadata.uid() == user.uid {
-        true => mode & 0o200 != 0,
-        false if user.groups.contains(&metadata.gid()) => mode & 0o020 != 0,
-        false => mode & 0o002 != 0,
-    };
+    let user = host.user_of(identity)?;
+    let may_write = user.may_write(metadata);
     // A sticky directory, such as /tmp, must be the user's own.
-    let is_sticky = mode & 0o1000 != 0 && metadata.uid() != user.uid;
+    let is_sticky = metadata.mode() & 0o1000 != 0 && metadata.uid() != user.uid;
     if may_write && !is_sticky {
         return None;
     }
@@ -124,21 +119,4 @@ fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Ho
     let message = format!("fusermount will refuse to mount on {path}: {name} may not write there");
     let hint = format!("chown {name} {}", point.path.escape_ascii());
     Some(Said::warning("mountpoint-directory", message, hint))
-}
-
-/// The app's user, with the groups it will have.
-fn user(identity: &Identity, host: &Host) -> Option<User> {
-    let mut user = match &identity.uid.as_ref()?.0 {
-        Account::Name(name) => host.user(name)?,
-        Account::Number(uid) => User {
-            uid: *uid,
-            groups: Vec::new(),
-        },
-    };
-    let group = identity.gid.as_ref().and_then(|named| match &named.0 {
-        Account::Name(name) => host.group(name),
-        Account::Number(gid) => Some(*gid),
-    });
-    user.groups.extend(group);
-    Some(user)
 }

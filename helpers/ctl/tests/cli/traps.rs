@@ -47,7 +47,13 @@ fn an_app_without_its_plugin() {
     let machine = Machine::new();
     let text = seed::ZIP.replace("plugin = psgi\n", "");
     fires(&machine, &text, "warning", "missing-plugin", 9);
-    is_quiet(&machine, &text.replace("psgi =", "myapp ="));
+    fires(
+        &machine,
+        &text.replace("psgi =", "myapp ="),
+        "note",
+        "unknown-option",
+        9,
+    );
     is_quiet(&machine, seed::ZIP);
 }
 
@@ -239,4 +245,139 @@ fn a_check_of_a_path_that_no_hook_mounts() {
         "hook-pre-jail = mount:tmpfs none /ufs/data\npivot_root =",
     );
     is_quiet(&machine, &mounted);
+}
+
+#[test]
+fn a_plugin_that_anything_needs_and_no_line_loads() {
+    let machine = Machine::new();
+    for line in [
+        "rack = /app/config.ru",
+        "php-docroot = /app",
+        "cgi = /app",
+        "http = :8080",
+        "fastrouter = :8080",
+        "logger = file:/tmp/x",
+        "route = ^/old redirect:/new",
+        "gevent = 10",
+    ] {
+        let text = format!("[uwsgi]\nuid = user001\n{line}\n");
+        fires(&machine, &text, "warning", "missing-plugin", 3);
+    }
+    machine.write("usr/lib/uwsgi/plugins/http_plugin.so", "");
+    is_quiet(&machine, "[uwsgi]\nuid = user001\nplugin = http\nhttp = :8080\n");
+    is_quiet(&machine, "[uwsgi]\nuid = user001\nroute = ^/old log:old\n");
+}
+
+#[test]
+fn a_name_that_is_almost_an_option() {
+    let machine = Machine::new();
+    let start = "[uwsgi]\nuid = user001\n";
+    for line in ["mountpoint-chek = /app", "proceses = 2", "exec-as-usr = true"] {
+        fires(
+            &machine,
+            &format!("{start}{line}\n"),
+            "warning",
+            "unknown-option",
+            3,
+        );
+    }
+    fires(
+        &machine,
+        &format!("{start}my-own-thing = 1\n"),
+        "note",
+        "unknown-option",
+        3,
+    );
+    // Placeholders, declared options, and the options of a plugin nobody knows.
+    for lines in [
+        "base = /srv\nchdir = %(base)/app\n",
+        "set-placeholder = proceses=2\n",
+        "declare-option = proceses=processes=$1\nproceses = 2\n",
+        "proceses = 2\nif-opt = proceses=2\nmaster = true\nendif =\n",
+    ] {
+        is_quiet(&machine, &format!("{start}{lines}"));
+    }
+    machine.write("usr/lib/uwsgi/plugins/mine_plugin.so", "");
+    is_quiet(&machine, &format!("{start}plugin = mine\nproceses = 2\n"));
+}
+
+#[test]
+fn a_section_or_a_directive_that_nothing_reads() {
+    let machine = Machine::new();
+    let start = "[uwsgi]\nuid = user001\n";
+    for section in ["vasal", "service", "Vassal", "units", "UWSGI"] {
+        let text = format!("{start}[{section}]\nTasksMax = 5\n");
+        fires(&machine, &text, "warning", "unknown-section", 4);
+    }
+    is_quiet(&machine, &format!("{start}[staging]\nprocesses = 5\n"));
+    fires(
+        &machine,
+        &format!("{start}[Service]\nMemoryMx = 1G\n"),
+        "warning",
+        "unknown-directive",
+        4,
+    );
+    fires(
+        &machine,
+        &format!("{start}[Unit]\nSomethingNew = 1\n"),
+        "warning",
+        "unknown-directive",
+        4,
+    );
+    is_quiet(
+        &machine,
+        &format!("{start}[Service]\nMemoryMax = 1G\n[Unit]\nX-Mine = 1\n"),
+    );
+}
+
+#[test]
+fn a_limit_that_systemd_cannot_read_is_an_error() {
+    let machine = Machine::new();
+    for line in [
+        "MemoryMax = 100MB",
+        "MemoryMax = 20Q",
+        "CPUQuota = 50",
+        "TasksMax = many",
+    ] {
+        let text = format!("[uwsgi]\nuid = user001\n[Service]\n{line}\n");
+        fires(&machine, &text, "error", "", 4);
+    }
+}
+
+#[test]
+fn a_file_whose_directory_is_missing_or_closed_to_the_user() {
+    let machine = Machine::new();
+    let start = "[uwsgi]\nuid = user001\n";
+    for line in [
+        "logto = /var/log/apps/a.log",
+        "pidfile = /run/apps/a.pid",
+        "http-socket = /run/apps/a.sock",
+    ] {
+        fires(
+            &machine,
+            &format!("{start}{line}\n"),
+            "warning",
+            "file-directory",
+            3,
+        );
+    }
+    is_quiet(
+        &machine,
+        &format!("{start}hook-asap = mkdir:/run/apps\nhttp-socket = /run/apps/a.sock\n"),
+    );
+    std::fs::create_dir_all(machine.path("run/apps")).unwrap();
+    is_quiet(&machine, &format!("{start}http-socket = /run/apps/a.sock\n"));
+    machine.write("etc/passwd", "user001:x:54321:54321:::\n");
+    machine.write("etc/group", "user001:x:54321:\n");
+    fires(
+        &machine,
+        &format!("{start}http-socket = /run/apps/a.sock\n"),
+        "warning",
+        "socket-directory",
+        3,
+    );
+    is_quiet(
+        &machine,
+        &format!("{start}chown-socket = user001\nhttp-socket = /run/apps/a.sock\n"),
+    );
 }

@@ -1,0 +1,415 @@
+//! Whether systemd reads the value of a directive. It ignores what it cannot read, with a line in a log that few look at: a limit
+//! that is spelled wrong is no limit. Checked are the values whose grammar systemd's manual states: resource limits, times, switches
+//! and numbers. Every other directive, and every one that this version does not know, is left to systemd.
+//!
+//! The grammar was compared with what `systemd-analyze verify` says on systemd 252 and 257; a test on booted machines repeats that.
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grammar {
+    /// Bytes, a part of the machine's memory, or `infinity`; 0 only for some.
+    Memory { zero: bool },
+    /// A number of tasks, a part of the machine's, or `infinity`.
+    Tasks,
+    /// A part of one processor's time, above 0.
+    Quota,
+    /// A part, up to 100 %.
+    Part,
+    /// 1 to 10000, and the word `idle` for processors.
+    Weight { idle: bool },
+    /// A limit of setrlimit(2), one or `SOFT:HARD`.
+    Rlimit(Unit),
+    /// A block device and bytes in a second.
+    Bandwidth,
+    /// A time span.
+    Time,
+    /// A switch.
+    Boolean,
+    /// A number, 0 or more.
+    Unsigned,
+    /// A number in a range.
+    Range(i64, i64),
+    /// Permissions in octal digits.
+    Mode,
+    /// Numbers of processors or memory nodes.
+    Set,
+}
+
+/// What a limit of setrlimit(2) counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    Time,
+    Nice,
+    Count,
+}
+
+/// Switches that are nothing but switches in every version that was looked at.
+const SWITCHES: [&str; 44] = [
+    "AllowIsolate",
+    "BlockIOAccounting",
+    "CPUAccounting",
+    "CPUSchedulingResetOnFork",
+    "CoredumpReceive",
+    "DefaultDependencies",
+    "DynamicUser",
+    "GuessMainPID",
+    "IOAccounting",
+    "IPAccounting",
+    "IgnoreOnIsolate",
+    "IgnoreSIGPIPE",
+    "LockPersonality",
+    "MemoryAccounting",
+    "MemoryDenyWriteExecute",
+    "MemoryZSwapWriteback",
+    "NoNewPrivileges",
+    "NonBlocking",
+    "PermissionsStartOnly",
+    "PrivateDevices",
+    "PrivateIPC",
+    "PrivateMounts",
+    "PrivateNetwork",
+    "ProtectClock",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "RefuseManualStart",
+    "RefuseManualStop",
+    "RemainAfterExit",
+    "RemoveIPC",
+    "RestrictRealtime",
+    "RestrictSUIDSGID",
+    "RootDirectoryStartOnly",
+    "RootEphemeral",
+    "SendSIGHUP",
+    "SendSIGKILL",
+    "StopWhenUnneeded",
+    "SurviveFinalKillSignal",
+    "SyslogLevelPrefix",
+    "TTYReset",
+    "TTYVHangup",
+    "TTYVTDisallocate",
+    "TasksAccounting",
+];
+
+/// Why systemd would ignore `key=value`, and how such a value is written; nothing where it would not, or is not known to.
+pub(crate) fn complaint(key: &str, value: &str) -> Option<(&'static str, &'static str)> {
+    // An empty value takes back what was set before.
+    let grammar = grammar(key).filter(|_| !value.is_empty())?;
+    (!grammar.reads(value)).then(|| grammar.told())
+}
+
+fn grammar(key: &str) -> Option<Grammar> {
+    if SWITCHES.contains(&key) {
+        return Some(Grammar::Boolean);
+    }
+    // `StartupMemoryMax=` and its like are written as `MemoryMax=` is.
+    let plain = key.strip_prefix("Startup").unwrap_or(key);
+    let plain = plain
+        .strip_prefix("DefaultMemory")
+        .map_or(plain, |rest| match rest {
+            "Low" => "MemoryLow",
+            "Min" => "MemoryMin",
+            _ => plain,
+        });
+    Some(match plain {
+        "MemoryMin" | "MemoryLow" | "MemorySwapMax" | "MemoryZSwapMax" => Grammar::Memory { zero: true },
+        "MemoryHigh" | "MemoryMax" | "MemoryLimit" => Grammar::Memory { zero: false },
+        "TasksMax" => Grammar::Tasks,
+        "CPUQuota" => Grammar::Quota,
+        "ManagedOOMMemoryPressureLimit" => Grammar::Part,
+        "CPUWeight" => Grammar::Weight { idle: true },
+        "IOWeight" => Grammar::Weight { idle: false },
+        "IOReadBandwidthMax" | "IOWriteBandwidthMax" | "IOReadIOPSMax" | "IOWriteIOPSMax" => {
+            Grammar::Bandwidth
+        }
+        "AllowedCPUs" | "AllowedMemoryNodes" => Grammar::Set,
+        "StartLimitBurst" | "LogRateLimitBurst" | "RestartSteps" | "FileDescriptorStoreMax" => {
+            Grammar::Unsigned
+        }
+        "Nice" => Grammar::Range(-20, 19),
+        "OOMScoreAdjust" => Grammar::Range(-1000, 1000),
+        "UMask"
+        | "RuntimeDirectoryMode"
+        | "StateDirectoryMode"
+        | "CacheDirectoryMode"
+        | "LogsDirectoryMode"
+        | "ConfigurationDirectoryMode" => Grammar::Mode,
+        _ if plain.ends_with("Sec") || plain == "StartLimitInterval" => Grammar::Time,
+        _ => Grammar::Rlimit(rlimit(plain.strip_prefix("Limit")?)?),
+    })
+}
+
+fn rlimit(name: &str) -> Option<Unit> {
+    Some(match name {
+        "FSIZE" | "DATA" | "STACK" | "CORE" | "RSS" | "AS" | "MEMLOCK" | "MSGQUEUE" => Unit::Bytes,
+        "CPU" | "RTTIME" => Unit::Time,
+        "NICE" => Unit::Nice,
+        "NOFILE" | "NPROC" | "LOCKS" | "SIGPENDING" | "RTPRIO" => Unit::Count,
+        _ => return None,
+    })
+}
+
+impl Grammar {
+    fn reads(self, value: &str) -> bool {
+        match self {
+            Grammar::Memory { zero } => {
+                let amount = match part(value) {
+                    Some(part) => Some(if part <= 100.0 { 1 } else { return false }),
+                    None if value == "infinity" => Some(1),
+                    None => size(value, &IEC),
+                };
+                amount.is_some_and(|amount| zero || amount > 0)
+            }
+            Grammar::Tasks => match part(value) {
+                Some(part) => part > 0.0 && part <= 100.0,
+                None => value == "infinity" || unsigned(value).is_some_and(|number| number > 0),
+            },
+            Grammar::Quota => part(value).is_some_and(|part| part > 0.0),
+            Grammar::Part => part(value).is_some_and(|part| part <= 100.0),
+            Grammar::Weight { idle } => {
+                (idle && value == "idle")
+                    || unsigned(value).is_some_and(|weight| (1..=10_000).contains(&weight))
+            }
+            Grammar::Rlimit(unit) => is_rlimit(unit, value),
+            Grammar::Bandwidth => value.split_once(' ').is_some_and(|(device, rate)| {
+                let rate = rate.trim();
+                device.starts_with('/')
+                    && (rate == "infinity" || size(rate, &SI).is_some_and(|rate| rate > 0))
+            }),
+            Grammar::Time => is_time(value),
+            Grammar::Boolean => is_boolean(value),
+            Grammar::Unsigned => unsigned(value).is_some(),
+            Grammar::Range(from, to) => value
+                .parse::<i64>()
+                .is_ok_and(|number| (from..=to).contains(&number)),
+            Grammar::Mode => u32::from_str_radix(value, 8).is_ok_and(|mode| mode <= 0o7777),
+            Grammar::Set => is_set(value),
+        }
+    }
+
+    /// What is wrong, and how it is written right.
+    fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Grammar::Memory { .. } => (
+                "systemd reads no amount of memory in it, and would set no limit",
+                "write it as 512M, 1.5G, 40% or infinity: K, M, G and T in capitals, and no B after them",
+            ),
+            Grammar::Tasks => (
+                "systemd reads no number of tasks in it, and would set no limit",
+                "write it as 200, 10% or infinity",
+            ),
+            Grammar::Quota => (
+                "systemd reads no part of a processor in it, and would set no limit",
+                "write it as 50% or, for two processors, 200%",
+            ),
+            Grammar::Part => ("systemd reads no percentage in it", "write it as 60%"),
+            Grammar::Weight { .. } => (
+                "systemd reads no weight in it",
+                "a weight is a number from 1 to 10000; 100 is what everything has by itself",
+            ),
+            Grammar::Rlimit(Unit::Bytes) => (
+                "systemd reads no limit of bytes in it",
+                "write it as 64M, infinity, or SOFT:HARD",
+            ),
+            Grammar::Rlimit(Unit::Time) => (
+                "systemd reads no limit of time in it",
+                "write it as 10min, infinity, or SOFT:HARD",
+            ),
+            Grammar::Rlimit(Unit::Nice | Unit::Count) => (
+                "systemd reads no limit in it",
+                "write a number, infinity, or SOFT:HARD",
+            ),
+            Grammar::Bandwidth => (
+                "systemd reads no device with a rate in it, and would set no limit",
+                "write it as /dev/sda 5M",
+            ),
+            Grammar::Time => (
+                "systemd reads no time in it",
+                "write it as 20s, 5min, 1h 30min or infinity",
+            ),
+            Grammar::Boolean => ("systemd reads no switch in it", "write yes or no"),
+            Grammar::Unsigned => ("systemd reads no number in it", "write a number, 0 or more"),
+            Grammar::Range(..) => (
+                "systemd reads no number of the range in it",
+                "see systemd.exec(5) for the range",
+            ),
+            Grammar::Mode => ("systemd reads no mode in it", "write octal digits, as 0027"),
+            Grammar::Set => ("systemd reads no list of numbers in it", "write it as 0-3,8"),
+        }
+    }
+}
+
+const IEC: [(&str, u64); 7] = [
+    ("E", 1 << 60),
+    ("P", 1 << 50),
+    ("T", 1 << 40),
+    ("G", 1 << 30),
+    ("M", 1 << 20),
+    ("K", 1 << 10),
+    ("B", 1),
+];
+const SI: [(&str, u64); 7] = [
+    ("E", 1_000_000_000_000_000_000),
+    ("P", 1_000_000_000_000_000),
+    ("T", 1_000_000_000_000),
+    ("G", 1_000_000_000),
+    ("M", 1_000_000),
+    ("K", 1_000),
+    ("B", 1),
+];
+
+/// A number of bytes: numbers with units in capitals, the largest first (`1G 500M`).
+fn size(value: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let mut rest = value.trim();
+    let mut left = units;
+    let mut sum = 0_u64;
+    while !rest.is_empty() {
+        let (number, after) = decimal(rest)?;
+        let after = after.trim_start();
+        let (at, factor, after) = match left.iter().position(|(unit, _)| after.starts_with(unit)) {
+            Some(at) => (at, left.get(at)?.1, after.get(1..)?),
+            None if after.is_empty() && !left.is_empty() => (left.len() - 1, 1, after),
+            None => return None,
+        };
+        left = left.get(at + 1..)?;
+        sum = sum.checked_add((number * factor as f64) as u64)?;
+        rest = after.trim_start();
+    }
+    (!value.trim().is_empty()).then_some(sum)
+}
+
+/// A number with an optional fraction at the beginning of `text`, and what follows.
+fn decimal(text: &str) -> Option<(f64, &str)> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    if !number.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    Some((number.parse().ok()?, rest))
+}
+
+/// The percentage of a value that is one; also in thousandths or ten-thousandths.
+fn part(value: &str) -> Option<f64> {
+    let (text, divisor) = [('%', 1.0), ('\u{2030}', 10.0), ('\u{2031}', 100.0)]
+        .iter()
+        .find_map(|(sign, divisor)| Some((value.strip_suffix(*sign)?, divisor)))?;
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    (is_number && digits <= 2)
+        .then(|| text.parse::<f64>().ok())
+        .flatten()
+        .map(|number| number / divisor)
+}
+
+fn unsigned(value: &str) -> Option<u64> {
+    value.parse().ok()
+}
+
+fn is_boolean(value: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "1", "yes", "y", "true", "t", "on", "0", "no", "n", "false", "f", "off",
+    ];
+    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Time spans: numbers with units one after the other; a bare number counts seconds (systemd.time(7)).
+fn is_time(value: &str) -> bool {
+    const UNITS: [&str; 31] = [
+        "usec", "us", "\u{b5}s", "\u{3bc}s", "msec", "ms", "seconds", "second", "sec", "s", "minutes",
+        "minute", "min", "months", "month", "M", "m", "hours", "hour", "hr", "h", "days", "day", "d",
+        "weeks", "week", "w", "years", "year", "y", "",
+    ];
+    let mut rest = value.trim();
+    if rest == "infinity" {
+        return true;
+    }
+    let is_empty = rest.is_empty();
+    while !rest.is_empty() {
+        let Some((_, after)) = decimal(rest) else {
+            return false;
+        };
+        let after = after.trim_start();
+        let word = after
+            .find(|c: char| !c.is_alphabetic())
+            .map_or(after, |end| &after[..end]);
+        if !UNITS.contains(&word) {
+            return false;
+        }
+        rest = after[word.len()..].trim_start();
+    }
+    !is_empty
+}
+
+fn is_rlimit(unit: Unit, value: &str) -> bool {
+    let one = |text: &str| -> Option<u64> {
+        match (text, unit) {
+            ("infinity", _) => Some(u64::MAX),
+            (_, Unit::Bytes) => size(text, &IEC),
+            (_, Unit::Time) => is_time(text).then_some(0),
+            (_, Unit::Nice) => text.parse::<i64>().ok().map(|_| 0),
+            (_, Unit::Count) => unsigned(text),
+        }
+    };
+    match value.split_once(':') {
+        None => one(value).is_some(),
+        Some((soft, hard)) => match (one(soft), one(hard)) {
+            (Some(soft), Some(hard)) => soft <= hard,
+            _ => false,
+        },
+    }
+}
+
+fn is_set(value: &str) -> bool {
+    let is_number = |text: &str| text.parse::<u32>().is_ok();
+    let is_range = |word: &str| {
+        word.split_once('-')
+            .map_or_else(|| is_number(word), |(from, to)| is_number(from) && is_number(to))
+    };
+    let mut words = value.split([',', ' ', '\t']).filter(|word| !word.is_empty());
+    words.all(is_range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_systemd_would_ignore_is_told() {
+        const CASES: &[(&str, &str, bool)] = &[
+            ("MemoryMax", "100MB", false),
+            ("MemoryMax", "20Q", false),
+            ("MemoryMax", "1.5G", true),
+            ("MemoryMax", "1G 500M", true),
+            ("MemoryMax", "500M 1G", false),
+            ("MemoryMax", "1g", false),
+            ("MemoryMax", "", true),
+            ("MemoryMax", "0", false),
+            ("MemoryMin", "0", true),
+            ("StartupMemoryMax", "lots", false),
+            ("TasksMax", "1k", false),
+            ("CPUQuota", "50", false),
+            ("CPUQuota", "250%", true),
+            ("CPUWeight", "idle", true),
+            ("IOWeight", "idle", false),
+            ("LimitNOFILE", "2048:1024", false),
+            ("LimitAS", "1GB", false),
+            ("LimitCPU", "10min", true),
+            ("TimeoutStartSec", "5 parsecs", false),
+            ("TimeoutStartSec", "1h30m", true),
+            ("ProtectClock", "maybe", false),
+            ("Nice", "20", false),
+            ("UMask", "999", false),
+            ("AllowedCPUs", "all", false),
+            ("IOReadBandwidthMax", "/dev/sda 5MB", false),
+            ("SomethingNewMax", "whatever", true),
+        ];
+        for (key, value, is_read) in CASES {
+            assert_eq!(complaint(key, value).is_none(), *is_read, "{key}={value}");
+        }
+    }
+}
