@@ -68,3 +68,4 @@ mod steps;
 mod text;
 mod unit_values;
 mod values;
+mod workers;

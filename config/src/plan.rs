@@ -10,10 +10,11 @@ use crate::identity::Identity;
 use crate::namespaces::Namespaces;
 use crate::payload::{self, Payload};
 use crate::phase::{HookKind, Phase, hook_option};
-use crate::settings::Settings;
+use crate::settings::{Ready, Settings};
 use crate::socket::{Address, Listener, UnixOptions, listeners};
 use crate::steps;
 use crate::taker::{Taker, taker, why};
+use crate::workers;
 
 /// A hook as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub struct Plan {
     pub shells: Vec<Vec<u8>>,
     /// What is started.
     pub payload: Payload,
+    /// How it is known that it serves.
+    pub ready: Ready,
     /// The settings of the `[vassal]` section.
     pub settings: Settings,
 }
@@ -134,6 +137,7 @@ pub fn compile(
     }
     let app_hint = payload::app_hint(&sorted.left);
     let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
+    let ready = ready(&payload, &settings, &mut sorted.warnings);
     let own_network = emperor.namespaces.net || steps.unshared.net;
     let mut listeners = match &payload {
         Payload::Uwsgi { entries, .. } => listeners(entries),
@@ -153,9 +157,30 @@ pub fn compile(
         app_hint,
         shells: steps.shells,
         payload,
+        ready,
         settings,
     };
     Ok((plan, sorted.warnings))
+}
+
+/// How it is known that the payload serves: as `[vassal]` says; else uWSGI tells, of a worker where there is one.
+fn ready(payload: &Payload, settings: &Settings, warnings: &mut Vec<Diagnostic>) -> Ready {
+    match (payload, &settings.ready) {
+        (Payload::Uwsgi { .. }, Some(Ready::Notify)) => {
+            let message = "notify: uWSGI says to its Emperor when it serves, ignoring";
+            warnings.push(Diagnostic::warning(None, message).with_hint("leave notify out of [vassal]"));
+            Ready::Accepting
+        }
+        (Payload::Command { .. }, Some(Ready::Accepting)) => {
+            let message = "ready = accepting: only uWSGI says that, ignoring";
+            let hint = "write an address, or notify = true";
+            warnings.push(Diagnostic::warning(None, message).with_hint(hint));
+            Ready::Started
+        }
+        (_, Some(ready)) => ready.clone(),
+        (Payload::Uwsgi { entries, .. }, None) if workers::accept(entries) => Ready::Accepting,
+        (_, None) => Ready::Started,
+    }
 }
 
 fn sort(entries: &[Entry]) -> Sorted {

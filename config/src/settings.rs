@@ -5,11 +5,13 @@ use crate::entries::Entry;
 use crate::flag::switches_on;
 use std::time::Duration;
 
-/// How a payload that is not uWSGI says that it serves.
+/// How it is known that the app serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ready {
-    /// It was started.
+    /// It was started; uWSGI says that it has loaded everything (byte 1), which is all there is to hear of one without workers.
     Started,
+    /// uWSGI's first worker accepts requests (byte 5).
+    Accepting,
     /// It sends `READY=1` to `$NOTIFY_SOCKET` (`notify = true`).
     Notify,
     /// It accepts connections at this address (`ready = :8000`).
@@ -21,8 +23,8 @@ pub enum Ready {
 pub struct Settings {
     /// `command`: the program in uWSGI's place, as a shell command, and where it stands.
     pub command: Option<(Vec<u8>, Origin)>,
-    /// `notify`, `ready`.
-    pub ready: Ready,
+    /// `notify`, `ready`; `None`: what the payload is known to do.
+    pub ready: Option<Ready>,
     /// `stop-signal`: what stops `command`.
     pub stop_signal: i32,
     /// `reload-signal`: what makes `command` read its configuration again.
@@ -43,7 +45,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             command: None,
-            ready: Ready::Started,
+            ready: None,
             stop_signal: SIGTERM,
             reload_signal: None,
             interval: None,
@@ -81,14 +83,8 @@ impl Settings {
             match entry.key.as_slice() {
                 b"command" if value.is_empty() => return Err(refuse("no command given".into())),
                 b"command" => settings.command = Some((value.to_vec(), entry.origin.clone())),
-                b"notify" => {
-                    settings.ready = if switches_on(value) {
-                        Ready::Notify
-                    } else {
-                        Ready::Started
-                    }
-                }
-                b"ready" => settings.ready = Ready::Connect(address(value).map_err(refuse)?),
+                b"notify" => settings.ready = switches_on(value).then_some(Ready::Notify),
+                b"ready" => settings.ready = Some(ready(value).map_err(refuse)?),
                 b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
                 b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
                 b"mountpoint-interval" => settings.interval = Some(duration(value).map_err(refuse)?),
@@ -158,6 +154,14 @@ fn signal(value: &[u8]) -> Result<i32, String> {
     }
 }
 
+fn ready(value: &[u8]) -> Result<Ready, String> {
+    match value {
+        b"started" => Ok(Ready::Started),
+        b"accepting" => Ok(Ready::Accepting),
+        _ => address(value).map(Ready::Connect),
+    }
+}
+
 /// `:PORT` (this machine), `IP:PORT`, `[IPv6]:PORT` or the path of a unix socket.
 fn address(value: &[u8]) -> Result<String, String> {
     let text = String::from_utf8_lossy(value).into_owned();
@@ -171,7 +175,9 @@ fn address(value: &[u8]) -> Result<String, String> {
     };
     match full.parse::<std::net::SocketAddr>() {
         Ok(address) => Ok(address.to_string()),
-        Err(_) => Err(format!("'{text}' is no address (:PORT, IP:PORT or a path)")),
+        Err(_) => Err(format!(
+            "'{text}' is no address (:PORT, IP:PORT or a path), nor 'started' or 'accepting'"
+        )),
     }
 }
 
@@ -226,7 +232,7 @@ mod tests {
     fn a_port_alone_is_on_this_machine() {
         assert_eq!(
             parse(&[("ready", ":8000")]).unwrap().ready,
-            Ready::Connect("127.0.0.1:8000".into())
+            Some(Ready::Connect("127.0.0.1:8000".into()))
         );
         assert_eq!(parse(&[("stop-signal", "SIGINT")]).unwrap().stop_signal, 2);
     }

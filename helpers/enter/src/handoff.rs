@@ -69,7 +69,7 @@ pub fn become_watchdog(
         owns_mounts: prepared.plan.owns_mounts,
         foreign: started.foreign.clone(),
         watched: started.watched.clone(),
-        readiness: links.readiness(&settings.ready),
+        readiness: links.readiness(&prepared.plan.ready),
         stop_signal: settings.stop_signal,
         reload_signal: settings.reload_signal.unwrap_or(0),
         stop_limit: settings.stop_limit,

@@ -45,7 +45,7 @@ pub enum Links {
 /// # Errors
 /// A configuration that cannot be pushed; `EMFILE`.
 pub fn make(plan: &Plan, sockets: &[Open]) -> Result<Links, Failure> {
-    match (&plan.payload, &plan.settings.ready) {
+    match (&plan.payload, &plan.ready) {
         (Payload::Uwsgi { entries, .. }, _) => {
             let descriptors: Vec<_> = sockets
                 .iter()
@@ -54,7 +54,7 @@ pub fn make(plan: &Plan, sockets: &[Open]) -> Result<Links, Failure> {
             connect_uwsgi(&push::message(entries, &descriptors)?)
         }
         (Payload::Command { .. }, Ready::Notify) => notify_socket(),
-        (Payload::Command { .. }, Ready::Started | Ready::Connect(_)) => Ok(Links::None),
+        (Payload::Command { .. }, Ready::Started | Ready::Accepting | Ready::Connect(_)) => Ok(Links::None),
     }
 }
 
@@ -96,10 +96,11 @@ impl Links {
     /// How the app will say that it serves.
     pub fn readiness(&self, ready: &Ready) -> Readiness {
         match (self, ready) {
-            (Links::Uwsgi { .. }, _) => Readiness::Emperor,
+            (_, Ready::Connect(address)) => Readiness::Connect(address.clone()),
+            (Links::Uwsgi { .. }, Ready::Started) => Readiness::Loaded,
+            (Links::Uwsgi { .. }, Ready::Accepting | Ready::Notify) => Readiness::Accepting,
             (Links::Notify(..), _) => Readiness::Notify,
-            (Links::None, Ready::Connect(address)) => Readiness::Connect(address.clone()),
-            (Links::None, Ready::Started | Ready::Notify) => Readiness::Started,
+            (Links::None, Ready::Started | Ready::Accepting | Ready::Notify) => Readiness::Started,
         }
     }
 }

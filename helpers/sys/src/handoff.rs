@@ -25,8 +25,10 @@ pub struct Watched {
 /// How the payload says that it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
-    /// uWSGI sends byte 5 on its Emperor socket.
-    Emperor,
+    /// uWSGI sends byte 5 on its Emperor socket: a worker accepts.
+    Accepting,
+    /// uWSGI sends byte 1: it has loaded everything, and has no worker that would say more.
+    Loaded,
     /// `READY=1` on a notification socket of the watchdog's.
     Notify,
     /// A connection to this address (`IP:PORT` or a path) is accepted.
@@ -132,10 +134,11 @@ impl Handoff {
         });
         writer.list(&self.watched, write_watched);
         let (kind, address) = match &self.readiness {
-            Readiness::Emperor => (0, ""),
+            Readiness::Accepting => (0, ""),
             Readiness::Notify => (1, ""),
             Readiness::Connect(address) => (2, address.as_str()),
             Readiness::Started => (3, ""),
+            Readiness::Loaded => (4, ""),
         };
         writer.number(kind).bytes(address.as_bytes());
         writer.number(self.stop_signal).number(self.reload_signal);
@@ -178,9 +181,10 @@ impl Handoff {
             foreign: reader.list(|reader| Some((reader.number()? as u32, reader.number()? as u32)))?,
             watched: reader.list(read_watched)?,
             readiness: match (reader.number()?, reader.text()?) {
-                (0, _) => Readiness::Emperor,
+                (0, _) => Readiness::Accepting,
                 (1, _) => Readiness::Notify,
                 (2, address) => Readiness::Connect(address),
+                (4, _) => Readiness::Loaded,
                 _ => Readiness::Started,
             },
             stop_signal: reader.number()?,

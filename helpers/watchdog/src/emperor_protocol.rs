@@ -27,19 +27,22 @@ pub fn say(emperor: &OwnedFd, order: Order) -> bool {
 /// What uWSGI says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
+    /// Byte 1: it has loaded everything. Not said again after a reload.
+    Loaded,
     /// Byte 5: it accepts requests.
     Accepting,
     /// Byte 2: it wants its configuration again, to reload in place.
     WantsConfiguration,
     /// Byte 22: it wants to be stopped.
     WantsStop,
-    /// Everything else: spawned, loyal, heartbeat, and what is not known.
+    /// Everything else: loyal, heartbeat, and what is not known.
     Other,
 }
 
 /// What the byte means.
 pub fn meaning(byte: u8) -> Message {
     match byte {
+        1 => Message::Loaded,
         2 => Message::WantsConfiguration,
         5 => Message::Accepting,
         22 => Message::WantsStop,
@@ -148,7 +151,7 @@ mod tests {
         assert_eq!(uwsgi.messages(), []);
         theirs.write_all(&[1, 5, 2, 99]).unwrap();
         let expected = [
-            Message::Other,
+            Message::Loaded,
             Message::Accepting,
             Message::WantsConfiguration,
             Message::Other,

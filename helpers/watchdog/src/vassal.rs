@@ -426,18 +426,25 @@ impl Vassal {
         let Some(uwsgi) = &mut self.uwsgi else {
             return Ok(false);
         };
-        let mut wants_stop = false;
+        let has_workers = self.handoff.readiness == Readiness::Accepting;
+        let (mut wants_stop, mut is_loaded) = (false, false);
         for message in uwsgi.messages() {
             match message {
-                Message::Accepting => {
-                    self.accepting = true;
-                    if self.reloads.as_mut().is_some_and(Reloads::finish) {
-                        self.reporter.keep_alive(&self.mountpoints);
-                    }
+                Message::Accepting => is_loaded = true,
+                Message::Loaded => is_loaded |= !has_workers,
+                Message::WantsConfiguration => {
+                    uwsgi.push_again()?;
+                    // The last that is heard of the reload of a uWSGI without workers.
+                    is_loaded |= !has_workers;
                 }
-                Message::WantsConfiguration => uwsgi.push_again()?,
                 Message::WantsStop => wants_stop = true,
                 Message::Other => {}
+            }
+        }
+        if is_loaded {
+            self.accepting |= matches!(self.handoff.readiness, Readiness::Loaded | Readiness::Accepting);
+            if self.reloads.as_mut().is_some_and(Reloads::finish) {
+                self.reporter.keep_alive(&self.mountpoints);
             }
         }
         if uwsgi.socket().is_none() {

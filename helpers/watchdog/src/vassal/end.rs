@@ -11,7 +11,6 @@ use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use vassal_sys::error::Step;
-use vassal_sys::handoff::Readiness;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::text::printable;
@@ -88,19 +87,19 @@ impl Vassal {
 
     pub(super) fn app_ended(&mut self, how: Ended) -> u8 {
         let command = &self.handoff.command;
-        let message = match (self.stage, how, &self.handoff.readiness) {
+        let message = match (self.stage, how) {
             // The code with which uWSGI ends when need-app is set and there is none.
-            (Stage::Starting, Ended::Exited(22), Readiness::Emperor) => {
+            (Stage::Starting, Ended::Exited(22)) if self.uwsgi.is_some() => {
                 let reason = match self.handoff.app_hint.as_str() {
                     "" => "the reason is in the lines above",
                     hint => hint,
                 };
                 format!("{command} exited with 22: the app did not load ({reason})")
             }
-            (Stage::Starting, how, _) => {
+            (Stage::Starting, how) => {
                 format!("{command} {how} before it served (the reason is in the lines above)")
             }
-            (Stage::Serving { .. }, how, _) => format!("{command} {how}"),
+            (Stage::Serving { .. }, how) => format!("{command} {how}"),
         };
         self.reporter.app_ended(&message, self.ready_for());
         self.ending().finish();
