@@ -71,6 +71,7 @@ const WATCHED: &str =
     "also a hang, an unmount and another filesystem at the path count as its loss; seen in milliseconds";
 const ONCE_AT_END: &str = "not run by a reload; a time limit for all of them together";
 const OWN_GROUPS: &str = "without gid the app gets the user's own group and not root's";
+const PID_INSIDE: &str = "with emperor-use-clone = pid it holds the number that the app has in its namespace, which nothing outside knows: use 'systemctl show -P MainPID vassal@NAME'";
 const NO_CAPS: &str = "no effect: an app has no capability at all unless its cap gives it one";
 const AMBIENT: &str = "the app and its children have them as ambient capabilities";
 const ONCE: &str = "the hooks of each phase run once";
@@ -552,8 +553,8 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("pause", Required, Acts).immediate(),
     option("pcre-jit", None, Acts).immediate(),
     option("persistent-ipcsem", None, Flag),
-    option("pidfile", Required, Last).by(Enter, PIDFILE),
-    option("pidfile2", Required, Last),
+    option("pidfile", Required, Last).by(Enter, PIDFILE).changed(PID_INSIDE),
+    option("pidfile2", Required, Last).changed(PID_INSIDE),
     option("pivot-root", Required, Last).by(Enter, ROOT),
     option("pivot_root", Required, Last).alias_of("pivot-root").by(Enter, ROOT),
     option("plugin", Required, Acts).alias_of("plugins").immediate(),
@@ -642,8 +643,8 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("routers-list", None, Flag).alias_of("router-list"),
     option("rpc-max", Required, Opaque),
     option("safe-fd", Required, Natural),
-    option("safe-pidfile", Required, Last).by(Enter, PIDFILE),
-    option("safe-pidfile2", Required, Last),
+    option("safe-pidfile", Required, Last).by(Enter, PIDFILE).changed(PID_INSIDE),
+    option("safe-pidfile2", Required, Last).changed(PID_INSIDE),
     option("scgi-modifier1", Required, Opaque),
     option("scgi-modifier2", Required, Opaque),
     option("scgi-nph-socket", Required, List).by(Uwsgi, LISTEN).changed(LISTEN_KEPT),

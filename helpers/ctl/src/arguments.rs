@@ -52,8 +52,8 @@ pub struct Place {
 /// `check`
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Vassals' files, or directories of them [default: every vassal of the emperor]
-    #[arg(value_name = "FILE|DIR")]
+    /// Vassals, by name, by file, or all in a directory [default: every vassal of the emperor]
+    #[arg(value_name = "NAME|FILE|DIR")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub place: Place,

@@ -64,7 +64,14 @@ fn check(arguments: &Check) -> Result<Vec<Checked>, String> {
         vec![Ok(of_emperor(&found, arguments, &root)?)]
     } else {
         let paths = arguments.paths.iter().filter(|path| !is_emperor(path));
-        let targets = |path: &PathBuf| targets::of_path(path, &root).map_err(|why| unreadable(path, why));
+        let targets = |path: &PathBuf| {
+            let found = match targets::is_name(path) {
+                true => targets::of_name(path.as_os_str(), &arguments.place)
+                    .map(|(target, _)| (vec![target], Vec::new())),
+                false => targets::of_path(path, &root),
+            };
+            found.map_err(|why| unreadable(path, why))
+        };
         paths.map(targets).collect()
     };
     let mut checked = Vec::new();

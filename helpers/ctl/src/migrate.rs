@@ -172,7 +172,11 @@ fn file(target: &Target, emperor: &Emperor) -> File {
             (entry.key.clone(), value, entry.origin.clone())
         });
     let all: Vec<_> = own.chain(included).collect();
-    let is_emperor = all.iter().any(|(key, ..)| key == b"emperor");
+    let has = |name: &[u8]| all.iter().any(|(key, ..)| key == name);
+    let company = Company {
+        is_emperor: has(b"emperor"),
+        has_gid: has(b"gid"),
+    };
     let mut errors: Vec<Finding> = read.findings;
     errors.retain(|each| each.level == Level::Error);
     let options: Vec<Line> = all
@@ -180,7 +184,7 @@ fn file(target: &Target, emperor: &Emperor) -> File {
         .filter_map(|(key, value, origin)| {
             let place = place(origin, &target.location)?;
             let wrong = errors.iter().find(|each| is_at(each, &place));
-            Some(line(key, value, &place, is_emperor, wrong))
+            Some(line(key, value, &place, company, wrong))
         })
         .collect();
     errors.retain(|each| {
@@ -210,13 +214,20 @@ fn hint(finding: &Finding) -> String {
     hint.map_or(String::new(), |hint| format!(" ({hint})"))
 }
 
-fn line(key: &[u8], value: &[u8], place: &Place, is_emperor: bool, wrong: Option<&Finding>) -> Line {
+/// The other lines of the file, as far as they matter for what becomes of one.
+#[derive(Clone, Copy, Debug)]
+struct Company {
+    is_emperor: bool,
+    has_gid: bool,
+}
+
+fn line(key: &[u8], value: &[u8], place: &Place, company: Company, wrong: Option<&Finding>) -> Line {
     let (fate, remark) = match wrong {
         // What the table says of a refused option is in the message already.
         Some(finding) if taker(key) != Taker::Refused => {
             (Fate::Refused, format!("{}{}", finding.message, hint(finding)))
         }
-        Some(_) | None => fate(key, is_emperor),
+        Some(_) | None => fate(key, company),
     };
     Line {
         option: printable(key),
@@ -230,13 +241,15 @@ fn line(key: &[u8], value: &[u8], place: &Place, is_emperor: bool, wrong: Option
     }
 }
 
-fn fate(key: &[u8], is_emperor: bool) -> (Fate, String) {
+fn fate(key: &[u8], company: Company) -> (Fate, String) {
     let why = why(key).to_owned();
     let change = find(key).and_then(|row| row.change);
     match (taker(key), change) {
         (Taker::Refused, _) => (Fate::Refused, why),
+        // Its change is about a gid that is not given.
+        (_, Some(_)) if key == b"uid" && company.has_gid => (Fate::Native, why),
         (_, Some(change)) => (Fate::Changed, change.to_owned()),
-        (Taker::Emperor, None) if is_emperor => (Fate::Passed, why),
+        (Taker::Emperor, None) if company.is_emperor => (Fate::Passed, why),
         (Taker::Emperor | Taker::Ignored, None) => (Fate::Ignored, why),
         (Taker::Uwsgi, None) => (Fate::Passed, why),
         (Taker::Enter | Taker::EnterAndUwsgi | Taker::Watchdog | Taker::Unit | Taker::Language, None) => {

@@ -2,13 +2,15 @@
 
 use crate::arguments::Options;
 use crate::man_page;
+use crate::nearest::nearest;
 use crate::output::{self, GOOD, JSON_VERSION, WARNED, tell};
 use crate::table::table;
 use serde::Serialize;
 use std::process::ExitCode;
 use vassal_config::diagnostic::quote;
 use vassal_config::options::{OptionRow, all, find};
-use vassal_config::plugins::plugin_of;
+use vassal_config::plugins::{debian_name, plugin_names, plugin_of};
+use vassal_config::taker::Taker;
 
 /// The JSON of `options`; vassalctl(8) describes it.
 #[derive(Debug, Serialize)]
@@ -22,7 +24,7 @@ struct Row {
     name: &'static str,
     alias_of: Option<&'static str>,
     taker: &'static str,
-    why: &'static str,
+    why: String,
     change: Option<&'static str>,
 }
 
@@ -32,9 +34,21 @@ impl Row {
             name: row.name,
             alias_of: (row.canonical != row.name).then_some(row.canonical),
             taker: row.taker.word(),
-            why: row.why,
+            why: row.why.to_owned(),
             change: row.change,
         }
+    }
+
+    /// The row of an option that a plugin brings.
+    fn of_plugin(name: &str) -> Option<Self> {
+        let plugin = debian_name(plugin_of(name.as_bytes())?);
+        Some(Row {
+            name: plugin_names().find(|known| *known == name)?,
+            alias_of: None,
+            taker: Taker::Uwsgi.word(),
+            why: format!("an option of a plugin: it needs a line 'plugin = {plugin}'"),
+            change: None,
+        })
     }
 }
 
@@ -46,8 +60,11 @@ pub fn run(arguments: &Options) -> ExitCode {
     let mut rows = Vec::new();
     let mut code = GOOD;
     for name in &arguments.names {
-        match find(name.as_bytes()) {
-            Some(row) => rows.push(Row::of(row)),
+        match find(name.as_bytes())
+            .map(Row::of)
+            .or_else(|| Row::of_plugin(name))
+        {
+            Some(row) => rows.push(row),
             None => {
                 code = WARNED;
                 tell(&unknown(name));
@@ -76,10 +93,9 @@ pub fn run(arguments: &Options) -> ExitCode {
 
 fn unknown(name: &str) -> String {
     let shown = quote(name.as_bytes());
-    match plugin_of(name.as_bytes()) {
-        Some(plugin) => format!("{shown} is an option of the plugin '{plugin}': uWSGI gets it"),
-        None => format!("{shown} is no option: uWSGI gets it as a placeholder"),
-    }
+    let known = all().map(|row| row.name).chain(plugin_names());
+    let meant = nearest(name, known).map_or(String::new(), |meant| format!(" (did you mean '{meant}'?)"));
+    format!("{shown} is no option: uWSGI gets it as a placeholder{meant}")
 }
 
 fn in_a_line(row: &Row) -> [String; 3] {

@@ -90,6 +90,12 @@ pub fn of_path(path: &Path, root: &Path) -> Result<(Vec<Target>, Vec<String>), S
     ))
 }
 
+/// Whether `text` can only be the name of a vassal: there is no such file here, and it does not look like one's path.
+pub fn is_name(text: &Path) -> bool {
+    let bytes = text.as_os_str().as_bytes();
+    !bytes.contains(&b'/') && text.symlink_metadata().is_err()
+}
+
 /// The vassal of that name, as the name of a vassal, of a unit, or of its instance; or the file of that path.
 ///
 /// # Errors

@@ -108,6 +108,11 @@ fn the_exit_code_says_how_bad_it_is() {
     assert_eq!(code("[uwsgi]\nuid = nobody001\n"), 1);
     assert_eq!(code("[uwsgi]\nuid = 0\n"), 2);
     assert_eq!(machine.say("check", &["missing.ini"]).code, 2);
+    for name in ["user001", "vassal@user001.service"] {
+        let said = machine.say("check", &[name]);
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.out.contains("user001.ini:2"), "{said:?}");
+    }
     assert_eq!(machine.say("check", &["--what"]).code, 64);
 }
 

@@ -55,13 +55,16 @@ fn json_is_the_table() {
 fn a_name_that_is_none_is_told_with_who_gets_it() {
     let said = say(&["psgi", "uid", "my-own-key"]);
     assert_eq!(said.code, 1);
-    assert!(said.out.starts_with("uid\n"), "{said:?}");
-    let lines: Vec<_> = said.err.lines().collect();
+    let plugin =
+        "psgi\n  taker    uwsgi\n  why      an option of a plugin: it needs a line 'plugin = psgi'\nuid\n";
+    assert!(said.out.starts_with(plugin), "{said:?}");
     assert_eq!(
-        lines,
-        [
-            "'psgi' is an option of the plugin 'psgi': uWSGI gets it",
-            "'my-own-key' is no option: uWSGI gets it as a placeholder"
-        ]
+        said.err,
+        "'my-own-key' is no option: uWSGI gets it as a placeholder\n"
     );
+    let near = say(&["proceses", "gevent", "rack", "php-docroot"]);
+    assert!(near.err.ends_with("(did you mean 'processes'?)\n"), "{near:?}");
+    for line in ["plugin = gevent_python3", "plugin = rack", "plugin = php"] {
+        assert!(near.out.contains(line), "{line}: {near:?}");
+    }
 }
