@@ -1,5 +1,6 @@
 //! Traps: what a start does not refuse, but what will not do what is meant. One file for each.
 
+mod foreign_root;
 mod fuse_device;
 mod missing_plugin;
 mod missing_user;
@@ -31,9 +32,10 @@ pub struct Scene<'a> {
 type Trap = fn(&Scene<'_>) -> Vec<Finding>;
 
 /// All of them.
-const TRAPS: [Trap; 9] = [
+const TRAPS: [Trap; 10] = [
     missing_plugin::look,
     missing_user::look,
+    foreign_root::look,
     fuse_device::look,
     mountpoint_directory::look,
     unmounted_check::look,
