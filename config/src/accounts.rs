@@ -3,26 +3,97 @@
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// The name with that number in `/etc/passwd` or `/etc/group`.
-pub fn name_of(file: &[u8], id: u32) -> Option<Vec<u8>> {
-    accounts(file)
-        .find(|&(_, known)| known == id)
-        .map(|(name, _)| name.to_vec())
+/// The users and groups of one root directory.
+#[derive(Debug, Default, Clone)]
+pub struct Accounts {
+    passwd: Vec<u8>,
+    group: Vec<u8>,
 }
 
-/// The number of that name.
-pub fn id_of(file: &[u8], name: &[u8]) -> Option<u32> {
-    accounts(file).find(|&(known, _)| known == name).map(|(_, id)| id)
+/// A user, as a line of passwd(5) says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user's name.
+    pub name: Vec<u8>,
+    /// The user's id.
+    pub uid: u32,
+    /// The id of the user's own group.
+    pub gid: u32,
 }
 
-/// Name and number of each line: the first and third of the fields between colons.
-fn accounts(file: &[u8]) -> impl Iterator<Item = (&[u8], u32)> {
-    file.split(|&byte| byte == b'\n').filter_map(|line| {
-        let mut fields = line.split(|&byte| byte == b':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
-        let id = parse(fields.nth(1)?)?;
-        Some((name, id))
-    })
+impl Accounts {
+    /// The accounts of the texts of passwd(5) and group(5). A line that is not as those pages say is none.
+    pub fn from_text(passwd: &[u8], group: &[u8]) -> Self {
+        Self {
+            passwd: passwd.to_vec(),
+            group: group.to_vec(),
+        }
+    }
+
+    /// Whether there are none at all.
+    pub fn is_empty(&self) -> bool {
+        self.passwd.is_empty() && self.group.is_empty()
+    }
+
+    /// The first user of that name.
+    pub fn user(&self, name: &[u8]) -> Option<User> {
+        self.users().find(|user| user.name == name)
+    }
+
+    /// The first user with that id.
+    pub fn user_of(&self, uid: u32) -> Option<User> {
+        self.users().find(|user| user.uid == uid)
+    }
+
+    /// The id of the first group of that name.
+    pub fn group(&self, name: &[u8]) -> Option<u32> {
+        let mut groups = self.groups();
+        groups.find(|(group, ..)| *group == name).map(|(_, gid, _)| gid)
+    }
+
+    /// The name of the first group with that id.
+    pub fn group_of(&self, gid: u32) -> Option<Vec<u8>> {
+        let mut groups = self.groups();
+        groups
+            .find(|(_, known, _)| *known == gid)
+            .map(|(name, ..)| name.to_vec())
+    }
+
+    /// The groups that list `user` as a member, and `own`: what initgroups(3) sets.
+    pub fn groups_of(&self, user: &[u8], own: u32) -> Vec<u32> {
+        let is_member = |members: &[u8]| members.split(|byte| *byte == b',').any(|member| member == user);
+        let mut groups = vec![own];
+        for (_, gid, members) in self.groups() {
+            if is_member(members) && !groups.contains(&gid) {
+                groups.push(gid);
+            }
+        }
+        groups
+    }
+
+    fn users(&self) -> impl Iterator<Item = User> + '_ {
+        self.passwd.split(|byte| *byte == b'\n').filter_map(|line| {
+            let fields: Vec<_> = line.split(|byte| *byte == b':').collect();
+            let [name, _, uid, gid, _, _, ..] = fields[..] else {
+                return None;
+            };
+            Some(User {
+                name: name.to_vec(),
+                uid: parse(uid)?,
+                gid: parse(gid)?,
+            })
+        })
+    }
+
+    fn groups(&self) -> impl Iterator<Item = (&[u8], u32, &[u8])> + '_ {
+        self.group.split(|byte| *byte == b'\n').filter_map(|line| {
+            let fields: Vec<_> = line.split(|byte| *byte == b':').collect();
+            let [name, _, gid, members] = fields[..] else {
+                return None;
+            };
+            Some((name, parse(gid)?, members))
+        })
+    }
 }
 
 /// The real id in `/proc/self/status`, on the line of that name.
@@ -68,15 +139,28 @@ fn parse<T: FromStr>(text: &[u8]) -> Option<T> {
 mod tests {
     use super::*;
 
-    const PASSWD: &[u8] =
-        b"root:x:0:0:root:/root:/bin/sh\n# x\n\nbroken\nwww-data:x:33:33::/var/www:\n:x:5:5\n";
+    fn accounts() -> Accounts {
+        Accounts::from_text(
+            b"root:x:0:0:root:/root:/bin/sh\n# x\n\nbroken\nuser001:x:20001:20001::/home/user001:/bin/sh\n:x:5:5\n",
+            b"root:x:0:\nuser001:x:20001:\nweb:x:33:www,user001\nother:x:34:user0011\n",
+        )
+    }
 
     #[test]
-    fn accounts_are_found_by_name_and_number() {
-        assert_eq!(name_of(PASSWD, 33), Some(b"www-data".to_vec()));
-        assert_eq!(id_of(PASSWD, b"root"), Some(0));
-        assert_eq!(name_of(PASSWD, 5), None);
-        assert_eq!(id_of(PASSWD, b"broken"), None);
+    fn a_user_is_found_by_name_and_by_number() {
+        let number = |user: User| (user.uid, user.gid);
+        assert_eq!(accounts().user(b"user001").map(number), Some((20001, 20001)));
+        let name = |user: User| user.name;
+        assert_eq!(accounts().user_of(20001).map(name), Some(b"user001".to_vec()));
+        assert_eq!(accounts().user(b"broken"), None);
+        assert_eq!(accounts().user_of(5), None);
+        assert_eq!(accounts().group_of(33), Some(b"web".to_vec()));
+    }
+
+    #[test]
+    fn membership_is_by_whole_name() {
+        assert_eq!(accounts().groups_of(b"user001", 20001), vec![20001, 33]);
+        assert_eq!(accounts().group(b"web"), Some(33));
     }
 
     #[test]

@@ -71,10 +71,11 @@ fn settings(settings: &Settings) -> String {
         hook_limit,
         stop_limit,
         atexit_limit,
+        trust_root,
     } = settings;
     let signals = (stop_signal, reload_signal);
     let limits = [deadline, hook_limit, stop_limit, atexit_limit];
-    format!("{ready:?} {signals:?} {interval:?} {limits:?}")
+    format!("{ready:?} {signals:?} {interval:?} {limits:?} {trust_root}")
 }
 
 #[cfg(test)]

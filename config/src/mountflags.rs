@@ -4,6 +4,10 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MountFlags(u64);
 
+/// `MS_NOSUID`
+pub const NOSUID: u64 = 2;
+/// `MS_NODEV`
+pub const NODEV: u64 = 4;
 /// `MS_RDONLY`
 pub const RDONLY: u64 = 1;
 /// `MS_REMOUNT`
@@ -15,17 +19,23 @@ pub const MOVE: u64 = 8192;
 /// `MS_UNBINDABLE`, `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`: a change of propagation.
 pub const PROPAGATION: u64 = 1 << 17 | 1 << 18 | 1 << 19 | 1 << 20;
 
-/// Every word, with its number. `defaults`, `relatime`, `slave` and `unbindable` are ours: uWSGI 2.0 exits on them.
+/// Not flags of mount(2), which has them the other way round: set-user-ID programs count, devices can be opened.
+const SUID: u64 = 1 << 40;
+const DEV: u64 = 1 << 41;
+
+/// Every word, with its number. `defaults`, `dev`, `relatime`, `slave`, `suid` and `unbindable` are ours: uWSGI 2.0 exits on
+/// them.
 const MOUNT_WORDS: &[(&[u8], u64)] = &[
     (b"bind", BIND),
     (b"defaults", 0),
+    (b"dev", DEV),
     (b"dirsync", 128),
     (b"mandlock", 64),
     (b"move", MOVE),
     (b"noatime", 1024),
-    (b"nodev", 4),
+    (b"nodev", NODEV),
     (b"noexec", 8),
-    (b"nosuid", 2),
+    (b"nosuid", NOSUID),
     (b"private", 1 << 18),
     (b"rdonly", RDONLY),
     (b"readonly", RDONLY),
@@ -36,6 +46,7 @@ const MOUNT_WORDS: &[(&[u8], u64)] = &[
     (b"remount", REMOUNT),
     (b"shared", 1 << 20),
     (b"slave", 1 << 19),
+    (b"suid", SUID),
     (b"sync", 16),
     (b"unbindable", 1 << 17),
 ];
@@ -66,16 +77,38 @@ impl MountFlags {
         Ok(Self(flags))
     }
 
-    /// The number for mount(2).
+    /// The number for mount(2), as written.
     pub fn bits(self) -> u64 {
-        self.0
+        self.0 & !(SUID | DEV)
     }
 
-    /// Whether the mount takes two steps: a new bind mount ignores every other flag (ACT-8), so `bind,ro` needs a
-    /// remount, which is done for the user here.
-    pub fn needs_remount(self) -> bool {
-        let beside = self.0 & !(BIND | 16384 | PROPAGATION);
-        self.0 & BIND != 0 && self.0 & REMOUNT == 0 && beside != 0
+    /// Whether a filesystem is mounted, and not one that is mounted already shown elsewhere, moved or changed.
+    pub fn mounts_filesystem(self) -> bool {
+        self.0 & (BIND | MOVE | REMOUNT | PROPAGATION) == 0
+    }
+
+    /// The number for a new filesystem of type `fstype`: `nosuid` and `nodev` unless the line says `suid` or `dev`, or devices
+    /// are all that such a filesystem has.
+    pub fn bits_of_new(self, fstype: &[u8]) -> u64 {
+        let is_of_devices = matches!(fstype, b"devpts" | b"devtmpfs");
+        let suid = if self.0 & SUID == 0 { NOSUID } else { 0 };
+        let dev = if self.0 & DEV == 0 && !is_of_devices {
+            NODEV
+        } else {
+            0
+        };
+        self.bits() | suid | dev
+    }
+
+    /// Whether a bind mount gets other flags than its source has.
+    pub fn changes_bind(self) -> bool {
+        self.0 & !(BIND | 16384 | PROPAGATION) != 0
+    }
+
+    /// The number of the flags that a bind mount loses, which else has those of its source.
+    pub fn lifted(self) -> u64 {
+        let of = |flag, lifts| if self.0 & flag == 0 { 0 } else { lifts };
+        of(SUID, NOSUID) | of(DEV, NODEV)
     }
 }
 
@@ -125,16 +158,24 @@ mod tests {
     }
 
     #[test]
-    fn a_read_only_bind_takes_two_steps() {
-        let needs = |words: &'static [u8]| MountFlags::parse(words).unwrap().needs_remount();
-        assert_eq!(
-            [
-                needs(b"bind,ro"),
-                needs(b"bind"),
-                needs(b"rec,bind"),
-                needs(b"remount,bind,ro")
-            ],
-            [true, false, false, false]
-        );
+    fn a_new_filesystem_is_nosuid_and_nodev_unless_the_line_says_otherwise() {
+        const CASES: &[(&str, &str, u64)] = &[
+            ("tmpfs", "", NOSUID | NODEV),
+            ("tmpfs", "suid", NODEV),
+            ("tmpfs", "dev,ro", NOSUID | RDONLY),
+            ("devpts", "", NOSUID),
+            ("devpts", "nodev,suid", NODEV),
+        ];
+        for (fstype, words, expected) in CASES {
+            let flags = MountFlags::parse(words.as_bytes()).unwrap();
+            assert_eq!(
+                flags.bits_of_new(fstype.as_bytes()),
+                *expected,
+                "{fstype} {words}"
+            );
+        }
+        let bind = MountFlags::parse(b"bind,dev").unwrap();
+        assert_eq!((bind.bits(), bind.lifted()), (BIND, NODEV));
+        assert!(!bind.mounts_filesystem());
     }
 }

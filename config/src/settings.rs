@@ -39,6 +39,8 @@ pub struct Settings {
     pub stop_limit: Duration,
     /// `atexit-timeout`: how long the as-user-atexit hooks may take, all together.
     pub atexit_limit: Duration,
+    /// `trust-root`: whether root's commands run in a root directory that is not root's alone.
+    pub trust_root: bool,
 }
 
 impl Default for Settings {
@@ -55,6 +57,7 @@ impl Default for Settings {
             // emperor-curse-tolerance (EMP-7).
             stop_limit: Duration::from_secs(30),
             atexit_limit: Duration::from_secs(30),
+            trust_root: false,
         }
     }
 }
@@ -66,7 +69,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The settings that exist, for messages.
 const KNOWN: &str = "command, notify, ready, stop-signal, reload-signal, mountpoint-interval, mountpoint-deadline, \
-    hook-timeout, stop-timeout, atexit-timeout";
+    hook-timeout, stop-timeout, atexit-timeout, trust-root";
 
 impl Settings {
     /// Makes sense of the evaluated `[vassal]` section.
@@ -91,6 +94,7 @@ impl Settings {
                 b"mountpoint-deadline" => settings.deadline = deadline(value).map_err(refuse)?,
                 b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
                 b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
+                b"trust-root" => settings.trust_root = switches_on(value),
                 b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
                 _ => {
                     let message = format!("unknown setting '{}' in [vassal]", entry.key.escape_ascii());

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::accounts;
+use crate::accounts::{self, Accounts};
 use crate::command;
 use crate::limits;
 use crate::world::{ReadError, World};
@@ -21,6 +21,9 @@ use crate::world::{ReadError, World};
 /// open(2): do not wait for a FIFO's writer. asm-generic; alpha, mips, parisc and sparc have other numbers, and refuse the
 /// unknown ones or read the file all the same, which was seen to be regular before.
 const O_NONBLOCK: i32 = 0o4000;
+
+/// What nobody but the owner of a file of accounts may have.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// open(2): do not become the controlling process of a terminal.
 const O_NOCTTY: i32 = 0o400;
@@ -118,6 +121,14 @@ impl System {
 
     fn at(&self, path: &[u8]) -> PathBuf {
         self.cwd.join(OsStr::from_bytes(path))
+    }
+
+    fn users(&self) -> Accounts {
+        Accounts::from_text(&account_file(Path::new("/etc/passwd")), b"")
+    }
+
+    fn groups(&self) -> Accounts {
+        Accounts::from_text(b"", &account_file(Path::new("/etc/group")))
     }
 
     fn metadata(&self, path: &[u8]) -> Option<Metadata> {
@@ -220,19 +231,19 @@ impl World for System {
     }
 
     fn user_name(&self, uid: u32) -> Option<Vec<u8>> {
-        accounts::name_of(&system_file("/etc/passwd"), uid)
+        self.users().user_of(uid).map(|user| user.name)
     }
 
     fn group_name(&self, gid: u32) -> Option<Vec<u8>> {
-        accounts::name_of(&system_file("/etc/group"), gid)
+        self.groups().group_of(gid)
     }
 
     fn user_id(&self, name: &[u8]) -> Option<u32> {
-        accounts::id_of(&system_file("/etc/passwd"), name)
+        self.users().user(name).map(|user| user.uid)
     }
 
     fn group_id(&self, name: &[u8]) -> Option<u32> {
-        accounts::id_of(&system_file("/etc/group"), name)
+        self.groups().group(name)
     }
 
     fn cpus(&self) -> usize {
@@ -300,6 +311,23 @@ fn system_file(path: &str) -> Vec<u8> {
     read_regular(Path::new(path), SYSTEM_FILE_BYTES).unwrap_or_default()
 }
 
+/// A file of accounts, by the rule of a start: empty when it cannot be read, and when others than root (and the user this
+/// program runs as, who looks at a tree of his own) may write it.
+pub fn account_file(path: &Path) -> Vec<u8> {
+    let own = accounts::real_id(&proc_status(), "Uid:").unwrap_or_default();
+    let is_trusted = |metadata: &Metadata| {
+        (metadata.uid() == 0 || metadata.uid() == own) && metadata.mode() & WRITABLE_BY_OTHERS == 0
+    };
+    let read = || -> Result<Vec<u8>, ReadError> {
+        let file = open_regular(path)?;
+        match file.metadata().is_ok_and(|metadata| is_trusted(&metadata)) {
+            true => command::read_at_most(file, SYSTEM_FILE_BYTES),
+            false => Ok(Vec::new()),
+        }
+    };
+    read().unwrap_or_default()
+}
+
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -328,7 +356,8 @@ fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
 }
 
 /// Opens a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
-/// it may have been replaced.
+/// it may have been replaced. (A descriptor that only names it, O_PATH, would be better, but the standard library of musl
+/// takes that flag away.)
 fn open_regular(path: &Path) -> Result<File, ReadError> {
     let failed = |error: io::Error| ReadError::from_io(&error);
     check_regular(&fs::metadata(path).map_err(failed)?)?;

@@ -1,13 +1,13 @@
 //! What is on the machine: users, directories, devices, mounts. Looked at only, and as far as this user may.
 
 use crate::location::below;
-use crate::rehearsal::system_file;
+use crate::rehearsal::accounts_below;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use vassal_config::accounts;
+use vassal_config::accounts::Accounts;
 use vassal_config::identity::{Account, Identity};
 
 /// The machine below a root directory.
@@ -69,6 +69,19 @@ impl Host {
         }
     }
 
+    /// Why what is there is not root's alone. Of a tree of one's own, one's own is root's.
+    pub fn foreign(&self, path: &[u8]) -> Option<String> {
+        let Seen::There(metadata) = self.look(path) else {
+            return None;
+        };
+        let own = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
+        match (metadata.uid(), metadata.mode() & 0o022) {
+            (uid, _) if uid != 0 && uid != own => Some(format!("belongs to user {uid}")),
+            (_, 0) => None,
+            _ => Some("can be written by others than root".to_owned()),
+        }
+    }
+
     /// Whether it is a directory that can be looked at.
     pub fn has_directory(&self, path: &[u8]) -> bool {
         matches!(self.look(path), Seen::There(metadata) if metadata.is_dir())
@@ -94,29 +107,18 @@ impl Host {
         }
     }
 
-    /// The text of `/etc/passwd` or `/etc/group` below `directory` of this machine; empty where there is none.
-    pub fn accounts(&self, directory: &[u8], file: &str) -> Vec<u8> {
-        let root = below(&self.root, Path::new(OsStr::from_bytes(directory)));
-        system_file(&root, file)
+    /// The accounts of `directory` of this machine, by the rule of a start.
+    pub fn accounts(&self, directory: &[u8]) -> Accounts {
+        accounts_below(&below(&self.root, Path::new(OsStr::from_bytes(directory))))
     }
 
     /// The user of that name.
     pub fn user(&self, name: &[u8]) -> Option<User> {
-        let passwd = self.accounts(b"/", "/etc/passwd");
-        let uid = accounts::id_of(&passwd, name)?;
-        let own = field(&passwd, name, 3).and_then(number);
-        let group = self.accounts(b"/", "/etc/group");
-        let member = group.split(|byte| *byte == b'\n').filter_map(|line| {
-            let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
-            let members = fields.get(3)?.split(|byte| *byte == b',');
-            members
-                .into_iter()
-                .any(|each| each == name)
-                .then(|| number(fields.get(2)?))?
-        });
+        let accounts = self.accounts(b"/");
+        let user = accounts.user(name)?;
         Some(User {
-            uid,
-            groups: own.into_iter().chain(member).collect(),
+            uid: user.uid,
+            groups: accounts.groups_of(name, user.gid),
         })
     }
 
@@ -139,16 +141,6 @@ impl Host {
 
     /// The number of a group.
     pub fn group(&self, name: &[u8]) -> Option<u32> {
-        accounts::id_of(&self.accounts(b"/", "/etc/group"), name)
+        self.accounts(b"/").group(name)
     }
-}
-
-fn field<'a>(file: &'a [u8], name: &[u8], at: usize) -> Option<&'a [u8]> {
-    let mut lines = file.split(|byte| *byte == b'\n');
-    let line = lines.find(|line| line.split(|byte| *byte == b':').next() == Some(name))?;
-    line.split(|byte| *byte == b':').nth(at)
-}
-
-fn number(text: &[u8]) -> Option<u32> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }

@@ -3,6 +3,7 @@
 use crate::command::{fuse_mounts, overlay, without_slash};
 use crate::host::Host;
 use vassal_config::action::Action;
+use vassal_config::diagnostic::quote;
 use vassal_config::mountflags::BIND;
 use vassal_config::phase::Phase;
 use vassal_config::plan::{Operation, Plan};
@@ -75,6 +76,41 @@ pub fn layers(plan: &Plan, host: &Host) -> Vec<Vec<u8>> {
     layers.retain(|layer| host.has_directory(layer));
     layers
 }
+
+/// Why the new root is not root's alone, as far as its layers can be seen: what a start then refuses is said in
+/// vassal.ini(5), ROOT DIRECTORIES.
+pub fn foreign(plan: &Plan, host: &Host) -> Option<String> {
+    let new = new_root(plan)?;
+    let fuse = fuse_mounts(&plan.operations);
+    if fuse.iter().any(|mount| mount.mountpoint == new) {
+        return Some(format!(
+            "{} is a FUSE filesystem, whose daemon says what is there",
+            quote(&new)
+        ));
+    }
+    let layers = layers(plan, host);
+    layers.iter().find_map(|layer| {
+        let directories = PROGRAMS.iter().map(|name| [layer.as_slice(), name].concat());
+        directories
+            .into_iter()
+            .find_map(|path| Some(format!("{} {}", quote(&path), host.foreign(&path)?)))
+    })
+}
+
+/// What every program of a root directory is made of.
+const PROGRAMS: [&[u8]; 11] = [
+    b"",
+    b"/bin",
+    b"/etc",
+    b"/lib",
+    b"/lib64",
+    b"/sbin",
+    b"/usr",
+    b"/usr/bin",
+    b"/usr/lib",
+    b"/usr/local",
+    b"/usr/sbin",
+];
 
 /// The directories that a mount on `new` shows.
 fn sources(action: &Action, new: &[u8]) -> Vec<Vec<u8>> {

@@ -10,9 +10,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vassal_config::accounts;
-use vassal_config::limits::FILE_BYTES;
-use vassal_config::system::System;
+use vassal_config::accounts::Accounts;
+use vassal_config::system::{System, account_file};
 use vassal_config::world::{ReadError, World};
 
 /// What the unit of a vassal has, as far as it is the same everywhere (vassal-enter(8), ENVIRONMENT).
@@ -30,6 +29,9 @@ pub enum Scope {
     /// installed there.
     FilesOnly,
 }
+
+/// The most that is read of dpkg's list of packages.
+const STATUS_BYTES: usize = 64 << 20;
 
 /// The end of the name of a plugin's file.
 const PLUGIN: &[u8] = b"_plugin.so";
@@ -143,16 +145,20 @@ impl World for Rehearsal {
         0
     }
     fn user_name(&self, uid: u32) -> Option<Vec<u8>> {
-        accounts::name_of(&system_file(&self.location.root, "/etc/passwd"), uid)
+        accounts_below(&self.location.root)
+            .user_of(uid)
+            .map(|user| user.name)
     }
     fn group_name(&self, gid: u32) -> Option<Vec<u8>> {
-        accounts::name_of(&system_file(&self.location.root, "/etc/group"), gid)
+        accounts_below(&self.location.root).group_of(gid)
     }
     fn user_id(&self, name: &[u8]) -> Option<u32> {
-        accounts::id_of(&system_file(&self.location.root, "/etc/passwd"), name)
+        accounts_below(&self.location.root)
+            .user(name)
+            .map(|user| user.uid)
     }
     fn group_id(&self, name: &[u8]) -> Option<u32> {
-        accounts::id_of(&system_file(&self.location.root, "/etc/group"), name)
+        accounts_below(&self.location.root).group(name)
     }
     fn cpus(&self) -> usize {
         self.system.cpus()
@@ -189,18 +195,19 @@ impl World for Rehearsal {
     }
 }
 
-/// A file of the system below `root`, such as one of accounts; one that cannot be read is empty.
-pub fn system_file(root: &Path, path: &str) -> Vec<u8> {
-    const LARGEST: usize = 32 * FILE_BYTES;
-    let path = below(root, Path::new(path)).into_os_string().into_vec();
-    let world = System::new([].into(), PathBuf::from("/")).without_sources();
-    world.read_file(&path, LARGEST).unwrap_or_default()
+/// The accounts of the root directory `root`; a file that a start would not believe has none.
+pub fn accounts_below(root: &Path) -> Accounts {
+    let [passwd, group] =
+        ["/etc/passwd", "/etc/group"].map(|path| account_file(&below(root, Path::new(path))));
+    Accounts::from_text(&passwd, &group)
 }
 
 /// The version that Debian's uwsgi-core below `root` says it has: that of the package without the archive's part. A start asks the
 /// program; here nothing is executed.
 fn installed_version(root: &Path) -> Option<Vec<u8>> {
-    let status = system_file(root, "/var/lib/dpkg/status");
+    let path = below(root, Path::new("/var/lib/dpkg/status"));
+    let world = System::new([].into(), PathBuf::from("/")).without_sources();
+    let status = world.read_file(path.as_os_str().as_bytes(), STATUS_BYTES).ok()?;
     let mut lines = status.split(|byte| *byte == b'\n');
     lines.find(|line| *line == b"Package: uwsgi-core")?;
     let version = lines

@@ -194,6 +194,8 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
         stop: None,
         output: None,
         pidfiles: Vec::new(),
+        own_root: None,
+        old_root: None,
     };
     for Kept { kind, text, origin } in record.hooks {
         let hook = Hook {

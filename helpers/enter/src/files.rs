@@ -1,45 +1,44 @@
 //! Files that root opens for a vassal: its log, its pidfile, its envdir, what a `write` hook writes. A tenant may own
-//! directories on the way to them, so no symbolic link of anybody but root is followed (SECURITY.md).
+//! directories on the way to them, so no symbolic link of anybody but root is followed, and nothing is opened before it is
+//! known what it is (SECURITY.md).
 
 use crate::failure::Failure;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, OpenHow, ResolveFlag, fcntl, open, openat2};
-use nix::sys::stat::Mode;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::geteuid;
-use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, read_link, symlink_metadata};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
+use vassal_sys::reach::{self, Last, NOT_FOLLOWED, Place};
 use vassal_sys::text::printable;
 
-/// As the kernel's own limit (path_resolution(7)).
-const LINKS: usize = 40;
 /// The most that is read of one file of an envdir.
 const VARIABLE_LIMIT: u64 = 64 << 10;
-const NOT_FOLLOWED: &str =
-    "a symbolic link that is not root's, or in a directory others can write, is not followed as root";
-/// What nobody but the owner may have, for a directory to be trusted.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
-
 /// The most that all files of an envdir may have together; execve(2) takes 2 MiB.
 const ENVDIR_LIMIT: usize = 1 << 20;
 
+const SHARED: &str =
+    "it has other names, too, and stands in a directory that is not root's alone (hard links)";
+
 /// A variable, and its value, or that it is to be unset.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// How often a file may be made by others between the look at its name and the attempt to make it.
+const ATTEMPTS: usize = 8;
 
 /// Opens the file that gets the app's output, as uWSGI does: mode 0640, at its end.
 ///
 /// # Errors
 /// What the kernel refused.
-pub fn open_log(path: &[u8]) -> Result<OwnedFd, SysError> {
+pub fn open_log(path: &[u8], proc: &OwnedFd) -> Result<OwnedFd, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
-    let log = open_for_writing(path, flags, 0o640)?;
+    let log = open_for_writing(path, flags, 0o640, Kind::File, proc)?;
     // The app writes there as it would into the journal's pipe: it waits where there is no room.
     fcntl(&log, FcntlArg::F_SETFL(OFlag::O_APPEND)).step(|| format!("open '{}'", printable(path)))?;
     Ok(log)
@@ -49,37 +48,87 @@ pub fn open_log(path: &[u8]) -> Result<OwnedFd, SysError> {
 ///
 /// # Errors
 /// What the kernel refused.
-pub fn open_pidfile(path: &[u8]) -> Result<File, SysError> {
+pub fn open_pidfile(path: &[u8], proc: &OwnedFd) -> Result<File, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
-    open_for_writing(path, flags, 0o666).map(File::from)
+    open_for_writing(path, flags, 0o666, Kind::File, proc).map(File::from)
 }
 
-/// open(2) for writing, which does not wait; as root, no symbolic link but root's own is followed.
+/// What a line means to write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file; where root alone can have put it, a FIFO or a device too.
+    File,
+    /// A FIFO.
+    Fifo,
+}
+
+/// open(2) for writing, which does not wait; as root, no symbolic link but root's own is followed, and neither a device nor
+/// a FIFO of a tenant's is opened for a file.
 ///
 /// # Errors
 /// `ELOOP` for a link of somebody else's; `ENXIO` for a FIFO that nobody reads; what the kernel refused.
-pub fn open_for_writing(path: &[u8], flags: OFlag, mode: u32) -> Result<OwnedFd, SysError> {
+pub fn open_for_writing(
+    path: &[u8],
+    flags: OFlag,
+    mode: u32,
+    kind: Kind,
+    proc: &OwnedFd,
+) -> Result<OwnedFd, SysError> {
     let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let mode = Mode::from_bits_truncate(mode);
     let shown = || format!("open '{}'", printable(path));
     let path = Path::new(OsStr::from_bytes(path));
     if !geteuid().is_root() {
-        return open(path, flags, mode).map_err(|errno| told(shown(), &errno.into()));
+        return open(path, flags, mode).map_err(|errno| told(shown(), errno));
     }
-    let path = resolve(path, Last::Followed).map_err(|error| told(shown(), &error))?;
-    let how = OpenHow::new()
-        .flags(flags)
-        .mode(if flags.contains(OFlag::O_CREAT) {
-            mode
-        } else {
-            Mode::empty()
-        })
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    openat2(AT_FDCWD, &path, how).map_err(|errno| told(shown(), &errno.into()))
+    for _ in 0..ATTEMPTS {
+        let place = reach::place(path, Last::Followed).map_err(|errno| told(shown(), errno))?;
+        if let Some(object) = &place.object {
+            let status = fstat(object).step(shown)?;
+            if let Some(why) = why_not(&status, kind, path)? {
+                return Err(SysError::new(shown(), Errno::EINVAL).meaning(Some(why)));
+            }
+            let opened = reach::reopen(proc, object, flags - OFlag::O_CREAT);
+            return opened.map_err(|errno| told(shown(), errno));
+        }
+        if !flags.contains(OFlag::O_CREAT) {
+            return Err(told(shown(), Errno::ENOENT));
+        }
+        let made = flags | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
+        match openat(&place.directory, place.name.as_os_str(), made, mode) {
+            Err(Errno::EEXIST) => {}
+            made => return made.map_err(|errno| told(shown(), errno)),
+        }
+    }
+    Err(SysError::new(shown(), Errno::EEXIST).meaning(Some("others make and remove it all the time")))
 }
 
-fn told(step: String, error: &io::Error) -> SysError {
-    let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+/// Why root does not open what has this status for writing.
+fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static str>, SysError> {
+    Ok(match (reach::kind(status), kind) {
+        (SFlag::S_IFREG, _) | (SFlag::S_IFIFO, Kind::Fifo) => {
+            let is_shared = status.st_nlink > 1 && reach::is_regular(status) && !is_roots_alone(path)?;
+            is_shared.then_some(SHARED)
+        }
+        (SFlag::S_IFDIR, _) => Some("it is a directory"),
+        _ if is_roots_alone(path)? => None,
+        _ => Some("it is neither a regular file nor in directories that are root's alone"),
+    })
+}
+
+/// Refuses to change, as root, a file that has other names as well, unless root alone can have given it this one.
+///
+/// # Errors
+/// `EMLINK`.
+pub fn refuse_shared(object: &OwnedFd, path: &Path, step: impl Fn() -> String) -> Result<(), SysError> {
+    let status = fstat(object).step(&step)?;
+    if reach::is_directory(&status) || status.st_nlink < 2 || is_roots_alone(path)? {
+        return Ok(());
+    }
+    Err(SysError::new(step(), Errno::EMLINK).meaning(Some(SHARED)))
+}
+
+fn told(step: String, errno: Errno) -> SysError {
     SysError::new(step, errno).meaning(match errno {
         Errno::ELOOP => Some(NOT_FOLLOWED),
         Errno::ENXIO => Some("it is a FIFO that nobody reads"),
@@ -87,86 +136,35 @@ fn told(step: String, error: &io::Error) -> SysError {
     })
 }
 
-/// What becomes of a link at the end of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Followed,
-    Kept,
-}
-
-/// `path` with the links to directories on its way replaced, as far as only root can have made them.
+/// Where `path` leads. As root no link is followed that root alone cannot have made.
 ///
 /// # Errors
-/// `ELOOP` for a link of somebody else's; a directory that is not there.
-pub fn without_links(path: &Path) -> io::Result<PathBuf> {
-    resolve(path, Last::Kept)
+/// `ELOOP` for a link of somebody else's; what the kernel refused.
+pub fn place(path: &Path, last: Last, step: impl Fn() -> String) -> Result<Place, SysError> {
+    reach::place(path, last).map_err(|errno| told(step(), errno))
 }
 
-fn resolve(path: &Path, last: Last) -> io::Result<PathBuf> {
-    let absolute = std::path::absolute(path)?;
-    let mut left: VecDeque<OsString> = names(&absolute);
-    let mut done = PathBuf::from("/");
-    let mut links = 0;
-    while let Some(name) = left.pop_front() {
-        if name == ".." {
-            done.pop();
-            continue;
-        }
-        let next = done.join(&name);
-        let is_link = match (symlink_metadata(&next), left.is_empty(), last) {
-            (_, true, Last::Kept) => false,
-            // It may be about to be made.
-            (Err(error), true, Last::Followed) if error.kind() == io::ErrorKind::NotFound => false,
-            (status, ..) => status?.is_symlink(),
-        };
-        if !is_link {
-            done = next;
-            continue;
-        }
-        links += 1;
-        let directory = symlink_metadata(&done)?;
-        let is_roots = symlink_metadata(&next)?.uid() == 0 && directory.uid() == 0;
-        if links > LINKS || !is_roots || directory.mode() & WRITABLE_BY_OTHERS != 0 {
-            return Err(Errno::ELOOP.into());
-        }
-        let target = read_link(&next)?;
-        if target.is_absolute() {
-            done = PathBuf::from("/");
-        }
-        for name in names(&target).into_iter().rev() {
-            left.push_front(name);
-        }
-    }
-    Ok(done)
+/// The same, for what has to be there.
+///
+/// # Errors
+/// As [`place`]; `ENOENT`.
+pub fn object(path: &Path, step: impl Fn() -> String) -> Result<OwnedFd, SysError> {
+    let place = place(path, Last::Followed, &step)?;
+    place.object.ok_or(Errno::ENOENT).step(step)
 }
 
-/// Opens a directory that [`without_links`] has led to, as long as there is still no link on the way.
+/// Whether every directory on the way to `path` is root's, and nobody else may write there.
 ///
 /// # Errors
 /// What the kernel refused.
-pub fn open_directory(path: &Path) -> io::Result<OwnedFd> {
-    let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    openat2(AT_FDCWD, path, how).map_err(io::Error::from)
-}
-
-/// Whether every directory on the way to `path`, which is absolute, is root's, and nobody else may write there.
-pub fn is_roots_alone(path: &Path) -> bool {
-    let mut directories = path.ancestors().skip(1);
-    directories.all(|directory| {
-        symlink_metadata(directory)
-            .is_ok_and(|status| status.uid() == 0 && status.mode() & WRITABLE_BY_OTHERS == 0)
-    })
-}
-
-fn names(path: &Path) -> VecDeque<OsString> {
-    let name = |component: Component<'_>| match component {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
-    };
-    path.components().filter_map(name).collect()
+pub fn is_roots_alone(path: &Path) -> Result<bool, SysError> {
+    let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
+    let absolute = std::path::absolute(path).step(step)?;
+    let root = reach::root().step(step)?;
+    Ok(reach::judge(&root, &absolute, Last::Kept)
+        .step(step)?
+        .foreign
+        .is_none())
 }
 
 /// The variables of an envdir: one for each file, named as the file is. The value is the content up to a NUL, without
@@ -176,41 +174,36 @@ fn names(path: &Path) -> VecDeque<OsString> {
 /// # Errors
 /// A directory or file that cannot be read; a symbolic link among the files, or one on the way that is not root's: what
 /// it leads to is nobody's to tell an app. More than 1 MiB.
-pub fn read_envdir(path: &[u8]) -> Result<(Vec<Change>, bool), Failure> {
-    let refuse = |name: &[u8], error: io::Error| {
+pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), Failure> {
+    let refuse = |name: &[u8], errno: Errno| {
         let shown = printable(&[path, name].concat());
-        let meaning = match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ELOOP) => NOT_FOLLOWED.to_owned(),
-            _ => error.to_string(),
+        let meaning = if errno == Errno::ELOOP {
+            NOT_FOLLOWED
+        } else {
+            errno.desc()
         };
         Failure::passing(format!("cannot read '{shown}': {meaning}"))
     };
-    let opened = without_links(&Path::new(OsStr::from_bytes(path)).join("FILE"));
-    let opened = opened.and_then(|file| {
-        let directory = open_directory(file.parent().unwrap_or(&file))?;
-        Ok((directory, is_roots_alone(&file)))
-    });
-    let (directory, mut is_roots) = opened.map_err(|error| refuse(b"", error))?;
-    // Through the descriptor: the path may lead elsewhere by now.
-    let entries = std::fs::read_dir(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-    let entries = entries.map_err(|error| refuse(b"", error))?;
+    let (directory, mut is_roots) =
+        open_envdir(Path::new(OsStr::from_bytes(path)), proc).map_err(|errno| refuse(b"", errno))?;
     let mut variables = Vec::new();
     let mut size = 0;
-    for entry in entries {
-        let entry = entry.map_err(|error| refuse(b"", error))?;
-        let name = entry.file_name().into_vec();
+    for name in entries(&directory, proc).map_err(|errno| refuse(b"", errno))? {
+        let name = name.into_vec();
         if name.starts_with(b".") || name.contains(&b'=') {
             continue;
         }
-        let value =
-            read_variable(&entry.path()).map_err(|error| refuse(&[b"/", name.as_slice()].concat(), error))?;
+        let value = read_variable(&directory, OsStr::from_bytes(&name), proc)
+            .map_err(|errno| refuse(&[b"/", name.as_slice()].concat(), errno))?;
         let Some((value, is_files_roots)) = value else {
             continue;
         };
         is_roots &= is_files_roots;
         size += name.len() + value.len();
         if size > ENVDIR_LIMIT {
-            return Err(refuse(b"", io::Error::other("more than 1 MiB of variables")));
+            let shown = printable(path);
+            let message = format!("cannot read '{shown}': more than 1 MiB of variables");
+            return Err(Failure::passing(message));
         }
         variables.push((name, (!value.is_empty()).then(|| trimmed(&value))));
     }
@@ -218,20 +211,41 @@ pub fn read_envdir(path: &[u8]) -> Result<(Vec<Change>, bool), Failure> {
     Ok((variables, is_roots))
 }
 
+/// The directory, and whether root alone can have put something there.
+fn open_envdir(path: &Path, proc: &OwnedFd) -> nix::Result<(OwnedFd, bool)> {
+    let place = reach::place(&path.join("FILE"), Last::Kept)?;
+    let directory = reach::reopen(proc, &place.directory, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+    let way = std::path::absolute(path.join("FILE")).map_err(|_| Errno::ENOENT)?;
+    let judged = reach::judge(&reach::root()?, &way, Last::Kept)?;
+    Ok((directory, judged.foreign.is_none()))
+}
+
+/// The names in a directory, through its descriptor: the path may lead elsewhere by now.
+fn entries(directory: &OwnedFd, proc: &OwnedFd) -> nix::Result<Vec<OsString>> {
+    let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    let path = format!("self/fd/{}", directory.as_raw_fd());
+    let listed = reach::within(proc, || std::fs::read_dir(&path).map_err(errno))?;
+    listed
+        .map(|entry| entry.map(|entry| entry.file_name()).map_err(errno))
+        .collect()
+}
+
 /// The content of a regular file, and whether nobody but root can have written it.
-fn read_variable(path: &Path) -> io::Result<Option<(Vec<u8>, bool)>> {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let file = File::from(open(path, flags, Mode::empty())?);
-    let status = file.metadata()?;
-    if !status.is_file() {
+fn read_variable(directory: &OwnedFd, name: &OsStr, proc: &OwnedFd) -> nix::Result<Option<(Vec<u8>, bool)>> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let object = openat(directory, name, flags, Mode::empty())?;
+    let status = fstat(&object)?;
+    if reach::is_link(&status) {
+        return Err(Errno::ELOOP);
+    }
+    if !reach::is_regular(&status) {
         return Ok(None);
     }
+    let file = File::from(reach::reopen(proc, &object, OFlag::O_RDONLY)?);
     let mut value = Vec::new();
-    file.take(VARIABLE_LIMIT).read_to_end(&mut value)?;
-    Ok(Some((
-        value,
-        status.uid() == 0 && status.mode() & WRITABLE_BY_OTHERS == 0,
-    )))
+    let read = file.take(VARIABLE_LIMIT).read_to_end(&mut value);
+    read.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    Ok(Some((value, reach::why_foreign(&status).is_none())))
 }
 
 fn trimmed(value: &[u8]) -> Vec<u8> {

@@ -2,35 +2,34 @@
 
 use crate::command::Ended;
 use crate::failure::Failure;
-use crate::files;
+use crate::files::{self, Kind};
+use crate::mounting;
+use crate::own_root::OwnRoot;
+use crate::paths;
 use crate::start::Environment;
 use crate::stop::Stop;
+use crate::user::accounts as accounts_of;
 use crate::waits::{self, Limit};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::mount::{MntFlags, MsFlags};
 use nix::sched::unshare;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Pid, Uid, chdir, chown, chroot, geteuid, mkdir, sethostname, unlink};
+use nix::unistd::{Pid, geteuid, sethostname};
 use std::ffi::OsStr;
-use std::fs::{File, Permissions, metadata, set_permissions};
+use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 use vassal_config::action::{Action, OnFailure, WriteMode};
-use vassal_config::mountflags::{MountFlags, UmountFlags};
 use vassal_config::namespaces::Namespaces;
 use vassal_config::plan::Plan;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::exit;
 use vassal_sys::journal::{Priority, line};
-use vassal_sys::mountinfo;
 use vassal_sys::mounts;
-use vassal_sys::passwd::Accounts;
 use vassal_sys::text::printable;
 
 /// Runs shell commands for the actions.
@@ -66,6 +65,10 @@ pub struct Session<'a> {
     pub output: Option<OwnedFd>,
     /// The files that get the number of the app's process.
     pub pidfiles: Vec<File>,
+    /// What root knows of the root directory it is about to change to, or has changed to.
+    pub own_root: Option<OwnRoot>,
+    /// The root directory that pivot_root has put aside.
+    pub old_root: Option<OwnedFd>,
 }
 
 impl<'a> Session<'a> {
@@ -85,6 +88,8 @@ impl<'a> Session<'a> {
             stop: Some(stop),
             output: None,
             pidfiles: Vec::new(),
+            own_root: None,
+            old_root: None,
         }
     }
 
@@ -127,12 +132,8 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
             let ended = shell.run(session.shells, command, &session.environment)?;
             judge(ended, *failure, session.limit)
         }
-        Action::ChangeDirectory(path) => step(chdir(at(path)), "change to directory", path),
-        Action::MakeDirectory(path) => step(
-            mkdir(at(path), Mode::from_bits_truncate(0o777)),
-            "make directory",
-            path,
-        ),
+        Action::ChangeDirectory(path) => paths::change_directory(at(path)).map_err(refused),
+        Action::MakeDirectory(path) => paths::make_directory(at(path)).map_err(refused),
         Action::SetEnvironment(name, value) => {
             session.set(name, value);
             Ok(())
@@ -142,7 +143,7 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
             Ok(())
         }
         Action::ReadEnvdir(path) => {
-            let (changes, is_roots) = files::read_envdir(path)?;
+            let (changes, is_roots) = files::read_envdir(path, session.proc)?;
             for (name, value) in changes {
                 if geteuid().is_root() && !is_roots {
                     session.foreign.retain(|(known, _)| *known != name);
@@ -158,21 +159,34 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
             umask(Mode::from_bits_truncate(*mask));
             Ok(())
         }
-        Action::SetMode(path, mode) => change_mode(path, |_| *mode),
-        Action::SetSticky(path) => change_mode(path, |mode| mode | 0o1000),
-        Action::SetOwner(path, user, group) => own_by_name(path, user, group),
-        Action::SetOwnerIds(path, uid, gid) => own(path, *uid, *gid),
+        Action::SetMode(path, mode) => paths::change_mode(session.proc, at(path), |_| *mode).map_err(refused),
+        Action::SetSticky(path) => {
+            paths::change_mode(session.proc, at(path), |mode| mode | 0o1000).map_err(refused)
+        }
+        Action::SetOwner(path, user, group) => own_by_name(session.proc, path, user, group),
+        Action::SetOwnerIds(path, uid, gid) => paths::own(at(path), *uid, *gid).map_err(refused),
         Action::Write(path, text, mode) => write(path, text, *mode, session),
-        Action::Unlink(path) => step(unlink(at(path)), "unlink", path),
+        Action::Unlink(path) => paths::remove(at(path)).map_err(refused),
         Action::Mount {
             fstype,
             source,
             target,
             flags,
             data,
-        } => mount(fstype, source, at(target), *flags, data.as_deref()),
-        Action::Umount(target, flags) => umount(session.proc, target, *flags),
-        Action::SetHostname(name) => step(sethostname(OsStr::from_bytes(name)), "set the host name", name),
+        } => {
+            let wanted = mounting::Wanted {
+                fstype,
+                source,
+                target: at(target),
+                flags: *flags,
+                data: data.as_deref(),
+            };
+            mounting::mount(session.proc, &wanted).map_err(refused)
+        }
+        Action::Umount(target, flags) => mounting::unmount(session.proc, at(target), *flags).map_err(refused),
+        Action::SetHostname(name) => sethostname(OsStr::from_bytes(name))
+            .step(|| describe("set the host name", name))
+            .map_err(refused),
         Action::Print(text) => {
             line(Priority::Info, &printable(text));
             Ok(())
@@ -188,25 +202,22 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         Action::Sleep(time) => Ok(waits::pause(*time, session.stop)?),
         Action::Unshare(namespaces) => leave(*namespaces).map_err(|error| Failure::namespace(&error)),
         Action::OpenLog(path) => {
-            session.output = Some(files::open_log(path).map_err(refused)?);
+            session.output = Some(files::open_log(path, session.proc).map_err(refused)?);
             Ok(())
         }
         Action::OpenPidfile(path) => {
-            session.pidfiles.push(files::open_pidfile(path).map_err(refused)?);
+            let file = files::open_pidfile(path, session.proc).map_err(refused)?;
+            session.pidfiles.push(file);
             Ok(())
         }
-        Action::Chroot(path) => chroot(at(path))
-            .and_then(|()| chdir("/"))
-            .step(|| describe("chroot to", path))
-            .map_err(no_root),
-        Action::PivotRoot(new, old) => mounts::pivot(at(new), at(old)).map_err(no_root),
+        Action::Chroot(path) => paths::change_root(at(path)).map_err(no_root),
+        Action::PivotRoot(new, old) => {
+            session.old_root = Some(mounts::pivot(session.proc, at(new), at(old)).map_err(no_root)?);
+            Ok(())
+        }
         // The split between two processes, not a step of either.
         Action::BecomeUser => Ok(()),
     }
-}
-
-fn step(done: Result<(), Errno>, verb: &str, what: &[u8]) -> Result<(), Failure> {
-    done.step(|| describe(verb, what)).map_err(refused)
 }
 
 /// Leaves these namespaces for new ones. Mounts never become the host's again (NS-2).
@@ -260,33 +271,13 @@ fn judge(ended: Ended, failure: OnFailure, limit: Duration) -> Result<(), Failur
     }
 }
 
-fn change_mode(path: &[u8], change: impl FnOnce(u32) -> u32) -> Result<(), Failure> {
-    let step = || describe("change the mode of", path);
-    let mode = metadata(at(path))
-        .step(step)
-        .map_err(refused)?
-        .permissions()
-        .mode()
-        & 0o7777;
-    set_permissions(at(path), Permissions::from_mode(change(mode)))
-        .step(step)
-        .map_err(refused)
-}
-
-fn own_by_name(path: &[u8], user: &[u8], group: &[u8]) -> Result<(), Failure> {
-    let accounts = Accounts::read(Path::new("/"))?;
+fn own_by_name(proc: &OwnedFd, path: &[u8], user: &[u8], group: &[u8]) -> Result<(), Failure> {
+    let accounts = accounts_of(proc)?;
     let missing =
         |kind: &str, name: &[u8]| Failure::config(format!("there is no {kind} '{}'", printable(name)));
     let uid = accounts.user(user).ok_or_else(|| missing("user", user))?.uid;
     let gid = accounts.group(group).ok_or_else(|| missing("group", group))?;
-    own(path, uid, gid)
-}
-
-fn own(path: &[u8], uid: u32, gid: u32) -> Result<(), Failure> {
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    chown(at(path), Some(uid), Some(gid))
-        .step(|| describe("change the owner of", path))
-        .map_err(refused)
+    paths::own(at(path), uid, gid).map_err(refused)
 }
 
 fn write(path: &[u8], text: &[u8], mode: WriteMode, session: &Session<'_>) -> Result<(), Failure> {
@@ -294,9 +285,16 @@ fn write(path: &[u8], text: &[u8], mode: WriteMode, session: &Session<'_>) -> Re
         WriteMode::Truncate => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC,
         WriteMode::Append => OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND,
         WriteMode::Fifo => OFlag::O_WRONLY,
-        WriteMode::AwaitedFifo => return waits::write_fifo(path, text, session.limit, session.stop),
+        WriteMode::AwaitedFifo => {
+            return waits::write_fifo(path, text, session.limit, session.proc, session.stop);
+        }
     };
-    match files::open_for_writing(path, flags, 0o666) {
+    let kind = if mode == WriteMode::Fifo {
+        Kind::Fifo
+    } else {
+        Kind::File
+    };
+    match files::open_for_writing(path, flags, 0o666, kind, session.proc) {
         // A FIFO nobody reads is no failure (ACT-5).
         Err(error) if mode == WriteMode::Fifo && error.errno == Errno::ENXIO => Ok(()),
         Err(error) => Err(refused(error)),
@@ -305,47 +303,4 @@ fn write(path: &[u8], text: &[u8], mode: WriteMode, session: &Session<'_>) -> Re
             written.step(|| describe("write", path)).map_err(refused)
         }
     }
-}
-
-fn mount(
-    fstype: &[u8],
-    source: &[u8],
-    target: &Path,
-    flags: MountFlags,
-    data: Option<&[u8]>,
-) -> Result<(), Failure> {
-    let bits = MsFlags::from_bits_retain(flags.bits());
-    mounts::attach(fstype, source, target, bits, data).map_err(refused)?;
-    if flags.needs_remount() {
-        // A new bind mount takes the flags of its source; only a remount gives it its own (ACT-8, mount(2)).
-        let bits = bits.difference(MsFlags::MS_REC) | MsFlags::MS_REMOUNT;
-        mounts::attach(b"none", b"none", target, bits, None).map_err(refused)?;
-    }
-    Ok(())
-}
-
-/// Recursive and lazy is one call: the kernel detaches a mount together with everything below. Recursive alone goes
-/// from the leaves up, until a look at mountinfo finds nothing more below (ACT-9, without its limits).
-fn umount(proc: &OwnedFd, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
-    let mut how = MntFlags::empty();
-    how.set(MntFlags::MNT_DETACH, flags.detach);
-    how.set(MntFlags::MNT_FORCE, flags.force);
-    if flags.recursive && !flags.detach {
-        let below = [target, b"/"].concat();
-        loop {
-            let file = mounts::open_below(proc.as_fd(), "self/mountinfo").map_err(refused)?;
-            let all = mountinfo::read(file).step(|| "read mountinfo").map_err(refused)?;
-            let inside = all
-                .iter()
-                .rev()
-                .filter(|mount| mount.mountpoint.starts_with(&below));
-            let gone = inside
-                .filter(|mount| mounts::detach(at(&mount.mountpoint), how).is_ok())
-                .count();
-            if gone == 0 {
-                break;
-            }
-        }
-    }
-    mounts::detach(at(target), how).map_err(refused)
 }

@@ -4,8 +4,9 @@ use crate::atexit;
 use crate::failure::Failure;
 use crate::hooks::Session;
 use crate::log::HookLog;
+use crate::own_root::OwnRoot;
 use crate::payload::{Launch, Pace};
-use crate::phases::Roots;
+use crate::phases::{Roots, place as place_of};
 use crate::sockets::{self, Open};
 use crate::start::Start;
 use crate::stop::Stop;
@@ -17,8 +18,11 @@ use crate::{handoff, link};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use vassal_config::action::Action;
 use vassal_config::emperor::Emperor;
 use vassal_config::namespaces::Namespaces;
@@ -86,12 +90,13 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         stop: &stop,
         limit: plan.settings.hook_limit,
     };
-    run_as_root(roots, as_root, &mut session, || {
+    run_as_root(roots, as_root, &mut session, plan, || {
         bind_as_root(&mut prepared.sockets, plan, prepared.start, &proc)
     })?;
-    let credentials = match &prepared.credentials {
-        Some(credentials) => credentials.clone(),
-        None => resolve(&plan.identity, Lookup::OwnRoot)?,
+    let credentials = match (&prepared.credentials, &session.own_root) {
+        (Some(credentials), _) => credentials.clone(),
+        (None, Some(own)) => own.credentials(plan, &proc)?,
+        (None, None) => resolve(&plan.identity, Lookup::OwnRoot, &proc)?,
     };
     let links = link::make(plan, &prepared.sockets)?;
     let pace = pace(as_user, plan, &session);
@@ -143,12 +148,46 @@ fn run_as_root(
     mut roots: Roots<'_>,
     steps: &[Operation],
     session: &mut Session<'_>,
+    plan: &Plan,
     bind: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let (outside, inside) = steps.split_at(steps.partition_point(|step| step.phase < Phase::Unshare));
-    roots.run(outside, session)?;
+    let before = |phase: Phase| steps.partition_point(|step| step.phase < phase);
+    let (unshare, jail) = (before(Phase::Unshare), before(Phase::Jail));
+    roots.run(&steps[..unshare], session)?;
     bind()?;
-    roots.run(inside, session)
+    roots.run(&steps[unshare..jail], session)?;
+    // Here: still in the host's root directory, where layers and the host's names can be looked up.
+    session.own_root = OwnRoot::judge(plan, session.proc)?;
+    roots.run(&steps[jail..], session)?;
+    old_root_is_gone(&steps[jail..], session)
+}
+
+/// Where a hook has unmounted the old root, nothing may have been in the way: not even what a tenant had mounted over it.
+fn old_root_is_gone(steps: &[Operation], session: &mut Session<'_>) -> Result<(), Failure> {
+    let Some(old) = session.old_root.take() else {
+        return Ok(());
+    };
+    let place = steps.iter().find_map(|step| match &step.action {
+        Action::PivotRoot(new, old) => {
+            let (new, old) = (
+                Path::new(OsStr::from_bytes(new)),
+                Path::new(OsStr::from_bytes(old)),
+            );
+            Some(Path::new("/").join(old.strip_prefix(new).ok()?))
+        }
+        _ => None,
+    });
+    let is_asked = |step: &&Operation| match &step.action {
+        Action::Umount(target, _) => place.as_deref() == Some(Path::new(OsStr::from_bytes(target))),
+        _ => false,
+    };
+    match steps.iter().find(is_asked) {
+        Some(step) if mounts::is_mounted(&old) => Err(Failure::config(
+            "the old root is still mounted after this: another mount was in its place (look for links and mounts there)",
+        )
+        .at(&place_of(step))),
+        _ => Ok(()),
+    }
 }
 
 /// The unix sockets that the app's process has bound are kept from now on.

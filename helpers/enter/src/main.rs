@@ -15,6 +15,9 @@ mod inside;
 mod link;
 mod log;
 mod losses;
+mod mounting;
+mod own_root;
+mod paths;
 mod payload;
 mod phases;
 mod plain;
@@ -42,7 +45,7 @@ use sd_notify::NotifyState;
 use start::Start;
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -126,7 +129,10 @@ fn run(start: &mut Start) -> Result<(), Failure> {
     let plan = &vassal.plan;
     let credentials = match plan.changes_root {
         true => None,
-        false => Some(user::resolve(&plan.identity, Lookup::Host)?),
+        false => {
+            let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
+            Some(user::resolve(&plan.identity, Lookup::Host, &proc)?)
+        }
     };
     if backoff::wait_for_turn(start)? == Turn::Stopped {
         return Ok(());

@@ -107,6 +107,8 @@ impl Launch<'_> {
             stop: None,
             output: None,
             pidfiles: Vec::new(),
+            own_root: None,
+            old_root: None,
         };
         for (index, operation) in self.operations.iter().enumerate() {
             if operation.action == Action::BecomeUser {

@@ -66,8 +66,17 @@ impl Roots<'_> {
             stop: self.stop,
             limit: self.limit,
         };
-        let done = perform(&operation.action, session, &mut shell);
+        let done =
+            permitted(operation, session).and_then(|()| perform(&operation.action, session, &mut shell));
         done.map_err(|failure| told(failure.at(&place(operation)), operation, self.log))
+    }
+}
+
+/// In a root directory of the vassal's own, root runs only what is root's.
+fn permitted(operation: &Operation, session: &Session<'_>) -> Result<(), Failure> {
+    match &session.own_root {
+        Some(own) => own.permit(operation, session.shells, &session.environment, session.proc),
+        None => Ok(()),
     }
 }
 

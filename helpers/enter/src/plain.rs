@@ -61,6 +61,11 @@ impl Plain {
         }))
     }
 
+    /// Every file that may be its program.
+    pub fn programs(&self) -> &[CString] {
+        &self.programs
+    }
+
     /// Executes the first of the programs that can be, in `environment` but with `$PWD` as a shell sets it (XCU 2.5.3).
     /// Returns when none can: a shell says why, or takes it for its script.
     pub fn execute(&self, environment: &[CString]) {

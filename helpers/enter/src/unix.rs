@@ -3,8 +3,9 @@
 //! as their path leads to them.
 
 use crate::failure::Failure;
-use crate::files::{is_roots_alone, open_directory, without_links};
+use crate::files::{is_roots_alone, place};
 use crate::sockets::Open;
+use crate::user;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open as open_file};
 use nix::sys::socket::{Backlog, UnixAddr, bind, listen};
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use vassal_config::socket::{Address, Listener, SocketOwner, UnixOptions};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::passwd::Accounts;
+use vassal_sys::reach::Last;
 use vassal_sys::text::printable;
 
 /// Which file a socket is bound to: its device and inode.
@@ -70,18 +71,12 @@ pub fn settle(
 /// A path for root: directories on the way may be a tenant's, who could put a link in place of one between two steps.
 /// Where that is so, the directory is opened once, and the path goes through its descriptor.
 fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
-    let step = || describe("listen on", path);
-    let path = without_links(path).step(step)?;
-    if is_roots_alone(&path) {
-        return Ok((path, None));
+    let found = place(path, Last::Kept, || describe("listen on", path))?;
+    if is_roots_alone(path)? {
+        return Ok((path.to_path_buf(), None));
     }
-    let (directory, name) = (
-        path.parent().unwrap_or(&path),
-        path.file_name().unwrap_or_default(),
-    );
-    let directory = open_directory(directory).step(step)?;
-    let through = format!("/proc/self/fd/{}", directory.as_raw_fd());
-    Ok((Path::new(&through).join(name), Some(directory)))
+    let through = format!("/proc/self/fd/{}", found.directory.as_raw_fd());
+    Ok((Path::new(&through).join(found.name), Some(found.directory)))
 }
 
 /// The socket at `path`; nothing when there is no file.
@@ -117,15 +112,15 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> R
             .step(|| describe("change the mode of", shown))?;
     }
     if let Some(owner) = &options.owner {
-        let (uid, gid) = numbers(owner)?;
+        let (uid, gid) = numbers(owner, proc)?;
         fchownat(file.as_fd(), "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
             .step(|| describe("change the owner of", shown))?;
     }
     Ok(())
 }
 
-fn numbers(owner: &SocketOwner) -> Result<(Uid, Gid), Failure> {
-    let accounts = Accounts::read(Path::new("/"))?;
+fn numbers(owner: &SocketOwner, proc: &OwnedFd) -> Result<(Uid, Gid), Failure> {
+    let accounts = user::accounts(proc)?;
     let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     let missing = |kind: &str, name: &[u8]| {
         Failure::config(format!("chown-socket: there is no {kind} '{}'", printable(name)))

@@ -2,12 +2,16 @@
 
 use crate::failure::Failure;
 use nix::unistd::{Gid, Uid};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use vassal_config::accounts::{Accounts, User};
 use vassal_config::capability::Capabilities;
 use vassal_config::identity::{Account, Identity, Named};
+use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
-use vassal_sys::passwd::{Accounts, User};
+use vassal_sys::journal::{Priority, line};
+use vassal_sys::passwd;
+use vassal_sys::text::printable;
 
 /// Where names are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +28,16 @@ pub enum Lookup {
 /// # Errors
 /// A name that does not exist, with its line; a number without an entry and without a group; a name that the vassal's own
 /// root makes root.
-pub fn resolve(identity: &Identity, lookup: Lookup) -> Result<Credentials, Failure> {
-    let accounts = Accounts::read(Path::new("/"))?;
+pub fn resolve(identity: &Identity, lookup: Lookup, proc: &OwnedFd) -> Result<Credentials, Failure> {
+    let accounts = match (accounts(proc), lookup, asker(identity)) {
+        // A root directory that a start cannot read is not as the file says.
+        (Err(error), Lookup::OwnRoot, Some((_, origin))) => {
+            return Err(
+                Failure::config(format!("{error} (in the vassal's own root)")).at(&origin.to_string())
+            );
+        }
+        (accounts, ..) => accounts?,
+    };
     let user = identity
         .uid
         .as_ref()
@@ -64,6 +76,72 @@ pub fn resolve(identity: &Identity, lookup: Lookup) -> Result<Credentials, Failu
     })
 }
 
+/// The users and groups of the present root directory.
+///
+/// # Errors
+/// As [`passwd::read`].
+pub fn accounts(proc: &OwnedFd) -> Result<Accounts, SysError> {
+    let (passwd, group) = passwd::read(proc)?;
+    Ok(Accounts::from_text(&passwd, &group))
+}
+
+/// Who is the first to want to know a number.
+fn asker(identity: &Identity) -> Option<&Named> {
+    let all = identity.uid.iter().chain(&identity.gid);
+    all.chain(&identity.add_gid).next()
+}
+
+/// What a root directory that is not root's alone may say of names: nothing that the host does not say, too. A name has the
+/// host's number or the start is refused; of the groups those are left that the host gives the user as well.
+///
+/// # Errors
+/// A user or group whose number the host does not confirm.
+pub fn confirm(
+    own: Credentials,
+    host: Result<Credentials, Failure>,
+    identity: &Identity,
+    why: &str,
+) -> Result<Credentials, Failure> {
+    let place = asker(identity).map_or_else(String::new, |(_, origin)| origin.to_string());
+    let refuse = |what: String| {
+        let message =
+            format!("{what}, and {why}, so its names do not count alone (write numbers: uid =, gid =)");
+        Err(Failure::config(message).at(&place))
+    };
+    let host = match host {
+        Ok(host) => host,
+        Err(failure) => {
+            return refuse(format!(
+                "the host does not know who is meant ({})",
+                failure.message
+            ));
+        }
+    };
+    let ids =
+        |credentials: &Credentials| (credentials.uid.map(Uid::as_raw), credentials.gid.map(Gid::as_raw));
+    if ids(&own) != ids(&host) {
+        let shown = |(uid, gid): (Option<u32>, Option<u32>)| {
+            let of = |id: Option<u32>| id.map_or("-".to_owned(), |id| id.to_string());
+            format!("{}:{}", of(uid), of(gid))
+        };
+        let (inside, outside) = (shown(ids(&own)), shown(ids(&host)));
+        return refuse(format!(
+            "user and group are {inside} in the vassal's own root and {outside} on the host"
+        ));
+    }
+    let groups = own.groups.map(|groups| {
+        let confirmed = host.groups.unwrap_or_default();
+        let (kept, left): (Vec<_>, Vec<_>) = groups.into_iter().partition(|gid| confirmed.contains(gid));
+        for gid in left {
+            let message =
+                format!("{place}: group {gid} is in the vassal's own root only, and {why}, ignoring");
+            line(Priority::Warning, &message);
+        }
+        kept
+    });
+    Ok(Credentials { groups, ..own })
+}
+
 /// Who is root, only the vassal's file may say: the content of its root directory is not trusted.
 fn refuse_root(identity: &Identity, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
     let (user, group) = (identity.uid.as_ref(), identity.gid.as_ref());
@@ -96,25 +174,39 @@ fn groups(
         let groups = identity
             .add_gid
             .iter()
-            .map(|named| group(named, accounts, lookup).map(Gid::from_raw));
+            .map(|named| added(named, accounts, lookup).map(Gid::from_raw));
         return groups.collect::<Result<_, _>>().map(Some);
     }
     Ok(match (gid, user) {
         (None, _) => None,
         // Root has none in uWSGI either (measured).
         (Some(_), Some(User { uid: 0, .. })) => Some(Vec::new()),
-        (Some(gid), Some(user)) if !identity.no_initgroups => Some(
-            accounts
-                .groups_of(&user.name, gid)
-                .into_iter()
-                .map(Gid::from_raw)
-                .collect(),
-        ),
+        (Some(gid), Some(user)) if !identity.no_initgroups => {
+            let mut groups = accounts.groups_of(&user.name, gid);
+            // The content of a vassal's own root puts nobody into root's group.
+            groups.retain(|group| *group != 0 || gid == 0 || lookup == Lookup::Host);
+            Some(groups.into_iter().map(Gid::from_raw).collect())
+        }
         (Some(gid), None) if identity.uid.is_some() && !identity.no_initgroups => {
             Some(vec![Gid::from_raw(gid)])
         }
         (Some(_), _) => Some(Vec::new()),
     })
+}
+
+/// A group of `add-gid`, which only its line may make root's.
+fn added(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<u32, Failure> {
+    let gid = group(named, accounts, lookup)?;
+    match &named.0 {
+        Account::Name(name) if gid == 0 && name != b"root" && lookup == Lookup::OwnRoot => {
+            let name = printable(name);
+            let message = format!(
+                "the group '{name}' is 0 in the vassal's own root, which may not put anybody into root's group"
+            );
+            Err(Failure::config(message).at(&named.1.to_string()))
+        }
+        Account::Name(_) | Account::Number(_) => Ok(gid),
+    }
 }
 
 fn user(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<(u32, Option<User>), Failure> {

@@ -2,7 +2,7 @@
 //! listening socket, the reader of a FIFO.
 
 use crate::failure::Failure;
-use crate::files;
+use crate::files::{self, Kind};
 use crate::stop::Stop;
 use crate::watch;
 use nix::errno::Errno;
@@ -10,6 +10,7 @@ use nix::fcntl::OFlag;
 use nix::net::if_::if_nametoindex;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::unistd::geteuid;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -22,6 +23,7 @@ use vassal_config::action::Awaited;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::mounts;
+use vassal_sys::reach::within;
 use vassal_sys::text::printable;
 
 /// The time between two looks.
@@ -60,7 +62,7 @@ pub fn appear(
         Awaited::Path => path.exists(),
         Awaited::Mountpoint => is_mounted(path, proc),
         Awaited::Interface => if_nametoindex(what).is_ok(),
-        Awaited::Socket => accepts(what),
+        Awaited::Socket => accepts(what, proc),
     };
     let (limit, setting) = match limit {
         Limit::Own(limit) => (limit, ""),
@@ -112,10 +114,16 @@ fn end_of(limit: Duration) -> Instant {
 ///
 /// # Errors
 /// Nobody did within `limit`; what the kernel refused.
-pub fn write_fifo(path: &[u8], text: &[u8], limit: Duration, stop: Option<&Stop<'_>>) -> Result<(), Failure> {
+pub fn write_fifo(
+    path: &[u8],
+    text: &[u8],
+    limit: Duration,
+    proc: &OwnedFd,
+    stop: Option<&Stop<'_>>,
+) -> Result<(), Failure> {
     let end = end_of(limit);
     loop {
-        match files::open_for_writing(path, OFlag::O_WRONLY, 0) {
+        match files::open_for_writing(path, OFlag::O_WRONLY, 0, Kind::Fifo, proc) {
             Ok(fifo) => {
                 let written = File::from(fifo).write_all(text);
                 return written
@@ -145,7 +153,7 @@ fn is_mounted(path: &Path, proc: &OwnedFd) -> bool {
 }
 
 /// `HOST:PORT` with a numeric host, `:PORT`, or the path of a unix socket.
-fn accepts(address: &[u8]) -> bool {
+fn accepts(address: &[u8], proc: &OwnedFd) -> bool {
     let text = String::from_utf8_lossy(address);
     let full = match text.strip_prefix(':') {
         Some(port) => format!("127.0.0.1:{port}"),
@@ -153,13 +161,22 @@ fn accepts(address: &[u8]) -> bool {
     };
     match full.parse::<SocketAddr>() {
         Ok(address) => TcpStream::connect_timeout(&address, CONNECT_LIMIT).is_ok(),
-        Err(_) => accepts_at_once(address).is_ok(),
+        Err(_) => accepts_at_once(address, proc).is_ok(),
     }
 }
 
-/// Whether the unix socket `path` takes a connection now: connect(2) would wait where its queue is full.
-fn accepts_at_once(path: &[u8]) -> nix::Result<()> {
+/// Whether the unix socket `path` takes a connection now: connect(2) would wait where its queue is full. As root no link of
+/// a tenant's leads to another socket.
+fn accepts_at_once(path: &[u8], proc: &OwnedFd) -> Result<(), SysError> {
+    let step = || format!("connect to '{}'", printable(path));
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None).step(step)?;
+    if !geteuid().is_root() {
+        return UnixAddr::new(path)
+            .and_then(|address| connect(socket.as_raw_fd(), &address))
+            .step(step);
+    }
+    let file = files::object(Path::new(OsStr::from_bytes(path)), step)?;
+    let address = UnixAddr::new(format!("self/fd/{}", file.as_raw_fd()).as_str()).step(step)?;
+    within(proc, || connect(socket.as_raw_fd(), &address)).step(step)
 }

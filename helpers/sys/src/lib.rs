@@ -11,6 +11,7 @@
 //! All functions assume a single-threaded caller; [`clone::ensure_single_threaded`] is how the binaries check it.
 
 pub mod ask;
+pub mod attach;
 pub mod bump;
 pub mod caps;
 pub mod clone;
@@ -28,6 +29,7 @@ pub mod mounts;
 pub mod notify;
 pub mod passwd;
 pub mod prompt;
+pub mod reach;
 pub mod signals;
 pub mod text;
 

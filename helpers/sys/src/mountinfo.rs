@@ -122,7 +122,7 @@ fn option(options: &[u8], name: &[u8]) -> Option<u32> {
 }
 
 /// Undoes the octal escapes (`\040` for a blank) of mountinfo.
-fn unescape(field: &[u8]) -> Vec<u8> {
+pub fn unescape(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let [first, tail @ ..] = rest {

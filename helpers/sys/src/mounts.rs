@@ -1,17 +1,24 @@
 //! Mounts: propagation, proc, pivot_root, and the way to ask what is mounted without asking a filesystem.
 
+use crate::attach::{self, Depth};
 use crate::error::{Step, SysError};
+use crate::reach::{self, Last, Place, within};
 use crate::text::printable;
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, readlinkat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{chdir, pivot_root};
-use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 const NONE: Option<&str> = None;
+/// How a proc of ours is mounted.
+const PROC: MsFlags = MsFlags::MS_NOSUID
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC);
 
 /// Makes every mount of this namespace a slave of the host's: host unmounts still arrive, nothing of ours leaves
 /// (mount_namespaces(7); the leak of NS-2 cannot happen). Only for a mount namespace of our own.
@@ -33,8 +40,7 @@ pub fn replace_proc() -> Result<(), SysError> {
         Ok(()) | Err(Errno::EINVAL) => {}
         Err(errno) => return Err(SysError::new("detach the host's /proc", errno)),
     }
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, NONE).step(|| "mount a fresh 'proc' on '/proc'")
+    mount(Some("proc"), "/proc", Some("proc"), PROC, NONE).step(|| "mount a fresh 'proc' on '/proc'")
 }
 
 /// A copy of the mount on `/proc`, which must be a fresh proc ([`replace_proc`]), that is itself mounted nowhere: what
@@ -43,12 +49,13 @@ pub fn replace_proc() -> Result<(), SysError> {
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN`.
 pub fn copy_of_proc() -> Result<OwnedFd, SysError> {
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_SYMLINK_NOFOLLOW as libc::c_uint;
-    // SAFETY: open_tree takes a C string and two numbers and returns a fresh descriptor. nix has no fd-based mount API.
-    let copy = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, c"/proc".as_ptr(), flags) };
-    let copy = Errno::result(copy).step(|| "make a private 'proc'")?;
-    // SAFETY: the descriptor was returned one line above and is owned by nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) })
+    let proc = open(
+        "/proc",
+        OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    );
+    proc.and_then(|proc| attach::copy(&proc, Depth::This))
+        .step(|| "make a private 'proc'")
 }
 
 /// A proc of the current PID namespace that is mounted nowhere: reachable through this descriptor only, so no mount
@@ -57,37 +64,7 @@ pub fn copy_of_proc() -> Result<OwnedFd, SysError> {
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN`.
 pub fn detached_proc() -> Result<OwnedFd, SysError> {
-    let fail = || "make a private 'proc'";
-    // SAFETY: fsopen takes a C string and a flag and returns a fresh descriptor. nix has no fd-based mount API.
-    let context = unsafe { libc::syscall(libc::SYS_fsopen, c"proc".as_ptr(), libc::FSOPEN_CLOEXEC) };
-    let context = Errno::result(context).step(fail)?;
-    // SAFETY: the descriptor was returned one line above and is owned by nobody else.
-    let context = unsafe { OwnedFd::from_raw_fd(context as i32) };
-    // SAFETY: FSCONFIG_CMD_CREATE takes no key, no value and no number.
-    let created = unsafe {
-        libc::syscall(
-            libc::SYS_fsconfig,
-            context.as_raw_fd(),
-            libc::FSCONFIG_CMD_CREATE,
-            std::ptr::null::<libc::c_char>(),
-            std::ptr::null::<libc::c_char>(),
-            0,
-        )
-    };
-    Errno::result(created).step(fail)?;
-    let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
-    // SAFETY: fsmount takes the context and two integers and returns a fresh descriptor.
-    let mounted = unsafe {
-        libc::syscall(
-            libc::SYS_fsmount,
-            context.as_raw_fd(),
-            libc::FSMOUNT_CLOEXEC,
-            attributes,
-        )
-    };
-    let mounted = Errno::result(mounted).step(fail)?;
-    // SAFETY: as above.
-    Ok(unsafe { OwnedFd::from_raw_fd(mounted as i32) })
+    attach::filesystem(b"proc", b"proc", PROC, None).step(|| "make a private 'proc'")
 }
 
 /// Opens `path` below the directory `dir` for reading, close-on-exec.
@@ -106,82 +83,86 @@ pub fn open_below(dir: impl AsFd, path: &str) -> Result<File, SysError> {
     fd.map(File::from).step(|| format!("open '{path}'"))
 }
 
-/// mount(2), nothing added: no helper program, no mtab, no mkdir (ACT-6).
-///
-/// # Errors
-/// The kernel's, with a better word where errno's misleads.
-pub fn attach(
-    fstype: &[u8],
-    source: &[u8],
-    target: &Path,
-    flags: MsFlags,
-    options: Option<&[u8]>,
-) -> Result<(), SysError> {
-    let result = mount(Some(source), target, Some(fstype), flags, options);
-    result.map_err(|errno| {
-        let step = format!(
-            "mount '{}' ({}) on '{}'",
-            printable(source),
-            printable(fstype),
-            printable(target.as_os_str().as_bytes())
-        );
-        SysError::new(step, errno).meaning(match errno {
-            Errno::ENODEV => Some("the kernel knows no such filesystem type"),
-            Errno::ENOSPC => Some("the limit of mounts, fs.mount-max, is reached"),
-            Errno::ENOENT => Some("source or mountpoint does not exist"),
-            _ => None,
-        })
-    })
-}
-
-/// umount2(2).
+/// umount2(2) of what is mounted at `place`, whose name is not followed.
 ///
 /// # Errors
 /// The kernel's; `EINVAL` is told as what it means here.
-pub fn detach(target: &Path, flags: MntFlags) -> Result<(), SysError> {
-    umount2(target, flags).map_err(|errno| {
-        SysError::new(
-            format!("unmount '{}'", printable(target.as_os_str().as_bytes())),
-            errno,
-        )
-        .meaning((errno == Errno::EINVAL).then_some("it is not a mountpoint"))
+pub fn detach(place: Place, shown: &Path, flags: MntFlags) -> Result<(), SysError> {
+    let Place {
+        directory,
+        name,
+        object,
+        ..
+    } = place;
+    // A descriptor of the mount itself would keep it busy.
+    drop(object);
+    within(&directory, || {
+        umount2(Path::new(&name), flags | MntFlags::UMOUNT_NOFOLLOW)
+    })
+    .map_err(|errno| {
+        SysError::new(format!("unmount '{}'", display(shown)), errno)
+            .meaning((errno == Errno::EINVAL).then_some("it is not a mountpoint"))
     })
 }
 
 /// Makes `new` the root of this mount namespace and leaves the old root at `old`, which is given as seen from the
 /// old root and must lie below `new` (ORD-7); the working directory is the new root afterwards. The namespace must
-/// have no shared mounts ([`make_all_slave`]).
+/// have no shared mounts ([`make_all_slave`]). Returns the old root.
 ///
 /// # Errors
 /// `EINVAL` or `EBUSY` when `new` is no mountpoint, `ENOENT` when `old` is missing, all in words.
-pub fn pivot(new: &Path, old: &Path) -> Result<(), SysError> {
-    let display = |path: &Path| printable(path.as_os_str().as_bytes());
+pub fn pivot(proc: &OwnedFd, new: &Path, old: &Path) -> Result<OwnedFd, SysError> {
     let step = || format!("pivot_root to '{}', old root at '{}'", display(new), display(old));
     let inside = old.strip_prefix(new).map_err(|_| {
         SysError::new(step(), Errno::EINVAL)
             .meaning(Some("the place for the old root is not below the new root"))
     })?;
-    chdir(new).map_err(|errno| SysError::new(step(), errno))?;
-    if inside.symlink_metadata().is_ok_and(|status| status.is_symlink()) {
+    let top = reach::place(new, Last::Followed).map_err(|errno| not_reached(step(), errno))?;
+    let top = top.object().step(step)?;
+    let missing = |errno| {
+        let meaning = (errno == Errno::ENOENT).then_some("the directory for the old root does not exist");
+        match meaning {
+            Some(_) => SysError::new(step(), errno).meaning(meaning),
+            None => not_reached(step(), errno),
+        }
+    };
+    let below = reach::place_below(top, inside, Last::Kept).map_err(missing)?;
+    let below = below.object().map_err(missing)?;
+    if fstat(below).is_ok_and(|status| reach::is_link(&status)) {
         let meaning = "the place for the old root is a symbolic link";
         return Err(SysError::new(step(), Errno::ELOOP).meaning(Some(meaning)));
     }
+    let before = reach::root().step(step)?;
+    let [new, old] = [top, below].map(|place| format!("self/fd/{}", place.as_raw_fd()));
     // pivot_root(2) refuses a shared new root or parent; slaves of the host's shared mounts are not shared.
-    pivot_root(".", inside).map_err(|errno| {
+    within(proc, || pivot_root(new.as_str(), old.as_str())).map_err(|errno| {
         SysError::new(step(), errno).meaning(match errno {
             // EBUSY: it is on the current root mount; EINVAL: it is some other plain directory (pivot_root(2)).
             Errno::EINVAL | Errno::EBUSY => Some("the new root is not a mountpoint"),
-            Errno::ENOENT => Some("the directory for the old root does not exist"),
             Errno::ENOTDIR => Some("the place for the old root is not a directory"),
             _ => None,
         })
     })?;
-    chdir("/").step(|| "enter the new root")
+    chdir("/").step(|| "enter the new root")?;
+    Ok(before)
+}
+
+/// Whether the mount that `root` is on is still one of this mount namespace: only such a one can be copied (open_tree(2)).
+pub fn is_mounted(root: &OwnedFd) -> bool {
+    attach::copy(root, Depth::This).is_ok()
+}
+
+fn not_reached(step: String, errno: Errno) -> SysError {
+    SysError::new(step, errno).meaning((errno == Errno::ELOOP).then_some(reach::NOT_FOLLOWED))
+}
+
+fn display(path: &Path) -> String {
+    printable(path.as_os_str().as_bytes())
 }
 
 /// What lies at a path, without a request to the filesystem there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Spot {
     /// The path with every symbolic link resolved, as mountinfo writes it.
     pub path: Vec<u8>,
     /// The id of the mount it is on (field 1 of mountinfo).
@@ -193,8 +174,7 @@ pub struct Place {
 ///
 /// # Errors
 /// `ENOENT`, `EACCES` and the like of open(2); `EIO` when proc does not answer as proc(5) says.
-pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Place, SysError> {
-    use nix::fcntl::{OFlag, open, readlinkat};
+pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Spot, SysError> {
     let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
     let fd = open(
         path,
@@ -202,18 +182,33 @@ pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Place, SysError> {
         nix::sys::stat::Mode::empty(),
     )
     .step(step)?;
-    let number = fd.as_raw_fd();
-    let real = readlinkat(proc, OsStr::new(&format!("self/fd/{number}"))).step(step)?;
-    let text = std::io::read_to_string(open_below(proc, &format!("self/fdinfo/{number}"))?).step(step)?;
-    let mount = text
-        .lines()
-        .find_map(|line| line.strip_prefix("mnt_id:"))
-        .and_then(|id| id.trim().parse().ok());
-    let mount = mount.ok_or_else(|| SysError::new(step(), Errno::EIO))?;
-    Ok(Place {
-        path: real.as_bytes().to_vec(),
-        mount,
+    Ok(Spot {
+        path: place_of(proc, &fd).step(step)?,
+        mount: mount_of(proc, &fd)?,
     })
+}
+
+/// The id of the mount that `object` is on (field 1 of mountinfo).
+///
+/// # Errors
+/// `EIO` when proc does not answer as proc(5) says.
+pub fn mount_of(proc: impl AsFd, object: &OwnedFd) -> Result<u32, SysError> {
+    let step = || "read the id of a mount";
+    let path = format!("self/fdinfo/{}", object.as_raw_fd());
+    let text = std::io::read_to_string(open_below(proc, &path)?).step(step)?;
+    let mut lines = text.lines();
+    let id = lines.find_map(|line| line.strip_prefix("mnt_id:"));
+    let id = id.and_then(|id| id.trim().parse().ok());
+    id.ok_or_else(|| SysError::new(step(), Errno::EIO))
+}
+
+/// The path of `object`, as mountinfo writes it.
+///
+/// # Errors
+/// When proc does not answer.
+pub fn place_of(proc: impl AsFd, object: &OwnedFd) -> nix::Result<Vec<u8>> {
+    let path = format!("self/fd/{}", object.as_raw_fd());
+    readlinkat(proc, path.as_str()).map(|path| path.as_bytes().to_vec())
 }
 
 /// The names in the directory `path` below `dir`, without `.` and `..`.

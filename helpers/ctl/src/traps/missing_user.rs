@@ -3,8 +3,8 @@
 use super::{Said, Scene};
 use crate::finding::Finding;
 use crate::host::Host;
-use crate::new_root::layers;
-use vassal_config::accounts;
+use crate::new_root::{foreign, layers};
+use vassal_config::accounts::Accounts;
 use vassal_config::diagnostic::{printable, quote};
 use vassal_config::identity::{Account, Named};
 
@@ -14,17 +14,20 @@ struct Kind {
     word: &'static str,
     file: &'static str,
     maker: &'static str,
+    id: fn(&Accounts, &[u8]) -> Option<u32>,
 }
 
 const USER: Kind = Kind {
     word: "user",
     file: "/etc/passwd",
     maker: "useradd --system",
+    id: |accounts, name| accounts.user(name).map(|user| user.uid),
 };
 const GROUP: Kind = Kind {
     word: "group",
     file: "/etc/group",
     maker: "groupadd --system",
+    id: |accounts, name| accounts.group(name),
 };
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -48,7 +51,8 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let said = match &layers {
             None => on_host(host, kind, name),
-            Some(layers) => in_layers(host, kind, name, layers),
+            Some(layers) => in_layers(host, kind, name, layers)
+                .or_else(|| unconfirmed(host, kind, name, foreign(plan, host)?, layers)),
         };
         said.map(|said| said.at(Some(&named.1), scene))
     });
@@ -56,7 +60,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn knows(host: &Host, directory: &[u8], kind: Kind, name: &[u8]) -> bool {
-    accounts::id_of(&host.accounts(directory, kind.file), name).is_some()
+    (kind.id)(&host.accounts(directory), name).is_some()
 }
 
 fn on_host(host: &Host, kind: Kind, name: &[u8]) -> Option<Said> {
@@ -76,7 +80,7 @@ fn on_host(host: &Host, kind: Kind, name: &[u8]) -> Option<Said> {
 fn in_layers(host: &Host, kind: Kind, name: &[u8], layers: &[Vec<u8>]) -> Option<Said> {
     let mut with_accounts = layers
         .iter()
-        .filter(|layer| !host.accounts(layer, kind.file).is_empty())
+        .filter(|layer| !host.accounts(layer).is_empty())
         .peekable();
     let first = with_accounts.peek().map(|layer| layer.to_vec())?;
     if with_accounts.any(|layer| knows(host, layer, kind, name)) {
@@ -95,5 +99,26 @@ fn in_layers(host: &Host, kind: Kind, name: &[u8], layers: &[Vec<u8>]) -> Option
         printable(&first),
         printable(name)
     );
+    Some(Said::warning("missing-user", message, hint))
+}
+
+/// In a root directory that is not root's alone a name counts only with the number it has on the host.
+fn unconfirmed(host: &Host, kind: Kind, name: &[u8], why: String, layers: &[Vec<u8>]) -> Option<Said> {
+    let outside = (kind.id)(&host.accounts(b"/"), name);
+    let inside = layers
+        .iter()
+        .find_map(|layer| (kind.id)(&host.accounts(layer), name));
+    if outside.is_some() && (inside.is_none() || inside == outside) {
+        return None;
+    }
+    let message = match outside {
+        Some(id) => format!(
+            "{} {} is {id} on the host, and not in the new root",
+            kind.word,
+            quote(name)
+        ),
+        None => format!("there is no {} {} on the host", kind.word, quote(name)),
+    };
+    let hint = format!("{why}, so its names do not count alone: write the number, or make both the same");
     Some(Said::warning("missing-user", message, hint))
 }

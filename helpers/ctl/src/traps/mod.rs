@@ -2,6 +2,7 @@
 
 mod dead_mount;
 mod file_directory;
+mod foreign_root;
 mod fuse_device;
 mod missing_plugin;
 mod missing_user;
@@ -36,13 +37,14 @@ pub struct Scene<'a> {
 type Trap = fn(&Scene<'_>) -> Vec<Finding>;
 
 /// All of them.
-const TRAPS: [Trap; 13] = [
+const TRAPS: [Trap; 14] = [
     file_directory::look,
     dead_mount::look,
     unknown_option::look,
     unknown_section::look,
     missing_plugin::look,
     missing_user::look,
+    foreign_root::look,
     fuse_device::look,
     mountpoint_directory::look,
     unmounted_check::look,

@@ -125,9 +125,12 @@ fn a_user_who_is_missing_on_the_host_or_in_the_new_root() {
     assert_eq!(found(&machine, user, &["--files-only"]), []);
     machine.write("ns/precise/etc/passwd", "root:x:0:0:::\n");
     fires(&machine, &cow(), "warning", "missing-user", 9);
-    // What a tenant has added counts, the host does not.
+    // What a tenant has added counts if the host says the same.
     machine.write("ns/cow/user001/etc/passwd", "user001:x:1:1:::\n");
+    fires(&machine, &cow(), "warning", "missing-user", 9);
     machine.write("etc/passwd", "root:x:0:0:::\n");
+    fires(&machine, &cow(), "warning", "missing-user", 9);
+    machine.write("etc/passwd", "user001:x:1:1:::\n");
     is_quiet(&machine, &cow());
     // A root of which nothing can be seen is not judged.
     machine.remove("ns/precise/etc");
@@ -157,6 +160,23 @@ fn a_user_who_is_missing_in_a_root_made_by_bind_overlay_or_chroot() {
     for text in [&bind, &overlay, "[uwsgi]\nuid = user001\nchroot = /ns/precise\n"] {
         is_quiet(&machine, text);
     }
+}
+
+#[test]
+fn a_command_of_roots_in_a_root_that_is_not_roots_alone() {
+    let machine = Machine::new();
+    let union = format!("{}exec-as-root = true\n", cow());
+    fires(&machine, &union, "warning", "foreign-root", 31);
+    is_quiet(&machine, &format!("{union}[vassal]\ntrust-root = true\n"));
+    is_quiet(
+        &machine,
+        &cow().replace("gid = user001", "gid = user001\nexec-pre-jail = true"),
+    );
+    let chroot = "[uwsgi]\nuid = user001\nchroot = /ns/precise\nhook-as-root = exec:true\n";
+    is_quiet(&machine, chroot);
+    machine.set_mode("ns/precise/etc", 0o777);
+    fires(&machine, chroot, "warning", "foreign-root", 4);
+    assert_eq!(found(&machine, chroot, &["--files-only"]), []);
 }
 
 #[test]

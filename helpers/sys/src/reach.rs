@@ -1,0 +1,356 @@
+//! Paths as root walks them. A tenant may own directories on the way, so every step is taken from the descriptor of the step
+//! before, and a symbolic link is followed only where root alone can have made it.
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::sys::statfs::{FUSE_SUPER_MAGIC, fstatfs};
+use nix::unistd::fchdir;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Component, Path};
+
+/// As the kernel's own limit (path_resolution(7)).
+const LINKS: usize = 40;
+/// What nobody but the owner may have, for a directory or a file to be trusted.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// What a refused link is told as.
+pub const NOT_FOLLOWED: &str =
+    "a symbolic link that is not root's, or in a directory others can write, is not followed as root";
+
+/// What becomes of a link at the end of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// It is followed like any other.
+    Followed,
+    /// It is itself what the path means.
+    Kept,
+}
+
+/// Where a path ends.
+#[derive(Debug)]
+pub struct Place {
+    /// The directory of its last component, `O_PATH`.
+    pub directory: OwnedFd,
+    /// That component; `.` for a root directory.
+    pub name: OsString,
+    /// What is there, `O_PATH`; nothing where there is nothing yet (of [`judge`] also where the way ends earlier).
+    pub object: Option<OwnedFd>,
+    /// The first directory on the way that is not root's alone, where the whole way was looked at ([`judge`]).
+    pub foreign: Option<String>,
+}
+
+impl Place {
+    /// What is there.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn object(&self) -> nix::Result<&OwnedFd> {
+        self.object.as_ref().ok_or(Errno::ENOENT)
+    }
+}
+
+/// Where `path` leads, from the root directory or the working directory.
+///
+/// # Errors
+/// `ELOOP` for a link that root alone cannot have made; what openat(2) refuses.
+pub fn place(path: &Path, last: Last) -> nix::Result<Place> {
+    if let Some(place) = place_without_links(path, last)? {
+        return Ok(place);
+    }
+    let absolute = std::path::absolute(path).map_err(|_| Errno::ENOENT)?;
+    Walk::new(root()?, &absolute).run(last, Judge::Links)
+}
+
+/// Where `path` leads below the directory `root`, which no link and no `..` leaves.
+///
+/// # Errors
+/// As [`place`].
+pub fn place_below(root: &OwnedFd, path: &Path, last: Last) -> nix::Result<Place> {
+    Walk::new(root.try_clone().map_err(|_| Errno::EMFILE)?, path).run(last, Judge::Links)
+}
+
+/// The same, every directory on the way looked at: [`Place::foreign`] names the first that is not root's alone.
+///
+/// # Errors
+/// As [`place`], but for links: one that is not root's alone leads on and is what [`Place::foreign`] names.
+pub fn judge(root: &OwnedFd, path: &Path, last: Last) -> nix::Result<Place> {
+    Walk::new(root.try_clone().map_err(|_| Errno::EMFILE)?, path).run(last, Judge::All)
+}
+
+/// The present root directory.
+///
+/// # Errors
+/// `EMFILE`.
+pub fn root() -> nix::Result<OwnedFd> {
+    open(
+        "/",
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+}
+
+/// The usual path has no link in it: the kernel walks it in one call. Nothing where it has met one.
+fn place_without_links(path: &Path, last: Last) -> nix::Result<Option<Place>> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(None);
+    };
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let directory = match openat2(AT_FDCWD, parent, how) {
+        Err(Errno::ELOOP) => return Ok(None),
+        opened => opened?,
+    };
+    let object = look(&directory, name)?;
+    if last == Last::Followed && object.as_ref().is_some_and(|(_, status)| is_link(status)) {
+        return Ok(None);
+    }
+    Ok(Some(Place {
+        directory,
+        name: name.to_owned(),
+        object: object.map(|(object, _)| object),
+        foreign: None,
+    }))
+}
+
+/// What is called `name` in `directory`, not followed.
+fn look(directory: &OwnedFd, name: &OsStr) -> nix::Result<Option<(OwnedFd, FileStat)>> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    match openat(directory, name, flags, Mode::empty()) {
+        Err(Errno::ENOENT) => Ok(None),
+        opened => {
+            let object = opened?;
+            let status = fstat(&object)?;
+            Ok(Some((object, status)))
+        }
+    }
+}
+
+/// How much of the way is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judge {
+    /// Where a link is followed.
+    Links,
+    /// Every directory.
+    All,
+}
+
+struct Walk {
+    /// The directories from the root directory to here.
+    way: Vec<(OwnedFd, OsString)>,
+    left: VecDeque<OsString>,
+    links: usize,
+}
+
+impl Walk {
+    fn new(root: OwnedFd, path: &Path) -> Self {
+        Self {
+            way: vec![(root, OsString::from("/"))],
+            left: names(path),
+            links: 0,
+        }
+    }
+
+    fn run(mut self, last: Last, judge: Judge) -> nix::Result<Place> {
+        let mut foreign = None;
+        loop {
+            if judge == Judge::All && foreign.is_none() {
+                foreign = complaint(self.here(), self.shown())?;
+            }
+            let Some(name) = self.left.pop_front() else {
+                return self.end(OsString::from("."), None, foreign);
+            };
+            if name == ".." {
+                self.way.truncate((self.way.len() - 1).max(1));
+                continue;
+            }
+            let is_last = self.left.is_empty();
+            let Some((object, status)) = look(self.here(), &name)? else {
+                return match is_last || judge == Judge::All {
+                    true => self.end(name, None, foreign),
+                    false => Err(Errno::ENOENT),
+                };
+            };
+            if is_link(&status) && !(is_last && last == Last::Kept) {
+                let is_roots = status.st_uid == 0 && complaint(self.here(), String::new())?.is_none();
+                if judge == Judge::All && !is_roots {
+                    foreign = foreign.or(Some(self.shown_with(&name)));
+                }
+                self.links += 1;
+                if self.links > LINKS || (judge == Judge::Links && !is_roots) {
+                    return Err(Errno::ELOOP);
+                }
+                self.follow(&object)?;
+            } else if is_last {
+                return self.end(name, Some(object), foreign);
+            } else if is_directory(&status) {
+                self.way.push((object, name));
+            } else {
+                return Err(Errno::ENOTDIR);
+            }
+        }
+    }
+
+    fn here(&self) -> &OwnedFd {
+        let (here, _) = self.way.last().unwrap_or(&self.way[0]);
+        here
+    }
+
+    fn follow(&mut self, link: &OwnedFd) -> nix::Result<()> {
+        let target = readlinkat(link, "")?;
+        let target = Path::new(&target);
+        if target.is_absolute() {
+            self.way.truncate(1);
+        }
+        for name in names(target).into_iter().rev() {
+            self.left.push_front(name);
+        }
+        Ok(())
+    }
+
+    fn shown(&self) -> String {
+        let names = self.way.iter().skip(1).map(|(_, name)| name.to_string_lossy());
+        format!("/{}", names.collect::<Vec<_>>().join("/"))
+    }
+
+    fn shown_with(&self, name: &OsStr) -> String {
+        let shown = self.shown();
+        format!("{}/{}", shown.trim_end_matches('/'), name.to_string_lossy())
+    }
+
+    fn end(mut self, name: OsString, object: Option<OwnedFd>, foreign: Option<String>) -> nix::Result<Place> {
+        let object = match object {
+            None if name == "." => Some(self.here().try_clone().map_err(|_| Errno::EMFILE)?),
+            object => object,
+        };
+        let (directory, _) = self.way.swap_remove(self.way.len() - 1);
+        Ok(Place {
+            directory,
+            name,
+            object,
+            foreign,
+        })
+    }
+}
+
+/// `shown`, with the reason, when the directory `here` is not root's alone. On FUSE a daemon says whose a file is, so nothing
+/// there is root's.
+fn complaint(here: &OwnedFd, shown: String) -> nix::Result<Option<String>> {
+    let status = fstat(here)?;
+    if let Some(why) = why_foreign(&status) {
+        return Ok(Some(format!("'{shown}' {why}")));
+    }
+    let is_fuse = fstatfs(here)?.filesystem_type() == FUSE_SUPER_MAGIC;
+    Ok(is_fuse.then(|| format!("'{shown}' is on a FUSE filesystem, whose daemon says what is there")))
+}
+
+/// Why what has this status is not root's alone, as it reads after its name.
+pub fn why_foreign(status: &FileStat) -> Option<String> {
+    match (status.st_uid, status.st_mode & WRITABLE_BY_OTHERS) {
+        (0, 0) => None,
+        (0, _) => Some(format!(
+            "can be written by others than root (mode {:o})",
+            status.st_mode & 0o7777
+        )),
+        (uid, _) => Some(format!("belongs to user {uid}")),
+    }
+}
+
+/// Whether it is a symbolic link.
+pub fn is_link(status: &FileStat) -> bool {
+    kind(status) == SFlag::S_IFLNK
+}
+
+/// Whether it is a directory.
+pub fn is_directory(status: &FileStat) -> bool {
+    kind(status) == SFlag::S_IFDIR
+}
+
+/// Whether it is a regular file.
+pub fn is_regular(status: &FileStat) -> bool {
+    kind(status) == SFlag::S_IFREG
+}
+
+/// The type of a file.
+pub fn kind(status: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT
+}
+
+/// Opens what `object`, a descriptor that only names it, has been seen to be. `proc` is a proc of this PID namespace that no
+/// mount of a tenant can stand in for.
+///
+/// # Errors
+/// What open(2) refuses.
+pub fn reopen(proc: impl AsFd, object: &OwnedFd, flags: OFlag) -> nix::Result<OwnedFd> {
+    let path = format!("self/fd/{}", object.as_raw_fd());
+    openat(proc, path.as_str(), flags | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Does `step` with `directory` as the working directory, for system calls that take a path only.
+///
+/// # Errors
+/// What `step` or the change of directory came to.
+pub fn within<T>(directory: impl AsFd, step: impl FnOnce() -> nix::Result<T>) -> nix::Result<T> {
+    let before = open(
+        ".",
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )?;
+    fchdir(directory)?;
+    let done = step();
+    fchdir(before)?;
+    done
+}
+
+fn names(path: &Path) -> VecDeque<OsString> {
+    let name = |component: Component<'_>| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    };
+    path.components().filter_map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// Where each path of a directory of the test's own ends: its last name, and whether something is there.
+    #[test]
+    fn a_path_ends_where_its_names_lead() {
+        let place = std::env::temp_dir().join(format!("vassal-reach-{}", std::process::id()));
+        fs::create_dir_all(place.join("a/b")).unwrap();
+        symlink("a/b", place.join("link")).unwrap();
+        let root = open(&place, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).unwrap();
+        // The path, whether a link at its end is followed, and the name and what is there.
+        type Case = (&'static str, Last, Result<(&'static str, bool), Errno>);
+        const CASES: &[Case] = &[
+            ("a/b", Last::Followed, Ok(("b", true))),
+            ("/a/../../a/b", Last::Followed, Ok(("b", true))),
+            ("a/none", Last::Followed, Ok(("none", false))),
+            ("none/b", Last::Followed, Err(Errno::ENOENT)),
+            ("link", Last::Kept, Ok(("link", true))),
+            ("/", Last::Followed, Ok((".", true))),
+        ];
+        for (path, last, expected) in CASES {
+            let found = place_below(&root, Path::new(path), *last);
+            let found =
+                found.map(|place| (place.name.to_string_lossy().into_owned(), place.object.is_some()));
+            let expected = expected.map(|(name, is_there)| (name.to_owned(), is_there));
+            assert_eq!(found, expected, "{path}");
+        }
+        let judged = judge(&root, Path::new("link"), Last::Kept).unwrap();
+        let is_roots = fstat(&root).is_ok_and(|status| why_foreign(&status).is_none());
+        assert_eq!(judged.foreign.is_none(), is_roots);
+        fs::remove_dir_all(&place).unwrap();
+    }
+}
