@@ -75,6 +75,10 @@ const PID_INSIDE: &str = "with emperor-use-clone = pid it holds the number that 
 const NO_CAPS: &str = "no effect: an app has no capability at all unless its cap gives it one";
 const AMBIENT: &str = "the app and its children have them as ambient capabilities";
 const ONCE: &str = "the hooks of each phase run once";
+const NO_EXIT: &str =
+    "a reload is done in place: an end of the app would be a failure, and make systemctl reload fail";
+const RELOADS_IN_PLACE: &str =
+    "the app reloads in place, with its new configuration; a new process is made by systemctl restart";
 const NO_FALLBACK: &str = "not started over with another configuration: systemd restarts the vassal";
 
 #[rustfmt::skip] // one option, one line
@@ -281,7 +285,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("exec-pre-app", Required, List).by(Uwsgi, IN_APP),
     option("exec-pre-jail", Required, List).by(Enter, HOOK),
     option("exit", Optional, Acts).immediate(),
-    option("exit-on-reload", None, Flag),
+    option("exit-on-reload", None, Flag).by(Ignored, NO_EXIT).changed(RELOADS_IN_PLACE),
     option("extract", Required, Acts).immediate(),
     option("fallback-config", Required, Last).immediate().by(Language, WORD).changed(NO_FALLBACK),
     option("farm", Required, Opaque),

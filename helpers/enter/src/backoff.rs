@@ -1,70 +1,106 @@
-//! The pause before an attempt that follows failed ones: systemd restarts at once, so that the first restart costs
-//! nothing, and a vassal that keeps failing waits here, where it costs nothing either (ARCHITECTURE D11).
+//! What comes before an attempt that follows failed ones: systemd restarts at once, so that the first restart costs nothing.
+//! While a vassal has failed for a few seconds only, the pause is made here, and the sockets stay open. After that the unit
+//! fails, so that nothing that is ordered after it waits any longer, and [`crate::retry`] tries again (ARCHITECTURE D11).
 
 use crate::failure::Failure;
+use crate::pause::{Pause, pause};
+use crate::query::systemctl;
 use crate::start::Start;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
+use crate::{retry, words};
 use sd_notify::NotifyState;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
-use vassal_sys::error::Step;
-use vassal_sys::memo::Memo;
-use vassal_sys::signals;
+use std::time::Duration;
+use vassal_sys::memo::{self, Memo, Next, since_boot};
 
 /// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
 pub const START_LIMIT: Duration = Duration::from_secs(90);
 
-/// How the pause ended.
+/// What this start is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// It is over: try.
+    /// Try.
     Go,
-    /// systemd wants the vassal stopped; the next start begins afresh.
+    /// Fail: vassal-retry@.service tries again.
+    Later,
+    /// End: systemd wants the vassal stopped; the next start begins afresh.
     Stopped,
 }
 
 /// Waits for this attempt's turn, and counts it.
 ///
 /// # Errors
-/// When the signals cannot be read.
+/// When the signals cannot be read, or the record not be written.
 pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
     let mut memo = start.memo.read();
-    let pause = memo.pause();
-    memo.attempts = memo.attempts.saturating_add(1);
-    start.memo.write(&memo)?;
-    if pause.is_zero() {
-        return Ok(Turn::Go);
+    if memo.was_cut_short() && !was_restarted_by_systemd(start) {
+        memo.stopped();
     }
-    let limit = u32::try_from((pause + START_LIMIT).as_micros()).unwrap_or(u32::MAX);
-    let status = format!(
-        "waiting {} s before attempt {}; last: {}",
-        pause.as_secs(),
-        memo.attempts,
-        memo.cause
-    );
+    let turn = memo.turn(since_boot());
+    words::add(&mut memo, turn, &start.vassal.unit());
+    let time = match turn {
+        memo::Turn::After(time) => time,
+        memo::Turn::Later(time) if can_wait_outside(start, &mut memo) => {
+            let status = waiting(&memo, time);
+            start.notifier.send(&[NotifyState::Status(&status)])?;
+            return Ok(Turn::Later);
+        }
+        memo::Turn::Later(time) => time,
+    };
+    if !time.is_zero() && wait(start, &memo, time)? == Pause::Stopped {
+        start.memo.update(Memo::stopped)?;
+        start.notifier.send(&[NotifyState::Status("stopped")])?;
+        return Ok(Turn::Stopped);
+    }
+    memo.begin(time, since_boot());
+    start.memo.write(&memo)?;
+    Ok(Turn::Go)
+}
+
+/// Has vassal-retry@.service wait. Else the pause is made here, which is better than none.
+fn can_wait_outside(start: &Start, memo: &mut Memo) -> bool {
+    // A unit that goes on after `LATER` all the same has lost its RestartPreventExitStatus=.
+    if memo.next == Next::Retry {
+        return false;
+    }
+    let arranged = retry::arrange(start, memo);
+    if let Err(error) = &arranged {
+        let unit = retry::unit(&start.vassal);
+        start.warn(&format!("cannot start '{unit}': {error}; waiting here"));
+    }
+    arranged.is_ok()
+}
+
+fn wait(start: &Start, memo: &Memo, time: Duration) -> Result<Pause, Failure> {
+    let limit = u32::try_from((time + START_LIMIT).as_micros()).unwrap_or(u32::MAX);
     start.notifier.send(&[
-        NotifyState::Status(&status),
+        NotifyState::Status(&waiting(memo, time)),
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
-    let stop = signals::take(&[Signal::SIGTERM])?;
-    let end = Instant::now() + pause;
-    let turn = loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break Turn::Go;
-        }
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, timeout) {
-            Ok(0) | Err(nix::errno::Errno::EINTR) => {}
-            Ok(_) => break Turn::Stopped,
-            Err(errno) => return Err(errno).step(|| "wait").map_err(Failure::from),
-        }
-    };
-    if turn == Turn::Stopped {
-        start.memo.update(Memo::stopped)?;
+    let ended = pause(time)?;
+    if ended == Pause::Over {
+        let status = format!(
+            "attempt {}; last: {}",
+            memo.attempts.saturating_add(1),
+            memo.cause
+        );
+        start.notifier.send(&[NotifyState::Status(&status)])?;
     }
-    signals::reset()?;
-    Ok(turn)
+    Ok(ended)
+}
+
+fn waiting(memo: &Memo, time: Duration) -> String {
+    format!(
+        "waiting {} s before attempt {}; last: {}",
+        time.as_secs(),
+        memo.attempts.saturating_add(1),
+        memo.cause
+    )
+}
+
+/// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that
+/// one counts from zero. Asked only then, as it takes a process; nothing else that systemd passes on tells them apart.
+fn was_restarted_by_systemd(start: &Start) -> bool {
+    let unit = start.vassal.unit();
+    let answer = systemctl(&["show", "--property=NRestarts", "--value", "--", &unit]);
+    // An unanswered question must not end a series of failures.
+    answer.map_or(true, |answer| answer.trim_ascii() != b"0")
 }

@@ -18,11 +18,14 @@ mod losses;
 mod mounting;
 mod own_root;
 mod paths;
+mod pause;
 mod payload;
 mod phases;
 mod plain;
 mod predecessor;
+mod query;
 mod reload;
+mod retry;
 mod sockets;
 mod source;
 mod start;
@@ -32,6 +35,7 @@ mod unix;
 mod user;
 mod waits;
 mod watch;
+mod words;
 
 use backoff::Turn;
 use failure::Failure;
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
         [option, instance] if option == "--reload" => {
             ended(reload::run(instance.as_bytes()), Priority::Error)
         }
+        [option, instance] if option == "--retry" => ended(retry::run(instance.as_bytes()), Priority::Error),
         _ => {
             eprintln!(
                 "usage: vassal-enter INSTANCE (started by vassal@INSTANCE.service, see vassal-enter(8))"
@@ -94,7 +99,7 @@ fn start_vassal(instance: &[u8]) -> ExitCode {
         }
     };
     match run(&mut start) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(failure) => {
             start.tell(&failure);
             ExitCode::from(failure.code)
@@ -117,10 +122,16 @@ fn ended(result: Result<(), Failure>, priority: Priority) -> ExitCode {
     }
 }
 
-/// The story: read, wait for the turn, bind, clone; the clone goes on inside, this process runs the emperor's hooks
-/// and ends.
-fn run(start: &mut Start) -> Result<(), Failure> {
+/// The story: wait for the turn, read, bind, clone; the clone goes on inside, this process runs the emperor's hooks
+/// and ends. Or this is not the time to try, and it ends with that code.
+fn run(start: &mut Start) -> Result<u8, Failure> {
     losses::tell(start)?;
+    // Before anything is read: what has been mended meanwhile counts.
+    match backoff::wait_for_turn(start)? {
+        Turn::Go => {}
+        Turn::Later => return Ok(exit::LATER),
+        Turn::Stopped => return Ok(0),
+    }
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
     let found = source::find_file(&emperor, &start.vassal)?;
     std::env::set_current_dir(&found.directory)
@@ -134,9 +145,6 @@ fn run(start: &mut Start) -> Result<(), Failure> {
             Some(user::resolve(&plan.identity, Lookup::Host, &proc)?)
         }
     };
-    if backoff::wait_for_turn(start)? == Turn::Stopped {
-        return Ok(());
-    }
     let sockets = sockets::open(&plan.listeners, start)?;
     let programs = open_programs()?;
     start.ask_for_time(plan)?;

@@ -59,21 +59,13 @@ impl Found {
 /// # Errors
 /// No such file anywhere, or one that cannot be a configuration.
 pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Found, Failure> {
-    let name = name.file();
-    for directory in &emperor.directories {
-        let directory = PathBuf::from(OsStr::from_bytes(directory));
-        let path = directory.join(OsStr::from_bytes(&name));
-        match path.symlink_metadata() {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            _ => {
-                let content = read(&path)?;
-                return Ok(Found {
-                    directory,
-                    path,
-                    content,
-                });
-            }
-        }
+    if let Some((directory, path)) = places(emperor, name).find(|(_, path)| is_there(path)) {
+        let content = read(&path)?;
+        return Ok(Found {
+            directory,
+            path,
+            content,
+        });
     }
     let places: Vec<_> = emperor
         .directories
@@ -82,9 +74,31 @@ pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Found, Failure>
         .collect();
     Err(Failure::config(format!(
         "there is no '{}' in {}",
-        printable(&name),
+        printable(&name.file()),
         places.join(" or ")
     )))
+}
+
+/// Whether the vassal has a file, good or bad.
+pub fn has_file(emperor: &Emperor, name: &VassalName) -> bool {
+    places(emperor, name).any(|(_, path)| is_there(&path))
+}
+
+/// The emperor's directories, and the path that the vassal's file has in each.
+fn places(emperor: &Emperor, name: &VassalName) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    let name = name.file();
+    emperor.directories.iter().map(move |directory| {
+        let directory = PathBuf::from(OsStr::from_bytes(directory));
+        let path = directory.join(OsStr::from_bytes(&name));
+        (directory, path)
+    })
+}
+
+/// Anything but a file that is certainly not there: what is wrong with it is told when it is read.
+fn is_there(path: &Path) -> bool {
+    let missing =
+        |error: std::io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    !path.symlink_metadata().is_err_and(missing)
 }
 
 /// Reads the vassal's file as it is now.

@@ -2,6 +2,7 @@
 
 use crate::backoff::START_LIMIT;
 use crate::failure::Failure;
+use crate::retry;
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -13,7 +14,7 @@ use vassal_config::action::Action;
 use vassal_config::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::journal::{Journal, Priority, line};
-use vassal_sys::memo::{self, Store};
+use vassal_sys::memo::{self, Next, Store};
 use vassal_sys::notify::Notifier;
 use vassal_sys::text::{printable, shortened};
 use vassal_sys::{SysError, fds, fusectl};
@@ -83,12 +84,15 @@ impl Start {
         let notifier = Notifier::connect(address.as_deref())?;
         let (records, stored): (Vec<_>, Vec<_>) =
             stored.into_iter().partition(|(name, _)| name == memo::NAME);
-        let memo = match records.into_iter().next() {
-            Some((_, fd)) => Store::inherited(fd),
+        let (memo, next) = match records.into_iter().next() {
+            Some((_, fd)) => (Store::inherited(fd), Next::Restart),
             None => new_memo(&notifier, &escape(&name))?,
         };
         let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit));
         let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
+        if next == Next::Retry {
+            retry::dismiss(&vassal);
+        }
         Ok(Self {
             vassal,
             environment: environment(),
@@ -142,7 +146,7 @@ fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
     let status = shortened(&failure.message, STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
     let told = notifier.send(&[NotifyState::Status(&status)]);
-    let kept = memo.update(|memo| memo.cause = status.clone());
+    let kept = memo.update(|memo| memo.start_failed(&status));
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
     // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
     let read = notifier.barrier(BARRIER_LIMIT);
@@ -151,23 +155,23 @@ fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
     }
 }
 
-fn new_memo(notifier: &Notifier, name: &str) -> Result<Store, Failure> {
+fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
     // Without systemd nobody starts it again.
     if notifier.socket().is_none() {
-        return Ok(Store::in_memory()?);
+        return Ok((Store::in_memory()?, Next::Restart));
     }
-    let memo = match Store::create(Path::new(memo::DIRECTORY), name) {
-        Ok(memo) => memo,
+    let (memo, next) = match Store::create(Path::new(memo::DIRECTORY), name) {
+        Ok(found) => found,
         Err(error) => {
             line(
                 Priority::Warning,
                 &format!("{error}, ignoring: after a kill nothing will tell what is lost"),
             );
-            Store::in_memory()?
+            (Store::in_memory()?, Next::Restart)
         }
     };
     notifier.store(memo::NAME, memo.file().as_fd())?;
-    Ok(memo)
+    Ok((memo, next))
 }
 
 /// Why `instance` is no vassal.

@@ -6,6 +6,9 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 64;
 /// The kernel refused a step that a correct configuration needs (`EX_OSERR`); tried again.
 pub const OS: u8 = 71;
+/// Tried too often in vain for the unit to go on starting (`EX_TEMPFAIL`): `RestartPreventExitStatus=` makes it fail, and
+/// vassal-retry@.service tries again later.
+pub const LATER: u8 = 75;
 /// The configuration is wrong (`EX_CONFIG`): `RestartPreventExitStatus=` keeps systemd from trying again.
 pub const CONFIG: u8 = 78;
 /// The namespaces could not be set up; the number systemd itself uses and prints as `NAMESPACE`.

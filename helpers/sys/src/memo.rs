@@ -1,31 +1,19 @@
-//! What a vassal remembers from one start to the next: kept in systemd's FD store, so it counts exactly as long as systemd
-//! keeps trying (a restart keeps the store, `systemctl stop` empties it). The file is in [`DIRECTORY`], for what is told even
-//! after that: which filesystems a run that was killed has left unsaved.
+//! What a vassal remembers from one start to the next. A restart finds the record in systemd's FD store. The store is emptied
+//! when the unit stops or fails, so a later start reads the file in [`DIRECTORY`]: all of it when vassal-retry@.service has
+//! begun that start, as it belongs to the same series of attempts; else only which filesystems a killed run has left unsaved.
 
-use crate::error::{Step, SysError};
-use crate::text::shortened;
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::stat::Mode;
-use nix::unistd::mkdir;
-use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+mod store;
+
+pub use store::Store;
+
+use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
 /// The name in the FD store (`FDNAME=`). It changes with the record's format, as an upgraded vassal-enter finds what the one
 /// before has left.
-pub const NAME: &str = "vassal-memo";
+pub const NAME: &str = "vassal-memo-2";
 /// Where the records are, one file for each vassal.
 pub const DIRECTORY: &str = "/run/vassal";
-/// How much of the reason of the last restart is kept, in bytes.
-const CAUSE_LIMIT: usize = 200;
-/// How much of the list of filesystems is kept, in bytes.
-const UNSAVED_LIMIT: usize = 400;
-/// Four numbers, the last of which is the length of the cause.
-const HEADER: usize = 16;
 
 /// How long a vassal must have served for its next failure to count as a first one. A restart with its app costs some
 /// 90 ms of a core (measured), so that one in this time is half of a hundredth.
@@ -36,6 +24,51 @@ const AT_ONCE: u32 = 100;
 /// The longest pause between two attempts (EMP-12: emperor-max-throttle).
 const LONGEST_PAUSE: Duration = Duration::from_secs(180);
 
+/// What is said of the end of an app while its last words are not known.
+pub const SEE_ABOVE: &str = "the reason is in the lines above";
+
+/// How long a series of failing attempts may keep the unit from being either active or failed, in which time units that are
+/// ordered after the vassal wait (the whole boot, through vassals.target): long enough for the sockets to outlive a short
+/// absence of what the vassal needs, as they are closed when the unit fails.
+const HOLD_LIMIT: Duration = Duration::from_secs(5);
+/// The shortest pause of a unit that has failed, so that what waited for it goes on before it is tried again.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How the run before has ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum End {
+    /// It was asked to, or there was none: the next start is no restart.
+    #[default]
+    Ordered,
+    /// It has told nobody: it runs, or it was killed.
+    Untold,
+    /// It has left a cause.
+    Told,
+    /// The same, and the cause is the end of the app, whose last words are in the journal.
+    App,
+}
+
+/// Who starts the vassal next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Next {
+    /// systemd, at once (`Restart=always`).
+    #[default]
+    Restart,
+    /// vassal-retry@.service, after a pause that it has begun.
+    Retry,
+    /// vassal-retry@.service has just asked systemd to.
+    Asked,
+}
+
+/// What is to be done at a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Try, after this pause.
+    After(Duration),
+    /// Fail; vassal-retry@.service tries again after this pause.
+    Later(Duration),
+}
+
 /// The record itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memo {
@@ -43,6 +76,16 @@ pub struct Memo {
     pub attempts: u32,
     /// Restarts since the vassal was started.
     pub restarts: u32,
+    /// When the present attempt began, in milliseconds since boot, while it has not been ready.
+    pub begun: Option<u32>,
+    /// How long the present series of attempts has kept the unit from being active or failed.
+    pub held: Duration,
+    /// How the run before has ended.
+    pub end: End,
+    /// Who starts the vassal next.
+    pub next: Next,
+    /// A run has been ready since the vassal was started.
+    pub has_served: bool,
     /// The service time that restarts at once have cost and that service has not paid back yet: see [`Memo::failed`].
     pub debt: Duration,
     /// Why the last run ended.
@@ -60,22 +103,81 @@ impl Memo {
     /// waits longer and longer, as after any failed attempt, until a run settles. So a vassal that fails again and again
     /// is restarted at once a hundred times, and from then on no oftener than once in twenty seconds of service.
     pub fn failed(&mut self, cause: &str, served: Duration, proven: Duration) {
-        self.restarts = self.restarts.saturating_add(1);
         self.cause = cause.to_owned();
+        self.end = End::Told;
         let debt = self.debt.saturating_sub(served) + SETTLED;
         if served >= proven && debt <= SETTLED * AT_ONCE {
-            self.attempts = 0;
+            self.settled();
             self.debt = debt;
         } else {
             self.debt = debt - SETTLED;
         }
     }
 
+    /// A start has failed, or what a run has left says so.
+    pub fn start_failed(&mut self, cause: &str) {
+        self.cause = cause.to_owned();
+        self.end = End::Told;
+    }
+
+    /// The vassal is ready.
+    pub fn served(&mut self) {
+        self.begun = None;
+        self.has_served = true;
+    }
+
+    /// The next failure is a first one.
+    pub fn settled(&mut self) {
+        self.attempts = 0;
+        self.held = Duration::ZERO;
+    }
+
     /// An administrator has ended the run: nothing of what was before counts, and nothing is lost.
     pub fn stopped(&mut self) {
-        self.attempts = 0;
+        self.settled();
         self.debt = Duration::ZERO;
+        self.begun = None;
+        self.end = End::Ordered;
+        self.next = Next::Restart;
         self.unsaved.clear();
+    }
+
+    /// The run before was killed or stopped before it was ready, and has told nobody.
+    pub fn was_cut_short(&self) -> bool {
+        self.end == End::Untold && self.begun.is_some()
+    }
+
+    /// A start comes, `now` since boot: takes account of how the run before has ended, and says what is to be done.
+    pub fn turn(&mut self, now: Duration) -> Turn {
+        if self.end == End::Untold {
+            self.start_failed("it was killed, or did not serve in time");
+        }
+        if let Some(begun) = self.begun.take() {
+            self.held += Duration::from_millis(millis(now).wrapping_sub(begun).into());
+        }
+        // The one who asked has waited.
+        if self.attempts == 0 || self.next == Next::Asked {
+            return Turn::After(Duration::ZERO);
+        }
+        match self.pause() {
+            pause if self.held + pause > HOLD_LIMIT => Turn::Later(self.retry_pause()),
+            pause => Turn::After(pause),
+        }
+    }
+
+    /// An attempt begins, `now` since boot, after a `pause`.
+    pub fn begin(&mut self, pause: Duration, now: Duration) {
+        self.restarts = self.restarts.saturating_add((self.end != End::Ordered).into());
+        self.attempts = self.attempts.saturating_add(1);
+        self.held += pause;
+        self.begun = Some(millis(now));
+        self.end = End::Untold;
+        self.next = Next::Restart;
+    }
+
+    /// The pause of vassal-retry@.service.
+    pub fn retry_pause(&self) -> Duration {
+        self.pause().max(SHORTEST_PAUSE)
     }
 
     /// How long to wait before the attempt that comes after [`Memo::attempts`] failed ones: the first restart is
@@ -90,102 +192,113 @@ impl Memo {
     }
 }
 
-/// The record in its file.
-#[derive(Debug)]
-pub struct Store(File);
-
-impl Store {
-    /// The record of a first start in the file `name` of `directory`, which is made if need be and root's alone: of what is
-    /// there only what has not been saved is kept.
-    ///
-    /// # Errors
-    /// As mkdir(2), open(2); `ENOSPC`.
-    pub fn create(directory: &Path, name: &str) -> Result<Self, SysError> {
-        let path = directory.join(name);
-        let step = || format!("make the restart record '{}'", path.display());
-        match mkdir(directory, Mode::S_IRWXU) {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(SysError::new(step(), errno)),
-        }
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let store = Self(File::from(
-            open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).step(step)?,
-        ));
-        let unsaved = store.read().unsaved;
-        store.write(&Memo {
-            unsaved,
-            ..Memo::default()
-        })?;
-        Ok(store)
-    }
-
-    /// An empty record in memory, which nobody finds again.
-    ///
-    /// # Errors
-    /// `EMFILE`, `ENOMEM`.
-    pub fn in_memory() -> Result<Self, SysError> {
-        let fd = memfd_create(c"vassal-memo", MFdFlags::MFD_CLOEXEC).step(|| "make the restart record")?;
-        Ok(Self(File::from(fd)))
-    }
-
-    /// The record of a descriptor that came out of the FD store or from the program before this one.
-    pub fn inherited(fd: OwnedFd) -> Self {
-        Self(File::from(fd))
-    }
-
-    /// The descriptor, for the FD store and for the next program.
-    pub fn file(&self) -> &File {
-        &self.0
-    }
-
-    /// Reads the record; one that cannot be read is empty.
-    pub fn read(&self) -> Memo {
-        let mut bytes = [0; HEADER + CAUSE_LIMIT + UNSAVED_LIMIT];
-        let length = self.0.read_at(&mut bytes, 0).unwrap_or(0);
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let text = bytes.get(HEADER..length).unwrap_or_default();
-        let (cause, unsaved) = text.split_at(text.len().min(word(12) as usize));
-        Memo {
-            attempts: word(0),
-            restarts: word(4),
-            debt: Duration::from_millis(word(8).into()),
-            cause: String::from_utf8_lossy(cause).into_owned(),
-            unsaved: String::from_utf8_lossy(unsaved).into_owned(),
+impl End {
+    fn from_byte(byte: u8) -> Self {
+        match byte {
+            1 => End::Untold,
+            2 => End::Told,
+            3 => End::App,
+            _ => End::Ordered,
         }
     }
+}
 
-    /// Writes the record.
-    ///
-    /// # Errors
-    /// `ENOSPC`, `ENOMEM`.
-    pub fn write(&self, memo: &Memo) -> Result<(), SysError> {
-        let cause = shortened(&memo.cause, CAUSE_LIMIT);
-        let debt = u32::try_from(memo.debt.as_millis()).unwrap_or(u32::MAX);
-        let mut bytes = Vec::with_capacity(HEADER + CAUSE_LIMIT + UNSAVED_LIMIT);
-        for word in [memo.attempts, memo.restarts, debt, cause.len() as u32] {
-            bytes.extend_from_slice(&word.to_le_bytes());
+impl Next {
+    fn from_byte(byte: u8) -> Self {
+        match byte {
+            1 => Next::Retry,
+            2 => Next::Asked,
+            _ => Next::Restart,
         }
-        bytes.extend_from_slice(cause.as_bytes());
-        bytes.extend_from_slice(shortened(&memo.unsaved, UNSAVED_LIMIT).as_bytes());
-        let step = || "write the restart record";
-        self.0.set_len(bytes.len() as u64).step(step)?;
-        self.0.write_all_at(&bytes, 0).step(step)
     }
+}
 
-    /// Changes the record.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    pub fn update(&self, change: impl FnOnce(&mut Memo)) -> Result<(), SysError> {
-        let mut memo = self.read();
-        change(&mut memo);
-        self.write(&memo)
-    }
+/// The time since boot, in which the machine may have slept.
+pub fn since_boot() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}
+
+/// Milliseconds since boot, never zero; they begin afresh after 49 days.
+fn millis(since_boot: Duration) -> u32 {
+    (since_boot.as_millis() as u32).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The attempts of a vassal that needs `time` to fail, and what is done before each: the pause, and whether the unit has
+    /// failed meanwhile.
+    fn attempts(time: Duration, count: usize) -> Vec<(u64, bool)> {
+        let (mut memo, mut now) = (Memo::default(), Duration::from_secs(1000));
+        let mut seen = Vec::new();
+        while seen.len() < count {
+            let (pause, is_later) = match memo.turn(now) {
+                Turn::After(pause) => (pause, false),
+                Turn::Later(pause) => {
+                    memo.next = Next::Asked;
+                    assert_eq!(memo.turn(now + pause), Turn::After(Duration::ZERO));
+                    (pause, true)
+                }
+            };
+            now += pause;
+            memo.begin(if is_later { Duration::ZERO } else { pause }, now);
+            assert_eq!(memo.restarts, seen.len() as u32);
+            now += time;
+            memo.start_failed("no disk");
+            seen.push((pause.as_secs(), is_later));
+        }
+        seen
+    }
+
+    #[test]
+    fn a_series_of_failures_holds_the_unit_up_for_a_few_seconds_and_is_then_tried_from_outside() {
+        let quick = [
+            (0, false),
+            (0, false),
+            (1, false),
+            (2, false),
+            (4, true),
+            (8, true),
+            (16, true),
+        ];
+        assert_eq!(attempts(Duration::from_millis(100), 7), quick);
+        // One slow attempt is all that anybody waits for.
+        let slow = [(0, false), (1, true), (1, true), (2, true)];
+        assert_eq!(attempts(Duration::from_secs(30), 4), slow);
+    }
+
+    #[test]
+    fn the_time_of_service_holds_nobody_up() {
+        let (mut memo, minute) = (Memo::default(), Duration::from_secs(60));
+        memo.begin(Duration::ZERO, minute);
+        memo.served();
+        memo.failed("gone", Duration::from_millis(900), Duration::from_secs(1));
+        assert_eq!(memo.turn(minute * 60), Turn::After(Duration::ZERO));
+        assert_eq!(memo.attempts, 1);
+    }
+
+    #[test]
+    fn every_restart_counts_but_that_of_an_administrator() {
+        let mut memo = Memo::default();
+        let start = |memo: &mut Memo| {
+            memo.turn(Duration::ZERO);
+            memo.begin(Duration::ZERO, Duration::ZERO);
+            (memo.restarts, memo.cause.clone())
+        };
+        assert_eq!(start(&mut memo).0, 0);
+        memo.start_failed("no disk");
+        assert_eq!(start(&mut memo), (1, "no disk".into()));
+        // Killed before it could tell anything.
+        let (count, cause) = start(&mut memo);
+        assert!(count == 2 && cause.starts_with("it was killed"), "{cause}");
+        memo.stopped();
+        assert_eq!(
+            (memo.turn(SETTLED), memo.held),
+            (Turn::After(Duration::ZERO), Duration::ZERO)
+        );
+        assert_eq!(start(&mut memo).0, 2);
+    }
 
     #[test]
     fn the_first_restart_is_immediate_and_the_pause_ends_at_three_minutes() {
@@ -251,53 +364,5 @@ mod tests {
         assert!(memo.debt > SETTLED * (AT_ONCE - 2), "{:?}", memo.debt);
         memo.stopped();
         assert_eq!(memo.debt, Duration::ZERO);
-    }
-
-    #[test]
-    fn a_first_start_finds_what_was_not_saved_and_nothing_else() {
-        let directory = std::env::temp_dir().join(format!("vassal-memo-{}", std::process::id()));
-        let first = Store::create(&directory, "user001").unwrap();
-        let killed = Memo {
-            attempts: 3,
-            restarts: 7,
-            cause: "dead".into(),
-            unsaved: "/app".into(),
-            ..Memo::default()
-        };
-        first.write(&killed).unwrap();
-        let found = Store::create(&directory, "user001").unwrap().read();
-        std::fs::remove_dir_all(&directory).unwrap();
-        let expected = Memo {
-            unsaved: "/app".into(),
-            ..Memo::default()
-        };
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn a_record_is_read_as_it_was_written_and_long_texts_are_cut() {
-        let store = Store::in_memory().unwrap();
-        assert_eq!(store.read(), Memo::default());
-        let memo = Memo {
-            attempts: 3,
-            restarts: 7,
-            debt: Duration::from_millis(12345),
-            cause: "x".repeat(300),
-            unsaved: "y".repeat(500),
-        };
-        store.write(&memo).unwrap();
-        let read = store.read();
-        assert_eq!((read.attempts, read.restarts, read.debt), (3, 7, memo.debt));
-        assert_eq!((read.cause.len(), read.unsaved.len()), (200, 400));
-        let short = |memo: &mut Memo| {
-            memo.cause = "/app dead (ENOTCONN)".into();
-            memo.unsaved = "/app\n/data".into();
-        };
-        store.update(short).unwrap();
-        let read = store.read();
-        assert_eq!(
-            (&*read.cause, &*read.unsaved),
-            ("/app dead (ENOTCONN)", "/app\n/data")
-        );
     }
 }

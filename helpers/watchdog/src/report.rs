@@ -5,7 +5,7 @@ use crate::mountpoint::Mountpoint;
 use sd_notify::NotifyState;
 use std::time::Duration;
 use vassal_sys::journal::{Event, Journal, Priority, line};
-use vassal_sys::memo::{Memo, SETTLED, Store};
+use vassal_sys::memo::{End, Memo, SETTLED, Store};
 use vassal_sys::notify::Notifier;
 use vassal_sys::text::shortened;
 
@@ -57,6 +57,7 @@ fn loss(mountpoint: &Mountpoint) -> &'static str {
 impl Reporter {
     /// Says to systemd that the vassal serves.
     pub fn ready(&self, mountpoints: &[Mountpoint]) {
+        self.remember(Memo::served);
         let status = self.status(mountpoints);
         self.notify(&[
             NotifyState::Ready,
@@ -95,12 +96,20 @@ impl Reporter {
 
     /// The vassal has run long enough for its next failure to be a first one.
     pub fn settled(&self) {
-        self.remember(|memo| memo.attempts = 0);
+        self.remember(Memo::settled);
     }
 
-    /// systemd has stopped the vassal, and everything is saved.
+    /// The vassal that served has been stopped, and everything is saved.
     pub fn stopped(&self) {
         self.remember(Memo::stopped);
+        self.status_is("stopped");
+    }
+
+    /// The same for one that did not serve yet: whether an administrator has stopped it or it has used up its time, the next
+    /// start can tell.
+    pub fn cut_short(&self) {
+        self.unsaved("");
+        self.status_is("stopped before it served");
     }
 
     /// The filesystems on `mountpoints`, one a line, may hold what is not saved yet: the next start tells that it is lost,
@@ -150,9 +159,10 @@ impl Reporter {
         self.notify(&[NotifyState::Status(cause), NotifyState::WatchdogTrigger]);
     }
 
-    /// The app has ended by itself.
-    pub fn app_ended(&self, message: &str, ready_for: Option<Duration>) {
+    /// The app has ended by itself; `reason` tells whether it may have said more.
+    pub fn app_ended(&self, message: &str, reason: End, ready_for: Option<Duration>) {
         self.ended(message, ready_for, SETTLED);
+        self.remember(|memo| memo.end = reason);
         self.event(
             Priority::Error,
             APP_ENDED,

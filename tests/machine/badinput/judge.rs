@@ -90,7 +90,13 @@ pub fn retried(scene: &Scene, case: &Case, complaints: &mut Complaints) {
         .split_once("last: ")
         .map_or("", |(_, cause)| cause)
         .trim_end_matches("...");
+    // What an app itself has said is in the journal, too, but not as a failure.
+    let (cause, words) = cause
+        .split_once("; the app's last words: ")
+        .unwrap_or((cause, ""));
+    let said = scene.lines(&unit, 7);
     let is_cause = !cause.is_empty() && lines.iter().any(|line| line.contains(cause));
+    let is_cause = is_cause && said.iter().any(|line| line.contains(words));
     complaints.expect(is_cause, || {
         format!("the status '{status}' is not from the journal:{}", shown(&lines))
     });

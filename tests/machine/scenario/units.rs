@@ -43,7 +43,12 @@ fn systemd_has_nothing_to_say_against_the_units() {
     for suite in Suite::all() {
         let machine = machine(suite);
         drop_in(&machine, "user001", seed::ZIP_WATCHED);
-        for unit in [UNIT, "vassals.target", "vassal.slice"] {
+        for unit in [
+            UNIT,
+            "vassal-retry@user001.service",
+            "vassals.target",
+            "vassal.slice",
+        ] {
             // The machines have no man(1) that could look for the pages.
             let verified = machine.run(&["systemd-analyze", "verify", "--man=no", unit]);
             assert!(verified.succeeded(), "{unit}: {verified}");

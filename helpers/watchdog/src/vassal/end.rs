@@ -12,6 +12,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
+use vassal_sys::memo::{End, SEE_ABOVE};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::text::printable;
 use vassal_sys::{SysError, exit, fusectl, mountinfo};
@@ -91,17 +92,22 @@ impl Vassal {
             // The code with which uWSGI ends when need-app is set and there is none.
             (Stage::Starting, Ended::Exited(22)) if self.uwsgi.is_some() => {
                 let reason = match self.handoff.app_hint.as_str() {
-                    "" => "the reason is in the lines above",
+                    "" => SEE_ABOVE,
                     hint => hint,
                 };
                 format!("{command} exited with 22: the app did not load ({reason})")
             }
             (Stage::Starting, how) => {
-                format!("{command} {how} before it served (the reason is in the lines above)")
+                format!("{command} {how} before it served ({SEE_ABOVE})")
             }
             (Stage::Serving { .. }, how) => format!("{command} {how}"),
         };
-        self.reporter.app_ended(&message, self.ready_for());
+        // What a signal ends has had no say, and a hint is better than any words.
+        let reason = match how {
+            Ended::Exited(_) if self.handoff.app_hint.is_empty() => End::App,
+            Ended::Exited(_) | Ended::Killed(_) => End::Told,
+        };
+        self.reporter.app_ended(&message, reason, self.ready_for());
         self.ending().finish();
         // Whatever was not saved in order has been told.
         self.reporter.unsaved("");
@@ -114,7 +120,10 @@ impl Vassal {
         self.reporter.stopping(&self.handoff.command, ending.longest());
         ending.stop_app(self.uwsgi.as_ref());
         ending.finish();
-        self.reporter.stopped();
+        match self.stage {
+            Stage::Starting => self.reporter.cut_short(),
+            Stage::Serving { .. } => self.reporter.stopped(),
+        }
         0
     }
 
