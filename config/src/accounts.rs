@@ -15,6 +15,29 @@ pub fn id_of(file: &[u8], name: &[u8]) -> Option<u32> {
     accounts(file).find(|&(known, _)| known == name).map(|(_, id)| id)
 }
 
+/// The groups of the user with that number: its own of `/etc/passwd`, and those of `/etc/group` that list its name.
+pub fn groups_of(passwd: &[u8], group: &[u8], uid: u32) -> Vec<u32> {
+    let Some(name) = name_of(passwd, uid) else {
+        return Vec::new();
+    };
+    let fields =
+        |line: &'_ [u8]| -> Vec<Vec<u8>> { line.split(|&byte| byte == b':').map(<[u8]>::to_vec).collect() };
+    let lines =
+        |file: &'_ [u8]| -> Vec<Vec<Vec<u8>>> { file.split(|&byte| byte == b'\n').map(fields).collect() };
+    let of_user = lines(passwd)
+        .into_iter()
+        .find(|fields| fields.first() == Some(&name));
+    let own = of_user.and_then(|fields| parse(fields.get(3)?));
+    let lists = |fields: &Vec<Vec<u8>>| {
+        let members = fields.get(3)?;
+        let is_member = members.split(|&byte| byte == b',').any(|member| member == name);
+        is_member.then(|| parse(fields.get(2)?)).flatten()
+    };
+    own.into_iter()
+        .chain(lines(group).iter().filter_map(lists))
+        .collect()
+}
+
 /// Name and number of each line: the first and third of the fields between colons.
 fn accounts(file: &[u8]) -> impl Iterator<Item = (&[u8], u32)> {
     file.split(|&byte| byte == b'\n').filter_map(|line| {
@@ -67,6 +90,14 @@ fn parse<T: FromStr>(text: &[u8]) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_users_groups_are_its_own_and_those_that_list_it() {
+        let passwd = b"root:x:0:0::/:\ndeploy:x:1000:1001::/:\n";
+        let group = b"root:x:0:\nops:x:50:x,deploy\nother:x:51:deployer\n";
+        assert_eq!(groups_of(passwd, group, 1000), [1001, 50]);
+        assert_eq!(groups_of(passwd, group, 7), []);
+    }
 
     const PASSWD: &[u8] =
         b"root:x:0:0:root:/root:/bin/sh\n# x\n\nbroken\nwww-data:x:33:33::/var/www:\n:x:5:5\n";

@@ -3,6 +3,7 @@
 //! Names of users and groups come from `/etc/passwd` and `/etc/group` alone: the name service would load libraries and ask
 //! the network, which a root helper must not do while it reads a vassal's file.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -14,8 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::accounts;
 use crate::command;
-use crate::limits;
-use crate::world::{ReadError, World};
+use crate::trusted::{Reader, Trusted};
+use crate::world::{Open, ReadError, World};
 
 /// open(2): do not wait for a FIFO's writer. asm-generic; alpha, mips, parisc and sparc have other numbers, and refuse the
 /// unknown ones or read the file all the same, which was seen to be regular before.
@@ -41,6 +42,8 @@ pub struct System {
     started: Duration,
     has_sources: bool,
     read_before: Vec<(PathBuf, Vec<u8>)>,
+    reader: Reader,
+    open: RefCell<Vec<Open>>,
     /// What `%V` says.
     pub version: Vec<u8>,
     /// What `%b` says.
@@ -60,6 +63,8 @@ impl System {
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             has_sources: true,
             read_before: Vec::new(),
+            reader: Reader::default(),
+            open: RefCell::default(),
             version: b"2.0.28-debian".to_vec(),
             binary: b"/usr/bin/uwsgi".to_vec(),
             plugin_dir: b"/usr/lib/uwsgi/plugins".to_vec(),
@@ -78,9 +83,23 @@ impl System {
 
     /// The same machine, with a file that was read before: it is not read again, so what was checked is what is evaluated.
     #[must_use]
-    pub fn with_file(mut self, path: PathBuf, content: Vec<u8>) -> Self {
+    pub fn with_file(mut self, path: PathBuf, Trusted { content, open }: Trusted) -> Self {
         self.read_before.push((path, content));
+        self.open.get_mut().extend(open);
         self
+    }
+
+    /// Reads a configuration, and notes who else may write it.
+    fn read_noted(&self, path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
+        let file = open_regular(path)?;
+        let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
+        let mut open = self.open.borrow_mut();
+        for found in self.reader.open_on_the_way(path, &metadata) {
+            if !open.contains(&found) {
+                open.push(found);
+            }
+        }
+        command::read_at_most(file, limit)
     }
 
     fn at(&self, path: &[u8]) -> PathBuf {
@@ -113,7 +132,7 @@ impl World for System {
         match self.read_before.iter().find(|(known, _)| *known == path) {
             Some((_, content)) if content.len() <= limit => Ok(content.clone()),
             Some(_) => Err(ReadError::TooLarge { limit }),
-            None => read_regular(&path, limit),
+            None => self.read_noted(&path, limit),
         }
     }
 
@@ -125,6 +144,14 @@ impl World for System {
         let names: io::Result<Vec<Vec<u8>>> =
             entries.map(|entry| Ok(entry?.file_name().into_vec())).collect();
         names.map_err(|error| ReadError::from_io(&error))
+    }
+
+    fn open_files(&self) -> Vec<Open> {
+        self.open.borrow().clone()
+    }
+
+    fn groups_of(&self, uid: u32) -> Vec<u32> {
+        accounts::groups_of(&system_file("/etc/passwd"), &system_file("/etc/group"), uid)
     }
 
     fn is_readable(&self, path: &[u8]) -> bool {
@@ -257,7 +284,7 @@ impl World for System {
 }
 
 /// What /proc tells of this process; empty without /proc.
-fn proc_status() -> Vec<u8> {
+pub(crate) fn proc_status() -> Vec<u8> {
     fs::read("/proc/self/status").unwrap_or_default()
 }
 
@@ -273,29 +300,13 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Reads a file that a program acts on as root: a regular file, of a configuration's size, that not everybody may write.
-///
-/// # Errors
-/// What it is instead, or what the system said.
-pub fn read_trusted(path: &Path) -> Result<Vec<u8>, ReadError> {
-    const WRITABLE_BY_EVERYBODY: u32 = 0o002;
-    let file = open_regular(path)?;
-    let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
-    if metadata.mode() & WRITABLE_BY_EVERYBODY != 0 {
-        return Err(ReadError::Refused {
-            why: "everybody may write it, so anybody could become root (chmod o-w)",
-        });
-    }
-    command::read_at_most(file, limits::FILE_BYTES)
-}
-
 fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
     command::read_at_most(open_regular(path)?, limit)
 }
 
 /// Opens a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
 /// it may have been replaced.
-fn open_regular(path: &Path) -> Result<File, ReadError> {
+pub(crate) fn open_regular(path: &Path) -> Result<File, ReadError> {
     let failed = |error: io::Error| ReadError::from_io(&error);
     check_regular(&fs::metadata(path).map_err(failed)?)?;
     let file = open(path).map_err(failed)?;

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::Mode;
-use nix::unistd::mkdir;
+use nix::unistd::{mkdir, unlink};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
@@ -88,6 +88,24 @@ impl Memo {
             }
         }
     }
+}
+
+/// Removes the record `name` of a vassal that does not exist; one that says what is not saved stays, to be told.
+///
+/// # Errors
+/// As open(2), unlink(2); that there is none is no error.
+pub fn forget(directory: &Path, name: &str) -> Result<(), SysError> {
+    let path = directory.join(name);
+    let step = || format!("remove the restart record '{}'", path.display());
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let store = match open(&path, flags, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
+        found => Store(File::from(found.step(step)?)),
+    };
+    if !store.read().unsaved.is_empty() {
+        return Ok(());
+    }
+    unlink(&path).step(step)
 }
 
 /// The record in its file.
@@ -272,6 +290,20 @@ mod tests {
             ..Memo::default()
         };
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_record_that_tells_nothing_is_forgotten() {
+        let directory = std::env::temp_dir().join(format!("vassal-forget-{}", std::process::id()));
+        let store = Store::create(&directory, "gone").unwrap();
+        store.update(|memo| memo.unsaved = "/app".into()).unwrap();
+        forget(&directory, "gone").unwrap();
+        assert!(directory.join("gone").exists());
+        store.update(|memo| memo.unsaved.clear()).unwrap();
+        forget(&directory, "gone").unwrap();
+        forget(&directory, "gone").unwrap();
+        assert!(!directory.join("gone").exists());
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]
