@@ -1,20 +1,30 @@
 //! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
 
-use crate::diagnostic::{Diagnostic, Origin, printable};
-use crate::entries::Entry;
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::entries::{Entry, evaluate};
 use crate::flag::switches_on;
+use crate::identity::{Identity, Named};
 use crate::name::VassalName;
 use crate::namespaces::Namespaces;
 use crate::options::{OptionRow, find};
 use crate::phase::{HookKind, Phase, hook_option};
+use crate::place::Place;
 use crate::plan::Hook;
-use crate::taker::Taker;
+use crate::taker::{Taker, taker};
+use crate::trust::{Judgement, Trust, judge};
+use crate::world::World;
 
 /// What the emperor's file says.
 #[derive(Debug, Clone, Default)]
 pub struct Emperor {
-    /// The vassals' directories, in order: the first that has a file of a name wins.
-    pub directories: Vec<Vec<u8>>,
+    /// Where the vassals' files are, in order: the first that has a file of a name wins.
+    pub places: Vec<Place>,
+    /// `uid`: the user of vassals that name none of their own.
+    pub uid: Option<Named>,
+    /// `gid`: their group.
+    pub gid: Option<Named>,
+    /// Who may write the vassals' files beside root.
+    pub trust: Trust,
     /// What each vassal is cloned into.
     pub namespaces: Namespaces,
     /// `emperor-wrapper`: the program in uwsgi's place.
@@ -30,8 +40,12 @@ pub struct Emperor {
 }
 
 /// Options that change nothing here, because systemd does what they tune.
-const SYSTEMD_DOES_IT: [&[u8]; 14] = [
+const SYSTEMD_DOES_IT: [&[u8]; 18] = [
     b"master",
+    b"workers",
+    b"processes",
+    b"no-orphans",
+    b"log-date",
     b"emperor-freq",
     b"emperor-required-heartbeat",
     b"emperor-curse-tolerance",
@@ -48,6 +62,34 @@ const SYSTEMD_DOES_IT: [&[u8]; 14] = [
 ];
 
 impl Emperor {
+    /// Reads the emperor's file, called `file` in `world`, with the warnings about it.
+    ///
+    /// # Errors
+    /// A line that makes it unusable.
+    pub fn read(file: &[u8], world: &dyn World) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
+        let evaluation = evaluate(&[b"--ini".to_vec(), file.to_vec()], world)?;
+        let (mut emperor, warnings) = Self::from_entries(&evaluation.effects)?;
+        let own = evaluate(&[b"--ini".to_vec(), [file, b":vassal"].concat()], world)?;
+        let is_setting = |entry: &Entry| {
+            matches!(entry.origin, Origin::File { .. }) && taker(&entry.key) != Taker::Language
+        };
+        let settings: Vec<Entry> = own.effects.into_iter().filter(is_setting).collect();
+        emperor.trust = Trust::from_entries(&settings)?;
+        let identity = Identity {
+            uid: emperor.uid.clone(),
+            gid: emperor.gid.clone(),
+            ..Identity::default()
+        };
+        let Judgement {
+            errors,
+            warnings: open,
+        } = judge(world, &identity, &emperor.trust);
+        match errors.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok((emperor, [evaluation.warnings, warnings, open].concat())),
+        }
+    }
+
     /// Makes sense of the effects of the evaluated emperor's file; the warnings name what it says that has no effect here.
     ///
     /// # Errors
@@ -56,14 +98,18 @@ impl Emperor {
         let mut emperor = Self::default();
         let mut warnings = Vec::new();
         let mut vassal_arguments: [Vec<Vec<u8>>; 5] = Default::default();
+        let mut accounts = Vec::new();
+        let chdir = entries.iter().rev().find(|entry| entry.key == b"chdir");
+        let chdir = chdir.and_then(|entry| entry.value.as_deref());
         for entry in entries {
             let value = entry.value.clone().unwrap_or_default();
             match entry.key.as_slice() {
-                b"emperor" => emperor.directories.push(directory(&value, &entry.origin)?),
+                b"emperor" => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
+                b"chdir" => {}
                 b"emperor-use-clone" => emperor.namespaces.add(entry)?,
                 b"emperor-tyrant" if switches_on(&value) => return Err(tyrant(&entry.origin)),
                 b"uid" | b"gid" if is_root(&value) => {}
-                b"uid" | b"gid" => return Err(unprivileged(&entry.key, &value, &entry.origin)),
+                b"uid" | b"gid" => accounts.push(entry.clone()),
                 b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
                 b"vassals-stop-hook" => emperor.stop_hook = Some((value, entry.origin.clone())),
                 b"emperor-wrapper" => emperor.wrapper = Some(value),
@@ -80,10 +126,42 @@ impl Emperor {
                 },
             }
         }
+        let identity = Identity::from_entries(&accounts, &mut warnings)?;
+        (emperor.uid, emperor.gid) = (identity.uid, identity.gid);
+        emperor.check_stop_hook()?;
         let [inherit_before, include_before, set, inherit, include] = vassal_arguments;
         emperor.before = [inherit_before, include_before, set].concat();
         emperor.after = [inherit, include].concat();
         Ok((emperor, warnings))
+    }
+
+    /// Fills in user and group of a vassal that names none. A group alone is that of every vassal without one, as uWSGI's
+    /// Emperor would leave it to them; beside a user it is that user's.
+    pub(crate) fn complete(&self, vassals: &mut Identity) {
+        if vassals.gid.is_none() && (self.uid.is_none() || vassals.uid.is_none()) {
+            vassals.gid.clone_from(&self.gid);
+        }
+        if vassals.uid.is_none() {
+            vassals.uid.clone_from(&self.uid);
+        }
+    }
+
+    /// Whether a vassal's user, its own or filled in, is the one of this file. An Emperor with a user has given up root before it
+    /// has a vassal, so every hook of that vassal is its user's, the first one too (ORD-6).
+    pub(crate) fn owns(&self, vassals: &Identity) -> bool {
+        self.uid.is_some() && vassals.uid == self.uid
+    }
+
+    /// The stop hook is run by systemd, which has to be told user and group by number or name, both.
+    fn check_stop_hook(&self) -> Result<(), Diagnostic> {
+        match (&self.stop_hook, &self.uid, &self.gid) {
+            (Some((_, origin)), Some((user, _)), None) => {
+                let message =
+                    format!("vassals-stop-hook is run as '{user}', the Emperor's uid, and in which group?");
+                Err(Diagnostic::error(Some(origin.clone()), message).with_hint("add gid = GROUP"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The arguments with which uWSGI's Emperor would start this vassal (V1, V2), for [`crate::entries::evaluate`];
@@ -94,45 +172,16 @@ impl Emperor {
     }
 }
 
-fn directory(value: &[u8], origin: &Origin) -> Result<Vec<u8>, Diagnostic> {
-    let path = value.strip_prefix(b"dir://").unwrap_or(value);
-    let refusal =
-        |message: String, hint: &str| Err(Diagnostic::error(Some(origin.clone()), message).with_hint(hint));
-    let shown = value.escape_ascii();
-    if path.windows(3).any(|window| window == b"://") {
-        return refusal(
-            format!("emperor = {shown}: only directories are read"),
-            "name a directory of INI files",
-        );
-    }
-    if path.first() != Some(&b'/') {
-        return refusal(
-            format!("emperor = {shown}: not an absolute path"),
-            "begin it with '/'",
-        );
-    }
-    Ok(path.to_vec())
-}
-
 /// Without it every file of a tenant would be trusted with root.
 fn tyrant(origin: &Origin) -> Diagnostic {
     let message =
         "emperor-tyrant is not supported: the hooks of a file would run as root and not as its owner";
     Diagnostic::error(Some(origin.clone()), message)
-        .with_hint("leave it out when root owns every vassal's file")
+        .with_hint("leave it out: root owns the vassals' files here, and each names its user with uid =")
 }
 
 fn is_root(account: &[u8]) -> bool {
     matches!(account, b"root" | b"0")
-}
-
-/// The original gives up its privileges, and with them those of every vassal; here vassals without a user would be root's.
-fn unprivileged(key: &[u8], value: &[u8], origin: &Origin) -> Diagnostic {
-    let (key, value) = (printable(key), printable(value));
-    let message = format!("{key} = {value}: it is the vassals that have users and groups here");
-    Diagnostic::error(Some(origin.clone()), message).with_hint(format!(
-        "put '{key} = {value}' into the vassals' files, or into one that vassals-include = names"
-    ))
 }
 
 fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
@@ -191,7 +240,7 @@ mod tests {
             entry("emperor-use-clone", "fs,pid"),
         ];
         let (emperor, warnings) = Emperor::from_entries(&entries).unwrap();
-        assert_eq!(emperor.directories, [b"/etc/uwsgi/vassals".to_vec()]);
+        assert_eq!(emperor.places, [Place::Directory(b"/etc/uwsgi/vassals".to_vec())]);
         assert_eq!(
             emperor.namespaces,
             Namespaces {
@@ -254,10 +303,30 @@ mod tests {
     }
 
     #[test]
-    fn a_user_of_the_emperors_is_refused_as_its_vassals_would_be_roots() {
-        for key in ["uid", "gid"] {
-            let error = Emperor::from_entries(&[entry(key, "www-data")]).unwrap_err();
-            assert!(error.to_string().starts_with("emperor.ini:2"), "{error}");
+    fn a_user_of_the_emperors_is_that_of_vassals_without_one() {
+        let entries = [entry("uid", "www-data"), entry("gid", "33")];
+        let (emperor, warnings) = Emperor::from_entries(&entries).unwrap();
+        let account = |named: Option<Named>| named.unwrap().0.to_string();
+        assert_eq!(
+            (account(emperor.uid), account(emperor.gid)),
+            ("www-data".into(), "33".into())
+        );
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let (emperor, _) = Emperor::from_entries(&[entry("uid", "root"), entry("gid", "0")]).unwrap();
+        assert!(emperor.uid.is_none() && emperor.gid.is_none());
+        for number in ["00", "4294967295", ""] {
+            assert!(
+                Emperor::from_entries(&[entry("uid", number)]).is_err(),
+                "{number}"
+            );
         }
+    }
+
+    #[test]
+    fn a_stop_hook_of_an_emperor_with_a_user_needs_its_group() {
+        let mut entries = vec![entry("uid", "u"), entry("vassals-stop-hook", "/bin/true")];
+        assert!(Emperor::from_entries(&entries).is_err());
+        entries.push(entry("gid", "g"));
+        assert!(Emperor::from_entries(&entries).is_ok());
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::entries::{Evaluation, evaluate};
-use crate::world::{ReadError, World};
+use crate::world::{Open, ReadError, World};
 
 /// Files by name, an environment, and nothing else that changes.
 #[derive(Clone)]
 pub(crate) struct Fixed {
     pub(crate) files: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) environment: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) open: Vec<Open>,
 }
 
 impl Fixed {
@@ -24,6 +25,7 @@ impl Fixed {
         Fixed {
             files,
             environment: Vec::new(),
+            open: Vec::new(),
         }
     }
 
@@ -45,6 +47,9 @@ impl World for Fixed {
             Some(text) => Ok(text.clone()),
             None => Self::missing(),
         }
+    }
+    fn open_files(&self) -> Vec<Open> {
+        self.open.clone()
     }
     fn list_dir(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
         let path = path.strip_suffix(b"/").unwrap_or(path);

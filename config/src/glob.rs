@@ -1,10 +1,19 @@
-//! glob(3) for `for-glob`: sorted, directories marked with `/`, hidden names only when asked for, no braces (C12).
+//! glob(3) for `for-glob` and `emperor`: sorted, directories marked with `/`, hidden names only when asked for, no braces (C12).
 
 use crate::world::World;
 
 /// What the pattern stands for: the names that match it, or itself when none does (C12); nothing when more than `names` had to
 /// be looked at, which are taken from it.
 pub(crate) fn matches(pattern: &[u8], world: &dyn World, names: &mut usize) -> Option<Vec<Vec<u8>>> {
+    let mut found = existing(pattern, world, names)?;
+    if found.is_empty() {
+        found.push(without_slashes(pattern).0.to_vec());
+    }
+    Some(found)
+}
+
+/// The names that match the pattern, sorted; nothing when more than `names` had to be looked at, which are taken from it.
+pub(crate) fn existing(pattern: &[u8], world: &dyn World, names: &mut usize) -> Option<Vec<Vec<u8>>> {
     let (pattern, kind) = without_slashes(pattern);
     let mut search = Search {
         world,
@@ -18,11 +27,16 @@ pub(crate) fn matches(pattern: &[u8], world: &dyn World, names: &mut usize) -> O
     let base: &[u8] = if is_absolute { b"/" } else { b"" };
     search.descend(base, components.get(start..).unwrap_or_default())?;
     let mut found = search.found;
-    if found.is_empty() {
-        found.push(pattern.to_vec());
-    }
     found.sort();
     Some(found)
+}
+
+/// Whether a name matches one component of a pattern.
+pub(crate) fn is_match(component: &[u8], name: &[u8]) -> bool {
+    match is_pattern(component) {
+        true => is_shown(component, name) && fits(component, name),
+        false => unescaped(component) == name,
+    }
 }
 
 /// Which names a pattern at the end may find.
@@ -111,7 +125,7 @@ fn is_shown(component: &[u8], name: &[u8]) -> bool {
 }
 
 /// Whether a component holds anything but a name.
-fn is_pattern(component: &[u8]) -> bool {
+pub(crate) fn is_pattern(component: &[u8]) -> bool {
     let mut escaped = false;
     let mut open = false;
     for &byte in component {

@@ -29,6 +29,7 @@ pub mod namespaces;
 pub mod options;
 pub mod payload;
 pub mod phase;
+pub mod place;
 pub mod plan;
 pub mod plugins;
 pub mod push;
@@ -36,6 +37,8 @@ pub mod settings;
 pub mod socket;
 pub mod system;
 pub mod taker;
+pub mod trust;
+pub mod trusted;
 pub mod vassal;
 pub mod world;
 

@@ -63,15 +63,14 @@ impl VassalName {
         [&self.0, ENDING].concat()
     }
 
-    /// The name of its unit, as `systemd-escape --template=vassal@.service` gives it.
+    /// The name of its unit, as systemctl makes it of `vassal@NAME` on its command line.
     pub fn unit(&self) -> String {
         format!("vassal@{}.service", escape(&self.0))
     }
 }
 
-/// Undoes [`escape`]: a unit's instance, what systemd gives for `%i`, as the name it stands for. (systemd would do it
-/// for `%I`, but then a name that is not UTF-8 stands in the unit's properties, and D-Bus carries no such text:
-/// `systemctl status` fails.)
+/// Undoes [`escape`]: a unit's instance, what systemd gives for `%i`, as the name it stands for. (systemd's own `%I` would make
+/// a path of it, '/' of each '-'; and a name that is not UTF-8 would stand in the unit's properties, which D-Bus cannot carry.)
 pub fn unescape(instance: &[u8]) -> Vec<u8> {
     let mut name = Vec::with_capacity(instance.len());
     let mut rest = instance;
@@ -84,7 +83,7 @@ pub fn unescape(instance: &[u8]) -> Vec<u8> {
                 rest = &tail[3..];
             }
             (first, _) => {
-                name.push(if *first == b'-' { b'/' } else { *first });
+                name.push(*first);
                 rest = tail;
             }
         }
@@ -92,14 +91,17 @@ pub fn unescape(instance: &[u8]) -> Vec<u8> {
     name
 }
 
-/// systemd's escaping of a string for a unit's name.
+/// A name as the instance of a unit: what no unit's name can have, and the escapes' own backslash, as `\xNN`. A '-' stays,
+/// unlike in systemd-escape(1), which keeps it for the '/' of paths: no vassal's name has one, and `vassal@my-app` is
+/// what people type.
 pub fn escape(name: &[u8]) -> String {
     let mut out = String::with_capacity(name.len());
     for (at, byte) in name.iter().enumerate() {
         match byte {
-            b'/' => out.push('-'),
             b'.' if at == 0 => out.push_str("\\x2e"),
-            b':' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => out.push(char::from(*byte)),
+            b':' | b'_' | b'.' | b'-' | b'@' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                out.push(char::from(*byte));
+            }
             _ => out.push_str(&format!("\\x{byte:02x}")),
         }
     }
@@ -111,12 +113,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_named_as_systemd_escape_names_them() {
+    fn units_are_named_as_people_type_them() {
         const CASES: &[(&[u8], &str)] = &[
             (b"user001", "vassal@user001.service"),
-            (b"a-b", "vassal@a\\x2db.service"),
+            (b"a-b", "vassal@a-b.service"),
             (b"my app", "vassal@my\\x20app.service"),
-            (b"a%n@b", "vassal@a\\x25n\\x40b.service"),
+            (b"a%n@b", "vassal@a\\x25n@b.service"),
             ("\u{e9}".as_bytes(), "vassal@\\xc3\\xa9.service"),
             (b"a.b:c_d", "vassal@a.b:c_d.service"),
         ];
@@ -131,7 +133,7 @@ mod tests {
         for name in [&b"user001"[..], b"a-b", b"my app", b"a\\x41b", &every_byte] {
             assert_eq!(unescape(escape(name).as_bytes()), name);
         }
-        assert_eq!(unescape(b"a-b"), b"a/b");
+        assert_eq!(unescape(b"a-b"), b"a-b");
         assert_eq!(unescape(b"a\\x4"), b"a\\x4");
     }
 

@@ -2,7 +2,7 @@
 //! tests compare it.
 
 use crate::action::{self, Action, Refusal};
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, quote};
 use crate::emperor::Emperor;
 use crate::entries::Entry;
 use crate::flag::switches_on;
@@ -121,17 +121,24 @@ pub fn compile(
     let mut sorted = sort(entries);
     let errors = &mut sorted.errors;
     sorted.hooks.splice(0..0, emperor.hooks.iter().cloned());
-    let identity = Identity::from_entries(entries, &mut sorted.warnings).unwrap_or_else(|error| {
+    let mut identity = Identity::from_entries(entries, &mut sorted.warnings).unwrap_or_else(|error| {
         errors.push(error);
         Identity::default()
     });
+    emperor.complete(&mut identity);
+    if emperor.owns(&identity) {
+        leave_out_roots(&mut sorted.hooks, &mut sorted.warnings);
+    }
     if identity.uid.is_none() {
         let message = "no 'uid' is given: the app runs as root";
         let warning = Diagnostic::warning(None, message).with_hint("add uid = NAME");
         sorted.warnings.push(warning);
     }
     let steps = steps::of(&sorted.ours, emperor.namespaces, errors);
-    let (operations, atexit) = order(&sorted.hooks, &steps, &mut sorted.warnings, errors);
+    let (mut operations, atexit) = order(&sorted.hooks, &steps, &mut sorted.warnings, errors);
+    if emperor.owns(&identity) {
+        give_hooks_to_the_user(&mut operations);
+    }
     if !sorted.errors.is_empty() {
         return Err(sorted.errors);
     }
@@ -181,6 +188,48 @@ fn ready(payload: &Payload, settings: &Settings, warnings: &mut Vec<Diagnostic>)
         (Payload::Uwsgi { entries, .. }, None) if workers::accept(entries) => Ready::Accepting,
         (_, None) => Ready::Started,
     }
+}
+
+/// An Emperor that has a user runs its vassals' as-root hooks never (ORD-6, measured): it is not root by then.
+fn leave_out_roots(hooks: &mut Vec<Hook>, warnings: &mut Vec<Diagnostic>) {
+    hooks.retain(|hook| {
+        let is_roots = hook.phase == Phase::AsRoot;
+        if is_roots {
+            let message = format!(
+                "{} is not run, as under uWSGI: this vassal's user is the Emperor's, which is not root",
+                quote(&hook.option)
+            );
+            let warning = Diagnostic::warning(Some(hook.origin.clone()), message);
+            warnings.push(warning.with_hint("give the vassal a uid of its own"));
+        }
+        !is_roots
+    });
+}
+
+/// The other hooks of such a vassal run as its user, so their place is behind the change of user; their order stays.
+fn give_hooks_to_the_user(operations: &mut Vec<Operation>) {
+    let is_hook = |operation: &Operation| hook_option(&operation.option).is_some();
+    let is_roots = |operation: &Operation| operation.phase < Phase::AsUser;
+    let (hooks, mut rest): (Vec<_>, Vec<_>) = std::mem::take(operations)
+        .into_iter()
+        .partition(|operation| is_hook(operation) && is_roots(operation));
+    let at = after_user(&rest);
+    rest.splice(
+        at..at,
+        hooks.into_iter().map(|hook| Operation {
+            phase: Phase::AsUser,
+            ..hook
+        }),
+    );
+    *operations = rest;
+}
+
+/// The place right behind the change of user.
+pub(crate) fn after_user(operations: &[Operation]) -> usize {
+    let becomes = operations
+        .iter()
+        .position(|each| each.action == Action::BecomeUser);
+    becomes.map_or(operations.len(), |at| at + 1)
 }
 
 fn sort(entries: &[Entry]) -> Sorted {

@@ -4,6 +4,7 @@
 //! the network, which a root helper must not do while it reads a vassal's file.
 
 use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -15,8 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::accounts::{self, Accounts};
 use crate::command;
-use crate::limits;
-use crate::world::{ReadError, World};
+use crate::trusted::{Reader, Trusted};
+use crate::world::{Open, ReadError, World};
 
 /// open(2): do not wait for a FIFO's writer. asm-generic; alpha, mips, parisc and sparc have other numbers, and refuse the
 /// unknown ones or read the file all the same, which was seen to be regular before.
@@ -53,6 +54,8 @@ pub struct System {
     read_before: Vec<(PathBuf, Vec<u8>)>,
     /// What `%V` says, once it was asked for.
     version: OnceCell<Vec<u8>>,
+    reader: Reader,
+    open: RefCell<Vec<Open>>,
     /// What `%b` says.
     pub binary: Vec<u8>,
     /// Where plugins are looked for last.
@@ -71,6 +74,8 @@ impl System {
             has_sources: true,
             read_before: Vec::new(),
             version: OnceCell::new(),
+            reader: Reader::default(),
+            open: RefCell::default(),
             binary: b"/usr/bin/uwsgi".to_vec(),
             plugin_dir: b"/usr/lib/uwsgi/plugins".to_vec(),
         }
@@ -88,8 +93,9 @@ impl System {
 
     /// The same machine, with a file that was read before: it is not read again, so what was checked is what is evaluated.
     #[must_use]
-    pub fn with_file(mut self, path: PathBuf, content: Vec<u8>) -> Self {
+    pub fn with_file(mut self, path: PathBuf, Trusted { content, open }: Trusted) -> Self {
         self.read_before.push((path, content));
+        self.open.get_mut().extend(open);
         self
     }
 
@@ -117,6 +123,19 @@ impl System {
         let version = said.trim_ascii();
         let is_version = !version.is_empty() && version.iter().all(u8::is_ascii_graphic);
         is_version.then(|| version.to_vec())
+    }
+
+    /// Reads a configuration, and notes who else may write it.
+    fn read_noted(&self, path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
+        let file = open_regular(path)?;
+        let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
+        let mut open = self.open.borrow_mut();
+        for found in self.reader.open_on_the_way(path, &metadata) {
+            if !open.contains(&found) {
+                open.push(found);
+            }
+        }
+        command::read_at_most(file, limit)
     }
 
     fn at(&self, path: &[u8]) -> PathBuf {
@@ -157,7 +176,7 @@ impl World for System {
         match self.read_before.iter().find(|(known, _)| *known == path) {
             Some((_, content)) if content.len() <= limit => Ok(content.clone()),
             Some(_) => Err(ReadError::TooLarge { limit }),
-            None => read_regular(&path, limit),
+            None => self.read_noted(&path, limit),
         }
     }
 
@@ -169,6 +188,17 @@ impl World for System {
         let names: io::Result<Vec<Vec<u8>>> =
             entries.map(|entry| Ok(entry?.file_name().into_vec())).collect();
         names.map_err(|error| ReadError::from_io(&error))
+    }
+
+    fn open_files(&self) -> Vec<Open> {
+        self.open.borrow().clone()
+    }
+
+    fn groups_of(&self, uid: u32) -> Vec<u32> {
+        let [passwd, group] = ["/etc/passwd", "/etc/group"].map(|path| account_file(Path::new(path)));
+        let accounts = Accounts::from_text(&passwd, &group);
+        let user = accounts.user_of(uid);
+        user.map_or(Vec::new(), |user| accounts.groups_of(&user.name, user.gid))
     }
 
     fn is_readable(&self, path: &[u8]) -> bool {
@@ -302,7 +332,7 @@ impl World for System {
 }
 
 /// What /proc tells of this process; empty without /proc.
-fn proc_status() -> Vec<u8> {
+pub(crate) fn proc_status() -> Vec<u8> {
     fs::read("/proc/self/status").unwrap_or_default()
 }
 
@@ -335,30 +365,13 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Reads a file that a program acts on as root: a regular file, of a configuration's size, that not everybody may write.
-///
-/// # Errors
-/// What it is instead, or what the system said.
-pub fn read_trusted(path: &Path) -> Result<Vec<u8>, ReadError> {
-    const WRITABLE_BY_EVERYBODY: u32 = 0o002;
-    let file = open_regular(path)?;
-    let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
-    if metadata.mode() & WRITABLE_BY_EVERYBODY != 0 {
-        return Err(ReadError::Refused {
-            why: "everybody may write it, so anybody could become root (chmod o-w)",
-        });
-    }
-    command::read_at_most(file, limits::FILE_BYTES)
-}
-
 fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
     command::read_at_most(open_regular(path)?, limit)
 }
 
 /// Opens a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
-/// it may have been replaced. (A descriptor that only names it, O_PATH, would be better, but the standard library of musl
-/// takes that flag away.)
-fn open_regular(path: &Path) -> Result<File, ReadError> {
+/// it may have been replaced.
+pub(crate) fn open_regular(path: &Path) -> Result<File, ReadError> {
     let failed = |error: io::Error| ReadError::from_io(&error);
     check_regular(&fs::metadata(path).map_err(failed)?)?;
     let file = open(path).map_err(failed)?;

@@ -7,12 +7,14 @@ use crate::diagnostic::{Diagnostic, Origin};
 use crate::directives::{Directive, directives};
 use crate::emperor::Emperor;
 use crate::entries::{Entry, evaluate};
+use crate::identity::Identity;
 use crate::limits::FILE_BYTES;
 use crate::name::VassalName;
 use crate::phase::Phase;
-use crate::plan::{Operation, Plan, compile};
+use crate::plan::{Operation, Plan, after_user, compile};
 use crate::settings::Settings;
 use crate::taker::{Taker, taker};
+use crate::trust::{Judgement, judge};
 use crate::world::World;
 
 /// What a vassal's file comes to.
@@ -58,7 +60,14 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
         Ok(_) => return Err(errors),
         Err(more) => return Err([errors, more].concat()),
     };
-    warnings.splice(0..0, evaluation.warnings);
+    let Judgement {
+        errors,
+        warnings: open,
+    } = judge(world, &plan.identity, &emperor.trust);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    warnings.splice(0..0, [evaluation.warnings, open].concat());
     warnings.extend(limits_left_out(&evaluation.effects, &directives));
     start_hook(emperor, name, world, &mut plan);
     Ok(Vassal {
@@ -69,8 +78,29 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
     })
 }
 
+/// Whether the file of the vassal `name`, and what it includes, may be acted on as root: the warnings about it. For who reads
+/// no more of it than its unit's sections.
+///
+/// # Errors
+/// Why it may not, or why that cannot be told.
+pub fn may_be_trusted(
+    emperor: &Emperor,
+    name: &VassalName,
+    world: &dyn World,
+) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let evaluation = evaluate(&emperor.arguments(name), world).map_err(|error| vec![error])?;
+    let identity = Identity::from_entries(&evaluation.effects, &mut Vec::new());
+    let mut identity = identity.map_err(|error| vec![error])?;
+    emperor.complete(&mut identity);
+    let Judgement { errors, warnings } = judge(world, &identity, &emperor.trust);
+    match errors.is_empty() {
+        true => Ok(warnings),
+        false => Err(errors),
+    }
+}
+
 /// `vassals-start-hook`: a program, not a shell command, that is given the file's name, first thing in the new
-/// namespaces; what it returns is only logged (measured).
+/// namespaces; what it returns is only logged (measured). It runs as the Emperor's user where that is the vassal's.
 fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mut Plan) {
     let Some((program, origin)) = &emperor.start_hook else {
         return;
@@ -87,15 +117,20 @@ fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mu
         failure: OnFailure::Logged,
     };
     let directory = Action::SetEnvironment(b"UWSGI_VASSALS_DIR".to_vec(), world.current_dir().to_vec());
+    let is_users = emperor.owns(&plan.identity);
+    let phase = if is_users { Phase::AsUser } else { Phase::AsVassal };
     let operation = |action| Operation {
-        phase: Phase::AsVassal,
+        phase,
         action,
         option: b"vassals-start-hook".to_vec(),
         text: program.clone(),
         origin: Some(origin.clone()),
     };
     let is_before = |operation: &Operation| operation.phase < Phase::AsVassal;
-    let at = plan.operations.partition_point(is_before);
+    let at = match is_users {
+        true => after_user(&plan.operations),
+        false => plan.operations.partition_point(is_before),
+    };
     plan.operations
         .splice(at..at, [operation(directory), operation(run)]);
 }

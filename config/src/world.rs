@@ -63,6 +63,20 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
+/// A file that was read as configuration, or a directory on the way to one, which somebody else than root, and than the
+/// user of this process, may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Its path.
+    pub path: Vec<u8>,
+    /// The owner.
+    pub uid: u32,
+    /// The group, where it may write.
+    pub group: Option<u32>,
+    /// Everybody may write.
+    pub everybody: bool,
+}
+
 /// The machine as a configuration sees it.
 pub trait World {
     /// The content of a regular file of at most `limit` bytes. Never blocks.
@@ -76,6 +90,16 @@ pub trait World {
     /// # Errors
     /// What the system said.
     fn list_dir(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError>;
+
+    /// Of the files that [`World::read_file`] has given so far, those that root alone could not have written.
+    fn open_files(&self) -> Vec<Open> {
+        Vec::new()
+    }
+
+    /// The groups of a user: its own, and those that list it.
+    fn groups_of(&self, _uid: u32) -> Vec<u32> {
+        Vec::new()
+    }
 
     /// Whether the file can be read by this process, links followed: access(2) with `R_OK` (C7).
     fn is_readable(&self, path: &[u8]) -> bool;

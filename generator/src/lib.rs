@@ -1,61 +1,258 @@
 //! The generator's work: vassals' files in, drop-ins and wants-links out.
 //!
 //! It runs in PID 1's way at boot and at every daemon-reload, so it asks nobody (no D-Bus, no name service, no
-//! network), executes nothing, and waits for nothing. It may import vassal-config and tempfile. What it cannot know at
-//! that time it leaves to vassal-enter, which reads the same files again at the start (ARCHITECTURE D2); a vassal whose
-//! drop-in is missing still starts right (D1). Start reading at [`generate`].
+//! network), executes nothing, and waits for no filesystem longer than a named limit: files are read by children that
+//! may be lost ([`apart`]), and whose file cannot be read keeps the drop-in it had ([`kept`]). It may import
+//! vassal-config, and of vassal-sys the fork. What it cannot know at that time it leaves to vassal-enter, which reads the
+//! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
+//! reading at [`generate`].
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod apart;
+pub mod kept;
 pub mod output;
+pub mod pack;
 pub mod read;
 pub mod unit;
 
-use read::{Candidate, candidates, content, emperor};
+use answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
+use kept::{Kept, Last};
+use output::Units;
+use pack::Fields;
+use read::{Kind, Unit, choose, name_of, shown};
+use std::collections::BTreeMap;
 use std::path::Path;
-use unit::DropIn;
-use vassal_config::directives::directives;
+use unit::{DropIn, comment};
+use vassal_config::name::{VassalName, escape};
+use vassal_config::place::Place;
+use vassal_config::trusted::Reader;
+use vassal_sys::memo;
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
 /// spoiled nothing else.
 pub fn generate(root: &Path, out: &Path) -> Vec<String> {
-    let (emperor, mut problems) = match emperor(root) {
-        Ok(Some(found)) => found,
-        Ok(None) => return Vec::new(),
-        Err(problem) => return vec![problem],
+    let mut problems = Vec::new();
+    let Some(units) = all(root, &mut problems) else {
+        problems.extend(kept::forget(root).err().map(|error| error.to_string()));
+        return problems;
     };
-    let (found, unfit) = candidates(root, &emperor);
-    problems.extend(unfit);
-    for candidate in found {
-        let stop_hook = emperor.stop_hook.as_ref().map(|(program, _)| program.as_slice());
-        if let Err(problem) = write(&candidate, stop_hook, out, &mut problems) {
-            problems.push(format!("{}: {problem}", candidate.name.unit()));
-        }
+    if let Err(error) = write(&units, out, &mut problems) {
+        problems.push(format!("{}: {error}", out.display()));
+    }
+    forget_records(root, &units, &mut problems);
+    let kept: Vec<Kept> = units.into_iter().map(|unit| unit.kept).collect();
+    // Without it the next hang costs its vassal the limits it has.
+    if let Err(error) = kept::store(root, &kept) {
+        problems.push(format!("cannot keep what was generated: {error}, ignoring"));
     }
     problems
 }
 
-fn write(
-    candidate: &Candidate,
-    stop_hook: Option<&[u8]>,
-    out: &Path,
-    problems: &mut Vec<String>,
-) -> std::io::Result<()> {
-    let (directives, wrong) = match content(&candidate.path) {
-        Ok(text) => {
-            let (taken, errors) = directives(&text, &candidate.name.file());
-            (taken, errors.iter().map(ToString::to_string).collect())
+/// Vassals whose file is gone since the last time leave no record of their restarts behind.
+fn forget_records(root: &Path, units: &[Generated], problems: &mut Vec<String>) {
+    let records = root.join(memo::DIRECTORY.trim_start_matches('/'));
+    let gone = kept::load(root)
+        .into_iter()
+        .filter_map(|kept| name_of(&kept.file).ok());
+    for name in gone.filter(|name| units.binary_search_by(|unit| unit.name.cmp(name)).is_err()) {
+        let forgotten = memo::forget(&records, &escape(name.bytes()));
+        problems.extend(forgotten.err().map(|error| format!("{error}, ignoring")));
+    }
+}
+
+/// One vassal's unit.
+struct Generated {
+    name: VassalName,
+    /// What it says next time, should its file not be readable then.
+    kept: Kept,
+    /// Why it says what it said last time.
+    why: Option<String>,
+}
+
+fn write(units: &[Generated], out: &Path, problems: &mut Vec<String>) -> std::io::Result<()> {
+    if units.is_empty() {
+        return Ok(());
+    }
+    let directory = Units::open(out)?;
+    for Generated { name, kept, why } in units {
+        let text = match why {
+            Some(why) => format!(
+                "# ERROR: {}; this is what was generated last:\n{}",
+                comment(why.as_bytes()),
+                kept.text
+            ),
+            None => kept.text.clone(),
+        };
+        if let Err(error) = directory.write(&name.unit(), &text) {
+            problems.push(format!("{}: {error}", name.unit()));
         }
-        Err(problem) => (Vec::new(), vec![problem]),
+    }
+    Ok(())
+}
+
+/// Every vassal's unit, sorted by name; nothing without an emperor's file.
+fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
+    let wanted = match emperor(root) {
+        Ok(wanted) => wanted?,
+        // What runs keeps its limits until the file has been mended.
+        Err(problem) => {
+            problems.push(problem.clone());
+            return Some(everything_kept(root, &problem));
+        }
     };
-    problems.extend(wrong.iter().cloned());
-    let unit = candidate.name.unit();
-    let drop_in = DropIn {
-        name: &candidate.name,
-        file: &candidate.file,
+    let Wanted {
+        places,
         stop_hook,
-        directives,
-        problems: wrong,
+        problems: odd,
+    } = wanted;
+    problems.extend(odd);
+    let last = Last::of(root);
+    let files = list(root, &places, &last, problems);
+    let asked: Vec<(VassalName, &Vec<u8>)> = files
+        .iter()
+        .filter_map(|file| Some((name_of(&file.path).ok()?, &file.path)))
+        .collect();
+    let reader = Reader::default();
+    let read = |(name, file): &(VassalName, &Vec<u8>)| {
+        read::unit(&reader, root, (name, file), stop_hook.as_ref()).pack()
     };
-    output::write_drop_in(out, &unit, &drop_in.render())?;
-    output::write_wants(out, &unit)
+    let answers = apart::each(&asked, read).unwrap_or_else(|error| {
+        problems.push(format!("cannot read the vassals' files: {error}"));
+        asked.iter().map(|_| None).collect()
+    });
+    let mut units: BTreeMap<&[u8], Unit> = BTreeMap::new();
+    for ((_, file), answer) in asked.iter().zip(answers) {
+        let unit = answer.and_then(|answer| Unit::unpack(&answer));
+        units.insert(
+            file,
+            unit.unwrap_or_else(|| Unit::Unreadable(NO_ANSWER.to_owned())),
+        );
+    }
+    let kind = |file: &Listed| match units.get(file.path.as_slice()) {
+        Some(Unit::NoFile) => (file.path.clone(), Kind::Other),
+        Some(Unit::DropIn(..) | Unit::Unreadable(_)) | None => (file.path.clone(), Kind::File),
+    };
+    let (chosen, odd) = choose(files.iter().map(kind));
+    problems.extend(odd);
+    let place_of: BTreeMap<&[u8], &[u8]> = files
+        .iter()
+        .rev()
+        .map(|file| (file.path.as_slice(), file.place.as_slice()))
+        .collect();
+    let generated = chosen.into_iter().map(|(name, file)| {
+        let place = place_of
+            .get(file.as_slice())
+            .copied()
+            .unwrap_or_default()
+            .to_vec();
+        let unit = units.remove(file.as_slice()).unwrap_or(Unit::NoFile);
+        let bare = || DropIn::bare(&name, &file, stop_hook.as_ref()).render();
+        let (text, why) = text_of(unit, bare, &file, &last, problems);
+        Generated {
+            name,
+            kept: Kept { place, file, text },
+            why,
+        }
+    });
+    Some(generated.collect())
+}
+
+/// The drop-in that came of a file, or the one it had, and why.
+fn text_of(
+    unit: Unit,
+    bare: impl FnOnce() -> String,
+    file: &[u8],
+    last: &Last,
+    problems: &mut Vec<String>,
+) -> (String, Option<String>) {
+    match unit {
+        Unit::DropIn(text, wrong) => {
+            problems.extend(wrong);
+            (text, None)
+        }
+        Unit::NoFile => (bare(), None),
+        Unit::Unreadable(why) => {
+            let why = format!("{}: cannot read it: {why}", file.escape_ascii());
+            problems.push(format!("{why}, so its unit stays as it is"));
+            let text = last.text_of(file).unwrap_or_else(bare);
+            (text, Some(why))
+        }
+    }
+}
+
+/// What of the emperor's file units need; nothing when there is none.
+fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
+    let read = |_: &()| {
+        let read = read::emperor(root).map(|found| match found {
+            None => Fields::new(),
+            Some((emperor, problems)) => {
+                let stop_hook = unit::StopHook::of(&emperor);
+                let wanted = Wanted {
+                    places: emperor.places,
+                    stop_hook,
+                    problems,
+                };
+                [vec![b"wanted".to_vec()], wanted.pack()].concat()
+            }
+        });
+        pack_result(read)
+    };
+    let answers = apart::each(&[()], read).map_err(|error| format!("cannot read emperor.ini: {error}"))?;
+    let fields = unpack_result(answers.into_iter().next().flatten());
+    let fields = fields.map_err(|why| match why.as_str() {
+        NO_ANSWER => format!("/etc/vassal/emperor.ini: {why}, so all units stay as they are"),
+        _ => why,
+    })?;
+    match fields.split_first() {
+        None => Ok(None),
+        Some((_, wanted)) => Wanted::unpack(wanted)
+            .map(Some)
+            .ok_or_else(|| NO_ANSWER.to_owned()),
+    }
+}
+
+/// A path in one of the emperor's places.
+struct Listed {
+    path: Vec<u8>,
+    place: Vec<u8>,
+}
+
+/// Everything in the emperor's places, in their order. One that cannot be read has what it had.
+fn list(root: &Path, places: &[Place], last: &Last, problems: &mut Vec<String>) -> Vec<Listed> {
+    let answers = apart::each(places, |place| {
+        pack_result(place.files(root).map_err(|error| error.to_string()))
+    });
+    let answers = answers.unwrap_or_else(|error| {
+        problems.push(format!("cannot read the vassals' directories: {error}"));
+        places.iter().map(|_| None).collect()
+    });
+    let mut listed = Vec::new();
+    for (place, answer) in places.iter().zip(answers) {
+        let files = unpack_result(answer).unwrap_or_else(|why| {
+            problems.push(format!(
+                "{}: cannot read it: {why}, so its vassals' units stay as they are",
+                shown(place)
+            ));
+            last.files_in(place.path())
+        });
+        listed.extend(files.into_iter().map(|path| Listed {
+            path,
+            place: place.path().to_vec(),
+        }));
+    }
+    listed
+}
+
+/// The units as they were, because of `problem`.
+fn everything_kept(root: &Path, problem: &str) -> Vec<Generated> {
+    let unit = |kept: Kept| {
+        let name = name_of(&kept.file).ok()?;
+        Some(Generated {
+            name,
+            kept,
+            why: Some(problem.to_owned()),
+        })
+    };
+    kept::load(root).into_iter().filter_map(unit).collect()
 }

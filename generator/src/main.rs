@@ -8,8 +8,6 @@ use std::process::ExitCode;
 
 /// Where the files are read, for tests and for images; `/` when it is not set.
 const ROOT_VARIABLE: &str = "VASSAL_ROOT";
-/// Where units go when no directory is given (systemd.generator(7): for tests by hand).
-const DEFAULT_OUT: &str = "/tmp";
 /// The most lines that go into the kernel's log, which has a rate limit and belongs to everybody.
 const LOG_LINES: usize = 20;
 /// The most bytes of a line; the kernel takes no record of more than 1024.
@@ -18,10 +16,10 @@ const LOG_BYTES: usize = 900;
 fn main() -> ExitCode {
     let directories: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let out = match directories.as_slice() {
-        [] => PathBuf::from(DEFAULT_OUT),
         [normal] | [normal, _, _] => normal.clone(),
+        // systemd always names directories, and there is none that would do for a run by hand: in /tmp others lay links.
         _ => {
-            eprintln!("usage: vassal-generator [NORMAL-DIR [EARLY-DIR LATE-DIR]]");
+            eprintln!("usage: vassal-generator NORMAL-DIR [EARLY-DIR LATE-DIR]");
             return ExitCode::from(64);
         }
     };

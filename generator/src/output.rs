@@ -1,43 +1,124 @@
-//! Files in the generator's output directory: complete or not there at all.
+//! Files in the generator's output directory: complete or not there at all, and never through a link that somebody has laid there.
 
-use std::fs;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat, readlinkat, renameat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// The file in a vassal's drop-in directory. 50 leaves room before and after for the administrator's own.
 const DROP_IN: &str = "50-vassal.conf";
-/// Where units of the package are.
-const UNITS: &str = "/usr/lib/systemd/system";
-const TARGET: &str = "vassals.target";
+/// What every vassal's unit is made of.
+const TEMPLATE: &str = "/usr/lib/systemd/system/vassal@.service";
+/// Where the target's wants are.
+const WANTS: &str = "vassals.target.wants";
 
-/// Writes the drop-in of `unit` below `dir`: into a temporary file beside it, which is then renamed, so that neither a
-/// full disk nor a second generator leaves a part of one.
-///
-/// # Errors
-/// Whatever the filesystem says.
-pub fn write_drop_in(dir: &Path, unit: &str, text: &str) -> io::Result<()> {
-    let directory = dir.join(format!("{unit}.d"));
-    fs::create_dir_all(&directory)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".")
-        .permissions(PermissionsExt::from_mode(0o644))
-        .tempfile_in(&directory)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(directory.join(DROP_IN))
-        .map_err(|error| error.error)?;
-    Ok(())
-}
+/// A directory, open. Everything below it is reached from here, so nobody can lead a write elsewhere meanwhile.
+#[derive(Debug)]
+pub struct Directory(OwnedFd);
 
-/// Makes `vassals.target` want `unit`.
-///
-/// # Errors
-/// Whatever the filesystem says.
-pub fn write_wants(dir: &Path, unit: &str) -> io::Result<()> {
-    let directory = dir.join(format!("{TARGET}.wants"));
-    fs::create_dir_all(&directory)?;
-    match symlink(format!("{UNITS}/vassal@.service"), directory.join(unit)) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
+impl Directory {
+    /// Opens the directory at `path`.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Self(open(path, flags, Mode::empty())?))
+    }
+
+    /// Makes the directory `name` with `mode`, unless it is there, and opens it.
+    ///
+    /// # Errors
+    /// As mkdir(2), open(2); `ELOOP` or `ENOTDIR` when something else has that name.
+    pub fn enter(&self, name: &str, mode: Mode) -> io::Result<Self> {
+        match mkdirat(&self.0, name, mode) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(Self(openat(&self.0, name, flags, Mode::empty())?))
+    }
+
+    /// Puts a file there: into a temporary one beside it, which is then renamed, so that neither a full disk nor a second
+    /// generator leaves a part of one.
+    ///
+    /// # Errors
+    /// As open(2), write(2), rename(2).
+    pub fn put(&self, name: &str, bytes: &[u8], mode: Mode) -> io::Result<()> {
+        let temporary = format!(".{name}.{}", std::process::id());
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let create = || openat(&self.0, temporary.as_str(), flags, mode);
+        let file = match create() {
+            // A killed generator's, whose number this one has now, or somebody's who guessed it.
+            Err(Errno::EEXIST) => {
+                unlinkat(&self.0, temporary.as_str(), UnlinkatFlags::NoRemoveDir)?;
+                create()?
+            }
+            file => file?,
+        };
+        let written = File::from(file).write_all(bytes);
+        let put = written.and_then(|()| Ok(renameat(&self.0, temporary.as_str(), &self.0, name)?));
+        if put.is_err() {
+            unlinkat(&self.0, temporary.as_str(), UnlinkatFlags::NoRemoveDir).ok();
+        }
+        put
+    }
+
+    /// Makes a symbolic link, also in the place of one that leads elsewhere.
+    ///
+    /// # Errors
+    /// As symlink(2), unlink(2).
+    pub fn link(&self, target: &str, name: &str) -> io::Result<()> {
+        let make = || symlinkat(target, &self.0, name);
+        match make() {
+            Err(Errno::EEXIST) if readlinkat(&self.0, name).is_ok_and(|found| found == target) => Ok(()),
+            Err(Errno::EEXIST) => {
+                unlinkat(&self.0, name, UnlinkatFlags::NoRemoveDir)?;
+                Ok(make()?)
+            }
+            made => Ok(made?),
+        }
     }
 }
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The output directory of a generator, with what is in it.
+#[derive(Debug)]
+pub struct Units {
+    directory: Directory,
+    wants: Directory,
+}
+
+impl Units {
+    /// The output directory at `path`.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be written.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let directory = Directory::open(path)?;
+        let wants = directory.enter(WANTS, PUBLIC_DIRECTORY)?;
+        Ok(Self { directory, wants })
+    }
+
+    /// Writes the drop-in of `unit`, and makes the target want it.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says; there is no part of a drop-in then.
+    pub fn write(&self, unit: &str, drop_in: &str) -> io::Result<()> {
+        let directory = self.directory.enter(&format!("{unit}.d"), PUBLIC_DIRECTORY)?;
+        directory.put(DROP_IN, drop_in.as_bytes(), PUBLIC_FILE)?;
+        self.wants.link(TEMPLATE, unit)
+    }
+}
+
+const PUBLIC_DIRECTORY: Mode = Mode::from_bits_truncate(0o755);
+const PUBLIC_FILE: Mode = Mode::from_bits_truncate(0o644);

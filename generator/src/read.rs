@@ -1,18 +1,27 @@
-//! The emperor's file and the vassals' files, as far as units need them.
+//! The emperor's file and the vassals' files, as far as units need them. Everything here may wait for a filesystem for ever; the
+//! generator calls it in processes that may be lost ([`crate::apart`]).
 
+use crate::unit::{DropIn, StopHook};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use vassal_config::diagnostic::Diagnostic;
+use vassal_config::directives::directives;
 use vassal_config::emperor::Emperor;
-use vassal_config::entries::evaluate;
 use vassal_config::name::{Unfit, VassalName};
-use vassal_config::system::{System, read_trusted};
+use vassal_config::place::{Place, split};
+use vassal_config::system::System;
+use vassal_config::trusted::{Reader, Trusted};
+use vassal_config::vassal::may_be_trusted;
+use vassal_config::world::ReadError;
 
 /// The emperor's file, below the root.
 const EMPEROR_FILE: &str = "etc/vassal/emperor.ini";
+
+/// errno(3): a name that is not there, a link that leads nowhere or in a circle.
+const NOWHERE: [i32; 3] = [2, 20, 40];
 
 /// A file that is a vassal's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,82 +40,166 @@ pub struct Candidate {
 /// A file that cannot be made sense of, in one line.
 pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
     let file = root.join(EMPEROR_FILE);
-    match file.symlink_metadata() {
+    let content = match file.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Ok(_) | Err(_) => content(&file)?,
+        Ok(_) | Err(_) => Reader::default().read(&file),
     };
+    let content = content.map_err(|error| format!("{}: cannot use it: {error}", file.display()))?;
     let directory = file.parent().unwrap_or(root).to_path_buf();
-    let world = System::new([].into(), directory).without_sources();
-    let arguments = [b"--ini".to_vec(), file.into_os_string().into_vec()];
-    let evaluation = evaluate(&arguments, &world).map_err(|error| error.to_string())?;
+    let world = System::new([].into(), directory)
+        .without_sources()
+        .with_file(file.clone(), content);
     let (emperor, warnings) =
-        Emperor::from_entries(&evaluation.effects).map_err(|error| error.to_string())?;
-    let warnings = evaluation
-        .warnings
-        .iter()
-        .chain(&warnings)
-        .map(ToString::to_string)
-        .collect();
-    Ok(Some((emperor, warnings)))
+        Emperor::read(&file.into_os_string().into_vec(), &world).map_err(|error| error.to_string())?;
+    Ok(Some((
+        emperor,
+        warnings.iter().map(ToString::to_string).collect(),
+    )))
 }
 
-/// Every vassal of the emperor's directories, sorted by name; the first directory that has a name wins. A directory
-/// that is not there is passed over: it may be on a filesystem that is mounted later. What is no regular file is no vassal
-/// (EMP-3).
-pub fn candidates(root: &Path, emperor: &Emperor) -> (Vec<Candidate>, Vec<String>) {
-    let mut found = BTreeMap::new();
+/// What a path of the emperor's places is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file, or what has to pass for one.
+    File,
+    /// Anything else (EMP-3).
+    Other,
+}
+
+/// The vassals among `files`, sorted by name; the first that has a name wins. What else looks like one is told.
+pub fn choose(
+    files: impl IntoIterator<Item = (Vec<u8>, Kind)>,
+) -> (BTreeMap<VassalName, Vec<u8>>, Vec<String>) {
+    let mut found: BTreeMap<VassalName, Vec<u8>> = BTreeMap::new();
     let mut problems = Vec::new();
-    for directory in &emperor.directories {
-        let below = directory.strip_prefix(b"/").unwrap_or(directory);
-        let path = root.join(OsStr::from_bytes(below));
-        let names = match fs::read_dir(&path) {
-            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.file_name()),
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => {
-                problems.push(format!(
-                    "{}: cannot read it: {error}, skipping",
-                    directory.escape_ascii()
-                ));
-                continue;
-            }
+    for (file, kind) in files {
+        let odd = match (name_of(&file), kind) {
+            (Err(Unfit::NotIni | Unfit::Hidden), _) => continue,
+            (Err(Unfit::TooLong | Unfit::NotAName), _) => "no unit can have such a name",
+            (Ok(_), Kind::Other) => "not a regular file",
+            (Ok(name), Kind::File) => match found.get(&name) {
+                None => {
+                    found.insert(name, file);
+                    continue;
+                }
+                // Named by two lines.
+                Some(earlier) if *earlier == file => continue,
+                Some(_) => "an earlier directory has a vassal of this name",
+            },
         };
-        for file in names {
-            let shown = [directory, &b"/"[..], file.as_bytes()].concat();
-            match VassalName::of_file(file.as_bytes()) {
-                Err(Unfit::NotIni | Unfit::Hidden) => {}
-                Err(Unfit::TooLong | Unfit::NotAName) => {
-                    problems.push(format!(
-                        "{}: no unit can have such a name, skipping",
-                        shown.escape_ascii()
-                    ));
-                }
-                Ok(_) if !path.join(&file).is_file() => {
-                    problems.push(format!("{}: not a regular file, skipping", shown.escape_ascii()));
-                }
-                Ok(name) if found.contains_key(&name) => {
-                    problems.push(format!(
-                        "{}: an earlier directory has a vassal of this name, skipping",
-                        shown.escape_ascii()
-                    ));
-                }
-                Ok(name) => {
-                    let candidate = Candidate {
-                        name: name.clone(),
-                        path: path.join(&file),
-                        file: shown,
-                    };
-                    found.insert(name, candidate);
-                }
-            }
-        }
+        problems.push(format!("{}: {odd}, skipping", file.escape_ascii()));
     }
-    (found.into_values().collect(), problems)
+    (found, problems)
 }
 
-/// The content of a configuration file.
+/// The name of the vassal whose file is at that path.
 ///
 /// # Errors
-/// Why it cannot be read, in one line.
-pub fn content(path: &Path) -> Result<Vec<u8>, String> {
-    read_trusted(path).map_err(|error| format!("{}: cannot use it: {error}", path.display()))
+/// Why it is none.
+pub fn name_of(file: &[u8]) -> Result<VassalName, Unfit> {
+    VassalName::of_file(split(file).1)
+}
+
+/// Every vassal in the emperor's places; what cannot be read there is told.
+pub fn candidates(root: &Path, emperor: &Emperor) -> (Vec<Candidate>, Vec<String>) {
+    let mut files = Vec::new();
+    let mut unreadable = Vec::new();
+    for place in &emperor.places {
+        match place.files(root) {
+            Ok(found) => files.extend(found),
+            Err(error) => unreadable.push(format!("{}: cannot read it: {error}, skipping", shown(place))),
+        }
+    }
+    let kind = |file: Vec<u8>| {
+        let is_file = name_of(&file).is_ok() && outside(root, &file).is_file();
+        (file, if is_file { Kind::File } else { Kind::Other })
+    };
+    let (found, odd) = choose(files.into_iter().map(kind));
+    let candidate = |(name, file): (VassalName, Vec<u8>)| Candidate {
+        name,
+        path: outside(root, &file),
+        file,
+    };
+    unreadable.extend(odd);
+    (found.into_iter().map(candidate).collect(), unreadable)
+}
+
+/// A place, for messages.
+pub fn shown(place: &Place) -> String {
+    place.path().escape_ascii().to_string()
+}
+
+fn outside(root: &Path, file: &[u8]) -> PathBuf {
+    root.join(OsStr::from_bytes(file.strip_prefix(b"/").unwrap_or(file)))
+}
+
+/// What came of reading one vassal's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unit {
+    /// Its drop-in, and what is wrong with the file.
+    DropIn(String, Vec<String>),
+    /// It is no regular file, so it is no vassal's.
+    NoFile,
+    /// The system did not let it be read, which may be otherwise the next time.
+    Unreadable(String),
+}
+
+/// Reads the vassal's file at `file` below `root`, and makes its drop-in.
+pub fn unit(
+    reader: &Reader,
+    root: &Path,
+    (name, file): (&VassalName, &[u8]),
+    stop_hook: Option<&StopHook>,
+) -> Unit {
+    let path = outside(root, file);
+    let (directives, problems) = match reader.read(&path) {
+        Ok(read) => {
+            let (taken, errors) = directives(&read.content, &name.file());
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            match open_to_others(root, name, &path, read) {
+                Ok(warnings) => (taken, [warnings, errors].concat()),
+                Err(refused) => (Vec::new(), refused),
+            }
+        }
+        Err(ReadError::Directory | ReadError::NotAFile) => return Unit::NoFile,
+        Err(ReadError::Failed { errno }) if NOWHERE.contains(&errno) => return Unit::NoFile,
+        Err(error @ ReadError::Failed { .. }) => return Unit::Unreadable(error.to_string()),
+        Err(error @ (ReadError::TooLarge { .. } | ReadError::TooSlow { .. } | ReadError::Refused { .. })) => {
+            (
+                Vec::new(),
+                vec![format!("{}: cannot use it: {error}", path.display())],
+            )
+        }
+    };
+    let drop_in = DropIn {
+        name,
+        file,
+        stop_hook,
+        directives,
+        problems: problems.clone(),
+    };
+    Unit::DropIn(drop_in.render(), problems)
+}
+
+/// What is to be said of a file that root alone could not have written, which depends on who the vassal runs as.
+///
+/// # Errors
+/// Why it adds nothing to the unit.
+fn open_to_others(
+    root: &Path,
+    name: &VassalName,
+    path: &Path,
+    read: Trusted,
+) -> Result<Vec<String>, Vec<String>> {
+    if read.open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let emperor = emperor(root).map_err(|problem| vec![problem])?;
+    let (emperor, _) = emperor.unwrap_or_default();
+    let directory = path.parent().unwrap_or(root).to_path_buf();
+    let world = System::new([].into(), directory)
+        .without_sources()
+        .with_file(path.to_path_buf(), read);
+    let lines = |found: Vec<Diagnostic>| found.iter().map(ToString::to_string).collect();
+    may_be_trusted(&emperor, name, &world).map(lines).map_err(lines)
 }

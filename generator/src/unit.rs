@@ -1,12 +1,34 @@
 //! The text of a drop-in: typed sections in, unit file syntax out (systemd.syntax(7)). Escaping happens here only.
 
 use std::fmt::Write;
+use vassal_config::diagnostic::printable;
 use vassal_config::directives::Directive;
-use vassal_config::name::VassalName;
+use vassal_config::emperor::Emperor;
+use vassal_config::identity::{Account, Named};
+use vassal_config::name::{VassalName, escape};
 
 /// How many slices the vassals are spread over: PID 1's work at daemon-reload grows with the square of the units in
 /// one slice, and with 64 there are fewer than 80 in each at 5000 vassals (ARCHITECTURE D12).
 const SLICES: u32 = 64;
+
+/// `vassals-stop-hook` of the emperor's file: a program that is given the vassal's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopHook {
+    /// The program.
+    pub program: Vec<u8>,
+    /// The Emperor's user and group, where it has some.
+    pub user: Option<(Account, Account)>,
+}
+
+impl StopHook {
+    /// That of `emperor`, if it has one.
+    pub fn of(emperor: &Emperor) -> Option<Self> {
+        let (program, _) = emperor.stop_hook.clone()?;
+        let account = |named: &Option<Named>| named.as_ref().map(|(account, _)| account.clone());
+        let user = account(&emperor.uid).zip(account(&emperor.gid));
+        Some(Self { program, user })
+    }
+}
 
 /// What a vassal's drop-in says.
 #[derive(Debug)]
@@ -15,12 +37,25 @@ pub struct DropIn<'a> {
     pub name: &'a VassalName,
     /// Its file, an absolute path.
     pub file: &'a [u8],
-    /// `vassals-stop-hook` of the emperor's file: a program that is given the file's name.
-    pub stop_hook: Option<&'a [u8]>,
+    /// `vassals-stop-hook` of the emperor's file.
+    pub stop_hook: Option<&'a StopHook>,
     /// What the file's own `[Unit]` and `[Service]` sections say.
     pub directives: Vec<Directive>,
     /// What of them, or of the file, cannot be used.
     pub problems: Vec<String>,
+}
+
+impl<'a> DropIn<'a> {
+    /// That of a vassal of whose file nothing is known.
+    pub fn bare(name: &'a VassalName, file: &'a [u8], stop_hook: Option<&'a StopHook>) -> Self {
+        DropIn {
+            name,
+            file,
+            stop_hook,
+            directives: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
 }
 
 impl DropIn<'_> {
@@ -43,13 +78,20 @@ impl DropIn<'_> {
             &mut text,
             format_args!("\n[Unit]\nDocumentation=file://{}\n", uri(self.file)),
         );
+        let own = self.own_name();
+        if let Some(name) = &own {
+            put(&mut text, format_args!("Description=uWSGI vassal {name}\n"));
+        }
         section(&mut text, &self.directives, "Unit");
         put(
             &mut text,
             format_args!("\n[Service]\nSlice={}\n", slice(self.name)),
         );
-        if let Some(program) = self.stop_hook {
-            put(&mut text, format_args!("{}\n", self.stop(program)));
+        if let Some(name) = &own {
+            put(&mut text, format_args!("SyslogIdentifier={name}\n"));
+        }
+        if let Some(hook) = self.stop_hook {
+            put(&mut text, format_args!("{}\n", self.stop(hook)));
         }
         section(&mut text, &self.directives, "Service");
         text
@@ -57,15 +99,42 @@ impl DropIn<'_> {
 }
 
 impl DropIn<'_> {
-    /// Run as uWSGI's Emperor runs it: in the vassals' directory, which a variable names too; what it returns changes
-    /// nothing.
-    fn stop(&self, program: &[u8]) -> String {
+    /// The vassal's name, where the unit's instance, which the template shows, is not the same: as the value of a line. One
+    /// that ends in a backslash would take the next line in (systemd.syntax(7)) and stays as it is.
+    fn own_name(&self) -> Option<String> {
+        let name = printable(self.name.bytes());
+        let is_other = name != escape(self.name.bytes()) && !name.ends_with('\\');
+        is_other.then(|| name.replace('%', "%%"))
+    }
+
+    /// Run as uWSGI's Emperor runs it: as its user, and in the vassals' directory, which a variable names too; what it
+    /// returns changes nothing.
+    fn stop(&self, StopHook { program, user }: &StopHook) -> String {
         let at = self.file.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
         let directory = word(&self.file[..at]);
         let variable = word(&[b"UWSGI_VASSALS_DIR=", &self.file[..at]].concat());
         let (program, file) = (word(program), word(&self.name.file()));
-        format!("ExecStopPost=-/usr/bin/env -C {directory} {variable} {program} {file}")
+        let user = user
+            .as_ref()
+            .map(|(uid, gid)| as_user(uid, gid))
+            .unwrap_or_default();
+        format!("ExecStopPost=-{user}/usr/bin/env -C {directory} {variable} {program} {file}")
     }
+}
+
+/// setpriv(1), up to the program. A number may have no entry, and then no groups.
+fn as_user(uid: &Account, gid: &Account) -> String {
+    let plain = |account: &Account| match account {
+        Account::Name(name) => name.clone(),
+        Account::Number(number) => number.to_string().into_bytes(),
+    };
+    let groups = match uid {
+        Account::Name(_) => "--init-groups",
+        Account::Number(_) => "--clear-groups",
+    };
+    let user = word(&[b"--reuid=", &plain(uid)[..]].concat());
+    let group = word(&[b"--regid=", &plain(gid)[..]].concat());
+    format!("/usr/bin/setpriv {user} {group} {groups} --inh-caps=-all --bounding-set=-all --no-new-privs ")
 }
 
 /// One word of a command line (systemd.service(5), "COMMAND LINES"; systemd.syntax(7)).
@@ -104,7 +173,7 @@ pub fn slice(name: &VassalName) -> String {
 }
 
 /// Bytes in a comment: one line, printable.
-fn comment(bytes: &[u8]) -> String {
+pub fn comment(bytes: &[u8]) -> String {
     bytes.utf8_chunks().fold(String::new(), |mut out, chunk| {
         out.extend(
             chunk
@@ -169,7 +238,10 @@ mod tests {
         let drop_in = DropIn {
             name: &name,
             file: b"/v/a $b%i.ini",
-            stop_hook: Some(b"/usr/bin/gone \"x\"\n"),
+            stop_hook: Some(&StopHook {
+                program: b"/usr/bin/gone \"x\"\n".to_vec(),
+                user: None,
+            }),
             directives: Vec::new(),
             problems: Vec::new(),
         };
@@ -177,6 +249,50 @@ mod tests {
         let expected = "ExecStopPost=-/usr/bin/env -C \"/v\" \"UWSGI_VASSALS_DIR=/v\" \
             \"/usr/bin/gone \\\"x\\\"\\x0a\" \"a $$b%%i.ini\"\n";
         assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn a_stop_hook_of_an_emperor_with_a_user_is_run_as_that_user() {
+        let name = name("x");
+        let user = (Account::Name(b"www-data".to_vec()), Account::Number(33));
+        let drop_in = DropIn {
+            name: &name,
+            file: b"/v/x.ini",
+            stop_hook: Some(&StopHook {
+                program: b"/p".to_vec(),
+                user: Some(user),
+            }),
+            directives: Vec::new(),
+            problems: Vec::new(),
+        };
+        let text = drop_in.render();
+        let expected = "ExecStopPost=-/usr/bin/setpriv \"--reuid=www-data\" \"--regid=33\" --init-groups \
+            --inh-caps=-all --bounding-set=-all --no-new-privs /usr/bin/env -C";
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn a_name_that_its_unit_escapes_is_shown_as_it_is() {
+        const CASES: &[(&str, Option<&str>)] = &[
+            ("user001", None),
+            ("my-app", None),
+            ("my app", Some("my app")),
+            ("50%off", Some("50%%off")),
+            ("\u{e9}", Some("\u{e9}")),
+            ("a\\b", Some("a\\b")),
+            ("a\\", None),
+        ];
+        for (text, shown) in CASES {
+            let name = name(text);
+            let drop_in = DropIn {
+                name: &name,
+                file: b"/v/x.ini",
+                stop_hook: None,
+                directives: Vec::new(),
+                problems: Vec::new(),
+            };
+            assert_eq!(drop_in.own_name().as_deref(), *shown, "{text}");
+        }
     }
 
     #[test]

@@ -59,12 +59,13 @@ fn nothing_imports_a_program() {
 }
 
 #[test]
-fn the_watchdog_reads_no_configuration_and_the_generator_does_no_kernel_step() {
+fn the_watchdog_reads_no_configuration_and_the_generator_takes_the_fork_of_sys() {
     assert_eq!(
         ours("helpers/watchdog"),
         BTreeSet::from(["vassal-sys".to_owned()])
     );
-    assert_eq!(ours("generator"), BTreeSet::from(["vassal-config".to_owned()]));
+    let both = ["vassal-config", "vassal-sys"].map(str::to_owned);
+    assert_eq!(ours("generator"), BTreeSet::from(both));
 }
 
 #[test]

@@ -247,3 +247,48 @@ fn an_option_of_the_emperor_counts_only_in_a_vassal_that_is_one() {
     assert!(warnings("uid = u\nvassals-include = x")[0].contains("belongs in emperor.ini"));
     assert!(warnings("uid = u\nemperor = /v\nvassals-include = x").is_empty());
 }
+
+#[test]
+fn hooks_of_a_vassal_whose_user_is_the_emperors_are_that_users() {
+    let text = entries(
+        "hook-asap = print:a\nhook-pre-jail = print:j\nhook-as-root = print:r\nhook-as-user = print:u",
+    );
+    let accounts = entries("uid = www-data\ngid = 33\nhook-as-emperor = print:e\nhook-as-vassal = print:v");
+    let (emperor, _) = Emperor::from_entries(&accounts).unwrap();
+    let (plan, warnings) = compile(&text, Settings::default(), &emperor).unwrap();
+    let shown = |plan: &Plan| -> Vec<String> {
+        let text = |each: &Operation| String::from_utf8_lossy(&each.text).replace("print:", "");
+        let shown = |each: &Operation| format!("{} {}", each.phase, text(each));
+        plan.operations.iter().map(shown).collect()
+    };
+    let users = [
+        "as-user ",
+        "as-user e",
+        "as-user v",
+        "as-user a",
+        "as-user j",
+        "as-user u",
+    ];
+    assert_eq!(shown(&plan), users);
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.message.contains("'hook-as-root' is not run"))
+    );
+    assert_eq!(plan.identity.uid, emperor.uid);
+    assert_eq!(plan.identity.gid, emperor.gid);
+
+    let own = [&text[..], &entries("uid = user001")].concat();
+    let (plan, _) = compile(&own, Settings::default(), &emperor).unwrap();
+    let roots = [
+        "as-emperor e",
+        "as-vassal v",
+        "asap a",
+        "pre-jail j",
+        "as-root r",
+        "as-user ",
+        "as-user u",
+    ];
+    assert_eq!(shown(&plan), roots);
+    assert_eq!(plan.identity.gid, None);
+}

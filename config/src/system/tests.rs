@@ -92,7 +92,13 @@ fn a_file_that_was_read_before_is_not_read_again() {
     let place = Scratch::new("read-before");
     let path = place.0.join("u.ini");
     fs::write(&path, "swapped").expect("it can be written");
-    let system = place.system().with_file(path, b"checked".to_vec());
+    let system = place.system().with_file(
+        path,
+        Trusted {
+            content: b"checked".to_vec(),
+            open: Vec::new(),
+        },
+    );
     assert_eq!(system.read_file(b"u.ini", 100), Ok(b"checked".to_vec()));
     assert!(matches!(
         system.read_file(b"u.ini", 3),

@@ -2,7 +2,7 @@
 
 use crate::arguments::Check;
 use crate::emperor_file::{self, Found};
-use crate::finding::{Finding, Level, Place, shown};
+use crate::finding::{self, Finding, Level, shown};
 use crate::host::Host;
 use crate::location::below;
 use crate::output::{self, BAD, GOOD, WARNED};
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vassal_config::diagnostic::printable;
 use vassal_config::emperor::Emperor;
+use vassal_config::place::Place;
 
 /// What is told about one file.
 #[derive(Debug)]
@@ -104,7 +105,10 @@ fn of_emperor(found: &Found, arguments: &Check, root: &Path) -> Result<(Vec<Targ
 /// What is told about the emperor's file, directories that are not there included.
 fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
     let mut findings = found.findings;
-    for directory in &found.emperor.directories {
+    for place in &found.emperor.places {
+        let Place::Directory(directory) = place else {
+            continue;
+        };
         let directory = Path::new(OsStr::from_bytes(directory));
         if !below(root, directory).is_dir() {
             findings.push(Finding {
@@ -273,7 +277,7 @@ impl<'a> Told<'a> {
         Told {
             level: finding.level,
             rule: finding.rule,
-            file: place.map(|Place { path, .. }| shown(path)),
+            file: place.map(|finding::Place { path, .. }| shown(path)),
             line: place.map(|place| place.line),
             column: place.map(|place| place.column),
             message: &finding.message,

@@ -10,8 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::diagnostic::Diagnostic;
 use vassal_config::emperor::Emperor;
-use vassal_config::entries::evaluate;
-use vassal_config::system::read_trusted;
+use vassal_config::trusted::Reader;
 use vassal_config::world::World;
 
 /// What a file of vassals is read with.
@@ -43,7 +42,7 @@ pub fn find(place: &Place, root: &Path) -> Found {
         };
     }
     let location = Location::new(root, file.parent().unwrap_or(Path::new("")));
-    let Read { found, findings } = match read_trusted(&file) {
+    let Read { found, findings } = match Reader::default().read(&file) {
         Ok(_) => read(&file, &location),
         Err(error) => {
             let shown = crate::finding::shown(&file);
@@ -72,15 +71,14 @@ fn file_of(place: &Place, root: &Path) -> PathBuf {
 
 fn read(file: &Path, location: &Location) -> Read<Emperor> {
     let name = location.inside().join(file.file_name().unwrap_or_default());
-    let arguments = [b"--ini".to_vec(), name.as_os_str().as_bytes().to_vec()];
     let once = |world: &dyn World| {
-        let evaluation = evaluate(&arguments, world).map_err(|error| vec![error])?;
-        let (emperor, warnings) = Emperor::from_entries(&evaluation.effects).map_err(|error| vec![error])?;
-        if emperor.directories.is_empty() {
+        let (emperor, warnings) =
+            Emperor::read(name.as_os_str().as_bytes(), world).map_err(|error| vec![error])?;
+        if emperor.places.is_empty() {
             let message = "no 'emperor = DIRECTORY' line, so there are no vassals";
             return Err(vec![Diagnostic::error(None, message)]);
         }
-        Ok((emperor, [evaluation.warnings, warnings].concat()))
+        Ok((emperor, warnings))
     };
     recover(location, Scope::FilesOnly, once)
 }

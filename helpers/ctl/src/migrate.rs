@@ -15,8 +15,8 @@ use vassal_config::diagnostic::{Origin, printable};
 use vassal_config::emperor::Emperor;
 use vassal_config::lex::lines;
 use vassal_config::options::find;
-use vassal_config::system::read_trusted;
 use vassal_config::taker::{Taker, taker, why};
+use vassal_config::trusted::Reader;
 
 /// The section that uWSGI reads.
 const SECTION: &[u8] = b"uwsgi";
@@ -154,7 +154,8 @@ fn count<'a>(lines: impl Iterator<Item = &'a Line>) -> Counts {
 /// Every option as it is written, whether its block is taken or not, and those of other files that it includes.
 fn file(target: &Target, emperor: &Emperor) -> File {
     let name = target.name.file();
-    let text = read_trusted(&target.location.outside(&name)).unwrap_or_default();
+    let read = Reader::default().read(&target.location.outside(&name));
+    let text = read.unwrap_or_default().content;
     let own = lines(&text).filter(|line| line.section == SECTION).map(|line| {
         let origin = Origin::File {
             name: name.as_slice().into(),

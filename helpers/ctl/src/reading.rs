@@ -8,7 +8,7 @@ use vassal_config::emperor::Emperor;
 use vassal_config::name::VassalName;
 use vassal_config::payload::Payload;
 use vassal_config::push;
-use vassal_config::system::read_trusted;
+use vassal_config::trusted::Reader;
 use vassal_config::vassal::{self, Vassal};
 use vassal_config::world::World;
 
@@ -27,7 +27,7 @@ pub struct Read<T> {
 /// Reads the file of the vassal `name` in `location` as `vassal-enter` does.
 pub fn read_vassal(emperor: &Emperor, name: &VassalName, location: &Location, scope: Scope) -> Read<Vassal> {
     let file = location.outside(&name.file());
-    if let Err(error) = read_trusted(&file) {
+    if let Err(error) = Reader::default().read(&file) {
         let shown = crate::finding::shown(&location.shown(&name.file()));
         let error = Diagnostic::error(None, format!("{shown}: cannot use it: {error}"));
         return Read {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vassal_config::accounts::Accounts;
 use vassal_config::system::{System, account_file};
-use vassal_config::world::{ReadError, World};
+use vassal_config::world::{Open, ReadError, World};
 
 /// What the unit of a vassal has, as far as it is the same everywhere (vassal-enter(8), ENVIRONMENT).
 const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -104,6 +104,18 @@ impl World for Rehearsal {
     fn read_file(&self, path: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
         let text = self.system.read_file(&self.inward(path), limit)?;
         Ok(self.blank(path, text))
+    }
+    fn open_files(&self) -> Vec<Open> {
+        match self.scope {
+            Scope::Machine => self.system.open_files(),
+            // In a checkout files are their author's.
+            Scope::FilesOnly => Vec::new(),
+        }
+    }
+    fn groups_of(&self, uid: u32) -> Vec<u32> {
+        let accounts = accounts_below(&self.location.root);
+        let user = accounts.user_of(uid);
+        user.map_or(Vec::new(), |user| accounts.groups_of(&user.name, user.gid))
     }
     fn list_dir(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
         self.system.list_dir(&self.inward(path))

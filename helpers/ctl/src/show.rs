@@ -19,7 +19,7 @@ use vassal_config::entries::Entry;
 use vassal_config::payload::Payload;
 use vassal_config::plan::{Operation, Plan};
 use vassal_config::vassal::Vassal;
-use vassal_generator::unit::DropIn;
+use vassal_generator::unit::{DropIn, StopHook};
 
 /// Prints the plan, or why there is none.
 pub fn run(arguments: &Show) -> ExitCode {
@@ -168,10 +168,11 @@ impl Shown {
         let file = location
             .inside()
             .join(std::ffi::OsStr::from_bytes(&target.name.file()));
+        let stop_hook = StopHook::of(emperor);
         let drop_in = DropIn {
             name: &target.name,
             file: file.as_os_str().as_bytes(),
-            stop_hook: emperor.stop_hook.as_ref().map(|(program, _)| program.as_slice()),
+            stop_hook: stop_hook.as_ref(),
             directives: directives.clone(),
             problems: Vec::new(),
         };

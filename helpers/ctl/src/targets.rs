@@ -7,8 +7,10 @@ use crate::location::{Location, below};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use vassal_config::diagnostic::printable;
 use vassal_config::emperor::Emperor;
 use vassal_config::name::{ENDING, Unfit, VassalName, unescape};
+use vassal_config::place;
 use vassal_generator::read::candidates;
 
 /// One vassal's file.
@@ -77,7 +79,8 @@ pub fn of_path(path: &Path, root: &Path) -> Result<(Vec<Target>, Vec<String>), S
         .map_err(|error| format!("{}: {error}", shown(path)))?;
     // The generator's own rule of what a vassal's file is; the root is in the path already.
     let mut only = Emperor::default();
-    only.directories.push(absolute.as_os_str().as_bytes().to_vec());
+    only.places
+        .push(place::Place::Directory(absolute.as_os_str().as_bytes().to_vec()));
     let (found, problems) = candidates(Path::new("/"), &only);
     let location = Location::new(root, path);
     let target = |name| Target {
@@ -108,20 +111,20 @@ pub fn of_name(text: &OsStr, place: &Place) -> Result<(Target, Found), String> {
         return Ok((Target::at(&root, path)?, emperor));
     }
     let names = names(text.as_bytes());
-    let is_there = |directory: &Path, name: &VassalName| {
-        let file = directory.join(OsStr::from_bytes(&name.file()));
-        file.symlink_metadata().is_ok()
-    };
     let mut known = Vec::new();
-    for directory in &emperor.emperor.directories {
-        let directory = Path::new(OsStr::from_bytes(directory));
-        let outside = below(&root, directory);
-        if let Some(name) = names.iter().find(|name| is_there(&outside, name)) {
-            let name = name.clone();
-            let location = Location::new(&root, &outside);
-            return Ok((Target { name, location }, emperor));
+    for place in &emperor.emperor.places {
+        for name in &names {
+            let found = place.file_of(name, &root);
+            let found =
+                found.map_err(|error| format!("{}: cannot read it: {error}", printable(place.path())))?;
+            if let Some(file) = found {
+                let directory = below(&root, file.parent().unwrap_or(Path::new("/")));
+                let location = Location::new(&root, &directory);
+                let name = name.clone();
+                return Ok((Target { name, location }, emperor));
+            }
         }
-        known.push(shown(directory));
+        known.push(printable(place.path()));
     }
     let file = shown(&place.emperor);
     Err(match known.as_slice() {

@@ -133,7 +133,10 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
         Turn::Stopped => return Ok(0),
     }
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
-    let found = source::find_file(&emperor, &start.vassal)?;
+    let Some(found) = source::find_file(&emperor, &start.vassal)? else {
+        start.forget();
+        return Err(source::missing(&emperor, &start.vassal));
+    };
     std::env::set_current_dir(&found.directory)
         .step(|| format!("change to '{}'", found.directory.display()))?;
     let vassal = source::read_vassal(&emperor, start, &found)?;

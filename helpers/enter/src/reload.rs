@@ -4,7 +4,7 @@
 
 use crate::failure::Failure;
 use crate::source;
-use crate::start::{Inherited, environment, refuse};
+use crate::start::{Inherited, environment, vassal_of};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, read};
 use std::env;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use vassal_config::action::Action;
 use vassal_config::entries::Entry;
 use vassal_config::lasting;
-use vassal_config::name::{VassalName, unescape};
+use vassal_config::name::VassalName;
 use vassal_config::payload::Payload;
 use vassal_config::phase::Phase;
 use vassal_config::plan::Plan;
@@ -37,14 +37,13 @@ const LIMIT: Duration = Duration::from_secs(85);
 /// # Errors
 /// What is wrong in the file; an app that cannot be reloaded, or does not come back.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
-    let name = unescape(instance);
-    let name = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit))?;
+    let name = vassal_of(instance)?;
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
     let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
     let environment = environment();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
-    let found = source::find_file(&emperor, &name)?;
+    let found = source::find_file(&emperor, &name)?.ok_or_else(|| source::missing(&emperor, &name))?;
     let read = |environment: Inherited| vassal::read(&emperor, &name, &found.world(environment));
     let started = read(environment.clone())?;
     let reloaded = read(

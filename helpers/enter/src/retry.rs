@@ -6,9 +6,9 @@ use crate::failure::Failure;
 use crate::pause::{Pause, pause};
 use crate::query::systemctl;
 use crate::source;
-use crate::start::{Start, environment, refuse};
+use crate::start::{Start, environment, vassal_of};
 use std::path::Path;
-use vassal_config::name::{VassalName, escape, unescape};
+use vassal_config::name::{VassalName, escape};
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::memo::{DIRECTORY, Memo, Next, Store};
 
@@ -49,9 +49,8 @@ pub fn dismiss(vassal: &VassalName) {
 /// # Errors
 /// A record that is not there; a systemd that does not do it.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
-    let name = unescape(instance);
-    let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit))?;
-    let store = Store::open(Path::new(DIRECTORY), &escape(&name))?;
+    let vassal = vassal_of(instance)?;
+    let store = Store::open(Path::new(DIRECTORY), &escape(vassal.bytes()))?;
     let is_wanted = || store.read().next == Next::Retry;
     if !is_wanted() {
         return Ok(());

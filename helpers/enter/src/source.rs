@@ -2,14 +2,12 @@
 
 use crate::failure::Failure;
 use crate::start::{Inherited, Start};
-use std::ffi::OsStr;
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::emperor::Emperor;
-use vassal_config::entries::evaluate;
 use vassal_config::name::VassalName;
-use vassal_config::system::{System, read_trusted};
+use vassal_config::system::System;
+use vassal_config::trusted::{Reader, Trusted};
 use vassal_config::vassal::{self, Vassal};
 use vassal_sys::text::printable;
 
@@ -25,10 +23,8 @@ pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Fai
     let directory = file.parent().unwrap_or(Path::new("/"));
     let world =
         System::new(environment.clone(), directory.to_path_buf()).with_file(file.to_path_buf(), content);
-    let arguments = [b"--ini".to_vec(), file.as_os_str().as_bytes().to_vec()];
-    let evaluation = evaluate(&arguments, &world)?;
-    let (emperor, _) = Emperor::from_entries(&evaluation.effects)?;
-    if emperor.directories.is_empty() {
+    let (emperor, _) = Emperor::read(file.as_os_str().as_bytes(), &world)?;
+    if emperor.places.is_empty() {
         let shown = file.display();
         return Err(Failure::config(format!(
             "{shown}: no 'emperor = DIRECTORY' line, so there are no vassals"
@@ -43,7 +39,7 @@ pub struct Found {
     /// The directory of the emperor's that has it.
     pub directory: PathBuf,
     path: PathBuf,
-    content: Vec<u8>,
+    content: Trusted,
 }
 
 impl Found {
@@ -57,48 +53,43 @@ impl Found {
 /// directory of everything that follows, as under uWSGI's Emperor (V2).
 ///
 /// # Errors
-/// No such file anywhere, or one that cannot be a configuration.
-pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Found, Failure> {
-    if let Some((directory, path)) = places(emperor, name).find(|(_, path)| is_there(path)) {
-        let content = read(&path)?;
-        return Ok(Found {
-            directory,
-            path,
-            content,
-        });
+/// A place that cannot be searched, or a file that cannot be a configuration.
+pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Option<Found>, Failure> {
+    for place in &emperor.places {
+        let path = place.file_of(name, Path::new("/")).map_err(|error| {
+            let shown = printable(place.path());
+            Failure::config(format!("{shown}: cannot read it: {error}"))
+        })?;
+        if let Some(path) = path {
+            let content = read(&path)?;
+            return Ok(Some(Found {
+                directory: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+                path,
+                content,
+            }));
+        }
     }
+    Ok(None)
+}
+
+/// Said of a vassal that has no file.
+pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
     let places: Vec<_> = emperor
-        .directories
+        .places
         .iter()
-        .map(|directory| printable(directory))
+        .map(|place| printable(place.path()))
         .collect();
-    Err(Failure::config(format!(
+    Failure::config(format!(
         "there is no '{}' in {}",
         printable(&name.file()),
         places.join(" or ")
-    )))
+    ))
 }
 
-/// Whether the vassal has a file, good or bad.
+/// Whether the vassal has a file, good or bad; a place that cannot be searched may have one.
 pub fn has_file(emperor: &Emperor, name: &VassalName) -> bool {
-    places(emperor, name).any(|(_, path)| is_there(&path))
-}
-
-/// The emperor's directories, and the path that the vassal's file has in each.
-fn places(emperor: &Emperor, name: &VassalName) -> impl Iterator<Item = (PathBuf, PathBuf)> {
-    let name = name.file();
-    emperor.directories.iter().map(move |directory| {
-        let directory = PathBuf::from(OsStr::from_bytes(directory));
-        let path = directory.join(OsStr::from_bytes(&name));
-        (directory, path)
-    })
-}
-
-/// Anything but a file that is certainly not there: what is wrong with it is told when it is read.
-fn is_there(path: &Path) -> bool {
-    let missing =
-        |error: std::io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
-    !path.symlink_metadata().is_err_and(missing)
+    let mut places = emperor.places.iter();
+    places.any(|place| !matches!(place.file_of(name, Path::new("/")), Ok(None)))
 }
 
 /// Reads the vassal's file as it is now.
@@ -114,7 +105,9 @@ pub fn read_vassal(emperor: &Emperor, start: &Start, found: &Found) -> Result<Va
 }
 
 /// The content of a configuration file, which is trusted with root.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+fn read(path: &Path) -> Result<Trusted, Failure> {
     let shown = printable(path.as_os_str().as_bytes());
-    read_trusted(path).map_err(|error| Failure::config(format!("{shown}: cannot use it: {error}")))
+    Reader::default()
+        .read(path)
+        .map_err(|error| Failure::config(format!("{shown}: cannot use it: {error}")))
 }

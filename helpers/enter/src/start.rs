@@ -77,18 +77,19 @@ impl Start {
     /// # Errors
     /// A name that is no vassal's, or a machine without descriptors or memory.
     pub fn from_systemd(instance: &[u8]) -> Result<Self, Failure> {
-        let name = unescape(instance);
+        let vassal = vassal_of(instance);
         let stored = stored_descriptors()?;
         fds::cloexec_from(LISTEN_START)?;
         let address = env::var_os("NOTIFY_SOCKET").map(OsStringExt::into_vec);
         let notifier = Notifier::connect(address.as_deref())?;
         let (records, stored): (Vec<_>, Vec<_>) =
             stored.into_iter().partition(|(name, _)| name == memo::NAME);
-        let (memo, next) = match records.into_iter().next() {
-            Some((_, fd)) => (Store::inherited(fd), Next::Restart),
-            None => new_memo(&notifier, &escape(&name))?,
+        let (memo, next) = match (records.into_iter().next(), &vassal) {
+            (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
+            (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()))?,
+            // It is not tried again.
+            (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
-        let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit));
         let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
         if next == Next::Retry {
             retry::dismiss(&vassal);
@@ -108,6 +109,14 @@ impl Start {
     /// The vassal's name for messages.
     pub fn shown_name(&self) -> String {
         printable(self.vassal.bytes())
+    }
+
+    /// Removes the record of a vassal that does not exist, lest one stays of every name that was ever tried.
+    pub fn forget(&self) {
+        let forgotten = memo::forget(Path::new(memo::DIRECTORY), &escape(self.vassal.bytes()));
+        if let Err(error) = forgotten {
+            self.warn(&format!("{error}, ignoring"));
+        }
     }
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
@@ -174,8 +183,26 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
     Ok((memo, next))
 }
 
+/// The vassal of a unit's instance. One vassal has one unit, or two would run its app: other escapes of the same name are refused.
+///
+/// # Errors
+/// Why there is none.
+pub fn vassal_of(instance: &[u8]) -> Result<VassalName, Failure> {
+    let name = unescape(instance);
+    let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit))?;
+    if escape(&name).as_bytes() != instance {
+        return Err(Failure::config(format!(
+            "'vassal@{}' is not the unit of vassal '{}' (use '{}')",
+            printable(instance),
+            printable(&name),
+            vassal.unit()
+        )));
+    }
+    Ok(vassal)
+}
+
 /// Why `instance` is no vassal.
-pub fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
+fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
     let shown = printable(instance);
     Failure::config(match unfit {
         Unfit::TooLong => format!(
@@ -183,18 +210,6 @@ pub fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
             shortened(&shown, 80)
         ),
         Unfit::Hidden => format!("vassal '{shown}': names that start with a dot are no vassals"),
-        Unfit::NotIni | Unfit::NotAName if instance.contains(&b'/') && !instance.starts_with(b".") => {
-            // systemd turns a plain '-' of an instance's name into '/': the most common way to get here.
-            let dashed: Vec<u8> = instance
-                .iter()
-                .map(|byte| if *byte == b'/' { b'-' } else { *byte })
-                .collect();
-            format!(
-                "there is no vassal '{shown}': a name has no '/'; if its file is '{}.ini', the unit is 'vassal@{}'",
-                printable(&dashed),
-                escape(&dashed)
-            )
-        }
         Unfit::NotIni | Unfit::NotAName => format!("'{}' is no name of a vassal", shortened(&shown, 80)),
     })
 }

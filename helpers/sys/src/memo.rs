@@ -4,7 +4,7 @@
 
 mod store;
 
-pub use store::Store;
+pub use store::{Store, forget};
 
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;

@@ -62,12 +62,9 @@ const CASES: &[Case] = &[
         &["/etc/vassal/emperor.ini:", "emperor-tyrant is not supported"],
     ),
     case(
-        "unprivileged",
-        "echo 'uid = www-data' >> /etc/vassal/emperor.ini",
-        &[
-            "/etc/vassal/emperor.ini:4: uid = www-data: it is the vassals that have users",
-            "vassals-include",
-        ],
+        "nobody",
+        "echo 'uid = nosuchuser' >> /etc/vassal/emperor.ini; sed -i /uid/d /etc/uwsgi/vassals/nobody.ini",
+        &["/etc/vassal/emperor.ini:4: there is no user 'nosuchuser'"],
     ),
     case(
         "unknown",
@@ -84,6 +81,7 @@ const CASES: &[Case] = &[
         &[
             "/etc/vassal/emperor.ini:2: emperor = etc/uwsgi/vassals: not an absolute path",
             "begin it with '/'",
+            "'emperor = /etc/uwsgi/vassals'",
         ],
     ),
     case(

@@ -17,16 +17,8 @@ const STARTED: &[Name] = &[
         "vassal@absent.service",
         &["there is no 'absent.ini' in /etc/uwsgi/vassals"],
     ),
-    Name(
-        "vassal@a/b",
-        "vassal@a-b.service",
-        &["there is no vassal 'a/b'", "'a-b.ini'", "'vassal@a\\x2db'"],
-    ),
-    Name(
-        "vassal@a-b",
-        "vassal@a-b.service",
-        &["there is no vassal 'a/b'", "'a-b.ini'", "'vassal@a\\x2db'"],
-    ),
+    Name("vassal@a/b", "vassal@a-b.service", &["there is no 'a-b.ini' in"]),
+    Name("vassal@a-b", "vassal@a-b.service", &["there is no 'a-b.ini' in"]),
     Name(
         "vassal@..",
         "vassal@...service",
@@ -40,12 +32,12 @@ const STARTED: &[Name] = &[
     Name(
         "vassal@../evil",
         "vassal@..-evil.service",
-        &["'../evil' is no name of a vassal"],
+        &["'..-evil'", "names that start with a dot are no vassals"],
     ),
     Name(
         "'vassal@x-..-..-evil'",
         "vassal@x-..-..-evil.service",
-        &["there is no vassal 'x/../../evil'"],
+        &["there is no 'x-..-..-evil.ini' in"],
     ),
     Name(
         "'vassal@two words'",
@@ -75,17 +67,23 @@ const STARTED: &[Name] = &[
     Name(
         "'vassal@\\x22\\x20--atexit'",
         "vassal@\\x22\\x20--atexit.service",
-        &["'\" //atexit'"],
+        &["there is no '\" --atexit.ini' in"],
     ),
     Name(
         "'vassal@\\x2d\\x2datexit'",
         "vassal@\\x2d\\x2datexit.service",
-        &["there is no '--atexit.ini' in"],
+        &[
+            "is not the unit of vassal '--atexit'",
+            "use 'vassal@--atexit.service'",
+        ],
     ),
     Name(
         "'vassal@x\\xz'",
         "vassal@x\\xz.service",
-        &["there is no 'x\\xz.ini' in"],
+        &[
+            "is not the unit of vassal 'x\\xz'",
+            "use 'vassal@x\\x5cxz.service'",
+        ],
     ),
 ];
 
@@ -184,9 +182,7 @@ fn a_longest_name_and_odd_ones_serve() {
             scene
                 .machine
                 .write(format!("{VASSALS}/{name}.ini"), HEAD, 0o644, Owner::ROOT);
-            let unit = scene
-                .machine
-                .must(&["systemd-escape", "--template=vassal@.service", "--", name]);
+            let unit = format!("vassal@{name}");
             let starts = scene.starts(&unit);
             complaints.expect(starts, || format!("does not start: {:?}", scene.lines(&unit, 7)));
             if starts {

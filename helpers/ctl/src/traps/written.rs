@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::diagnostic::Origin;
 use vassal_config::entries::Entry;
 use vassal_config::lex::lines;
-use vassal_config::system::read_trusted;
+use vassal_config::trusted::Reader;
 
 /// The texts of the files that a vassal's configuration was read from, by the names they were read under.
 #[derive(Debug)]
@@ -22,9 +22,10 @@ pub fn texts(scene: &Scene<'_>) -> Written {
             Origin::CommandLine | Origin::Environment => None,
         });
     let names: BTreeSet<Vec<u8>> = named.collect();
+    let reader = Reader::default();
     let text = |name: Vec<u8>| {
-        let text = read_trusted(&scene.location.outside(&name)).unwrap_or_default();
-        (name, text)
+        let read = reader.read(&scene.location.outside(&name)).unwrap_or_default();
+        (name, read.content)
     };
     Written(names.into_iter().map(text).collect())
 }

@@ -49,12 +49,13 @@ fn a_vassal_is_named_by_itself_by_its_unit_or_by_its_file() {
         "my-app",
         "my-app.ini",
         "my\\x2dapp",
-        "vassal@my\\x2dapp",
+        "vassal@my-app",
+        "vassal@my-app.service",
         "vassal@my\\x2dapp.service",
         &file,
     ] {
         let said = machine.say("show", &[name, "--json"]);
-        assert_eq!(said.json()["unit"], "vassal@my\\x2dapp.service", "{name}");
+        assert_eq!(said.json()["unit"], "vassal@my-app.service", "{name}");
     }
     let said = machine.say("show", &["nobody"]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::Mode;
-use nix::unistd::mkdir;
+use nix::unistd::{mkdir, unlink};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
@@ -146,6 +146,24 @@ impl Store {
         change(&mut memo);
         self.write(&memo)
     }
+}
+
+/// Removes the record of the vassal `name` that does not exist; one that says what is not saved stays, to be told.
+///
+/// # Errors
+/// As open(2), unlink(2); that there is none is no error.
+pub fn forget(directory: &Path, name: &str) -> Result<(), SysError> {
+    let path = file(directory, name);
+    let step = || format!("remove the restart record '{}'", path.display());
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let store = match open(&path, flags, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
+        found => Store(File::from(found.step(step)?)),
+    };
+    if !store.read().unsaved.is_empty() {
+        return Ok(());
+    }
+    unlink(&path).step(step)
 }
 
 /// The file of the vassal `name`.

@@ -1,0 +1,242 @@
+//! Work that may wait for ever, done in processes that may be lost.
+//!
+//! Whoever asks a dead network or FUSE filesystem sleeps in the kernel, where no signal ends him, and a process is not gone while
+//! one of its threads sleeps there. So files are read by children, and this process only listens: systemd waits for its end and for no
+//! child of its own (measured). As long as all is well there is one child, which does everything; only when it says nothing for
+//! a while, others do what is left.
+
+use crate::pack::{Fields, pack, unpack};
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Pid, pipe2, read};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+use vassal_sys::clone::{Side, fork};
+
+/// After this long without an answer a child's other items are given to others. Longer than a disk takes for a file, and
+/// an idle child more costs nothing.
+const STALL: Duration = Duration::from_millis(50);
+/// How long an answer is waited for, from the first stall on: what is to count in a second of waiting for each of the three
+/// steps (emperor.ini, names, files), of which two at most can be in vain.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// What each item has at least, also where many before it were waited for in vain.
+const LEAST: Duration = Duration::from_millis(200);
+/// When to give up altogether, on filesystems that do answer, but slowly: a tenth of what systemd gives all generators.
+const LIMIT: Duration = Duration::from_secs(9);
+/// Children at the same time: more only where a filesystem hangs for as many vassals.
+const MOST_CHILDREN: usize = 64;
+/// Into how many parts a stalled child's items are cut.
+const PARTS: usize = 16;
+/// Bytes before an answer, which say how long it is.
+const LENGTH: usize = size_of::<u32>();
+/// Bytes read from a child at once: what a pipe holds.
+const PIPE: usize = 64 << 10;
+
+/// Does `work` for each of `items`; nothing for those that were not done in time, or at which a child was lost.
+///
+/// # Errors
+/// No child can be made at all.
+pub fn each<T>(items: &[T], work: impl Fn(&T) -> Fields) -> io::Result<Vec<Option<Fields>>> {
+    let mut round = Round {
+        items,
+        work,
+        answers: items.iter().map(|_| None).collect(),
+        children: Vec::new(),
+        waiting: VecDeque::from([(0..items.len()).collect()]),
+        first_stall: None,
+    };
+    let end = Instant::now() + LIMIT;
+    loop {
+        round.send()?;
+        let now = Instant::now();
+        if round.children.is_empty() || now >= end {
+            break;
+        }
+        round.listen(end)?;
+        round.judge();
+    }
+    for child in &round.children {
+        child.give_up();
+    }
+    Ok(round.answers)
+}
+
+struct Round<'a, T, W> {
+    items: &'a [T],
+    work: W,
+    answers: Vec<Option<Fields>>,
+    children: Vec<Child>,
+    /// Lists of items that no child has.
+    waiting: VecDeque<VecDeque<usize>>,
+    first_stall: Option<Instant>,
+}
+
+/// A process that does items one after the other.
+struct Child {
+    pid: Pid,
+    pipe: OwnedFd,
+    buffer: Vec<u8>,
+    items: VecDeque<usize>,
+    /// When it was last heard.
+    heard: Instant,
+    /// It has only one item left, and others do the rest.
+    is_stalled: bool,
+}
+
+impl<T, W: Fn(&T) -> Fields> Round<'_, T, W> {
+    /// Gives waiting items to new children.
+    fn send(&mut self) -> io::Result<()> {
+        while self.children.len() < MOST_CHILDREN {
+            let Some(items) = self.waiting.pop_front() else {
+                break;
+            };
+            if items.is_empty() {
+                continue;
+            }
+            match self.child(&items) {
+                Ok((pid, pipe)) => self.children.push(Child {
+                    pid,
+                    pipe,
+                    buffer: Vec::new(),
+                    items,
+                    heard: Instant::now(),
+                    is_stalled: false,
+                }),
+                // At a limit of processes or descriptors those that are there go on.
+                Err(_) if !self.children.is_empty() => {
+                    self.waiting.push_front(items);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn child(&self, items: &VecDeque<usize>) -> io::Result<(Pid, OwnedFd)> {
+        let (ours, theirs) = pipe2(OFlag::O_CLOEXEC)?;
+        match fork().map_err(|error| io::Error::other(error.to_string()))? {
+            Side::Parent(pid) => Ok((pid, ours)),
+            Side::Child => {
+                drop(ours);
+                // With the parent nobody is left who reads the pipe, and other children hold its reading end open.
+                let done = set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from);
+                let done = done.and_then(|()| self.work_through(items, theirs));
+                std::process::exit(i32::from(done.is_err()))
+            }
+        }
+    }
+
+    fn work_through(&self, items: &VecDeque<usize>, pipe: OwnedFd) -> io::Result<()> {
+        let mut pipe = File::from(pipe);
+        for item in items {
+            let answer = pack(&(self.work)(&self.items[*item]));
+            let length = u32::try_from(answer.len()).map_err(io::Error::other)?;
+            // One write for each, and nothing kept back: the next item may be the one that never ends.
+            pipe.write_all(&[&length.to_le_bytes()[..], &answer].concat())?;
+        }
+        Ok(())
+    }
+
+    /// Waits until somebody says something, stalls, or has been waited for long enough.
+    fn listen(&mut self, end: Instant) -> io::Result<()> {
+        let next = self.children.iter().map(|child| self.deadline(child));
+        let next = next.min().unwrap_or(end).min(end);
+        let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds: Vec<PollFd> = self
+            .children
+            .iter()
+            .map(|child| PollFd::new(child.pipe.as_fd(), PollFlags::POLLIN))
+            .collect();
+        poll(&mut fds, timeout)?;
+        let is_ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        drop(fds);
+        let mut ready = is_ready.into_iter();
+        let (heard, quiet): (Vec<Child>, Vec<Child>) = std::mem::take(&mut self.children)
+            .into_iter()
+            .partition(|_| ready.next() == Some(true));
+        self.children = quiet;
+        for child in heard {
+            self.hear(child)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what a child has said; it is not kept when it has ended or has nothing left to do.
+    fn hear(&mut self, mut child: Child) -> io::Result<()> {
+        let mut bytes = [0; PIPE];
+        let length = read(&child.pipe, &mut bytes)?;
+        child.buffer.extend_from_slice(&bytes[..length]);
+        let mut items = std::mem::take(&mut child.items);
+        let mut done = 0;
+        while let Some(answer) = child.answer(done) {
+            done += LENGTH + answer.len();
+            if let Some(item) = items.pop_front() {
+                self.answers[item] = unpack(answer);
+            }
+        }
+        child.items = items;
+        child.buffer.drain(..done);
+        child.heard = Instant::now();
+        if length == 0 {
+            // Lost at an item, which stays without an answer.
+            child.items.pop_front();
+            self.waiting.push_back(std::mem::take(&mut child.items));
+        }
+        if child.items.is_empty() {
+            child.give_up();
+        } else {
+            self.children.push(child);
+        }
+        Ok(())
+    }
+
+    /// Takes the items of those that say nothing, and gives up those that were waited for.
+    fn judge(&mut self) {
+        let now = Instant::now();
+        let children = std::mem::take(&mut self.children);
+        for mut child in children {
+            if now < self.deadline(&child) {
+                self.children.push(child);
+            } else if child.is_stalled {
+                child.give_up();
+            } else {
+                self.first_stall.get_or_insert(now);
+                child.is_stalled = true;
+                let rest: Vec<usize> = child.items.drain(1..).collect();
+                let part = rest.len().div_ceil(PARTS).max(1);
+                self.waiting
+                    .extend(rest.chunks(part).map(|items| items.iter().copied().collect()));
+                self.children.push(child);
+            }
+        }
+    }
+
+    fn deadline(&self, child: &Child) -> Instant {
+        match (child.is_stalled, self.first_stall) {
+            (true, Some(first)) => (first + PATIENCE).max(child.heard + LEAST),
+            _ => child.heard + STALL,
+        }
+    }
+}
+
+impl Child {
+    /// The complete answer that begins at `at` in what was heard.
+    fn answer(&self, at: usize) -> Option<&[u8]> {
+        let (length, rest) = self.buffer.get(at..)?.split_first_chunk()?;
+        rest.get(..u32::from_le_bytes(*length) as usize)
+    }
+
+    /// Ends it. One that the kernel holds is not waited for: it is PID 1's when this process has ended.
+    fn give_up(&self) {
+        kill(self.pid, Signal::SIGKILL).ok();
+        waitpid(self.pid, Some(WaitPidFlag::WNOHANG)).ok();
+    }
+}

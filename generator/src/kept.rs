@@ -1,0 +1,164 @@
+//! What was generated last, kept for the day on which a file cannot be read: systemd empties the output directory before each run, and
+//! with its drop-in a running vassal would lose its limits.
+
+use crate::output::Directory;
+use crate::pack::{Fields, pack, unpack};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, fstat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::cell::OnceCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The directory, below [`RUN`]; root's alone.
+const DIRECTORY: &str = "vassal-generator";
+/// Where it is: what a generator may write, and gone after a boot as the units are.
+const RUN: &str = "run";
+/// The file in it.
+const FILE: &str = "last";
+/// What begins the file; it changes with its format.
+const FORMAT: &[u8] = b"vassal-generator 1";
+/// The most that is read of it: ten thousand drop-ins of a few KiB.
+const LARGEST: u64 = 64 << 20;
+
+/// One vassal's part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The place of the emperor's file that has it.
+    pub place: Vec<u8>,
+    /// Its file.
+    pub file: Vec<u8>,
+    /// Its drop-in.
+    pub text: String,
+}
+
+/// Everything that was generated last; nothing when there is no such file, or none that root alone has written.
+pub fn load(root: &Path) -> Vec<Kept> {
+    let bytes = read(root).unwrap_or_default();
+    let fields = unpack(&bytes).unwrap_or_default();
+    match fields.split_first() {
+        Some((format, fields)) if format == FORMAT => fields.chunks_exact(3).filter_map(kept).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What was generated last, read when somebody asks for it: most runs have no use for it.
+#[derive(Debug)]
+pub struct Last<'a> {
+    root: &'a Path,
+    all: OnceCell<Vec<Kept>>,
+}
+
+impl<'a> Last<'a> {
+    /// That of the machine below `root`.
+    pub fn of(root: &'a Path) -> Self {
+        let all = OnceCell::new();
+        Self { root, all }
+    }
+
+    fn all(&self) -> &[Kept] {
+        self.all.get_or_init(|| load(self.root))
+    }
+
+    /// The vassals' files that a place had.
+    pub fn files_in(&self, place: &[u8]) -> Vec<Vec<u8>> {
+        let kept = self.all().iter().filter(|kept| kept.place == place);
+        kept.map(|kept| kept.file.clone()).collect()
+    }
+
+    /// The drop-in of the vassal that has this file.
+    pub fn text_of(&self, file: &[u8]) -> Option<String> {
+        let kept = self.all().iter().find(|kept| kept.file == file)?;
+        Some(kept.text.clone())
+    }
+}
+
+fn kept(fields: &[Vec<u8>]) -> Option<Kept> {
+    let [place, file, text] = fields else { return None };
+    let text = String::from_utf8(text.clone()).ok()?;
+    Some(Kept {
+        place: place.clone(),
+        file: file.clone(),
+        text,
+    })
+}
+
+fn read(root: &Path) -> io::Result<Vec<u8>> {
+    let directory = Directory::open(&root.join(RUN).join(DIRECTORY))?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = File::from(openat(&directory, FILE, flags, Mode::empty())?);
+    only_roots(&fstat(&directory)?)?;
+    only_roots(&fstat(&file)?)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The file is the content of units, so it is believed only where nobody but this user could write it.
+fn only_roots(status: &FileStat) -> io::Result<()> {
+    let is_own = status.st_uid == nix::unistd::geteuid().as_raw() && status.st_mode & 0o022 == 0;
+    is_own.then_some(()).ok_or_else(|| Errno::EPERM.into())
+}
+
+/// Keeps what was generated now.
+///
+/// # Errors
+/// Whatever the filesystem says; what was kept before is still there then.
+pub fn store(root: &Path, all: &[Kept]) -> io::Result<()> {
+    let directory = Directory::open(&root.join(RUN))?.enter(DIRECTORY, Mode::S_IRWXU)?;
+    only_roots(&fstat(&directory)?)?;
+    let mut fields: Fields = vec![FORMAT.to_vec()];
+    for Kept { place, file, text } in all {
+        fields.extend([place.clone(), file.clone(), text.clone().into_bytes()]);
+    }
+    directory.put(FILE, &pack(&fields), Mode::S_IRUSR | Mode::S_IWUSR)
+}
+
+/// Forgets all of it.
+///
+/// # Errors
+/// Whatever the filesystem says; that there was nothing is no error.
+pub fn forget(root: &Path) -> io::Result<()> {
+    let path = root.join(RUN).join(DIRECTORY);
+    let forgotten = Directory::open(&path)
+        .and_then(|directory| Ok(unlinkat(&directory, FILE, UnlinkatFlags::NoRemoveDir)?));
+    match forgotten {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        forgotten => forgotten,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_found_again_and_nothing_that_others_may_write() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(RUN)).unwrap();
+        assert_eq!(load(root.path()), []);
+        let kept = |file: &str| Kept {
+            place: b"/v".to_vec(),
+            file: file.into(),
+            text: format!("[Service]\n# {file}\n"),
+        };
+        let all = [kept("/v/a.ini"), kept("/v/b.ini")];
+        store(root.path(), &all).unwrap();
+        assert_eq!(load(root.path()), all);
+        let last = Last::of(root.path());
+        assert_eq!(last.files_in(b"/v").len(), 2);
+        assert_eq!(last.text_of(b"/v/b.ini"), Some(all[1].text.clone()));
+        assert_eq!(
+            (last.text_of(b"/v/c.ini"), last.files_in(b"/w")),
+            (None, Vec::new())
+        );
+        let file = root.path().join(RUN).join(DIRECTORY).join(FILE);
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        assert_eq!(load(root.path()), []);
+        forget(root.path()).unwrap();
+        forget(root.path()).unwrap();
+        assert!(!file.exists());
+    }
+}
