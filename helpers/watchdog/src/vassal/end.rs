@@ -4,7 +4,7 @@ use super::{Stage, Vassal};
 use crate::judge::{Verdict, judge_mounts};
 use crate::reaper::{Ended, drain, reap};
 use crate::reload::Reloads;
-use crate::stop::Ending;
+use crate::shutdown::Ending;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::RefCell;

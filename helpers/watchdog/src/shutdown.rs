@@ -1,0 +1,116 @@
+//! The end of a vassal, in this order, each step with a limit: the app is asked to stop; what else runs is ended; the
+//! as-user-atexit hooks run; the FUSE filesystems are unmounted; their daemons, which commit what was written only
+//! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
+
+mod app;
+mod atexit;
+mod commit;
+mod leftovers;
+mod own_mounts;
+mod rescue;
+mod signalling;
+mod unmount;
+
+use crate::reaper::{Child, reap_until};
+use crate::{processes, serving};
+use commit::is_bad;
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::Pid;
+use signalling::send;
+pub use signalling::signal_group;
+use std::cell::RefCell;
+use std::os::fd::{OwnedFd, RawFd};
+use std::time::Duration;
+use vassal_sys::handoff::Handoff;
+use vassal_sys::mountinfo::Mount;
+
+/// From SIGTERM to SIGKILL for background processes that nobody else ends.
+const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
+/// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
+/// How long unmounting may take before the filesystems are cut off.
+const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a daemon may write back after its filesystem was unmounted: a minute for the largest archives.
+const COMMIT_LIMIT: Duration = Duration::from_secs(60);
+
+/// What is needed to end a vassal.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// The vassal.
+    pub handoff: &'a Handoff,
+    /// A private proc.
+    pub proc: &'a OwnedFd,
+    /// Where signals are read.
+    pub signals: &'a SignalFd,
+    /// /sys/fs/fuse/connections.
+    pub fusectl: Option<&'a OwnedFd>,
+    /// The program and the record of the atexit hooks.
+    pub atexit: Option<(&'a OwnedFd, &'a OwnedFd)>,
+    /// FUSE daemons that have not ended, as far as is known; they write back when their filesystems are unmounted.
+    pub daemons: RefCell<Vec<Pid>>,
+    /// The mountpoints of those filesystems that may hold what is not saved, one a line.
+    pub unsaved: String,
+    /// The numbers that the vassal's listening sockets have in the app.
+    pub sockets: Vec<RawFd>,
+}
+
+impl Ending<'_> {
+    /// The limits of all steps together.
+    pub fn longest(&self) -> Duration {
+        let Handoff {
+            stop_limit,
+            atexit_limit,
+            ..
+        } = self.handoff;
+        *stop_limit + *atexit_limit + LEFTOVER_LIMIT + UNMOUNT_LIMIT + COMMIT_LIMIT * 2 + KILL_LIMIT * 5
+    }
+
+    /// Everything after the app.
+    pub fn finish(&self) {
+        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
+        self.tell_unseen_end();
+        let daemons = self.fuse_daemons();
+        self.end_others(&daemons);
+        self.run_atexit();
+        let filesystems = self.filesystems();
+        let is_below = |mount: &&Mount| mount.mountpoint != b"/";
+        let below: Vec<_> = filesystems.iter().filter(is_below).cloned().collect();
+        self.unmount(&below, UNMOUNT_LIMIT);
+        if daemons.iter().any(|pid| serving::is_apart(self.proc, *pid)) {
+            return self.end_serving(&daemons);
+        }
+        // What is still mounted is `/`, which goes with its last process: its daemon is told to end, when all others
+        // have, as SIGTERM would keep one that is committing from its work.
+        let left = self.filesystems().len();
+        self.wait_for_commit(&daemons, left, COMMIT_LIMIT);
+        if left > 0 {
+            daemons.iter().for_each(|pid| send(*pid, Signal::SIGTERM));
+            self.wait_for_commit(&daemons, 0, COMMIT_LIMIT);
+        }
+    }
+
+    fn reaped(&self, pid: Pid, limit: Duration) -> bool {
+        self.reap_until(limit, |ended, any_left| {
+            !any_left || ended.iter().any(|child| child.pid == pid)
+        })
+    }
+
+    /// Reaps, and tells of a daemon that has not written back to its end.
+    fn reap_until(&self, limit: Duration, mut is_over: impl FnMut(&[Child], bool) -> bool) -> bool {
+        reap_until(self.proc, self.signals, limit, |ended, any_left| {
+            for Child { pid, how, name } in ended {
+                let is_daemon = self.daemons.borrow().contains(pid);
+                self.daemons.borrow_mut().retain(|daemon| daemon != pid);
+                if let (true, Some(name), true) = (is_daemon, name, is_bad(*how)) {
+                    self.tell_end(&format!("{name} {how}"));
+                }
+            }
+            is_over(ended, any_left)
+        })
+    }
+
+    fn processes(&self) -> Vec<Pid> {
+        processes::all(self.proc, self.handoff.is_init)
+    }
+}
