@@ -27,6 +27,7 @@ pub mod mountinfo;
 pub mod mounts;
 pub mod notify;
 pub mod passwd;
+pub mod pidfd;
 pub mod prompt;
 pub mod signals;
 pub mod text;

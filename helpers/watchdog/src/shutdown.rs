@@ -10,6 +10,7 @@ mod own_mounts;
 mod rescue;
 mod signalling;
 mod unmount;
+mod uwsgi;
 
 use crate::reaper::{Child, reap_until};
 use crate::{processes, serving};
@@ -22,6 +23,7 @@ pub use signalling::signal_group;
 use std::cell::RefCell;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
+use unmount::Left;
 use vassal_sys::handoff::Handoff;
 use vassal_sys::mountinfo::Mount;
 
@@ -71,12 +73,17 @@ impl Ending<'_> {
         signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
         self.tell_unseen_end();
         let daemons = self.fuse_daemons();
-        self.end_others(&daemons);
+        self.end_others(&self.with_helpers(&daemons));
         self.run_atexit();
+        // What stands still answers neither the unmount nor the end.
+        self.continue_all();
         let filesystems = self.filesystems();
         let is_below = |mount: &&Mount| mount.mountpoint != b"/";
         let below: Vec<_> = filesystems.iter().filter(is_below).cloned().collect();
-        self.unmount(&below, UNMOUNT_LIMIT);
+        if self.unmount(&below, UNMOUNT_LIMIT) == Left::Busy {
+            // By what a daemon has started, as all else has ended.
+            self.end_others(&daemons);
+        }
         if daemons.iter().any(|pid| serving::is_apart(self.proc, *pid)) {
             return self.end_serving(&daemons);
         }
@@ -96,6 +103,17 @@ impl Ending<'_> {
         })
     }
 
+    /// How the child `pid` has exited, in time.
+    fn exit_code(&self, pid: Pid, limit: Duration) -> Option<i32> {
+        let mut code = None;
+        self.reap_until(limit, |ended, any_left| {
+            let ended = ended.iter().find(|child| child.pid == pid);
+            code = code.or(ended.and_then(|child| child.how.code()));
+            code.is_some() || !any_left
+        });
+        code
+    }
+
     /// Reaps, and tells of a daemon that has not written back to its end.
     fn reap_until(&self, limit: Duration, mut is_over: impl FnMut(&[Child], bool) -> bool) -> bool {
         reap_until(self.proc, self.signals, limit, |ended, any_left| {
@@ -110,7 +128,20 @@ impl Ending<'_> {
         })
     }
 
+    /// Has everything go on that a signal has stopped: it would not hear what it is told.
+    fn continue_all(&self) {
+        let processes = self.processes();
+        processes.iter().for_each(|pid| send(*pid, Signal::SIGCONT));
+    }
+
+    /// The vassal's processes that have not ended.
     fn processes(&self) -> Vec<Pid> {
-        processes::all(self.proc, self.handoff.is_init)
+        let mut processes = processes::all(self.proc, self.handoff.is_init);
+        processes.retain(|pid| !self.is_gone(pid));
+        processes
+    }
+
+    fn is_gone(&self, pid: &Pid) -> bool {
+        processes::has_ended(self.proc, *pid)
     }
 }

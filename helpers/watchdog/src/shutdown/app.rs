@@ -3,9 +3,7 @@
 use super::signalling::{signal_group, warn};
 use super::{Ending, KILL_LIMIT};
 use crate::connections;
-use crate::deafen::{Listener, order_when_deaf};
-use crate::emperor_protocol::{Order, Uwsgi, say};
-use crate::reaper::Child;
+use crate::emperor_protocol::Uwsgi;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
@@ -15,6 +13,8 @@ impl Ending<'_> {
     /// not end it.
     pub fn stop_app(&self, uwsgi: Option<&Uwsgi>) {
         let app = Pid::from_raw(self.handoff.payload);
+        // What stands still hears no order.
+        self.continue_all();
         let has_ended = match uwsgi {
             Some(uwsgi) => self.stop_uwsgi(uwsgi, app),
             None => {
@@ -36,29 +36,6 @@ impl Ending<'_> {
             self.abort_filesystems();
             self.reaped(app, KILL_LIMIT);
         }
-    }
-
-    /// Tells uWSGI to stop, deaf to new connections; whether it has, in time.
-    fn stop_uwsgi(&self, uwsgi: &Uwsgi, app: Pid) -> bool {
-        let Some(emperor) = uwsgi.socket() else {
-            return false;
-        };
-        let limit = self.handoff.stop_limit;
-        let listener = Listener {
-            app,
-            sockets: &self.sockets,
-            proc: self.proc,
-        };
-        let Ok(messenger) = order_when_deaf(&listener, emperor, Order::Stop) else {
-            return say(emperor, Order::Stop) && self.reaped(app, limit);
-        };
-        let mut has_ended = false;
-        self.reap_until(limit, |ended, any_left| {
-            let is_unheard = |child: &Child| child.pid == messenger && child.how.code() != Some(0);
-            has_ended |= !any_left || ended.iter().any(|child| child.pid == app);
-            has_ended || ended.iter().any(is_unheard)
-        });
-        has_ended
     }
 
     /// Ends the app, which stands still, at once: its vassal is lost, and it can only give wrong answers any more. Its

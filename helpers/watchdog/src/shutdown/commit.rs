@@ -1,10 +1,11 @@
 //! The FUSE daemons, which commit what was written only when their filesystems have been unmounted, are waited for.
 
-use super::signalling::{is_gone, send, warn};
+use super::signalling::{send, warn};
 use super::{COMMIT_LIMIT, Ending};
 use crate::reaper::{Child, Ended};
 use crate::{processes, serving};
-use nix::sys::signal::Signal;
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ impl Ending<'_> {
     /// Waits until at most `left` of the daemons are left, which write back meanwhile.
     pub(super) fn wait_for_commit(&self, daemons: &[Pid], left: usize, limit: Duration) {
         let is_over = |_: &[Child], any_left: bool| {
-            !any_left || daemons.iter().filter(|pid| !is_gone(pid)).count() <= left
+            !any_left || daemons.iter().filter(|pid| !self.is_gone(pid)).count() <= left
         };
         if !self.reap_until(limit, is_over) {
             warn_of_loss(limit);
@@ -25,7 +26,7 @@ impl Ending<'_> {
     pub(super) fn end_serving(&self, daemons: &[Pid]) {
         let serves = |pid: &Pid| serving::serves(self.proc, *pid);
         self.reap_until(COMMIT_LIMIT, |_, _| {
-            daemons.iter().all(|pid| is_gone(pid) || serves(pid))
+            daemons.iter().all(|pid| self.is_gone(pid) || serves(pid))
         });
         let end = Instant::now() + COMMIT_LIMIT;
         let left = || end.saturating_duration_since(Instant::now());
@@ -33,7 +34,7 @@ impl Ending<'_> {
             send(*pid, Signal::SIGTERM);
             self.reaped(*pid, left());
         }
-        if !self.reap_until(left(), |_, _| daemons.iter().all(is_gone)) {
+        if !self.reap_until(left(), |_, _| daemons.iter().all(|pid| self.is_gone(pid))) {
             warn_of_loss(COMMIT_LIMIT);
         }
     }
@@ -61,7 +62,8 @@ impl Ending<'_> {
 
     /// Tells of a daemon whose end nobody has seen, as it came with that of the app.
     pub(super) fn tell_unseen_end(&self) {
-        if !self.unsaved.is_empty() && self.daemons.borrow().iter().any(is_gone) {
+        let is_reaped = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
+        if !self.unsaved.is_empty() && self.daemons.borrow().iter().any(is_reaped) {
             self.tell_end("a FUSE daemon has ended, too");
         }
     }

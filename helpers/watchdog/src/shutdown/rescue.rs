@@ -41,7 +41,8 @@ impl Ending<'_> {
         let hung = hung.iter().filter(|mount| now.contains(mount));
         hung.for_each(|mount| self.abort(mount));
         let daemons = self.fuse_daemons();
-        let writers = || self.processes().into_iter().filter(|pid| !daemons.contains(pid));
+        let spared = self.with_helpers(&daemons);
+        let writers = || self.processes().into_iter().filter(|pid| !spared.contains(pid));
         writers().for_each(|pid| send(pid, Signal::SIGKILL));
         self.reap_until(KILL_LIMIT, |_, any_left| !any_left || writers().count() == 0);
         if !others.is_empty() {
@@ -67,12 +68,6 @@ impl Ending<'_> {
         let Ok(Some(probe)) = Probe::send(Question::Answers(mount)) else {
             return false;
         };
-        let mut answer = None;
-        self.reap_until(RESCUE_ANSWER_LIMIT, |ended, any_left| {
-            let ended = ended.iter().find(|child| child.pid == probe.pid);
-            answer = answer.or(ended.and_then(|child| child.how.code()));
-            answer.is_some() || !any_left
-        });
-        answer == Some(0)
+        self.exit_code(probe.pid, RESCUE_ANSWER_LIMIT) == Some(0)
     }
 }

@@ -21,10 +21,6 @@ fn ignore_gone(result: nix::Result<()>) {
     }
 }
 
-pub(super) fn is_gone(pid: &Pid) -> bool {
-    kill(*pid, None) == Err(Errno::ESRCH)
-}
-
 pub(super) fn warn(message: &str) {
     line(Priority::Warning, message);
 }
