@@ -7,8 +7,10 @@ mod atexit;
 mod commit;
 mod leftovers;
 mod own_mounts;
+mod patience;
 mod rescue;
 mod signalling;
+mod stuck;
 mod unmount;
 mod uwsgi;
 
@@ -18,6 +20,7 @@ use commit::is_bad;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
+pub use patience::Patience;
 use signalling::send;
 pub use signalling::signal_group;
 use std::cell::RefCell;
@@ -53,21 +56,13 @@ pub struct Ending<'a> {
     pub daemons: RefCell<Vec<Pid>>,
     /// The mountpoints of those filesystems that may hold what is not saved, one a line.
     pub unsaved: String,
+    /// systemd's, for a vassal that it stops.
+    pub patience: Option<Patience<'a>>,
     /// The numbers that the vassal's listening sockets have in the app.
     pub sockets: Vec<RawFd>,
 }
 
 impl Ending<'_> {
-    /// The limits of all steps together.
-    pub fn longest(&self) -> Duration {
-        let Handoff {
-            stop_limit,
-            atexit_limit,
-            ..
-        } = self.handoff;
-        *stop_limit + *atexit_limit + LEFTOVER_LIMIT + UNMOUNT_LIMIT + COMMIT_LIMIT * 2 + KILL_LIMIT * 5
-    }
-
     /// Everything after the app.
     pub fn finish(&self) {
         signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
@@ -117,6 +112,7 @@ impl Ending<'_> {
     /// Reaps, and tells of a daemon that has not written back to its end.
     fn reap_until(&self, limit: Duration, mut is_over: impl FnMut(&[Child], bool) -> bool) -> bool {
         reap_until(self.proc, self.signals, limit, |ended, any_left| {
+            self.patience.iter().for_each(Patience::keep);
             for Child { pid, how, name } in ended {
                 let is_daemon = self.daemons.borrow().contains(pid);
                 self.daemons.borrow_mut().retain(|daemon| daemon != pid);

@@ -17,8 +17,8 @@ impl Ending<'_> {
 
     /// Ends all but `spared`.
     pub(super) fn end_others(&self, spared: &[Pid]) {
+        let others = || self.processes().into_iter().filter(|pid| !spared.contains(pid));
         for (signal, limit) in [(Signal::SIGTERM, LEFTOVER_LIMIT), (Signal::SIGKILL, KILL_LIMIT)] {
-            let others = || self.processes().into_iter().filter(|pid| !spared.contains(pid));
             if others().count() == 0 {
                 return;
             }
@@ -27,5 +27,6 @@ impl Ending<'_> {
             others().for_each(|pid| send(pid, Signal::SIGCONT));
             self.reap_until(limit, |_, any_left| !any_left || others().count() == 0);
         }
+        self.tell_stuck(&others().collect::<Vec<_>>());
     }
 }

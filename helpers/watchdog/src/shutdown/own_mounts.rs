@@ -25,7 +25,7 @@ impl Ending<'_> {
         self.mounts(|mount| mount.fstype == b"overlay" && mount.mountpoint != b"/")
     }
 
-    fn mounts(&self, is_wanted: impl Fn(&Mount) -> bool) -> Vec<Mount> {
+    pub(super) fn mounts(&self, is_wanted: impl Fn(&Mount) -> bool) -> Vec<Mount> {
         if !self.handoff.owns_mounts {
             return Vec::new();
         }
