@@ -1,6 +1,7 @@
 //! A uWSGI's master process and its children, which are told apart by the signals that they catch (measured with 2.0.21
-//! and 2.0.28). A worker catches SIGHUP, its order to end when it has answered, and SIGUSR2, which the master does not
-//! catch: so a child that still has the master's handlers is known, and a SIGHUP to it would be lost.
+//! and 2.0.28). A worker catches SIGHUP, its order to end when it has answered, and SIGUSR1 and SIGUSR2, both of which a mule
+//! ignores and one of which an app may have taken. Before it sets its handlers it has those of the master, and a SIGHUP to it
+//! would be lost.
 
 use crate::threads::numbers;
 use nix::sys::signal::{Signal, kill};
@@ -143,16 +144,15 @@ fn read(proc: &OwnedFd, path: &str) -> String {
     text.unwrap_or_default()
 }
 
-fn catches(caught: u64, signal: Signal) -> bool {
-    caught & (1 << (signal as i32 - 1)) != 0
-}
-
 fn kind(caught: u64, caught_by_master: u64, is_of_group: bool) -> Kind {
+    let catches = |signal: Signal| caught & (1 << (signal as i32 - 1)) != 0;
     match () {
         () if !is_of_group => Kind::Attended,
-        () if catches(caught, Signal::SIGHUP) && catches(caught, Signal::SIGUSR2) => Kind::Worker,
         () if caught == caught_by_master => Kind::Newborn,
-        () if catches(caught, Signal::SIGTERM) => Kind::Attended,
+        () if catches(Signal::SIGHUP) && (catches(Signal::SIGUSR1) || catches(Signal::SIGUSR2)) => {
+            Kind::Worker
+        }
+        () if catches(Signal::SIGTERM) => Kind::Attended,
         () => Kind::Stranger,
     }
 }
@@ -168,6 +168,18 @@ mod tests {
         const CASES: &[(&str, u64, bool, Kind)] = &[
             ("worker", 0x0808_5e83, true, Kind::Worker),
             ("worker forked after a harakiri", 0x0808_5e87, true, Kind::Worker),
+            (
+                "worker whose app ignores SIGUSR2",
+                0x0808_5683,
+                true,
+                Kind::Worker,
+            ),
+            (
+                "worker whose app ignores SIGUSR1",
+                0x0808_5c83,
+                true,
+                Kind::Worker,
+            ),
             ("forked a moment ago", MASTER, true, Kind::Newborn),
             ("mule", 0x4487, true, Kind::Attended),
             ("spooler", 0x4682, true, Kind::Attended),

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 impl Ending<'_> {
     /// Waits until at most `left` of the daemons are left, which write back meanwhile.
     pub(super) fn wait_for_commit(&self, daemons: &[Pid], left: usize, limit: Duration) {
+        // One that stands still would take the whole limit.
+        daemons.iter().for_each(|pid| send(*pid, Signal::SIGCONT));
         let is_over = |_: &[Child], any_left: bool| {
             !any_left || daemons.iter().filter(|pid| !self.is_gone(pid)).count() <= left
         };
