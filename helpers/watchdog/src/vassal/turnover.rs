@@ -58,12 +58,16 @@ impl Vassal {
         let now = Instant::now();
         // Who stands still is not to be continued.
         let is_frozen = self.freezer.until().is_some();
-        let is_due = |turnover: &mut Farewell| !is_frozen && turnover.is_due(now);
+        // Asked in any case, as it sets the time of the next look, until which the loop may sleep.
+        let is_due = self
+            .turnover
+            .as_mut()
+            .is_some_and(|turnover| turnover.is_due(now));
         let is_told = self
             .reloads
             .as_ref()
             .is_some_and(|reloads| !reloads.has_messenger());
-        if !is_told || !self.turnover.as_mut().is_some_and(is_due) {
+        if is_frozen || !is_told || !is_due {
             return Ok(false);
         }
         let pid = Pid::from_raw(self.handoff.payload);
