@@ -28,6 +28,7 @@ pub mod mountinfo;
 pub mod mounts;
 pub mod notify;
 pub mod passwd;
+pub mod pidfd;
 pub mod prompt;
 pub mod reach;
 pub mod signals;

@@ -7,15 +7,17 @@
 
 use crate::connections::group;
 use crate::emperor_protocol::{Order, say};
+use crate::master::Master;
 use crate::threads::Thread;
 use nix::fcntl::readlinkat;
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::io::read_to_string;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
-use vassal_sys::clone::{Side, fork, pidfd};
-use vassal_sys::{SysError, fds, mounts};
+use vassal_sys::clone::{Side, fork, pidfd as open};
+use vassal_sys::{SysError, fds, mounts, pidfd};
 
 /// What the messenger itself needs lies above the numbers that listening sockets have in a worker.
 const ABOVE: RawFd = 256;
@@ -28,11 +30,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Listener<'a> {
     /// Its main process.
-    pub app: Pid,
+    pub master: Master<'a>,
     /// The sockets' numbers there.
     pub sockets: &'a [RawFd],
-    /// A private proc.
-    pub proc: &'a OwnedFd,
 }
 
 /// Sends a process that makes the workers of a uWSGI deaf, waits until none of them can be about to accept, and gives the
@@ -41,29 +41,55 @@ pub struct Listener<'a> {
 /// # Errors
 /// `EAGAIN` at a limit of processes.
 pub fn order_when_deaf(listener: &Listener<'_>, emperor: &OwnedFd, order: Order) -> Result<Pid, SysError> {
-    let Listener { app, sockets, proc } = *listener;
+    send_messenger(|| {
+        let workers = group(listener.master.proc, listener.master.pid);
+        match fds::copy_above(emperor, ABOVE) {
+            Ok(emperor) => {
+                deafen_all(listener, &workers);
+                say(&emperor, order)
+            }
+            Err(_) => say(emperor, order),
+        }
+    })
+}
+
+/// The same for single `workers`, which are told to end when they have answered: they were forked when the master had
+/// passed the order on.
+///
+/// # Errors
+/// `EAGAIN` at a limit of processes.
+pub fn tell_when_deaf(listener: &Listener<'_>, workers: &[Pid]) -> Result<Pid, SysError> {
+    send_messenger(|| {
+        let open = |pid: &Pid| listener.master.open(*pid).ok().flatten();
+        let processes = workers.iter().filter_map(open);
+        let processes: Vec<_> = processes
+            .filter_map(|process| fds::copy_above(process, ABOVE).ok())
+            .collect();
+        deafen_all(listener, workers);
+        let has_heard = |process: &OwnedFd| pidfd::signal(process, Signal::SIGHUP).is_ok();
+        processes.iter().filter(|process| has_heard(process)).count() > 0
+    })
+}
+
+/// A process that does `work`, and ends with 0 when that says so.
+fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
     match fork()? {
         Side::Parent(messenger) => Ok(messenger),
-        Side::Child => {
-            let copies =
-                || Ok::<_, SysError>((fds::copy_above(proc, ABOVE)?, fds::copy_above(emperor, ABOVE)?));
-            let has_heard = match copies() {
-                Ok((proc, emperor)) => {
-                    let sockets: Vec<_> = sockets
-                        .iter()
-                        .filter_map(|number| file(&proc, app, *number))
-                        .collect();
-                    group(&proc, app)
-                        .iter()
-                        .for_each(|pid| deafen(&proc, *pid, &sockets));
-                    wait_until_quiet(&proc, app);
-                    say(&emperor, order)
-                }
-                Err(_) => say(emperor, order),
-            };
-            std::process::exit(i32::from(!has_heard))
-        }
+        Side::Child => std::process::exit(i32::from(!work())),
     }
+}
+
+/// Makes `processes` deaf, as far as their descriptors can be had.
+fn deafen_all(listener: &Listener<'_>, processes: &[Pid]) {
+    let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE) else {
+        return;
+    };
+    let sockets = listener.sockets.iter();
+    let sockets: Vec<_> = sockets
+        .filter_map(|number| file(&proc, listener.master.pid, *number))
+        .collect();
+    processes.iter().for_each(|pid| deafen(&proc, *pid, &sockets));
+    wait_until_quiet(&proc, processes);
 }
 
 /// What a descriptor of a process is, in proc's words, which for a socket hold its inode.
@@ -74,7 +100,7 @@ fn file(proc: &OwnedFd, pid: Pid, number: RawFd) -> Option<OsString> {
 /// Takes `sockets` out of a process's epoll instances. What cannot be had is left as it is: the order comes a moment
 /// later.
 fn deafen(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
-    let process = pidfd(pid).and_then(|process| fds::copy_above(process, ABOVE));
+    let process = open(pid).and_then(|process| fds::copy_above(process, ABOVE));
     let (Ok(process), Ok(numbers)) = (process, mounts::list(proc, &format!("{pid}/fd"))) else {
         return;
     };
@@ -110,11 +136,8 @@ fn heard_by(proc: &OwnedFd, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
 
 /// A thread between its wait for a connection and the note that it is in a request does not sleep. So one that is seen
 /// asleep, deaf, does not come there any more.
-fn wait_until_quiet(proc: &OwnedFd, app: Pid) {
-    let mut busy: Vec<Thread> = group(proc, app)
-        .into_iter()
-        .flat_map(|pid| threads(proc, pid))
-        .collect();
+fn wait_until_quiet(proc: &OwnedFd, processes: &[Pid]) {
+    let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| threads(proc, *pid)).collect();
     let end = Instant::now() + LIMIT;
     loop {
         busy.retain(|thread| runs(&thread.read(proc, "stat")));

@@ -10,8 +10,8 @@ use vassal_sys::mounts;
 /// The device number of /dev/fuse (fuse(4)).
 const FUSE_DEVICE: (u64, u64) = (10, 229);
 
-/// Everybody else in our PID namespace; without one, our children, among them every orphan of the vassal, and systemd
-/// ends what these leave.
+/// Everybody else in our PID namespace, ended or not; without one, our children, among them every orphan of the vassal, and
+/// systemd ends what these leave.
 pub fn all(proc: &OwnedFd, is_init: bool) -> Vec<Pid> {
     if !is_init {
         return children(proc);
@@ -30,6 +30,51 @@ pub fn children(proc: &OwnedFd) -> Vec<Pid> {
     numbers.map(Pid::from_raw).collect()
 }
 
+/// Whether a process has ended: also one that its parent does not reap, such as a child of a FUSE daemon, which would be there
+/// as long as the daemon is.
+pub fn has_ended(proc: &OwnedFd, pid: Pid) -> bool {
+    stat(proc, pid).is_none_or(|stat| stat.has_ended)
+}
+
+/// Those of `all` that descend from one of `ancestors`.
+pub fn descendants(proc: &OwnedFd, all: &[Pid], ancestors: &[Pid]) -> Vec<Pid> {
+    let parents: Vec<_> = all
+        .iter()
+        .filter_map(|pid| Some((*pid, stat(proc, *pid)?.parent)))
+        .collect();
+    let mut found: Vec<Pid> = Vec::new();
+    loop {
+        let is_new = |(pid, parent): &&(Pid, Pid)| {
+            !found.contains(pid) && (ancestors.contains(parent) || found.contains(parent))
+        };
+        let new: Vec<_> = parents.iter().filter(is_new).map(|(pid, _)| *pid).collect();
+        if new.is_empty() {
+            return found;
+        }
+        found.extend(new);
+    }
+}
+
+/// What proc_pid_stat(5) tells.
+struct Stat {
+    has_ended: bool,
+    parent: Pid,
+}
+
+fn stat(proc: &OwnedFd, pid: Pid) -> Option<Stat> {
+    let file = mounts::open_below(proc, &format!("{pid}/stat")).ok()?;
+    parse(&std::io::read_to_string(file).ok()?)
+}
+
+/// The name, in parentheses, may hold any character.
+fn parse(stat: &str) -> Option<Stat> {
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    Some(Stat {
+        has_ended: fields.next()?.starts_with(['Z', 'X']),
+        parent: Pid::from_raw(fields.next()?.parse().ok()?),
+    })
+}
+
 /// Whether a process serves a FUSE filesystem: it has /dev/fuse open.
 pub fn serves_fuse(proc: &OwnedFd, pid: Pid) -> bool {
     fuse_descriptors(proc, pid).next().is_some()
@@ -46,4 +91,49 @@ pub fn fuse_descriptors(proc: &OwnedFd, pid: Pid) -> impl Iterator<Item = String
             && fstatat(proc, path.as_str(), AtFlags::empty())
                 .is_ok_and(|status| (major(status.st_rdev), minor(status.st_rdev)) == FUSE_DEVICE)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_that_nobody_has_reaped_has_ended() {
+        let proc = std::fs::File::open("/proc").unwrap().into();
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_raw(child.id() as i32);
+        assert!(!has_ended(&proc, pid));
+        child.kill().unwrap();
+        while !has_ended(&proc, pid) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(has_ended(&proc, pid));
+    }
+
+    #[test]
+    fn descendants_are_children_and_their_children() {
+        let proc = std::fs::File::open("/proc").unwrap().into();
+        let mut child = Command::new("sh")
+            .args(["-c", "sleep 60 & echo; wait"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        let all = all(&proc, true);
+        let pid = Pid::from_raw(child.id() as i32);
+        let found = descendants(&proc, &all, &[pid]);
+        assert_eq!(found.len(), 1);
+        assert!(descendants(&proc, &all, &[Pid::this()]).contains(&found[0]));
+        nix::sys::signal::kill(found[0], nix::sys::signal::Signal::SIGKILL).unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_name_may_look_like_the_rest_of_the_line() {
+        let stat = parse("7 (a) Z 1 b) S 4 7").unwrap();
+        assert_eq!((stat.has_ended, stat.parent), (false, Pid::from_raw(4)));
+        assert!(parse("7 (a) Z 4").unwrap().has_ended && parse("").is_none());
+    }
 }

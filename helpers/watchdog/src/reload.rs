@@ -53,6 +53,11 @@ impl Reloads {
         self.messenger = messenger;
     }
 
+    /// Whether the app is still being told.
+    pub fn has_messenger(&self) -> bool {
+        self.messenger.is_some()
+    }
+
     /// The process `pid` has ended with `code`: whether it was the messenger. Where nobody has heard that, the reload is over.
     pub fn take_messenger(&mut self, pid: Pid, code: Option<i32>) -> bool {
         if self.messenger != Some(pid) {

@@ -78,15 +78,16 @@ impl Reporter {
         self.notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
     }
 
-    /// The vassal stops, and systemd is to wait for at most `limit`, whatever its unit says.
-    pub fn stopping(&self, command: &str, limit: Duration) {
+    /// The vassal stops.
+    pub fn stopping(&self, command: &str) {
         let status = format!("stopping; waiting for {command}");
+        self.notify(&[NotifyState::Stopping, NotifyState::Status(&status)]);
+    }
+
+    /// The stop goes on, and systemd is to wait for `limit` from now, whatever its unit says.
+    pub fn still_stopping(&self, limit: Duration) {
         let limit = u32::try_from(limit.as_micros()).unwrap_or(u32::MAX);
-        self.notify(&[
-            NotifyState::Stopping,
-            NotifyState::Status(&status),
-            NotifyState::ExtendTimeoutUsec(limit),
-        ]);
+        self.notify(&[NotifyState::ExtendTimeoutUsec(limit)]);
     }
 
     /// A status line of a vassal that does not serve.

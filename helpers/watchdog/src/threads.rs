@@ -54,7 +54,8 @@ pub fn all(proc: &OwnedFd, is_init: bool, but: &[i32]) -> Vec<Thread> {
     found
 }
 
-fn numbers(text: &str) -> Vec<i32> {
+/// The numbers in a text of proc.
+pub fn numbers(text: &str) -> Vec<i32> {
     text.split_ascii_whitespace()
         .filter_map(|word| word.parse().ok())
         .collect()

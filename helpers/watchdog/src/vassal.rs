@@ -2,11 +2,12 @@
 
 mod end;
 mod freeze;
+mod turnover;
 mod wait;
 
-use crate::deafen::{Listener, order_when_deaf};
-use crate::emperor_protocol::{Message, Order, Uwsgi};
+use crate::emperor_protocol::{Message, Uwsgi};
 use crate::evidence::Finding;
+use crate::farewell::Farewell;
 use crate::judge::{Silence, Verdict, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint};
 use crate::payload_notify;
@@ -20,7 +21,7 @@ use crate::unanswered::{DOUBTFUL, Scene, Unanswered};
 use freeze::Freezer;
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, chdir, read};
 use std::fs::File;
@@ -77,6 +78,7 @@ pub struct Vassal {
     mountpoints: Vec<Mountpoint>,
     unanswered: Unanswered,
     freezer: Freezer,
+    turnover: Option<Farewell>,
     /// When the last wait was over.
     awake: Instant,
     /// The app has said that it serves.
@@ -149,6 +151,7 @@ impl Vassal {
                 .collect(),
             unanswered,
             freezer: Freezer::default(),
+            turnover: None,
             awake: Instant::now(),
             accepting: handoff.readiness == Readiness::Started,
             connecting: Err(now),
@@ -220,6 +223,9 @@ impl Vassal {
             return self.lost(index, verdict).map(Some);
         }
         self.thaw_in_time();
+        if self.follow_reload()? {
+            return Ok(Some(self.stop()));
+        }
         self.look_at_requests()?;
         let now = Instant::now();
         if let (Stage::Starting, Readiness::Connect(address), Err(due)) =
@@ -348,6 +354,7 @@ impl Vassal {
             .is_some_and(|reloads| reloads.take_messenger(pid, how.code()))
         {
             if how.code() != Some(0) {
+                self.turnover = None;
                 // The status line says that it reloads.
                 self.keep_alive_due = self.awake;
             }
@@ -430,9 +437,13 @@ impl Vassal {
         let (mut wants_stop, mut is_loaded) = (false, false);
         for message in uwsgi.messages() {
             match message {
-                Message::Accepting => is_loaded = true,
+                Message::Accepting => {
+                    self.turnover = None;
+                    is_loaded = true;
+                }
                 Message::Loaded => is_loaded |= !has_workers,
                 Message::WantsConfiguration => {
+                    self.turnover = None;
                     uwsgi.push_again()?;
                     // The last that is heard of the reload of a uWSGI without workers.
                     is_loaded |= !has_workers;
@@ -451,39 +462,6 @@ impl Vassal {
             self.listen()?;
         }
         Ok(wants_stop)
-    }
-
-    /// Passes a reload on to an app that serves.
-    fn reload(&mut self) {
-        let Some(reloads) = self.reloads.as_mut().filter(|reloads| reloads.is_wanted()) else {
-            return;
-        };
-        let serves = matches!(self.stage, Stage::Serving { .. });
-        let signal = Signal::try_from(self.handoff.reload_signal).ok();
-        let payload = Pid::from_raw(self.handoff.payload);
-        let listener = Listener {
-            app: payload,
-            sockets: &reloads.sockets(),
-            proc: &self.proc,
-        };
-        match (&self.uwsgi, signal) {
-            (Some(uwsgi), _) if serves => {
-                let order = |emperor| order_when_deaf(&listener, emperor, Order::Reload).ok();
-                match uwsgi.socket().and_then(order) {
-                    Some(messenger) => {
-                        reloads.begin(Some(messenger));
-                        self.reporter
-                            .status_is("reloading; waiting for uwsgi to accept requests again");
-                    }
-                    None => reloads.refuse(),
-                }
-            }
-            (None, Some(signal)) if serves && kill(payload, signal).is_ok() => {
-                reloads.begin(None);
-                reloads.finish();
-            }
-            _ => reloads.refuse(),
-        }
     }
 
     /// Passes on what a background process of a hook says.

@@ -11,7 +11,7 @@ use crate::scene::{self, Before, on_each_suite};
 use crate::tenant::Tenant;
 use crate::unit::wait_restarted;
 
-/// What the watchdog waits for a killed process whose end it does not see (helpers/watchdog/src/stop.rs, `KILL_LIMIT`).
+/// What the watchdog waits for a killed process whose end it does not see (helpers/watchdog/src/shutdown.rs, `KILL_LIMIT`).
 const LIMIT_OF_ONE_WAIT: Duration = Duration::from_secs(2);
 
 #[test]

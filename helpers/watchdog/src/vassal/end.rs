@@ -4,7 +4,7 @@ use super::{Stage, Vassal};
 use crate::judge::{Verdict, judge_mounts};
 use crate::reaper::{Ended, drain, reap};
 use crate::reload::Reloads;
-use crate::stop::Ending;
+use crate::shutdown::{Ending, Patience};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::RefCell;
@@ -116,8 +116,11 @@ impl Vassal {
 
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
-        let ending = self.ending();
-        self.reporter.stopping(&self.handoff.command, ending.longest());
+        self.reporter.stopping(&self.handoff.command);
+        let ending = Ending {
+            patience: Some(Patience::new(&self.reporter)),
+            ..self.ending()
+        };
         ending.stop_app(self.uwsgi.as_ref());
         ending.finish();
         match self.stage {
@@ -163,6 +166,7 @@ impl Vassal {
             atexit: self.atexit.as_ref().map(|(program, record)| (program, record)),
             daemons: RefCell::new(self.freezer.daemons().to_vec()),
             unsaved: self.reporter.known_unsaved(),
+            patience: None,
             sockets: self.reloads.as_ref().map(Reloads::sockets).unwrap_or_default(),
         }
     }

@@ -6,7 +6,7 @@ use super::Vassal;
 use crate::mountpoint::Mountpoint;
 use crate::processes;
 use crate::reaper::{Child, reap_telling};
-use crate::stop::signal_group;
+use crate::shutdown::signal_group;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};

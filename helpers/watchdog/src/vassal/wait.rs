@@ -2,6 +2,7 @@
 
 use super::{Stage, Vassal};
 use crate::emperor_protocol::Uwsgi;
+use crate::farewell::Farewell;
 use crate::mountpoint::Mountpoint;
 use crate::reload::Reloads;
 use crate::standstill::{TICK, standstill};
@@ -138,6 +139,7 @@ impl Vassal {
             .chain(settling)
             .chain(connecting)
             .chain(self.freezer.until())
+            .chain(self.turnover.as_ref().map(Farewell::next_look))
             .min()
     }
 

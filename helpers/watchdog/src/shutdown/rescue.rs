@@ -1,0 +1,73 @@
+//! The vassal is lost, and systemd is about to kill everything: what was written to its other filesystems is saved first.
+
+use super::signalling::send;
+use super::{Ending, KILL_LIMIT};
+use crate::probe::{Probe, Question};
+use nix::sys::signal::Signal;
+use std::time::Duration;
+use vassal_sys::fusectl;
+use vassal_sys::mountinfo::Mount;
+
+/// How long the other filesystems of a vassal that has lost one may take to be unmounted and written back: together less
+/// than `WatchdogSec=`, as nobody keeps systemd's watchdog quiet meanwhile.
+const RESCUE_UNMOUNT_LIMIT: Duration = Duration::from_secs(2);
+/// See [`RESCUE_UNMOUNT_LIMIT`].
+const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(15);
+/// How long a daemon may take to answer what it is being asked when its vassal is lost.
+const RESCUE_ANSWER_LIMIT: Duration = Duration::from_millis(200);
+
+impl Ending<'_> {
+    /// Somebody has unmounted a filesystem, and systemd is about to kill everything: its daemon saves now.
+    pub fn wait_for_unmounted(&self) {
+        let left = self.filesystems().len();
+        let daemons = self.daemons.borrow().clone();
+        self.wait_for_commit(&daemons, left, RESCUE_COMMIT_LIMIT);
+    }
+
+    /// The vassal's FUSE filesystems beside `lost` among `all` mounts, the last first.
+    pub fn others(&self, lost: &Mount, all: &[Mount]) -> Vec<Mount> {
+        let is_other = |mount: &&Mount| {
+            self.is_own_fuse(mount) && mount.mountpoint != b"/" && mount.device() != lost.device()
+        };
+        all.iter().rev().filter(is_other).cloned().collect()
+    }
+
+    /// Systemd is about to kill everything: what was written to `others` is committed first, which their daemons do when
+    /// they are unmounted.
+    pub fn rescue(&self, others: Vec<Mount>) {
+        let (others, hung): (Vec<_>, Vec<_>) = others.into_iter().partition(|mount| self.is_idle(mount));
+        // Whoever waits for these could not be ended. mountinfo is read again: each number is still that of our mount.
+        let now = self.filesystems();
+        let hung = hung.iter().filter(|mount| now.contains(mount));
+        hung.for_each(|mount| self.abort(mount));
+        let daemons = self.fuse_daemons();
+        let spared = self.with_helpers(&daemons);
+        let writers = || self.processes().into_iter().filter(|pid| !spared.contains(pid));
+        writers().for_each(|pid| send(pid, Signal::SIGKILL));
+        self.reap_until(KILL_LIMIT, |_, any_left| !any_left || writers().count() == 0);
+        if !others.is_empty() {
+            self.unmount(&others, RESCUE_UNMOUNT_LIMIT);
+            let left = daemons.len().saturating_sub(others.len());
+            self.wait_for_commit(&daemons, left, RESCUE_COMMIT_LIMIT);
+        }
+    }
+
+    /// Whether the daemon of `mount` answers everything that it is asked, within a moment: one that does not hangs with
+    /// the filesystem that is lost, on which it stands or which stands on it, and is not going to commit.
+    fn is_idle(&self, mount: &Mount) -> bool {
+        let Some(fusectl) = self.fusectl else {
+            return self.answers(mount);
+        };
+        let has_answered = || fusectl::waiting(fusectl, mount.minor).is_ok_and(|waiting| waiting == 0);
+        let is_quiet = self.reap_until(RESCUE_ANSWER_LIMIT, |_, _| has_answered()) || has_answered();
+        // What nobody who was killed had asked yet is not waited for any more.
+        is_quiet && self.answers(mount)
+    }
+
+    fn answers(&self, mount: &Mount) -> bool {
+        let Ok(Some(probe)) = Probe::send(Question::Answers(mount)) else {
+            return false;
+        };
+        self.exit_code(probe.pid, RESCUE_ANSWER_LIMIT) == Some(0)
+    }
+}

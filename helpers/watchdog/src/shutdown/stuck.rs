@@ -1,0 +1,49 @@
+//! What even SIGKILL does not end: a process that waits for a filesystem which is not the vassal's, and which is not for the
+//! watchdog to cut off. The kernel does not end the PID namespace before, and systemd gives up after its limits. It is told what
+//! to do.
+
+use super::Ending;
+use super::signalling::warn;
+use nix::unistd::Pid;
+use vassal_sys::mountinfo::Mount;
+use vassal_sys::text::printable;
+use vassal_sys::{fusectl, mounts};
+
+/// How many processes and how many filesystems are named.
+const MOST_NAMED: usize = 8;
+
+impl Ending<'_> {
+    /// Tells what is left of `pids`, which were killed and waited for, and what they may wait for.
+    pub(super) fn tell_stuck(&self, pids: &[Pid]) {
+        let names = pids.iter().filter(|pid| !self.is_gone(pid));
+        let names: Vec<_> = names.take(MOST_NAMED).map(|pid| self.name(*pid)).collect();
+        if names.is_empty() {
+            return;
+        }
+        let names = names.join(", ");
+        let suspects = self.mounts(|mount| mount.is_fuse() && !self.is_own_fuse(mount));
+        let suspects = suspects.iter().filter(|mount| self.has_requests(mount));
+        let places: Vec<_> = suspects
+            .take(MOST_NAMED)
+            .map(|mount| printable(&mount.mountpoint))
+            .collect();
+        match places.join("' or '") {
+            places if places.is_empty() => warn(&format!("SIGKILL does not end {names}")),
+            places => warn(&format!(
+                "SIGKILL does not end {names}: waiting for the filesystem on '{places}', which the vassal has not mounted; end \
+                 its daemon on the host, or umount -f it there"
+            )),
+        }
+    }
+
+    fn name(&self, pid: Pid) -> String {
+        let file = mounts::open_below(self.proc, &format!("{pid}/comm"));
+        let name = file.ok().and_then(|file| std::io::read_to_string(file).ok());
+        printable(name.unwrap_or_default().trim_end().as_bytes())
+    }
+
+    fn has_requests(&self, mount: &Mount) -> bool {
+        let waiting = self.fusectl.map(|fusectl| fusectl::waiting(fusectl, mount.minor));
+        waiting.is_some_and(|waiting| waiting.is_ok_and(|waiting| waiting > 0))
+    }
+}
