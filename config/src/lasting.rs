@@ -71,10 +71,11 @@ fn settings(settings: &Settings) -> String {
         hook_limit,
         stop_limit,
         atexit_limit,
+        is_filtered,
     } = settings;
     let signals = (stop_signal, reload_signal);
     let limits = [deadline, hook_limit, stop_limit, atexit_limit];
-    format!("{ready:?} {signals:?} {interval:?} {limits:?}")
+    format!("{ready:?} {signals:?} {interval:?} {limits:?} {is_filtered}")
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub struct Settings {
     pub stop_limit: Duration,
     /// `atexit-timeout`: how long the as-user-atexit hooks may take, all together.
     pub atexit_limit: Duration,
+    /// `seccomp`: whether the app is denied the system calls that no app needs.
+    pub is_filtered: bool,
 }
 
 impl Default for Settings {
@@ -53,6 +55,7 @@ impl Default for Settings {
             // emperor-curse-tolerance (EMP-7).
             stop_limit: Duration::from_secs(30),
             atexit_limit: Duration::from_secs(30),
+            is_filtered: true,
         }
     }
 }
@@ -64,7 +67,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The settings that exist, for messages.
 const KNOWN: &str = "command, notify, ready, stop-signal, reload-signal, mountpoint-interval, mountpoint-deadline, \
-    hook-timeout, stop-timeout, atexit-timeout";
+    hook-timeout, stop-timeout, atexit-timeout, seccomp";
 
 impl Settings {
     /// Makes sense of the evaluated `[vassal]` section.
@@ -96,6 +99,7 @@ impl Settings {
                 b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
                 b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
                 b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
+                b"seccomp" => settings.is_filtered = on_or_off(value).map_err(refuse)?,
                 _ => {
                     let message = format!("unknown setting '{}' in [vassal]", entry.key.escape_ascii());
                     let hint = format!("known are {KNOWN}");
@@ -104,6 +108,15 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+}
+
+/// A protection is not lost by a typing error, so only the words of systemd.syntax(7) are taken.
+fn on_or_off(value: &[u8]) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_slice() {
+        b"on" | b"true" | b"yes" | b"1" => Ok(true),
+        b"off" | b"false" | b"no" | b"0" => Ok(false),
+        _ => Err(format!("'{}' is neither 'on' nor 'off'", value.escape_ascii())),
     }
 }
 
@@ -215,10 +228,23 @@ mod tests {
             ("ready", "localhost", "is no address"),
             ("command", "", "no command given"),
             ("mountpoint-deadline", "50ms", "at least 0.1 s"),
+            ("seccomp", "of", "'of' is neither 'on' nor 'off'"),
+            ("seccomp", "", "is neither 'on' nor 'off'"),
         ];
         for (key, value, message) in CASES {
             let error = parse(&[(key, value)]).unwrap_err().to_string();
             assert!(error.contains(message), "{key} = {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_filter_is_on_unless_it_is_switched_off() {
+        for (lines, is_filtered) in [
+            (&[][..], true),
+            (&[("seccomp", "On")], true),
+            (&[("seccomp", "off")], false),
+        ] {
+            assert_eq!(parse(lines).unwrap().is_filtered, is_filtered, "{lines:?}");
         }
     }
 

@@ -149,6 +149,25 @@ fn every_option_of_the_emperor_is_in_the_manual() {
 }
 
 #[test]
+fn every_denied_system_call_is_in_the_manual() {
+    let source = read("helpers/sys/build.rs");
+    let lists = between(&source, "const DENIED", "const X32_BIT");
+    let calls = lists.split("libc::SYS_").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        rest[..end.unwrap_or(rest.len())].to_owned()
+    });
+    let calls: BTreeSet<_> = calls.collect();
+    assert!(calls.len() > 20, "{calls:?}");
+    let page = read(INI).replace("\\-", "-");
+    let vassal = section(&page, ".SH THE [VASSAL] SECTION");
+    let (_, setting) = vassal
+        .split_once(".BI seccomp= ")
+        .expect("a paragraph of seccomp=");
+    let denied = bold(between(setting, "EPERM", ".IP"));
+    all_named(&calls, &denied, "seccomp= of vassal.ini(5)");
+}
+
+#[test]
 fn every_refused_directive_is_in_the_manual() {
     let source = read("config/src/directives.rs");
     let table = between(&source, "const OURS", ";\n");

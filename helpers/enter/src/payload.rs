@@ -24,7 +24,7 @@ use vassal_config::plan::{Operation, Plan};
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Step;
 use vassal_sys::text::printable;
-use vassal_sys::{fds, signals};
+use vassal_sys::{fds, seccomp, signals};
 
 /// When the process goes on to its exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Launch<'_> {
     }
 
     // On entry: root inside the namespaces, nothing dropped. On the way: the vassal's user, CAP_SETPCAP for this
-    // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs.
+    // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs, the filter of system calls.
     fn become_app(self, control: &Control) -> Result<Infallible, Failure> {
         setsid().step(|| "start a session")?;
         become_user(self.credentials, Keep::Setpcap)?;
@@ -149,6 +149,9 @@ impl Launch<'_> {
             fds::place_at(output, 2)?;
         }
         seal(self.credentials)?;
+        if self.plan.settings.is_filtered {
+            seccomp::deny_what_no_app_needs()?;
+        }
         signals::reset()?;
         self.kept
             .iter()

@@ -28,6 +28,7 @@ pub mod mounts;
 pub mod notify;
 pub mod passwd;
 pub mod prompt;
+pub mod seccomp;
 pub mod signals;
 pub mod text;
 
