@@ -12,7 +12,7 @@ use crate::supervise::{Control, Report};
 use crate::unix;
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
-use nix::unistd::{chdir, execve, setsid};
+use nix::unistd::{chdir, execve, getcwd, setsid};
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -205,9 +205,15 @@ fn listens(socket: &OwnedFd) -> bool {
 fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
     let Some(directory) = directory else { return Ok(()) };
     let path = Path::new(OsStr::from_bytes(directory));
-    chdir(path)
-        .step(|| format!("change to directory '{}'", printable(directory)))
-        .map_err(Failure::from)
+    let shown = printable(directory);
+    chdir(path).step(|| format!("change to directory '{shown}'"))?;
+    // A descriptor's name in proc may lead to what was opened before the root directory changed: no path does (getcwd(3)).
+    match getcwd() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::config(format!(
+            "cannot change to directory '{shown}': it is not below the vassal's root directory"
+        ))),
+    }
 }
 
 /// The program in uWSGI's place, or uWSGI under every name a distribution gives it, in the order of `$PATH`.

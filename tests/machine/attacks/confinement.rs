@@ -5,6 +5,9 @@
 )]
 
 mod calls;
+mod helpers;
+mod mounts;
+mod root;
 mod scene;
 mod tenant;
 mod unit;
