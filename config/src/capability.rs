@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::entries::Entry;
+use std::collections::BTreeSet;
 
 /// In the order of their numbers.
 const NAMES: [&[u8]; 41] = [
@@ -60,12 +61,10 @@ impl Capabilities {
     /// # Errors
     /// Not one capability in it, which uWSGI refuses too.
     pub fn parse(entry: &Entry) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
-        let words = entry.value.as_deref().unwrap_or_default();
-        let words = words.split(|byte| matches!(byte, b',' | b' '));
         let mut set = 0;
         let mut unknown = Vec::new();
         let option = entry.key.escape_ascii();
-        for word in words.filter(|word| !word.is_empty()) {
+        for word in words(entry.value.as_deref().unwrap_or_default()) {
             match number(word) {
                 Some(number) => set |= 1 << number,
                 None => {
@@ -85,6 +84,18 @@ impl Capabilities {
     pub fn bits(self) -> u64 {
         self.0
     }
+}
+
+/// The capabilities of a comma list, named as systemd names them.
+pub(crate) fn known(list: &[u8]) -> Vec<String> {
+    let numbers: BTreeSet<usize> = words(list).filter_map(number).collect();
+    let name = |number: usize| format!("CAP_{}", NAMES[number].escape_ascii()).to_ascii_uppercase();
+    numbers.into_iter().map(name).collect()
+}
+
+fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|byte| matches!(byte, b',' | b' '))
+        .filter(|word| !word.is_empty())
 }
 
 fn number(word: &[u8]) -> Option<usize> {

@@ -1,7 +1,8 @@
 //! What a vassal's file says on unit level: its `[Unit]` and `[Service]` sections, which uWSGI ignores and which go into
-//! the vassal's drop-in as they are written (D5), after a check that they leave vassal's own directives alone; and its
-//! `cgroup-opt` lines.
+//! the vassal's drop-in as they are written (D5), after a check that they leave vassal's own directives alone; its
+//! `cgroup-opt` lines; and the capabilities of its `cap` lines, which the unit's bounding set must have.
 
+use crate::capability;
 use crate::cgroup;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::lex;
@@ -54,7 +55,12 @@ const OURS: &[(&str, &str)] = &[
 /// The directives in `text`, the content of `file`; and an error for each line that is no directive, or one that vassal's
 /// unit depends on.
 pub fn directives(text: &[u8], file: &[u8]) -> (Vec<Directive>, Vec<Diagnostic>) {
-    let mut taken = of_cgroup(&plain_cgroup_options(text));
+    let mut taken = of_cgroup(&plain_lines(text, b"cgroup-opt"));
+    taken.extend(
+        plain_lines(text, b"cap")
+            .iter()
+            .filter_map(|names| of_capabilities(names)),
+    );
     let mut errors = Vec::new();
     let written = lex::lines(text)
         .filter(|line| matches!(line.section, b"Unit" | b"Service"))
@@ -96,19 +102,29 @@ pub(crate) fn of_cgroup(options: &[Vec<u8>]) -> Vec<Directive> {
     options.iter().filter_map(directive).collect()
 }
 
-/// The values of the `cgroup-opt` lines that say the same whenever they are read: those outside of every block.
-fn plain_cgroup_options(text: &[u8]) -> Vec<Vec<u8>> {
+/// The directive that adds the capabilities of a `cap` line to the unit's bounding set.
+fn of_capabilities(names: &[u8]) -> Option<Directive> {
+    let names = capability::known(names);
+    (!names.is_empty()).then(|| Directive {
+        section: "Service".into(),
+        key: "CapabilityBoundingSet".into(),
+        value: names.join(" "),
+    })
+}
+
+/// The values of the lines of `option` that say the same whenever they are read: those outside of every block.
+fn plain_lines(text: &[u8], option: &[u8]) -> Vec<Vec<u8>> {
     let mut is_in_block = false;
-    let mut options = Vec::new();
+    let mut values = Vec::new();
     for line in lex::lines(text).filter(|line| line.section == b"uwsgi") {
         match find(line.key).map(|row| row.kind) {
             Some(Kind::Opener) => is_in_block = true,
             Some(Kind::End) => is_in_block = false,
-            _ if line.key == b"cgroup-opt" && !is_in_block => options.push(line.value.to_vec()),
+            _ if line.key == option && !is_in_block => values.push(line.value.to_vec()),
             _ => {}
         }
     }
-    options
+    values
 }
 
 fn directive(section: &[u8], key: &[u8], value: &[u8]) -> Result<Directive, (&'static str, &'static str)> {
@@ -173,6 +189,15 @@ mod tests {
         assert!(errors.is_empty(), "{errors:?}");
         let lines: Vec<_> = taken.iter().map(|d| format!("{}={}", d.key, d.value)).collect();
         assert_eq!(lines, ["MemoryMax=1G", "MemoryMax=2G"]);
+    }
+
+    #[test]
+    fn a_capability_of_the_apps_is_in_the_units_bounding_set() {
+        let text = b"[uwsgi]\ncap = sys_nice,fly,12\nif-env = X\ncap = sys_time\nendif =\ncap = fly\n";
+        let (taken, errors) = directives(text, b"u.ini");
+        assert!(errors.is_empty(), "{errors:?}");
+        let lines: Vec<_> = taken.iter().map(|d| format!("{}={}", d.key, d.value)).collect();
+        assert_eq!(lines, ["CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_NICE"]);
     }
 
     #[test]

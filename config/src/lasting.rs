@@ -72,10 +72,11 @@ fn settings(settings: &Settings) -> String {
         stop_limit,
         atexit_limit,
         trust_root,
+        is_filtered,
     } = settings;
     let signals = (stop_signal, reload_signal);
     let limits = [deadline, hook_limit, stop_limit, atexit_limit];
-    format!("{ready:?} {signals:?} {interval:?} {limits:?} {trust_root}")
+    format!("{ready:?} {signals:?} {interval:?} {limits:?} {trust_root} {is_filtered}")
 }
 
 #[cfg(test)]

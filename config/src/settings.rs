@@ -41,6 +41,8 @@ pub struct Settings {
     pub atexit_limit: Duration,
     /// `trust-root`: whether root's commands run in a root directory that is not root's alone.
     pub trust_root: bool,
+    /// `seccomp`: whether the app is denied the system calls that no app needs.
+    pub is_filtered: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +60,7 @@ impl Default for Settings {
             stop_limit: Duration::from_secs(30),
             atexit_limit: Duration::from_secs(30),
             trust_root: false,
+            is_filtered: true,
         }
     }
 }
@@ -69,7 +72,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The settings that exist, for messages.
 const KNOWN: &str = "command, notify, ready, stop-signal, reload-signal, mountpoint-interval, mountpoint-deadline, \
-    hook-timeout, stop-timeout, atexit-timeout, trust-root";
+    hook-timeout, stop-timeout, atexit-timeout, trust-root, seccomp";
 
 impl Settings {
     /// Makes sense of the evaluated `[vassal]` section.
@@ -96,6 +99,7 @@ impl Settings {
                 b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
                 b"trust-root" => settings.trust_root = switches_on(value),
                 b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
+                b"seccomp" => settings.is_filtered = on_or_off(value).map_err(refuse)?,
                 _ => {
                     let message = format!("unknown setting '{}' in [vassal]", entry.key.escape_ascii());
                     let hint = format!("known are {KNOWN}");
@@ -104,6 +108,15 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+}
+
+/// A protection is not lost by a typing error, so only the words of systemd.syntax(7) are taken.
+fn on_or_off(value: &[u8]) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_slice() {
+        b"on" | b"true" | b"yes" | b"1" => Ok(true),
+        b"off" | b"false" | b"no" | b"0" => Ok(false),
+        _ => Err(format!("'{}' is neither 'on' nor 'off'", value.escape_ascii())),
     }
 }
 
@@ -225,10 +238,23 @@ mod tests {
             ("ready", "localhost", "is no address"),
             ("command", "", "no command given"),
             ("mountpoint-deadline", "50ms", "at least 0.1 s"),
+            ("seccomp", "of", "'of' is neither 'on' nor 'off'"),
+            ("seccomp", "", "is neither 'on' nor 'off'"),
         ];
         for (key, value, message) in CASES {
             let error = parse(&[(key, value)]).unwrap_err().to_string();
             assert!(error.contains(message), "{key} = {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_filter_is_on_unless_it_is_switched_off() {
+        for (lines, is_filtered) in [
+            (&[][..], true),
+            (&[("seccomp", "On")], true),
+            (&[("seccomp", "off")], false),
+        ] {
+            assert_eq!(parse(lines).unwrap().is_filtered, is_filtered, "{lines:?}");
         }
     }
 

@@ -149,6 +149,25 @@ fn every_option_of_the_emperor_is_in_the_manual() {
 }
 
 #[test]
+fn every_denied_system_call_is_in_the_manual() {
+    let source = read("helpers/sys/build.rs");
+    let lists = between(&source, "const DENIED", "const X32_BIT");
+    let calls = lists.split("libc::SYS_").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        rest[..end.unwrap_or(rest.len())].to_owned()
+    });
+    let calls: BTreeSet<_> = calls.collect();
+    assert!(calls.len() > 20, "{calls:?}");
+    let page = read(INI).replace("\\-", "-");
+    let vassal = section(&page, ".SH THE [VASSAL] SECTION");
+    let (_, setting) = vassal
+        .split_once(".BI seccomp= ")
+        .expect("a paragraph of seccomp=");
+    let denied = bold(between(setting, "EPERM", ".IP"));
+    all_named(&calls, &denied, "seccomp= of vassal.ini(5)");
+}
+
+#[test]
 fn every_refused_directive_is_in_the_manual() {
     let source = read("config/src/directives.rs");
     let table = between(&source, "const OURS", ";\n");
@@ -310,22 +329,68 @@ fn every_path_in_the_documents_exists() {
 }
 
 #[test]
-fn every_test_that_security_md_names_exists() {
+fn every_attack_has_a_test_or_a_reason() {
+    const ROWS: [(char, u32); 10] = [
+        ('A', 12),
+        ('B', 16),
+        ('C', 12),
+        ('D', 12),
+        ('E', 7),
+        ('F', 8),
+        ('G', 15),
+        ('H', 8),
+        ('I', 10),
+        ('J', 5),
+    ];
+    let document = read("docs/attacks.md");
+    let rows: Vec<Vec<_>> = document
+        .lines()
+        .filter_map(|line| {
+            Some(
+                line.strip_prefix("| ")?
+                    .strip_suffix(" |")?
+                    .split(" | ")
+                    .collect(),
+            )
+        })
+        .filter(|cells: &Vec<&str>| cells[0] != "row")
+        .collect();
+    let all = ROWS
+        .iter()
+        .flat_map(|(part, count)| (1..=*count).map(move |number| format!("{part}{number}")));
+    let ids: Vec<_> = rows.iter().map(|cells| cells[0].to_owned()).collect();
+    assert_eq!(ids, all.collect::<Vec<_>>());
+    for cells in rows {
+        let [id, _, _, shown] = cells[..] else {
+            panic!("a row of docs/attacks.md has {} cells: {cells:?}", cells.len());
+        };
+        let is_reason = shown.starts_with("no test: ") || shown.starts_with("no test yet: ");
+        assert!(
+            is_reason || !quoted(shown).is_empty(),
+            "{id}: neither a test nor a reason"
+        );
+    }
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
     let sources: String = ["config", "generator", "helpers", "tests"]
         .iter()
         .flat_map(|top| files(top, ".rs"))
         .map(|path| read(&path))
         .collect();
-    let document = read("SECURITY.md");
-    let names: Vec<_> = quoted(&document)
-        .into_iter()
-        .filter(|text| text.matches('_').count() > 2)
-        .collect();
-    assert!(names.len() > 5, "{names:?}");
-    for name in names {
-        assert!(
-            sources.contains(&format!("fn {name}()")),
-            "SECURITY.md names the test '{name}', which does not exist"
-        );
+    for document in ["SECURITY.md", "docs/attacks.md"] {
+        let text = read(document);
+        let names: Vec<_> = quoted(&text)
+            .into_iter()
+            .filter(|text| text.matches('_').count() > 2)
+            .collect();
+        assert!(names.len() > 5, "{names:?}");
+        for name in names {
+            assert!(
+                sources.contains(&format!("fn {name}()")),
+                "{document} names the test '{name}', which does not exist"
+            );
+        }
     }
 }

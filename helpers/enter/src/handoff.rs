@@ -14,6 +14,7 @@ use vassal_config::action::Action;
 use vassal_config::lasting;
 use vassal_config::payload::Payload;
 use vassal_config::phase::Phase;
+use vassal_sys::caps;
 use vassal_sys::control::{Control, endless_pipe};
 use vassal_sys::error::Step;
 use vassal_sys::handoff::{Descriptors, Handoff, Watched, leave};
@@ -29,6 +30,8 @@ pub struct Started {
     pub foreign: Vec<(u32, u32)>,
     /// The atexit hooks; `None` when there are none.
     pub record: Option<Record>,
+    /// Whether there are atexit hooks of a vassal that stays root: they may need any of root's capabilities.
+    pub has_roots_hooks: bool,
 }
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
@@ -99,6 +102,9 @@ pub fn become_watchdog(
     let number = leave(Some(record.as_fd()))?.unwrap_or_default();
     // As late as possible: the end of the process before this one is work, which the app would have to wait for.
     start.notifier.wait_for_turn()?;
+    if !started.has_roots_hooks {
+        caps::limit_bounding_set(caps::OF_WATCHDOG)?;
+    }
     execute(&prepared.programs.watchdog, number, &handoff.vassal)
 }
 

@@ -138,6 +138,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         payload,
         watched,
         foreign,
+        has_roots_hooks: record.is_some() && credentials.stays_root(),
         record,
     };
     handoff::become_watchdog(&prepared, &proc, log, links, &started)

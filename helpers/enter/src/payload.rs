@@ -12,7 +12,7 @@ use crate::supervise::{Control, Report};
 use crate::unix;
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
-use nix::unistd::{chdir, execve, setsid};
+use nix::unistd::{chdir, execve, getcwd, setsid};
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -24,7 +24,7 @@ use vassal_config::plan::{Operation, Plan};
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Step;
 use vassal_sys::text::printable;
-use vassal_sys::{fds, signals};
+use vassal_sys::{fds, seccomp, signals};
 
 /// When the process goes on to its exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Launch<'_> {
     }
 
     // On entry: root inside the namespaces, nothing dropped. On the way: the vassal's user, CAP_SETPCAP for this
-    // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs.
+    // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs, the filter of system calls.
     fn become_app(self, control: &Control) -> Result<Infallible, Failure> {
         setsid().step(|| "start a session")?;
         become_user(self.credentials, Keep::Setpcap)?;
@@ -151,6 +151,9 @@ impl Launch<'_> {
             fds::place_at(output, 2)?;
         }
         seal(self.credentials)?;
+        if self.plan.settings.is_filtered {
+            seccomp::deny_what_no_app_needs()?;
+        }
         signals::reset()?;
         self.kept
             .iter()
@@ -204,9 +207,15 @@ fn listens(socket: &OwnedFd) -> bool {
 fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
     let Some(directory) = directory else { return Ok(()) };
     let path = Path::new(OsStr::from_bytes(directory));
-    chdir(path)
-        .step(|| format!("change to directory '{}'", printable(directory)))
-        .map_err(Failure::from)
+    let shown = printable(directory);
+    chdir(path).step(|| format!("change to directory '{shown}'"))?;
+    // A descriptor's name in proc may lead to what was opened before the root directory changed: no path does (getcwd(3)).
+    match getcwd() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::config(format!(
+            "cannot change to directory '{shown}': it is not below the vassal's root directory"
+        ))),
+    }
 }
 
 /// The program in uWSGI's place, or uWSGI under every name a distribution gives it, in the order of `$PATH`.

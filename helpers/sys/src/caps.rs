@@ -5,6 +5,17 @@ use nix::errno::Errno;
 
 /// `CAP_SETPCAP`: what emptying the bounding set needs.
 pub const SETPCAP: u32 = 8;
+/// What vassal-watchdog needs, and fusermount, which an as-user-atexit hook may run from it, needs no more (measured with
+/// those of FUSE 2 and 3): unmounting, becoming the owner of a mount or the vassal's user, ending processes of other users,
+/// reading about them and copying their sockets, and writing into fusectl's files, which are the owner's.
+pub const OF_WATCHDOG: u64 =
+    1 << DAC_OVERRIDE | 1 << KILL | 1 << SETGID | 1 << SETUID | 1 << SYS_PTRACE | 1 << SYS_ADMIN;
+const DAC_OVERRIDE: u32 = 1;
+const KILL: u32 = 5;
+const SETGID: u32 = 6;
+const SETUID: u32 = 7;
+const SYS_PTRACE: u32 = 19;
+const SYS_ADMIN: u32 = 21;
 /// The highest capability number that is tried. Kernels know fewer; those above answer `EINVAL`, which ends the walk.
 const HIGHEST: u32 = 63;
 /// `_LINUX_CAPABILITY_VERSION_3` of capset(2).
@@ -17,7 +28,7 @@ struct Header {
 }
 
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Sets {
     effective: u32,
     permitted: u32,
@@ -31,6 +42,14 @@ struct Sets {
 /// `EPERM` when `kept` holds more than the permitted set does.
 pub fn keep_only(kept: u64) -> Result<(), SysError> {
     set(kept, 0)
+}
+
+/// The same with what of `kept` the permitted set has.
+///
+/// # Errors
+/// None on any kernel this runs on; reported all the same.
+pub fn keep_at_most(kept: u64) -> Result<(), SysError> {
+    keep_only(kept & permitted()?)
 }
 
 /// Makes `kept` every set of the process, the inheritable and the ambient one included, so that a program that knows
@@ -51,6 +70,20 @@ pub fn keep_over_exec(kept: u64) -> Result<(), SysError> {
         ambient(libc::PR_CAP_AMBIENT_RAISE, capability).step(|| "raise an ambient capability")?;
     }
     Ok(())
+}
+
+fn permitted() -> Result<u64, SysError> {
+    let mut header = Header {
+        version: VERSION_3,
+        pid: 0,
+    };
+    let mut sets = [Sets::default(); 2];
+    // SAFETY: header and sets have the layout of capget(2) for version 3 (two halves) and outlive the call; pid 0 is the
+    // caller. nix has no capget.
+    let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) };
+    Errno::result(result).step(|| "read the capabilities")?;
+    let [low, high] = sets.map(|half| u64::from(half.permitted));
+    Ok(high << 32 | low)
 }
 
 fn set(kept: u64, inheritable: u64) -> Result<(), SysError> {

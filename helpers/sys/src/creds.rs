@@ -5,6 +5,10 @@ use crate::error::{Step, SysError};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getresgid, getresuid, setgroups, setresgid, setresuid};
 
+/// What EPERM means for a capability that is asked for.
+const NOT_IN_THE_UNIT: &str =
+    "one of 'cap' is not in the unit's bounding set; add it to CapabilityBoundingSet= in [Service]";
+
 /// Whom a process becomes. `None` leaves that part as it is, as uWSGI does for an option that is not given (ORD-9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Credentials {
@@ -57,7 +61,8 @@ pub fn become_user(credentials: &Credentials, keep: Keep) -> Result<(), SysError
     if !stays_root {
         match keep {
             Keep::Nothing => caps::keep_only(0)?,
-            Keep::Setpcap => caps::keep_only(1 << caps::SETPCAP | credentials.capabilities.unwrap_or(0))?,
+            Keep::Setpcap => caps::keep_only(1 << caps::SETPCAP | credentials.capabilities.unwrap_or(0))
+                .map_err(|error| error.meaning(credentials.capabilities.map(|_| NOT_IN_THE_UNIT)))?,
         }
     }
     verify(credentials)
@@ -78,7 +83,7 @@ pub fn seal(credentials: &Credentials) -> Result<(), SysError> {
         }
         (Some(kept), _) => {
             caps::limit_bounding_set(kept)?;
-            caps::keep_over_exec(kept)?;
+            caps::keep_over_exec(kept).map_err(|error| error.meaning(Some(NOT_IN_THE_UNIT)))?;
         }
     }
     caps::no_new_privs()

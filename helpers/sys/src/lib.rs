@@ -31,6 +31,7 @@ pub mod passwd;
 pub mod pidfd;
 pub mod prompt;
 pub mod reach;
+pub mod seccomp;
 pub mod signals;
 pub mod text;
 

@@ -32,7 +32,7 @@ use vassal::Vassal;
 use vassal_sys::exit;
 use vassal_sys::handoff::Handoff;
 use vassal_sys::journal::{Priority, line};
-use vassal_sys::prompt;
+use vassal_sys::{caps, prompt};
 
 fn main() -> ExitCode {
     let number = std::env::args().nth(1).and_then(|number| number.parse().ok());
@@ -44,7 +44,8 @@ fn main() -> ExitCode {
         // It also works without, a little later on a busy machine.
         Ok(()) | Err(_) => {}
     }
-    let ended = Handoff::load(number)
+    let ended = caps::keep_at_most(caps::OF_WATCHDOG)
+        .and_then(|()| Handoff::load(number))
         .and_then(Vassal::take_over)
         .and_then(Vassal::watch);
     match ended {

@@ -1,0 +1,102 @@
+//! Compiles the system-call filter of the apps (`src/seccomp.rs`): seccompiler does it here, at build time, so a start only
+//! hands a finished program to the kernel and no crate is added to the programs that run as root.
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch, sock_filter,
+};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::{env, fs};
+
+/// What no app needs, and what kernels were broken with from inside a sandbox.
+const DENIED: [i64; 23] = [
+    libc::SYS_add_key,
+    libc::SYS_bpf,
+    libc::SYS_delete_module,
+    libc::SYS_finit_module,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_fspick,
+    libc::SYS_init_module,
+    libc::SYS_kexec_file_load,
+    libc::SYS_kexec_load,
+    libc::SYS_keyctl,
+    libc::SYS_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    OPEN_TREE_ATTR,
+    libc::SYS_perf_event_open,
+    libc::SYS_pivot_root,
+    libc::SYS_request_key,
+    libc::SYS_setns,
+    libc::SYS_umount2,
+    libc::SYS_userfaultfd,
+];
+/// The same number on every architecture (Linux 6.15); libc does not have it yet.
+const OPEN_TREE_ATTR: i64 = 467;
+
+/// Denied with this flag in their first argument only.
+const DENIED_WITH_NEWUSER: [i64; 2] = [libc::SYS_clone, libc::SYS_unshare];
+
+/// Numbers with this bit are those of x32 (arch/x86 `__X32_SYSCALL_BIT`), an ABI that the architecture in seccomp_data does
+/// not tell from x86-64; on other architectures no number has it.
+const X32_BIT: u32 = 0x4000_0000;
+/// Where the number has been loaded: after the three instructions that check the architecture, and the load.
+const NUMBER_IS_LOADED: usize = 4;
+
+const JUMP_IF_AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
+const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    let target = env::var("CARGO_CFG_TARGET_ARCH")?;
+    if target != env::consts::ARCH {
+        return Err(format!(
+            "build this on {target}: the numbers of system calls are taken from the machine that compiles"
+        )
+        .into());
+    }
+    let program = program(TargetArch::try_from(target.as_str())?)?;
+    let instructions = program.iter().map(|it| {
+        let sock_filter { code, jt, jf, k } = it;
+        format!("libc::sock_filter {{ code: {code}, jt: {jt}, jf: {jf}, k: {k} }},\n")
+    });
+    let text = format!("&[\n{}]\n", instructions.collect::<String>());
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("seccomp.in"), text)?;
+    Ok(())
+}
+
+/// The filter: EPERM for what is denied. ENOSYS, as from a kernel that does not know them, for x32 and for clone3, whose
+/// flags a filter cannot read: a C library then uses clone.
+fn program(target: TargetArch) -> Result<BpfProgram, Box<dyn Error>> {
+    let newuser = libc::CLONE_NEWUSER as u64;
+    let has_newuser = SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::MaskedEq(newuser),
+        newuser,
+    )?;
+    let mut rules: BTreeMap<_, _> = DENIED.iter().map(|number| (*number, Vec::new())).collect();
+    for number in DENIED_WITH_NEWUSER {
+        rules.insert(number, vec![SeccompRule::new(vec![has_newuser.clone()])?]);
+    }
+    let denied = SeccompAction::Errno(libc::EPERM as u32);
+    let mut program: BpfProgram =
+        SeccompFilter::new(rules, SeccompAction::Allow, denied, target)?.try_into()?;
+    let instruction = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    // Every jump of the program is relative and none crosses this place.
+    program.splice(
+        NUMBER_IS_LOADED..NUMBER_IS_LOADED,
+        [
+            instruction(JUMP_IF_AT_LEAST, 1, 0, X32_BIT),
+            instruction(JUMP_IF_EQUAL, 0, 1, u32::try_from(libc::SYS_clone3)?),
+            instruction(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+        ],
+    );
+    Ok(program)
+}
