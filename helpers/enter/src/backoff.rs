@@ -2,13 +2,13 @@
 //! nothing, and a vassal that keeps failing waits here, where it costs nothing either (ARCHITECTURE D11).
 
 use crate::failure::Failure;
+use crate::returned::{self, Heard, Returned};
 use crate::start::Start;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use vassal_sys::error::Step;
+use vassal_config::plan::Watch;
 use vassal_sys::memo::Memo;
 use vassal_sys::signals;
 
@@ -24,11 +24,12 @@ pub enum Turn {
     Stopped,
 }
 
-/// Waits for this attempt's turn, and counts it.
+/// Waits for this attempt's turn, and counts it. The turn comes earlier when a mount of the host's is back for which the last
+/// attempt has ended: one of `watches`.
 ///
 /// # Errors
 /// When the signals cannot be read.
-pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
+pub fn wait_for_turn(start: &Start, watches: &[Watch]) -> Result<Turn, Failure> {
     let mut memo = start.memo.read();
     let pause = memo.pause();
     memo.attempts = memo.attempts.saturating_add(1);
@@ -48,18 +49,17 @@ pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
     let stop = signals::take(&[Signal::SIGTERM])?;
+    let mut returned = Returned::of(watches, &memo.cause)?;
     let end = Instant::now() + pause;
     let turn = loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break Turn::Go;
         }
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, timeout) {
-            Ok(0) | Err(nix::errno::Errno::EINTR) => {}
-            Ok(_) => break Turn::Stopped,
-            Err(errno) => return Err(errno).step(|| "wait").map_err(Failure::from),
+        match returned::wait(returned.as_mut(), stop.as_fd(), left)? {
+            Heard::Nothing => {}
+            Heard::Stop => break Turn::Stopped,
+            Heard::Back => break Turn::Go,
         }
     };
     if turn == Turn::Stopped {

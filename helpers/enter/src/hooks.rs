@@ -12,6 +12,7 @@ use nix::mount::{MntFlags, MsFlags};
 use nix::sched::unshare;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Pid, Uid, chdir, chown, chroot, geteuid, mkdir, sethostname, unlink};
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::{File, Permissions, metadata, set_permissions};
 use std::io::Write;
@@ -32,6 +33,9 @@ use vassal_sys::mountinfo;
 use vassal_sys::mounts;
 use vassal_sys::passwd::Accounts;
 use vassal_sys::text::printable;
+
+/// How many mountpoints are kept in memory to be unmounted: a host may have any number of them below.
+const AT_ONCE: usize = 64;
 
 /// Runs shell commands for the actions.
 pub trait Shell {
@@ -324,6 +328,22 @@ fn mount(
     Ok(())
 }
 
+/// The mountpoints that begin with `below`, of more than [`AT_ONCE`] the last ones: those before them come when these are gone.
+fn last_below(proc: &OwnedFd, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysError> {
+    let file = mounts::open_below(proc.as_fd(), "self/mountinfo")?;
+    let mut last = VecDeque::with_capacity(AT_ONCE);
+    mountinfo::visit(file, |mount| {
+        if mount.mountpoint.starts_with(below) {
+            if last.len() == AT_ONCE {
+                last.pop_front();
+            }
+            last.push_back(mount.mountpoint.clone());
+        }
+    })
+    .step(|| "read mountinfo")?;
+    Ok(last)
+}
+
 /// Recursive and lazy is one call: the kernel detaches a mount together with everything below. Recursive alone goes
 /// from the leaves up, until a look at mountinfo finds nothing more below (ACT-9, without its limits).
 fn umount(proc: &OwnedFd, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
@@ -333,16 +353,12 @@ fn umount(proc: &OwnedFd, target: &[u8], flags: UmountFlags) -> Result<(), Failu
     if flags.recursive && !flags.detach {
         let below = [target, b"/"].concat();
         loop {
-            let file = mounts::open_below(proc.as_fd(), "self/mountinfo").map_err(refused)?;
-            let all = mountinfo::read(file).step(|| "read mountinfo").map_err(refused)?;
-            let inside = all
+            let inside = last_below(proc, &below).map_err(refused)?;
+            let gone = inside
                 .iter()
                 .rev()
-                .filter(|mount| mount.mountpoint.starts_with(&below));
-            let gone = inside
-                .filter(|mount| mounts::detach(at(&mount.mountpoint), how).is_ok())
-                .count();
-            if gone == 0 {
+                .filter(|path| mounts::detach(at(path), how).is_ok());
+            if gone.count() == 0 {
                 break;
             }
         }

@@ -20,6 +20,7 @@ mod phases;
 mod plain;
 mod predecessor;
 mod reload;
+mod returned;
 mod sockets;
 mod source;
 mod start;
@@ -128,13 +129,15 @@ fn run(start: &mut Start) -> Result<(), Failure> {
         true => None,
         false => Some(user::resolve(&plan.identity, Lookup::Host)?),
     };
-    if backoff::wait_for_turn(start)? == Turn::Stopped {
+    if backoff::wait_for_turn(start, &plan.watch)? == Turn::Stopped {
         return Ok(());
     }
     let sockets = sockets::open(&plan.listeners, start)?;
     let programs = open_programs()?;
     start.ask_for_time(plan)?;
     let host_mounts = File::open("/proc/self/mountinfo").step(|| "open mountinfo")?;
+    let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let host_proc = open("/proc", directory, Mode::empty()).step(|| "open '/proc'")?;
     // The clone goes on at once, but waits for our end before it speaks: only then is it, and not this process, the
     // unit's main process. Only as-emperor hooks hold it up.
     let (ours, theirs) = socketpair(
@@ -172,6 +175,7 @@ fn run(start: &mut Start) -> Result<(), Failure> {
                 sockets,
                 programs,
                 host_mounts,
+                host_proc,
                 stop,
             };
             match inside::enter(prepared)? {}

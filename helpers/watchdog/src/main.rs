@@ -2,10 +2,12 @@
 //! to systemd how things are, and ends everything in order.
 #![forbid(unsafe_code)]
 
+mod behind;
 mod connections;
 mod deafen;
 mod emperor_protocol;
 mod evidence;
+mod gather;
 mod grid;
 mod judge;
 mod mountpoint;
@@ -21,6 +23,7 @@ mod sleeper;
 mod slept;
 mod standstill;
 mod stop;
+mod table;
 mod threads;
 mod unanswered;
 mod vassal;

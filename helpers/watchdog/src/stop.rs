@@ -9,6 +9,7 @@ use crate::probe::{Probe, Question};
 use crate::processes;
 use crate::reaper::{Child, Ended, drain, reap, reap_until};
 use crate::serving;
+use crate::table::Table;
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::mount::{MntFlags, umount2};
@@ -24,8 +25,8 @@ use std::time::{Duration, Instant};
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::handoff::Handoff;
 use vassal_sys::journal::{Priority, line};
-use vassal_sys::mountinfo::{self, Mount};
-use vassal_sys::{SysError, fds, fusectl, mounts, signals};
+use vassal_sys::mountinfo::Mount;
+use vassal_sys::{SysError, fds, fusectl, signals};
 
 /// From SIGTERM to SIGKILL for background processes that nobody else ends.
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
@@ -40,6 +41,8 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 const RESCUE_UNMOUNT_LIMIT: Duration = Duration::from_secs(2);
 /// See [`RESCUE_UNMOUNT_LIMIT`].
 const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(15);
+/// After which time a killed process is taken for one that cannot be ended now.
+const STUCK_LIMIT: Duration = Duration::from_millis(500);
 /// How many mounts may lie one upon the other before one of them is left to the end of the namespace.
 const MOST_LAYERS: usize = 4;
 /// How long a daemon may take to answer what it is being asked when its vassal is lost.
@@ -52,6 +55,8 @@ pub struct Ending<'a> {
     pub handoff: &'a Handoff,
     /// A private proc.
     pub proc: &'a OwnedFd,
+    /// The mounts.
+    pub table: &'a Table,
     /// Where signals are read.
     pub signals: &'a SignalFd,
     /// /sys/fs/fuse/connections.
@@ -137,6 +142,21 @@ impl Ending<'_> {
         connections
     }
 
+    /// The listening sockets that the app has made itself.
+    pub fn listening(&self) -> Vec<OwnedFd> {
+        connections::listening(self.proc, Pid::from_raw(self.handoff.payload), &self.sockets)
+    }
+
+    /// Kills every process; whether all have ended, which those do not that wait for a filesystem of the host's.
+    pub fn kill_all(&self) -> bool {
+        self.processes()
+            .into_iter()
+            .for_each(|pid| send(pid, Signal::SIGKILL));
+        self.reap_until(STUCK_LIMIT, |_, any_left| {
+            !any_left || self.processes().is_empty()
+        })
+    }
+
     /// Somebody has unmounted a filesystem, and systemd is about to kill everything: its daemon saves now.
     pub fn wait_for_unmounted(&self) {
         let left = self.filesystems().len();
@@ -144,22 +164,18 @@ impl Ending<'_> {
         self.wait_for_commit(&daemons, left, RESCUE_COMMIT_LIMIT);
     }
 
-    /// The vassal's FUSE filesystems beside `lost` among `all` mounts, the last first.
-    pub fn others(&self, lost: &Mount, all: &[Mount]) -> Vec<Mount> {
-        let is_other = |mount: &&Mount| {
-            self.is_own_fuse(mount) && mount.mountpoint != b"/" && mount.device() != lost.device()
-        };
-        all.iter().rev().filter(is_other).cloned().collect()
+    /// The vassal's FUSE filesystems beside `lost`, the last first.
+    pub fn others(&self, lost: &Mount) -> Vec<Mount> {
+        let is_other = |mount: &Mount| mount.mountpoint != b"/" && mount.device() != lost.device();
+        self.own(|mount| mount.is_fuse() && is_other(mount))
     }
 
     /// Systemd is about to kill everything: what was written to `others` is committed first, which their daemons do when
     /// they are unmounted.
     pub fn rescue(&self, others: Vec<Mount>) {
         let (others, hung): (Vec<_>, Vec<_>) = others.into_iter().partition(|mount| self.is_idle(mount));
-        // Whoever waits for these could not be ended. mountinfo is read again: each number is still that of our mount.
-        let now = self.filesystems();
-        let hung = hung.iter().filter(|mount| now.contains(mount));
-        hung.for_each(|mount| self.abort(mount));
+        // Whoever waits for these could not be ended.
+        hung.iter().for_each(|mount| self.abort(mount));
         let daemons = self.fuse_daemons();
         let writers = || self.processes().into_iter().filter(|pid| !daemons.contains(pid));
         writers().for_each(|pid| send(pid, Signal::SIGKILL));
@@ -177,7 +193,7 @@ impl Ending<'_> {
         let Some(fusectl) = self.fusectl else {
             return self.answers(mount);
         };
-        let has_answered = || fusectl::waiting(fusectl, mount.minor).is_ok_and(|waiting| waiting == 0);
+        let has_answered = || fusectl::waiting(fusectl, mount.connection()).is_ok_and(|waiting| waiting == 0);
         let is_quiet = self.reap_until(RESCUE_ANSWER_LIMIT, |_, _| has_answered()) || has_answered();
         // What nobody who was killed had asked yet is not waited for any more.
         is_quiet && self.answers(mount)
@@ -287,7 +303,8 @@ impl Ending<'_> {
         daemons
     }
 
-    fn processes(&self) -> Vec<Pid> {
+    /// Every process of the vassal but this one.
+    pub fn processes(&self) -> Vec<Pid> {
         processes::all(self.proc, self.handoff.is_init)
     }
 
@@ -324,31 +341,17 @@ impl Ending<'_> {
 
     /// The FUSE mounts that the vassal made, the last first; `/` cannot be unmounted and ends with the namespace.
     fn filesystems(&self) -> Vec<Mount> {
-        self.mounts(|mount| self.is_own_fuse(mount))
+        self.own(Mount::is_fuse)
     }
 
-    fn is_own_fuse(&self, mount: &Mount) -> bool {
-        let Handoff {
-            owns_mounts, foreign, ..
-        } = self.handoff;
-        *owns_mounts && mount.is_fuse() && !foreign.contains(&mount.device())
+    fn own(&self, wanted: impl Fn(&Mount) -> bool) -> Vec<Mount> {
+        last_first(self.table.own(self.proc, wanted))
     }
 
     /// What may stand on those: as long as it is there, they are, wherever they were mounted.
     fn overlays(&self) -> Vec<Mount> {
-        self.mounts(|mount| mount.fstype == b"overlay" && mount.mountpoint != b"/")
-    }
-
-    fn mounts(&self, is_wanted: impl Fn(&Mount) -> bool) -> Vec<Mount> {
-        if !self.handoff.owns_mounts {
-            return Vec::new();
-        }
-        let file = mounts::open_below(self.proc, "self/mountinfo").ok();
-        let all = file.and_then(|file| mountinfo::read(file).ok());
-        let wanted = all.into_iter().flatten().filter(is_wanted);
-        let mut wanted: Vec<_> = wanted.collect();
-        wanted.reverse();
-        wanted
+        let is_wanted = |mount: &Mount| mount.is_overlay() && mount.mountpoint != b"/";
+        last_first(self.table.known(self.proc, is_wanted))
     }
 
     fn unmount(&self, filesystems: &[Mount], limit: Duration) {
@@ -385,20 +388,32 @@ impl Ending<'_> {
         }
     }
 
-    /// Cuts off `mount`, which mountinfo has shown right before.
-    fn abort(&self, mount: &Mount) {
-        if let Some(Err(error)) = self.fusectl.map(|fusectl| fusectl::abort(fusectl, mount.minor)) {
+    /// Cuts off `mount`, if it is a FUSE filesystem and still the vassal's own.
+    pub fn abort(&self, mount: &Mount) {
+        if !self.table.is_own(mount) || !mount.is_fuse() {
+            return;
+        }
+        let abort = |fusectl| self.table.abort(self.proc, fusectl, mount);
+        if let Some(Err(error)) = self.fusectl.map(abort) {
             warn(&error.to_string());
         }
     }
 
-    /// Cuts the vassal's FUSE filesystems off from their daemons, so that nobody waits for them any more. mountinfo
-    /// is read right before, so each number is that of a mount which is ours now.
+    /// Cuts the vassal's FUSE filesystems off from their daemons, so that nobody waits for them any more.
     fn abort_filesystems(&self) {
         self.filesystems().iter().for_each(|mount| self.abort(mount));
         drain(self.signals);
         reap(self.proc);
     }
+}
+
+fn last_first(found: Result<Vec<Mount>, SysError>) -> Vec<Mount> {
+    let mut found = found.unwrap_or_else(|error| {
+        warn(&error.to_string());
+        Vec::new()
+    });
+    found.reverse();
+    found
 }
 
 fn is_gone(pid: &Pid) -> bool {

@@ -1,0 +1,247 @@
+//! A mount of the host's that a vassal watches and has lost: the pause before the next attempt ends when it is back, and does
+//! not go on for up to three minutes with everything in order. It is back when it is mounted on the host and answers, and did
+//! not when it was lost. While it is not, this costs nothing but a look at a changed table of mounts, twice a second at most.
+
+use crate::watch;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use vassal_config::plan::Watch;
+use vassal_sys::ask::statfs_as;
+use vassal_sys::clone::pidfd;
+use vassal_sys::error::Step;
+use vassal_sys::mountinfo::Mount;
+use vassal_sys::text::printable;
+use vassal_sys::{SysError, mounts};
+
+/// From one look at the table to the next, however often it changes; and the least that is left of a pause.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The end of the verdict on a mountpoint that answered statfs(2) all the time (vassal-watchdog(8)): that it does now is no news.
+const ANSWERED: &str = "while statfs is answered)";
+
+/// A process that asks whether a filesystem answers.
+#[derive(Debug)]
+struct Question {
+    pid: Pid,
+    end: OwnedFd,
+    mount: Mount,
+}
+
+/// What a part of the pause has brought.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing yet.
+    Nothing,
+    /// Something to be read from the descriptor that was given.
+    Stop,
+    /// The mountpoint is back.
+    Back,
+}
+
+/// Waits for `left` at most, for something to read from `stop`, and for the return of a mountpoint.
+///
+/// # Errors
+/// When the kernel cannot; when the mountpoint cannot be asked.
+pub fn wait(
+    returned: Option<&mut Returned>,
+    stop: BorrowedFd<'_>,
+    left: Duration,
+) -> Result<Heard, SysError> {
+    let due = returned
+        .as_ref()
+        .and_then(|returned| returned.is_changed.then_some(returned.next_look));
+    let left = due.map_or(left, |due| {
+        left.min(due.saturating_duration_since(Instant::now()))
+    });
+    let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+    let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
+    if let Some(Returned {
+        mountinfo, question, ..
+    }) = returned.as_deref()
+    {
+        fds.push(PollFd::new(mountinfo.as_fd(), PollFlags::POLLPRI));
+        let end = question.as_ref().map(|question| question.end.as_fd());
+        fds.extend(end.map(|end| PollFd::new(end, PollFlags::POLLIN)));
+    }
+    match poll(&mut fds, timeout) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(SysError::new("wait", errno)),
+    }
+    let has_news = |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::any) == Some(true);
+    let (is_stopped, has_changed) = (has_news(fds.first()), has_news(fds.get(1)));
+    match returned {
+        _ if is_stopped => Ok(Heard::Stop),
+        Some(returned) => returned.look(has_changed),
+        None => Ok(Heard::Nothing),
+    }
+}
+
+/// The watch for the return of one mountpoint.
+#[derive(Debug)]
+pub struct Returned {
+    path: Vec<u8>,
+    proc: File,
+    mountinfo: File,
+    /// The mount that is no news, as it answered when it was lost.
+    known: Option<Mount>,
+    question: Option<Question>,
+    /// The table may have changed.
+    is_changed: bool,
+    next_look: Instant,
+}
+
+impl Returned {
+    /// That of the mountpoint of which `cause`, the end of the last attempt, tells; none when it tells of something else.
+    ///
+    /// # Errors
+    /// When proc does not answer.
+    pub fn of(watches: &[Watch], cause: &str) -> Result<Option<Self>, SysError> {
+        let Some(watch) = watches
+            .iter()
+            .find(|watch| is_lost(&printable(&watch.path), cause))
+        else {
+            return Ok(None);
+        };
+        let open = |path: &str| File::open(path).step(|| format!("open '{path}'"));
+        let mut returned = Self {
+            path: watch.path.clone(),
+            proc: open("/proc")?,
+            mountinfo: open("/proc/self/mountinfo")?,
+            known: None,
+            question: None,
+            is_changed: true,
+            next_look: Instant::now() + LOOK_AGAIN,
+        };
+        if cause.ends_with(ANSWERED) {
+            returned.known = returned.mount();
+        }
+        Ok(Some(returned))
+    }
+
+    /// Something may have happened, to the table of mounts perhaps.
+    fn look(&mut self, has_changed: bool) -> Result<Heard, SysError> {
+        self.is_changed |= has_changed;
+        if self.answer() == Some(0) {
+            return Ok(Heard::Back);
+        }
+        if self.is_changed && Instant::now() >= self.next_look {
+            self.is_changed = false;
+            self.next_look = Instant::now() + LOOK_AGAIN;
+            self.ask()?;
+        }
+        Ok(Heard::Nothing)
+    }
+
+    /// Asks the mount that is there now, unless it is being asked or is known.
+    fn ask(&mut self) -> Result<(), SysError> {
+        let now = self.mount().filter(|mount| self.known.as_ref() != Some(mount));
+        if self.question.as_ref().map(|question| &question.mount) == now.as_ref() {
+            return Ok(());
+        }
+        self.end_question();
+        let Some(mount) = now else { return Ok(()) };
+        let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
+        let pid = match statfs_as(mount.owner, &path) {
+            Ok(pid) => pid,
+            // At a limit of processes it is asked later.
+            Err(error) if matches!(error.errno, Errno::EAGAIN | Errno::ENOMEM) => {
+                self.is_changed = true;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let end = pidfd(pid)?;
+        self.question = Some(Question { pid, end, mount });
+        Ok(())
+    }
+
+    /// The errno that the process has got which asks, if it has ended by itself.
+    fn answer(&mut self) -> Option<i32> {
+        let question = self.question.as_ref()?;
+        let ended = waitpid(question.pid, Some(WaitPidFlag::WNOHANG));
+        if ended == Ok(WaitStatus::StillAlive) {
+            return None;
+        }
+        let question = self.question.take()?;
+        let Ok(WaitStatus::Exited(_, code)) = ended else {
+            return None;
+        };
+        if code == Errno::ENOTCONN as i32 {
+            // Dead for good, whatever else changes.
+            self.known = Some(question.mount);
+        }
+        Some(code)
+    }
+
+    /// Nobody wants to know any more; a process that waits for its filesystem ends with that.
+    fn end_question(&mut self) {
+        if let Some(Question { pid, .. }) = self.question.take() {
+            match kill(pid, Signal::SIGKILL).and_then(|()| waitpid(pid, Some(WaitPidFlag::WNOHANG))) {
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    /// The mount that is there now, on the host.
+    fn mount(&self) -> Option<Mount> {
+        let path = Path::new(OsStr::from_bytes(&self.path));
+        let place = mounts::place(self.proc.as_fd(), path).ok()?;
+        watch::mount_at(&place, self.proc.as_fd()).ok()?
+    }
+}
+
+impl Drop for Returned {
+    fn drop(&mut self) {
+        self.end_question();
+    }
+}
+
+/// Whether `cause` tells of the loss of the mountpoint `path`, as vassal-watchdog or a start has told it.
+fn is_lost(path: &str, cause: &str) -> bool {
+    const VERDICTS: [&str; 4] = ["dead (", "hung (", "gone (", "replaced ("];
+    let verdict = cause.strip_prefix(path).and_then(|rest| rest.strip_prefix(' '));
+    verdict.is_some_and(|verdict| VERDICTS.iter().any(|word| verdict.starts_with(word)))
+        || cause.contains(&format!("mountpoint-check: '{path}' is not a mountpoint"))
+        || cause.contains(&format!("mountpoint-check: cannot look at '{path}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_loss_of_this_mountpoint_ends_a_pause() {
+        const CASES: &[(&str, bool)] = &[
+            ("/hz dead (ENOTCONN)", true),
+            ("/hz hung (no answer within the deadline)", true),
+            ("/hz gone (unmounted)", true),
+            (
+                "u.ini:3: mountpoint-check: '/hz' is not a mountpoint (no hook ...",
+                true,
+            ),
+            (
+                "u.ini:3: mountpoint-check: cannot look at '/hz': No such file or directory",
+                true,
+            ),
+            ("/hz2 dead (ENOTCONN)", false),
+            ("/hz exited with 1 before it served", false),
+            (
+                "u.ini:3: mountpoint-check: '/hz/a' is not a mountpoint (no hook ...",
+                false,
+            ),
+            ("u.ini:6: as-root hook '/hz': exited with 1", false),
+            ("", false),
+        ];
+        for (cause, expected) in CASES {
+            assert_eq!(is_lost("/hz", cause), *expected, "{cause}");
+        }
+    }
+}
