@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use vassal_config::plan::Watch;
+use vassal_config::plan::{Plan, Watch};
 use vassal_sys::memo::Memo;
 use vassal_sys::signals;
 
@@ -25,11 +25,11 @@ pub enum Turn {
 }
 
 /// Waits for this attempt's turn, and counts it. The turn comes earlier when a mount of the host's is back for which the last
-/// attempt has ended: one of `watches`.
+/// attempt has ended.
 ///
 /// # Errors
 /// When the signals cannot be read.
-pub fn wait_for_turn(start: &Start, watches: &[Watch]) -> Result<Turn, Failure> {
+pub fn wait_for_turn(start: &Start, plan: &Plan) -> Result<Turn, Failure> {
     let mut memo = start.memo.read();
     let pause = memo.pause();
     memo.attempts = memo.attempts.saturating_add(1);
@@ -49,6 +49,8 @@ pub fn wait_for_turn(start: &Start, watches: &[Watch]) -> Result<Turn, Failure> 
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
     let stop = signals::take(&[Signal::SIGTERM])?;
+    // In another root the paths mean something else.
+    let watches: &[Watch] = if plan.changes_root { &[] } else { &plan.watch };
     let mut returned = Returned::of(watches, &memo.cause)?;
     let end = Instant::now() + pause;
     let turn = loop {

@@ -129,7 +129,7 @@ fn run(start: &mut Start) -> Result<(), Failure> {
         true => None,
         false => Some(user::resolve(&plan.identity, Lookup::Host)?),
     };
-    if backoff::wait_for_turn(start, &plan.watch)? == Turn::Stopped {
+    if backoff::wait_for_turn(start, plan)? == Turn::Stopped {
         return Ok(());
     }
     let sockets = sockets::open(&plan.listeners, start)?;

@@ -1,6 +1,7 @@
 //! A mount of the host's that a vassal watches and has lost: the pause before the next attempt ends when it is back, and does
-//! not go on for up to three minutes with everything in order. It is back when it is mounted on the host and answers, and did
-//! not when it was lost. While it is not, this costs nothing but a look at a changed table of mounts, twice a second at most.
+//! not go on for up to three minutes with everything in order. It is back when it is mounted on the host and answers, and was
+//! seen before not to be there, to be dead or to hang: a vassal that fails with all its mounts in order waits as long as it
+//! has to. Nothing is looked at but a changed table of mounts, twice a second at most.
 
 use crate::watch;
 use nix::errno::Errno;
@@ -22,17 +23,16 @@ use vassal_sys::mountinfo::Mount;
 use vassal_sys::text::printable;
 use vassal_sys::{SysError, mounts};
 
-/// From one look at the table to the next, however often it changes; and the least that is left of a pause.
+/// From one look at the table to the next, however often it changes; and the least that is left of a pause. An answer that
+/// takes as long comes from a filesystem that did not answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// The end of the verdict on a mountpoint that answered statfs(2) all the time (vassal-watchdog(8)): that it does now is no news.
-const ANSWERED: &str = "while statfs is answered)";
-
 /// A process that asks whether a filesystem answers.
 #[derive(Debug)]
 struct Question {
     pid: Pid,
     end: OwnedFd,
     mount: Mount,
+    since: Instant,
 }
 
 /// What a part of the pause has brought.
@@ -63,20 +63,18 @@ pub fn wait(
     });
     let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
     let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
-    if let Some(Returned {
-        mountinfo, question, ..
-    }) = returned.as_deref()
-    {
-        fds.push(PollFd::new(mountinfo.as_fd(), PollFlags::POLLPRI));
-        let end = question.as_ref().map(|question| question.end.as_fd());
-        fds.extend(end.map(|end| PollFd::new(end, PollFlags::POLLIN)));
-    }
+    let question = returned.as_ref().and_then(|returned| returned.question.as_ref());
+    fds.extend(question.map(|question| PollFd::new(question.end.as_fd(), PollFlags::POLLIN)));
+    // A table that is to be looked at may change as often as it likes.
+    let table = returned.as_ref().filter(|returned| !returned.is_changed);
+    let is_table_last = table.is_some();
+    fds.extend(table.map(|returned| PollFd::new(returned.mountinfo.as_fd(), PollFlags::POLLPRI)));
     match poll(&mut fds, timeout) {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(errno) => return Err(SysError::new("wait", errno)),
     }
     let has_news = |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::any) == Some(true);
-    let (is_stopped, has_changed) = (has_news(fds.first()), has_news(fds.get(1)));
+    let (is_stopped, has_changed) = (has_news(fds.first()), is_table_last && has_news(fds.last()));
     match returned {
         _ if is_stopped => Ok(Heard::Stop),
         Some(returned) => returned.look(has_changed),
@@ -90,40 +88,41 @@ pub struct Returned {
     path: Vec<u8>,
     proc: File,
     mountinfo: File,
-    /// The mount that is no news, as it answered when it was lost.
+    /// The mount that is no news, as it answers at the first look.
     known: Option<Mount>,
     question: Option<Question>,
+    /// It is not known that it was lost: what answers at the first look is no news.
+    is_doubted: bool,
     /// The table may have changed.
     is_changed: bool,
     next_look: Instant,
 }
 
 impl Returned {
-    /// That of the mountpoint of which `cause`, the end of the last attempt, tells; none when it tells of something else.
+    /// That of the mountpoint of which `cause`, the end of the last attempt, tells; if it tells of something else, as of an app
+    /// that ended before anybody knew why, that of the first one.
     ///
     /// # Errors
     /// When proc does not answer.
     pub fn of(watches: &[Watch], cause: &str) -> Result<Option<Self>, SysError> {
-        let Some(watch) = watches
-            .iter()
-            .find(|watch| is_lost(&printable(&watch.path), cause))
-        else {
+        let loss = |watch: &Watch| loss(&printable(&watch.path), cause);
+        let named = watches.iter().find(|watch| loss(watch).is_some());
+        let Some(watch) = named.or(watches.first()) else {
             return Ok(None);
         };
+        let was_missing = loss(watch) == Some(Loss::Missing);
         let open = |path: &str| File::open(path).step(|| format!("open '{path}'"));
-        let mut returned = Self {
+        let now = Instant::now();
+        Ok(Some(Self {
             path: watch.path.clone(),
             proc: open("/proc")?,
             mountinfo: open("/proc/self/mountinfo")?,
             known: None,
             question: None,
+            is_doubted: !was_missing,
             is_changed: true,
-            next_look: Instant::now() + LOOK_AGAIN,
-        };
-        if cause.ends_with(ANSWERED) {
-            returned.known = returned.mount();
-        }
-        Ok(Some(returned))
+            next_look: if was_missing { now + LOOK_AGAIN } else { now },
+        }))
     }
 
     /// Something may have happened, to the table of mounts perhaps.
@@ -142,7 +141,12 @@ impl Returned {
 
     /// Asks the mount that is there now, unless it is being asked or is known.
     fn ask(&mut self) -> Result<(), SysError> {
-        let now = self.mount().filter(|mount| self.known.as_ref() != Some(mount));
+        let now = self.mount();
+        if now.is_none() {
+            self.known = None;
+            self.is_doubted = false;
+        }
+        let now = now.filter(|mount| self.known.as_ref() != Some(mount));
         if self.question.as_ref().map(|question| &question.mount) == now.as_ref() {
             return Ok(());
         }
@@ -159,7 +163,13 @@ impl Returned {
             Err(error) => return Err(error),
         };
         let end = pidfd(pid)?;
-        self.question = Some(Question { pid, end, mount });
+        let since = Instant::now();
+        self.question = Some(Question {
+            pid,
+            end,
+            mount,
+            since,
+        });
         Ok(())
     }
 
@@ -174,11 +184,12 @@ impl Returned {
         let Ok(WaitStatus::Exited(_, code)) = ended else {
             return None;
         };
-        if code == Errno::ENOTCONN as i32 {
-            // Dead for good, whatever else changes.
+        let is_news = !(self.is_doubted && question.since.elapsed() < LOOK_AGAIN);
+        self.is_doubted = false;
+        if !is_news && code == 0 {
             self.known = Some(question.mount);
         }
-        Some(code)
+        is_news.then_some(code)
     }
 
     /// Nobody wants to know any more; a process that waits for its filesystem ends with that.
@@ -204,13 +215,25 @@ impl Drop for Returned {
     }
 }
 
-/// Whether `cause` tells of the loss of the mountpoint `path`, as vassal-watchdog or a start has told it.
-fn is_lost(path: &str, cause: &str) -> bool {
+/// How a mountpoint was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// There was none at the start.
+    Missing,
+    /// vassal-watchdog has judged it.
+    Judged,
+}
+
+/// The loss of the mountpoint `path` that `cause` tells of, in the words of vassal-watchdog or of a start.
+fn loss(path: &str, cause: &str) -> Option<Loss> {
     const VERDICTS: [&str; 4] = ["dead (", "hung (", "gone (", "replaced ("];
     let verdict = cause.strip_prefix(path).and_then(|rest| rest.strip_prefix(' '));
-    verdict.is_some_and(|verdict| VERDICTS.iter().any(|word| verdict.starts_with(word)))
-        || cause.contains(&format!("mountpoint-check: '{path}' is not a mountpoint"))
-        || cause.contains(&format!("mountpoint-check: cannot look at '{path}'"))
+    let is_missing = cause.contains(&format!("mountpoint-check: '{path}' is not a mountpoint"))
+        || cause.contains(&format!("mountpoint-check: cannot look at '{path}'"));
+    match verdict.is_some_and(|verdict| VERDICTS.iter().any(|word| verdict.starts_with(word))) {
+        true => Some(Loss::Judged),
+        false => is_missing.then_some(Loss::Missing),
+    }
 }
 
 #[cfg(test)]
@@ -218,30 +241,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_loss_of_this_mountpoint_ends_a_pause() {
-        const CASES: &[(&str, bool)] = &[
-            ("/hz dead (ENOTCONN)", true),
-            ("/hz hung (no answer within the deadline)", true),
-            ("/hz gone (unmounted)", true),
+    fn the_loss_of_a_mountpoint_is_known_by_what_was_told_of_it() {
+        const CASES: &[(&str, Option<Loss>)] = &[
+            ("/hz dead (ENOTCONN)", Some(Loss::Judged)),
+            ("/hz hung (no answer within the deadline)", Some(Loss::Judged)),
+            ("/hz gone (unmounted)", Some(Loss::Judged)),
             (
                 "u.ini:3: mountpoint-check: '/hz' is not a mountpoint (no hook ...",
-                true,
+                Some(Loss::Missing),
             ),
             (
                 "u.ini:3: mountpoint-check: cannot look at '/hz': No such file or directory",
-                true,
+                Some(Loss::Missing),
             ),
-            ("/hz2 dead (ENOTCONN)", false),
-            ("/hz exited with 1 before it served", false),
+            ("/hz2 dead (ENOTCONN)", None),
+            ("/hz exited with 1 before it served", None),
             (
                 "u.ini:3: mountpoint-check: '/hz/a' is not a mountpoint (no hook ...",
-                false,
+                None,
             ),
-            ("u.ini:6: as-root hook '/hz': exited with 1", false),
-            ("", false),
+            ("u.ini:6: as-root hook '/hz': exited with 1", None),
+            ("", None),
         ];
         for (cause, expected) in CASES {
-            assert_eq!(is_lost("/hz", cause), *expected, "{cause}");
+            assert_eq!(loss("/hz", cause), *expected, "{cause}");
         }
     }
 }
