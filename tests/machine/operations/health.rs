@@ -1,4 +1,8 @@
 //! The health of mountpoints as an administrator meets it: a mount of the host's that goes away and comes back.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs and does not get ends it, with the reason"
+)]
 
 use std::time::{Duration, Instant};
 
