@@ -25,7 +25,8 @@ pub enum Turn {
     Stopped,
 }
 
-/// Waits for this attempt's turn, and counts it.
+/// Waits for this attempt's turn, and counts it. The turn comes earlier when a mount of the host's is back for which the last
+/// attempt has ended.
 ///
 /// # Errors
 /// When the signals cannot be read, or the record not be written.
@@ -75,7 +76,7 @@ fn wait(start: &Start, memo: &Memo, time: Duration) -> Result<Pause, Failure> {
         NotifyState::Status(&waiting(memo, time)),
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
-    let ended = pause(time)?;
+    let ended = pause(time, &memo.cause)?;
     if ended == Pause::Over {
         let status = format!(
             "attempt {}; last: {}",

@@ -26,7 +26,7 @@ pub struct Started {
     pub payload: Pid,
     /// Its mountpoints.
     pub watched: Vec<Watched>,
-    /// The device numbers of FUSE filesystems that are none of ours.
+    /// The device numbers of FUSE filesystems and overlays that are none of ours.
     pub foreign: Vec<(u32, u32)>,
     /// The atexit hooks; `None` when there are none.
     pub record: Option<Record>,
@@ -91,6 +91,8 @@ pub fn become_watchdog(
             pushed: leave(pushed.map(AsFd::as_fd))?,
             payload_notify: leave(payload_notify.map(AsFd::as_fd))?,
             proc: leave(Some(proc.as_fd()))?,
+            host_mounts: leave(Some(prepared.host_mounts.as_fd()))?,
+            host_proc: leave(Some(prepared.host_proc.as_fd()))?,
             enter: leave(enter)?,
             atexit: leave(atexit.as_ref().map(AsFd::as_fd))?,
             control: leave(Some(control.as_fd()))?,

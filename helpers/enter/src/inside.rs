@@ -52,8 +52,10 @@ pub struct Prepared<'a> {
     pub sockets: Vec<Open>,
     /// The programs that come next, opened before the root directory changes.
     pub programs: Programs,
-    /// The host's mountinfo, of its own mounts and no other.
+    /// The host's mountinfo, for the watchdog to tell the host's mounts from the vassal's.
     pub host_mounts: File,
+    /// The host's proc, for the watchdog to leave behind what cannot be ended.
+    pub host_proc: OwnedFd,
     /// systemd's wish to stop.
     pub stop: SignalFd,
 }
@@ -76,11 +78,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     let proc = isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
     // Here: root inside, no mount shared with anybody, no process of the host in sight.
     let plan = prepared.plan;
-    // Where the hooks' mounts will be the host's, too, they are not there yet; else there is time for it later.
-    let foreign = match plan.namespaces.mount {
-        true => None,
-        false => Some(watch::fuse_devices(&prepared.host_mounts)?),
-    };
+    let foreign = watch::devices(&proc)?;
     let mut log = HookLog::new()?;
     let (as_root, as_user) = split(plan.split_emperors().1);
     let stop = Stop::here(&prepared.stop);
@@ -133,7 +131,6 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     keep_bound(&mut prepared.sockets, plan, prepared.start, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
     let record = atexit::Record::of(plan, &credentials, session.apps_environment());
-    let foreign = foreign.map_or_else(|| watch::fuse_devices(&prepared.host_mounts), Ok)?;
     let started = handoff::Started {
         payload,
         watched,

@@ -26,6 +26,7 @@ mod predecessor;
 mod query;
 mod reload;
 mod retry;
+mod returned;
 mod sockets;
 mod source;
 mod start;
@@ -152,6 +153,8 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     let programs = open_programs()?;
     start.ask_for_time(plan)?;
     let host_mounts = File::open("/proc/self/mountinfo").step(|| "open mountinfo")?;
+    let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let host_proc = open("/proc", directory, Mode::empty()).step(|| "open '/proc'")?;
     // The clone goes on at once, but waits for our end before it speaks: only then is it, and not this process, the
     // unit's main process. Only as-emperor hooks hold it up.
     let (ours, theirs) = socketpair(
@@ -189,6 +192,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
                 sockets,
                 programs,
                 host_mounts,
+                host_proc,
                 stop,
             };
             match inside::enter(prepared)? {}

@@ -2,10 +2,10 @@
 //! given the descriptors.
 
 use crate::files::{object, place};
-use crate::watch;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount as mount_by_path};
 use nix::sys::stat::fstat;
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +15,10 @@ use vassal_sys::attach::{self, Depth};
 use vassal_sys::error::Step;
 use vassal_sys::reach::{self, Last, within};
 use vassal_sys::text::printable;
-use vassal_sys::{SysError, mounts};
+use vassal_sys::{SysError, mountinfo, mounts};
+
+/// How many mountpoints are kept in memory to be unmounted: a host may have any number of them below.
+const AT_ONCE: usize = 64;
 
 /// A mount as its line has it.
 #[derive(Debug)]
@@ -138,22 +141,35 @@ pub fn unmount(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), 
         ]
         .concat();
         loop {
-            let all = watch::all_mounts(proc)?;
-            let inside = all
-                .iter()
-                .rev()
-                .filter(|mount| mount.mountpoint.starts_with(&below));
+            let inside = last_below(proc, &below)?;
             let is_gone = |path: &Path| {
                 let place = place(path, Last::Kept, step);
                 place.is_ok_and(|place| mounts::detach(place, path, how).is_ok())
             };
             let gone = inside
-                .filter(|mount| is_gone(Path::new(OsStr::from_bytes(&mount.mountpoint))))
-                .count();
-            if gone == 0 {
+                .iter()
+                .rev()
+                .filter(|path| is_gone(Path::new(OsStr::from_bytes(path))));
+            if gone.count() == 0 {
                 break;
             }
         }
     }
     mounts::detach(place(target, Last::Followed, step)?, target, how)
+}
+
+/// The mountpoints that begin with `below`, of more than [`AT_ONCE`] the last ones: those before them come when these are gone.
+fn last_below(proc: &OwnedFd, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysError> {
+    let file = mounts::open_below(proc, "self/mountinfo")?;
+    let mut last = VecDeque::with_capacity(AT_ONCE);
+    mountinfo::visit(file, |mount| {
+        if mount.mountpoint.starts_with(below) {
+            if last.len() == AT_ONCE {
+                last.pop_front();
+            }
+            last.push_back(mount.mountpoint.clone());
+        }
+    })
+    .step(|| "read mountinfo")?;
+    Ok(last)
 }

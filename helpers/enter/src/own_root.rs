@@ -12,11 +12,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
 use nix::sys::statfs::{FUSE_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, fstatfs};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use vassal_config::action::Action;
 use vassal_config::phase::Phase;
@@ -193,16 +193,12 @@ fn foreign_filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Opt
 /// the administrator's, and their layers need not be in sight.
 fn layers(top: &OwnedFd, proc: &OwnedFd) -> Result<Vec<PathBuf>, SysError> {
     let step = || "read mountinfo";
-    let read = |path: &str| {
-        let mut text = Vec::new();
-        let read = mounts::open_below(proc, path)?.read_to_end(&mut text).step(step);
-        read.map(|_| text)
-    };
     let id = mounts::mount_of(proc, top)?;
-    let text = read("self/mountinfo")?;
     let number = [id.to_string().as_bytes(), b" "].concat();
-    let mut lines = text.split(|byte| *byte == b'\n');
-    let line = lines.find(|line| line.starts_with(&number)).unwrap_or_default();
+    // Line by line: others may have any number of mounts.
+    let mut lines = BufReader::new(mounts::open_below(proc, "self/mountinfo")?).split(b'\n');
+    let is_it = |line: &io::Result<Vec<u8>>| line.as_ref().map_or(true, |line| line.starts_with(&number));
+    let line = lines.find(is_it).transpose().step(step)?.unwrap_or_default();
     let mut fields = line.split(|byte| *byte == b' ');
     let (part, mountpoint) = (fields.nth(3), fields.next());
     if part != Some(b"/") || mountpoint == Some(b"/") {
@@ -218,9 +214,12 @@ fn layers(top: &OwnedFd, proc: &OwnedFd) -> Result<Vec<PathBuf>, SysError> {
         .filter_map(|option| NAMED.iter().find_map(|name| option.strip_prefix(*name)));
     let all = named.flat_map(|paths| paths.split(|byte| *byte == b':'));
     let present = all.filter(|path| !path.is_empty());
-    Ok(present
-        .map(|path| PathBuf::from(OsStr::from_bytes(&mountinfo::unescape(path))))
-        .collect())
+    let unescaped = |path: &[u8]| {
+        let mut plain = Vec::with_capacity(path.len());
+        mountinfo::unescape(path, &mut plain);
+        PathBuf::from(OsString::from_vec(plain))
+    };
+    Ok(present.map(unescaped).collect())
 }
 
 /// The libraries of this machine's kind, where Debian has them.

@@ -1,40 +1,38 @@
-//! Letting time pass before the next attempt, unless systemd wants it otherwise.
+//! Letting time pass before the next attempt, unless systemd wants it otherwise, or what the last one has ended for is mended.
 
 use crate::failure::Failure;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::returned::{self, Heard, Returned};
 use nix::sys::signal::Signal;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use vassal_sys::error::Step;
 use vassal_sys::signals;
 
 /// How the pause ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// It is over.
+    /// It is over, or a mount of the host's is back for which the last attempt has ended.
     Over,
     /// systemd has ended it.
     Stopped,
 }
 
-/// Waits for `time`.
+/// Waits for `time` after an attempt that has ended with `cause`.
 ///
 /// # Errors
 /// When the signals cannot be read.
-pub fn pause(time: Duration) -> Result<Pause, Failure> {
+pub fn pause(time: Duration, cause: &str) -> Result<Pause, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
+    let mut returned = Returned::of(cause)?;
     let end = Instant::now() + time;
     let pause = loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break Pause::Over;
         }
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(stop.as_fd(), PollFlags::POLLIN)], timeout) {
-            Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => break Pause::Stopped,
-            Err(errno) => return Err(errno).step(|| "wait").map_err(Failure::from),
+        match returned::wait(returned.as_mut(), stop.as_fd(), left)? {
+            Heard::Nothing => {}
+            Heard::Stop => break Pause::Stopped,
+            Heard::Back => break Pause::Over,
         }
     };
     // A wish to stop that has been heard would end the process now.

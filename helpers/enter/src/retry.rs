@@ -55,7 +55,8 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     if !is_wanted() {
         return Ok(());
     }
-    match pause(store.read().retry_pause())? {
+    let memo = store.read();
+    match pause(memo.retry_pause(), &memo.cause)? {
         _ if !is_wanted() => Ok(()),
         Pause::Stopped => forget(&store, &vassal),
         Pause::Over if !has_file(&vassal) => {

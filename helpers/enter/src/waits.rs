@@ -145,11 +145,8 @@ pub fn write_fifo(
 /// Without a request to the filesystem that may be mounted there.
 fn is_mounted(path: &Path, proc: &OwnedFd) -> bool {
     let place = mounts::place(proc.as_fd(), path);
-    let found = place.and_then(|place| Ok((place, watch::all_mounts(proc)?)));
-    found.is_ok_and(|(place, mounts)| {
-        let mut mounts = mounts.iter();
-        mounts.any(|mount| mount.id == place.mount && mount.mountpoint == place.path)
-    })
+    let found = place.and_then(|place| watch::mount_at(&place, proc.as_fd()));
+    found.is_ok_and(|mount| mount.is_some())
 }
 
 /// `HOST:PORT` with a numeric host, `:PORT`, or the path of a unix socket.

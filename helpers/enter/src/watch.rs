@@ -3,7 +3,6 @@
 
 use crate::failure::Failure;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -12,29 +11,26 @@ use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::handoff::Watched;
 use vassal_sys::mountinfo::{self, Mount};
-use vassal_sys::mounts;
+use vassal_sys::mounts::{self, Spot};
 use vassal_sys::text::printable;
 
-/// Every mount of this namespace, below the present root directory.
+/// The device numbers of the FUSE filesystems and overlays of this namespace: before the first hook, those of the host. They
+/// are taken from here and not from the host, as what was private there is unmounted there and not here.
 ///
 /// # Errors
 /// When proc does not answer.
-pub fn all_mounts(proc: &OwnedFd) -> Result<Vec<Mount>, SysError> {
+pub fn devices(proc: &OwnedFd) -> Result<Vec<(u32, u32)>, SysError> {
     let file = mounts::open_below(proc.as_fd(), "self/mountinfo")?;
-    mountinfo::read(file).step(|| "read mountinfo")
-}
-
-/// The device numbers of the FUSE filesystems in `mountinfo`.
-///
-/// # Errors
-/// When proc does not answer.
-pub fn fuse_devices(mountinfo: &File) -> Result<Vec<(u32, u32)>, SysError> {
-    let all = mountinfo::read(mountinfo).step(|| "read mountinfo")?;
-    Ok(all
-        .iter()
-        .filter(|mount| mount.is_fuse())
-        .map(Mount::device)
-        .collect())
+    let mut found = Vec::new();
+    mountinfo::visit(file, |mount| {
+        if mount.is_fuse() || mount.is_overlay() {
+            found.push(mount.device());
+        }
+    })
+    .step(|| "read mountinfo")?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// Finds the mount at each path, without a request to its filesystem.
@@ -43,26 +39,26 @@ pub fn fuse_devices(mountinfo: &File) -> Result<Vec<(u32, u32)>, SysError> {
 /// A path that does not exist, or is no mountpoint: then no daemon stands behind it, and a check could only say
 /// "healthy" (MPC-7), so the vassal does not start.
 pub fn resolve(watches: &[Watch], proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
-    let all = if watches.is_empty() {
-        Vec::new()
-    } else {
-        all_mounts(proc)?
-    };
-    watches.iter().map(|watch| find(watch, &all, proc)).collect()
+    watches.iter().map(|watch| find(watch, proc)).collect()
 }
 
-fn find(watch: &Watch, all: &[Mount], proc: &OwnedFd) -> Result<Watched, Failure> {
+/// The mount whose mountpoint `place` is, and not only what it lies on.
+///
+/// # Errors
+/// When proc does not answer.
+pub fn mount_at(place: &Spot, proc: impl AsFd + Copy) -> Result<Option<Mount>, SysError> {
+    let file = mounts::open_below(proc, "self/mountinfo")?;
+    let is_there = |mount: &Mount| mount.id == place.mount && mount.mountpoint == place.path;
+    let found = mountinfo::select(file, is_there).step(|| "read mountinfo")?;
+    Ok(found.into_iter().next())
+}
+
+fn find(watch: &Watch, proc: &OwnedFd) -> Result<Watched, Failure> {
     let origin = watch.origin.to_string();
     let place = mounts::place(proc.as_fd(), Path::new(OsStr::from_bytes(&watch.path)))
         .map_err(|error| Failure::config(format!("mountpoint-check: {error}")).at(&origin))?;
-    let mount = all
-        .iter()
-        .find(|mount| mount.id == place.mount && mount.mountpoint == place.path);
-    match mount {
-        Some(mount) => Ok(Watched {
-            mount: mount.clone(),
-            origin,
-        }),
+    match mount_at(&place, proc.as_fd())? {
+        Some(mount) => Ok(Watched { mount, origin }),
         None => {
             let shown = printable(&watch.path);
             let message = format!(

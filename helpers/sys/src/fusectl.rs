@@ -1,5 +1,5 @@
 //! The FUSE control filesystem, /sys/fs/fuse/connections. It is *one* directory for the whole machine, seen from every
-//! container: whoever writes here must know that the number is his (the caller checks mountinfo right before).
+//! container: whoever writes here must know that the number is his ([`Abort`]).
 
 use crate::error::{Step, SysError};
 use nix::errno::Errno;
@@ -16,7 +16,7 @@ pub fn connections() -> Option<OwnedFd> {
     open("/sys/fs/fuse/connections", flags, Mode::empty()).ok()
 }
 
-/// How many requests of the connection `number` are not answered, whether its daemon has read them or not. Asks the
+/// How many requests of the connection `number` (`Mount::connection`) are not answered, whether its daemon has read them or not. Asks the
 /// kernel alone. Opened anew each time: what is open cannot be read twice.
 ///
 /// # Errors
@@ -35,22 +35,38 @@ pub fn waiting(connections: impl AsFd, number: u32) -> Result<u32, SysError> {
     text.trim().parse().map_err(|_| SysError::new(step(), Errno::EIO))
 }
 
-/// Ends the connection `number` (the minor of the mount's st_dev): everyone who waits for its daemon is answered
-/// ECONNABORTED at once, and the daemon can never answer again.
-///
-/// # Errors
-/// `ENOENT` when the connection is gone, `EROFS` where /sys is read-only, `EACCES` for anyone but root.
-pub fn abort(connections: impl AsFd, number: u32) -> Result<(), SysError> {
-    let step = || format!("abort FUSE connection {number}");
-    let path = format!("{number}/abort");
-    let file = openat(
-        connections,
-        path.as_str(),
-        OFlag::O_WRONLY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .step(step)?;
-    write(&file, b"1").map(drop).step(step)
+/// The file by which a connection is ended.
+#[derive(Debug)]
+pub struct Abort {
+    file: OwnedFd,
+    number: u32,
+}
+
+impl Abort {
+    /// Opens that of the connection `number`, and does nothing yet. From here on it means the connection that has the number
+    /// now: when that is gone, nothing is written to another one which has got its number (measured). So whoever opens first,
+    /// and then finds in mountinfo that the number is his, writes to his own.
+    ///
+    /// # Errors
+    /// `ENOENT` when the connection is gone, `EROFS` where /sys is read-only, `EACCES` for anyone but root.
+    pub fn open(connections: impl AsFd, number: u32) -> Result<Self, SysError> {
+        let path = format!("{number}/abort");
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let file = openat(connections, path.as_str(), flags, Mode::empty());
+        let file = file.step(|| format!("abort FUSE connection {number}"))?;
+        Ok(Self { file, number })
+    }
+
+    /// Ends it: everyone who waits for its daemon is answered ECONNABORTED at once, and the daemon can never answer again.
+    ///
+    /// # Errors
+    /// As write(2).
+    pub fn end(self) -> Result<(), SysError> {
+        let Self { file, number } = self;
+        write(&file, b"1")
+            .map(drop)
+            .step(|| format!("abort FUSE connection {number}"))
+    }
 }
 
 #[cfg(test)]

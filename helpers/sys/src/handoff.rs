@@ -60,6 +60,10 @@ pub struct Descriptors {
     pub payload_notify: Option<RawFd>,
     /// A private proc of this PID namespace.
     pub proc: Option<RawFd>,
+    /// The mountinfo of the namespace that the vassal was started in, the host's.
+    pub host_mounts: Option<RawFd>,
+    /// The proc of the namespace that the vassal was started in, the host's.
+    pub host_proc: Option<RawFd>,
     /// The program of `vassal-enter`, to run the atexit hooks with, and the record it reads them from.
     pub enter: Option<RawFd>,
     /// See `enter`.
@@ -89,7 +93,7 @@ pub struct Handoff {
     pub is_init: bool,
     /// Whether the mounts are the vassal's own, so that they may be unmounted at the end.
     pub owns_mounts: bool,
-    /// The device numbers of the FUSE filesystems that were there before the vassal: never touched.
+    /// The device numbers of the FUSE filesystems and overlays that were there before the vassal: never touched.
     pub foreign: Vec<(u32, u32)>,
     /// The mountpoints to watch.
     pub watched: Vec<Watched>,
@@ -200,7 +204,7 @@ impl Handoff {
 }
 
 impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 15] {
+    fn numbers(&self) -> [Option<RawFd>; 17] {
         let Self {
             notify,
             journal,
@@ -212,6 +216,8 @@ impl Descriptors {
             pushed,
             payload_notify,
             proc,
+            host_mounts,
+            host_proc,
             enter,
             atexit,
             control,
@@ -229,6 +235,8 @@ impl Descriptors {
             *pushed,
             *payload_notify,
             *proc,
+            *host_mounts,
+            *host_proc,
             *enter,
             *atexit,
             *control,
@@ -250,6 +258,8 @@ impl Descriptors {
             pushed: next()?,
             payload_notify: next()?,
             proc: next()?,
+            host_mounts: next()?,
+            host_proc: next()?,
             enter: next()?,
             atexit: next()?,
             control: next()?,
@@ -269,9 +279,10 @@ fn write_watched(writer: &mut Writer, watched: &Watched) {
         fstype,
         owner,
         writable,
+        is_slave,
     } = &watched.mount;
-    let writable = u32::from(*writable);
-    for word in [*id, *parent, *major, *minor, owner.0, owner.1, writable] {
+    let (writable, is_slave) = (u32::from(*writable), u32::from(*is_slave));
+    for word in [*id, *parent, *major, *minor, owner.0, owner.1, writable, is_slave] {
         writer.number(word as i32);
     }
     writer
@@ -283,7 +294,7 @@ fn write_watched(writer: &mut Writer, watched: &Watched) {
 fn read_watched(reader: &mut Reader) -> Option<Watched> {
     let mut word = || reader.number().map(|word| word as u32);
     let (id, parent, major, minor) = (word()?, word()?, word()?, word()?);
-    let (uid, gid, writable) = (word()?, word()?, word()?);
+    let (uid, gid, writable, is_slave) = (word()?, word()?, word()?, word()?);
     let (mountpoint, fstype) = (reader.bytes()?, reader.bytes()?);
     let mount = Mount {
         id,
@@ -294,6 +305,7 @@ fn read_watched(reader: &mut Reader) -> Option<Watched> {
         fstype,
         owner: (uid, gid),
         writable: writable != 0,
+        is_slave: is_slave != 0,
     };
     Some(Watched {
         mount,
@@ -432,6 +444,7 @@ mod tests {
             fstype: b"fuse.fuse-zip".to_vec(),
             owner: (20001, 20002),
             writable: true,
+            is_slave: true,
         };
         let handoff = Handoff {
             vassal: "user001".into(),

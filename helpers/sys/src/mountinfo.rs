@@ -1,24 +1,32 @@
-//! /proc/self/mountinfo (proc_pid_mountinfo(5)): text in, mounts out. Reading the file asks no filesystem anything.
+//! /proc/self/mountinfo (proc_pid_mountinfo(5)), read as a stream: text in, mounts out. Reading the file asks no filesystem
+//! anything. Whoever may mount, which is every user with fusermount, decides how long it is: so it is read to its end, always,
+//! and through a buffer of one size.
 
-use std::io::{Read, Seek};
+use std::io::{Error, ErrorKind, Read, Result, Seek};
 
-/// The most of mountinfo that is read: 16 MiB, a hundred thousand mounts (fs.mount-max) of ordinary length.
-const LIMIT: u64 = 16 << 20;
-/// What mountinfo of an ordinary machine fits into.
-const ORDINARY: usize = 8 << 10;
+/// How much is read at once: mountinfo of an ordinary machine.
+const CHUNK: usize = 8 << 10;
+/// The longest path that a system call takes, each byte of it escaped (PATH_MAX).
+const PATH_LIMIT: usize = 4 * 4096;
+/// What is kept of options: those that are asked for are the first ones.
+const OPTIONS_LIMIT: usize = 4096;
+/// What is kept of a filesystem's type, whose end is whatever a FUSE daemon says.
+const TYPE_LIMIT: usize = 1024;
+/// More than a number or the name of an optional field has.
+const WORD_LIMIT: usize = 32;
 
 /// One mount.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mount {
     /// Unique among the mounts that exist at one time; reused afterwards.
     pub id: u32,
     /// The mount it is on.
     pub parent: u32,
-    /// st_dev of its files; for FUSE, `minor` is the connection's number in fusectl.
+    /// st_dev of its files; see [`Mount::connection`].
     pub major: u32,
     /// See `major`.
     pub minor: u32,
-    /// Where it is, below the reader's root.
+    /// Where it is, below the reader's root; empty where that is longer than any path can be.
     pub mountpoint: Vec<u8>,
     /// The filesystem type, as `fuse.fuse-zip`.
     pub fstype: Vec<u8>,
@@ -26,6 +34,8 @@ pub struct Mount {
     pub owner: (u32, u32),
     /// Whether files can be written there.
     pub writable: bool,
+    /// Whether it has come, or is a copy of one that has come, from another mount namespace: it is a slave (`master:`).
+    pub is_slave: bool,
 }
 
 impl Mount {
@@ -34,9 +44,20 @@ impl Mount {
         (self.major, self.minor)
     }
 
+    /// The number of its connection in fusectl: the kernel's own form of the device number, which is the minor alone for all
+    /// but `fuseblk`.
+    pub fn connection(&self) -> u32 {
+        self.major << 20 | self.minor
+    }
+
     /// Whether a FUSE daemon answers for it (`fuse`, `fuse.NAME`, `fuseblk`).
     pub fn is_fuse(&self) -> bool {
         self.fstype == b"fuse" || self.fstype.starts_with(b"fuse.") || self.fstype.starts_with(b"fuseblk")
+    }
+
+    /// Whether it is an overlay, which may stand on a filesystem of a daemon's.
+    pub fn is_overlay(&self) -> bool {
+        self.fstype == b"overlay"
     }
 
     /// Whether what was written there may be in the memory of a daemon only, which saves it when it is unmounted, as
@@ -46,20 +67,38 @@ impl Mount {
     }
 }
 
-/// Every mount in `text`; a line that is not as the man page says is passed over.
-pub fn parse(text: &[u8]) -> Vec<Mount> {
-    text.split(|byte| *byte == b'\n').filter_map(parse_line).collect()
-}
-
-/// Rereads an open mountinfo from its beginning. Reading it also takes note of a pending `POLLPRI`.
+/// Shows every mount of an open mountinfo to `each`, from the first one on. The kernel shows a mount that stays where it is
+/// exactly once, however many others come and go meanwhile. A line that is not as the man page says is passed over.
 ///
 /// # Errors
-/// As read(2).
-pub fn read(mut file: impl Read + Seek) -> std::io::Result<Vec<Mount>> {
+/// As read(2); `UnexpectedEof` for a text that ends within a line: a part is never taken for the whole.
+pub fn visit(mut file: impl Read + Seek, mut each: impl FnMut(&Mount)) -> Result<()> {
     file.rewind()?;
-    let mut text = Vec::with_capacity(ORDINARY);
-    file.take(LIMIT).read_to_end(&mut text)?;
-    Ok(parse(&text))
+    let mut line = Line::default();
+    let mut chunk = [0; CHUNK];
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) if line.is_empty() => return Ok(()),
+            Ok(0) => return Err(Error::from(ErrorKind::UnexpectedEof)),
+            Ok(length) => line.take(&chunk[..length], &mut each),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The mounts that are `wanted`, in their order.
+///
+/// # Errors
+/// As [`visit`].
+pub fn select(file: impl Read + Seek, mut wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>> {
+    let mut found = Vec::new();
+    visit(file, |mount| {
+        if wanted(mount) {
+            found.push(mount.clone());
+        }
+    })?;
+    Ok(found)
 }
 
 /// The mount a path lookup of `mountpoint` ends on: the top one, where several are stacked on it.
@@ -75,39 +114,154 @@ pub fn top<'a>(mounts: &'a [Mount], mountpoint: &[u8]) -> Option<&'a Mount> {
     here.iter().copied().find(|mount| !is_covered(mount))
 }
 
-fn parse_line(line: &[u8]) -> Option<Mount> {
-    let mut fields = line.split(|byte| *byte == b' ');
-    let id = number(fields.next()?)?;
-    let parent = number(fields.next()?)?;
-    let mut device = fields.next()?.split(|byte| *byte == b':');
-    let (major, minor) = (number(device.next()?)?, number(device.next()?)?);
-    let _root = fields.next()?;
-    let mountpoint = unescape(fields.next()?);
-    let own_options = fields.next()?;
-    let mut rest = fields.skip_while(|field| *field != b"-");
-    rest.next()?;
-    let fstype = unescape(rest.next()?);
-    let _source = rest.next()?;
-    let options = rest.next().unwrap_or_default();
-    let owner = (
-        option(options, b"user_id=").unwrap_or(0),
-        option(options, b"group_id=").unwrap_or(0),
-    );
-    Some(Mount {
-        id,
-        parent,
-        major,
-        minor,
-        mountpoint,
-        fstype,
-        owner,
-        writable: !is_read_only(own_options) && !is_read_only(options),
-    })
+/// The fields of a line, in their order; `Optional` is any number of them, up to a dash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
+enum Field {
+    #[default]
+    Id,
+    Parent,
+    Device,
+    Root,
+    Mountpoint,
+    Options,
+    Optional,
+    Type,
+    Source,
+    FilesystemOptions,
+    Rest,
 }
 
-/// Each mount may be read-only, and its filesystem.
+impl Field {
+    /// How much of it is kept.
+    fn limit(self) -> usize {
+        match self {
+            Field::Id | Field::Parent | Field::Device | Field::Optional => WORD_LIMIT,
+            Field::Root | Field::Source | Field::Rest => 0,
+            Field::Mountpoint => PATH_LIMIT,
+            Field::Options | Field::FilesystemOptions => OPTIONS_LIMIT,
+            Field::Type => TYPE_LIMIT,
+        }
+    }
+}
+
+/// The line that is being read.
+#[derive(Debug, Default)]
+struct Line {
+    field: Field,
+    /// The beginning of the field, up to its limit.
+    text: Vec<u8>,
+    /// The field is longer than that.
+    is_cut: bool,
+    /// A field was not what it has to be.
+    is_wrong: bool,
+    mount: Mount,
+}
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.field == Field::Id && self.text.is_empty()
+    }
+
+    fn take(&mut self, mut bytes: &[u8], each: &mut impl FnMut(&Mount)) {
+        while let Some(at) = bytes.iter().position(|byte| matches!(byte, b' ' | b'\n')) {
+            self.keep(&bytes[..at]);
+            self.end_field();
+            if bytes[at] == b'\n' {
+                if !self.is_wrong && self.field > Field::Source {
+                    each(&self.mount);
+                }
+                self.begin();
+            }
+            bytes = &bytes[at + 1..];
+        }
+        self.keep(bytes);
+    }
+
+    fn begin(&mut self) {
+        self.field = Field::Id;
+        self.is_wrong = false;
+        self.mount.owner = (0, 0);
+        self.mount.is_slave = false;
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = self.field.limit().saturating_sub(self.text.len());
+        self.is_cut |= bytes.len() > room;
+        self.text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn end_field(&mut self) {
+        let Self { text, mount, .. } = self;
+        let next = match self.field {
+            Field::Id => set(&mut mount.id, number(text)).map(|()| Field::Parent),
+            Field::Parent => set(&mut mount.parent, number(text)).map(|()| Field::Device),
+            Field::Device => device(text).map(|device| {
+                (mount.major, mount.minor) = device;
+                Field::Root
+            }),
+            Field::Root => Some(Field::Mountpoint),
+            Field::Mountpoint => {
+                mount.mountpoint.clear();
+                if !self.is_cut {
+                    unescape(text, &mut mount.mountpoint);
+                }
+                Some(Field::Options)
+            }
+            Field::Options => {
+                mount.writable = !is_read_only(text);
+                Some(Field::Optional)
+            }
+            Field::Optional if text == b"-" => Some(Field::Type),
+            Field::Optional => {
+                mount.is_slave |= text.starts_with(b"master:");
+                Some(Field::Optional)
+            }
+            Field::Type => {
+                mount.fstype.clear();
+                unescape(text, &mut mount.fstype);
+                Some(Field::Source)
+            }
+            Field::Source => Some(Field::FilesystemOptions),
+            Field::FilesystemOptions => {
+                mount.writable &= !is_read_only(text);
+                let whole = whole_options(text, self.is_cut);
+                mount.owner = (
+                    option(whole, b"user_id=").unwrap_or(0),
+                    option(whole, b"group_id=").unwrap_or(0),
+                );
+                Some(Field::Rest)
+            }
+            Field::Rest => Some(Field::Rest),
+        };
+        self.is_wrong |= next.is_none();
+        self.field = next.unwrap_or(Field::Rest);
+        self.text.clear();
+        self.is_cut = false;
+    }
+}
+
+fn set(field: &mut u32, value: Option<u32>) -> Option<()> {
+    *field = value?;
+    Some(())
+}
+
+fn device(text: &[u8]) -> Option<(u32, u32)> {
+    let colon = text.iter().position(|byte| *byte == b':')?;
+    Some((number(&text[..colon])?, number(&text[colon + 1..])?))
+}
+
+/// Without the last one, of which a part may be missing.
+fn whole_options(options: &[u8], is_cut: bool) -> &[u8] {
+    let end = options.iter().rposition(|byte| *byte == b',');
+    match (is_cut, end) {
+        (false, _) => options,
+        (true, end) => &options[..end.unwrap_or(0)],
+    }
+}
+
+/// Each mount may be read-only, and its filesystem: both say it first.
 fn is_read_only(options: &[u8]) -> bool {
-    options.split(|byte| *byte == b',').any(|option| option == b"ro")
+    options.split(|byte| *byte == b',').next() == Some(b"ro")
 }
 
 fn number(text: &[u8]) -> Option<u32> {
@@ -122,8 +276,7 @@ fn option(options: &[u8], name: &[u8]) -> Option<u32> {
 }
 
 /// Undoes the octal escapes (`\040` for a blank) of mountinfo.
-pub fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(field.len());
+pub fn unescape(field: &[u8], out: &mut Vec<u8>) {
     let mut rest = field;
     while let [first, tail @ ..] = rest {
         match tail {
@@ -137,29 +290,108 @@ pub fn unescape(field: &[u8]) -> Vec<u8> {
             }
         }
     }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Cursor, SeekFrom};
 
     const TEXT: &[u8] = b"21 1 0:20 / / rw,relatime shared:1 - ext4 /dev/vda rw\n\
         40 21 0:51 / /app rw,nosuid,nodev,relatime master:7 propagate_from:2 - fuse.fuse-zip fuse-zip ro,user_id=20001,group_id=20002\n\
         41 21 0:52 / /my\\040app rw - tmpfs t rw\n\
         junk\n\
-        42 40 0:53 / /app rw - tmpfs t rw\n";
+        42 40 0:53 / /app rw - tmpfs  rw\n";
+
+    /// Hands a text out in pieces, as the kernel does.
+    struct Pieces<'a>(Cursor<&'a [u8]>, usize);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+            let length = buffer.len().min(self.1);
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    impl Seek for Pieces<'_> {
+        fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    fn parse(text: &[u8]) -> Vec<Mount> {
+        select(Cursor::new(text), |_| true).unwrap()
+    }
 
     #[test]
-    fn every_field_that_is_used_is_read() {
-        let mounts = parse(TEXT);
-        assert_eq!(mounts.len(), 4);
-        assert_eq!(mounts[1].owner, (20001, 20002));
-        assert_eq!((mounts[1].major, mounts[1].minor), (0, 51));
-        assert!(mounts[1].is_fuse() && !mounts[0].is_fuse());
-        assert_eq!(mounts[2].mountpoint, b"/my app");
-        let writable: Vec<_> = mounts.iter().map(|mount| mount.writable).collect();
-        assert_eq!(writable, [true, false, true, true]);
+    fn every_field_that_is_used_is_read_wherever_the_text_is_cut() {
+        for size in [1, 2, 7, 64, 10_000] {
+            let mounts = select(Pieces(Cursor::new(TEXT), size), |_| true).unwrap();
+            assert_eq!(mounts.len(), 4);
+            assert_eq!(mounts[1].owner, (20001, 20002));
+            assert_eq!((mounts[1].major, mounts[1].minor), (0, 51));
+            assert!(mounts[1].is_fuse() && !mounts[0].is_fuse());
+            assert_eq!(mounts[2].mountpoint, b"/my app");
+            let writable: Vec<_> = mounts.iter().map(|mount| mount.writable).collect();
+            assert_eq!(writable, [true, false, true, true]);
+            let slaves: Vec<_> = mounts.iter().map(|mount| mount.is_slave).collect();
+            assert_eq!(slaves, [false, true, false, false]);
+            assert_eq!(mounts[3].owner, (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_one_mount_and_the_next_is_read() {
+        let long = "\\040".repeat(1 << 20);
+        let text = format!(
+            "40 21 0:51 /{long} /app rw shared:1 - fuse.x {long} rw,user_id=7,group_id=8,{long}\n\
+             41 21 0:52 / /{long} rw - fuse.{long} x rw,user_id=9\n\
+             42 21 0:53 / /after rw,{long} {long} master:3 - tmpfs x ro,{long},user_id=3\n"
+        );
+        let mounts = parse(text.as_bytes());
+        let seen: Vec<_> = mounts
+            .iter()
+            .map(|mount| {
+                (
+                    mount.minor,
+                    mount.mountpoint.as_slice(),
+                    mount.owner,
+                    mount.is_slave,
+                )
+            })
+            .collect();
+        let expected: [(u32, &[u8], _, _); 3] = [
+            (51, b"/app", (7, 8), false),
+            (52, b"", (9, 0), false),
+            (53, b"/after", (0, 0), true),
+        ];
+        assert_eq!(seen, expected);
+        assert!(mounts[1].is_fuse() && mounts[1].fstype.len() <= TYPE_LIMIT);
+        assert!(mounts[0].writable && !mounts[2].writable);
+    }
+
+    #[test]
+    fn a_number_that_was_cut_within_an_option_is_no_number() {
+        let text = format!(
+            "4 2 0:5 / /a rw - fuse x rw,{},user_id=20001\n",
+            "y".repeat(OPTIONS_LIMIT - 14)
+        );
+        assert_eq!(parse(text.as_bytes())[0].owner, (0, 0));
+    }
+
+    #[test]
+    fn a_text_that_ends_within_a_line_is_no_answer() {
+        for length in [1, 20, TEXT.len() - 1] {
+            let error = select(Cursor::new(&TEXT[..length]), |_| true).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_connection_of_a_block_device_has_its_major_number_in_it() {
+        let mounts = parse(b"4 2 8:1 / /a rw - fuseblk /dev/sda1 rw\n5 2 0:61 / /b rw - fuse x rw\n");
+        let connections: Vec<_> = mounts.iter().map(Mount::connection).collect();
+        assert_eq!(connections, [8_388_609, 61]);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use nix::sys::socket::{
     MsgFlags, Shutdown, SockType, SockaddrStorage, getpeername, getsockname, getsockopt, recv, shutdown,
     sockopt,
 };
+use nix::sys::stat::fstat;
 use nix::unistd::{Pid, getpgid};
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use vassal_sys::clone::pidfd;
 use vassal_sys::{fds, mounts};
@@ -45,6 +46,35 @@ pub fn accepted(proc: &OwnedFd, app: Pid) -> Vec<OwnedFd> {
     // What the app has connected to itself is not at the place of a listener.
     connected.retain(|(place, _)| listeners.contains(place));
     connected.into_iter().map(|(_, socket)| socket).collect()
+}
+
+/// The listening sockets of the process group of `app` that it has made itself: `kept` are the numbers in it of those that
+/// were given to it, and that the next app gets, too.
+pub fn listening(proc: &OwnedFd, app: Pid, kept: &[RawFd]) -> Vec<OwnedFd> {
+    let (mut found, mut given) = (Vec::new(), Vec::new());
+    for pid in group(proc, app) {
+        if let Ok(process) = pidfd(pid) {
+            let copies = kept
+                .iter()
+                .filter_map(|number| fds::copy_of(process.as_fd(), *number).ok());
+            given.extend(copies.filter_map(inode));
+        }
+        let listens = |socket: &OwnedFd| getsockopt(socket, sockopt::AcceptConn) == Ok(true);
+        found.extend(sockets(proc, pid).into_iter().filter(listens));
+    }
+    found.retain(|socket| inode(socket).is_some_and(|inode| !given.contains(&inode)));
+    found
+}
+
+fn inode(socket: impl AsFd) -> Option<u64> {
+    fstat(socket).ok().map(|status| status.st_ino)
+}
+
+/// Takes the address of a listening socket from it, though a process that cannot be ended has it open still.
+pub fn give_up(listener: &OwnedFd) {
+    match shutdown(listener.as_raw_fd(), Shutdown::Both) {
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// Ends a connection: nothing of the request is left unread, and no answer comes any more.

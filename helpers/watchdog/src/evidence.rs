@@ -11,8 +11,8 @@ use crate::sleeper::{Call, Switches, Wait, call};
 use crate::threads::Thread;
 use crate::unanswered::Scene;
 use std::os::fd::OwnedFd;
-use vassal_sys::mountinfo::{self, Mount};
-use vassal_sys::{fusectl, mounts};
+use vassal_sys::error::Step;
+use vassal_sys::{SysError, fusectl, mountinfo, mounts};
 
 /// Who is suspected.
 #[derive(Debug)]
@@ -62,17 +62,16 @@ impl Finding {
 
 /// Looks; the exit code that tells what was found.
 pub fn find(scene: Scene<'_>, suspicion: &Suspicion) -> i32 {
-    let open = mounts::open_below(scene.proc, "self/mountinfo").ok();
-    let mounts = open
-        .and_then(|file| mountinfo::read(file).ok())
-        .unwrap_or_default();
-    let waiting = waiting_devices(scene.fusectl, &mounts);
+    // Nothing is found in a table of which only a part could be read.
+    let Ok((mounts, waiting)) = read(scene) else {
+        return Finding::Nothing.code();
+    };
     let look = |(thread, switches): &(Thread, Switches)| {
         let (wait, _) = thread.asleep(scene.proc)?;
         let device = match call(&thread.read(scene.proc, "syscall"))? {
             Call::Patient => return None,
             Call::File(fd) => match device_of(scene.proc, *thread, fd, &mounts) {
-                Some(asked) if asked.is_fuse() => Some(asked.device()),
+                Some(asked) if asked.is_fuse => Some(asked.device),
                 // An overlay, perhaps, that has a FUSE filesystem below.
                 Some(_) | None => only(&waiting, wait)?,
             },
@@ -103,23 +102,40 @@ fn only(waiting: &[(u32, u32)], wait: Wait) -> Option<Option<(u32, u32)>> {
     }
 }
 
-/// The FUSE filesystems, watched or not, that have requests waiting now.
-fn waiting_devices(fusectl: &OwnedFd, mounts: &[Mount]) -> Vec<(u32, u32)> {
-    let has_requests =
-        |mount: &&Mount| fusectl::waiting(fusectl, mount.minor).is_ok_and(|waiting| waiting > 0);
-    let fuse = mounts.iter().filter(|mount| mount.is_fuse());
-    let mut found: Vec<_> = fuse.filter(has_requests).map(Mount::device).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+type Devices = Vec<(u32, u32)>;
+
+/// What is to be known of a mount.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    id: u32,
+    device: (u32, u32),
+    is_fuse: bool,
+}
+
+/// Every mount; and the FUSE filesystems, watched or not, that have requests waiting now.
+fn read(scene: Scene<'_>) -> Result<(Vec<Known>, Devices), SysError> {
+    let file = mounts::open_below(scene.proc, "self/mountinfo")?;
+    let (mut mounts, mut waiting) = (Vec::new(), Vec::new());
+    mountinfo::visit(file, |mount| {
+        let (id, device, is_fuse) = (mount.id, mount.device(), mount.is_fuse());
+        mounts.push(Known { id, device, is_fuse });
+        let waits = |connection| fusectl::waiting(scene.fusectl, connection).is_ok_and(|waiting| waiting > 0);
+        if is_fuse && waits(mount.connection()) {
+            waiting.push(device);
+        }
+    })
+    .step(|| "read mountinfo")?;
+    waiting.sort_unstable();
+    waiting.dedup();
+    Ok((mounts, waiting))
 }
 
 /// The mount of the file behind a thread's descriptor.
-fn device_of<'a>(proc: &OwnedFd, thread: Thread, fd: u64, mounts: &'a [Mount]) -> Option<&'a Mount> {
+fn device_of(proc: &OwnedFd, thread: Thread, fd: u64, mounts: &[Known]) -> Option<Known> {
     let text = thread.read(proc, &format!("fdinfo/{fd}"));
     let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
     let id: u32 = id.trim().parse().ok()?;
-    mounts.iter().find(|mount| mount.id == id)
+    mounts.iter().find(|mount| mount.id == id).copied()
 }
 
 fn position(scene: Scene<'_>, device: (u32, u32)) -> Option<usize> {

@@ -78,7 +78,7 @@ pub fn judge_mounts(expected: &Mount, now: &[Mount]) -> Option<Verdict> {
 
 /// Whether `found` is the mount `expected`. Ids and device numbers are reused, so all must agree; the parent may
 /// change when the old root is unmounted from below.
-fn is_same(expected: &Mount, found: &Mount) -> bool {
+pub fn is_same(expected: &Mount, found: &Mount) -> bool {
     let identity = |mount: &Mount| (mount.id, mount.major, mount.minor, mount.fstype.clone());
     identity(expected) == identity(found)
 }
@@ -108,6 +108,7 @@ mod tests {
             fstype: fstype.into(),
             owner: (20001, 20001),
             writable: true,
+            is_slave: false,
         }
     }
 

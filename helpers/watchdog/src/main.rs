@@ -2,11 +2,13 @@
 //! to systemd how things are, and ends everything in order.
 #![forbid(unsafe_code)]
 
+mod behind;
 mod connections;
 mod deafen;
 mod emperor_protocol;
 mod evidence;
 mod farewell;
+mod gather;
 mod grid;
 mod judge;
 mod master;
@@ -23,6 +25,7 @@ mod shutdown;
 mod sleeper;
 mod slept;
 mod standstill;
+mod table;
 mod threads;
 mod unanswered;
 mod vassal;

@@ -23,6 +23,8 @@ pub struct Mountpoint {
     pub watched: Watched,
     /// How often it is asked.
     pub rhythm: Rhythm,
+    /// Whether it is a FUSE filesystem of the vassal's own.
+    pub is_own: bool,
     probe: Option<Probe>,
     answered: Option<(Instant, Duration)>,
     due: Instant,
@@ -34,21 +36,36 @@ pub struct Mountpoint {
 
 impl Mountpoint {
     /// A mountpoint that is asked at once.
-    pub fn new(watched: Watched, rhythm: Rhythm) -> Self {
-        Self {
+    pub fn new(watched: Watched, rhythm: Rhythm, is_own: bool) -> Self {
+        let mut mountpoint = Self {
             watched,
             rhythm,
+            is_own,
             probe: None,
             answered: None,
             due: Instant::now(),
             is_doubted: false,
             is_unasked: false,
+        };
+        if mountpoint.is_hosts() {
+            mountpoint.rhythm = rhythm.of_host();
         }
+        mountpoint
     }
 
     /// The mountpoint's path for messages.
     pub fn shown_path(&self) -> String {
         printable(&self.watched.mount.mountpoint)
+    }
+
+    /// Whether a FUSE daemon of the host's answers for it.
+    pub fn is_hosts(&self) -> bool {
+        self.watched.mount.is_fuse() && !self.is_own
+    }
+
+    /// Whether what was written there is lost with its daemon.
+    pub fn may_hold_unsaved(&self) -> bool {
+        self.watched.mount.may_hold_unsaved() && self.is_own
     }
 
     /// Whether it has ever answered.
@@ -205,6 +222,7 @@ mod tests {
             fstype: b"fuse.x".to_vec(),
             owner: (0, 0),
             writable: true,
+            is_slave: false,
         };
         let watched = Watched {
             mount,
@@ -214,7 +232,7 @@ mod tests {
             interval: Duration::from_secs(1),
             patience: Duration::from_secs(2),
         };
-        Mountpoint::new(watched, rhythm)
+        Mountpoint::new(watched, rhythm, true)
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::judge::Verdict;
 use crate::mountpoint::Mountpoint;
 use sd_notify::NotifyState;
 use std::time::Duration;
+use vassal_sys::SysError;
 use vassal_sys::journal::{Event, Journal, Priority, line};
 use vassal_sys::memo::{End, Memo, SETTLED, Store};
 use vassal_sys::notify::Notifier;
@@ -18,6 +19,9 @@ const STATUS_LIMIT: usize = 1000;
 /// A vassal whose mountpoint fails this long after it was ready has not failed to start: that was the daemon's fault
 /// and not the configuration's, and the next start comes at once, unless that has been so again and again.
 const PROVEN: Duration = Duration::from_secs(1);
+
+/// How long systemd may take to hear which process is the unit's main one.
+const HEARD_LIMIT: Duration = Duration::from_secs(5);
 
 /// The three listeners.
 #[derive(Debug)]
@@ -48,7 +52,7 @@ pub fn history(memo: Option<&Store>) -> String {
 
 /// What is lost with a mountpoint.
 fn loss(mountpoint: &Mountpoint) -> &'static str {
-    match mountpoint.watched.mount.may_hold_unsaved() {
+    match mountpoint.may_hold_unsaved() {
         true => "; what was written there and not saved is lost",
         false => "",
     }
@@ -133,6 +137,7 @@ impl Reporter {
         let loss = match verdict {
             // Its daemon saves now.
             Verdict::Gone => "",
+            Verdict::Hung(_) if mountpoint.is_hosts() => "; it is a mount of the host's and left as it is",
             Verdict::Dead(_) | Verdict::Hung(_) | Verdict::Replaced => loss(mountpoint),
         };
         let line = format!("{}: mountpoint-check: {cause}{loss}", mountpoint.watched.origin);
@@ -158,6 +163,16 @@ impl Reporter {
     /// Has systemd kill and restart the unit, with `Result=watchdog` and `cause` for its status.
     pub fn trigger(&self, cause: &str) {
         self.notify(&[NotifyState::Status(cause), NotifyState::WatchdogTrigger]);
+    }
+
+    /// The unit's main process is now this one, by its number on the host, and systemd has heard it.
+    ///
+    /// # Errors
+    /// When systemd has not.
+    pub fn main_process_is(&self, number: u32, cause: &str) -> Result<(), SysError> {
+        let states = [NotifyState::MainPid(number), NotifyState::Status(cause)];
+        self.notifier.send(&states)?;
+        self.notifier.barrier(HEARD_LIMIT)
     }
 
     /// The app has ended by itself; `reason` tells whether it may have said more.

@@ -2,14 +2,18 @@
 //! without being asked is asked seldom: the end or the stop of its daemon is a SIGCHLD, and whoever it leaves without an
 //! answer is seen in fusectl (unanswered.rs).
 
-use std::collections::HashSet;
 use std::time::Duration;
-use vassal_sys::handoff::Handoff;
 use vassal_sys::mountinfo::Mount;
 
 /// The time between two questions to a filesystem whose trouble shows by itself: what is left for them is a daemon that
 /// hangs while nobody wants anything of it, which harms nobody until somebody does, and is seen then.
 const SELDOM: Duration = Duration::from_secs(120);
+
+/// How long a probe of a host's filesystem may stay without an answer at least, while no process of the vassal waits for it.
+/// It may be busy with what others want of it, for longer than a vassal would let its own take: a daemon with one thread that
+/// unpacks a large file answers nobody else meanwhile. A restart of the vassal cannot mend it; for one who waits for it himself
+/// the deadline holds (unanswered.rs).
+const HOSTS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The filesystems in memory and on disks: nobody stands behind them who could fail to answer statfs(2).
 const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [
@@ -47,6 +51,14 @@ impl Rhythm {
         }
     }
 
+    /// That of a FUSE filesystem which is not the vassal's own.
+    pub fn of_host(self) -> Self {
+        Self {
+            patience: HOSTS_PATIENCE.max(self.patience),
+            ..self
+        }
+    }
+
     /// That of a filesystem whose trouble shows by itself.
     pub fn seldom(self) -> Self {
         Self {
@@ -57,25 +69,16 @@ impl Rhythm {
 }
 
 /// Whether the trouble of `mount` shows by itself.
-pub fn shows_by_itself(mount: &Mount, is_foreign: bool, daemons_are_children: bool) -> bool {
-    let is_answered_here = mount.is_fuse() && !is_foreign && daemons_are_children;
+pub fn shows_by_itself(mount: &Mount, is_own: bool, daemons_are_children: bool) -> bool {
+    let is_answered_here = mount.is_fuse() && is_own && daemons_are_children;
     is_answered_here || ANSWERED_BY_THE_KERNEL.contains(&mount.fstype.as_slice())
-}
-
-/// Whether each of the vassal's own FUSE filesystems can have one of `daemons`, which are children of ours: then the
-/// kernel tells us of its end and of its stop. Which serves which is not told on every kernel, so they are counted.
-pub fn have_daemons(daemons: usize, handoff: &Handoff, mounts: &[Mount]) -> bool {
-    let is_own = |mount: &&Mount| mount.is_fuse() && !handoff.foreign.contains(&mount.device());
-    let own = mounts.iter().filter(is_own);
-    let filesystems: HashSet<_> = own.map(Mount::device).collect();
-    daemons >= filesystems.len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shows(fstype: &str, is_foreign: bool, daemons_are_children: bool) -> bool {
+    fn shows(fstype: &str, is_own: bool, daemons_are_children: bool) -> bool {
         let mount = Mount {
             id: 1,
             parent: 0,
@@ -85,18 +88,19 @@ mod tests {
             fstype: fstype.into(),
             owner: (0, 0),
             writable: true,
+            is_slave: false,
         };
-        shows_by_itself(&mount, is_foreign, daemons_are_children)
+        shows_by_itself(&mount, is_own, daemons_are_children)
     }
 
     #[test]
     fn only_what_nobody_tells_of_is_asked_often() {
-        assert!(shows("fuse.fuse-zip", false, true));
-        assert!(!shows("fuse.fuse-zip", true, true));
-        assert!(!shows("fuse.fuse-zip", false, false));
+        assert!(shows("fuse.fuse-zip", true, true));
+        assert!(!shows("fuse.fuse-zip", false, true));
+        assert!(!shows("fuse.fuse-zip", true, false));
         assert!(shows("tmpfs", false, false));
         for fstype in ["overlay", "nfs4", "cifs"] {
-            assert!(!shows(fstype, false, true), "{fstype}");
+            assert!(!shows(fstype, true, true), "{fstype}");
         }
     }
 
@@ -106,6 +110,8 @@ mod tests {
         let rhythm = Rhythm::new(Duration::ZERO, 3 * second);
         assert_eq!((rhythm.interval, rhythm.patience), (second * 3 / 4, 3 * second));
         assert_eq!(rhythm.seldom().interval, SELDOM);
+        assert_eq!(rhythm.of_host().patience, HOSTS_PATIENCE);
+        assert_eq!(Rhythm::new(second, 60 * second).of_host().patience, 60 * second);
         assert_eq!(Rhythm::new(second, 3 * second).interval, second);
         assert_eq!(
             Rhythm::new(Duration::ZERO, 600 * second).seldom().interval,

@@ -15,6 +15,7 @@ mod unmount;
 mod uwsgi;
 
 use crate::reaper::{Child, reap_until};
+use crate::table::Table;
 use crate::{processes, serving};
 use commit::is_bad;
 use nix::sys::signal::Signal;
@@ -34,6 +35,8 @@ use vassal_sys::mountinfo::Mount;
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
 /// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
+/// After which time a killed process is taken for one that cannot be ended now.
+const STUCK_LIMIT: Duration = Duration::from_millis(500);
 /// How long unmounting may take before the filesystems are cut off.
 const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a daemon may write back after its filesystem was unmounted: a minute for the largest archives.
@@ -46,6 +49,8 @@ pub struct Ending<'a> {
     pub handoff: &'a Handoff,
     /// A private proc.
     pub proc: &'a OwnedFd,
+    /// The mounts.
+    pub table: &'a Table,
     /// Where signals are read.
     pub signals: &'a SignalFd,
     /// /sys/fs/fuse/connections.
@@ -130,8 +135,18 @@ impl Ending<'_> {
         processes.iter().for_each(|pid| send(*pid, Signal::SIGCONT));
     }
 
+    /// Kills every process; whether all have ended, which those do not that wait for a filesystem of the host's.
+    pub fn kill_all(&self) -> bool {
+        self.processes()
+            .into_iter()
+            .for_each(|pid| send(pid, Signal::SIGKILL));
+        self.reap_until(STUCK_LIMIT, |_, any_left| {
+            !any_left || self.processes().is_empty()
+        })
+    }
+
     /// The vassal's processes that have not ended.
-    fn processes(&self) -> Vec<Pid> {
+    pub fn processes(&self) -> Vec<Pid> {
         let mut processes = processes::all(self.proc, self.handoff.is_init);
         processes.retain(|pid| !self.is_gone(pid));
         processes

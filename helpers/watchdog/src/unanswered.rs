@@ -153,7 +153,7 @@ impl Unanswered {
             let mount = &mountpoint.watched.mount;
             // A connection that cannot be read is not looked at: its mount has changed, which is judged elsewhere.
             let waits = mount.is_fuse()
-                && fusectl::waiting(scene.fusectl, mount.minor).is_ok_and(|waiting| waiting > 0);
+                && fusectl::waiting(scene.fusectl, mount.connection()).is_ok_and(|waiting| waiting > 0);
             *busy = waits.then(|| busy.unwrap_or(now));
         }
     }

@@ -8,6 +8,7 @@ mod wait;
 use crate::emperor_protocol::{Message, Uwsgi};
 use crate::evidence::Finding;
 use crate::farewell::Farewell;
+use crate::gather::Gather;
 use crate::judge::{Silence, Verdict, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint};
 use crate::payload_notify;
@@ -15,8 +16,9 @@ use crate::probe::{Probe, Question};
 use crate::reaper::{Child, Ended, drain};
 use crate::reload::Reloads;
 use crate::report::{Reporter, history};
-use crate::rhythm::{Rhythm, have_daemons, shows_by_itself};
+use crate::rhythm::{Rhythm, shows_by_itself};
 use crate::slept;
+use crate::table::Table;
 use crate::unanswered::{DOUBTFUL, Scene, Unanswered};
 use freeze::Freezer;
 use nix::errno::Errno;
@@ -24,6 +26,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, chdir, read};
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -31,8 +34,9 @@ use vassal_sys::error::Step;
 use vassal_sys::handoff::{Handoff, Readiness};
 use vassal_sys::journal::{Journal, Priority, line, pass_on};
 use vassal_sys::memo::{SETTLED, Store};
+use vassal_sys::mountinfo::Mount;
 use vassal_sys::notify::Notifier;
-use vassal_sys::{SysError, fds, mountinfo, mounts, signals};
+use vassal_sys::{SysError, fds, mounts, signals};
 use wait::Ears;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
@@ -67,7 +71,14 @@ pub struct Vassal {
     reporter: Reporter,
     ears: Ears,
     signals: SignalFd,
+    /// Tells that the table has changed.
     mountinfo: File,
+    table: Table,
+    /// The host's proc.
+    host_proc: OwnedFd,
+    gather: Gather,
+    /// Until when its changes are not heard.
+    deaf_until: Option<Instant>,
     proc: OwnedFd,
     fusectl: Option<OwnedFd>,
     log: Option<OwnedFd>,
@@ -104,6 +115,10 @@ impl Vassal {
         let numbers = &handoff.fds;
         let proc = fds::adopt(numbers.proc.unwrap_or(-1))?;
         let mountinfo = mounts::open_below(&proc, "self/mountinfo")?;
+        let host = fds::adopt(numbers.host_mounts.unwrap_or(-1))?;
+        let table = Table::new(&handoff, File::from(host));
+        // Whose the watched filesystems are decides how they are asked.
+        table.look(&proc, |_| false)?;
         let memo = taken(numbers.memo)?.map(Store::inherited);
         let reporter = Reporter {
             vassal: handoff.vassal.clone(),
@@ -130,6 +145,15 @@ impl Vassal {
             ears: Ears::new()?,
             signals,
             mountinfo,
+            mountpoints: handoff
+                .watched
+                .iter()
+                .map(|watched| Mountpoint::new(watched.clone(), rhythm, table.is_own(&watched.mount)))
+                .collect(),
+            table,
+            host_proc: fds::adopt(numbers.host_proc.unwrap_or(-1))?,
+            gather: Gather::default(),
+            deaf_until: None,
             proc,
             fusectl,
             log: taken(numbers.log)?,
@@ -144,11 +168,6 @@ impl Vassal {
                 (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
                 _ => None,
             },
-            mountpoints: handoff
-                .watched
-                .iter()
-                .map(|watched| Mountpoint::new(watched.clone(), rhythm))
-                .collect(),
             unanswered,
             freezer: Freezer::default(),
             turnover: None,
@@ -201,6 +220,7 @@ impl Vassal {
                 if let Some(code) = self.look_at_mounts()? {
                     return Ok(code);
                 }
+                self.gather_changes()?;
             }
             if events.uwsgi && self.hear_uwsgi()? {
                 return Ok(self.stop());
@@ -226,6 +246,7 @@ impl Vassal {
         if self.follow_reload()? {
             return Ok(Some(self.stop()));
         }
+        self.hear_changes_in_time()?;
         self.look_at_requests()?;
         let now = Instant::now();
         if let (Stage::Starting, Readiness::Connect(address), Err(due)) =
@@ -269,12 +290,19 @@ impl Vassal {
         if !self.handoff.interval.is_zero() {
             return Ok(());
         }
-        let all = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
-        let daemons = self.freezer.daemons().len();
-        let are_children = self.fusectl.is_some() && have_daemons(daemons, &self.handoff, &all);
-        for Mountpoint { watched, rhythm, .. } in &mut self.mountpoints {
-            let is_foreign = self.handoff.foreign.contains(&watched.mount.device());
-            if shows_by_itself(&watched.mount, is_foreign, are_children) {
+        let own = self.table.own(&self.proc, Mount::is_fuse)?;
+        let own: HashSet<_> = own.iter().map(Mount::device).collect();
+        // Each of them can have a daemon which is a child of ours: then the kernel tells us of its end and of its stop.
+        // Which serves which is not told on every kernel, so they are counted.
+        let are_children = self.fusectl.is_some() && self.freezer.daemons().len() >= own.len();
+        for Mountpoint {
+            watched,
+            rhythm,
+            is_own,
+            ..
+        } in &mut self.mountpoints
+        {
+            if shows_by_itself(&watched.mount, *is_own, are_children) {
                 *rhythm = rhythm.seldom();
             }
         }
@@ -415,7 +443,11 @@ impl Vassal {
     }
 
     fn look_at_mounts(&mut self) -> Result<Option<u8>, SysError> {
-        let now = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
+        let now = self.table.look(&self.proc, |mount| {
+            let is_watched = |each: &Mountpoint| each.watched.mount.mountpoint == mount.mountpoint;
+            self.mountpoints.iter().any(is_watched)
+                || mount.may_hold_unsaved() && self.table.may_be_own(mount)
+        })?;
         self.note_unsaved(now.iter());
         let judge = |mountpoint: &Mountpoint| judge_mounts(&mountpoint.watched.mount, &now);
         let found = self

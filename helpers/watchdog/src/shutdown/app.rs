@@ -47,4 +47,9 @@ impl Ending<'_> {
         connections.iter().for_each(connections::end);
         connections
     }
+
+    /// The listening sockets that the app has made itself.
+    pub fn listening(&self) -> Vec<OwnedFd> {
+        connections::listening(self.proc, Pid::from_raw(self.handoff.payload), &self.sockets)
+    }
 }

@@ -1,54 +1,58 @@
-//! Which mounts are the vassal's own, so that they may be unmounted and their FUSE connections cut off.
+//! The vassal's own mounts, which may be unmounted and whose FUSE connections may be cut off; [`crate::table`] knows which.
 
 use super::Ending;
 use super::signalling::warn;
 use crate::reaper::{drain, reap};
-use vassal_sys::handoff::Handoff;
-use vassal_sys::mountinfo::{self, Mount};
-use vassal_sys::{fusectl, mounts};
+use vassal_sys::SysError;
+use vassal_sys::mountinfo::Mount;
 
 impl Ending<'_> {
     /// The FUSE mounts that the vassal made, the last first; `/` cannot be unmounted and ends with the namespace.
     pub(super) fn filesystems(&self) -> Vec<Mount> {
-        self.mounts(|mount| self.is_own_fuse(mount))
+        self.own(Mount::is_fuse)
     }
 
-    pub(super) fn is_own_fuse(&self, mount: &Mount) -> bool {
-        let Handoff {
-            owns_mounts, foreign, ..
-        } = self.handoff;
-        *owns_mounts && mount.is_fuse() && !foreign.contains(&mount.device())
+    pub(super) fn own(&self, wanted: impl Fn(&Mount) -> bool) -> Vec<Mount> {
+        last_first(self.table.own(self.proc, wanted))
     }
 
     /// What may stand on those: as long as it is there, they are, wherever they were mounted.
     pub(super) fn overlays(&self) -> Vec<Mount> {
-        self.mounts(|mount| mount.fstype == b"overlay" && mount.mountpoint != b"/")
+        let is_wanted = |mount: &Mount| mount.is_overlay() && mount.mountpoint != b"/";
+        last_first(self.table.known(self.proc, is_wanted))
     }
 
-    pub(super) fn mounts(&self, is_wanted: impl Fn(&Mount) -> bool) -> Vec<Mount> {
-        if !self.handoff.owns_mounts {
-            return Vec::new();
+    /// The FUSE mounts that are not the vassal's.
+    pub(super) fn others_fuse(&self) -> Vec<Mount> {
+        let mut found = last_first(self.table.look(self.proc, Mount::is_fuse));
+        found.retain(|mount| !self.table.is_own(mount));
+        found
+    }
+
+    /// Cuts off `mount`, if it is a FUSE filesystem and still the vassal's own.
+    pub fn abort(&self, mount: &Mount) {
+        if !self.table.is_own(mount) || !mount.is_fuse() {
+            return;
         }
-        let file = mounts::open_below(self.proc, "self/mountinfo").ok();
-        let all = file.and_then(|file| mountinfo::read(file).ok());
-        let wanted = all.into_iter().flatten().filter(is_wanted);
-        let mut wanted: Vec<_> = wanted.collect();
-        wanted.reverse();
-        wanted
-    }
-
-    /// Cuts off `mount`, which mountinfo has shown right before.
-    pub(super) fn abort(&self, mount: &Mount) {
-        if let Some(Err(error)) = self.fusectl.map(|fusectl| fusectl::abort(fusectl, mount.minor)) {
+        let abort = |fusectl| self.table.abort(self.proc, fusectl, mount);
+        if let Some(Err(error)) = self.fusectl.map(abort) {
             warn(&error.to_string());
         }
     }
 
-    /// Cuts the vassal's FUSE filesystems off from their daemons, so that nobody waits for them any more. mountinfo
-    /// is read right before, so each number is that of a mount which is ours now.
+    /// Cuts the vassal's FUSE filesystems off from their daemons, so that nobody waits for them any more.
     pub(super) fn abort_filesystems(&self) {
         self.filesystems().iter().for_each(|mount| self.abort(mount));
         drain(self.signals);
         reap(self.proc);
     }
+}
+
+fn last_first(found: Result<Vec<Mount>, SysError>) -> Vec<Mount> {
+    let mut found = found.unwrap_or_else(|error| {
+        warn(&error.to_string());
+        Vec::new()
+    });
+    found.reverse();
+    found
 }

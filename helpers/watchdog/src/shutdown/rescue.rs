@@ -24,22 +24,18 @@ impl Ending<'_> {
         self.wait_for_commit(&daemons, left, RESCUE_COMMIT_LIMIT);
     }
 
-    /// The vassal's FUSE filesystems beside `lost` among `all` mounts, the last first.
-    pub fn others(&self, lost: &Mount, all: &[Mount]) -> Vec<Mount> {
-        let is_other = |mount: &&Mount| {
-            self.is_own_fuse(mount) && mount.mountpoint != b"/" && mount.device() != lost.device()
-        };
-        all.iter().rev().filter(is_other).cloned().collect()
+    /// The vassal's FUSE filesystems beside `lost`, the last first.
+    pub fn others(&self, lost: &Mount) -> Vec<Mount> {
+        let is_other = |mount: &Mount| mount.mountpoint != b"/" && mount.device() != lost.device();
+        self.own(|mount| mount.is_fuse() && is_other(mount))
     }
 
     /// Systemd is about to kill everything: what was written to `others` is committed first, which their daemons do when
     /// they are unmounted.
     pub fn rescue(&self, others: Vec<Mount>) {
         let (others, hung): (Vec<_>, Vec<_>) = others.into_iter().partition(|mount| self.is_idle(mount));
-        // Whoever waits for these could not be ended. mountinfo is read again: each number is still that of our mount.
-        let now = self.filesystems();
-        let hung = hung.iter().filter(|mount| now.contains(mount));
-        hung.for_each(|mount| self.abort(mount));
+        // What waits for these could not be ended.
+        hung.iter().for_each(|mount| self.abort(mount));
         let daemons = self.fuse_daemons();
         let spared = self.with_helpers(&daemons);
         let writers = || self.processes().into_iter().filter(|pid| !spared.contains(pid));
@@ -58,7 +54,7 @@ impl Ending<'_> {
         let Some(fusectl) = self.fusectl else {
             return self.answers(mount);
         };
-        let has_answered = || fusectl::waiting(fusectl, mount.minor).is_ok_and(|waiting| waiting == 0);
+        let has_answered = || fusectl::waiting(fusectl, mount.connection()).is_ok_and(|waiting| waiting == 0);
         let is_quiet = self.reap_until(RESCUE_ANSWER_LIMIT, |_, _| has_answered()) || has_answered();
         // What nobody who was killed had asked yet is not waited for any more.
         is_quiet && self.answers(mount)

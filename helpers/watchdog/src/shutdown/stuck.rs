@@ -21,7 +21,7 @@ impl Ending<'_> {
             return;
         }
         let names = names.join(", ");
-        let suspects = self.mounts(|mount| mount.is_fuse() && !self.is_own_fuse(mount));
+        let suspects = self.others_fuse();
         let suspects = suspects.iter().filter(|mount| self.has_requests(mount));
         let places: Vec<_> = suspects
             .take(MOST_NAMED)
@@ -43,7 +43,9 @@ impl Ending<'_> {
     }
 
     fn has_requests(&self, mount: &Mount) -> bool {
-        let waiting = self.fusectl.map(|fusectl| fusectl::waiting(fusectl, mount.minor));
+        let waiting = self
+            .fusectl
+            .map(|fusectl| fusectl::waiting(fusectl, mount.connection()));
         waiting.is_some_and(|waiting| waiting.is_ok_and(|waiting| waiting > 0))
     }
 }

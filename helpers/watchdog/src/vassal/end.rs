@@ -1,7 +1,9 @@
 //! How a vassal's life ends: a mountpoint is lost, the app has ended, systemd stops it.
 
 use super::{Stage, Vassal};
-use crate::judge::{Verdict, judge_mounts};
+use crate::behind::Behind;
+use crate::connections;
+use crate::judge::Verdict;
 use crate::reaper::{Ended, drain, reap};
 use crate::reload::Reloads;
 use crate::shutdown::{Ending, Patience};
@@ -10,46 +12,54 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::memo::{End, SEE_ABOVE};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::text::printable;
-use vassal_sys::{SysError, exit, fusectl, mountinfo};
+use vassal_sys::{SysError, exit};
 
 /// How long the kernel's answer to `WATCHDOG=trigger`, SIGKILL, may take before the watchdog ends by itself.
 const TRIGGER_LIMIT: Duration = Duration::from_secs(5);
 
 impl Vassal {
-    /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit.
+    /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit. The
+    /// host's own filesystems are left as they are, as others wait for them, too.
     pub(super) fn lost(&mut self, index: usize, verdict: Verdict) -> Result<u8, SysError> {
         let ready_for = self.ready_for();
         // Before it is released, and gives a wrong answer.
         self.freeze();
         if matches!(verdict, Verdict::Hung(_)) {
-            self.release(index)?;
+            self.ending().abort(&self.mountpoints[index].watched.mount);
         }
+        let is_left_to_the_host = matches!(verdict, Verdict::Hung(_)) && self.mountpoints[index].is_hosts();
+        let behind = is_left_to_the_host.then(|| self.put_aside()).flatten();
+        let listeners = behind.as_ref().map(|_| self.ending().listening());
         // Held until systemd's SIGKILL: see `connections`.
         let _connections = self.ending().cut_app_off();
         let cause = self
             .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
         let lost = &self.mountpoints[index].watched.mount;
-        if verdict == Verdict::Gone && lost.may_hold_unsaved() {
+        if verdict == Verdict::Gone && self.mountpoints[index].may_hold_unsaved() {
             self.reporter.status_is(&cause);
             self.ending().wait_for_unmounted();
         }
-        let read = || mountinfo::read(&self.mountinfo).step(|| "read mountinfo");
-        let mut left = read()?;
-        let others = self.ending().others(lost, &left);
+        let others = self.ending().others(lost);
         if !others.is_empty() {
             self.reporter.status_is(&cause);
             self.ending().rescue(others);
-            left = read()?;
         }
         // The verdict has told of the one that is lost.
+        let left = self.table.own(&self.proc, Mount::may_hold_unsaved)?;
         self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device()));
-        self.reporter.trigger(&cause);
+        let stuck = behind.filter(|_| !self.ending().kill_all());
+        let main = stuck.and_then(|behind| {
+            listeners.iter().flatten().for_each(connections::give_up);
+            or_told(behind.leave(&self.host_proc, &self.reporter, &cause))
+        });
+        if main.is_none() {
+            self.reporter.trigger(&cause);
+        }
         let end = Instant::now() + TRIGGER_LIMIT;
         while Instant::now() < end {
             let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
@@ -59,24 +69,18 @@ impl Vassal {
                 Err(errno) => return Err(SysError::new("wait for the end", errno)),
             }
             drain(&self.signals);
-            reap(&self.proc);
+            let (ended, _) = reap(&self.proc);
+            if ended.iter().any(|child| Some(child.pid) == main) {
+                break;
+            }
         }
         Ok(exit::FAILED)
     }
 
-    /// Aborts the FUSE connection of a hung mountpoint, so that every process that waits for it can be killed. The
-    /// directory of connections is the whole machine's: only if mountinfo, read now, still shows this very mount is
-    /// its number ours.
-    fn release(&self, index: usize) -> Result<(), SysError> {
-        let mount = &self.mountpoints[index].watched.mount;
-        let now = mountinfo::read(&self.mountinfo).step(|| "read mountinfo")?;
-        let is_ours = mount.is_fuse() && judge_mounts(mount, &now).is_none();
-        if let (true, Some(fusectl)) = (is_ours, &self.fusectl) {
-            if let Err(error) = fusectl::abort(fusectl, mount.minor) {
-                line(Priority::Warning, &error.to_string());
-            }
-        }
-        Ok(())
+    /// Puts every process where it can be left behind, should it not end.
+    fn put_aside(&self) -> Option<Behind> {
+        let behind = Behind::make(&self.proc, &self.host_proc);
+        or_told(behind.and_then(|behind| behind.take(self.ending().processes()).map(|()| behind)))
     }
 
     pub(super) fn ready_for(&self) -> Option<Duration> {
@@ -130,15 +134,10 @@ impl Vassal {
         0
     }
 
-    /// Takes note of which of `mounts` would lose something if everything were killed now.
+    /// Takes note of which of `mounts` would lose something if everything were killed now: the vassal's own.
     pub(super) fn note_unsaved<'a>(&self, mounts: impl Iterator<Item = &'a Mount>) {
-        if !self.handoff.owns_mounts {
-            return;
-        }
-        let is_ours = |mount: &&Mount| !self.handoff.foreign.contains(&mount.device());
         let paths: Vec<_> = mounts
-            .filter(|mount| mount.may_hold_unsaved())
-            .filter(is_ours)
+            .filter(|mount| mount.may_hold_unsaved() && self.table.is_own(mount))
             .map(|mount| printable(&mount.mountpoint))
             .collect();
         self.reporter.unsaved(&paths.join("\n"));
@@ -161,6 +160,7 @@ impl Vassal {
         Ending {
             handoff: &self.handoff,
             proc: &self.proc,
+            table: &self.table,
             signals: &self.signals,
             fusectl: self.fusectl.as_ref(),
             atexit: self.atexit.as_ref().map(|(program, record)| (program, record)),
@@ -168,6 +168,17 @@ impl Vassal {
             unsaved: self.reporter.known_unsaved(),
             patience: None,
             sockets: self.reloads.as_ref().map(Reloads::sockets).unwrap_or_default(),
+        }
+    }
+}
+
+fn or_told<T>(done: Result<T, SysError>) -> Option<T> {
+    match done {
+        Ok(done) => Some(done),
+        Err(error) => {
+            let message = format!("{error}: the restart waits for the host's mount, if a process does");
+            line(Priority::Warning, &message);
+            None
         }
     }
 }

@@ -35,6 +35,9 @@ const LOG: u64 = 4;
 const RELOAD: u64 = 5;
 const ALL: usize = 6;
 
+/// A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it, and cannot be kept away.
+const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;
+
 /// The part of the time between two keep-alives by which one may come early.
 const EARLY: u32 = 3;
 
@@ -49,6 +52,10 @@ impl Ears {
         Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
             .map(Self)
             .step(|| "make an epoll descriptor")
+    }
+
+    fn ignore(&self, fd: impl AsFd) -> Result<(), SysError> {
+        self.0.delete(fd).step(|| "stop listening to a descriptor")
     }
 
     fn listen(&self, fd: Option<impl AsFd>, number: u64, kind: EpollFlags) -> Result<(), SysError> {
@@ -98,13 +105,37 @@ impl Vassal {
         let ears = Ears::new()?;
         let input = EpollFlags::EPOLLIN;
         ears.listen(Some(&self.signals), SIGNALS, input)?;
-        // A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it.
-        ears.listen(Some(&self.mountinfo), MOUNTS, EpollFlags::EPOLLPRI)?;
+        let mounts = Some(&self.mountinfo).filter(|_| self.deaf_until.is_none());
+        ears.listen(mounts, MOUNTS, CHANGED)?;
         ears.listen(self.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
         ears.listen(self.payload_notify.as_ref(), NOTIFY, input)?;
         ears.listen(self.log.as_ref(), LOG, input)?;
         ears.listen(self.reloads.as_ref().map(Reloads::request), RELOAD, input)?;
         self.ears = ears;
+        Ok(())
+    }
+
+    /// There was a look at the table of mounts: its changes are not heard for a while.
+    ///
+    /// # Errors
+    /// When the kernel cannot.
+    pub(super) fn gather_changes(&mut self) -> Result<(), SysError> {
+        if self.deaf_until.is_none() {
+            self.ears.ignore(&self.mountinfo)?;
+        }
+        self.deaf_until = Some(self.gather.next_after(Instant::now()));
+        Ok(())
+    }
+
+    /// Hears of changes again when it is time; of those that there were meanwhile at once.
+    ///
+    /// # Errors
+    /// As [`Vassal::listen`].
+    pub(super) fn hear_changes_in_time(&mut self) -> Result<(), SysError> {
+        if self.deaf_until.is_some_and(|until| until <= Instant::now()) {
+            self.deaf_until = None;
+            self.ears.listen(Some(&self.mountinfo), MOUNTS, CHANGED)?;
+        }
         Ok(())
     }
 
@@ -140,6 +171,7 @@ impl Vassal {
             .chain(connecting)
             .chain(self.freezer.until())
             .chain(self.turnover.as_ref().map(Farewell::next_look))
+            .chain(self.deaf_until)
             .min()
     }
 
