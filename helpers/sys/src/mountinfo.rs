@@ -22,7 +22,8 @@ pub struct Mount {
     pub mountpoint: Vec<u8>,
     /// The filesystem type, as `fuse.fuse-zip`.
     pub fstype: Vec<u8>,
-    /// The owner, where the filesystem has one: `user_id=` and `group_id=` of FUSE's options, else root.
+    /// Who has to ask it, for its daemon to answer: the owner, `user_id=` and `group_id=` of FUSE's options; root where others
+    /// may (`allow_other`), and everywhere else.
     pub owner: (u32, u32),
     /// Whether files can be written there.
     pub writable: bool,
@@ -89,10 +90,13 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     let fstype = unescape(rest.next()?);
     let _source = rest.next()?;
     let options = rest.next().unwrap_or_default();
-    let owner = (
-        option(options, b"user_id=").unwrap_or(0),
-        option(options, b"group_id=").unwrap_or(0),
-    );
+    let owner = match has_flag(options, b"allow_other") {
+        true => (0, 0),
+        false => (
+            option(options, b"user_id=").unwrap_or(0),
+            option(options, b"group_id=").unwrap_or(0),
+        ),
+    };
     Some(Mount {
         id,
         parent,
@@ -107,7 +111,11 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
 
 /// Each mount may be read-only, and its filesystem.
 fn is_read_only(options: &[u8]) -> bool {
-    options.split(|byte| *byte == b',').any(|option| option == b"ro")
+    has_flag(options, b"ro")
+}
+
+fn has_flag(options: &[u8], name: &[u8]) -> bool {
+    options.split(|byte| *byte == b',').any(|option| option == name)
 }
 
 fn number(text: &[u8]) -> Option<u32> {
@@ -148,18 +156,20 @@ mod tests {
         40 21 0:51 / /app rw,nosuid,nodev,relatime master:7 propagate_from:2 - fuse.fuse-zip fuse-zip ro,user_id=20001,group_id=20002\n\
         41 21 0:52 / /my\\040app rw - tmpfs t rw\n\
         junk\n\
-        42 40 0:53 / /app rw - tmpfs t rw\n";
+        42 40 0:53 / /app rw - tmpfs t rw\n\
+        43 21 0:54 / /all rw - fuse.x x rw,user_id=20001,group_id=20002,allow_other\n";
 
     #[test]
     fn every_field_that_is_used_is_read() {
         let mounts = parse(TEXT);
-        assert_eq!(mounts.len(), 4);
+        assert_eq!(mounts.len(), 5);
         assert_eq!(mounts[1].owner, (20001, 20002));
+        assert_eq!(mounts[4].owner, (0, 0));
         assert_eq!((mounts[1].major, mounts[1].minor), (0, 51));
         assert!(mounts[1].is_fuse() && !mounts[0].is_fuse());
         assert_eq!(mounts[2].mountpoint, b"/my app");
         let writable: Vec<_> = mounts.iter().map(|mount| mount.writable).collect();
-        assert_eq!(writable, [true, false, true, true]);
+        assert_eq!(writable, [true, false, true, true, true]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod connections;
 mod deafen;
+mod disturbed;
 mod emperor_protocol;
 mod evidence;
 mod grid;

@@ -1,8 +1,10 @@
 //! One watched mountpoint: when it is asked, what it last said.
 
-use crate::judge::{Verdict, judge_answer, judge_silence};
+use crate::disturbed::{Disturbance, Disturbed, Pace, STARVED};
+use crate::judge::{Reply, Silence, Verdict, Waiting, judge_answer, judge_state};
 use crate::probe::{Probe, Question};
 use crate::rhythm::Rhythm;
+use crate::standstill::TICK;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_sys::SysError;
@@ -23,7 +25,9 @@ pub struct Mountpoint {
     pub watched: Watched,
     /// How often it is asked.
     pub rhythm: Rhythm,
-    probe: Option<Probe>,
+    out: Option<Out>,
+    disturbed: Disturbed,
+    pace: Pace,
     answered: Option<(Instant, Duration)>,
     due: Instant,
     /// Something happened while a probe was out, which may have had its answer before that.
@@ -32,13 +36,62 @@ pub struct Mountpoint {
     is_unasked: bool,
 }
 
+/// A probe that is out.
+#[derive(Debug)]
+struct Out {
+    probe: Probe,
+    sent: Instant,
+    /// When it is looked at next.
+    look: Instant,
+    /// It was stopped at the last look.
+    is_stopped: bool,
+    /// It was stopped, and was ended for that.
+    is_ended: bool,
+    /// How often it had its time without running.
+    starved: u32,
+}
+
+impl Out {
+    fn new(probe: Probe) -> Self {
+        let sent = probe.since;
+        Self {
+            probe,
+            sent,
+            look: sent + TICK,
+            is_stopped: false,
+            is_ended: false,
+            starved: 0,
+        }
+    }
+
+    /// Ends it if it is stopped, as it was at the last look: all of a unit that is continued need not go on at once.
+    fn end_stopped(&mut self, proc: &OwnedFd, now: Instant) {
+        if now < self.look {
+            return;
+        }
+        self.look = now + TICK;
+        let is_stopped = judge_state(self.probe.state(proc)) == Waiting::Stands;
+        if is_stopped && self.is_stopped {
+            self.end();
+        }
+        self.is_stopped = is_stopped;
+    }
+
+    fn end(&mut self) {
+        self.probe.end();
+        self.is_ended = true;
+    }
+}
+
 impl Mountpoint {
     /// A mountpoint that is asked at once.
     pub fn new(watched: Watched, rhythm: Rhythm) -> Self {
         Self {
             watched,
             rhythm,
-            probe: None,
+            out: None,
+            disturbed: Disturbed::default(),
+            pace: Pace::new(rhythm.interval),
             answered: None,
             due: Instant::now(),
             is_doubted: false,
@@ -59,44 +112,44 @@ impl Mountpoint {
     /// Has it asked now, whatever the rhythm says: something has happened that may concern it.
     pub fn ask_now(&mut self) {
         self.due = Instant::now();
-        self.is_doubted = self.probe.is_some();
+        self.is_doubted = self.out.is_some();
     }
 
     /// Has it asked unless it has answered lately, which is after `then`, or is being asked.
     pub fn ask_if_silent_since(&mut self, then: Instant) {
         let has_answered = self.answered.is_some_and(|(when, _)| when > then);
-        if self.probe.is_none() && !has_answered {
+        if self.out.is_none() && !has_answered {
             self.due = Instant::now();
         }
     }
 
     /// Whether somebody who is out to ask has waited for `time` and still does.
     pub fn is_silent_for(&self, time: Duration, proc: &OwnedFd) -> bool {
-        let waits = |probe: &Probe| probe.age() >= time && judge_silence(probe.state(proc)).is_some();
-        self.probe.as_ref().is_some_and(waits)
+        let waits = |probe: &Probe| probe.age() >= time && judge_state(probe.state(proc)) == Waiting::Asks;
+        self.out.as_ref().is_some_and(|out| waits(&out.probe))
     }
 
     /// Whether it is being asked, or is to be now.
     pub fn is_asked(&self) -> bool {
-        self.probe.is_some() || self.due <= Instant::now()
+        self.out.is_some() || self.due <= Instant::now()
     }
 
     /// Whether it may be asked now, when the watchdog is awake anyway: most of what a question costs is the waking.
     fn is_due(&self, now: Instant) -> bool {
-        now + self.rhythm.interval / EARLY >= self.due
+        now + self.rhythm.interval / EARLY >= self.due && now >= self.pace.next()
     }
 
     /// When it wants to be looked at again.
     pub fn next(&self) -> Instant {
-        match &self.probe {
-            Some(probe) => probe.since + self.rhythm.patience,
-            None => self.due,
+        match &self.out {
+            Some(out) => out.probe.since + self.rhythm.patience,
+            None => self.due.max(self.pace.next()),
         }
     }
 
     /// The process that is out to ask.
     pub fn probe_pid(&self) -> Option<i32> {
-        self.probe.as_ref().map(|probe| probe.pid.as_raw())
+        self.out.as_ref().map(|out| out.probe.pid.as_raw())
     }
 
     /// Sends a probe when one is due, or judges the one that has had its time by `now`: the time at which the watchdog
@@ -105,25 +158,39 @@ impl Mountpoint {
     /// # Errors
     /// When no probe can be sent.
     pub fn tick(&mut self, proc: &OwnedFd, now: Instant) -> Result<Option<Verdict>, SysError> {
-        let is_due = self.is_due(Instant::now());
-        match &mut self.probe {
-            None if is_due => {
-                self.probe = Probe::send(Question::Answers(&self.watched.mount))?;
-                if self.probe.is_none() {
-                    self.due = Instant::now() + SEND_AGAIN;
-                    self.tell_unasked();
-                }
-                self.is_unasked = self.probe.is_none();
-                Ok(None)
+        let Some(out) = &mut self.out else {
+            if self.is_due(Instant::now()) {
+                self.send()?;
             }
-            Some(probe) if now.saturating_duration_since(probe.since) >= self.rhythm.patience => {
-                let verdict = judge_silence(probe.state(proc));
-                // No evidence: it gets the time again in which it could not run.
-                probe.since = now;
-                Ok(verdict)
-            }
-            None | Some(_) => Ok(None),
+            return Ok(None);
+        };
+        out.end_stopped(proc, now);
+        if now.saturating_duration_since(out.probe.since) < self.rhythm.patience {
+            return Ok(None);
         }
+        match judge_state(out.probe.state(proc)) {
+            Waiting::Asks => return Ok(Some(Verdict::Hung(Silence::Probe))),
+            Waiting::Stands => out.end(),
+            Waiting::Runs => out.starved += 1,
+        }
+        // It gets the time again in which it could not run, but not for ever.
+        out.probe.since = now;
+        let is_starved = out.starved >= STARVED;
+        Ok(is_starved.then(|| self.starved()))
+    }
+
+    fn send(&mut self) -> Result<(), SysError> {
+        let probe = Probe::send(Question::Answers(&self.watched.mount))?;
+        let now = Instant::now();
+        if probe.is_none() {
+            self.due = now + SEND_AGAIN;
+            self.tell_unasked();
+        } else {
+            self.pace.take(now);
+        }
+        self.is_unasked = probe.is_none();
+        self.out = probe.map(Out::new);
+        Ok(())
     }
 
     fn tell_unasked(&self) {
@@ -138,17 +205,19 @@ impl Mountpoint {
 
     /// Gives a probe that is out the time `stall` again, in which nothing on this machine ran.
     pub fn forgive(&mut self, stall: Duration) {
-        if let Some(probe) = &mut self.probe {
-            probe.since += stall;
+        self.disturbed.forgive(stall);
+        if let Some(out) = &mut self.out {
+            out.probe.since += stall;
+            out.sent += stall;
         }
     }
 
     /// Takes the answer of process `pid`, if that is the probe of this mountpoint.
     pub fn take_answer(&mut self, pid: nix::unistd::Pid, code: Option<i32>) -> Answer {
-        if self.probe.as_ref().is_none_or(|probe| probe.pid != pid) {
+        let Some(out) = self.out.take_if(|out| out.probe.pid == pid) else {
             return Answer::NotMine;
-        }
-        let age = self.probe.take().map(|probe| probe.age()).unwrap_or_default();
+        };
+        let age = out.probe.age();
         let now = Instant::now();
         self.due = if std::mem::take(&mut self.is_doubted) {
             now
@@ -156,12 +225,49 @@ impl Mountpoint {
             now + self.rhythm.interval
         };
         match code.map(judge_answer) {
-            // Killed by somebody: no evidence, asked again.
-            None => self.due = now,
-            Some(Some(verdict)) => return Answer::Bad(verdict),
-            Some(None) => self.answered = Some((now, age)),
+            None if out.is_ended => self.disturb(out.sent, Disturbance::Stopped),
+            None => self.disturb(out.sent, Disturbance::Killed),
+            Some(Reply::Elsewhere(verdict)) => Answer::Elsewhere(out.sent, verdict),
+            Some(Reply::Bad(verdict)) => Answer::Bad(verdict),
+            Some(Reply::Healthy) => {
+                self.disturbed.forget();
+                self.answered = Some((now, age));
+                Answer::Good
+            }
+        }
+    }
+
+    /// A probe that was sent at `sent` was kept from asking: another one is sent, unless there was no other for a deadline.
+    pub fn disturb(&mut self, sent: Instant, how: Disturbance) -> Answer {
+        let now = Instant::now();
+        self.disturbed.note(sent);
+        self.due = now;
+        if let Some(count) = self.disturbed.over(now, self.rhythm.patience) {
+            return Answer::Bad(Verdict::Disturbed(count, how));
+        }
+        if let Some(count) = self.disturbed.take_untold(now) {
+            let path = self.shown_path();
+            let what = match count {
+                1 => format!("a probe of {path} {how}"),
+                count => format!(
+                    "{count} probes of {path} were disturbed since that was last told, the last {how}"
+                ),
+            };
+            let origin = &self.watched.origin;
+            let reason = "a process of the user whose mount it is can do that";
+            line(
+                Priority::Warning,
+                &format!("{origin}: mountpoint-check: {what} ({reason}), asking again"),
+            );
         }
         Answer::Good
+    }
+
+    fn starved(&mut self) -> Verdict {
+        let sent = self.out.as_ref().map_or_else(Instant::now, |out| out.sent);
+        self.disturbed.note(sent);
+        let count = self.disturbed.over(Instant::now(), Duration::ZERO);
+        Verdict::Disturbed(count.unwrap_or(1), Disturbance::Starved)
     }
 
     /// The mountpoint in a status line: `/app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us)`.
@@ -185,14 +291,19 @@ pub enum Answer {
     NotMine,
     /// The filesystem answered, or the probe was lost without evidence.
     Good,
-    /// The filesystem is not well.
+    /// The filesystem is not well, or nobody can tell.
     Bad(Verdict),
+    /// The probe that was sent then may have asked another filesystem: mountinfo knows. See [`Reply::Elsewhere`].
+    Elsewhere(Instant, Option<Verdict>),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::fcntl::{OFlag, open};
+    use nix::sys::stat::Mode;
     use nix::unistd::Pid;
+    use std::process::Command;
     use vassal_sys::mountinfo::Mount;
 
     fn mountpoint() -> Mountpoint {
@@ -217,13 +328,17 @@ mod tests {
         Mountpoint::new(watched, rhythm)
     }
 
+    fn probe() -> Probe {
+        Probe {
+            pid: Pid::from_raw(77),
+            since: Instant::now(),
+        }
+    }
+
     #[test]
     fn an_answer_puts_the_next_question_off_by_the_interval() {
         let mut mountpoint = mountpoint();
-        mountpoint.probe = Some(Probe {
-            pid: Pid::from_raw(77),
-            since: Instant::now(),
-        });
+        mountpoint.out = Some(Out::new(probe()));
         assert_eq!(
             mountpoint.take_answer(Pid::from_raw(78), Some(0)),
             Answer::NotMine
@@ -251,21 +366,65 @@ mod tests {
     #[test]
     fn a_probe_that_was_killed_is_sent_again_at_once() {
         let mut mountpoint = mountpoint();
-        mountpoint.probe = Some(Probe {
-            pid: Pid::from_raw(77),
-            since: Instant::now(),
-        });
+        mountpoint.out = Some(Out::new(probe()));
         assert_eq!(mountpoint.take_answer(Pid::from_raw(77), None), Answer::Good);
         assert!(!mountpoint.has_answered() && mountpoint.next() <= Instant::now());
     }
 
     #[test]
+    fn probes_that_are_killed_for_a_deadline_are_a_verdict() {
+        let mut mountpoint = mountpoint();
+        let sent = Instant::now().checked_sub(mountpoint.rhythm.patience).unwrap();
+        assert_eq!(
+            mountpoint.disturb(Instant::now(), Disturbance::Killed),
+            Answer::Good
+        );
+        mountpoint.out = Some(Out::new(probe()));
+        assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
+        let over = Answer::Bad(Verdict::Disturbed(1, Disturbance::Killed));
+        assert_eq!(mountpoint.disturb(sent, Disturbance::Killed), over);
+    }
+
+    #[test]
+    fn a_probe_that_never_runs_is_a_verdict_in_the_end() {
+        let proc = open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        // It is always ready to run.
+        let mut busy = Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let mut mountpoint = mountpoint();
+        let probe = Probe {
+            pid: Pid::from_raw(busy.id() as i32),
+            since: Instant::now(),
+        };
+        while probe.state(&proc) != Some(b'R') {}
+        let begun = probe.since;
+        mountpoint.out = Some(Out::new(probe));
+        let deadline = mountpoint.rhythm.patience;
+        let verdicts: Vec<_> = (1..=STARVED)
+            .map(|times| mountpoint.tick(&proc, begun + deadline * times).unwrap())
+            .collect();
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        let starved = Some(Verdict::Disturbed(1, Disturbance::Starved));
+        assert_eq!(verdicts, [None, None, None, starved]);
+    }
+
+    #[test]
+    fn however_often_it_is_doubted_it_is_asked_no_more_than_it_may_be() {
+        let mut mountpoint = mountpoint();
+        let now = Instant::now();
+        (0..100).for_each(|_| mountpoint.pace.take(now));
+        mountpoint.ask_now();
+        assert!(mountpoint.is_asked() && !mountpoint.is_due(Instant::now()));
+        assert!(mountpoint.next() > now + Duration::from_secs(20));
+    }
+
+    #[test]
     fn an_answer_from_before_a_sign_is_asked_for_again() {
         let mut mountpoint = mountpoint();
-        mountpoint.probe = Some(Probe {
-            pid: Pid::from_raw(77),
-            since: Instant::now(),
-        });
+        mountpoint.out = Some(Out::new(probe()));
         mountpoint.ask_now();
         assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
         assert!(mountpoint.next() <= Instant::now());
@@ -274,10 +433,7 @@ mod tests {
     #[test]
     fn an_errno_is_a_verdict() {
         let mut mountpoint = mountpoint();
-        mountpoint.probe = Some(Probe {
-            pid: Pid::from_raw(77),
-            since: Instant::now(),
-        });
+        mountpoint.out = Some(Out::new(probe()));
         let dead = Verdict::Dead(nix::errno::Errno::ENOTCONN);
         assert_eq!(
             mountpoint.take_answer(Pid::from_raw(77), Some(107)),

@@ -4,6 +4,7 @@
 use crate::evidence::{self, Suspicion};
 use crate::unanswered::Scene;
 use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::CString;
 use std::io::Read;
@@ -13,6 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use vassal_sys::ask::statfs_as;
 use vassal_sys::clone::{Side, fork};
+use vassal_sys::journal::{Priority, line};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::{SysError, mounts, signals};
 
@@ -20,7 +22,8 @@ use vassal_sys::{SysError, mounts, signals};
 #[derive(Debug, Clone, Copy)]
 pub enum Question<'a> {
     /// Whether the filesystem at a mountpoint answers statfs(2), asked as its owner: for anyone else the kernel may
-    /// answer without asking the daemon, and says that all is well (MPC-8).
+    /// answer without asking the daemon, and says that all is well (MPC-8). With `allow_other` it does not, and root asks,
+    /// whom no tenant can disturb.
     Answers(&'a Mount),
     /// Whether a connection to this address is accepted.
     Accepts(&'a str),
@@ -57,6 +60,18 @@ impl Probe {
         self.since.elapsed()
     }
 
+    /// Ends it.
+    pub fn end(&self) {
+        match kill(self.pid, Signal::SIGKILL) {
+            // It may have ended by itself right now; it is reaped with all others.
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => line(
+                Priority::Warning,
+                &format!("cannot signal a process: {}", errno.desc()),
+            ),
+        }
+    }
+
     /// Its state as proc tells it (`S`, `D`, `R`, `T`, ...); `None` when it has ended.
     pub fn state(&self, proc: &OwnedFd) -> Option<u8> {
         let mut text = String::new();
@@ -74,7 +89,7 @@ fn start(question: Question<'_>) -> Result<Pid, SysError> {
         Question::Answers(mount) => {
             // What mountinfo names has no zero byte in it.
             let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
-            statfs_as(mount.owner, &path)
+            statfs_as(mount.owner, &path, mount.id)
         }
         Question::Accepts(address) => ask_in_child(|| code(connect_to(address))),
         Question::Evidence(scene, suspicion) => ask_in_child(|| evidence::find(scene, suspicion)),

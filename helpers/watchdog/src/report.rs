@@ -121,15 +121,21 @@ impl Reporter {
         let path = mountpoint.shown_path();
         let cause = format!("{path} {verdict}");
         let loss = match verdict {
-            // Its daemon saves now.
-            Verdict::Gone => "",
-            Verdict::Dead(_) | Verdict::Hung(_) | Verdict::Replaced => loss(mountpoint),
+            // Its daemon saves now, or when it is unmounted with the others.
+            Verdict::Gone | Verdict::Moved => "",
+            Verdict::Dead(_) | Verdict::Hung(_) | Verdict::Replaced | Verdict::Disturbed(..) => {
+                loss(mountpoint)
+            }
         };
         let line = format!("{}: mountpoint-check: {cause}{loss}", mountpoint.watched.origin);
         self.ended(&cause, ready_for, PROVEN);
         let errno = match verdict {
             Verdict::Dead(errno) => (errno as i32).to_string(),
-            Verdict::Hung(_) | Verdict::Gone | Verdict::Replaced => String::new(),
+            Verdict::Hung(_)
+            | Verdict::Gone
+            | Verdict::Replaced
+            | Verdict::Moved
+            | Verdict::Disturbed(..) => String::new(),
         };
         let fields = [
             ("VASSAL_MOUNTPOINT", path.as_str()),

@@ -145,10 +145,10 @@ impl Ending<'_> {
     }
 
     /// The vassal's FUSE filesystems beside `lost` among `all` mounts, the last first.
-    pub fn others(&self, lost: &Mount, all: &[Mount]) -> Vec<Mount> {
-        let is_other = |mount: &&Mount| {
-            self.is_own_fuse(mount) && mount.mountpoint != b"/" && mount.device() != lost.device()
-        };
+    pub fn others(&self, lost: Option<&Mount>, all: &[Mount]) -> Vec<Mount> {
+        let is_lost = |mount: &Mount| lost.is_some_and(|lost| lost.device() == mount.device());
+        let is_other =
+            |mount: &&Mount| self.is_own_fuse(mount) && mount.mountpoint != b"/" && !is_lost(mount);
         all.iter().rev().filter(is_other).cloned().collect()
     }
 

@@ -11,12 +11,9 @@ use crate::probe::{Probe, Question};
 use crate::sleeper::Switches;
 use crate::slept::slept;
 use crate::threads::{self, Thread};
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use vassal_sys::journal::{Priority, line};
 use vassal_sys::{SysError, fusectl};
 
 /// The longest time between two looks where it is not told since when a thread sleeps. Nobody is judged before the
@@ -125,7 +122,7 @@ impl Unanswered {
         if let Some(proof) = &self.proof {
             // Not even proc answers: it is lost, and no evidence.
             if is_over(&proof.since) {
-                end(proof.pid);
+                proof.end();
             }
             return Ok(());
         }
@@ -223,17 +220,6 @@ fn every(deadline: Duration, sleep_is_told: bool) -> Duration {
     match sleep_is_told {
         true => deadline * 5 / 6,
         false => LONGEST.min(deadline / 4),
-    }
-}
-
-fn end(pid: Pid) {
-    match kill(pid, Signal::SIGKILL) {
-        // It may have ended by itself right now; it is reaped with all others.
-        Ok(()) | Err(Errno::ESRCH) => {}
-        Err(errno) => line(
-            Priority::Warning,
-            &format!("cannot signal a process: {}", errno.desc()),
-        ),
     }
 }
 

@@ -5,6 +5,7 @@ mod freeze;
 mod wait;
 
 use crate::deafen::{Listener, order_when_deaf};
+use crate::disturbed::Disturbance;
 use crate::emperor_protocol::{Message, Order, Uwsgi};
 use crate::evidence::Finding;
 use crate::judge::{Silence, Verdict, judge_mounts};
@@ -359,6 +360,9 @@ impl Vassal {
         }
         match self.whose(pid, how) {
             Some((index, Answer::Bad(verdict))) => return Some(Meaning::Lost((index, verdict))),
+            Some((index, Answer::Elsewhere(sent, verdict))) => {
+                return self.judge_elsewhere(index, sent, verdict).map(Meaning::Lost);
+            }
             Some((_, Answer::Good | Answer::NotMine)) => {}
             None => strangers.push(child),
         }
@@ -393,6 +397,23 @@ impl Vassal {
                 Some((index, Verdict::Hung(Silence::Probe)))
             }
         }
+    }
+
+    /// A probe was not led to the mount: mountinfo says what has become of that. When the mount is where it was, `verdict`
+    /// is what the filesystem answered; or else the path was changed and changed back, or leads through something that
+    /// covers a directory above, and that keeps the probe from asking.
+    fn judge_elsewhere(&mut self, index: usize, sent: Instant, verdict: Option<Verdict>) -> Option<Loss> {
+        let mountpoint = &mut self.mountpoints[index];
+        // Not the one that is listened to: reading that would take the news of other changes from it.
+        let now = mounts::open_below(&self.proc, "self/mountinfo").ok();
+        let now = now.and_then(|file| mountinfo::read(file).ok());
+        let moved = now.and_then(|now| judge_mounts(&mountpoint.watched.mount, &now));
+        let verdict = moved.or(verdict);
+        let verdict = verdict.or_else(|| match mountpoint.disturb(sent, Disturbance::LedElsewhere) {
+            Answer::Bad(verdict) => Some(verdict),
+            Answer::Good | Answer::NotMine | Answer::Elsewhere(..) => None,
+        });
+        verdict.map(|verdict| (index, verdict))
     }
 
     fn whose(&mut self, pid: Pid, how: Ended) -> Option<(usize, Answer)> {

@@ -26,7 +26,7 @@ impl Vassal {
         let ready_for = self.ready_for();
         // Before it is released, and gives a wrong answer.
         self.freeze();
-        if matches!(verdict, Verdict::Hung(_)) {
+        if matches!(verdict, Verdict::Hung(_) | Verdict::Disturbed(..)) {
             self.release(index)?;
         }
         // Held until systemd's SIGKILL: see `connections`.
@@ -41,7 +41,9 @@ impl Vassal {
         }
         let read = || mountinfo::read(&self.mountinfo).step(|| "read mountinfo");
         let mut left = read()?;
-        let others = self.ending().others(lost, &left);
+        // One that has moved can still be unmounted, where it is now, and its daemon saves then.
+        let is_lost = verdict != Verdict::Moved;
+        let others = self.ending().others(is_lost.then_some(lost), &left);
         if !others.is_empty() {
             self.reporter.status_is(&cause);
             self.ending().rescue(others);
