@@ -73,8 +73,8 @@ fn settings(settings: &Settings) -> String {
         atexit_limit,
     } = settings;
     let signals = (stop_signal, reload_signal);
-    let limits = [deadline, hook_limit, stop_limit, atexit_limit];
-    format!("{ready:?} {signals:?} {interval:?} {limits:?}")
+    let limits = [hook_limit, stop_limit, atexit_limit];
+    format!("{ready:?} {signals:?} {interval:?} {deadline:?} {limits:?}")
 }
 
 #[cfg(test)]

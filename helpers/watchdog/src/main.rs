@@ -13,6 +13,7 @@ mod mountpoint;
 mod payload_notify;
 mod probe;
 mod processes;
+mod progress;
 mod reaper;
 mod reload;
 mod report;

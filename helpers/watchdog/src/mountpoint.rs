@@ -3,13 +3,16 @@
 use crate::disturbed::{Disturbance, Disturbed, Pace, STARVED};
 use crate::judge::{Reply, Silence, Verdict, Waiting, judge_answer, judge_state};
 use crate::probe::{Probe, Question};
+use crate::progress::Place;
 use crate::rhythm::Rhythm;
 use crate::standstill::TICK;
+use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::handoff::Watched;
 use vassal_sys::journal::{Priority, line};
+use vassal_sys::mountinfo::Mount;
 use vassal_sys::text::printable;
 
 /// From a question that nobody could be sent out with to the next try.
@@ -18,6 +21,9 @@ const SEND_AGAIN: Duration = Duration::from_millis(250);
 /// The part of the interval by which a question may come early.
 const EARLY: u32 = 8;
 
+/// After this long a filesystem that is suspected has not answered at once.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
 /// A mountpoint and its probes.
 #[derive(Debug)]
 pub struct Mountpoint {
@@ -25,7 +31,11 @@ pub struct Mountpoint {
     pub watched: Watched,
     /// How often it is asked.
     pub rhythm: Rhythm,
+    /// The call of one of the vassal's processes that it has left unanswered, if it is known.
+    pub operation: Option<String>,
     out: Option<Out>,
+    /// Witnesses that were ended with their probe, and are not yet reaped.
+    dismissed: Vec<Pid>,
     disturbed: Disturbed,
     pace: Pace,
     answered: Option<(Instant, Duration)>,
@@ -34,6 +44,8 @@ pub struct Mountpoint {
     is_doubted: bool,
     /// The last question could not be asked.
     is_unasked: bool,
+    /// Somebody waits for an answer, and soon a verdict may be due.
+    is_suspected: bool,
 }
 
 /// A probe that is out.
@@ -49,10 +61,15 @@ struct Out {
     is_ended: bool,
     /// How often it had its time without running.
     starved: u32,
+    /// Who looks whether the daemon is at work, or when somebody is sent to look.
+    witness: Result<Probe, Instant>,
+    /// When the daemon was last seen at work while this one was out.
+    worked: Option<Instant>,
 }
 
 impl Out {
-    fn new(probe: Probe) -> Self {
+    /// One that was just sent; `witness` later somebody is to look at the daemon.
+    fn new(probe: Probe, witness: Duration) -> Self {
         let sent = probe.since;
         Self {
             probe,
@@ -61,6 +78,8 @@ impl Out {
             is_stopped: false,
             is_ended: false,
             starved: 0,
+            witness: Err(sent + witness),
+            worked: None,
         }
     }
 
@@ -81,6 +100,21 @@ impl Out {
         self.probe.end();
         self.is_ended = true;
     }
+
+    /// Has somebody look whether the daemon of `mount` is at work, once it has taken a moment.
+    fn send_witness(
+        &mut self,
+        place: Place<'_>,
+        mount: &Mount,
+        limit: Duration,
+        now: Instant,
+    ) -> Result<(), SysError> {
+        if mount.is_fuse() && self.witness.as_ref().is_err_and(|due| *due <= now) {
+            let witness = Probe::send(Question::Progress(place, mount.minor, limit))?;
+            self.witness = witness.ok_or(now + SEND_AGAIN);
+        }
+        Ok(())
+    }
 }
 
 impl Mountpoint {
@@ -89,13 +123,16 @@ impl Mountpoint {
         Self {
             watched,
             rhythm,
+            operation: None,
             out: None,
+            dismissed: Vec::new(),
             disturbed: Disturbed::default(),
             pace: Pace::new(rhythm.interval),
             answered: None,
             due: Instant::now(),
             is_doubted: false,
             is_unasked: false,
+            is_suspected: false,
         }
     }
 
@@ -120,13 +157,40 @@ impl Mountpoint {
         let has_answered = self.answered.is_some_and(|(when, _)| when > then);
         if self.out.is_none() && !has_answered {
             self.due = Instant::now();
+            self.is_suspected = true;
         }
     }
 
     /// Whether somebody who is out to ask has waited for `time` and still does.
     pub fn is_silent_for(&self, time: Duration, proc: &OwnedFd) -> bool {
-        let waits = |probe: &Probe| probe.age() >= time && judge_state(probe.state(proc)) == Waiting::Asks;
-        self.out.as_ref().is_some_and(|out| waits(&out.probe))
+        let waits =
+            |out: &Out| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
+        self.out.as_ref().is_some_and(waits)
+    }
+
+    /// Whether the daemon answers nobody and was seen at work within the deadline.
+    pub fn is_at_work(&self, now: Instant) -> bool {
+        let lately = |worked| now.saturating_duration_since(worked) < self.rhythm.patience;
+        self.out.as_ref().and_then(|out| out.worked).is_some_and(lately)
+    }
+
+    /// Takes what process `pid` has seen of the daemon, if that was sent to look at it; whether it was.
+    pub fn take_witness(&mut self, pid: Pid, code: Option<i32>, now: Instant) -> bool {
+        if let Some(index) = self.dismissed.iter().position(|dismissed| *dismissed == pid) {
+            self.dismissed.swap_remove(index);
+            return true;
+        }
+        let is_witness = |out: &&mut Out| out.witness.as_ref().is_ok_and(|witness| witness.pid == pid);
+        let Some(out) = self.out.as_mut().filter(is_witness) else {
+            return false;
+        };
+        if code == Some(1) {
+            // The deadline begins anew, and the second half of it is looked at.
+            out.probe.since = now;
+            out.worked = Some(now);
+        }
+        out.witness = Err(now + self.rhythm.patience / 2);
+        true
     }
 
     /// Whether it is being asked, or is to be now.
@@ -142,7 +206,13 @@ impl Mountpoint {
     /// When it wants to be looked at again.
     pub fn next(&self) -> Instant {
         match &self.out {
-            Some(out) => out.probe.since + self.rhythm.patience,
+            Some(out) => {
+                let over = out.probe.since + self.rhythm.patience;
+                let witness = out.witness.as_ref().err().copied();
+                witness
+                    .filter(|_| self.watched.mount.is_fuse())
+                    .map_or(over, |due| due.min(over))
+            }
             None => self.due.max(self.pace.next()),
         }
     }
@@ -157,7 +227,8 @@ impl Mountpoint {
     ///
     /// # Errors
     /// When no probe can be sent.
-    pub fn tick(&mut self, proc: &OwnedFd, now: Instant) -> Result<Option<Verdict>, SysError> {
+    pub fn tick(&mut self, place: Place<'_>, now: Instant) -> Result<Option<Verdict>, SysError> {
+        let proc = place.proc;
         let Some(out) = &mut self.out else {
             if self.is_due(Instant::now()) {
                 self.send()?;
@@ -165,6 +236,7 @@ impl Mountpoint {
             return Ok(None);
         };
         out.end_stopped(proc, now);
+        out.send_witness(place, &self.watched.mount, self.rhythm.patience, now)?;
         if now.saturating_duration_since(out.probe.since) < self.rhythm.patience {
             return Ok(None);
         }
@@ -189,7 +261,11 @@ impl Mountpoint {
             self.pace.take(now);
         }
         self.is_unasked = probe.is_none();
-        self.out = probe.map(Out::new);
+        let witness = match std::mem::take(&mut self.is_suspected) {
+            true => AT_ONCE,
+            false => TICK,
+        };
+        self.out = probe.map(|probe| Out::new(probe, witness));
         Ok(())
     }
 
@@ -209,15 +285,20 @@ impl Mountpoint {
         if let Some(out) = &mut self.out {
             out.probe.since += stall;
             out.sent += stall;
+            out.worked.iter_mut().for_each(|worked| *worked += stall);
         }
     }
 
     /// Takes the answer of process `pid`, if that is the probe of this mountpoint.
-    pub fn take_answer(&mut self, pid: nix::unistd::Pid, code: Option<i32>) -> Answer {
+    pub fn take_answer(&mut self, pid: Pid, code: Option<i32>) -> Answer {
         let Some(out) = self.out.take_if(|out| out.probe.pid == pid) else {
             return Answer::NotMine;
         };
-        let age = out.probe.age();
+        if let Ok(witness) = &out.witness {
+            witness.end();
+            self.dismissed.push(witness.pid);
+        }
+        let age = out.sent.elapsed();
         let now = Instant::now();
         self.due = if std::mem::take(&mut self.is_doubted) {
             now
@@ -302,9 +383,7 @@ mod tests {
     use super::*;
     use nix::fcntl::{OFlag, open};
     use nix::sys::stat::Mode;
-    use nix::unistd::Pid;
     use std::process::Command;
-    use vassal_sys::mountinfo::Mount;
 
     fn mountpoint() -> Mountpoint {
         let mount = Mount {
@@ -338,7 +417,7 @@ mod tests {
     #[test]
     fn an_answer_puts_the_next_question_off_by_the_interval() {
         let mut mountpoint = mountpoint();
-        mountpoint.out = Some(Out::new(probe()));
+        mountpoint.out = Some(Out::new(probe(), TICK));
         assert_eq!(
             mountpoint.take_answer(Pid::from_raw(78), Some(0)),
             Answer::NotMine
@@ -366,7 +445,7 @@ mod tests {
     #[test]
     fn a_probe_that_was_killed_is_sent_again_at_once() {
         let mut mountpoint = mountpoint();
-        mountpoint.out = Some(Out::new(probe()));
+        mountpoint.out = Some(Out::new(probe(), TICK));
         assert_eq!(mountpoint.take_answer(Pid::from_raw(77), None), Answer::Good);
         assert!(!mountpoint.has_answered() && mountpoint.next() <= Instant::now());
     }
@@ -379,10 +458,36 @@ mod tests {
             mountpoint.disturb(Instant::now(), Disturbance::Killed),
             Answer::Good
         );
-        mountpoint.out = Some(Out::new(probe()));
+        mountpoint.out = Some(Out::new(probe(), TICK));
         assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
         let over = Answer::Bad(Verdict::Disturbed(1, Disturbance::Killed));
         assert_eq!(mountpoint.disturb(sent, Disturbance::Killed), over);
+    }
+
+    #[test]
+    fn a_daemon_at_work_has_the_deadline_again() {
+        let mut mountpoint = mountpoint();
+        let mut out = Out::new(probe(), TICK);
+        out.witness = Ok(Probe {
+            pid: Pid::from_raw(i32::MAX),
+            since: Instant::now(),
+        });
+        mountpoint.out = Some(out);
+        let (due, later) = (mountpoint.next(), Instant::now() + Duration::from_secs(1));
+        assert!(!mountpoint.take_witness(Pid::from_raw(78), Some(1), later));
+        assert!(mountpoint.take_witness(Pid::from_raw(i32::MAX), Some(1), later));
+        assert!(mountpoint.next() > due && mountpoint.is_at_work(later));
+        assert!(!mountpoint.is_at_work(later + mountpoint.rhythm.patience));
+        // One that is there when the answer comes is ended, and reaped as what it was.
+        if let Some(out) = &mut mountpoint.out {
+            out.witness = Ok(Probe {
+                pid: Pid::from_raw(i32::MAX),
+                since: later,
+            });
+        }
+        assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
+        assert!(mountpoint.take_witness(Pid::from_raw(i32::MAX), None, later));
+        assert!(!mountpoint.take_witness(Pid::from_raw(i32::MAX), None, later));
     }
 
     #[test]
@@ -394,16 +499,23 @@ mod tests {
             .spawn()
             .unwrap();
         let mut mountpoint = mountpoint();
+        // Nobody is sent to look at a daemon: a test has threads, and cannot.
+        mountpoint.watched.mount.fstype = b"nfs".to_vec();
         let probe = Probe {
             pid: Pid::from_raw(busy.id() as i32),
             since: Instant::now(),
         };
         while probe.state(&proc) != Some(b'R') {}
         let begun = probe.since;
-        mountpoint.out = Some(Out::new(probe));
+        mountpoint.out = Some(Out::new(probe, TICK));
         let deadline = mountpoint.rhythm.patience;
+        let place = Place {
+            proc: &proc,
+            is_init: false,
+            fusectl: None,
+        };
         let verdicts: Vec<_> = (1..=STARVED)
-            .map(|times| mountpoint.tick(&proc, begun + deadline * times).unwrap())
+            .map(|times| mountpoint.tick(place, begun + deadline * times).unwrap())
             .collect();
         busy.kill().unwrap();
         busy.wait().unwrap();
@@ -424,7 +536,7 @@ mod tests {
     #[test]
     fn an_answer_from_before_a_sign_is_asked_for_again() {
         let mut mountpoint = mountpoint();
-        mountpoint.out = Some(Out::new(probe()));
+        mountpoint.out = Some(Out::new(probe(), TICK));
         mountpoint.ask_now();
         assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
         assert!(mountpoint.next() <= Instant::now());
@@ -433,7 +545,7 @@ mod tests {
     #[test]
     fn an_errno_is_a_verdict() {
         let mut mountpoint = mountpoint();
-        mountpoint.out = Some(Out::new(probe()));
+        mountpoint.out = Some(Out::new(probe(), TICK));
         let dead = Verdict::Dead(nix::errno::Errno::ENOTCONN);
         assert_eq!(
             mountpoint.take_answer(Pid::from_raw(77), Some(107)),

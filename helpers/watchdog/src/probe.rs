@@ -2,6 +2,7 @@
 //! watchdog itself never touches a filesystem that it watches (ARCHITECTURE D8).
 
 use crate::evidence::{self, Suspicion};
+use crate::progress::{self, Place};
 use crate::unanswered::Scene;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -27,8 +28,11 @@ pub enum Question<'a> {
     Answers(&'a Mount),
     /// Whether a connection to this address is accepted.
     Accepts(&'a str),
-    /// Whether a watched filesystem leaves requests unanswered; the exit code is that of `evidence::find`.
-    Evidence(Scene<'a>, &'a Suspicion),
+    /// Whether the daemon of a FUSE connection is at work, for at most this long; the exit code is that of `progress::watch`.
+    Progress(Place<'a>, u32, Duration),
+    /// Whether a watched filesystem leaves requests unanswered; the exit code is that of `evidence::find`, which says more to
+    /// the descriptor.
+    Evidence(Scene<'a>, &'a Suspicion, Option<&'a OwnedFd>),
 }
 
 /// A process that is out to ask.
@@ -53,11 +57,6 @@ impl Probe {
             Err(error) if matches!(error.errno, Errno::EAGAIN | Errno::ENOMEM) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// How long it has been out.
-    pub fn age(&self) -> Duration {
-        self.since.elapsed()
     }
 
     /// Ends it.
@@ -92,7 +91,10 @@ fn start(question: Question<'_>) -> Result<Pid, SysError> {
             statfs_as(mount.owner, &path, mount.id)
         }
         Question::Accepts(address) => ask_in_child(|| code(connect_to(address))),
-        Question::Evidence(scene, suspicion) => ask_in_child(|| evidence::find(scene, suspicion)),
+        Question::Progress(place, connection, limit) => {
+            ask_in_child(|| progress::watch(place, connection, limit))
+        }
+        Question::Evidence(scene, suspicion, say) => ask_in_child(|| evidence::find(scene, suspicion, say)),
     }
 }
 

@@ -12,10 +12,11 @@ use crate::judge::{Silence, Verdict, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint};
 use crate::payload_notify;
 use crate::probe::{Probe, Question};
+use crate::progress::Place;
 use crate::reaper::{Child, Ended, drain};
 use crate::reload::Reloads;
 use crate::report::{Reporter, history};
-use crate::rhythm::{Rhythm, have_daemons, shows_by_itself};
+use crate::rhythm::{Rhythm, deadline, have_daemons, shows_by_itself};
 use crate::slept;
 use crate::unanswered::{DOUBTFUL, Scene, Unanswered};
 use freeze::Freezer;
@@ -28,7 +29,7 @@ use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_sys::error::Step;
-use vassal_sys::handoff::{Handoff, Readiness};
+use vassal_sys::handoff::{Handoff, Readiness, Watched};
 use vassal_sys::journal::{Journal, Priority, line, pass_on};
 use vassal_sys::memo::{SETTLED, Store};
 use vassal_sys::notify::Notifier;
@@ -88,6 +89,11 @@ pub struct Vassal {
     keep_alive_due: Instant,
 }
 
+fn mountpoint(watched: &Watched, handoff: &Handoff) -> Mountpoint {
+    let deadline = deadline(&watched.mount.fstype, handoff.deadline);
+    Mountpoint::new(watched.clone(), Rhythm::new(handoff.interval, deadline))
+}
+
 impl Vassal {
     /// Takes the vassal over from `vassal-enter`.
     ///
@@ -120,10 +126,16 @@ impl Vassal {
             (Some(emperor), Some(config), Some(pushed)) => Some(Uwsgi::new(emperor, config, pushed)),
             _ => None,
         };
-        let rhythm = Rhythm::new(handoff.interval, handoff.deadline);
+        let mountpoints: Vec<_> = handoff
+            .watched
+            .iter()
+            .map(|each| mountpoint(each, &handoff))
+            .collect();
+        let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.rhythm.patience);
+        let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", handoff.deadline));
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
-        let unanswered = Unanswered::new(handoff.deadline, handoff.watched.len(), slept::is_told(&proc));
+        let unanswered = Unanswered::new(shortest, mountpoints.len(), slept::is_told(&proc));
         let mut vassal = Self {
             reporter,
             ears: Ears::new()?,
@@ -143,11 +155,7 @@ impl Vassal {
                 (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
                 _ => None,
             },
-            mountpoints: handoff
-                .watched
-                .iter()
-                .map(|watched| Mountpoint::new(watched.clone(), rhythm))
-                .collect(),
+            mountpoints,
             unanswered,
             freezer: Freezer::default(),
             awake: Instant::now(),
@@ -356,7 +364,16 @@ impl Vassal {
         }
         if self.unanswered.is_proof(pid) {
             let finding = self.unanswered.take_proof(how.code(), self.awake);
-            return self.judge_finding(finding).map(Meaning::Lost);
+            let operation = self.unanswered.operation();
+            let loss = self.judge_finding(finding);
+            if let Some((index, _)) = loss {
+                self.mountpoints[index].operation = operation;
+            }
+            return loss.map(Meaning::Lost);
+        }
+        let mut mountpoints = self.mountpoints.iter_mut();
+        if mountpoints.any(|mountpoint| mountpoint.take_witness(pid, how.code(), self.awake)) {
+            return None;
         }
         match self.whose(pid, how) {
             Some((index, Answer::Bad(verdict))) => return Some(Meaning::Lost((index, verdict))),
@@ -371,8 +388,13 @@ impl Vassal {
 
     /// Asks the mountpoints whose time has come; one that has been silent for too long.
     fn ask(&mut self) -> Result<Option<Loss>, SysError> {
+        let place = Place {
+            proc: &self.proc,
+            is_init: self.handoff.is_init,
+            fusectl: self.fusectl.as_ref(),
+        };
         for (index, mountpoint) in self.mountpoints.iter_mut().enumerate() {
-            if let Some(verdict) = mountpoint.tick(&self.proc, self.awake)? {
+            if let Some(verdict) = mountpoint.tick(place, self.awake)? {
                 return Ok(Some((index, verdict)));
             }
         }
@@ -380,20 +402,26 @@ impl Vassal {
     }
 
     /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
-    /// that is just being asked and does not answer either.
+    /// that is just being asked and does not answer either. Not one whose daemon is at work, and answers nobody meanwhile.
     fn judge_finding(&self, finding: Finding) -> Option<Loss> {
         let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
+        // One with a longer deadline than others is judged by its own probe.
+        let is_patient = |mountpoint: &Mountpoint| mountpoint.rhythm.patience > self.unanswered.deadline();
+        let hangs = |mountpoint: &Mountpoint| {
+            is_silent(mountpoint) && !mountpoint.is_at_work(self.awake) && !is_patient(mountpoint)
+        };
         match finding {
             Finding::Nothing => None,
+            Finding::Mountpoint(index) if self.mountpoints[index].is_at_work(self.awake) => None,
             Finding::Mountpoint(index) => {
                 let silence = match is_silent(&self.mountpoints[index]) {
                     true => Silence::Probe,
-                    false => Silence::Request(self.handoff.deadline),
+                    false => Silence::Request(self.mountpoints[index].rhythm.patience),
                 };
                 Some((index, Verdict::Hung(silence)))
             }
             Finding::Unnamed => {
-                let index = self.mountpoints.iter().position(is_silent)?;
+                let index = self.mountpoints.iter().position(hangs)?;
                 Some((index, Verdict::Hung(Silence::Probe)))
             }
         }

@@ -8,7 +8,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::torment;
 
-/// Answers `/`, `/read?PATH` (the file's bytes), `/lock?PATH` (waits for its lock); and attacks the watchdog's probes for
+/// Answers `/`, `/read?PATH` (the file's bytes), `/close?PATH` (opens and closes it), `/lock?PATH` (waits for its lock); and attacks the watchdog's probes for
 /// `/kill`, `/stop`, `/orphan` and `/replace?DIRECTORY` ([`torment`]).
 pub fn serve(port: u16) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
@@ -45,6 +45,7 @@ fn content(path: &str) -> io::Result<Vec<u8>> {
         Some(("/read", file)) => {
             File::open(file)?.read_to_end(&mut bytes)?;
         }
+        Some(("/close", file)) => drop(File::open(file)?),
         Some(("/lock", file)) => {
             Flock::lock(File::open(file)?, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
         }
