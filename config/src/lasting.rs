@@ -75,8 +75,9 @@ fn settings(settings: &Settings) -> String {
         is_filtered,
     } = settings;
     let signals = (stop_signal, reload_signal);
-    let limits = [deadline, hook_limit, stop_limit, atexit_limit];
-    format!("{ready:?} {signals:?} {interval:?} {limits:?} {trust_root} {is_filtered}")
+    let limits = [hook_limit, stop_limit, atexit_limit];
+    let switches = [trust_root, is_filtered];
+    format!("{ready:?} {signals:?} {interval:?} {deadline:?} {limits:?} {switches:?}")
 }
 
 #[cfg(test)]

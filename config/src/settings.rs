@@ -31,8 +31,8 @@ pub struct Settings {
     pub reload_signal: Option<i32>,
     /// `mountpoint-interval`: the time between two probes of a mountpoint; `None`: what its kind needs.
     pub interval: Option<Duration>,
-    /// `mountpoint-deadline`: how long a filesystem may leave a request unanswered.
-    pub deadline: Duration,
+    /// `mountpoint-deadline`: how long a filesystem may leave a request unanswered; `None`: what its kind may.
+    pub deadline: Option<Duration>,
     /// `hook-timeout`: how long one hook may take.
     pub hook_limit: Duration,
     /// `stop-timeout`: how long the app may take to stop before it is killed.
@@ -53,7 +53,7 @@ impl Default for Settings {
             stop_signal: SIGTERM,
             reload_signal: None,
             interval: None,
-            deadline: Duration::from_secs(3),
+            deadline: None,
             // What uWSGI's own waits have (wait-for-fs-timeout, T2); it has no limit for commands (EXE-1).
             hook_limit: Duration::from_secs(60),
             // emperor-curse-tolerance (EMP-7).
@@ -94,7 +94,7 @@ impl Settings {
                 b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
                 b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
                 b"mountpoint-interval" => settings.interval = Some(duration(value).map_err(refuse)?),
-                b"mountpoint-deadline" => settings.deadline = deadline(value).map_err(refuse)?,
+                b"mountpoint-deadline" => settings.deadline = Some(deadline(value).map_err(refuse)?),
                 b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
                 b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
                 b"trust-root" => settings.trust_root = switches_on(value),
@@ -222,7 +222,7 @@ mod tests {
             ("hook-timeout", "2.5"),
         ]);
         let settings = settings.unwrap();
-        assert_eq!(settings.deadline, Duration::from_millis(1500));
+        assert_eq!(settings.deadline, Some(Duration::from_millis(1500)));
         assert_eq!(settings.interval, None);
         assert_eq!(settings.stop_limit, Duration::from_secs(120));
         assert_eq!(settings.hook_limit, Duration::from_millis(2500));

@@ -139,8 +139,8 @@ pub struct Watched {
     pub path: String,
     /// Seconds between two probes, where the file says it.
     pub interval: Option<f64>,
-    /// Seconds for which a request may go unanswered.
-    pub deadline: f64,
+    /// Seconds for which a request may go unanswered, where the file says it.
+    pub deadline: Option<f64>,
     /// Where.
     pub from: Option<From>,
 }
@@ -261,7 +261,7 @@ fn watched(plan: &Plan, location: &Location) -> Vec<Watched> {
     let watched = plan.watch.iter().map(|watch| Watched {
         path: printable(&watch.path),
         interval: plan.settings.interval.map(|time| time.as_secs_f64()),
-        deadline: plan.settings.deadline.as_secs_f64(),
+        deadline: plan.settings.deadline.map(|time| time.as_secs_f64()),
         from: from(&watch.origin, location),
     });
     watched.collect()

@@ -49,10 +49,12 @@ fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
             Some(seconds) => format!("probed every {seconds} s; "),
             None => String::new(),
         };
-        let detail = format!(
-            "{rhythm}hung when a request is unanswered for {} s",
-            each.deadline
-        );
+        // As in rhythm.rs of vassal-watchdog.
+        let deadline = match each.deadline {
+            Some(seconds) => format!("{seconds} s"),
+            None => "3 s (10 s over a network)".to_owned(),
+        };
+        let detail = format!("{rhythm}hung when a request is unanswered for {deadline}");
         row(each.from.as_ref(), &each.path, &detail)
     });
     sections.push(("watched mountpoints".into(), watch.collect()));

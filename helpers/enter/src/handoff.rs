@@ -78,7 +78,7 @@ pub fn become_watchdog(
         stop_limit: settings.stop_limit,
         atexit_limit: settings.atexit_limit,
         interval: settings.interval.unwrap_or_default(),
-        deadline: settings.deadline,
+        deadline: settings.deadline.unwrap_or_default(),
         keep_alive: start.keep_alive,
         fds: Descriptors {
             notify: leave(start.notifier.socket())?,

@@ -149,7 +149,7 @@ impl Returned {
         self.end_question();
         let Some(mount) = now else { return Ok(()) };
         let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
-        let pid = match statfs_as(mount.owner, &path) {
+        let pid = match statfs_as(mount.owner, &path, mount.id) {
             Ok(pid) => pid,
             // At a limit of processes it is asked later.
             Err(error) if matches!(error.errno, Errno::EAGAIN | Errno::ENOMEM) => {

@@ -109,7 +109,7 @@ pub struct Handoff {
     pub atexit_limit: Duration,
     /// The time between two probes of a mountpoint; zero: what its kind needs.
     pub interval: Duration,
-    /// How long a filesystem may leave a request unanswered.
+    /// How long a filesystem may leave a request unanswered; zero: what its kind may.
     pub deadline: Duration,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,

@@ -30,7 +30,8 @@ pub struct Mount {
     pub mountpoint: Vec<u8>,
     /// The filesystem type, as `fuse.fuse-zip`.
     pub fstype: Vec<u8>,
-    /// The owner, where the filesystem has one: `user_id=` and `group_id=` of FUSE's options, else root.
+    /// Who has to ask it, for its daemon to answer: the owner, `user_id=` and `group_id=` of FUSE's options; root where others
+    /// may (`allow_other`), and everywhere else.
     pub owner: (u32, u32),
     /// Whether files can be written there.
     pub writable: bool,
@@ -225,10 +226,13 @@ impl Line {
             Field::FilesystemOptions => {
                 mount.writable &= !is_read_only(text);
                 let whole = whole_options(text, self.is_cut);
-                mount.owner = (
-                    option(whole, b"user_id=").unwrap_or(0),
-                    option(whole, b"group_id=").unwrap_or(0),
-                );
+                mount.owner = match has_flag(whole, b"allow_other") {
+                    true => (0, 0),
+                    false => (
+                        option(whole, b"user_id=").unwrap_or(0),
+                        option(whole, b"group_id=").unwrap_or(0),
+                    ),
+                };
                 Some(Field::Rest)
             }
             Field::Rest => Some(Field::Rest),
@@ -262,6 +266,10 @@ fn whole_options(options: &[u8], is_cut: bool) -> &[u8] {
 /// Each mount may be read-only, and its filesystem: both say it first.
 fn is_read_only(options: &[u8]) -> bool {
     options.split(|byte| *byte == b',').next() == Some(b"ro")
+}
+
+fn has_flag(options: &[u8], name: &[u8]) -> bool {
+    options.split(|byte| *byte == b',').any(|option| option == name)
 }
 
 fn number(text: &[u8]) -> Option<u32> {
@@ -301,7 +309,8 @@ mod tests {
         40 21 0:51 / /app rw,nosuid,nodev,relatime master:7 propagate_from:2 - fuse.fuse-zip fuse-zip ro,user_id=20001,group_id=20002\n\
         41 21 0:52 / /my\\040app rw - tmpfs t rw\n\
         junk\n\
-        42 40 0:53 / /app rw - tmpfs  rw\n";
+        42 40 0:53 / /app rw - tmpfs  rw\n\
+        43 21 0:54 / /all rw - fuse.x x rw,user_id=20001,group_id=20002,allow_other\n";
 
     /// Hands a text out in pieces, as the kernel does.
     struct Pieces<'a>(Cursor<&'a [u8]>, usize);
@@ -327,15 +336,16 @@ mod tests {
     fn every_field_that_is_used_is_read_wherever_the_text_is_cut() {
         for size in [1, 2, 7, 64, 10_000] {
             let mounts = select(Pieces(Cursor::new(TEXT), size), |_| true).unwrap();
-            assert_eq!(mounts.len(), 4);
+            assert_eq!(mounts.len(), 5);
+            assert_eq!(mounts[4].owner, (0, 0));
             assert_eq!(mounts[1].owner, (20001, 20002));
             assert_eq!((mounts[1].major, mounts[1].minor), (0, 51));
             assert!(mounts[1].is_fuse() && !mounts[0].is_fuse());
             assert_eq!(mounts[2].mountpoint, b"/my app");
             let writable: Vec<_> = mounts.iter().map(|mount| mount.writable).collect();
-            assert_eq!(writable, [true, false, true, true]);
+            assert_eq!(writable, [true, false, true, true, true]);
             let slaves: Vec<_> = mounts.iter().map(|mount| mount.is_slave).collect();
-            assert_eq!(slaves, [false, true, false, false]);
+            assert_eq!(slaves, [false, true, false, false, false]);
             assert_eq!(mounts[3].owner, (0, 0));
         }
     }

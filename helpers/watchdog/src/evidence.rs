@@ -7,18 +7,26 @@
 //! busy healthy one may be among them, and only one that has not answered statfs either is convicted. Wrong is worse than
 //! late.
 
-use crate::sleeper::{Call, Switches, Wait, call};
+use crate::sleeper::{Call, Switches, Wait, call, name};
 use crate::threads::Thread;
 use crate::unanswered::Scene;
+use nix::fcntl::readlinkat;
+use nix::unistd::write;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 use vassal_sys::error::Step;
+use vassal_sys::text::{printable, shortened};
 use vassal_sys::{SysError, fusectl, mountinfo, mounts};
+
+/// The most that is said of a call; the path in it is a tenant's. Less than a pipe takes at once.
+pub const OPERATION_LIMIT: usize = 400;
 
 /// Who is suspected.
 #[derive(Debug)]
 pub struct Suspicion {
-    /// Threads that have not run for a deadline.
-    pub threads: Vec<(Thread, Switches)>,
+    /// Threads that have not run for a deadline, and for how long.
+    pub threads: Vec<(Thread, Switches, Duration)>,
     /// For each mountpoint, whether requests were waiting all that time.
     pub busy: Vec<bool>,
 }
@@ -60,15 +68,17 @@ impl Finding {
     }
 }
 
-/// Looks; the exit code that tells what was found.
-pub fn find(scene: Scene<'_>, suspicion: &Suspicion) -> i32 {
+/// Looks; the exit code that tells what was found. The call that is waited for is said to `say`.
+pub fn find(scene: Scene<'_>, suspicion: &Suspicion, say: Option<&OwnedFd>) -> i32 {
     // Nothing is found in a table of which only a part could be read.
     let Ok((mounts, waiting)) = read(scene) else {
         return Finding::Nothing.code();
     };
-    let look = |(thread, switches): &(Thread, Switches)| {
+    let look = |(thread, switches, slept): &(Thread, Switches, Duration)| {
         let (wait, _) = thread.asleep(scene.proc)?;
-        let device = match call(&thread.read(scene.proc, "syscall"))? {
+        let syscall = thread.read(scene.proc, "syscall");
+        let call = call(&syscall)?;
+        let device = match call {
             Call::Patient => return None,
             Call::File(fd) => match device_of(scene.proc, *thread, fd, &mounts) {
                 Some(asked) if asked.is_fuse => Some(asked.device),
@@ -81,15 +91,35 @@ pub fn find(scene: Scene<'_>, suspicion: &Suspicion) -> i32 {
         let still = thread.asleep(scene.proc)? == (wait, *switches);
         let index = device.and_then(|device| position(scene, device));
         let index = index.filter(|index| suspicion.busy.get(*index) == Some(&true));
-        still.then(|| index.map_or(Finding::Unnamed, Finding::Mountpoint))
+        // It may take longer than another one of the vassal's.
+        if index.is_some_and(|index| *slept < scene.mountpoints[index].rhythm.patience) {
+            return None;
+        }
+        let finding = index.map_or(Finding::Unnamed, Finding::Mountpoint);
+        still.then(|| (finding, operation(scene.proc, *thread, &syscall, call)))
     };
     let found: Vec<_> = suspicion.threads.iter().filter_map(look).collect();
-    let named = found.iter().find(|finding| **finding != Finding::Unnamed);
-    named
-        .or(found.first())
-        .copied()
-        .unwrap_or(Finding::Nothing)
-        .code()
+    let named = found.iter().find(|(finding, _)| *finding != Finding::Unnamed);
+    let Some((finding, operation)) = named.or(found.first()) else {
+        return Finding::Nothing.code();
+    };
+    // Without it the message says less.
+    say.map(|say| write(say, operation.as_bytes()));
+    finding.code()
+}
+
+/// The call of a thread for messages: `read of '/app/x'`, or `open`.
+fn operation(proc: &OwnedFd, thread: Thread, syscall: &str, call: Call) -> String {
+    let name = name(syscall).unwrap_or("a system call");
+    let path = match call {
+        Call::File(fd) => {
+            let link = format!("{}/task/{}/fd/{fd}", thread.process, thread.number);
+            readlinkat(proc, link.as_str()).ok()
+        }
+        Call::Other | Call::Patient => None,
+    };
+    let operation = path.map(|path| format!("{name} of '{}'", printable(path.as_bytes())));
+    shortened(&operation.unwrap_or_else(|| name.to_owned()), OPERATION_LIMIT)
 }
 
 /// Which device can be meant when nothing names it: `None` when it may be any filesystem's, as a page is; of several FUSE

@@ -1,8 +1,10 @@
 //! Signs to verdicts. Pure: no clock, no kernel; what was seen goes in, what it means comes out.
 
+use crate::disturbed::Disturbance;
 use nix::errno::Errno;
 use std::fmt;
 use std::time::Duration;
+use vassal_sys::ask::ELSEWHERE;
 use vassal_sys::mountinfo::{self, Mount};
 
 /// What is wrong with a mountpoint.
@@ -16,6 +18,10 @@ pub enum Verdict {
     Gone,
     /// Something else is mounted there.
     Replaced,
+    /// It is mounted somewhere else: a directory above it was renamed, or the mount moved.
+    Moved,
+    /// Nobody can tell: so many probes were kept from asking, this one last, and no other had an answer for a deadline.
+    Disturbed(u32, Disturbance),
 }
 
 /// What a filesystem that hangs has left unanswered.
@@ -35,6 +41,8 @@ impl Verdict {
             Verdict::Hung(_) => "hung",
             Verdict::Gone => "gone",
             Verdict::Replaced => "replaced",
+            Verdict::Moved => "moved",
+            Verdict::Disturbed(..) => "disturbed",
         }
     }
 
@@ -45,6 +53,8 @@ impl Verdict {
             Verdict::Hung(_) => "7f072125abb84fd0bcddf950da97cc6f",
             Verdict::Gone => "f393e907e9d843ba860abed9cd69c3c3",
             Verdict::Replaced => "130b0ed25e5649878cdc00644f558fac",
+            Verdict::Moved => "a1677a8478394469908113f3706ebad6",
+            Verdict::Disturbed(..) => "29192cabec1d44efa125c6989971b4db",
         }
     }
 }
@@ -63,13 +73,27 @@ impl fmt::Display for Verdict {
             }
             Verdict::Gone => f.write_str("gone (unmounted)"),
             Verdict::Replaced => f.write_str("replaced (another filesystem is mounted there)"),
+            Verdict::Moved => f.write_str("moved (its path no longer leads to it)"),
+            Verdict::Disturbed(1, how) => {
+                write!(f, "disturbed (no answer within the deadline, as the probe {how})")
+            }
+            Verdict::Disturbed(count, how) => write!(
+                f,
+                "disturbed (no answer within the deadline: of {count} probes each was disturbed, the last {how})"
+            ),
         }
     }
+}
+
+/// Whether `found` says anything of what has become of `expected`: it is at its place, or may be itself at another.
+pub fn concerns(expected: &Mount, found: &Mount) -> bool {
+    expected.mountpoint == found.mountpoint || expected.id == found.id
 }
 
 /// What mountinfo says of the mountpoint of `expected`: `None` while the same mount is on top there.
 pub fn judge_mounts(expected: &Mount, now: &[Mount]) -> Option<Verdict> {
     match mountinfo::top(now, &expected.mountpoint) {
+        None if now.iter().any(|mount| is_same(expected, mount)) => Some(Verdict::Moved),
         None => Some(Verdict::Gone),
         Some(top) if is_same(expected, top) => None,
         Some(_) => Some(Verdict::Replaced),
@@ -83,15 +107,49 @@ pub fn is_same(expected: &Mount, found: &Mount) -> bool {
     identity(expected) == identity(found)
 }
 
-/// What a probe's exit code says: the errno of statfs(2), 0 for an answer.
-pub fn judge_answer(code: i32) -> Option<Verdict> {
-    (code != 0).then(|| Verdict::Dead(Errno::from_raw(code)))
+/// What a probe has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The filesystem answers.
+    Healthy,
+    /// It answers that it is not well.
+    Bad(Verdict),
+    /// Perhaps not the filesystem was asked, but a path that does not lead to it any more: mountinfo knows. If that has
+    /// nothing to say, this is the verdict; without one, the path was changed and changed back.
+    Elsewhere(Option<Verdict>),
 }
 
-/// What the state of a probe that has had its time says: one that sleeps (`S`, or `D` once its request was read)
-/// waits for the filesystem; one that could not run (`R`, `T`: a busy machine, a stopped unit) is no evidence.
-pub fn judge_silence(state: Option<u8>) -> Option<Verdict> {
-    matches!(state, Some(b'S' | b'D')).then_some(Verdict::Hung(Silence::Probe))
+/// What a probe's exit code says: the errno of the call that failed, 0 for an answer.
+pub fn judge_answer(code: i32) -> Reply {
+    let errno = Errno::from_raw(code);
+    match errno {
+        _ if code == 0 => Reply::Healthy,
+        _ if code == ELSEWHERE => Reply::Elsewhere(None),
+        Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES => {
+            Reply::Elsewhere(Some(Verdict::Dead(errno)))
+        }
+        errno => Reply::Bad(Verdict::Dead(errno)),
+    }
+}
+
+/// What a probe does that has had no answer yet, as its state in proc says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// It waits for the filesystem (`S`, or `D` once its request was read).
+    Asks,
+    /// It is stopped (`T`, or `t` by a debugger).
+    Stands,
+    /// It could run (`R`), and did not get the processor; or it has ended just now.
+    Runs,
+}
+
+/// What the state of a probe says that has not ended.
+pub fn judge_state(state: Option<u8>) -> Waiting {
+    match state {
+        Some(b'S' | b'D') => Waiting::Asks,
+        Some(b'T' | b't') => Waiting::Stands,
+        _ => Waiting::Runs,
+    }
 }
 
 #[cfg(test)]
@@ -148,19 +206,43 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_could_not_run_is_no_evidence() {
-        assert_eq!(judge_silence(Some(b'S')), Some(Verdict::Hung(Silence::Probe)));
-        assert_eq!(judge_silence(Some(b'D')), Some(Verdict::Hung(Silence::Probe)));
-        assert_eq!(judge_silence(Some(b'R')), None);
-        assert_eq!(judge_silence(Some(b'T')), None);
-        assert_eq!(judge_silence(None), None);
+    fn only_a_probe_that_sleeps_asks() {
+        for (state, expected) in [
+            (Some(b'S'), Waiting::Asks),
+            (Some(b'D'), Waiting::Asks),
+            (Some(b'R'), Waiting::Runs),
+            (Some(b'T'), Waiting::Stands),
+            (Some(b't'), Waiting::Stands),
+            (Some(b'Z'), Waiting::Runs),
+            (None, Waiting::Runs),
+        ] {
+            assert_eq!(judge_state(state), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_mount_whose_directory_was_renamed_has_moved() {
+        let expected = mount(40, 51, "fuse.fuse-zip");
+        let moved = Mount {
+            mountpoint: b"/elsewhere/app".to_vec(),
+            ..expected.clone()
+        };
+        assert_eq!(judge_mounts(&expected, &[moved]), Some(Verdict::Moved));
     }
 
     #[test]
     fn an_answer_is_healthy_and_an_errno_is_dead() {
-        assert_eq!(judge_answer(0), None);
-        assert_eq!(judge_answer(107), Some(Verdict::Dead(Errno::ENOTCONN)));
-        assert_eq!(Verdict::Dead(Errno::ENOTCONN).to_string(), "dead (ENOTCONN)");
+        let dead = Verdict::Dead(Errno::ENOTCONN);
+        assert_eq!(judge_answer(0), Reply::Healthy);
+        assert_eq!(judge_answer(107), Reply::Bad(dead));
+        assert_eq!(dead.to_string(), "dead (ENOTCONN)");
+    }
+
+    #[test]
+    fn an_answer_of_a_path_is_doubted() {
+        let missing = Verdict::Dead(Errno::ENOENT);
+        assert_eq!(judge_answer(2), Reply::Elsewhere(Some(missing)));
+        assert_eq!(judge_answer(ELSEWHERE), Reply::Elsewhere(None));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod behind;
 mod connections;
 mod deafen;
+mod disturbed;
 mod emperor_protocol;
 mod evidence;
 mod farewell;
@@ -16,6 +17,7 @@ mod mountpoint;
 mod payload_notify;
 mod probe;
 mod processes;
+mod progress;
 mod reaper;
 mod reload;
 mod report;

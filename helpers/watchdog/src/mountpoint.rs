@@ -1,13 +1,18 @@
 //! One watched mountpoint: when it is asked, what it last said.
 
-use crate::judge::{Verdict, judge_answer, judge_silence};
+use crate::disturbed::{Disturbance, Disturbed, Pace, STARVED};
+use crate::judge::{Reply, Silence, Verdict, Waiting, judge_answer, judge_state};
 use crate::probe::{Probe, Question};
+use crate::progress::Place;
 use crate::rhythm::Rhythm;
+use crate::standstill::TICK;
+use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::handoff::Watched;
 use vassal_sys::journal::{Priority, line};
+use vassal_sys::mountinfo::Mount;
 use vassal_sys::text::printable;
 
 /// From a question that nobody could be sent out with to the next try.
@@ -15,6 +20,9 @@ const SEND_AGAIN: Duration = Duration::from_millis(250);
 
 /// The part of the interval by which a question may come early.
 const EARLY: u32 = 8;
+
+/// After this long a filesystem that is suspected has not answered at once.
+const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// A mountpoint and its probes.
 #[derive(Debug)]
@@ -25,13 +33,90 @@ pub struct Mountpoint {
     pub rhythm: Rhythm,
     /// Whether it is a FUSE filesystem of the vassal's own.
     pub is_own: bool,
-    probe: Option<Probe>,
+    /// The call of one of the vassal's processes that it has left unanswered, if it is known.
+    pub operation: Option<String>,
+    out: Option<Out>,
+    /// Witnesses that were ended with their probe, and are not yet reaped.
+    dismissed: Vec<Pid>,
+    disturbed: Disturbed,
+    pace: Pace,
     answered: Option<(Instant, Duration)>,
     due: Instant,
     /// Something happened while a probe was out, which may have had its answer before that.
     is_doubted: bool,
     /// The last question could not be asked.
     is_unasked: bool,
+    /// Somebody waits for an answer, and soon a verdict may be due.
+    is_suspected: bool,
+}
+
+/// A probe that is out.
+#[derive(Debug)]
+struct Out {
+    probe: Probe,
+    sent: Instant,
+    /// When it is looked at next.
+    look: Instant,
+    /// It was stopped at the last look.
+    is_stopped: bool,
+    /// It was stopped, and was ended for that.
+    is_ended: bool,
+    /// How often it had its time without running.
+    starved: u32,
+    /// Who looks whether the daemon is at work, or when somebody is sent to look.
+    witness: Result<Probe, Instant>,
+    /// When the daemon was last seen at work while this one was out.
+    worked: Option<Instant>,
+}
+
+impl Out {
+    /// One that was just sent; `witness` later somebody is to look at the daemon.
+    fn new(probe: Probe, witness: Duration) -> Self {
+        let sent = probe.since;
+        Self {
+            probe,
+            sent,
+            look: sent + TICK,
+            is_stopped: false,
+            is_ended: false,
+            starved: 0,
+            witness: Err(sent + witness),
+            worked: None,
+        }
+    }
+
+    /// Ends it if it is stopped, as it was at the last look: all of a unit that is continued need not go on at once.
+    fn end_stopped(&mut self, proc: &OwnedFd, now: Instant) {
+        if now < self.look {
+            return;
+        }
+        self.look = now + TICK;
+        let is_stopped = judge_state(self.probe.state(proc)) == Waiting::Stands;
+        if is_stopped && self.is_stopped {
+            self.end();
+        }
+        self.is_stopped = is_stopped;
+    }
+
+    fn end(&mut self) {
+        self.probe.end();
+        self.is_ended = true;
+    }
+
+    /// Has somebody look whether the daemon of `mount` is at work, once it has taken a moment.
+    fn send_witness(
+        &mut self,
+        place: Place<'_>,
+        mount: &Mount,
+        limit: Duration,
+        now: Instant,
+    ) -> Result<(), SysError> {
+        if mount.is_fuse() && self.witness.as_ref().is_err_and(|due| *due <= now) {
+            let witness = Probe::send(Question::Progress(place, mount.connection(), limit))?;
+            self.witness = witness.ok_or(now + SEND_AGAIN);
+        }
+        Ok(())
+    }
 }
 
 impl Mountpoint {
@@ -41,11 +126,16 @@ impl Mountpoint {
             watched,
             rhythm,
             is_own,
-            probe: None,
+            operation: None,
+            out: None,
+            dismissed: Vec::new(),
+            disturbed: Disturbed::default(),
+            pace: Pace::new(rhythm.interval),
             answered: None,
             due: Instant::now(),
             is_doubted: false,
             is_unasked: false,
+            is_suspected: false,
         };
         if mountpoint.is_hosts() {
             mountpoint.rhythm = rhythm.of_host();
@@ -76,44 +166,77 @@ impl Mountpoint {
     /// Has it asked now, whatever the rhythm says: something has happened that may concern it.
     pub fn ask_now(&mut self) {
         self.due = Instant::now();
-        self.is_doubted = self.probe.is_some();
+        self.is_doubted = self.out.is_some();
     }
 
     /// Has it asked unless it has answered lately, which is after `then`, or is being asked.
     pub fn ask_if_silent_since(&mut self, then: Instant) {
         let has_answered = self.answered.is_some_and(|(when, _)| when > then);
-        if self.probe.is_none() && !has_answered {
+        if self.out.is_none() && !has_answered {
             self.due = Instant::now();
+            self.is_suspected = true;
         }
     }
 
     /// Whether somebody who is out to ask has waited for `time` and still does.
     pub fn is_silent_for(&self, time: Duration, proc: &OwnedFd) -> bool {
-        let waits = |probe: &Probe| probe.age() >= time && judge_silence(probe.state(proc)).is_some();
-        self.probe.as_ref().is_some_and(waits)
+        let waits =
+            |out: &Out| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
+        self.out.as_ref().is_some_and(waits)
+    }
+
+    /// Whether the daemon answers nobody and was seen at work within the deadline.
+    pub fn is_at_work(&self, now: Instant) -> bool {
+        let lately = |worked| now.saturating_duration_since(worked) < self.rhythm.patience;
+        self.out.as_ref().and_then(|out| out.worked).is_some_and(lately)
+    }
+
+    /// Takes what process `pid` has seen of the daemon, if that was sent to look at it; whether it was.
+    pub fn take_witness(&mut self, pid: Pid, code: Option<i32>, now: Instant) -> bool {
+        if let Some(index) = self.dismissed.iter().position(|dismissed| *dismissed == pid) {
+            self.dismissed.swap_remove(index);
+            return true;
+        }
+        let is_witness = |out: &&mut Out| out.witness.as_ref().is_ok_and(|witness| witness.pid == pid);
+        let Some(out) = self.out.as_mut().filter(is_witness) else {
+            return false;
+        };
+        if code == Some(1) {
+            // The deadline begins anew, and the second half of it is looked at.
+            out.probe.since = now;
+            out.worked = Some(now);
+        }
+        out.witness = Err(now + self.rhythm.patience / 2);
+        true
     }
 
     /// Whether it is being asked, or is to be now.
     pub fn is_asked(&self) -> bool {
-        self.probe.is_some() || self.due <= Instant::now()
+        self.out.is_some() || self.due <= Instant::now()
     }
 
     /// Whether it may be asked now, when the watchdog is awake anyway: most of what a question costs is the waking.
     fn is_due(&self, now: Instant) -> bool {
-        now + self.rhythm.interval / EARLY >= self.due
+        now + self.rhythm.interval / EARLY >= self.due && now >= self.pace.next()
     }
 
     /// When it wants to be looked at again.
     pub fn next(&self) -> Instant {
-        match &self.probe {
-            Some(probe) => probe.since + self.rhythm.patience,
-            None => self.due,
+        match &self.out {
+            Some(out) => {
+                let over = out.probe.since + self.rhythm.patience;
+                let witness = out.witness.as_ref().err().copied();
+                witness
+                    .filter(|_| self.watched.mount.is_fuse())
+                    .map_or(over, |due| due.min(over))
+            }
+            None => self.due.max(self.pace.next()),
         }
     }
 
     /// The process that is out to ask.
     pub fn probe_pid(&self) -> Option<i32> {
-        self.probe.as_ref().map(|probe| probe.pid.as_raw())
+        self.out.as_ref().map(|out| out.probe.pid.as_raw())
     }
 
     /// Sends a probe when one is due, or judges the one that has had its time by `now`: the time at which the watchdog
@@ -121,26 +244,46 @@ impl Mountpoint {
     ///
     /// # Errors
     /// When no probe can be sent.
-    pub fn tick(&mut self, proc: &OwnedFd, now: Instant) -> Result<Option<Verdict>, SysError> {
-        let is_due = self.is_due(Instant::now());
-        match &mut self.probe {
-            None if is_due => {
-                self.probe = Probe::send(Question::Answers(&self.watched.mount))?;
-                if self.probe.is_none() {
-                    self.due = Instant::now() + SEND_AGAIN;
-                    self.tell_unasked();
-                }
-                self.is_unasked = self.probe.is_none();
-                Ok(None)
+    pub fn tick(&mut self, place: Place<'_>, now: Instant) -> Result<Option<Verdict>, SysError> {
+        let proc = place.proc;
+        let Some(out) = &mut self.out else {
+            if self.is_due(Instant::now()) {
+                self.send()?;
             }
-            Some(probe) if now.saturating_duration_since(probe.since) >= self.rhythm.patience => {
-                let verdict = judge_silence(probe.state(proc));
-                // No evidence: it gets the time again in which it could not run.
-                probe.since = now;
-                Ok(verdict)
-            }
-            None | Some(_) => Ok(None),
+            return Ok(None);
+        };
+        out.end_stopped(proc, now);
+        out.send_witness(place, &self.watched.mount, self.rhythm.patience, now)?;
+        if now.saturating_duration_since(out.probe.since) < self.rhythm.patience {
+            return Ok(None);
         }
+        match judge_state(out.probe.state(proc)) {
+            Waiting::Asks => return Ok(Some(Verdict::Hung(Silence::Probe))),
+            Waiting::Stands => out.end(),
+            Waiting::Runs => out.starved += 1,
+        }
+        // It gets the time again in which it could not run, but not for ever.
+        out.probe.since = now;
+        let is_starved = out.starved >= STARVED;
+        Ok(is_starved.then(|| self.starved()))
+    }
+
+    fn send(&mut self) -> Result<(), SysError> {
+        let probe = Probe::send(Question::Answers(&self.watched.mount))?;
+        let now = Instant::now();
+        if probe.is_none() {
+            self.due = now + SEND_AGAIN;
+            self.tell_unasked();
+        } else {
+            self.pace.take(now);
+        }
+        self.is_unasked = probe.is_none();
+        let witness = match std::mem::take(&mut self.is_suspected) {
+            true => AT_ONCE,
+            false => TICK,
+        };
+        self.out = probe.map(|probe| Out::new(probe, witness));
+        Ok(())
     }
 
     fn tell_unasked(&self) {
@@ -155,17 +298,24 @@ impl Mountpoint {
 
     /// Gives a probe that is out the time `stall` again, in which nothing on this machine ran.
     pub fn forgive(&mut self, stall: Duration) {
-        if let Some(probe) = &mut self.probe {
-            probe.since += stall;
+        self.disturbed.forgive(stall);
+        if let Some(out) = &mut self.out {
+            out.probe.since += stall;
+            out.sent += stall;
+            out.worked.iter_mut().for_each(|worked| *worked += stall);
         }
     }
 
     /// Takes the answer of process `pid`, if that is the probe of this mountpoint.
-    pub fn take_answer(&mut self, pid: nix::unistd::Pid, code: Option<i32>) -> Answer {
-        if self.probe.as_ref().is_none_or(|probe| probe.pid != pid) {
+    pub fn take_answer(&mut self, pid: Pid, code: Option<i32>) -> Answer {
+        let Some(out) = self.out.take_if(|out| out.probe.pid == pid) else {
             return Answer::NotMine;
+        };
+        if let Ok(witness) = &out.witness {
+            witness.end();
+            self.dismissed.push(witness.pid);
         }
-        let age = self.probe.take().map(|probe| probe.age()).unwrap_or_default();
+        let age = out.sent.elapsed();
         let now = Instant::now();
         self.due = if std::mem::take(&mut self.is_doubted) {
             now
@@ -173,12 +323,49 @@ impl Mountpoint {
             now + self.rhythm.interval
         };
         match code.map(judge_answer) {
-            // Killed by somebody: no evidence, asked again.
-            None => self.due = now,
-            Some(Some(verdict)) => return Answer::Bad(verdict),
-            Some(None) => self.answered = Some((now, age)),
+            None if out.is_ended => self.disturb(out.sent, Disturbance::Stopped),
+            None => self.disturb(out.sent, Disturbance::Killed),
+            Some(Reply::Elsewhere(verdict)) => Answer::Elsewhere(out.sent, verdict),
+            Some(Reply::Bad(verdict)) => Answer::Bad(verdict),
+            Some(Reply::Healthy) => {
+                self.disturbed.forget();
+                self.answered = Some((now, age));
+                Answer::Good
+            }
+        }
+    }
+
+    /// A probe that was sent at `sent` was kept from asking: another one is sent, unless there was no other for a deadline.
+    pub fn disturb(&mut self, sent: Instant, how: Disturbance) -> Answer {
+        let now = Instant::now();
+        self.disturbed.note(sent);
+        self.due = now;
+        if let Some(count) = self.disturbed.over(now, self.rhythm.patience) {
+            return Answer::Bad(Verdict::Disturbed(count, how));
+        }
+        if let Some(count) = self.disturbed.take_untold(now) {
+            let path = self.shown_path();
+            let what = match count {
+                1 => format!("a probe of {path} {how}"),
+                count => format!(
+                    "{count} probes of {path} were disturbed since that was last told, the last {how}"
+                ),
+            };
+            let origin = &self.watched.origin;
+            let reason = "a process of the user whose mount it is can do that";
+            line(
+                Priority::Warning,
+                &format!("{origin}: mountpoint-check: {what} ({reason}), asking again"),
+            );
         }
         Answer::Good
+    }
+
+    fn starved(&mut self) -> Verdict {
+        let sent = self.out.as_ref().map_or_else(Instant::now, |out| out.sent);
+        self.disturbed.note(sent);
+        let count = self.disturbed.over(Instant::now(), Duration::ZERO);
+        Verdict::Disturbed(count.unwrap_or(1), Disturbance::Starved)
     }
 
     /// The mountpoint in a status line: `/app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us)`.
@@ -202,15 +389,18 @@ pub enum Answer {
     NotMine,
     /// The filesystem answered, or the probe was lost without evidence.
     Good,
-    /// The filesystem is not well.
+    /// The filesystem is not well, or nobody can tell.
     Bad(Verdict),
+    /// The probe that was sent then may have asked another filesystem: mountinfo knows. See [`Reply::Elsewhere`].
+    Elsewhere(Instant, Option<Verdict>),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::unistd::Pid;
-    use vassal_sys::mountinfo::Mount;
+    use nix::fcntl::{OFlag, open};
+    use nix::sys::stat::Mode;
+    use std::process::Command;
 
     fn mountpoint() -> Mountpoint {
         let mount = Mount {
@@ -235,13 +425,17 @@ mod tests {
         Mountpoint::new(watched, rhythm, true)
     }
 
+    fn probe() -> Probe {
+        Probe {
+            pid: Pid::from_raw(77),
+            since: Instant::now(),
+        }
+    }
+
     #[test]
     fn an_answer_puts_the_next_question_off_by_the_interval() {
         let mut mountpoint = mountpoint();
-        mountpoint.probe = Some(Probe {
-            pid: Pid::from_raw(77),
-            since: Instant::now(),
-        });
+        mountpoint.out = Some(Out::new(probe(), TICK));
         assert_eq!(
             mountpoint.take_answer(Pid::from_raw(78), Some(0)),
             Answer::NotMine
@@ -269,21 +463,98 @@ mod tests {
     #[test]
     fn a_probe_that_was_killed_is_sent_again_at_once() {
         let mut mountpoint = mountpoint();
-        mountpoint.probe = Some(Probe {
-            pid: Pid::from_raw(77),
-            since: Instant::now(),
-        });
+        mountpoint.out = Some(Out::new(probe(), TICK));
         assert_eq!(mountpoint.take_answer(Pid::from_raw(77), None), Answer::Good);
         assert!(!mountpoint.has_answered() && mountpoint.next() <= Instant::now());
     }
 
     #[test]
-    fn an_answer_from_before_a_sign_is_asked_for_again() {
+    fn probes_that_are_killed_for_a_deadline_are_a_verdict() {
         let mut mountpoint = mountpoint();
-        mountpoint.probe = Some(Probe {
-            pid: Pid::from_raw(77),
+        let sent = Instant::now().checked_sub(mountpoint.rhythm.patience).unwrap();
+        assert_eq!(
+            mountpoint.disturb(Instant::now(), Disturbance::Killed),
+            Answer::Good
+        );
+        mountpoint.out = Some(Out::new(probe(), TICK));
+        assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
+        let over = Answer::Bad(Verdict::Disturbed(1, Disturbance::Killed));
+        assert_eq!(mountpoint.disturb(sent, Disturbance::Killed), over);
+    }
+
+    #[test]
+    fn a_daemon_at_work_has_the_deadline_again() {
+        let mut mountpoint = mountpoint();
+        let mut out = Out::new(probe(), TICK);
+        out.witness = Ok(Probe {
+            pid: Pid::from_raw(i32::MAX),
             since: Instant::now(),
         });
+        mountpoint.out = Some(out);
+        let (due, later) = (mountpoint.next(), Instant::now() + Duration::from_secs(1));
+        assert!(!mountpoint.take_witness(Pid::from_raw(78), Some(1), later));
+        assert!(mountpoint.take_witness(Pid::from_raw(i32::MAX), Some(1), later));
+        assert!(mountpoint.next() > due && mountpoint.is_at_work(later));
+        assert!(!mountpoint.is_at_work(later + mountpoint.rhythm.patience));
+        // One that is there when the answer comes is ended, and reaped as what it was.
+        if let Some(out) = &mut mountpoint.out {
+            out.witness = Ok(Probe {
+                pid: Pid::from_raw(i32::MAX),
+                since: later,
+            });
+        }
+        assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
+        assert!(mountpoint.take_witness(Pid::from_raw(i32::MAX), None, later));
+        assert!(!mountpoint.take_witness(Pid::from_raw(i32::MAX), None, later));
+    }
+
+    #[test]
+    fn a_probe_that_never_runs_is_a_verdict_in_the_end() {
+        let proc = open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        // It is always ready to run.
+        let mut busy = Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let mut mountpoint = mountpoint();
+        // Nobody is sent to look at a daemon: a test has threads, and cannot.
+        mountpoint.watched.mount.fstype = b"nfs".to_vec();
+        let probe = Probe {
+            pid: Pid::from_raw(busy.id() as i32),
+            since: Instant::now(),
+        };
+        while probe.state(&proc) != Some(b'R') {}
+        let begun = probe.since;
+        mountpoint.out = Some(Out::new(probe, TICK));
+        let deadline = mountpoint.rhythm.patience;
+        let place = Place {
+            proc: &proc,
+            is_init: false,
+            fusectl: None,
+        };
+        let verdicts: Vec<_> = (1..=STARVED)
+            .map(|times| mountpoint.tick(place, begun + deadline * times).unwrap())
+            .collect();
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        let starved = Some(Verdict::Disturbed(1, Disturbance::Starved));
+        assert_eq!(verdicts, [None, None, None, starved]);
+    }
+
+    #[test]
+    fn however_often_it_is_doubted_it_is_asked_no_more_than_it_may_be() {
+        let mut mountpoint = mountpoint();
+        let now = Instant::now();
+        (0..100).for_each(|_| mountpoint.pace.take(now));
+        mountpoint.ask_now();
+        assert!(mountpoint.is_asked() && !mountpoint.is_due(Instant::now()));
+        assert!(mountpoint.next() > now + Duration::from_secs(20));
+    }
+
+    #[test]
+    fn an_answer_from_before_a_sign_is_asked_for_again() {
+        let mut mountpoint = mountpoint();
+        mountpoint.out = Some(Out::new(probe(), TICK));
         mountpoint.ask_now();
         assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
         assert!(mountpoint.next() <= Instant::now());
@@ -292,10 +563,7 @@ mod tests {
     #[test]
     fn an_errno_is_a_verdict() {
         let mut mountpoint = mountpoint();
-        mountpoint.probe = Some(Probe {
-            pid: Pid::from_raw(77),
-            since: Instant::now(),
-        });
+        mountpoint.out = Some(Out::new(probe(), TICK));
         let dead = Verdict::Dead(nix::errno::Errno::ENOTCONN);
         assert_eq!(
             mountpoint.take_answer(Pid::from_raw(77), Some(107)),

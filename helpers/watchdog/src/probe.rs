@@ -2,8 +2,10 @@
 //! watchdog itself never touches a filesystem that it watches (ARCHITECTURE D8).
 
 use crate::evidence::{self, Suspicion};
+use crate::progress::{self, Place};
 use crate::unanswered::Scene;
 use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::CString;
 use std::io::Read;
@@ -13,6 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use vassal_sys::ask::statfs_as;
 use vassal_sys::clone::{Side, fork};
+use vassal_sys::journal::{Priority, line};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::{SysError, mounts, signals};
 
@@ -20,12 +23,16 @@ use vassal_sys::{SysError, mounts, signals};
 #[derive(Debug, Clone, Copy)]
 pub enum Question<'a> {
     /// Whether the filesystem at a mountpoint answers statfs(2), asked as its owner: for anyone else the kernel may
-    /// answer without asking the daemon, and says that all is well (MPC-8).
+    /// answer without asking the daemon, and says that all is well (MPC-8). With `allow_other` it does not, and root asks,
+    /// whom no tenant can disturb.
     Answers(&'a Mount),
     /// Whether a connection to this address is accepted.
     Accepts(&'a str),
-    /// Whether a watched filesystem leaves requests unanswered; the exit code is that of `evidence::find`.
-    Evidence(Scene<'a>, &'a Suspicion),
+    /// Whether the daemon of a FUSE connection is at work, for at most this long; the exit code is that of `progress::watch`.
+    Progress(Place<'a>, u32, Duration),
+    /// Whether a watched filesystem leaves requests unanswered; the exit code is that of `evidence::find`, which says more to
+    /// the descriptor.
+    Evidence(Scene<'a>, &'a Suspicion, Option<&'a OwnedFd>),
 }
 
 /// A process that is out to ask.
@@ -52,9 +59,16 @@ impl Probe {
         }
     }
 
-    /// How long it has been out.
-    pub fn age(&self) -> Duration {
-        self.since.elapsed()
+    /// Ends it.
+    pub fn end(&self) {
+        match kill(self.pid, Signal::SIGKILL) {
+            // It may have ended by itself right now; it is reaped with all others.
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => line(
+                Priority::Warning,
+                &format!("cannot signal a process: {}", errno.desc()),
+            ),
+        }
     }
 
     /// Its state as proc tells it (`S`, `D`, `R`, `T`, ...); `None` when it has ended.
@@ -74,10 +88,13 @@ fn start(question: Question<'_>) -> Result<Pid, SysError> {
         Question::Answers(mount) => {
             // What mountinfo names has no zero byte in it.
             let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
-            statfs_as(mount.owner, &path)
+            statfs_as(mount.owner, &path, mount.id)
         }
         Question::Accepts(address) => ask_in_child(|| code(connect_to(address))),
-        Question::Evidence(scene, suspicion) => ask_in_child(|| evidence::find(scene, suspicion)),
+        Question::Progress(place, connection, limit) => {
+            ask_in_child(|| progress::watch(place, connection, limit))
+        }
+        Question::Evidence(scene, suspicion, say) => ask_in_child(|| evidence::find(scene, suspicion, say)),
     }
 }
 

@@ -58,6 +58,21 @@ fn loss(mountpoint: &Mountpoint) -> &'static str {
     }
 }
 
+/// What else is known of a hang, and what to do when it is none. Not for the status line, which everybody may read: the
+/// path of a file can be in it.
+fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Hung(_) => {
+            let operation = mountpoint.operation.as_deref().unwrap_or("statfs");
+            let deadline = mountpoint.rhythm.patience.as_secs_f32();
+            format!(": {operation}; slow, not hung? set mountpoint-deadline to more than {deadline} s")
+        }
+        Verdict::Dead(_) | Verdict::Gone | Verdict::Replaced | Verdict::Moved | Verdict::Disturbed(..) => {
+            String::new()
+        }
+    }
+}
+
 impl Reporter {
     /// Says to systemd that the vassal serves.
     pub fn ready(&self, mountpoints: &[Mountpoint]) {
@@ -135,16 +150,25 @@ impl Reporter {
         let path = mountpoint.shown_path();
         let cause = format!("{path} {verdict}");
         let loss = match verdict {
-            // Its daemon saves now.
-            Verdict::Gone => "",
-            Verdict::Hung(_) if mountpoint.is_hosts() => "; it is a mount of the host's and left as it is",
-            Verdict::Dead(_) | Verdict::Hung(_) | Verdict::Replaced => loss(mountpoint),
+            // Its daemon saves now, or when it is unmounted with the others.
+            Verdict::Gone | Verdict::Moved => "",
+            Verdict::Hung(_) | Verdict::Disturbed(..) if mountpoint.is_hosts() => {
+                "; it is a mount of the host's and left as it is"
+            }
+            Verdict::Dead(_) | Verdict::Hung(_) | Verdict::Replaced | Verdict::Disturbed(..) => {
+                loss(mountpoint)
+            }
         };
-        let line = format!("{}: mountpoint-check: {cause}{loss}", mountpoint.watched.origin);
+        let (origin, details) = (&mountpoint.watched.origin, details(mountpoint, verdict));
+        let line = format!("{origin}: mountpoint-check: {cause}{details}{loss}");
         self.ended(&cause, ready_for, PROVEN);
         let errno = match verdict {
             Verdict::Dead(errno) => (errno as i32).to_string(),
-            Verdict::Hung(_) | Verdict::Gone | Verdict::Replaced => String::new(),
+            Verdict::Hung(_)
+            | Verdict::Gone
+            | Verdict::Replaced
+            | Verdict::Moved
+            | Verdict::Disturbed(..) => String::new(),
         };
         let fields = [
             ("VASSAL_MOUNTPOINT", path.as_str()),

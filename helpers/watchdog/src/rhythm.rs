@@ -28,6 +28,48 @@ const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [
     b"erofs",
 ];
 
+/// How long a filesystem may leave a request unanswered whose file does not say it. Archives and uploads have this, too, as
+/// what takes them longer does not count while their daemon moves bytes (progress.rs).
+const DEADLINE: Duration = Duration::from_secs(3);
+/// The same where a server has to answer, over a network that may lose some of it and send it again.
+const DEADLINE_OF_NETWORKS: Duration = Duration::from_secs(10);
+/// The filesystems that have a network below. davfs2 has the bare name (measured), and so has every daemon that does not say
+/// what it is.
+const OVER_A_NETWORK: [&[u8]; 23] = [
+    b"nfs",
+    b"nfs4",
+    b"cifs",
+    b"smb3",
+    b"9p",
+    b"ceph",
+    b"afs",
+    b"lustre",
+    b"fuse",
+    b"fuse.davfs",
+    b"fuse.davfs2",
+    b"fuse.sshfs",
+    b"fuse.rclone",
+    b"fuse.s3fs",
+    b"fuse.goofys",
+    b"fuse.gcsfuse",
+    b"fuse.mount-s3",
+    b"fuse.curlftpfs",
+    b"fuse.ceph-fuse",
+    b"fuse.glusterfs",
+    b"fuse.juicefs",
+    b"fuse.seaweedfs",
+    b"fuse.afp",
+];
+
+/// How long a filesystem of this type may leave a request unanswered; `told` is zero where the file does not say it.
+pub fn deadline(fstype: &[u8], told: Duration) -> Duration {
+    match told {
+        told if !told.is_zero() => told,
+        _ if OVER_A_NETWORK.contains(&fstype) => DEADLINE_OF_NETWORKS,
+        _ => DEADLINE,
+    }
+}
+
 /// The rhythm of the probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rhythm {
@@ -102,6 +144,14 @@ mod tests {
         for fstype in ["overlay", "nfs4", "cifs"] {
             assert!(!shows(fstype, true, true), "{fstype}");
         }
+    }
+
+    #[test]
+    fn a_network_has_longer_unless_the_file_says_otherwise() {
+        let second = Duration::from_secs(1);
+        assert_eq!(deadline(b"fuse.fuse-zip", Duration::ZERO), 3 * second);
+        assert_eq!(deadline(b"fuse.sshfs", Duration::ZERO), 10 * second);
+        assert_eq!(deadline(b"fuse.sshfs", second), second);
     }
 
     #[test]

@@ -65,6 +65,57 @@ pub fn call(syscall: &str) -> Option<Call> {
     Some(if on_file { Call::File(first) } else { Call::Other })
 }
 
+/// The name of the call in the text of `syscall`, for messages.
+pub fn name(syscall: &str) -> Option<&'static str> {
+    let number: i64 = syscall.split_ascii_whitespace().next()?.parse().ok()?;
+    let known = NAMES.iter().find(|(known, _)| *known == number);
+    known.map(|(_, name)| *name)
+}
+
+/// Those that a filesystem answers at once; -1 is none at all.
+const NAMES: &[(i64, &str)] = &[
+    (-1, "a page"),
+    (libc::SYS_read, "read"),
+    (libc::SYS_pread64, "pread"),
+    (libc::SYS_readv, "readv"),
+    (libc::SYS_preadv, "preadv"),
+    (libc::SYS_write, "write"),
+    (libc::SYS_pwrite64, "pwrite"),
+    (libc::SYS_writev, "writev"),
+    (libc::SYS_pwritev, "pwritev"),
+    (libc::SYS_getdents64, "readdir"),
+    (libc::SYS_fstat, "fstat"),
+    (libc::SYS_openat, "open"),
+    (libc::SYS_openat2, "open"),
+    (libc::SYS_newfstatat, "stat"),
+    (libc::SYS_statx, "stat"),
+    (libc::SYS_statfs, "statfs"),
+    (libc::SYS_faccessat, "access"),
+    (libc::SYS_readlinkat, "readlink"),
+    (libc::SYS_mkdirat, "mkdir"),
+    (libc::SYS_unlinkat, "unlink"),
+    (libc::SYS_renameat2, "rename"),
+    (libc::SYS_ftruncate, "ftruncate"),
+    (libc::SYS_execve, "execve"),
+    (libc::SYS_chdir, "chdir"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, "open"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_stat, "stat"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_lstat, "stat"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_access, "access"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_readlink, "readlink"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mkdir, "mkdir"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_unlink, "unlink"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_rename, "rename"),
+];
+
 /// Calls whose first argument is the descriptor of the file they ask, and that a filesystem answers at once.
 const OF_FILES: [i64; 10] = [
     libc::SYS_read,
@@ -152,5 +203,8 @@ mod tests {
         assert_eq!(of(libc::SYS_fsync), Some(Call::Patient));
         assert_eq!(call("-1 0x7ffe 0x7f8b"), Some(Call::Other));
         assert_eq!(call("running\n"), None);
+        let named = |number: i64| name(&format!("{number} 0x6 0x555c"));
+        assert_eq!(named(libc::SYS_pread64), Some("pread"));
+        assert_eq!((named(-1), named(libc::SYS_getpid)), (Some("a page"), None));
     }
 }

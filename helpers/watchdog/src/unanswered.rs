@@ -4,19 +4,18 @@
 //! threads that sleep in a FUSE wait are remembered, and one that has not run for the whole deadline is looked into
 //! (evidence.rs).
 
-use crate::evidence::{Finding, Suspicion};
+use crate::evidence::{Finding, OPERATION_LIMIT, Suspicion};
 use crate::grid::Grid;
 use crate::mountpoint::Mountpoint;
 use crate::probe::{Probe, Question};
 use crate::sleeper::Switches;
 use crate::slept::slept;
 use crate::threads::{self, Thread};
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::fcntl::OFlag;
+use nix::unistd::{Pid, pipe2, read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use vassal_sys::journal::{Priority, line};
+use vassal_sys::text::printable;
 use vassal_sys::{SysError, fusectl};
 
 /// The longest time between two looks where it is not told since when a thread sleeps. Nobody is judged before the
@@ -31,6 +30,8 @@ struct Sleeper {
     thread: Thread,
     switches: Switches,
     since: Instant,
+    /// When it is looked into.
+    due: Instant,
 }
 
 /// What is known of unanswered requests.
@@ -45,6 +46,8 @@ pub struct Unanswered {
     busy: Vec<Option<Instant>>,
     sleepers: Vec<Sleeper>,
     proof: Option<Probe>,
+    /// What it says.
+    said: Option<OwnedFd>,
 }
 
 /// What to look at.
@@ -71,6 +74,7 @@ impl Unanswered {
             busy: vec![None; mountpoints],
             sleepers: Vec::new(),
             proof: None,
+            said: None,
         }
     }
 
@@ -88,7 +92,8 @@ impl Unanswered {
     /// may have slept through it.
     pub fn forgive(&mut self, stall: Duration, now: Instant) {
         self.looked = now;
-        let sinces = self.sleepers.iter_mut().map(|sleeper| &mut sleeper.since);
+        let sleepers = self.sleepers.iter_mut();
+        let sinces = sleepers.flat_map(|sleeper| [&mut sleeper.since, &mut sleeper.due]);
         let sinces = sinces.chain(self.busy.iter_mut().flatten());
         sinces
             .chain(self.proof.iter_mut().map(|probe| &mut probe.since))
@@ -111,8 +116,8 @@ impl Unanswered {
         }
         self.looked = now;
         let sinces = self.sleepers.iter().map(|sleeper| sleeper.since);
-        let over = sinces.clone().map(|since| since + self.deadline);
-        let next = over.filter(|over| *over > now).min();
+        let dues = self.sleepers.iter().map(|sleeper| sleeper.due);
+        let next = dues.filter(|due| *due > now).min();
         let doubtful = sinces.filter(|since| *since + DOUBTFUL <= now).max();
         self.due = next.into_iter().fold(self.grid.after(now), Instant::min);
         self.look_for_evidence(scene, now)?;
@@ -121,17 +126,16 @@ impl Unanswered {
 
     /// Whoever has slept for the whole deadline is looked into.
     fn look_for_evidence(&mut self, scene: Scene<'_>, now: Instant) -> Result<(), SysError> {
-        let is_over = |since: &Instant| *since + self.deadline <= now;
         if let Some(proof) = &self.proof {
             // Not even proc answers: it is lost, and no evidence.
-            if is_over(&proof.since) {
-                end(proof.pid);
+            if proof.since + self.deadline <= now {
+                proof.end();
             }
             return Ok(());
         }
-        let overdue = self.sleepers.iter().filter(|sleeper| is_over(&sleeper.since));
+        let overdue = self.sleepers.iter().filter(|sleeper| sleeper.due <= now);
         let threads: Vec<_> = overdue
-            .map(|sleeper| (sleeper.thread, sleeper.switches))
+            .map(|sleeper| (sleeper.thread, sleeper.switches, now - sleeper.since))
             .collect();
         // At this look, and at the one before.
         let was_busy = |since: &Instant| *since < now;
@@ -143,7 +147,9 @@ impl Unanswered {
         if !threads.is_empty() && busy.contains(&true) {
             let suspicion = Suspicion { threads, busy };
             // At the next look again, if there can be no process now.
-            self.proof = Probe::send(Question::Evidence(scene, &suspicion))?;
+            let (said, say) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).ok().unzip();
+            self.proof = Probe::send(Question::Evidence(scene, &suspicion, say.as_ref()))?;
+            self.said = said;
         }
         Ok(())
     }
@@ -173,15 +179,16 @@ impl Unanswered {
             let before = known
                 .iter()
                 .find(|before| before.thread == thread && before.switches == switches);
-            let since = before.map_or_else(
-                || self.asleep_since(thread, scene.proc, now),
-                |before| before.since,
-            );
-            self.sleepers.push(Sleeper {
-                thread,
-                switches,
-                since,
+            let sleeper = before.copied().unwrap_or_else(|| {
+                let since = self.asleep_since(thread, scene.proc, now);
+                Sleeper {
+                    thread,
+                    switches,
+                    since,
+                    due: since + self.deadline,
+                }
             });
+            self.sleepers.push(sleeper);
         }
     }
 
@@ -197,7 +204,20 @@ impl Unanswered {
         self.proof.as_ref().is_some_and(|proof| proof.pid == pid)
     }
 
-    /// Takes its answer. Threads that wait for nothing in particular get the whole deadline again.
+    /// The call that somebody waits for, as the process that was sent to look for evidence has said.
+    pub fn operation(&mut self) -> Option<String> {
+        let mut text = [0; OPERATION_LIMIT];
+        let length = read(self.said.take()?, &mut text).ok()?;
+        (length > 0).then(|| printable(&text[..length]))
+    }
+
+    /// The shortest deadline of a mountpoint.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Takes its answer. Threads that wait for nothing in particular, or for what may take longer, get the whole deadline
+    /// again.
     pub fn take_proof(&mut self, code: Option<i32>, now: Instant) -> Finding {
         self.proof = None;
         let finding = match Finding::of(code) {
@@ -210,9 +230,8 @@ impl Unanswered {
             // Which filesystem it is may be clearer soon.
             Finding::Unnamed => self.deadline / 4,
         };
-        let overdue = |sleeper: &&mut Sleeper| sleeper.since + self.deadline <= now;
-        let left = self.sleepers.iter_mut().filter(overdue);
-        left.for_each(|sleeper| sleeper.since = now + again - self.deadline);
+        let left = self.sleepers.iter_mut().filter(|sleeper| sleeper.due <= now);
+        left.for_each(|sleeper| sleeper.due = now + again);
         finding
     }
 }
@@ -223,17 +242,6 @@ fn every(deadline: Duration, sleep_is_told: bool) -> Duration {
     match sleep_is_told {
         true => deadline * 5 / 6,
         false => LONGEST.min(deadline / 4),
-    }
-}
-
-fn end(pid: Pid) {
-    match kill(pid, Signal::SIGKILL) {
-        // It may have ended by itself right now; it is reaped with all others.
-        Ok(()) | Err(Errno::ESRCH) => {}
-        Err(errno) => line(
-            Priority::Warning,
-            &format!("cannot signal a process: {}", errno.desc()),
-        ),
     }
 }
 
@@ -254,6 +262,7 @@ mod tests {
             thread,
             switches: (4, 0),
             since,
+            due: now,
         };
         Unanswered {
             busy: vec![Some(since)],
@@ -291,10 +300,10 @@ mod tests {
         assert!(unanswered.is_proof(Pid::from_raw(77)));
         unanswered.take_proof(Some(0), now);
         assert!(!unanswered.is_proof(Pid::from_raw(77)));
-        assert_eq!(unanswered.sleepers[0].since, now);
+        assert_eq!(unanswered.sleepers[0].due, now + DEADLINE);
         let mut unanswered = overdue(now);
         assert_eq!(unanswered.take_proof(Some(255), now), Finding::Unnamed);
-        assert_eq!(unanswered.sleepers[0].since + DEADLINE, now + DEADLINE / 4);
+        assert_eq!(unanswered.sleepers[0].due, now + DEADLINE / 4);
     }
 
     #[test]

@@ -5,18 +5,20 @@ mod freeze;
 mod turnover;
 mod wait;
 
+use crate::disturbed::Disturbance;
 use crate::emperor_protocol::{Message, Uwsgi};
 use crate::evidence::Finding;
 use crate::farewell::Farewell;
 use crate::gather::Gather;
-use crate::judge::{Silence, Verdict, judge_mounts};
+use crate::judge::{Silence, Verdict, concerns, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint};
 use crate::payload_notify;
 use crate::probe::{Probe, Question};
+use crate::progress::Place;
 use crate::reaper::{Child, Ended, drain};
 use crate::reload::Reloads;
 use crate::report::{Reporter, history};
-use crate::rhythm::{Rhythm, shows_by_itself};
+use crate::rhythm::{Rhythm, deadline, shows_by_itself};
 use crate::slept;
 use crate::table::Table;
 use crate::unanswered::{DOUBTFUL, Scene, Unanswered};
@@ -31,12 +33,12 @@ use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_sys::error::Step;
-use vassal_sys::handoff::{Handoff, Readiness};
+use vassal_sys::handoff::{Handoff, Readiness, Watched};
 use vassal_sys::journal::{Journal, Priority, line, pass_on};
 use vassal_sys::memo::{SETTLED, Store};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::notify::Notifier;
-use vassal_sys::{SysError, fds, mounts, signals};
+use vassal_sys::{SysError, fds, mountinfo, mounts, signals};
 use wait::Ears;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
@@ -100,6 +102,12 @@ pub struct Vassal {
     keep_alive_due: Instant,
 }
 
+fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
+    let deadline = deadline(&watched.mount.fstype, handoff.deadline);
+    let rhythm = Rhythm::new(handoff.interval, deadline);
+    Mountpoint::new(watched.clone(), rhythm, table.is_own(&watched.mount))
+}
+
 impl Vassal {
     /// Takes the vassal over from `vassal-enter`.
     ///
@@ -136,20 +144,22 @@ impl Vassal {
             (Some(emperor), Some(config), Some(pushed)) => Some(Uwsgi::new(emperor, config, pushed)),
             _ => None,
         };
-        let rhythm = Rhythm::new(handoff.interval, handoff.deadline);
+        let mountpoints: Vec<_> = handoff
+            .watched
+            .iter()
+            .map(|each| mountpoint(each, &handoff, &table))
+            .collect();
+        let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.rhythm.patience);
+        let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", handoff.deadline));
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
-        let unanswered = Unanswered::new(handoff.deadline, handoff.watched.len(), slept::is_told(&proc));
+        let unanswered = Unanswered::new(shortest, mountpoints.len(), slept::is_told(&proc));
         let mut vassal = Self {
             reporter,
             ears: Ears::new()?,
             signals,
             mountinfo,
-            mountpoints: handoff
-                .watched
-                .iter()
-                .map(|watched| Mountpoint::new(watched.clone(), rhythm, table.is_own(&watched.mount)))
-                .collect(),
+            mountpoints,
             table,
             host_proc: fds::adopt(numbers.host_proc.unwrap_or(-1))?,
             gather: Gather::default(),
@@ -390,10 +400,22 @@ impl Vassal {
         }
         if self.unanswered.is_proof(pid) {
             let finding = self.unanswered.take_proof(how.code(), self.awake);
-            return self.judge_finding(finding).map(Meaning::Lost);
+            let operation = self.unanswered.operation();
+            let loss = self.judge_finding(finding);
+            if let Some((index, _)) = loss {
+                self.mountpoints[index].operation = operation;
+            }
+            return loss.map(Meaning::Lost);
+        }
+        let mut mountpoints = self.mountpoints.iter_mut();
+        if mountpoints.any(|mountpoint| mountpoint.take_witness(pid, how.code(), self.awake)) {
+            return None;
         }
         match self.whose(pid, how) {
             Some((index, Answer::Bad(verdict))) => return Some(Meaning::Lost((index, verdict))),
+            Some((index, Answer::Elsewhere(sent, verdict))) => {
+                return self.judge_elsewhere(index, sent, verdict).map(Meaning::Lost);
+            }
             Some((_, Answer::Good | Answer::NotMine)) => {}
             None => strangers.push(child),
         }
@@ -402,8 +424,13 @@ impl Vassal {
 
     /// Asks the mountpoints whose time has come; one that has been silent for too long.
     fn ask(&mut self) -> Result<Option<Loss>, SysError> {
+        let place = Place {
+            proc: &self.proc,
+            is_init: self.handoff.is_init,
+            fusectl: self.fusectl.as_ref(),
+        };
         for (index, mountpoint) in self.mountpoints.iter_mut().enumerate() {
-            if let Some(verdict) = mountpoint.tick(&self.proc, self.awake)? {
+            if let Some(verdict) = mountpoint.tick(place, self.awake)? {
                 return Ok(Some((index, verdict)));
             }
         }
@@ -411,23 +438,47 @@ impl Vassal {
     }
 
     /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
-    /// that is just being asked and does not answer either.
+    /// that is just being asked and does not answer either. Not one whose daemon is at work, and answers nobody meanwhile.
     fn judge_finding(&self, finding: Finding) -> Option<Loss> {
         let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
+        // One with a longer deadline than others is judged by its own probe.
+        let is_patient = |mountpoint: &Mountpoint| mountpoint.rhythm.patience > self.unanswered.deadline();
+        let hangs = |mountpoint: &Mountpoint| {
+            is_silent(mountpoint) && !mountpoint.is_at_work(self.awake) && !is_patient(mountpoint)
+        };
         match finding {
             Finding::Nothing => None,
+            Finding::Mountpoint(index) if self.mountpoints[index].is_at_work(self.awake) => None,
             Finding::Mountpoint(index) => {
                 let silence = match is_silent(&self.mountpoints[index]) {
                     true => Silence::Probe,
-                    false => Silence::Request(self.handoff.deadline),
+                    false => Silence::Request(self.mountpoints[index].rhythm.patience),
                 };
                 Some((index, Verdict::Hung(silence)))
             }
             Finding::Unnamed => {
-                let index = self.mountpoints.iter().position(is_silent)?;
+                let index = self.mountpoints.iter().position(hangs)?;
                 Some((index, Verdict::Hung(Silence::Probe)))
             }
         }
+    }
+
+    /// A probe was not led to the mount: mountinfo says what has become of that. When the mount is where it was, `verdict`
+    /// is what the filesystem answered; or else the path was changed and changed back, or leads through something that
+    /// covers a directory above, and that keeps the probe from asking.
+    fn judge_elsewhere(&mut self, index: usize, sent: Instant, verdict: Option<Verdict>) -> Option<Loss> {
+        let mountpoint = &mut self.mountpoints[index];
+        // Not the one that is listened to: reading that would take the news of other changes from it.
+        let expected = &mountpoint.watched.mount;
+        let file = mounts::open_below(&self.proc, "self/mountinfo").ok();
+        let now = file.and_then(|file| mountinfo::select(file, |mount| concerns(expected, mount)).ok());
+        let moved = now.and_then(|now| judge_mounts(expected, &now));
+        let verdict = moved.or(verdict);
+        let verdict = verdict.or_else(|| match mountpoint.disturb(sent, Disturbance::LedElsewhere) {
+            Answer::Bad(verdict) => Some(verdict),
+            Answer::Good | Answer::NotMine | Answer::Elsewhere(..) => None,
+        });
+        verdict.map(|verdict| (index, verdict))
     }
 
     fn whose(&mut self, pid: Pid, how: Ended) -> Option<(usize, Answer)> {
@@ -444,7 +495,7 @@ impl Vassal {
 
     fn look_at_mounts(&mut self) -> Result<Option<u8>, SysError> {
         let now = self.table.look(&self.proc, |mount| {
-            let is_watched = |each: &Mountpoint| each.watched.mount.mountpoint == mount.mountpoint;
+            let is_watched = |each: &Mountpoint| concerns(&each.watched.mount, mount);
             self.mountpoints.iter().any(is_watched)
                 || mount.may_hold_unsaved() && self.table.may_be_own(mount)
         })?;

@@ -53,6 +53,12 @@ fn a_request_that_is_never_answered_is_a_hang_although_statfs_is() {
                         let message = hangs(machine, tenant, file).message;
                         let told = "hung (a request unanswered for 1.5 s while statfs is answered)";
                         assert!(message.contains(told), "{file}: {message}");
+                        let operation = match file {
+                            "hang" => format!(": read of '{}/hang'; slow, not hung?", tenant.mountpoint()),
+                            "page" => format!(": read of '{}/page'; slow, not hung?", tenant.mountpoint()),
+                            _ => ": open; slow, not hung?".to_owned(),
+                        };
+                        assert!(message.contains(&operation), "{file}: {message}");
                     }
                 });
             }

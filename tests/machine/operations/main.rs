@@ -14,4 +14,5 @@ mod many;
 mod names;
 mod opened_by_root;
 mod roles;
+mod slow;
 mod stop;

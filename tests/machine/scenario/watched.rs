@@ -76,9 +76,14 @@ impl Pair {
         assert_eq!(event.field("_SYSTEMD_UNIT"), UNIT);
         let is_it = |(word, ..): &&(&str, &str, &str)| *word == verdict;
         let (_, cause, subject) = VERDICTS.iter().find(is_it).unwrap();
+        // Of a hang it says what was left unanswered, and what to do if it is none.
+        let details = match verdict {
+            "hung" => ": statfs; slow, not hung? set mountpoint-deadline to more than 3 s",
+            _ => "",
+        };
         assert_eq!(
             event.field("MESSAGE"),
-            format!("{CHECK}: mountpoint-check: {cause}")
+            format!("{CHECK}: mountpoint-check: {cause}{details}")
         );
         machine.wait_for_journal(
             UNIT,

@@ -25,8 +25,9 @@ impl Ending<'_> {
     }
 
     /// The vassal's FUSE filesystems beside `lost`, the last first.
-    pub fn others(&self, lost: &Mount) -> Vec<Mount> {
-        let is_other = |mount: &Mount| mount.mountpoint != b"/" && mount.device() != lost.device();
+    pub fn others(&self, lost: Option<&Mount>) -> Vec<Mount> {
+        let is_lost = |mount: &Mount| lost.is_some_and(|lost| lost.device() == mount.device());
+        let is_other = |mount: &Mount| mount.mountpoint != b"/" && !is_lost(mount);
         self.own(|mount| mount.is_fuse() && is_other(mount))
     }
 

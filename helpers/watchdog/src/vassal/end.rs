@@ -28,10 +28,11 @@ impl Vassal {
         let ready_for = self.ready_for();
         // Before it is released, and gives a wrong answer.
         self.freeze();
-        if matches!(verdict, Verdict::Hung(_)) {
+        let is_unanswered = matches!(verdict, Verdict::Hung(_) | Verdict::Disturbed(..));
+        if is_unanswered {
             self.ending().abort(&self.mountpoints[index].watched.mount);
         }
-        let is_left_to_the_host = matches!(verdict, Verdict::Hung(_)) && self.mountpoints[index].is_hosts();
+        let is_left_to_the_host = is_unanswered && self.mountpoints[index].is_hosts();
         let behind = is_left_to_the_host.then(|| self.put_aside()).flatten();
         let listeners = behind.as_ref().map(|_| self.ending().listening());
         // Held until systemd's SIGKILL: see `connections`.
@@ -44,7 +45,9 @@ impl Vassal {
             self.reporter.status_is(&cause);
             self.ending().wait_for_unmounted();
         }
-        let others = self.ending().others(lost);
+        // One that has moved can still be unmounted, where it is now, and its daemon saves then.
+        let is_lost = verdict != Verdict::Moved;
+        let others = self.ending().others(is_lost.then_some(lost));
         if !others.is_empty() {
             self.reporter.status_is(&cause);
             self.ending().rescue(others);

@@ -6,7 +6,10 @@ use std::net::{TcpListener, TcpStream};
 
 use nix::fcntl::{Flock, FlockArg};
 
-/// Answers `/`, `/read?PATH` (the file's bytes) and `/lock?PATH` (waits for its lock).
+use crate::torment;
+
+/// Answers `/`, `/read?PATH` (the file's bytes), `/close?PATH` (opens and closes it), `/lock?PATH` (waits for its lock); and attacks the watchdog's probes for
+/// `/kill`, `/stop`, `/orphan` and `/replace?DIRECTORY` ([`torment`]).
 pub fn serve(port: u16) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     for stream in listener.incoming() {
@@ -31,10 +34,18 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
 
 fn content(path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    match path {
+        "/kill" => torment::probes("SIGKILL")?,
+        "/stop" => torment::probes("SIGSTOP")?,
+        "/orphan" => torment::orphan()?,
+        _ => {}
+    }
     match path.split_once('?') {
+        Some(("/replace", directory)) => torment::replace(directory)?,
         Some(("/read", file)) => {
             File::open(file)?.read_to_end(&mut bytes)?;
         }
+        Some(("/close", file)) => drop(File::open(file)?),
         Some(("/lock", file)) => {
             Flock::lock(File::open(file)?, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
         }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -12,6 +13,10 @@ use crate::wire::{self, Operation, Request};
 
 /// The least the kernel wants a reader of /dev/fuse to have room for, and what init says of writes.
 const LARGEST: usize = 65536 + 8192;
+
+/// Four seconds of upload.
+const UPLOAD_PIECES: u32 = 40;
+const UPLOAD_PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of a request.
 enum Outcome {
@@ -67,10 +72,39 @@ fn outcome(request: &Request<'_>, backing: &Backing, directory: &str) -> Outcome
         (Operation::Read, Some(file)) => read(request, file, backing, directory),
         (Operation::ReadDirectory, _) => answer(Some(wire::directory(request.offset()))),
         (Operation::Statfs, _) => answer(Some(wire::statfs())),
-        (Operation::Done, _) => answer(Some(Vec::new())),
+        (Operation::Flush, Some(file)) => answer(close(file).map(|()| Vec::new())),
+        (Operation::Done | Operation::Flush, _) => answer(Some(Vec::new())),
         (Operation::Unanswered, _) => Outcome::Silence,
         (Operation::Other | Operation::Read, _) => Outcome::Answer(Err(Errno::ENOSYS as i32)),
     }
+}
+
+/// What a close does, as far as it ends.
+fn close(file: File) -> Option<()> {
+    match file {
+        File::Upload => upload().ok(),
+        File::Stuck => loop {
+            std::thread::park();
+        },
+        File::Turning => loop {
+            std::hint::spin_loop();
+        },
+        _ => Some(()),
+    }
+}
+
+/// As to a slow server: some kilobytes of the file in the cache are sent, a pause, and so on.
+fn upload() -> io::Result<()> {
+    let (mut here, mut there) = UnixStream::pair()?;
+    let mut cache = std::fs::File::open("/dev/zero")?;
+    let mut piece = [0; 16 << 10];
+    for _ in 0..UPLOAD_PIECES {
+        cache.read_exact(&mut piece)?;
+        here.write_all(&piece)?;
+        there.read_exact(&mut piece)?;
+        std::thread::sleep(UPLOAD_PAUSE);
+    }
+    Ok(())
 }
 
 fn read(request: &Request<'_>, file: File, backing: &Backing, directory: &str) -> Outcome {
@@ -82,7 +116,14 @@ fn read(request: &Request<'_>, file: File, backing: &Backing, directory: &str) -
         },
         File::Own => drop(statvfs(directory)),
         File::Exit => std::process::exit(0),
-        File::Root | File::Ok | File::Open | File::Lock | File::Backed => {}
+        File::Root
+        | File::Ok
+        | File::Open
+        | File::Lock
+        | File::Backed
+        | File::Upload
+        | File::Stuck
+        | File::Turning => {}
     }
     let bytes = backing.bytes(file).get(request.offset()..).unwrap_or_default();
     Outcome::Answer(Ok(bytes[..bytes.len().min(request.size())].to_vec()))

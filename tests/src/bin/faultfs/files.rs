@@ -24,13 +24,19 @@ pub enum File {
     Own,
     /// The daemon exits with 0.
     Exit,
+    /// Its close takes four seconds, in which the daemon moves bytes and answers nobody.
+    Upload,
+    /// Its close never ends, and the daemon sleeps.
+    Stuck,
+    /// Its close never ends, and the daemon keeps the processor busy.
+    Turning,
     /// Holds the bytes of another file (`--backing`); its reads are not answered once that file's name with `.stop`
     /// exists.
     Backed,
 }
 
 /// Every file with its name; the number of its node is its place, counted from 1.
-pub const FILES: [(File, &str); 10] = [
+pub const FILES: [(File, &str); 13] = [
     (File::Root, "."),
     (File::Ok, "ok"),
     (File::Hang, "hang"),
@@ -41,6 +47,9 @@ pub const FILES: [(File, &str); 10] = [
     (File::Own, "own"),
     (File::Exit, "exit"),
     (File::Backed, "backed"),
+    (File::Upload, "upload"),
+    (File::Stuck, "stuck"),
+    (File::Turning, "turning"),
 ];
 
 /// The bytes of each other file.

@@ -2,13 +2,14 @@
 //!
 //! `faultfs [--owner UID] [--allow-other] [--delay MS] [--backing FILE] [--foreground] DIRECTORY` mounts and serves; as root, for any user.
 //! What a request does is said by the name of the file ([`files::File`]). `faultfs --http PORT` is the app
-//! ([`app`]). It speaks /dev/fuse itself: a library would answer where the tests want silence.
+//! ([`app`]); `faultfs --torment SIGNAL` sends that signal to the watchdog's probes ([`torment`]). It speaks /dev/fuse itself: a library would answer where the tests want silence.
 #![forbid(unsafe_code)]
 
 mod app;
 mod daemon;
 mod files;
 mod mount;
+mod torment;
 mod wire;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ struct Wanted {
     delay: Duration,
     foreground: bool,
     http: Option<u16>,
+    torment: String,
     backing: String,
     serve: bool,
     directory: String,
@@ -30,12 +32,13 @@ struct Wanted {
 fn main() -> ExitCode {
     let Some(wanted) = wanted(std::env::args().skip(1)) else {
         eprintln!(
-            "usage: faultfs [--owner UID] [--allow-other] [--delay MS] [--backing FILE] [--foreground] DIRECTORY | --http PORT"
+            "usage: faultfs [--owner UID] [--allow-other] [--delay MS] [--backing FILE] [--foreground] DIRECTORY | --http PORT | --torment SIGNAL"
         );
         return ExitCode::from(64);
     };
     let ended = match wanted.http {
         Some(port) => app::serve(port),
+        None if !wanted.torment.is_empty() => torment::newborn(&wanted.torment),
         None if wanted.serve => daemon::serve(&wanted.directory, &wanted.backing, wanted.delay),
         None => mount::mount(&wanted),
     };
@@ -57,11 +60,12 @@ fn wanted(mut arguments: impl Iterator<Item = String>) -> Option<Wanted> {
             "--delay" => wanted.delay = Duration::from_millis(arguments.next()?.parse().ok()?),
             "--foreground" => wanted.foreground = true,
             "--http" => wanted.http = Some(arguments.next()?.parse().ok()?),
+            "--torment" => wanted.torment = arguments.next()?,
             "--backing" => wanted.backing = arguments.next()?,
             "--serve" => wanted.serve = true,
             directory if directory.starts_with('/') => wanted.directory = argument,
             _ => return None,
         }
     }
-    (wanted.http.is_some() || !wanted.directory.is_empty()).then_some(wanted)
+    (wanted.http.is_some() || !wanted.torment.is_empty() || !wanted.directory.is_empty()).then_some(wanted)
 }

@@ -23,7 +23,9 @@ pub enum Operation {
     ReadDirectory,
     /// FUSE_SETLKW.
     LockWaiting,
-    /// FUSE_RELEASE, FUSE_RELEASEDIR, FUSE_FLUSH, FUSE_SETLK: nothing to do.
+    /// FUSE_FLUSH.
+    Flush,
+    /// FUSE_RELEASE, FUSE_RELEASEDIR, FUSE_SETLK: nothing to do.
     Done,
     /// FUSE_FORGET, FUSE_BATCH_FORGET, FUSE_INTERRUPT: no answer is expected.
     Unanswered,
@@ -57,7 +59,8 @@ impl<'a> Request<'a> {
             27 => Operation::OpenDirectory,
             28 => Operation::ReadDirectory,
             33 => Operation::LockWaiting,
-            18 | 25 | 29 | 32 => Operation::Done,
+            25 => Operation::Flush,
+            18 | 29 | 32 => Operation::Done,
             2 | 36 | 42 => Operation::Unanswered,
             _ => Operation::Other,
         };
