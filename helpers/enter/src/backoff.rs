@@ -49,6 +49,8 @@ pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
     ])?;
     let stop = signals::take(&[Signal::SIGTERM])?;
     let end = Instant::now() + pause;
+    // systemd is to know of it before its own limit is over; a wish to stop is heard below.
+    start.notifier.deliver(pause, Some(stop.as_fd()))?;
     let turn = loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -153,7 +153,7 @@ fn run(start: &mut Start) -> Result<(), Failure> {
                 .notifier
                 .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
             as_emperor::run(start, plan, child, &Stop::for_clone(&stop, child));
-            predecessor::wait(&ours, &stop, child)?;
+            predecessor::wait(&ours, &start.notifier, &stop, child)?;
             std::process::exit(0)
         }
         Side::Child => {

@@ -14,9 +14,9 @@ use vassal_config::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::journal::{Journal, Priority, line};
 use vassal_sys::memo::{self, Store};
-use vassal_sys::notify::Notifier;
+use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
 use vassal_sys::text::{printable, shortened};
-use vassal_sys::{SysError, fds, fusectl};
+use vassal_sys::{SysError, fds, fusectl, lines};
 
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
@@ -44,8 +44,8 @@ const SYSTEMDS: [&[u8]; 14] = [
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const LISTEN_START: RawFd = 3;
-/// How long a failing start waits for systemd to have read what it was told.
-const BARRIER_LIMIT: Duration = Duration::from_secs(5);
+/// How long a failing start waits for journald to read why.
+const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
 /// The most of a failure that goes into `STATUS=`; the journal has all of it.
 const STATUS_LIMIT: usize = 400;
 
@@ -81,6 +81,7 @@ impl Start {
         fds::cloexec_from(LISTEN_START)?;
         let address = env::var_os("NOTIFY_SOCKET").map(OsStringExt::into_vec);
         let notifier = Notifier::connect(address.as_deref())?;
+        notifier.gather();
         let (records, stored): (Vec<_>, Vec<_>) =
             stored.into_iter().partition(|(name, _)| name == memo::NAME);
         let memo = match records.into_iter().next() {
@@ -108,8 +109,11 @@ impl Start {
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
     pub fn tell(&self, failure: &Failure) {
-        tell(&self.notifier, &self.memo, failure);
         line(Priority::Error, &failure.message);
+        tell(&self.notifier, &self.memo, failure);
+        if let Err(error) = lines::deliver(LAST_LINE_LIMIT) {
+            line(Priority::Warning, &error.to_string());
+        }
     }
 
     /// Every hook of `plan` may take its whole limit, which the unit's own limit for a start does not know.
@@ -145,7 +149,8 @@ fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
     let kept = memo.update(|memo| memo.cause = status.clone());
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
     // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
-    let read = notifier.barrier(BARRIER_LIMIT);
+    // A systemd that does not read does not start it again either, so this holds nothing up.
+    let read = notifier.barrier(DELIVERY_LIMIT);
     for error in [told.err(), kept.err(), read.err()].into_iter().flatten() {
         line(Priority::Warning, &error.to_string());
     }

@@ -22,13 +22,16 @@ pub mod fds;
 pub mod fusectl;
 pub mod handoff;
 pub mod journal;
+pub mod lines;
 pub mod memo;
 pub mod mountinfo;
 pub mod mounts;
 pub mod notify;
+pub mod outbox;
 pub mod passwd;
 pub mod prompt;
 pub mod signals;
 pub mod text;
+pub mod unsent;
 
 pub use error::SysError;

@@ -8,6 +8,7 @@ use crate::emperor_protocol::{Order, Uwsgi, say};
 use crate::probe::{Probe, Question};
 use crate::processes;
 use crate::reaper::{Child, Ended, drain, reap, reap_until};
+use crate::report::Reporter;
 use crate::serving;
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
@@ -64,6 +65,8 @@ pub struct Ending<'a> {
     pub unsaved: String,
     /// The numbers that the vassal's listening sockets have in the app.
     pub sockets: Vec<RawFd>,
+    /// Sends, meanwhile, what there was no room for.
+    pub reporter: &'a Reporter,
 }
 
 impl Ending<'_> {
@@ -248,6 +251,7 @@ impl Ending<'_> {
     /// Reaps, and tells of a daemon that has not written back to its end.
     fn reap_until(&self, limit: Duration, mut is_over: impl FnMut(&[Child], bool) -> bool) -> bool {
         reap_until(self.proc, self.signals, limit, |ended, any_left| {
+            self.reporter.flush();
             for Child { pid, how, name } in ended {
                 let is_daemon = self.daemons.borrow().contains(pid);
                 self.daemons.borrow_mut().retain(|daemon| daemon != pid);

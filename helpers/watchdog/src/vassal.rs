@@ -30,7 +30,6 @@ use vassal_sys::error::Step;
 use vassal_sys::handoff::{Handoff, Readiness};
 use vassal_sys::journal::{Journal, Priority, line, pass_on};
 use vassal_sys::memo::{SETTLED, Store};
-use vassal_sys::notify::Notifier;
 use vassal_sys::{SysError, fds, mountinfo, mounts, signals};
 use wait::Ears;
 
@@ -106,8 +105,12 @@ impl Vassal {
         let reporter = Reporter {
             vassal: handoff.vassal.clone(),
             unit: handoff.unit.clone(),
-            notifier: Notifier::inherited(taken(numbers.notify)?),
-            journal: Journal::inherited(taken(numbers.journal)?, "vassal-watchdog"),
+            notifier: handoff.unsent.notifier(taken(numbers.notify)?)?,
+            journal: Journal::inherited(
+                taken(numbers.journal)?,
+                "vassal-watchdog",
+                handoff.unsent.events.clone(),
+            ),
             history: history(memo.as_ref()),
             memo,
         };
@@ -156,6 +159,7 @@ impl Vassal {
             keep_alive_due: now + handoff.keep_alive,
             handoff,
         };
+        pass_on(&vassal.handoff.unsent.lines);
         vassal.listen()?;
         Ok(vassal)
     }
@@ -165,6 +169,12 @@ impl Vassal {
     /// # Errors
     /// A kernel that does not let us wait.
     pub fn watch(mut self) -> Result<u8, SysError> {
+        let code = self.live();
+        self.reporter.deliver();
+        code
+    }
+
+    fn live(&mut self) -> Result<u8, SysError> {
         if !self.accepting {
             self.reporter.status_is(&format!(
                 "starting; waiting for {} to accept requests",
@@ -251,7 +261,10 @@ impl Vassal {
             Stage::Starting | Stage::Serving { .. } => {}
         }
         if self.is_keep_alive_due(now) {
-            self.reporter.keep_alive(&self.mountpoints);
+            // One that systemd has not read yet counts from when it does.
+            if self.reporter.notifier.is_read() {
+                self.reporter.keep_alive(&self.mountpoints);
+            }
             self.keep_alive_due = now + self.handoff.keep_alive;
         }
         Ok(None)

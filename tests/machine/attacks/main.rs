@@ -4,8 +4,8 @@
 #![forbid(unsafe_code)]
 
 mod channels;
-mod confinement;
 mod configuration;
+mod confinement;
 mod connections;
 mod paths;
 mod probes;

@@ -14,11 +14,14 @@ use vassal_sys::error::Step;
 use vassal_sys::handoff::Readiness;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::mountinfo::Mount;
+use vassal_sys::notify::DELIVERY_LIMIT;
 use vassal_sys::text::printable;
 use vassal_sys::{SysError, exit, fusectl, mountinfo};
 
-/// How long the kernel's answer to `WATCHDOG=trigger`, SIGKILL, may take before the watchdog ends by itself.
+/// How long systemd's answer to `WATCHDOG=trigger`, SIGKILL, may take after it has read that, before the watchdog ends by itself.
 const TRIGGER_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks whether it has: nothing tells of that.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Vassal {
     /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit.
@@ -50,18 +53,35 @@ impl Vassal {
         // The verdict has told of the one that is lost.
         self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device()));
         self.reporter.trigger(&cause);
-        let end = Instant::now() + TRIGGER_LIMIT;
-        while Instant::now() < end {
-            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now()));
-            match poll(&mut fds, left.unwrap_or(PollTimeout::ZERO)) {
+        self.wait_for_kill()?;
+        Ok(exit::FAILED)
+    }
+
+    /// Waits for systemd's SIGKILL: until it has read the message, and then for as long as it may take to act on it.
+    fn wait_for_kill(&self) -> Result<(), SysError> {
+        let begun = Instant::now();
+        let mut read_at = None;
+        loop {
+            self.reporter.flush();
+            if read_at.is_none() && self.reporter.notifier.is_read() {
+                read_at = Some(Instant::now());
+            }
+            let end = read_at.map_or(begun + DELIVERY_LIMIT, |read_at| read_at + TRIGGER_LIMIT);
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let timeout = PollTimeout::try_from(left.min(LOOK_AGAIN)).unwrap_or(PollTimeout::ZERO);
+            match poll(
+                &mut [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)],
+                timeout,
+            ) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(SysError::new("wait for the end", errno)),
             }
             drain(&self.signals);
             reap(&self.proc);
         }
-        Ok(exit::FAILED)
     }
 
     /// Aborts the FUSE connection of a hung mountpoint, so that every process that waits for it can be killed. The
@@ -155,6 +175,7 @@ impl Vassal {
             atexit: self.atexit.as_ref().map(|(program, record)| (program, record)),
             daemons: RefCell::new(self.freezer.daemons().to_vec()),
             unsaved: self.reporter.known_unsaved(),
+            reporter: &self.reporter,
             sockets: self.reloads.as_ref().map(Reloads::sockets).unwrap_or_default(),
         }
     }

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::handoff::Readiness;
+use vassal_sys::lines;
 use vassal_sys::memo::SETTLED;
+use vassal_sys::outbox::Awaited;
 
 /// Which descriptors have something.
 #[derive(Debug, Default)]
@@ -25,6 +27,14 @@ pub(super) struct Events {
     pub reload: bool,
 }
 
+/// Where what was said goes; the order is that of the numbers of the events.
+#[derive(Debug, Clone, Copy)]
+enum Outlet {
+    Systemd,
+    Journald,
+    StandardError,
+}
+
 /// Who is listened to; the numbers are those of the events.
 const SIGNALS: u64 = 0;
 const MOUNTS: u64 = 1;
@@ -32,7 +42,9 @@ const UWSGI: u64 = 2;
 const NOTIFY: u64 = 3;
 const LOG: u64 = 4;
 const RELOAD: u64 = 5;
-const ALL: usize = 6;
+/// And [`Outlet`]s.
+const OUTLETS: u64 = 6;
+const ALL: usize = 9;
 
 /// The part of the time between two keep-alives by which one may come early.
 const EARLY: u32 = 3;
@@ -40,19 +52,47 @@ const EARLY: u32 = 3;
 /// What is listened through. Each wakeup by the clock, which most are, touches none of the descriptors, unlike poll(2):
 /// a fifth of what a wakeup costs (measured).
 #[derive(Debug)]
-pub(super) struct Ears(Epoll);
+pub(super) struct Ears {
+    epoll: Epoll,
+    /// The outlets of which it tells when they have room, once.
+    watched: [bool; 3],
+}
 
 impl Ears {
     /// Those that hear nobody yet.
     pub(super) fn new() -> Result<Self, SysError> {
-        Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
-            .map(Self)
-            .step(|| "make an epoll descriptor")
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).step(|| "make an epoll descriptor")?;
+        Ok(Self {
+            epoll,
+            watched: [false; 3],
+        })
     }
 
     fn listen(&self, fd: Option<impl AsFd>, number: u64, kind: EpollFlags) -> Result<(), SysError> {
-        fd.map_or(Ok(()), |fd| self.0.add(fd, EpollEvent::new(kind, number)))
+        fd.map_or(Ok(()), |fd| self.epoll.add(fd, EpollEvent::new(kind, number)))
             .step(|| "listen to a descriptor")
+    }
+
+    /// Is to tell when `outlet` has what it waits for; when that is, if it is a matter of time.
+    fn watch(&mut self, outlet: Outlet, awaited: Awaited<'_>) -> Result<Option<Instant>, SysError> {
+        let (fd, kind) = match awaited {
+            Awaited::Nothing => return Ok(None),
+            Awaited::Time(until) => return Ok(Some(until)),
+            Awaited::Turn(fd) => (fd, EpollFlags::EPOLLIN),
+            Awaited::Room(fd) => (fd, EpollFlags::EPOLLOUT),
+        };
+        let is_watched = &mut self.watched[outlet as usize];
+        if !*is_watched {
+            // Once: what others hold open after us would be told for ever otherwise.
+            let mut event = EpollEvent::new(kind | EpollFlags::EPOLLONESHOT, OUTLETS + outlet as u64);
+            let renewed = match self.epoll.modify(fd, &mut event) {
+                Err(Errno::ENOENT) => self.epoll.add(fd, event),
+                renewed => renewed,
+            };
+            renewed.step(|| "wait for room for a message")?;
+            *is_watched = true;
+        }
+        Ok(None)
     }
 }
 
@@ -63,20 +103,31 @@ impl Vassal {
     /// A kernel that does not let us wait.
     pub(super) fn wait(&mut self) -> Result<Events, SysError> {
         let before = Instant::now();
+        let sends = self.watch_outlets()?;
         let left = self
             .next_due()
+            .into_iter()
+            .chain(sends)
+            .min()
             .map(|due| due.saturating_duration_since(before) + Duration::from_millis(1))
             .map(|left| if self.measures() { left.min(TICK) } else { left });
         let timeout = left.map_or(EpollTimeout::NONE, |left| {
             EpollTimeout::try_from(left).unwrap_or(EpollTimeout::MAX)
         });
         let mut heard = [EpollEvent::empty(); ALL];
-        let count = match self.ears.0.wait(&mut heard, timeout) {
+        let count = match self.ears.epoll.wait(&mut heard, timeout) {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
             Err(errno) => return Err(SysError::new("wait", errno)),
         };
         self.forgive_standstill(before, left);
+        for event in &heard[..count] {
+            let outlet = event.data().checked_sub(OUTLETS).map(|outlet| outlet as usize);
+            if let Some(is_watched) = outlet.and_then(|outlet| self.ears.watched.get_mut(outlet)) {
+                *is_watched = false;
+            }
+        }
+        self.reporter.flush();
         let has = |number| heard[..count].iter().any(|event| event.data() == number);
         Ok(Events {
             signals: has(SIGNALS),
@@ -105,6 +156,19 @@ impl Vassal {
         ears.listen(self.reloads.as_ref().map(Reloads::request), RELOAD, input)?;
         self.ears = ears;
         Ok(())
+    }
+
+    /// Has itself told when what could not be sent can be; when to look again, if that is a matter of time.
+    fn watch_outlets(&mut self) -> Result<Option<Instant>, SysError> {
+        let Self { reporter, ears, .. } = self;
+        let systemd = reporter
+            .notifier
+            .awaited(|awaited| ears.watch(Outlet::Systemd, awaited))?;
+        let journald = reporter
+            .journal
+            .awaited(|awaited| ears.watch(Outlet::Journald, awaited))?;
+        let lines = lines::awaited(|awaited| ears.watch(Outlet::StandardError, awaited))?;
+        Ok([systemd, journald, lines].into_iter().flatten().min())
     }
 
     fn next_due(&self) -> Option<Instant> {
