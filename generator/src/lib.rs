@@ -43,7 +43,10 @@ fn write(
     let (directives, wrong) = match content(&candidate.path) {
         Ok(text) => {
             let (taken, errors) = directives(&text, &candidate.name.file());
-            (taken, errors.iter().map(ToString::to_string).collect())
+            (
+                taken,
+                errors.iter().map(|error| error.public().to_string()).collect(),
+            )
         }
         Err(problem) => (Vec::new(), vec![problem]),
     };

@@ -6,8 +6,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use vassal_config::diagnostic::Diagnostic;
 use vassal_config::emperor::Emperor;
-use vassal_config::entries::evaluate;
+use vassal_config::entries::{Entry, evaluate};
 use vassal_config::name::{Unfit, VassalName};
 use vassal_config::system::{System, read_trusted};
 
@@ -38,16 +39,22 @@ pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
     let directory = file.parent().unwrap_or(root).to_path_buf();
     let world = System::new([].into(), directory).without_sources();
     let arguments = [b"--ini".to_vec(), file.into_os_string().into_vec()];
-    let evaluation = evaluate(&arguments, &world).map_err(|error| error.to_string())?;
+    let evaluation = evaluate(&arguments, &world).map_err(|error| error.public().to_string())?;
     let (emperor, warnings) =
-        Emperor::from_entries(&evaluation.effects).map_err(|error| error.to_string())?;
+        Emperor::from_entries(&evaluation.effects).map_err(|error| public(&error, &evaluation.effects))?;
     let warnings = evaluation
         .warnings
         .iter()
         .chain(&warnings)
-        .map(ToString::to_string)
+        .map(|warning| public(warning, &evaluation.effects))
         .collect();
     Ok(Some((emperor, warnings)))
+}
+
+/// What the units' files and the kernel's log say, which everybody may read: vassal-enter, which reads the same file, tells the
+/// journal what is wrong with it.
+fn public(found: &Diagnostic, entries: &[Entry]) -> String {
+    found.clone().with_option_of(entries).public().to_string()
 }
 
 /// Every vassal of the emperor's directories, sorted by name; the first directory that has a name wins. A directory

@@ -2,6 +2,7 @@
 
 use crate::backoff::START_LIMIT;
 use crate::failure::Failure;
+use crate::stream::AppStream;
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use vassal_config::action::Action;
+use vassal_config::diagnostic::Public;
 use vassal_config::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::journal::{Journal, Priority, line};
@@ -46,7 +48,7 @@ const SYSTEMDS: [&[u8]; 14] = [
 const LISTEN_START: RawFd = 3;
 /// How long a failing start waits for journald to read why.
 const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
-/// The most of a failure that goes into `STATUS=`; the journal has all of it.
+/// The most of a place that goes into `STATUS=`; the journal has all of a failure.
 const STATUS_LIMIT: usize = 400;
 
 /// The process as it was started.
@@ -66,6 +68,8 @@ pub struct Start {
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
     pub memo: Store,
+    /// The app's stream to journald.
+    pub stream: Option<AppStream>,
     /// Descriptors from the FD store, by name.
     pub stored: Vec<(String, OwnedFd)>,
 }
@@ -90,7 +94,10 @@ impl Start {
         };
         let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit));
         let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
+        let stream = env::var("JOURNAL_STREAM").ok();
+        let unit = vassal.unit();
         Ok(Self {
+            stream: AppStream::open(stream.as_deref(), &unit, &escape(&name)),
             vassal,
             environment: environment(),
             notifier,
@@ -143,7 +150,8 @@ impl Start {
 }
 
 fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
-    let status = shortened(&failure.message, STATUS_LIMIT);
+    // Everybody may read it, now and as the cause of a restart.
+    let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
     let told = notifier.send(&[NotifyState::Status(&status)]);
     let kept = memo.update(|memo| memo.cause = status.clone());
@@ -178,7 +186,7 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<Store, Failure> {
 /// Why `instance` is no vassal.
 pub fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
     let shown = printable(instance);
-    Failure::config(match unfit {
+    let failure = Failure::config(match unfit {
         Unfit::TooLong => format!(
             "vassal '{}': the name is too long for a unit",
             shortened(&shown, 80)
@@ -197,7 +205,11 @@ pub fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
             )
         }
         Unfit::NotIni | Unfit::NotAName => format!("'{}' is no name of a vassal", shortened(&shown, 80)),
-    })
+    });
+    Failure {
+        public: Public::words("the unit's name is no vassal's (the journal says why)"),
+        ..failure
+    }
 }
 
 /// The environment without systemd's own variables.

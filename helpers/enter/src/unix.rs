@@ -2,7 +2,7 @@
 //! root directory changes where there is a `chown-socket` (ORD-10); kept in systemd's FD store, and taken again as long
 //! as their path leads to them.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use crate::files::{is_roots_alone, open_directory, without_links};
 use crate::sockets::Open;
 use nix::errno::Errno;
@@ -37,7 +37,7 @@ pub fn settle(
     let Address::Unix(path) = &listener.address else {
         return Ok(None);
     };
-    let place = listener.origin.to_string();
+    let place = Place::line(&listener.origin, "socket");
     let told = |error: SysError| Failure::passing(error.to_string()).at(&place);
     let shown = Path::new(OsStr::from_bytes(path));
     let (path, _directory) = match options.owner {

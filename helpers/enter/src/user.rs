@@ -1,6 +1,6 @@
 //! Which numbers the app's user and groups have.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use nix::unistd::{Gid, Uid};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -35,11 +35,8 @@ pub fn resolve(identity: &Identity, lookup: Lookup) -> Result<Credentials, Failu
         (Some(named), _) => Some(group(named, &accounts, lookup)?),
         (None, Some((_, Some(user)))) => Some(user.gid),
         (None, Some((uid, None))) => {
-            let place = identity
-                .uid
-                .as_ref()
-                .map(|(_, origin)| origin.to_string())
-                .unwrap_or_default();
+            let origin = identity.uid.as_ref().map(|(_, origin)| origin);
+            let place = origin.map_or(Place::step("uid"), |origin| Place::line(origin, "uid"));
             let message =
                 format!("user {uid} has no entry in /etc/passwd, so its group is not known (add gid =)");
             return Err(Failure::config(message).at(&place));
@@ -80,7 +77,7 @@ fn refuse_root(identity: &Identity, uid: Option<u32>, gid: Option<u32>) -> Resul
     let (account, origin) = named;
     let message =
         format!("the {kind} '{account}' is 0 in the vassal's own root, which may not make anybody root");
-    Err(Failure::config(message).at(&origin.to_string()))
+    Err(Failure::config(message).at(&Place::line(origin, "uid and gid")))
 }
 
 /// The supplementary groups: exactly `add-gid` where given, none with `no-initgroups`, else the user's (ORD-9), which
@@ -127,7 +124,7 @@ fn user(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<(u32, Opti
     match (account, found) {
         (_, Some(user)) => Ok((user.uid, Some(user))),
         (Account::Number(uid), None) => Ok((*uid, None)),
-        (Account::Name(_), None) => Err(unknown("user", account, lookup).at(&origin.to_string())),
+        (Account::Name(_), None) => Err(unknown("user", account, lookup).at(&Place::line(origin, "uid"))),
     }
 }
 
@@ -142,7 +139,7 @@ fn group(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<u32, Fail
                     Accounts::from_text(b"", &entry).group(name)
                 })
             })
-            .ok_or_else(|| unknown("group", account, lookup).at(&origin.to_string())),
+            .ok_or_else(|| unknown("group", account, lookup).at(&Place::line(origin, "gid"))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The mountpoints of `mountpoint-check`, as they are when the app is about to start: what the watchdog will compare
 //! with.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -53,8 +53,9 @@ pub fn resolve(watches: &[Watch], proc: &OwnedFd) -> Result<Vec<Watched>, Failur
 
 fn find(watch: &Watch, all: &[Mount], proc: &OwnedFd) -> Result<Watched, Failure> {
     let origin = watch.origin.to_string();
+    let line = Place::line(&watch.origin, "mountpoint-check");
     let place = mounts::place(proc.as_fd(), Path::new(OsStr::from_bytes(&watch.path)))
-        .map_err(|error| Failure::config(format!("mountpoint-check: {error}")).at(&origin))?;
+        .map_err(|error| Failure::config(format!("mountpoint-check: {error}")).at(&line))?;
     let mount = all
         .iter()
         .find(|mount| mount.id == place.mount && mount.mountpoint == place.path);
@@ -68,7 +69,7 @@ fn find(watch: &Watch, all: &[Mount], proc: &OwnedFd) -> Result<Watched, Failure
             let message = format!(
                 "mountpoint-check: '{shown}' is not a mountpoint (no hook has mounted anything there)"
             );
-            Err(Failure::config(message).at(&origin))
+            Err(Failure::config(message).at(&line))
         }
     }
 }

@@ -2,7 +2,8 @@
 //! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
 
 use crate::notify::connect_datagram;
-use crate::outbox::{Awaited, Letter, Outbox};
+use crate::outbox::{Awaited, Letter, Outbox, Returned};
+use crate::text::printable;
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -104,11 +105,11 @@ impl Journal {
     pub fn flush(&self) {
         let Some(socket) = &self.socket else { return };
         let mut outbox = self.outbox.borrow_mut();
-        while let Err(error) = outbox.flush(socket.as_fd()) {
-            line(
-                Priority::Warning,
-                &format!("an event is not in the journal: {error}"),
-            );
+        while let Err(Returned { letter, .. }) = outbox.flush(socket.as_fd()) {
+            // journald's socket is another one now: what it would have said is at least a line.
+            if let Some(letter) = letter {
+                line(Priority::Error, &message_of(&letter.text));
+            }
         }
         let lost = self.lost.take();
         if lost > 0 && outbox.is_empty() {
@@ -127,6 +128,12 @@ fn letter(text: Vec<u8>) -> Letter {
         text,
         fds: Vec::new(),
     }
+}
+
+/// The message of an encoded event.
+fn message_of(text: &[u8]) -> String {
+    let message = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    printable(message.strip_prefix(b"MESSAGE=").unwrap_or(text))
 }
 
 fn encode(event: &Event<'_>, identifier: &str) -> Vec<u8> {
@@ -166,6 +173,7 @@ mod tests {
         };
         let text = encode(&event, "vassal");
         assert!(text.starts_with(b"MESSAGE\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\nMESSAGE_ID=0\nPRIORITY=3\n"));
+        assert_eq!(message_of(b"MESSAGE=a b\nPRIORITY=3\n"), "a b");
         assert!(text.ends_with(b"SYSLOG_IDENTIFIER=vassal\nVASSAL=x\n"));
     }
 }

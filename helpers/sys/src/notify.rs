@@ -4,6 +4,7 @@
 //! for that but who says so ([`Notifier::deliver`]).
 
 use crate::error::{Step, SysError};
+use crate::fds::unread_bytes;
 use crate::outbox::{Awaited, Letter, Outbox};
 use crate::text::printable;
 use nix::errno::Errno;
@@ -201,7 +202,8 @@ impl Notifier {
         self.gathers.set(false);
         let Some(socket) = &self.socket else { return Ok(()) };
         if self.has_turn()? {
-            self.outbox.borrow_mut().flush(socket.as_fd())
+            let sent = self.outbox.borrow_mut().flush(socket.as_fd());
+            sent.map_err(|returned| SysError::new("notify systemd", returned.errno))
         } else {
             Ok(())
         }
@@ -329,14 +331,6 @@ fn has(letter: &Letter, what: &[u8]) -> bool {
 fn drop_lines(letter: &mut Letter, what: &[u8]) {
     let kept = lines(&letter.text).filter(|line| !line.starts_with(what));
     letter.text = kept.flat_map(|line| [line, b"\n"].concat()).collect();
-}
-
-/// How many bytes of what was sent through `socket` nobody has read yet.
-fn unread_bytes(socket: &OwnedFd) -> nix::Result<libc::c_int> {
-    let mut bytes = 0;
-    // SAFETY: SIOCOUTQ (unix(7)), of the same number as TIOCOUTQ, writes one int to the pointer, which is that of a local one.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    Errno::result(result).map(|_| bytes)
 }
 
 /// A datagram socket connected to `address` (a path or `@abstract`).

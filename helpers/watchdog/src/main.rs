@@ -9,6 +9,7 @@ mod evidence;
 mod grid;
 mod judge;
 mod mountpoint;
+mod obituary;
 mod payload_notify;
 mod probe;
 mod processes;

@@ -66,12 +66,14 @@ impl Reporter {
             NotifyState::Status(&status),
             NotifyState::Watchdog,
         ]);
-        self.event(
-            Priority::Notice,
-            SERVING,
-            &format!("{}: {status}", self.vassal),
-            &[],
-        );
+        // After a restart it repeats why. journald counts warnings apart from what an app says without a priority, so a flood that
+        // has drowned the verdict does not drown this, too.
+        let was_restarted = self.memo.as_ref().is_some_and(|memo| memo.read().restarts > 0);
+        let priority = match was_restarted {
+            true => Priority::Warning,
+            false => Priority::Notice,
+        };
+        self.event(priority, SERVING, &format!("{}: {status}", self.vassal), &[]);
     }
 
     /// Keeps systemd's own watchdog quiet, and the status line fresh.

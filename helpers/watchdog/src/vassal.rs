@@ -9,7 +9,8 @@ use crate::emperor_protocol::{Message, Order, Uwsgi};
 use crate::evidence::Finding;
 use crate::judge::{Silence, Verdict, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint};
-use crate::payload_notify;
+use crate::obituary::Obituaries;
+use crate::payload_notify::PayloadNotify;
 use crate::probe::{Probe, Question};
 use crate::reaper::{Child, Ended, drain};
 use crate::reload::Reloads;
@@ -71,11 +72,12 @@ pub struct Vassal {
     log: Option<OwnedFd>,
     atexit: Option<(OwnedFd, OwnedFd)>,
     uwsgi: Option<Uwsgi>,
-    payload_notify: Option<OwnedFd>,
+    payload_notify: Option<PayloadNotify>,
     reloads: Option<Reloads>,
     mountpoints: Vec<Mountpoint>,
     unanswered: Unanswered,
     freezer: Freezer,
+    obituaries: Obituaries,
     /// When the last wait was over.
     awake: Instant,
     /// The app has said that it serves.
@@ -136,7 +138,7 @@ impl Vassal {
             log: taken(numbers.log)?,
             atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
             uwsgi,
-            payload_notify: taken(numbers.payload_notify)?,
+            payload_notify: taken(numbers.payload_notify)?.map(PayloadNotify::new),
             reloads: match (
                 taken(numbers.control)?,
                 taken(numbers.request)?,
@@ -152,6 +154,7 @@ impl Vassal {
                 .collect(),
             unanswered,
             freezer: Freezer::default(),
+            obituaries: Obituaries::default(),
             awake: Instant::now(),
             accepting: handoff.readiness == Readiness::Started,
             connecting: Err(now),
@@ -170,6 +173,7 @@ impl Vassal {
     /// A kernel that does not let us wait.
     pub fn watch(mut self) -> Result<u8, SysError> {
         let code = self.live();
+        self.obituaries.finish();
         self.reporter.deliver();
         code
     }
@@ -191,7 +195,7 @@ impl Vassal {
             }
             let events = self.wait()?;
             if events.log {
-                self.relay_log()?;
+                self.relay_log();
             }
             if events.signals {
                 if drain(&self.signals)
@@ -209,18 +213,14 @@ impl Vassal {
                     return Ok(code);
                 }
             }
-            if events.uwsgi && self.hear_uwsgi()? {
-                return Ok(self.stop());
+            if events.uwsgi && self.hear_uwsgi() {
+                return Ok(self.app_wants_stop());
             }
             if events.reload {
                 self.reload();
             }
-            if events.notify {
-                self.accepting |= self
-                    .payload_notify
-                    .as_ref()
-                    .is_some_and(payload_notify::says_ready);
-            }
+            let notify = self.payload_notify.as_mut();
+            self.accepting |= notify.is_some_and(PayloadNotify::says_ready);
         }
     }
 
@@ -232,6 +232,7 @@ impl Vassal {
         self.thaw_in_time();
         self.look_at_requests()?;
         let now = Instant::now();
+        self.obituaries.sum_up(now);
         if let (Stage::Starting, Readiness::Connect(address), Err(due)) =
             (self.stage, &self.handoff.readiness, &self.connecting)
         {
@@ -334,7 +335,11 @@ impl Vassal {
             // Perhaps a FUSE daemon that no mountpoint-check names.
             if let Some(name) = name {
                 let loss = self.loss_of(daemons.contains(&pid));
-                line(Priority::Warning, &format!("{name} (process {pid}) {how}{loss}"));
+                let what = format!("{name} (process {pid}) {how}{loss}");
+                match loss.is_empty() {
+                    true => self.obituaries.tell(what, self.awake),
+                    false => line(Priority::Warning, &what),
+                }
             }
         }
         match meaning {
@@ -435,9 +440,9 @@ impl Vassal {
     }
 
     /// Hears uWSGI; whether it wants to be stopped.
-    fn hear_uwsgi(&mut self) -> Result<bool, SysError> {
+    fn hear_uwsgi(&mut self) -> bool {
         let Some(uwsgi) = &mut self.uwsgi else {
-            return Ok(false);
+            return false;
         };
         let mut wants_stop = false;
         for message in uwsgi.messages() {
@@ -448,15 +453,20 @@ impl Vassal {
                         self.reporter.keep_alive(&self.mountpoints);
                     }
                 }
-                Message::WantsConfiguration => uwsgi.push_again()?,
+                Message::WantsConfiguration => {
+                    // An app that cannot be given it says so itself, and nothing of an app's ends its watchdog.
+                    if let Err(error) = uwsgi.push_again() {
+                        line(Priority::Warning, &error.to_string());
+                    }
+                }
                 Message::WantsStop => wants_stop = true,
                 Message::Other => {}
             }
         }
         if uwsgi.socket().is_none() {
-            self.listen()?;
+            self.listen_anew();
         }
-        Ok(wants_stop)
+        wants_stop
     }
 
     /// Passes a reload on to an app that serves.
@@ -493,16 +503,15 @@ impl Vassal {
     }
 
     /// Passes on what a background process of a hook says.
-    fn relay_log(&mut self) -> Result<(), SysError> {
+    fn relay_log(&mut self) {
         let mut chunk = [0; LOG_CHUNK];
         match self.log.as_ref().map(|log| read(log, &mut chunk)) {
             Some(Ok(length @ 1..)) => pass_on(&chunk[..length]),
             Some(Err(Errno::EAGAIN | Errno::EINTR)) => {}
             Some(Ok(0) | Err(_)) | None => {
                 self.log = None;
-                self.listen()?;
+                self.listen_anew();
             }
         }
-        Ok(())
     }
 }

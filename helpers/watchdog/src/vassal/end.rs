@@ -139,6 +139,22 @@ impl Vassal {
         0
     }
 
+    /// The app asks to be stopped, which is an end by the app, and no administrator's: it is counted and started again like any
+    /// other, after a pause where there have been many.
+    pub(super) fn app_wants_stop(&mut self) -> u8 {
+        self.thaw();
+        let ready_for = self.ready_for();
+        let command = &self.handoff.command;
+        let ending = self.ending();
+        self.reporter.stopping(command, ending.longest());
+        self.reporter
+            .app_ended(&format!("{command} has asked to be stopped"), ready_for);
+        ending.stop_app(self.uwsgi.as_ref());
+        ending.finish();
+        self.reporter.unsaved("");
+        exit::FAILED
+    }
+
     /// Takes note of which of `mounts` would lose something if everything were killed now.
     pub(super) fn note_unsaved<'a>(&self, mounts: impl Iterator<Item = &'a Mount>) {
         if !self.handoff.owns_mounts {

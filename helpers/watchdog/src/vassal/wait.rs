@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::handoff::Readiness;
+use vassal_sys::journal::{Priority, line};
 use vassal_sys::lines;
 use vassal_sys::memo::SETTLED;
 use vassal_sys::outbox::Awaited;
@@ -22,40 +23,43 @@ pub(super) struct Events {
     pub signals: bool,
     pub mounts: bool,
     pub uwsgi: bool,
-    pub notify: bool,
     pub log: bool,
     pub reload: bool,
 }
 
-/// Where what was said goes; the order is that of the numbers of the events.
+/// What is listened to only while something is expected of it; the order is that of the numbers of the events.
 #[derive(Debug, Clone, Copy)]
-enum Outlet {
+enum Once {
+    /// Room for what was said.
     Systemd,
     Journald,
     StandardError,
+    /// The readiness of an app that tells it.
+    Readiness,
 }
 
 /// Who is listened to; the numbers are those of the events.
 const SIGNALS: u64 = 0;
 const MOUNTS: u64 = 1;
 const UWSGI: u64 = 2;
-const NOTIFY: u64 = 3;
-const LOG: u64 = 4;
-const RELOAD: u64 = 5;
-/// And [`Outlet`]s.
-const OUTLETS: u64 = 6;
+const LOG: u64 = 3;
+const RELOAD: u64 = 4;
+/// And the [`Once`]s.
+const ONCE: u64 = 5;
 const ALL: usize = 9;
 
 /// The part of the time between two keep-alives by which one may come early.
 const EARLY: u32 = 3;
+/// The time between two looks where epoll cannot tell.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What is listened through. Each wakeup by the clock, which most are, touches none of the descriptors, unlike poll(2):
 /// a fifth of what a wakeup costs (measured).
 #[derive(Debug)]
 pub(super) struct Ears {
     epoll: Epoll,
-    /// The outlets of which it tells when they have room, once.
-    watched: [bool; 3],
+    /// What it tells of, once.
+    watched: [bool; 4],
 }
 
 impl Ears {
@@ -64,7 +68,7 @@ impl Ears {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).step(|| "make an epoll descriptor")?;
         Ok(Self {
             epoll,
-            watched: [false; 3],
+            watched: [false; 4],
         })
     }
 
@@ -73,26 +77,26 @@ impl Ears {
             .step(|| "listen to a descriptor")
     }
 
-    /// Is to tell when `outlet` has what it waits for; when that is, if it is a matter of time.
-    fn watch(&mut self, outlet: Outlet, awaited: Awaited<'_>) -> Result<Option<Instant>, SysError> {
+    /// Is to tell when `once` has what it waits for; when that is, if it is a matter of time.
+    fn expect(&mut self, once: Once, awaited: Awaited<'_>) -> Option<Instant> {
         let (fd, kind) = match awaited {
-            Awaited::Nothing => return Ok(None),
-            Awaited::Time(until) => return Ok(Some(until)),
+            Awaited::Nothing => return None,
+            Awaited::Time(until) => return Some(until),
             Awaited::Turn(fd) => (fd, EpollFlags::EPOLLIN),
             Awaited::Room(fd) => (fd, EpollFlags::EPOLLOUT),
         };
-        let is_watched = &mut self.watched[outlet as usize];
+        let is_watched = &mut self.watched[once as usize];
         if !*is_watched {
             // Once: what others hold open after us would be told for ever otherwise.
-            let mut event = EpollEvent::new(kind | EpollFlags::EPOLLONESHOT, OUTLETS + outlet as u64);
+            let mut event = EpollEvent::new(kind | EpollFlags::EPOLLONESHOT, ONCE + once as u64);
             let renewed = match self.epoll.modify(fd, &mut event) {
                 Err(Errno::ENOENT) => self.epoll.add(fd, event),
                 renewed => renewed,
             };
-            renewed.step(|| "wait for room for a message")?;
-            *is_watched = true;
+            // Where the kernel has no memory for that, it is looked at again later.
+            *is_watched = renewed.is_ok();
         }
-        Ok(None)
+        (!*is_watched).then(|| Instant::now() + LOOK_AGAIN)
     }
 }
 
@@ -103,7 +107,7 @@ impl Vassal {
     /// A kernel that does not let us wait.
     pub(super) fn wait(&mut self) -> Result<Events, SysError> {
         let before = Instant::now();
-        let sends = self.watch_outlets()?;
+        let sends = self.expect();
         let left = self
             .next_due()
             .into_iter()
@@ -122,8 +126,8 @@ impl Vassal {
         };
         self.forgive_standstill(before, left);
         for event in &heard[..count] {
-            let outlet = event.data().checked_sub(OUTLETS).map(|outlet| outlet as usize);
-            if let Some(is_watched) = outlet.and_then(|outlet| self.ears.watched.get_mut(outlet)) {
+            let once = event.data().checked_sub(ONCE).map(|once| once as usize);
+            if let Some(is_watched) = once.and_then(|once| self.ears.watched.get_mut(once)) {
                 *is_watched = false;
             }
         }
@@ -133,7 +137,6 @@ impl Vassal {
             signals: has(SIGNALS),
             mounts: has(MOUNTS),
             uwsgi: has(UWSGI),
-            notify: has(NOTIFY),
             log: has(LOG),
             reload: has(RELOAD),
         })
@@ -151,24 +154,32 @@ impl Vassal {
         // A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it.
         ears.listen(Some(&self.mountinfo), MOUNTS, EpollFlags::EPOLLPRI)?;
         ears.listen(self.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
-        ears.listen(self.payload_notify.as_ref(), NOTIFY, input)?;
         ears.listen(self.log.as_ref(), LOG, input)?;
         ears.listen(self.reloads.as_ref().map(Reloads::request), RELOAD, input)?;
         self.ears = ears;
         Ok(())
     }
 
+    /// [`Vassal::listen`] where somebody has gone, which is no reason to end.
+    pub(super) fn listen_anew(&mut self) {
+        if let Err(error) = self.listen() {
+            line(Priority::Warning, &format!("{error}, ignoring"));
+        }
+    }
+
     /// Has itself told when what could not be sent can be; when to look again, if that is a matter of time.
-    fn watch_outlets(&mut self) -> Result<Option<Instant>, SysError> {
+    fn expect(&mut self) -> Option<Instant> {
         let Self { reporter, ears, .. } = self;
         let systemd = reporter
             .notifier
-            .awaited(|awaited| ears.watch(Outlet::Systemd, awaited))?;
+            .awaited(|awaited| ears.expect(Once::Systemd, awaited));
         let journald = reporter
             .journal
-            .awaited(|awaited| ears.watch(Outlet::Journald, awaited))?;
-        let lines = lines::awaited(|awaited| ears.watch(Outlet::StandardError, awaited))?;
-        Ok([systemd, journald, lines].into_iter().flatten().min())
+            .awaited(|awaited| ears.expect(Once::Journald, awaited));
+        let lines = lines::awaited(|awaited| ears.expect(Once::StandardError, awaited));
+        let notify = self.payload_notify.as_ref();
+        let readiness = notify.and_then(|notify| ears.expect(Once::Readiness, notify.awaited()));
+        [systemd, journald, lines, readiness].into_iter().flatten().min()
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -202,6 +213,7 @@ impl Vassal {
             .chain(settling)
             .chain(connecting)
             .chain(self.freezer.until())
+            .chain(self.obituaries.due())
             .min()
     }
 
