@@ -1,5 +1,6 @@
 //! Findings as values: what is wrong, where it stands, what to do about it.
 
+use crate::entries::Entry;
 use std::fmt;
 use std::rc::Rc;
 
@@ -44,6 +45,58 @@ pub enum Severity {
     Warning,
 }
 
+/// A text that everybody on the machine may read: `systemctl status`, a unit's file, the kernel's log. It says where something is
+/// wrong and holds no value of a configuration, which may come from a file that only root can read. Made of names and of this
+/// program's own words only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Public(String);
+
+impl Public {
+    /// This program's own words.
+    #[must_use]
+    pub fn words(words: &'static str) -> Self {
+        Self(words.to_owned())
+    }
+
+    /// The same with the place in front: `user001.ini:6: uid: `.
+    #[must_use]
+    pub fn at(self, place: &Public) -> Self {
+        Self(format!("{place}: {}", self.0))
+    }
+
+    /// A line, and the name of its option or of its kind of hook.
+    #[must_use]
+    pub fn place(origin: Option<&Origin>, option: &[u8]) -> Self {
+        let parts = [origin.map(ToString::to_string), Some(printable(option))];
+        let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
+        Self(parts.collect::<Vec<_>>().join(": "))
+    }
+
+    /// A watched mountpoint, which the status line of a vassal that serves shows as well, and what is said of it.
+    #[must_use]
+    pub fn mountpoint(path: &[u8], words: &'static str) -> Self {
+        Self(format!("{} {words}", quote(path)))
+    }
+
+    /// The same with what a process of the vassal's own user has said, and what helps against it; none of that is root's.
+    #[must_use]
+    pub fn with_said(self, said: &str) -> Self {
+        Self(format!("{}{}", self.0, printable(said.as_bytes())))
+    }
+
+    /// One that another process of this vassal has made, as bytes.
+    #[must_use]
+    pub fn handed_over(bytes: &[u8]) -> Self {
+        Self(printable(bytes))
+    }
+}
+
+impl fmt::Display for Public {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 /// One finding. Displayed as one line, `user001.ini:6: message (hint)`, free of control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -55,9 +108,46 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it, or what is known besides.
     pub hint: Option<String>,
+    /// The option of the line.
+    pub option: Option<String>,
 }
 
 impl Diagnostic {
+    /// What everybody may know of it: where it is, and nothing of what stands there.
+    #[must_use]
+    pub fn public(&self) -> Public {
+        let words = Public::words(match self.severity {
+            Severity::Error => "it is wrong (the journal says why)",
+            Severity::Warning => "it does not do what it says (the journal says why)",
+        });
+        let option = self.option.as_deref().unwrap_or_default();
+        match (&self.origin, option) {
+            (None, "") => Public::words("the configuration is wrong (the journal says why)"),
+            (origin, option) => words.at(&Public::place(origin.as_ref(), option.as_bytes())),
+        }
+    }
+
+    /// The same finding, with the option of its line, as one of `entries` has it.
+    #[must_use]
+    pub fn with_option_of(self, entries: &[Entry]) -> Self {
+        let mut entries = entries.iter();
+        match entries.find(|entry| Some(&entry.origin) == self.origin.as_ref()) {
+            Some(entry) => self.with_option(&entry.key),
+            None => self,
+        }
+    }
+
+    /// The same finding, with the option of its line, if that has the form of an option's name.
+    #[must_use]
+    pub fn with_option(self, key: &[u8]) -> Self {
+        let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        let is_name = key.len() <= OPTION_MAX && key.iter().all(is_of_name);
+        Diagnostic {
+            option: self.option.or(is_name.then(|| printable(key))),
+            ..self
+        }
+    }
+
     /// A finding that makes the configuration unusable.
     pub fn error(origin: Option<Origin>, message: impl Into<String>) -> Self {
         Diagnostic {
@@ -65,6 +155,7 @@ impl Diagnostic {
             origin,
             message: message.into(),
             hint: None,
+            option: None,
         }
     }
 
@@ -100,6 +191,9 @@ impl fmt::Display for Diagnostic {
 }
 
 impl std::error::Error for Diagnostic {}
+
+/// Longer than the name of any option.
+const OPTION_MAX: usize = 64;
 
 /// Longest piece of user text a message quotes: a terminal line or two, whatever the file holds.
 const QUOTED_MAX: usize = 160;
@@ -168,6 +262,20 @@ mod tests {
             "user001.ini:6: no such hook (see vassal.ini(5))"
         );
         assert_eq!(found.severity, Severity::Error);
+    }
+
+    #[test]
+    fn what_everybody_may_read_has_the_place_and_the_option_and_no_value() {
+        let entry = Entry {
+            key: b"uid".to_vec(),
+            value: Some(b"secret".to_vec()),
+            origin: at(b"user001.ini", 6).unwrap(),
+        };
+        let found = Diagnostic::error(at(b"user001.ini", 6), "there is no user 'secret'").with_hint("secret");
+        let shown = found.clone().with_option_of(&[entry]).public().to_string();
+        assert_eq!(shown, "user001.ini:6: uid: it is wrong (the journal says why)");
+        let shown = found.public().to_string();
+        assert_eq!(shown, "user001.ini:6: it is wrong (the journal says why)");
     }
 
     #[test]

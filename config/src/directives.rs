@@ -76,7 +76,8 @@ pub fn directives(text: &[u8], file: &[u8]) -> (Vec<Directive>, Vec<Diagnostic>)
                     line.section.escape_ascii(),
                     line.key.escape_ascii()
                 );
-                Diagnostic::error(Some(origin), message).with_hint(hint)
+                let error = Diagnostic::error(Some(origin), message).with_hint(hint);
+                error.with_option(line.key)
             })
         });
     // The file's own directives come last, so they win.

@@ -68,7 +68,9 @@ impl Emperor {
     /// A line that makes it unusable.
     pub fn read(file: &[u8], world: &dyn World) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
         let evaluation = evaluate(&[b"--ini".to_vec(), file.to_vec()], world)?;
-        let (mut emperor, warnings) = Self::from_entries(&evaluation.effects)?;
+        let named = |found: Diagnostic| found.with_option_of(&evaluation.effects);
+        let (mut emperor, warnings) = Self::from_entries(&evaluation.effects).map_err(named)?;
+        let warnings: Vec<Diagnostic> = warnings.into_iter().map(named).collect();
         let own = evaluate(&[b"--ini".to_vec(), [file, b":vassal"].concat()], world)?;
         let is_setting = |entry: &Entry| {
             matches!(entry.origin, Origin::File { .. }) && taker(&entry.key) != Taker::Language

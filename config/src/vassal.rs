@@ -58,7 +58,11 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
     let (mut plan, mut warnings) = match compiled {
         Ok(compiled) if errors.is_empty() => compiled,
         Ok(_) => return Err(errors),
-        Err(more) => return Err([errors, more].concat()),
+        Err(more) => {
+            let more = more.into_iter();
+            errors.extend(more.map(|error| error.with_option_of(&evaluation.effects)));
+            return Err(errors);
+        }
     };
     let Judgement {
         errors,

@@ -49,12 +49,15 @@ pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
     let world = System::new([].into(), directory)
         .without_sources()
         .with_file(file.clone(), content);
-    let (emperor, warnings) =
-        Emperor::read(&file.into_os_string().into_vec(), &world).map_err(|error| error.to_string())?;
-    Ok(Some((
-        emperor,
-        warnings.iter().map(ToString::to_string).collect(),
-    )))
+    let (emperor, warnings) = Emperor::read(&file.into_os_string().into_vec(), &world)
+        .map_err(|error| error.public().to_string())?;
+    Ok(Some((emperor, warnings.iter().map(public).collect())))
+}
+
+/// What the units' files and the kernel's log say, which everybody may read: vassal-enter, which reads the same file, tells the
+/// journal what is wrong with it.
+fn public(found: &Diagnostic) -> String {
+    found.public().to_string()
 }
 
 /// What a path of the emperor's places is.
@@ -155,7 +158,7 @@ pub fn unit(
     let (directives, problems) = match reader.read(&path) {
         Ok(read) => {
             let (taken, errors) = directives(&read.content, &name.file());
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            let errors: Vec<String> = errors.iter().map(public).collect();
             match open_to_others(root, name, &path, read) {
                 Ok(warnings) => (taken, [warnings, errors].concat()),
                 Err(refused) => (Vec::new(), refused),

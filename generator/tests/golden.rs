@@ -136,7 +136,7 @@ fn a_broken_file_spoils_nothing_and_its_unit_says_why() {
         2,
         "{tree:?}"
     );
-    let error = "| # ERROR: bad.ini:2: [Service] User: vassal sets this itself (use uid =)";
+    let error = "| # ERROR: bad.ini:2: User: it is wrong (the journal says why)";
     assert!(tree.iter().any(|line| line.trim_start() == error), "{tree:?}");
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
@@ -182,6 +182,6 @@ fn the_emperors_file_executes_nothing() {
     .unwrap();
     let (tree, problems) = generate(root.path());
     assert_eq!(tree, Vec::<String>::new());
-    assert!(problems[0].contains("only files are read here"), "{problems:?}");
+    assert!(problems[0].contains("emperor.ini:2: it is wrong"), "{problems:?}");
     assert!(!mark.exists());
 }

@@ -1,10 +1,10 @@
-//! `bench [ROUNDS]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
+//! `bench [ROUNDS | thousand]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md. Nothing is asserted about time.
 //!
 //! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`incident`] a FUSE daemon that fails, [`quiet`] one
 //! that gives no sign, [`request`] one HTTP request, [`memory`] what stays in memory. Beside the least that is possible, in C
 //! ([`compile`], floor/): [`entry`] a start without systemd, [`remount`] one after a death, seen by a [`witness`]; [`hang`] and
-//! [`many`] vassal alone. [`table`], [`ladder`] and [`report`] are the text.
+//! [`many`] vassal alone; [`thousand`] beside bare units (`bench thousand`: only that). [`table`], [`ladder`] and [`report`] are the text.
 #![forbid(unsafe_code)]
 
 mod compile;
@@ -21,6 +21,7 @@ mod report;
 mod request;
 mod rounds;
 mod table;
+mod thousand;
 mod witness;
 
 use std::process::ExitCode;
@@ -38,11 +39,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let rounds = match &arguments[..] {
         [] => Some(ROUNDS),
+        [word] if word == "thousand" => return only_thousand(),
         [number] => number.parse().ok().filter(|rounds| *rounds > 0),
         _ => None,
     };
     let Some(rounds) = rounds else {
-        eprintln!("usage: bench [ROUNDS]");
+        eprintln!("usage: bench [ROUNDS | thousand]");
         return ExitCode::from(USAGE);
     };
     let mut report = Report::begin();
@@ -63,6 +65,24 @@ fn main() -> ExitCode {
             }
         }
     }
+    ended(&report)
+}
+
+/// Nothing but the thousand vassals.
+fn only_thousand() -> ExitCode {
+    for suite in Suite::all() {
+        match thousand::measure(suite) {
+            Ok(mass) => print!("{suite}: {}", report::mass(&mass)),
+            Err(failure) => {
+                eprintln!("{suite}: {failure}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn ended(report: &Report) -> ExitCode {
     match report.write() {
         Ok(place) => {
             eprintln!("written to '{}'", place.display());

@@ -14,6 +14,7 @@ use crate::memory::VASSALS;
 use crate::request::{INTERVAL, PATIENCE};
 use crate::rounds::{Findings, HANG_LIMIT};
 use crate::table::{self, Comparison, Measured, Unit};
+use crate::thousand::{self, Mass};
 
 /// The text so far.
 pub struct Report {
@@ -49,11 +50,12 @@ impl Report {
         let costs: String = findings.costs.iter().map(costs).collect();
         let ladders: String = findings.remounts.iter().map(ladder::lines).collect();
         let section = format!(
-            "\n## Debian {suite}, systemd {}\n\n{}{lines}\n{}{ladders}\n{costs}All failed requests after kill -9: vassal: {}. Emperor: {}.\n\
+            "\n## Debian {suite}, systemd {}\n\n{}{lines}\n{}{ladders}\n{costs}{}All failed requests after kill -9: vassal: {}. Emperor: {}.\n\
              Load average at the end: {}.\n",
             suite.systemd(),
             table::HEADER,
             ladder::HEADER,
+            mass(&findings.mass),
             findings.vassal.failures(),
             findings.emperor.failures(),
             told("/proc/loadavg")
@@ -137,6 +139,20 @@ fn comparisons(findings: &Findings) -> Vec<Comparison> {
             Some(sizes(their_memory)),
         ),
     ]
+}
+
+/// A start of many at once, and what it loses.
+pub fn mass(mass: &Mass) -> String {
+    let [vassals, bare] = [mass.vassals, mass.bare].map(|time| time.as_secs_f64());
+    format!(
+        "{} vassals started at once: {vassals:.2} s, as many bare units: {bare:.2} s ({:.2} times); not running then, or restarted: {}; \
+         killed while systemd stood still for {} s: {}.\n\n",
+        thousand::COUNT,
+        vassals / bare,
+        mass.lost,
+        thousand::STANDSTILL.as_secs(),
+        mass.killed
+    )
 }
 
 /// What it costs to watch many mounts.

@@ -13,6 +13,7 @@ use crate::memory::{self, Memory};
 use crate::quiet;
 use crate::remount;
 use crate::request::{self, Failures, Fate};
+use crate::thousand::{self, Mass};
 
 /// The original looks at its mountpoints once a second, and begins a second after its start (MPC-1, MPC-9).
 const CHECK: Duration = Duration::from_secs(1);
@@ -63,6 +64,8 @@ pub struct Findings {
     pub memory: Memory,
     /// What a thousand mounts cost.
     pub costs: Vec<Costs>,
+    /// What a thousand vassals at once cost.
+    pub mass: Mass,
 }
 
 /// Boots a machine of a suite and measures everything on it.
@@ -115,6 +118,9 @@ pub fn measure(suite: Suite, rounds: usize) -> Result<Findings, Failure> {
         .into_iter()
         .map(|crowd| many::measure(&machine, crowd))
         .collect::<Result<_, _>>()?;
+    drop(machine);
+    eprintln!("{suite}: a thousand vassals");
+    let mass = thousand::measure(suite)?;
     Ok(Findings {
         vassal,
         emperor,
@@ -123,6 +129,7 @@ pub fn measure(suite: Suite, rounds: usize) -> Result<Findings, Failure> {
         lateness,
         memory,
         costs,
+        mass,
     })
 }
 

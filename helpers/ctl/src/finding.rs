@@ -52,6 +52,7 @@ impl Finding {
             origin,
             message,
             hint,
+            option: _,
         } = diagnostic;
         Finding {
             level: match severity {

@@ -76,7 +76,7 @@ fn wait(start: &Start, memo: &Memo, time: Duration) -> Result<Pause, Failure> {
         NotifyState::Status(&waiting(memo, time)),
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
-    let ended = pause(time, &memo.cause)?;
+    let ended = pause(time, &memo.cause, Some(&start.notifier))?;
     if ended == Pause::Over {
         let status = format!(
             "attempt {}; last: {}",

@@ -1,15 +1,44 @@
 //! Why a vassal does not start, and the code that says whether to try again.
 
-use vassal_config::diagnostic::Diagnostic;
+use vassal_config::diagnostic::{Diagnostic, Origin, Public};
 use vassal_sys::{SysError, exit};
 
-/// A start that failed: one line for the journal and `systemctl status`, and the exit code.
+/// A start that failed: one line for the journal, one for `systemctl status`, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// One of [`vassal_sys::exit`].
     pub code: u8,
-    /// One line: file and line, what, why, the remedy where there is one.
+    /// One line for the journal: file and line, what, why, the remedy where there is one.
     pub message: String,
+    /// One line that everybody may read.
+    pub public: Public,
+}
+
+/// Where something failed.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// For the journal, with the text of a hook.
+    pub text: String,
+    /// For everybody.
+    pub public: Public,
+}
+
+impl Place {
+    /// The line of `option`.
+    pub fn line(origin: &Origin, option: &str) -> Self {
+        Self {
+            text: origin.to_string(),
+            public: Public::place(Some(origin), option.as_bytes()),
+        }
+    }
+
+    /// A step that no line has asked for.
+    pub fn step(words: &'static str) -> Self {
+        Self {
+            text: words.to_owned(),
+            public: Public::words(words),
+        }
+    }
 }
 
 impl Failure {
@@ -18,6 +47,7 @@ impl Failure {
         Self {
             code: exit::CONFIG,
             message: message.into(),
+            public: Public::words("it is wrong (the journal says why)"),
         }
     }
 
@@ -26,6 +56,7 @@ impl Failure {
         Self {
             code: exit::FAILED,
             message: message.into(),
+            public: Public::words("it failed (the journal says why)"),
         }
     }
 
@@ -34,19 +65,26 @@ impl Failure {
         Self {
             code: exit::NAMESPACE,
             message: error.to_string(),
+            public: Public::words("the namespaces cannot be set up (the journal says why)"),
         }
     }
 
     /// The same failure, told with where it happened: `user001.ini:6: as-root hook 'x': `.
-    pub fn at(mut self, place: &str) -> Self {
-        self.message = format!("{place}: {}", self.message);
-        self
+    pub fn at(self, place: &Place) -> Self {
+        Self {
+            message: format!("{}: {}", place.text, self.message),
+            public: self.public.at(&place.public),
+            ..self
+        }
     }
 }
 
 impl From<Diagnostic> for Failure {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self::config(diagnostic.to_string())
+        Self {
+            public: diagnostic.public(),
+            ..Self::config(diagnostic.to_string())
+        }
     }
 }
 
@@ -58,7 +96,12 @@ impl From<Vec<Diagnostic>> for Failure {
         if others > 0 {
             message.push_str(&format!("; and {others} more (vassalctl check)"));
         }
-        Self::config(message)
+        Self {
+            public: found
+                .first()
+                .map_or(Public::words("the configuration is wrong"), Diagnostic::public),
+            ..Self::config(message)
+        }
     }
 }
 
@@ -67,6 +110,7 @@ impl From<SysError> for Failure {
         Self {
             code: exit::OS,
             message: error.to_string(),
+            public: Public::words("the system refused it (the journal says why)"),
         }
     }
 }

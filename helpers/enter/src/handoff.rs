@@ -18,6 +18,7 @@ use vassal_sys::caps;
 use vassal_sys::control::{Control, endless_pipe};
 use vassal_sys::error::Step;
 use vassal_sys::handoff::{Descriptors, Handoff, Watched, leave};
+use vassal_sys::unsent::Unsent;
 
 /// What the start has led to.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub fn become_watchdog(
     };
     let (request, answer) = (endless_pipe(proc)?, endless_pipe(proc)?);
     let control = control(prepared, pushed, [&request, &answer]).store()?;
-    let handoff = Handoff {
+    let mut handoff = Handoff {
         vassal: start.shown_name(),
         unit: start.vassal.unit(),
         payload: started.payload.as_raw(),
@@ -99,11 +100,13 @@ pub fn become_watchdog(
             request: leave(Some(request.as_fd()))?,
             answer: leave(Some(answer.as_fd()))?,
         },
+        unsent: Unsent::default(),
     };
+    // As late as possible: the end of the process before this one is work, which the app would have to wait for.
+    start.notifier.dismiss()?;
+    handoff.unsent = Unsent::of(&start.notifier, &start.journal)?;
     let record = handoff.store()?;
     let number = leave(Some(record.as_fd()))?.unwrap_or_default();
-    // As late as possible: the end of the process before this one is work, which the app would have to wait for.
-    start.notifier.wait_for_turn()?;
     if !started.has_roots_hooks {
         caps::limit_bounding_set(caps::OF_WATCHDOG)?;
     }

@@ -27,7 +27,6 @@ use vassal_config::namespaces::Namespaces;
 use vassal_config::plan::Plan;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::exit;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::mounts;
 use vassal_sys::text::printable;
@@ -193,7 +192,7 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         }
         Action::Exit(code) => Err(Failure {
             code: *code,
-            message: format!("exits with {code}, as the hook says"),
+            ..Failure::passing(format!("exits with {code}, as the hook says"))
         }),
         Action::WaitFor(awaited, what, limit) => {
             let limit = limit.map_or(Limit::OfHooks(session.limit), Limit::Own);
@@ -238,10 +237,7 @@ fn describe(verb: &str, path: &[u8]) -> String {
 }
 
 fn refused(error: vassal_sys::SysError) -> Failure {
-    Failure {
-        code: exit::FAILED,
-        message: error.to_string(),
-    }
+    Failure::passing(error.to_string())
 }
 
 /// A root directory that is not as the file says; or one whose filesystem has a trouble of its own, which passes.

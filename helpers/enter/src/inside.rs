@@ -33,7 +33,7 @@ use vassal_config::vassal::Vassal;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
 use vassal_sys::handoff::Watched;
-use vassal_sys::{SysError, caps, mounts};
+use vassal_sys::{SysError, caps, exit, mounts};
 
 /// Everything that was prepared outside.
 #[derive(Debug)]
@@ -111,6 +111,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         proc: &proc,
         log: log.writer(),
         output: session.output.as_ref().map(AsFd::as_fd),
+        stream: prepared.start.stream.as_ref(),
         pace,
     };
     let watched = match pace {
@@ -280,7 +281,10 @@ fn let_go(
 fn proven(failure: Failure, start: &Start) -> Failure {
     match start.memo.read().has_served {
         false => failure,
-        true => Failure::passing(failure.message),
+        true => Failure {
+            code: exit::FAILED,
+            ..failure
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use crate::sockets::Open;
 use crate::start::Environment;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, UnixAddr, bind, getsockname, setsockopt, socket, socketpair, sockopt,
+    AddressFamily, SockFlag, SockType, UnixAddr, bind, setsockopt, socket, socketpair, sockopt,
 };
 use std::fs::File;
 use std::io::Write;
@@ -16,6 +16,7 @@ use vassal_config::plan::Plan;
 use vassal_config::push;
 use vassal_config::settings::Ready;
 use vassal_sys::error::Step;
+use vassal_sys::fds;
 use vassal_sys::handoff::Readiness;
 
 /// The connections of one kind of payload.
@@ -132,15 +133,19 @@ fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
     })
 }
 
-/// An abstract socket with a name of the kernel's choosing (unix(7), "autobind"): reachable whatever the root
-/// directory is. The kernel says who sends, so that only the app's processes are heard.
+/// An abstract socket, reachable whatever the root directory is, with a name that cannot be guessed. The kernel says who sends,
+/// so that only the app's processes are heard.
 fn notify_socket() -> Result<Links, Failure> {
     let step = || "make the app's notification socket";
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None).step(step)?;
-    bind(fd.as_raw_fd(), &UnixAddr::new_unnamed()).step(step)?;
+    let name: String = fds::random::<16>()?
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let name = format!("vassal-{name}").into_bytes();
+    let address = UnixAddr::new_abstract(&name).step(step)?;
+    bind(fd.as_raw_fd(), &address).step(step)?;
     setsockopt(&fd, sockopt::PassCred, &true).step(step)?;
-    let address: UnixAddr = getsockname(fd.as_raw_fd()).step(step)?;
-    let name = address.as_abstract().unwrap_or_default().to_vec();
     Ok(Links::Notify(fd, name))
 }

@@ -31,6 +31,7 @@ mod sockets;
 mod source;
 mod start;
 mod stop;
+mod stream;
 mod supervise;
 mod unix;
 mod user;
@@ -61,7 +62,8 @@ use vassal_sys::bump::Bump;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
-use vassal_sys::{exit, fds, signals};
+use vassal_sys::notify::DELIVERY_LIMIT;
+use vassal_sys::{exit, fds, lines, signals};
 
 #[global_allocator]
 static ALLOCATOR: Bump = Bump::new();
@@ -172,12 +174,17 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
             start
                 .notifier
                 .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
+            // The clone has its copy of what was not written yet.
+            drop(lines::leave());
+            // Hooks may take longer than systemd waits for a start, if it is not told.
+            start.notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))?;
             as_emperor::run(start, plan, child, &Stop::for_clone(&stop, child));
-            predecessor::wait(&ours, &stop, child)?;
+            predecessor::wait(&ours, &start.notifier, &stop, child)?;
             std::process::exit(0)
         }
         Side::Child => {
             drop(ours);
+            lines::take_over();
             start.notifier.speak_after(theirs);
             let has_hooks = !plan.split_emperors().0.is_empty();
             if has_hooks && !start.notifier.wait_for_turn_or(stop.as_fd())? {

@@ -5,6 +5,7 @@ use crate::returned::{self, Heard, Returned};
 use nix::sys::signal::Signal;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+use vassal_sys::notify::Notifier;
 use vassal_sys::signals;
 
 /// How the pause ended.
@@ -16,14 +17,18 @@ pub enum Pause {
     Stopped,
 }
 
-/// Waits for `time` after an attempt that has ended with `cause`.
+/// Waits for `time` after an attempt that has ended with `cause`; what is to be told to systemd is delivered meanwhile.
 ///
 /// # Errors
 /// When the signals cannot be read.
-pub fn pause(time: Duration, cause: &str) -> Result<Pause, Failure> {
+pub fn pause(time: Duration, cause: &str, notifier: Option<&Notifier>) -> Result<Pause, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
     let mut returned = Returned::of(cause)?;
     let end = Instant::now() + time;
+    if let Some(notifier) = notifier {
+        // systemd is to know of it before its own limit is over; a wish to stop is heard below.
+        notifier.deliver(time, Some(stop.as_fd()))?;
+    }
     let pause = loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -2,12 +2,13 @@
 //! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
 
 use crate::command::{self, Ended, c_environment, c_string};
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use crate::hooks::{Session, Shell, perform};
 use crate::phases::place;
 use crate::plain::Plain;
 use crate::sockets::Open;
 use crate::start::Environment;
+use crate::stream::AppStream;
 use crate::supervise::{Control, Report};
 use crate::unix;
 use nix::errno::Errno;
@@ -62,6 +63,8 @@ pub struct Launch<'a> {
     pub log: BorrowedFd<'a>,
     /// Where its own output goes, if not to the journal.
     pub output: Option<BorrowedFd<'a>>,
+    /// Its stream to the journal.
+    pub stream: Option<&'a AppStream>,
     /// Whether it waits.
     pub pace: Pace,
 }
@@ -139,16 +142,21 @@ impl Launch<'_> {
                 directory,
                 origin,
             } => {
-                enter_directory(directory.as_deref()).map_err(|failure| failure.at(&origin.to_string()))?;
+                enter_directory(directory.as_deref())
+                    .map_err(|failure| failure.at(&Place::line(origin, "chdir")))?;
                 (
                     vec![b"/bin/sh".to_vec()],
                     vec![c"sh".to_owned(), c"-c".to_owned(), c_string(command)?],
                 )
             }
         };
-        if let Some(output) = self.output {
-            fds::place_at(output, 1)?;
-            fds::place_at(output, 2)?;
+        match (self.output, self.stream) {
+            (Some(output), _) => {
+                fds::place_at(output, 1)?;
+                fds::place_at(output, 2)?;
+            }
+            (None, Some(stream)) => stream.place()?,
+            (None, None) => {}
         }
         seal(self.credentials)?;
         if self.plan.settings.is_filtered {

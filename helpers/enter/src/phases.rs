@@ -3,14 +3,15 @@
 
 use crate::command::{self, Ended};
 use crate::diagnose;
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use crate::hooks::{Session, Shell, perform};
 use crate::log::HookLog;
 use crate::start::Environment;
 use crate::stop::Stop;
 use std::time::Duration;
 use vassal_config::action::Action;
-use vassal_config::phase::hook_option;
+use vassal_config::diagnostic::Public;
+use vassal_config::phase::{Phase, hook_option};
 use vassal_config::plan::Operation;
 use vassal_sys::text::printable;
 
@@ -94,26 +95,36 @@ pub fn told(mut failure: Failure, operation: &Operation, log: &mut HookLog) -> F
         return failure;
     }
     let words = log.last_words();
-    if let Some(words) = &words {
-        failure.message.push_str("; its last words: ");
-        failure.message.push_str(words);
-    }
-    if let Some(remedy) = diagnose::remedy(words.as_deref().unwrap_or_default()) {
-        failure.message.push_str(&format!(" ({remedy})"));
-    }
+    let said = words
+        .as_ref()
+        .map_or(String::new(), |words| format!("; its last words: {words}"));
+    let remedy = diagnose::remedy(words.as_deref().unwrap_or_default());
+    let remedy = remedy.map_or(String::new(), |remedy| format!(" ({remedy})"));
+    failure.message.push_str(&format!("{said}{remedy}"));
+    // What a command of root's says may be of a file that is root's alone.
+    let shown = match operation.phase >= Phase::AsUser {
+        true => format!("{said}{remedy}"),
+        false => remedy,
+    };
+    failure.public = failure.public.with_said(&shown);
     failure
 }
 
 /// Where an operation comes from, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'` for a hook,
 /// `user001.ini:6: OPTION` for another option.
-pub fn place(operation: &Operation) -> String {
-    let origin = operation
-        .origin
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    match hook_option(&operation.option) {
-        Some((_, phase)) => format!("{origin}: {phase} hook '{}'", printable(&operation.text)),
-        None => format!("{origin}: {}", printable(&operation.option)),
+pub fn place(operation: &Operation) -> Place {
+    let origin = operation.origin.as_ref();
+    let kind = match hook_option(&operation.option) {
+        Some((_, phase)) => format!("{phase} hook"),
+        None => printable(&operation.option),
+    };
+    let text = match hook_option(&operation.option) {
+        Some(_) => format!(" '{}'", printable(&operation.text)),
+        None => String::new(),
+    };
+    let shown = origin.map(ToString::to_string).unwrap_or_default();
+    Place {
+        text: format!("{shown}: {kind}{text}"),
+        public: Public::place(origin, kind.as_bytes()),
     }
 }

@@ -10,13 +10,23 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_sys::error::Step;
+use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
 
-/// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended. A wish to `stop` that systemd
-/// has told this process, because it did not know of the clone yet, is passed on.
+/// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended, and systemd's queue has what
+/// `notifier` says: without it systemd does not know the clone, and takes the end of this process for the vassal's. A wish to
+/// `stop` that systemd has told this process, because it did not know of the clone yet, is passed on.
 ///
 /// # Errors
-/// As poll(2), kill(2).
-pub fn wait(socket: &OwnedFd, stop: &SignalFd, clone: Pid) -> Result<(), Failure> {
+/// As poll(2), kill(2); a systemd that does not read.
+pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) -> Result<(), Failure> {
+    while !notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))? {
+        if !pass_on(stop, clone)? {
+            let limit = DELIVERY_LIMIT.as_secs();
+            return Err(Failure::passing(format!(
+                "systemd has read nothing for {limit} s"
+            )));
+        }
+    }
     loop {
         let mut fds = [socket.as_fd(), stop.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         match poll(&mut fds, PollTimeout::NONE) {
@@ -24,13 +34,22 @@ pub fn wait(socket: &OwnedFd, stop: &SignalFd, clone: Pid) -> Result<(), Failure
             Err(errno) => return Err(errno).step(|| "wait for the clone").map_err(Failure::from),
         }
         let [dismissed, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
-        if stopped && stop.read_signal().step(|| "read signals")?.is_some() {
-            kill(clone, Signal::SIGTERM).step(|| "pass the wish to stop on")?;
+        if stopped {
+            pass_on(stop, clone)?;
         }
         if dismissed {
             return Ok(());
         }
     }
+}
+
+/// Whether there was a wish to stop to be passed on.
+fn pass_on(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
+    let is_there = stop.read_signal().step(|| "read signals")?.is_some();
+    if is_there {
+        kill(clone, Signal::SIGTERM).step(|| "pass the wish to stop on")?;
+    }
+    Ok(is_there)
 }
 
 #[cfg(test)]
@@ -55,7 +74,8 @@ mod tests {
             drop(theirs);
             ended
         });
-        wait(&ours.into(), &stop, pid).unwrap();
+        let notifier = Notifier::connect(None).unwrap();
+        wait(&ours.into(), &notifier, &stop, pid).unwrap();
         assert_eq!(speaker.join().unwrap().signal(), Some(Signal::SIGTERM as i32));
     }
 }

@@ -56,7 +56,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
         return Ok(());
     }
     let memo = store.read();
-    match pause(memo.retry_pause(), &memo.cause)? {
+    match pause(memo.retry_pause(), &memo.cause, None)? {
         _ if !is_wanted() => Ok(()),
         Pause::Stopped => forget(&store, &vassal),
         Pause::Over if !has_file(&vassal) => {

@@ -230,10 +230,7 @@ fn loss(cause: &str) -> Option<(&str, Loss)> {
         return Some((judged, Loss::Judged));
     }
     let (place, said) = cause.split_once(": mountpoint-check: ")?;
-    let said = said
-        .strip_prefix("cannot look at '")
-        .or(said.strip_prefix('\''))?;
-    let (missing, _) = said.split_once('\'')?;
+    let (missing, _) = said.strip_prefix('\'')?.split_once('\'')?;
     let is_place = !place.contains(' ') && place.contains(".ini:");
     (is_place && path(missing)).then_some((missing, Loss::Missing))
 }
@@ -256,7 +253,7 @@ mod tests {
                 Some(("/hz", Loss::Missing)),
             ),
             (
-                "u.ini:3: mountpoint-check: cannot look at '/hz': No such file or directory",
+                "u.ini:3: mountpoint-check: '/hz' cannot be looked at (the journal says why)",
                 Some(("/hz", Loss::Missing)),
             ),
             ("/hz exited with 1 before it served", None),

@@ -1,7 +1,7 @@
 //! The listening sockets: bound once, before the app's user is known, and kept in systemd's FD store, so that they
 //! are open during every restart and clients wait instead of being refused (ARCHITECTURE D6). A stop closes them.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use crate::start::Start;
 use crate::unix;
 use nix::fcntl::OFlag;
@@ -144,7 +144,7 @@ fn still_ours(fd: OwnedFd, address: SocketAddr) -> Option<OwnedFd> {
 }
 
 fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure> {
-    let place = listener.origin.to_string();
+    let place = Place::line(&listener.origin, "socket");
     let socket = TcpListener::bind(address).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrInUse => "another program listens there (ss -ltnp shows which)",
@@ -154,7 +154,7 @@ fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure
         let message = format!("cannot listen on {address}: {why}");
         Failure {
             code: exit::OS,
-            message,
+            ..Failure::passing(message)
         }
         .at(&place)
     })?;

@@ -3,6 +3,7 @@
 use crate::backoff::START_LIMIT;
 use crate::failure::Failure;
 use crate::retry;
+use crate::stream::AppStream;
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -11,13 +12,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use vassal_config::action::Action;
+use vassal_config::diagnostic::Public;
 use vassal_config::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::journal::{Journal, Priority, line};
 use vassal_sys::memo::{self, Next, Store};
-use vassal_sys::notify::Notifier;
+use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
 use vassal_sys::text::{printable, shortened};
-use vassal_sys::{SysError, fds, fusectl};
+use vassal_sys::{SysError, fds, fusectl, lines};
 
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
@@ -45,9 +47,9 @@ const SYSTEMDS: [&[u8]; 14] = [
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const LISTEN_START: RawFd = 3;
-/// How long a failing start waits for systemd to have read what it was told.
-const BARRIER_LIMIT: Duration = Duration::from_secs(5);
-/// The most of a failure that goes into `STATUS=`; the journal has all of it.
+/// How long a failing start waits for journald to read why.
+const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
+/// The most of a place that goes into `STATUS=`; the journal has all of a failure.
 const STATUS_LIMIT: usize = 400;
 
 /// The process as it was started.
@@ -67,6 +69,8 @@ pub struct Start {
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
     pub memo: Store,
+    /// The app's stream to journald.
+    pub stream: Option<AppStream>,
     /// Descriptors from the FD store, by name.
     pub stored: Vec<(String, OwnedFd)>,
 }
@@ -82,6 +86,7 @@ impl Start {
         fds::cloexec_from(LISTEN_START)?;
         let address = env::var_os("NOTIFY_SOCKET").map(OsStringExt::into_vec);
         let notifier = Notifier::connect(address.as_deref())?;
+        notifier.gather();
         let (records, stored): (Vec<_>, Vec<_>) =
             stored.into_iter().partition(|(name, _)| name == memo::NAME);
         let (memo, next) = match (records.into_iter().next(), &vassal) {
@@ -94,7 +99,11 @@ impl Start {
         if next == Next::Retry {
             retry::dismiss(&vassal);
         }
+        let stream = env::var("JOURNAL_STREAM").ok();
+        // As the unit has it (SyslogIdentifier=).
+        let (unit, identifier) = (vassal.unit(), printable(vassal.bytes()));
         Ok(Self {
+            stream: AppStream::open(stream.as_deref(), &unit, &identifier),
             vassal,
             environment: environment(),
             notifier,
@@ -121,8 +130,11 @@ impl Start {
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
     pub fn tell(&self, failure: &Failure) {
-        tell(&self.notifier, &self.memo, failure);
         line(Priority::Error, &failure.message);
+        tell(&self.notifier, &self.memo, failure);
+        if let Err(error) = lines::deliver(LAST_LINE_LIMIT) {
+            line(Priority::Warning, &error.to_string());
+        }
     }
 
     /// Every hook of `plan` may take its whole limit, which the unit's own limit for a start does not know.
@@ -152,13 +164,15 @@ impl Start {
 }
 
 fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
-    let status = shortened(&failure.message, STATUS_LIMIT);
+    // Everybody may read it, now and as the cause of a restart.
+    let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
     let told = notifier.send(&[NotifyState::Status(&status)]);
     let kept = memo.update(|memo| memo.start_failed(&status));
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
     // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
-    let read = notifier.barrier(BARRIER_LIMIT);
+    // A systemd that does not read does not start it again either, so this holds nothing up.
+    let read = notifier.barrier(DELIVERY_LIMIT);
     for error in [told.err(), kept.err(), read.err()].into_iter().flatten() {
         line(Priority::Warning, &error.to_string());
     }
@@ -204,14 +218,18 @@ pub fn vassal_of(instance: &[u8]) -> Result<VassalName, Failure> {
 /// Why `instance` is no vassal.
 fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
     let shown = printable(instance);
-    Failure::config(match unfit {
+    let failure = Failure::config(match unfit {
         Unfit::TooLong => format!(
             "vassal '{}': the name is too long for a unit",
             shortened(&shown, 80)
         ),
         Unfit::Hidden => format!("vassal '{shown}': names that start with a dot are no vassals"),
         Unfit::NotIni | Unfit::NotAName => format!("'{}' is no name of a vassal", shortened(&shown, 80)),
-    })
+    });
+    Failure {
+        public: Public::words("the unit's name is no vassal's (the journal says why)"),
+        ..failure
+    }
 }
 
 /// The environment without systemd's own variables.

@@ -1,6 +1,6 @@
 //! What the process that becomes the app tells its supervisor, and the watch over it until it is the app.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use crate::log::HookLog;
 use crate::phases::{place, told};
 use crate::stop::Stop;
@@ -10,12 +10,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
+use vassal_config::diagnostic::Public;
 use vassal_config::plan::Operation;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 
 /// The longest message; a failure that is longer is cut.
 const MESSAGE_LIMIT: usize = 8192;
+/// The longest text for everybody in it, whose length is one byte.
+const PUBLIC_LIMIT: usize = 255;
 /// What a hook that keeps its own limit (wait_for_*) is given beyond it, to tell itself what did not happen.
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -67,7 +70,18 @@ impl Control {
             ]
             .concat(),
             Report::Ready => b"R".to_vec(),
-            Report::Failed(failure) => [&[b'F', failure.code], failure.message.as_bytes()].concat(),
+            Report::Failed(failure) => {
+                let public = failure.public.to_string();
+                let public = &public.as_bytes()[..public.len().min(PUBLIC_LIMIT)];
+                let length = [public.len() as u8];
+                [
+                    &[b'F', failure.code],
+                    &length[..],
+                    public,
+                    failure.message.as_bytes(),
+                ]
+                .concat()
+            }
         };
         let message = &message[..message.len().min(MESSAGE_LIMIT)];
         send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)
@@ -118,10 +132,14 @@ impl Control {
                     .unwrap_or_default();
                 Some(Report::Bound(index, (word(4), word(12))))
             }
-            [b'F', code, ref message @ ..] => Some(Report::Failed(Failure {
-                code,
-                message: String::from_utf8_lossy(message).into_owned(),
-            })),
+            [b'F', code, length, ref texts @ ..] => {
+                let (public, message) = texts.split_at(texts.len().min(length.into()));
+                Some(Report::Failed(Failure {
+                    code,
+                    message: String::from_utf8_lossy(message).into_owned(),
+                    public: Public::handed_over(public),
+                }))
+            }
             _ => Some(Report::Ready),
         })
     }
@@ -230,7 +248,7 @@ impl Supervisor<'_> {
                 operation,
                 self.log,
             ),
-            None => Failure::passing(problem).at("the process that becomes the app"),
+            None => Failure::passing(problem).at(&Place::step("the process that becomes the app")),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! root directory changes where there is a `chown-socket` (ORD-10); kept in systemd's FD store, and taken again as long
 //! as their path leads to them.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place as Line};
 use crate::files::{is_roots_alone, place};
 use crate::sockets::Open;
 use crate::user;
@@ -38,8 +38,8 @@ pub fn settle(
     let Address::Unix(path) = &listener.address else {
         return Ok(None);
     };
-    let place = listener.origin.to_string();
-    let told = |error: SysError| Failure::passing(error.to_string()).at(&place);
+    let line = Line::line(&listener.origin, "socket");
+    let told = |error: SysError| Failure::passing(error.to_string()).at(&line);
     let shown = Path::new(OsStr::from_bytes(path));
     let (path, _directory) = match options.owner {
         None => (shown.to_path_buf(), None),
@@ -64,7 +64,7 @@ pub fn settle(
     listen(socket, backlog)
         .step(|| describe("listen on", shown))
         .map_err(told)?;
-    adjust(&path, shown, options, proc).map_err(|failure| failure.at(&place))?;
+    adjust(&path, shown, options, proc).map_err(|failure| failure.at(&line))?;
     socket_file(&path, shown).map_err(told)
 }
 

@@ -1,6 +1,6 @@
 //! Which numbers the app's user and groups have.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use nix::unistd::{Gid, Uid};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -32,9 +32,8 @@ pub fn resolve(identity: &Identity, lookup: Lookup, proc: &OwnedFd) -> Result<Cr
     let accounts = match (accounts(proc), lookup, asker(identity)) {
         // A root directory that a start cannot read is not as the file says.
         (Err(error), Lookup::OwnRoot, Some((_, origin))) => {
-            return Err(
-                Failure::config(format!("{error} (in the vassal's own root)")).at(&origin.to_string())
-            );
+            let failure = Failure::config(format!("{error} (in the vassal's own root)"));
+            return Err(failure.at(&Place::line(origin, "uid")));
         }
         (accounts, ..) => accounts?,
     };
@@ -47,11 +46,8 @@ pub fn resolve(identity: &Identity, lookup: Lookup, proc: &OwnedFd) -> Result<Cr
         (Some(named), _) => Some(group(named, &accounts, lookup)?),
         (None, Some((_, Some(user)))) => Some(user.gid),
         (None, Some((uid, None))) => {
-            let place = identity
-                .uid
-                .as_ref()
-                .map(|(_, origin)| origin.to_string())
-                .unwrap_or_default();
+            let origin = identity.uid.as_ref().map(|(_, origin)| origin);
+            let place = origin.map_or(Place::step("uid"), |origin| Place::line(origin, "uid"));
             let message =
                 format!("user {uid} has no entry in /etc/passwd, so its group is not known (add gid =)");
             return Err(Failure::config(message).at(&place));
@@ -102,7 +98,7 @@ pub fn confirm(
     identity: &Identity,
     why: &str,
 ) -> Result<Credentials, Failure> {
-    let place = asker(identity).map_or_else(String::new, |(_, origin)| origin.to_string());
+    let place = asker(identity).map_or(Place::step("uid"), |(_, origin)| Place::line(origin, "uid"));
     let refuse = |what: String| {
         let message =
             format!("{what}, and {why}, so its names do not count alone (write numbers: uid =, gid =)");
@@ -133,8 +129,10 @@ pub fn confirm(
         let confirmed = host.groups.unwrap_or_default();
         let (kept, left): (Vec<_>, Vec<_>) = groups.into_iter().partition(|gid| confirmed.contains(gid));
         for gid in left {
-            let message =
-                format!("{place}: group {gid} is in the vassal's own root only, and {why}, ignoring");
+            let message = format!(
+                "{}: group {gid} is in the vassal's own root only, and {why}, ignoring",
+                place.text
+            );
             line(Priority::Warning, &message);
         }
         kept
@@ -158,7 +156,7 @@ fn refuse_root(identity: &Identity, uid: Option<u32>, gid: Option<u32>) -> Resul
     let (account, origin) = named;
     let message =
         format!("the {kind} '{account}' is 0 in the vassal's own root, which may not make anybody root");
-    Err(Failure::config(message).at(&origin.to_string()))
+    Err(Failure::config(message).at(&Place::line(origin, "uid and gid")))
 }
 
 /// The supplementary groups: exactly `add-gid` where given, none with `no-initgroups`, else the user's (ORD-9), which
@@ -203,7 +201,7 @@ fn added(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<u32, Fail
             let message = format!(
                 "the group '{name}' is 0 in the vassal's own root, which may not put anybody into root's group"
             );
-            Err(Failure::config(message).at(&named.1.to_string()))
+            Err(Failure::config(message).at(&Place::line(&named.1, "add-gid")))
         }
         Account::Name(_) | Account::Number(_) => Ok(gid),
     }
@@ -219,7 +217,7 @@ fn user(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<(u32, Opti
     match (account, found) {
         (_, Some(user)) => Ok((user.uid, Some(user))),
         (Account::Number(uid), None) => Ok((*uid, None)),
-        (Account::Name(_), None) => Err(unknown("user", account, lookup).at(&origin.to_string())),
+        (Account::Name(_), None) => Err(unknown("user", account, lookup).at(&Place::line(origin, "uid"))),
     }
 }
 
@@ -234,7 +232,7 @@ fn group(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<u32, Fail
                     Accounts::from_text(b"", &entry).group(name)
                 })
             })
-            .ok_or_else(|| unknown("group", account, lookup).at(&origin.to_string())),
+            .ok_or_else(|| unknown("group", account, lookup).at(&Place::line(origin, "gid"))),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The mountpoints of `mountpoint-check`, as they are when the app is about to start: what the watchdog will compare
 //! with.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use vassal_config::diagnostic::Public;
 use vassal_config::plan::Watch;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
@@ -55,8 +56,12 @@ pub fn mount_at(place: &Spot, proc: impl AsFd + Copy) -> Result<Option<Mount>, S
 
 fn find(watch: &Watch, proc: &OwnedFd) -> Result<Watched, Failure> {
     let origin = watch.origin.to_string();
-    let place = mounts::place(proc.as_fd(), Path::new(OsStr::from_bytes(&watch.path)))
-        .map_err(|error| Failure::config(format!("mountpoint-check: {error}")).at(&origin))?;
+    let line = Place::line(&watch.origin, "mountpoint-check");
+    let place = mounts::place(proc.as_fd(), Path::new(OsStr::from_bytes(&watch.path))).map_err(|error| {
+        let failure = Failure::config(format!("mountpoint-check: {error}"));
+        let public = Public::mountpoint(&watch.path, "cannot be looked at (the journal says why)");
+        Failure { public, ..failure }.at(&line)
+    })?;
     match mount_at(&place, proc.as_fd())? {
         Some(mount) => Ok(Watched { mount, origin }),
         None => {
@@ -64,7 +69,12 @@ fn find(watch: &Watch, proc: &OwnedFd) -> Result<Watched, Failure> {
             let message = format!(
                 "mountpoint-check: '{shown}' is not a mountpoint (no hook has mounted anything there)"
             );
-            Err(Failure::config(message).at(&origin))
+            let public = Public::mountpoint(&watch.path, "is not a mountpoint (the journal says why)");
+            Err(Failure {
+                public,
+                ..Failure::config(message)
+            }
+            .at(&line))
         }
     }
 }

@@ -106,6 +106,66 @@ pub fn copy_of(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysErr
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
+/// How many bytes of what was sent through a unix `socket` nobody has read yet.
+///
+/// # Errors
+/// `ENOTTY` for what is no socket.
+pub fn unread_bytes(socket: impl AsFd) -> nix::Result<libc::c_int> {
+    use std::os::fd::AsRawFd;
+    let mut bytes = 0;
+    // SAFETY: SIOCOUTQ (unix(7)), of the same number as TIOCOUTQ, writes one int to the pointer, which is that of a local one.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    Errno::result(result).map(|_| bytes)
+}
+
+/// From here on the kernel drops everything that is sent to `socket`, and tells its senders that it has been sent (socket(7),
+/// SO_ATTACH_FILTER).
+///
+/// # Errors
+/// `ENOMEM`; what the machine's policy forbids.
+pub fn drop_what_comes(socket: BorrowedFd<'_>) -> Result<(), SysError> {
+    use std::os::fd::AsRawFd;
+    // "Accept zero bytes", whatever it is.
+    let mut accept_nothing = libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: 0,
+    };
+    let program = libc::sock_fprog {
+        len: 1,
+        filter: &raw mut accept_nothing,
+    };
+    // SAFETY: the program is one instruction, which outlives the call, and the kernel copies it. nix has no such option.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    Errno::result(result)
+        .map(drop)
+        .step(|| "close a socket to its senders")
+}
+
+/// So many bytes that nobody can guess (getrandom(2)).
+///
+/// # Errors
+/// `ENOSYS` before Linux 3.17.
+pub fn random<const COUNT: usize>() -> Result<[u8; COUNT], SysError> {
+    let mut bytes = [0; COUNT];
+    // SAFETY: at most as many bytes are written as the array has. nix has none.
+    let result = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), COUNT, 0) };
+    match Errno::result(result).step(|| "get random bytes")? {
+        // Up to 256 bytes come whole (getrandom(2)).
+        length if length as usize == COUNT => Ok(bytes),
+        _ => Err(SysError::new("get random bytes", Errno::EIO)),
+    }
+}
+
 /// Whether the descriptor at `path` below `proc`, as `7/fd/3`, is a socket: by the name that proc gives it, which asks no
 /// filesystem (proc_pid_fd(5)). nix's readlinkat takes and gives back 16 KiB each time.
 pub fn is_socket(proc: impl AsFd, path: &CStr) -> bool {

@@ -4,6 +4,7 @@
 use crate::error::{Step, SysError};
 use crate::fds;
 use crate::mountinfo::Mount;
+use crate::unsent::Unsent;
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
@@ -115,6 +116,8 @@ pub struct Handoff {
     pub keep_alive: Duration,
     /// The descriptors.
     pub fds: Descriptors,
+    /// What was said and could not be sent yet.
+    pub unsent: Unsent,
 }
 
 impl Handoff {
@@ -158,6 +161,7 @@ impl Handoff {
         self.fds.numbers().iter().for_each(|fd| {
             writer.number(fd.unwrap_or(-1));
         });
+        self.unsent.write(&mut writer);
         writer.into_memfd()
     }
 
@@ -199,6 +203,7 @@ impl Handoff {
             deadline: reader.milliseconds()?,
             keep_alive: reader.milliseconds()?,
             fds: Descriptors::read(reader)?,
+            unsent: Unsent::read(reader)?,
         })
     }
 }
@@ -470,6 +475,15 @@ mod tests {
             fds: Descriptors {
                 emperor: Some(9),
                 ..Descriptors::default()
+            },
+            unsent: Unsent {
+                before: Some(10),
+                letters: vec![
+                    (b"FDSTORE=1".to_vec(), vec![11]),
+                    (b"READY=1".to_vec(), Vec::new()),
+                ],
+                events: vec![b"MESSAGE=x".to_vec()],
+                lines: b"<4>y".to_vec(),
             },
         };
         let number = handoff.store().unwrap().into_raw_fd();

@@ -1,14 +1,18 @@
-//! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root.
+//! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root. Nothing waits for
+//! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
 
 use crate::notify::connect_datagram;
+use crate::outbox::{Awaited, Letter, Outbox, Returned};
 use crate::text::printable;
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, send};
-use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+pub use crate::lines::{line, pass_on};
 
 /// Where journald listens.
 const SOCKET: &[u8] = b"/run/systemd/journal/socket";
+/// How many events wait for a journald that does not read: more than a vassal's life has.
+const MOST_EVENTS: usize = 64;
 
 /// syslog(3) levels as the journal's PRIORITY=.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,20 +45,27 @@ pub struct Event<'a> {
 pub struct Journal {
     socket: Option<OwnedFd>,
     identifier: &'static str,
+    outbox: RefCell<Outbox>,
+    /// How many events there was no room for, here or with journald, since that was last told.
+    lost: Cell<u32>,
 }
 
 impl Journal {
     /// Connects to journald; without one, events go to standard error as plain lines.
     pub fn connect(identifier: &'static str) -> Self {
-        Self {
-            socket: connect_datagram(SOCKET).ok(),
-            identifier,
-        }
+        Self::inherited(connect_datagram(SOCKET).ok(), identifier, Vec::new())
     }
 
-    /// The journal of a socket that was connected by the program before this one.
-    pub fn inherited(socket: Option<OwnedFd>, identifier: &'static str) -> Self {
-        Self { socket, identifier }
+    /// The journal of a socket that was connected by the program before this one, which has left these `events` unsent.
+    pub fn inherited(socket: Option<OwnedFd>, identifier: &'static str, events: Vec<Vec<u8>>) -> Self {
+        let mut outbox = Outbox::default();
+        outbox.letters().extend(events.into_iter().map(letter));
+        Self {
+            socket,
+            identifier,
+            outbox: RefCell::new(outbox),
+            lost: Cell::new(0),
+        }
     }
 
     /// The connected socket, to be left to the next program.
@@ -62,43 +73,67 @@ impl Journal {
         self.socket.as_ref().map(AsFd::as_fd)
     }
 
-    /// Writes `event`; where journald does not take it, as a line with its priority to standard error.
+    /// The events that were not sent, for the next program.
+    pub fn leave(&self) -> Vec<Vec<u8>> {
+        let letters = self.outbox.borrow_mut().take().into_iter();
+        letters.map(|letter| letter.text).collect()
+    }
+
+    /// Writes `event`, now or as soon as journald has room for it; where there is no journald, as a line with its priority to
+    /// standard error.
     pub fn write(&self, event: &Event<'_>) {
-        let sent = self.socket.as_ref().and_then(|socket| {
-            let text = encode(event, self.identifier);
-            send(
-                socket.as_raw_fd(),
-                &text,
-                MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT,
-            )
-            .ok()
-        });
-        if sent.is_none() {
+        if self.socket.is_none() {
             line(event.priority, event.message);
+        } else if self.outbox.borrow().len() < MOST_EVENTS {
+            let text = encode(event, self.identifier);
+            self.outbox.borrow_mut().letters().push_back(letter(text));
+            self.flush();
+        } else {
+            self.lost.set(self.lost.get().saturating_add(1));
+        }
+    }
+
+    /// What the events that could not be sent yet wait for.
+    pub fn awaited<R>(&self, look: impl FnOnce(Awaited<'_>) -> R) -> R {
+        match &self.socket {
+            Some(socket) => look(self.outbox.borrow().awaited(socket.as_fd())),
+            None => look(Awaited::Nothing),
+        }
+    }
+
+    /// Sends what there is room for.
+    pub fn flush(&self) {
+        let Some(socket) = &self.socket else { return };
+        let mut outbox = self.outbox.borrow_mut();
+        while let Err(Returned { letter, .. }) = outbox.flush(socket.as_fd()) {
+            // journald's socket is another one now: what it would have said is at least a line.
+            if let Some(letter) = letter {
+                line(Priority::Error, &message_of(&letter.text));
+            }
+        }
+        let lost = self.lost.take();
+        if lost > 0 && outbox.is_empty() {
+            line(
+                Priority::Warning,
+                &format!("{lost} events are not in the journal: journald did not read"),
+            );
+        } else {
+            self.lost.set(lost);
         }
     }
 }
 
-/// Writes one line to standard error, with the priority prefix that systemd reads (sd-daemon(3)): in one piece, as
-/// several processes of a vassal write into the same stream. No part of `message` can end the line.
-pub fn line(priority: Priority, message: &str) {
-    let message = printable(message.as_bytes());
-    pass_on(format!("<{}>{message}\n", priority as u8).as_bytes());
+fn letter(text: Vec<u8>) -> Letter {
+    Letter {
+        text,
+        fds: Vec::new(),
+    }
 }
 
-/// Writes `bytes` to standard error without ever waiting for its reader: a journal that does not read must not hold
-/// a vassal up. What it has no room for is lost; where standard error itself is gone there is nobody left to tell.
-pub fn pass_on(bytes: &[u8]) {
-    let mut stderr = std::io::stderr();
-    let sent = send(
-        stderr.as_raw_fd(),
-        bytes,
-        MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT,
-    );
-    // A file, a pipe or a terminal: somebody runs the program by hand.
-    if sent == Err(Errno::ENOTSOCK) {
-        drop(stderr.write_all(bytes));
-    }
+/// The message of an encoded event.
+fn message_of(text: &[u8]) -> String {
+    let message = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    printable(message.strip_prefix(b"MESSAGE=").unwrap_or(text))
 }
 
 fn encode(event: &Event<'_>, identifier: &str) -> Vec<u8> {
@@ -138,6 +173,7 @@ mod tests {
         };
         let text = encode(&event, "vassal");
         assert!(text.starts_with(b"MESSAGE\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\nMESSAGE_ID=0\nPRIORITY=3\n"));
+        assert_eq!(message_of(b"MESSAGE=a b\nPRIORITY=3\n"), "a b");
         assert!(text.ends_with(b"SYSLOG_IDENTIFIER=vassal\nVASSAL=x\n"));
     }
 }

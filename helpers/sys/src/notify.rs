@@ -1,27 +1,26 @@
 //! sd_notify(3) through a socket that is connected once, before pivot_root: afterwards the path is gone. sd-notify's
-//! own functions connect by path at every call, so only its message types are used.
+//! own functions connect by path at every call, so only its message types are used. systemd's queue holds 512 messages of all
+//! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and nothing waits
+//! for that but who says so ([`Notifier::deliver`]).
 
 use crate::error::{Step, SysError};
+use crate::fds::unread_bytes;
+use crate::outbox::{Awaited, Letter, Outbox};
 use crate::text::printable;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, connect, sendmsg,
-    setsockopt, shutdown, socket, sockopt::SendTimeout,
-};
-use nix::sys::time::TimeVal;
-use nix::unistd::{pipe2, read};
+use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, UnixAddr, connect, shutdown, socket};
+use nix::unistd::pipe2;
 use sd_notify::NotifyState;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
-use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long a message may wait for systemd to read its queue: long enough for a busy PID 1, short enough that a
-/// watchdog is never lost in it.
-const SEND_LIMIT_SECONDS: i64 = 1;
+/// How long the end of a process may wait for systemd to take its last messages. systemd does nothing else about the vassal
+/// while it does not read, so an earlier end would bring nothing forward; but nothing is waited for without end.
+pub const DELIVERY_LIMIT: Duration = Duration::from_secs(600);
 
 /// systemd's ear, or nobody's when the program was not started by systemd.
 #[derive(Debug)]
@@ -29,6 +28,9 @@ pub struct Notifier {
     socket: Option<OwnedFd>,
     /// Ends when the first message may go.
     before: RefCell<Option<OwnedFd>>,
+    outbox: RefCell<Outbox>,
+    /// What is said goes together, and later: [`Notifier::gather`].
+    gathers: Cell<bool>,
 }
 
 impl Notifier {
@@ -38,60 +40,71 @@ impl Notifier {
     /// When the socket cannot be reached.
     pub fn connect(address: Option<&[u8]>) -> Result<Self, SysError> {
         let Some(address) = address else {
-            return Ok(Self::inherited(None));
+            return Ok(Self::inherited(None, None, Vec::new()));
         };
         connect_datagram(address)
             .step(|| "connect to systemd's notify socket")
-            .map(|fd| Self::inherited(Some(fd)))
+            .map(|fd| Self::inherited(Some(fd), None, Vec::new()))
     }
 
-    /// The notifier of a socket that was connected by the program before this one.
-    pub fn inherited(socket: Option<OwnedFd>) -> Self {
+    /// The notifier of a socket that was connected by the program before this one, which has left `letters`; they go when the
+    /// process that holds the other end of `before` has ended.
+    pub fn inherited(socket: Option<OwnedFd>, before: Option<OwnedFd>, letters: Vec<Letter>) -> Self {
+        let mut outbox = Outbox::default();
+        outbox.letters().extend(letters);
         Self {
             socket,
-            before: RefCell::new(None),
+            before: RefCell::new(before),
+            outbox: RefCell::new(outbox),
+            gathers: Cell::new(false),
         }
     }
 
+    /// From here on messages are only collected, in as few datagrams as can be, until they are delivered: systemd looks at
+    /// each one in turn, and while it starts a thousand units at none.
+    pub fn gather(&self) {
+        self.gathers.set(true);
+    }
+
     /// From here on no message goes before the main process has ended, which holds the other end of `socket`: systemd
-    /// hears the next one only when that has spoken for the last time.
+    /// hears the next one only when that has spoken for the last time. What has been said before is that one's to deliver.
     pub fn speak_after(&self, socket: OwnedFd) {
+        self.outbox.borrow_mut().take();
+        self.gathers.set(false);
         *self.before.borrow_mut() = Some(socket);
     }
 
-    /// Dismisses the main process before this one, and waits until it has ended ([`Notifier::speak_after`]).
+    /// Dismisses the main process before this one, which ends now ([`Notifier::speak_after`]).
     ///
     /// # Errors
-    /// As shutdown(2), read(2).
-    pub fn wait_for_turn(&self) -> Result<(), SysError> {
-        let Some(socket) = self.before.take() else {
-            return Ok(());
-        };
-        let ended = shutdown(socket.as_raw_fd(), Shutdown::Write).and_then(|()| read(&socket, &mut [0]));
-        ended
-            .map(drop)
-            .step(|| "wait for the main process before this one")
+    /// As shutdown(2).
+    pub fn dismiss(&self) -> Result<(), SysError> {
+        match &*self.before.borrow() {
+            Some(socket) => shutdown(socket.as_raw_fd(), Shutdown::Write)
+                .step(|| "dismiss the main process before this one"),
+            None => Ok(()),
+        }
     }
 
-    /// The same, or until `other` can be read; whether it is this one's turn.
+    /// Dismisses the main process before this one, and waits until it has ended or `other` can be read; whether it has.
     ///
     /// # Errors
-    /// As [`Notifier::wait_for_turn`], poll(2).
+    /// As shutdown(2), poll(2).
     pub fn wait_for_turn_or(&self, other: BorrowedFd<'_>) -> Result<bool, SysError> {
-        let step = || "wait for the main process before this one";
+        self.dismiss()?;
         if let Some(socket) = &*self.before.borrow() {
-            shutdown(socket.as_raw_fd(), Shutdown::Write).step(step)?;
             let mut fds = [socket.as_fd(), other].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             while let Err(errno) = poll(&mut fds, PollTimeout::NONE) {
                 if errno != Errno::EINTR {
-                    return Err(SysError::new(step(), errno));
+                    return Err(SysError::new("wait for the main process before this one", errno));
                 }
             }
             if !fds[0].any().unwrap_or(false) {
                 return Ok(false);
             }
         }
-        self.wait_for_turn().map(|()| true)
+        self.before.take();
+        Ok(true)
     }
 
     /// The connected socket, to be left to the next program.
@@ -99,12 +112,17 @@ impl Notifier {
         self.socket.as_ref().map(AsFd::as_fd)
     }
 
-    /// Sends `states` as one message.
+    /// What the first message waits for ([`Notifier::speak_after`]), and the messages that wait, for the next program.
+    pub fn leave(&self) -> (Option<OwnedFd>, Vec<Letter>) {
+        (self.before.take(), self.outbox.borrow_mut().take())
+    }
+
+    /// Sends `states` as one message, now or as soon as there is room for it.
     ///
     /// # Errors
-    /// `EAGAIN` when systemd did not read for a second; what else sendmsg(2) says.
+    /// What sendmsg(2) says beside that there is no room.
     pub fn send(&self, states: &[NotifyState<'_>]) -> Result<(), SysError> {
-        self.send_with(states, &[])
+        self.send_with(states, None)
     }
 
     /// Puts `fd` into systemd's FD store under `name`, which has no colon: it comes back at the next start.
@@ -117,7 +135,7 @@ impl Notifier {
                 NotifyState::Custom("FDSTORE=1"),
                 NotifyState::Custom(&format!("FDNAME={name}")),
             ],
-            &[fd],
+            Some(fd),
         )
     }
 
@@ -142,42 +160,180 @@ impl Notifier {
             return Ok(());
         }
         let step = || "wait for systemd to read its notifications";
+        let end = Instant::now() + limit;
         let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).step(step)?;
-        self.send_with(&[NotifyState::Custom("BARRIER=1")], &[theirs.as_fd()])?;
+        self.deliver(limit, None)?;
+        self.send_with(&[NotifyState::Custom("BARRIER=1")], Some(theirs.as_fd()))?;
         drop(theirs);
-        let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+        self.deliver(end.saturating_duration_since(Instant::now()), None)?;
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(ours.as_fd(), PollFlags::empty())], timeout).step(step)? {
             0 => Err(SysError::new(step(), Errno::ETIMEDOUT)),
             _ => Ok(()),
         }
     }
 
-    fn send_with(&self, states: &[NotifyState<'_>], fds: &[BorrowedFd<'_>]) -> Result<(), SysError> {
-        let Some(socket) = &self.socket else { return Ok(()) };
-        self.wait_for_turn()?;
-        let mut text = String::new();
-        for state in states {
-            // Writing to a String cannot fail; the result is looked at all the same.
-            // systemd (252 and 257, measured) takes a backslash in a line for the beginning of an escape.
-            // Nothing in a state can end its line and begin another.
-            let line = printable(state.to_string().as_bytes()).replace('\\', "\\\\");
-            writeln!(text, "{line}").map_err(|_| SysError::new("write a notification", Errno::ENOMEM))?;
+    /// Whether systemd has read everything that was sent through this socket: one keep-alive that it has not read yet will tell
+    /// it all that a second one could, and would only take another vassal's room.
+    pub fn is_read(&self) -> bool {
+        self.outbox.borrow().is_empty()
+            && self
+                .socket
+                .as_ref()
+                .is_none_or(|socket| unread_bytes(socket).is_ok_and(|bytes| bytes == 0))
+    }
+
+    /// What the messages that could not be sent yet wait for.
+    pub fn awaited<R>(&self, look: impl FnOnce(Awaited<'_>) -> R) -> R {
+        let outbox = self.outbox.borrow();
+        match (&self.socket, &*self.before.borrow()) {
+            (Some(_), Some(before)) if !outbox.is_empty() => look(Awaited::Turn(before.as_fd())),
+            (Some(socket), None) => look(outbox.awaited(socket.as_fd())),
+            (None, _) | (Some(_), Some(_)) => look(Awaited::Nothing),
         }
-        let numbers: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-        let rights = [ControlMessage::ScmRights(&numbers)];
-        let control = if numbers.is_empty() {
-            &rights[..0]
+    }
+
+    /// Sends what there is room for, if it is this process's turn.
+    ///
+    /// # Errors
+    /// As [`Notifier::send`].
+    pub fn flush(&self) -> Result<(), SysError> {
+        self.gathers.set(false);
+        let Some(socket) = &self.socket else { return Ok(()) };
+        if self.has_turn()? {
+            let sent = self.outbox.borrow_mut().flush(socket.as_fd());
+            sent.map_err(|returned| SysError::new("notify systemd", returned.errno))
         } else {
-            &rights[..]
+            Ok(())
+        }
+    }
+
+    /// Whether the main process before this one has ended, without waiting for it.
+    fn has_turn(&self) -> Result<bool, SysError> {
+        let has_ended = match &*self.before.borrow() {
+            None => return Ok(true),
+            Some(socket) => poll(
+                &mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)],
+                PollTimeout::ZERO,
+            )
+            .step(|| "look after the main process before this one")?,
         };
-        let data = [IoSlice::new(text.as_bytes())];
-        sendmsg::<UnixAddr>(socket.as_raw_fd(), &data, control, MsgFlags::MSG_NOSIGNAL, None)
-            .map(drop)
-            .step(|| "notify systemd")
+        if has_ended > 0 {
+            // It says nothing: what can be read is its end.
+            self.before.take();
+        }
+        Ok(has_ended > 0)
+    }
+
+    /// Waits until everything has been handed to systemd's queue, for at most `limit`, or until `other` can be read; whether it
+    /// was. The main process before this one is dismissed.
+    ///
+    /// # Errors
+    /// As [`Notifier::send`], poll(2).
+    pub fn deliver(&self, limit: Duration, other: Option<BorrowedFd<'_>>) -> Result<bool, SysError> {
+        let end = Instant::now() + limit;
+        self.dismiss()?;
+        loop {
+            self.flush()?;
+            let now = Instant::now();
+            let left = end.saturating_duration_since(now);
+            let is_over = self.awaited(|awaited| {
+                let (fd, left) = match awaited {
+                    Awaited::Nothing => return Ok(Some(true)),
+                    Awaited::Turn(fd) => (Some((fd, PollFlags::POLLIN)), left),
+                    Awaited::Room(fd) => (Some((fd, PollFlags::POLLOUT)), left),
+                    Awaited::Time(until) => (None, left.min(until.saturating_duration_since(now))),
+                };
+                let fds = other.map(|fd| (fd, PollFlags::POLLIN)).into_iter().chain(fd);
+                let mut fds: Vec<_> = fds.map(|(fd, flags)| PollFd::new(fd, flags)).collect();
+                let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
+                match poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX)) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(SysError::new("wait for systemd", errno)),
+                }
+                let is_called = other.is_some() && fds[0].any().unwrap_or(false);
+                Ok(is_called.then_some(false))
+            })?;
+            match is_over {
+                Some(is_over) => return Ok(is_over),
+                None if left.is_zero() => return Ok(false),
+                None => {}
+            }
+        }
+    }
+
+    fn send_with(&self, states: &[NotifyState<'_>], fd: Option<BorrowedFd<'_>>) -> Result<(), SysError> {
+        if self.socket.is_none() {
+            return Ok(());
+        }
+        let text = text_of(states)?;
+        let fds = fd.map(|fd| fd.try_clone_to_owned()).transpose();
+        let fds = fds.step(|| "keep a descriptor for systemd")?;
+        let letter = Letter {
+            text: text.into_bytes(),
+            fds: fds.into_iter().collect(),
+        };
+        add(&mut self.outbox.borrow_mut(), letter, self.gathers.get());
+        match self.gathers.get() {
+            true => Ok(()),
+            false => self.flush(),
+        }
     }
 }
 
-/// A datagram socket connected to `address` (a path or `@abstract`), with a limit on how long a send may wait.
+/// The lines of a message. Nothing in a state can end its line and begin another.
+fn text_of(states: &[NotifyState<'_>]) -> Result<String, SysError> {
+    let mut text = String::new();
+    for state in states {
+        // systemd (252 and 257, measured) takes a backslash in a line for the beginning of an escape.
+        let line = printable(state.to_string().as_bytes()).replace('\\', "\\\\");
+        // Writing to a String cannot fail; the result is looked at all the same.
+        writeln!(text, "{line}").map_err(|_| SysError::new("write a notification", Errno::ENOMEM))?;
+    }
+    Ok(text)
+}
+
+const STATUS: &[u8] = b"STATUS=";
+const KEEP_ALIVE: &[u8] = b"WATCHDOG=1";
+const STORE: &[u8] = b"FDSTORE";
+
+/// Puts `new` at the end. Of what waits, an older status goes, as does a keep-alive that says nothing else; so what waits is bounded
+/// by what happens once in a vassal's life.
+fn add(outbox: &mut Outbox, new: Letter, joins: bool) {
+    let letters = outbox.letters();
+    if has(&new, STATUS) {
+        letters.iter_mut().for_each(|letter| drop_lines(letter, STATUS));
+    }
+    if has(&new, KEEP_ALIVE) {
+        let is_keep_alive = |letter: &Letter| lines(&letter.text).all(|line| line == KEEP_ALIVE);
+        letters.retain(|letter| !is_keep_alive(letter));
+    }
+    letters.retain(|letter| !letter.text.is_empty());
+    match letters.back_mut() {
+        // Each message stores or forgets under one name.
+        Some(last) if joins && !(has(last, STORE) && has(&new, STORE)) => {
+            last.text.extend_from_slice(&new.text);
+            last.fds.extend(new.fds);
+        }
+        Some(_) | None => letters.push_back(new),
+    }
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+fn has(letter: &Letter, what: &[u8]) -> bool {
+    lines(&letter.text).any(|line| line.starts_with(what))
+}
+
+fn drop_lines(letter: &mut Letter, what: &[u8]) {
+    let kept = lines(&letter.text).filter(|line| !line.starts_with(what));
+    letter.text = kept.flat_map(|line| [line, b"\n"].concat()).collect();
+}
+
+/// A datagram socket connected to `address` (a path or `@abstract`).
 ///
 /// # Errors
 /// As socket(2), connect(2).
@@ -193,6 +349,8 @@ pub fn connect_datagram(address: &[u8]) -> nix::Result<OwnedFd> {
         path => UnixAddr::new(path)?,
     };
     connect(fd.as_raw_fd(), &to)?;
-    setsockopt(&fd, SendTimeout, &TimeVal::new(SEND_LIMIT_SECONDS, 0))?;
     Ok(fd)
 }
+
+#[cfg(test)]
+mod tests;

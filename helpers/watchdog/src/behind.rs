@@ -85,6 +85,7 @@ fn take_the_place(host: &OwnedFd, number: OwnedFd, go: &OwnedFd, reporter: &Repo
     drop(number);
     if told.is_ok() && read(go, &mut [0]) == Ok(1) {
         reporter.trigger(cause);
+        reporter.deliver();
         pause();
     }
     std::process::exit(1)

@@ -7,6 +7,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
+use vassal_sys::fds::unread_bytes;
+
+/// How many bytes are read at a time, whatever an app sends: more than uWSGI says in its life.
+const MOST: usize = 4096;
 
 /// What uWSGI is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +58,8 @@ pub fn meaning(byte: u8) -> Message {
 #[derive(Debug)]
 pub struct Uwsgi {
     emperor: Option<OwnedFd>,
-    config: File,
+    /// Until uWSGI has not taken what it asked for.
+    config: Option<File>,
     pushed: File,
 }
 
@@ -63,7 +68,7 @@ impl Uwsgi {
     pub fn new(emperor: OwnedFd, config: OwnedFd, pushed: OwnedFd) -> Self {
         Self {
             emperor: Some(emperor),
-            config: config.into(),
+            config: Some(config.into()),
             pushed: pushed.into(),
         }
     }
@@ -73,14 +78,22 @@ impl Uwsgi {
         self.emperor.as_ref()
     }
 
-    /// What has been said, without waiting.
+    /// What has been said, without waiting: each message once, however often an app repeats it, and at most [`MOST`] at a time.
     pub fn messages(&mut self) -> Vec<Message> {
-        let mut bytes = [0; 64];
+        let mut bytes = [0; MOST];
         let Some(emperor) = &self.emperor else {
             return Vec::new();
         };
         match recv(emperor.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
-            Ok(length @ 1..) => bytes[..length].iter().copied().map(meaning).collect(),
+            Ok(length @ 1..) => {
+                let said = bytes[..length].iter().copied().map(meaning);
+                said.fold(Vec::new(), |mut messages, message| {
+                    if !messages.contains(&message) {
+                        messages.push(message);
+                    }
+                    messages
+                })
+            }
             Err(Errno::EAGAIN | Errno::EINTR) => Vec::new(),
             // The other end is closed: uWSGI is ending, and its process will be reaped.
             Ok(0) | Err(_) => {
@@ -90,24 +103,35 @@ impl Uwsgi {
         }
     }
 
-    /// Pushes the configuration once more.
+    /// Pushes the configuration once more, unless uWSGI has not read the last one yet, which it is about to read then: an app that
+    /// only asks fills nothing up.
     ///
     /// # Errors
-    /// When uWSGI does not take it; it never waits for that.
+    /// When uWSGI does not take it, for which nothing waits; it is not given any more then.
     pub fn push_again(&mut self) -> Result<(), SysError> {
-        let step = || "push the configuration again";
-        let length = self.pushed.metadata().step(step)?.len();
-        let mut message = vec![0; length as usize];
-        self.pushed.read_exact_at(&mut message, 0).step(step)?;
-        let sent = send(
-            self.config.as_raw_fd(),
-            &message,
-            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
-        );
-        match sent.step(step)? {
-            sent if sent == message.len() => Ok(()),
-            _ => Err(SysError::new(step(), Errno::EMSGSIZE)),
-        }
+        let Some(config) = self.config.take() else {
+            return Ok(());
+        };
+        push(&config, &self.pushed).step(|| "push the configuration again")?;
+        self.config = Some(config);
+        Ok(())
+    }
+}
+
+fn push(config: &File, pushed: &File) -> nix::Result<()> {
+    if unread_bytes(config)? > 0 {
+        return Ok(());
+    }
+    let bytes = |file: &File| {
+        let mut bytes = vec![0; file.metadata()?.len() as usize];
+        file.read_exact_at(&mut bytes, 0).map(|()| bytes)
+    };
+    let message = bytes(pushed).map_err(|_| Errno::EIO)?;
+    // The longest message there is fits into the empty buffer of a unix socket.
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    match send(config.as_raw_fd(), &message, flags)? {
+        sent if sent == message.len() => Ok(()),
+        _ => Err(Errno::EMSGSIZE),
     }
 }
 
@@ -171,10 +195,21 @@ mod tests {
     #[test]
     fn the_configuration_is_pushed_as_often_as_it_is_wanted() {
         let (mut uwsgi, _theirs, mut config) = uwsgi();
-        uwsgi.push_again().unwrap();
-        uwsgi.push_again().unwrap();
-        let mut bytes = [0; 14];
-        config.read_exact(&mut bytes).unwrap();
-        assert_eq!(&bytes, b"s\x03\0\0abcs\x03\0\0abc");
+        let mut bytes = [0; 7];
+        for _ in 0..2 {
+            uwsgi.push_again().unwrap();
+            config.read_exact(&mut bytes).unwrap();
+            assert_eq!(&bytes, b"s\x03\0\0abc");
+        }
+    }
+
+    #[test]
+    fn an_app_that_asks_and_does_not_read_is_given_one_configuration() {
+        let (mut uwsgi, _theirs, mut config) = uwsgi();
+        (0..100_000).for_each(|_| uwsgi.push_again().unwrap());
+        drop(uwsgi);
+        let mut bytes = Vec::new();
+        config.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"s\x03\0\0abc");
     }
 }

@@ -14,6 +14,7 @@ mod grid;
 mod judge;
 mod master;
 mod mountpoint;
+mod obituary;
 mod payload_notify;
 mod probe;
 mod processes;

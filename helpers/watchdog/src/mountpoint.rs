@@ -371,7 +371,7 @@ impl Mountpoint {
     /// The mountpoint in a status line: `/app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us)`.
     pub fn sentence(&self) -> String {
         let path = self.shown_path();
-        let fstype = printable(&self.watched.mount.fstype);
+        let fstype = shown_type(&self.watched.mount.fstype);
         match self.answered {
             None => format!("{path} not yet probed ({fstype})"),
             Some((when, took)) => {
@@ -379,6 +379,25 @@ impl Mountpoint {
                 format!("{path} healthy ({fstype}, probed {ago:.1} s ago, {took} us)")
             }
         }
+    }
+}
+
+/// The longest type of a filesystem that is shown as it is.
+const TYPE_LIMIT: usize = 32;
+
+/// A filesystem's type for a status line. What follows `fuse.` is chosen by the user who mounts it, and is no place for sentences: one
+/// that is no plain name is shown in ticks, with everything else in it as `?`.
+fn shown_type(fstype: &[u8]) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let short = &fstype[..fstype.len().min(TYPE_LIMIT)];
+    let name: String = short
+        .iter()
+        .map(|byte| if is_plain(byte) { char::from(*byte) } else { '?' })
+        .collect();
+    match (fstype.iter().all(is_plain), fstype.len() > TYPE_LIMIT) {
+        (true, false) => name,
+        (_, false) => format!("'{name}'"),
+        (_, true) => format!("'{name}...'"),
     }
 }
 
@@ -447,6 +466,17 @@ mod tests {
                 .sentence()
                 .starts_with("/app healthy (fuse.x, probed 0.0 s ago, ")
         );
+    }
+
+    #[test]
+    fn a_type_that_a_user_made_up_is_no_sentence_of_the_status() {
+        assert_eq!(shown_type(b"fuse.fuse-zip"), "fuse.fuse-zip");
+        assert_eq!(
+            shown_type(b"fuse.x, healthy; no restarts"),
+            "'fuse.x??healthy??no?restarts'"
+        );
+        assert_eq!(shown_type(&[b'x'; 200]), format!("'{}...'", "x".repeat(32)));
+        assert_eq!(shown_type("fuse.\u{202e}".as_bytes()), "'fuse.???'");
     }
 
     #[test]

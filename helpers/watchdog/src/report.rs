@@ -4,11 +4,11 @@ use crate::judge::Verdict;
 use crate::mountpoint::Mountpoint;
 use sd_notify::NotifyState;
 use std::time::Duration;
-use vassal_sys::SysError;
 use vassal_sys::journal::{Event, Journal, Priority, line};
 use vassal_sys::memo::{End, Memo, SETTLED, Store};
-use vassal_sys::notify::Notifier;
+use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
 use vassal_sys::text::shortened;
+use vassal_sys::{SysError, lines};
 
 /// A vassal serves (units/vassal.catalog).
 const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
@@ -16,6 +16,8 @@ const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
 const APP_ENDED: &str = "e9cbe4dd51554c349c33af94ff46dad2";
 /// The most that is put into one status line.
 const STATUS_LIMIT: usize = 1000;
+/// How long the end of a vassal waits for journald to take its last words.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
 /// A vassal whose mountpoint fails this long after it was ready has not failed to start: that was the daemon's fault
 /// and not the configuration's, and the next start comes at once, unless that has been so again and again.
 const PROVEN: Duration = Duration::from_secs(1);
@@ -83,12 +85,14 @@ impl Reporter {
             NotifyState::Status(&status),
             NotifyState::Watchdog,
         ]);
-        self.event(
-            Priority::Notice,
-            SERVING,
-            &format!("{}: {status}", self.vassal),
-            &[],
-        );
+        // After a restart it repeats why. journald counts warnings apart from what an app says without a priority, so a flood that
+        // has drowned the verdict does not drown this, too.
+        let was_restarted = self.memo.as_ref().is_some_and(|memo| memo.read().restarts > 0);
+        let priority = match was_restarted {
+            true => Priority::Warning,
+            false => Priority::Notice,
+        };
+        self.event(priority, SERVING, &format!("{}: {status}", self.vassal), &[]);
     }
 
     /// Keeps systemd's own watchdog quiet, and the status line fresh.
@@ -212,6 +216,28 @@ impl Reporter {
         self.status_is(message);
     }
 
+    /// Sends what could not be sent before, as far as there is room for it now.
+    pub fn flush(&self) {
+        self.told(self.notifier.flush());
+        self.journal.flush();
+        lines::flush();
+    }
+
+    /// The vassal has ended: what was said and not sent is waited for. While systemd does not read, it does nothing with the vassal
+    /// either; a journald that does not read is not waited for that long.
+    pub fn deliver(&self) {
+        self.journal.flush();
+        self.told(self.notifier.deliver(DELIVERY_LIMIT, None));
+        self.journal.flush();
+        self.told(lines::deliver(LAST_WORDS_LIMIT));
+    }
+
+    fn told<T>(&self, result: Result<T, SysError>) {
+        if let Err(error) = result {
+            line(Priority::Warning, &error.to_string());
+        }
+    }
+
     fn ended(&self, cause: &str, ready_for: Option<Duration>, proven: Duration) {
         self.remember(|memo| memo.failed(cause, ready_for.unwrap_or_default(), proven));
     }
@@ -247,8 +273,6 @@ impl Reporter {
     }
 
     fn notify(&self, states: &[NotifyState<'_>]) {
-        if let Err(error) = self.notifier.send(states) {
-            line(Priority::Warning, &error.to_string());
-        }
+        self.told(self.notifier.send(states));
     }
 }

@@ -15,6 +15,7 @@ mod unmount;
 mod uwsgi;
 
 use crate::reaper::{Child, reap_until};
+use crate::report::Reporter;
 use crate::table::Table;
 use crate::{processes, serving};
 use commit::is_bad;
@@ -65,6 +66,8 @@ pub struct Ending<'a> {
     pub patience: Option<Patience<'a>>,
     /// The numbers that the vassal's listening sockets have in the app.
     pub sockets: Vec<RawFd>,
+    /// Sends, meanwhile, what there was no room for.
+    pub reporter: &'a Reporter,
 }
 
 impl Ending<'_> {
@@ -118,6 +121,7 @@ impl Ending<'_> {
     fn reap_until(&self, limit: Duration, mut is_over: impl FnMut(&[Child], bool) -> bool) -> bool {
         reap_until(self.proc, self.signals, limit, |ended, any_left| {
             self.patience.iter().for_each(Patience::keep);
+            self.reporter.flush();
             for Child { pid, how, name } in ended {
                 let is_daemon = self.daemons.borrow().contains(pid);
                 self.daemons.borrow_mut().retain(|daemon| daemon != pid);

@@ -12,7 +12,8 @@ use crate::farewell::Farewell;
 use crate::gather::Gather;
 use crate::judge::{Silence, Verdict, concerns, judge_mounts};
 use crate::mountpoint::{Answer, Mountpoint};
-use crate::payload_notify;
+use crate::obituary::Obituaries;
+use crate::payload_notify::PayloadNotify;
 use crate::probe::{Probe, Question};
 use crate::progress::Place;
 use crate::reaper::{Child, Ended, drain};
@@ -37,7 +38,6 @@ use vassal_sys::handoff::{Handoff, Readiness, Watched};
 use vassal_sys::journal::{Journal, Priority, line, pass_on};
 use vassal_sys::memo::{SETTLED, Store};
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::notify::Notifier;
 use vassal_sys::{SysError, fds, mountinfo, mounts, signals};
 use wait::Ears;
 
@@ -86,12 +86,13 @@ pub struct Vassal {
     log: Option<OwnedFd>,
     atexit: Option<(OwnedFd, OwnedFd)>,
     uwsgi: Option<Uwsgi>,
-    payload_notify: Option<OwnedFd>,
+    payload_notify: Option<PayloadNotify>,
     reloads: Option<Reloads>,
     mountpoints: Vec<Mountpoint>,
     unanswered: Unanswered,
     freezer: Freezer,
     turnover: Option<Farewell>,
+    obituaries: Obituaries,
     /// When the last wait was over.
     awake: Instant,
     /// The app has said that it serves.
@@ -131,8 +132,12 @@ impl Vassal {
         let reporter = Reporter {
             vassal: handoff.vassal.clone(),
             unit: handoff.unit.clone(),
-            notifier: Notifier::inherited(taken(numbers.notify)?),
-            journal: Journal::inherited(taken(numbers.journal)?, "vassal-watchdog"),
+            notifier: handoff.unsent.notifier(taken(numbers.notify)?)?,
+            journal: Journal::inherited(
+                taken(numbers.journal)?,
+                "vassal-watchdog",
+                handoff.unsent.events.clone(),
+            ),
             history: history(memo.as_ref()),
             memo,
         };
@@ -169,7 +174,7 @@ impl Vassal {
             log: taken(numbers.log)?,
             atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
             uwsgi,
-            payload_notify: taken(numbers.payload_notify)?,
+            payload_notify: taken(numbers.payload_notify)?.map(PayloadNotify::new),
             reloads: match (
                 taken(numbers.control)?,
                 taken(numbers.request)?,
@@ -181,6 +186,7 @@ impl Vassal {
             unanswered,
             freezer: Freezer::default(),
             turnover: None,
+            obituaries: Obituaries::default(),
             awake: Instant::now(),
             accepting: handoff.readiness == Readiness::Started,
             connecting: Err(now),
@@ -188,6 +194,7 @@ impl Vassal {
             keep_alive_due: now + handoff.keep_alive,
             handoff,
         };
+        pass_on(&vassal.handoff.unsent.lines);
         vassal.listen()?;
         Ok(vassal)
     }
@@ -197,6 +204,13 @@ impl Vassal {
     /// # Errors
     /// A kernel that does not let us wait.
     pub fn watch(mut self) -> Result<u8, SysError> {
+        let code = self.live();
+        self.obituaries.finish();
+        self.reporter.deliver();
+        code
+    }
+
+    fn live(&mut self) -> Result<u8, SysError> {
         if !self.accepting {
             self.reporter.status_is(&format!(
                 "starting; waiting for {} to accept requests",
@@ -213,7 +227,7 @@ impl Vassal {
             }
             let events = self.wait()?;
             if events.log {
-                self.relay_log()?;
+                self.relay_log();
             }
             if events.signals {
                 if drain(&self.signals)
@@ -232,18 +246,14 @@ impl Vassal {
                 }
                 self.gather_changes()?;
             }
-            if events.uwsgi && self.hear_uwsgi()? {
-                return Ok(self.stop());
+            if events.uwsgi && self.hear_uwsgi() {
+                return Ok(self.app_wants_stop());
             }
             if events.reload {
                 self.reload();
             }
-            if events.notify {
-                self.accepting |= self
-                    .payload_notify
-                    .as_ref()
-                    .is_some_and(payload_notify::says_ready);
-            }
+            let notify = self.payload_notify.as_mut();
+            self.accepting |= notify.is_some_and(PayloadNotify::says_ready);
         }
     }
 
@@ -253,12 +263,13 @@ impl Vassal {
             return self.lost(index, verdict).map(Some);
         }
         self.thaw_in_time();
-        if self.follow_reload()? {
-            return Ok(Some(self.stop()));
+        if self.follow_reload() {
+            return Ok(Some(self.app_wants_stop()));
         }
         self.hear_changes_in_time()?;
         self.look_at_requests()?;
         let now = Instant::now();
+        self.obituaries.sum_up(now);
         if let (Stage::Starting, Readiness::Connect(address), Err(due)) =
             (self.stage, &self.handoff.readiness, &self.connecting)
         {
@@ -288,7 +299,10 @@ impl Vassal {
             Stage::Starting | Stage::Serving { .. } => {}
         }
         if self.is_keep_alive_due(now) {
-            self.reporter.keep_alive(&self.mountpoints);
+            // One that systemd has not read yet counts from when it does.
+            if self.reporter.notifier.is_read() {
+                self.reporter.keep_alive(&self.mountpoints);
+            }
             self.keep_alive_due = now + self.handoff.keep_alive;
         }
         Ok(None)
@@ -365,7 +379,11 @@ impl Vassal {
             // Perhaps a FUSE daemon that no mountpoint-check names.
             if let Some(name) = name {
                 let loss = self.loss_of(daemons.contains(&pid));
-                line(Priority::Warning, &format!("{name} (process {pid}) {how}{loss}"));
+                let what = format!("{name} (process {pid}) {how}{loss}");
+                match loss.is_empty() {
+                    true => self.obituaries.tell(what, self.awake),
+                    false => line(Priority::Warning, &what),
+                }
             }
         }
         match meaning {
@@ -512,9 +530,9 @@ impl Vassal {
     }
 
     /// Hears uWSGI; whether it wants to be stopped.
-    fn hear_uwsgi(&mut self) -> Result<bool, SysError> {
+    fn hear_uwsgi(&mut self) -> bool {
         let Some(uwsgi) = &mut self.uwsgi else {
-            return Ok(false);
+            return false;
         };
         let has_workers = self.handoff.readiness == Readiness::Accepting;
         let (mut wants_stop, mut is_loaded) = (false, false);
@@ -527,7 +545,10 @@ impl Vassal {
                 Message::Loaded => is_loaded |= !has_workers,
                 Message::WantsConfiguration => {
                     self.turnover = None;
-                    uwsgi.push_again()?;
+                    // An app that cannot be given it says so itself, and nothing of an app's ends its watchdog.
+                    if let Err(error) = uwsgi.push_again() {
+                        line(Priority::Warning, &error.to_string());
+                    }
                     // The last that is heard of the reload of a uWSGI without workers.
                     is_loaded |= !has_workers;
                 }
@@ -542,22 +563,21 @@ impl Vassal {
             }
         }
         if uwsgi.socket().is_none() {
-            self.listen()?;
+            self.listen_anew();
         }
-        Ok(wants_stop)
+        wants_stop
     }
 
     /// Passes on what a background process of a hook says.
-    fn relay_log(&mut self) -> Result<(), SysError> {
+    fn relay_log(&mut self) {
         let mut chunk = [0; LOG_CHUNK];
         match self.log.as_ref().map(|log| read(log, &mut chunk)) {
             Some(Ok(length @ 1..)) => pass_on(&chunk[..length]),
             Some(Err(Errno::EAGAIN | Errno::EINTR)) => {}
             Some(Ok(0) | Err(_)) | None => {
                 self.log = None;
-                self.listen()?;
+                self.listen_anew();
             }
         }
-        Ok(())
     }
 }

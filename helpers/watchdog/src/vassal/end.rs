@@ -9,17 +9,21 @@ use crate::reload::Reloads;
 use crate::shutdown::{Ending, Patience};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Pid;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::memo::{End, SEE_ABOVE};
 use vassal_sys::mountinfo::Mount;
+use vassal_sys::notify::DELIVERY_LIMIT;
 use vassal_sys::text::printable;
 use vassal_sys::{SysError, exit};
 
-/// How long the kernel's answer to `WATCHDOG=trigger`, SIGKILL, may take before the watchdog ends by itself.
+/// How long systemd's answer to `WATCHDOG=trigger`, SIGKILL, may take after it has read that, before the watchdog ends by itself.
 const TRIGGER_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks whether it has: nothing tells of that.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Vassal {
     /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit. The
@@ -63,21 +67,39 @@ impl Vassal {
         if main.is_none() {
             self.reporter.trigger(&cause);
         }
-        let end = Instant::now() + TRIGGER_LIMIT;
-        while Instant::now() < end {
-            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now()));
-            match poll(&mut fds, left.unwrap_or(PollTimeout::ZERO)) {
+        self.wait_for_kill(main)?;
+        Ok(exit::FAILED)
+    }
+
+    /// Waits for systemd's SIGKILL: until it has read the message, and then for as long as it may take to act on it. Where `main`
+    /// has taken this process's place, for the end of that.
+    fn wait_for_kill(&self, main: Option<Pid>) -> Result<(), SysError> {
+        let begun = Instant::now();
+        let mut read_at = None;
+        loop {
+            self.reporter.flush();
+            if read_at.is_none() && self.reporter.notifier.is_read() {
+                read_at = Some(Instant::now());
+            }
+            let end = read_at.map_or(begun + DELIVERY_LIMIT, |read_at| read_at + TRIGGER_LIMIT);
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let timeout = PollTimeout::try_from(left.min(LOOK_AGAIN)).unwrap_or(PollTimeout::ZERO);
+            match poll(
+                &mut [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)],
+                timeout,
+            ) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(SysError::new("wait for the end", errno)),
             }
             drain(&self.signals);
             let (ended, _) = reap(&self.proc);
             if ended.iter().any(|child| Some(child.pid) == main) {
-                break;
+                return Ok(());
             }
         }
-        Ok(exit::FAILED)
     }
 
     /// Puts every process where it can be left behind, should it not end.
@@ -137,6 +159,25 @@ impl Vassal {
         0
     }
 
+    /// The app asks to be stopped, which is an end by the app, and no administrator's: it is counted and started again like any
+    /// other, after a pause where there have been many.
+    pub(super) fn app_wants_stop(&mut self) -> u8 {
+        self.thaw();
+        let ready_for = self.ready_for();
+        let command = &self.handoff.command;
+        self.reporter.stopping(command);
+        let message = format!("{command} has asked to be stopped");
+        self.reporter.app_ended(&message, End::Told, ready_for);
+        let ending = Ending {
+            patience: Some(Patience::new(&self.reporter)),
+            ..self.ending()
+        };
+        ending.stop_app(self.uwsgi.as_ref());
+        ending.finish();
+        self.reporter.unsaved("");
+        exit::FAILED
+    }
+
     /// Takes note of which of `mounts` would lose something if everything were killed now: the vassal's own.
     pub(super) fn note_unsaved<'a>(&self, mounts: impl Iterator<Item = &'a Mount>) {
         let paths: Vec<_> = mounts
@@ -170,6 +211,7 @@ impl Vassal {
             daemons: RefCell::new(self.freezer.daemons().to_vec()),
             unsaved: self.reporter.known_unsaved(),
             patience: None,
+            reporter: &self.reporter,
             sockets: self.reloads.as_ref().map(Reloads::sockets).unwrap_or_default(),
         }
     }

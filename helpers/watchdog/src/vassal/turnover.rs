@@ -9,7 +9,6 @@ use crate::master::Master;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Instant;
-use vassal_sys::SysError;
 
 impl Vassal {
     /// Passes a reload on to an app that serves.
@@ -54,7 +53,7 @@ impl Vassal {
     }
 
     /// Does what is due while the workers of before a reload end; whether uWSGI wants to be stopped.
-    pub(super) fn follow_reload(&mut self) -> Result<bool, SysError> {
+    pub(super) fn follow_reload(&mut self) -> bool {
         let now = Instant::now();
         // Who stands still is not to be continued.
         let is_frozen = self.freezer.until().is_some();
@@ -68,7 +67,7 @@ impl Vassal {
             .as_ref()
             .is_some_and(|reloads| !reloads.has_messenger());
         if is_frozen || !is_told || !is_due {
-            return Ok(false);
+            return false;
         }
         let pid = Pid::from_raw(self.handoff.payload);
         let children = Master {
@@ -77,9 +76,9 @@ impl Vassal {
         }
         .children();
         // Heard after the look: if one of those was forked for the configuration to come, the turnover is over now.
-        let wants_stop = self.hear_uwsgi()?;
+        let wants_stop = self.hear_uwsgi();
         let (Some(turnover), Some(reloads)) = (&mut self.turnover, &self.reloads) else {
-            return Ok(wants_stop);
+            return wants_stop;
         };
         let master = Master {
             pid,
@@ -91,6 +90,6 @@ impl Vassal {
         };
         let acts = turnover.acts(&children, now);
         acts.into_iter().for_each(|act| act.perform(&listener));
-        Ok(wants_stop)
+        wants_stop
     }
 }

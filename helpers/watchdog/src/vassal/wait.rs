@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::handoff::Readiness;
+use vassal_sys::journal::{Priority, line};
+use vassal_sys::lines;
 use vassal_sys::memo::SETTLED;
+use vassal_sys::outbox::Awaited;
 
 /// Which descriptors have something.
 #[derive(Debug, Default)]
@@ -21,46 +24,87 @@ pub(super) struct Events {
     pub signals: bool,
     pub mounts: bool,
     pub uwsgi: bool,
-    pub notify: bool,
     pub log: bool,
     pub reload: bool,
+}
+
+/// What is listened to only while something is expected of it; the order is that of the numbers of the events.
+#[derive(Debug, Clone, Copy)]
+enum Once {
+    /// Room for what was said.
+    Systemd,
+    Journald,
+    StandardError,
+    /// The readiness of an app that tells it.
+    Readiness,
 }
 
 /// Who is listened to; the numbers are those of the events.
 const SIGNALS: u64 = 0;
 const MOUNTS: u64 = 1;
 const UWSGI: u64 = 2;
-const NOTIFY: u64 = 3;
-const LOG: u64 = 4;
-const RELOAD: u64 = 5;
-const ALL: usize = 6;
+const LOG: u64 = 3;
+const RELOAD: u64 = 4;
+/// And the [`Once`]s.
+const ONCE: u64 = 5;
+const ALL: usize = 9;
 
 /// A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it, and cannot be kept away.
 const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;
 
 /// The part of the time between two keep-alives by which one may come early.
 const EARLY: u32 = 3;
+/// The time between two looks where epoll cannot tell.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What is listened through. Each wakeup by the clock, which most are, touches none of the descriptors, unlike poll(2):
 /// a fifth of what a wakeup costs (measured).
 #[derive(Debug)]
-pub(super) struct Ears(Epoll);
+pub(super) struct Ears {
+    epoll: Epoll,
+    /// What it tells of, once.
+    watched: [bool; 4],
+}
 
 impl Ears {
     /// Those that hear nobody yet.
     pub(super) fn new() -> Result<Self, SysError> {
-        Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)
-            .map(Self)
-            .step(|| "make an epoll descriptor")
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).step(|| "make an epoll descriptor")?;
+        Ok(Self {
+            epoll,
+            watched: [false; 4],
+        })
     }
 
     fn ignore(&self, fd: impl AsFd) -> Result<(), SysError> {
-        self.0.delete(fd).step(|| "stop listening to a descriptor")
+        self.epoll.delete(fd).step(|| "stop listening to a descriptor")
     }
 
     fn listen(&self, fd: Option<impl AsFd>, number: u64, kind: EpollFlags) -> Result<(), SysError> {
-        fd.map_or(Ok(()), |fd| self.0.add(fd, EpollEvent::new(kind, number)))
+        fd.map_or(Ok(()), |fd| self.epoll.add(fd, EpollEvent::new(kind, number)))
             .step(|| "listen to a descriptor")
+    }
+
+    /// Is to tell when `once` has what it waits for; when that is, if it is a matter of time.
+    fn expect(&mut self, once: Once, awaited: Awaited<'_>) -> Option<Instant> {
+        let (fd, kind) = match awaited {
+            Awaited::Nothing => return None,
+            Awaited::Time(until) => return Some(until),
+            Awaited::Turn(fd) => (fd, EpollFlags::EPOLLIN),
+            Awaited::Room(fd) => (fd, EpollFlags::EPOLLOUT),
+        };
+        let is_watched = &mut self.watched[once as usize];
+        if !*is_watched {
+            // Once: what others hold open after us would be told for ever otherwise.
+            let mut event = EpollEvent::new(kind | EpollFlags::EPOLLONESHOT, ONCE + once as u64);
+            let renewed = match self.epoll.modify(fd, &mut event) {
+                Err(Errno::ENOENT) => self.epoll.add(fd, event),
+                renewed => renewed,
+            };
+            // Where the kernel has no memory for that, it is looked at again later.
+            *is_watched = renewed.is_ok();
+        }
+        (!*is_watched).then(|| Instant::now() + LOOK_AGAIN)
     }
 }
 
@@ -71,26 +115,36 @@ impl Vassal {
     /// A kernel that does not let us wait.
     pub(super) fn wait(&mut self) -> Result<Events, SysError> {
         let before = Instant::now();
+        let sends = self.expect();
         let left = self
             .next_due()
+            .into_iter()
+            .chain(sends)
+            .min()
             .map(|due| due.saturating_duration_since(before) + Duration::from_millis(1))
             .map(|left| if self.measures() { left.min(TICK) } else { left });
         let timeout = left.map_or(EpollTimeout::NONE, |left| {
             EpollTimeout::try_from(left).unwrap_or(EpollTimeout::MAX)
         });
         let mut heard = [EpollEvent::empty(); ALL];
-        let count = match self.ears.0.wait(&mut heard, timeout) {
+        let count = match self.ears.epoll.wait(&mut heard, timeout) {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
             Err(errno) => return Err(SysError::new("wait", errno)),
         };
         self.forgive_standstill(before, left);
+        for event in &heard[..count] {
+            let once = event.data().checked_sub(ONCE).map(|once| once as usize);
+            if let Some(is_watched) = once.and_then(|once| self.ears.watched.get_mut(once)) {
+                *is_watched = false;
+            }
+        }
+        self.reporter.flush();
         let has = |number| heard[..count].iter().any(|event| event.data() == number);
         Ok(Events {
             signals: has(SIGNALS),
             mounts: has(MOUNTS),
             uwsgi: has(UWSGI),
-            notify: has(NOTIFY),
             log: has(LOG),
             reload: has(RELOAD),
         })
@@ -108,7 +162,6 @@ impl Vassal {
         let mounts = Some(&self.mountinfo).filter(|_| self.deaf_until.is_none());
         ears.listen(mounts, MOUNTS, CHANGED)?;
         ears.listen(self.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
-        ears.listen(self.payload_notify.as_ref(), NOTIFY, input)?;
         ears.listen(self.log.as_ref(), LOG, input)?;
         ears.listen(self.reloads.as_ref().map(Reloads::request), RELOAD, input)?;
         self.ears = ears;
@@ -137,6 +190,28 @@ impl Vassal {
             self.ears.listen(Some(&self.mountinfo), MOUNTS, CHANGED)?;
         }
         Ok(())
+    }
+
+    /// [`Vassal::listen`] where somebody has gone, which is no reason to end.
+    pub(super) fn listen_anew(&mut self) {
+        if let Err(error) = self.listen() {
+            line(Priority::Warning, &format!("{error}, ignoring"));
+        }
+    }
+
+    /// Has itself told when what could not be sent can be; when to look again, if that is a matter of time.
+    fn expect(&mut self) -> Option<Instant> {
+        let Self { reporter, ears, .. } = self;
+        let systemd = reporter
+            .notifier
+            .awaited(|awaited| ears.expect(Once::Systemd, awaited));
+        let journald = reporter
+            .journal
+            .awaited(|awaited| ears.expect(Once::Journald, awaited));
+        let lines = lines::awaited(|awaited| ears.expect(Once::StandardError, awaited));
+        let notify = self.payload_notify.as_ref();
+        let readiness = notify.and_then(|notify| ears.expect(Once::Readiness, notify.awaited()));
+        [systemd, journald, lines, readiness].into_iter().flatten().min()
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -172,6 +247,7 @@ impl Vassal {
             .chain(self.freezer.until())
             .chain(self.turnover.as_ref().map(Farewell::next_look))
             .chain(self.deaf_until)
+            .chain(self.obituaries.due())
             .min()
     }
 

@@ -1,0 +1,224 @@
+//! Datagrams that wait for room in the queue of a reader that is behind. A send to a full queue fails at once with `EAGAIN`, and
+//! epoll(7) reports `EPOLLOUT` when the reader has taken something out (measured with a thousand senders: no wakeup is lost).
+//! But each message that is read wakes every sender that listens, and the reader itself spends a millisecond on a thousand wakeups
+//! (measured: a start of a thousand vassals took three times as long). So a sender that was woken and came too late lets some
+//! time pass before it listens again, twice as much each time.
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use nix::unistd::getpid;
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// The pause after the first wakeup that came too late. systemd takes some 50 microseconds for a message, so its queue of 512 does
+/// not run empty in the first few pauses, in which hundreds find room.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+/// How often the pause is doubled: up to 64 ms.
+const MOST_DOUBLINGS: u32 = 5;
+
+/// One datagram, with the descriptors that go with it.
+#[derive(Debug)]
+pub struct Letter {
+    /// What it says.
+    pub text: Vec<u8>,
+    /// What it carries.
+    pub fds: Vec<OwnedFd>,
+}
+
+/// What an outbox waits for.
+#[derive(Debug)]
+pub enum Awaited<'a> {
+    /// It is empty.
+    Nothing,
+    /// This descriptor becomes readable, or is at its end.
+    Turn(BorrowedFd<'a>),
+    /// This descriptor becomes writable.
+    Room(BorrowedFd<'a>),
+    /// This moment.
+    Time(Instant),
+}
+
+/// A letter that cannot be sent at all.
+#[derive(Debug)]
+pub struct Returned {
+    /// The letter.
+    pub letter: Option<Letter>,
+    /// The kernel's reason.
+    pub errno: Errno,
+}
+
+/// Letters in the order in which they go.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    letters: VecDeque<Letter>,
+    /// Until when nothing is tried.
+    pause: Option<Instant>,
+    /// How many wakeups in a row came too late.
+    failures: u32,
+}
+
+impl Outbox {
+    /// Whether everything has been sent.
+    pub fn is_empty(&self) -> bool {
+        self.letters.is_empty()
+    }
+
+    /// How many letters wait.
+    pub fn len(&self) -> usize {
+        self.letters.len()
+    }
+
+    /// The letters that wait, to be changed.
+    pub fn letters(&mut self) -> &mut VecDeque<Letter> {
+        &mut self.letters
+    }
+
+    /// Takes all letters out.
+    pub fn take(&mut self) -> Vec<Letter> {
+        self.pause = None;
+        self.letters.drain(..).collect()
+    }
+
+    /// What it waits for, where it sends to `socket`.
+    pub fn awaited<'a>(&self, socket: BorrowedFd<'a>) -> Awaited<'a> {
+        match (self.is_empty(), self.pause) {
+            (true, _) => Awaited::Nothing,
+            (false, Some(until)) => Awaited::Time(until),
+            (false, None) => Awaited::Room(socket),
+        }
+    }
+
+    /// Sends what there is room for, without waiting.
+    ///
+    /// # Errors
+    /// What sendmsg(2) says of a letter beside that there is no room or no memory: that one is given back, and the next tried at
+    /// the next call.
+    pub fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<(), Returned> {
+        let now = Instant::now();
+        if let Some(until) = self.pause {
+            // Whether there is room now tells the socket.
+            self.pause = (until > now).then_some(until);
+            return Ok(());
+        }
+        while let Some(letter) = self.letters.front() {
+            match send(socket, letter) {
+                Ok(()) => {
+                    self.letters.pop_front();
+                    self.failures = 0;
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => {
+                    self.pause = Some(now + self.next_pause());
+                    return Ok(());
+                }
+                Err(errno) => {
+                    let letter = self.letters.pop_front();
+                    return Err(Returned { letter, errno });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outbox {
+    /// The next pause; those of different processes differ by up to the half.
+    fn next_pause(&mut self) -> Duration {
+        let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(MOST_DOUBLINGS));
+        self.failures = self.failures.saturating_add(1);
+        let apart = getpid().as_raw().unsigned_abs().wrapping_mul(2_654_435_761) >> 22;
+        pause / 2 + pause * apart / 1024
+    }
+}
+
+fn send(socket: BorrowedFd<'_>, letter: &Letter) -> nix::Result<()> {
+    let numbers: Vec<_> = letter.fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&numbers)];
+    let control = if numbers.is_empty() {
+        &rights[..0]
+    } else {
+        &rights[..]
+    };
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    let text = [IoSlice::new(&letter.text)];
+    sendmsg::<UnixAddr>(socket.as_fd().as_raw_fd(), &text, control, flags, None).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::Barrier;
+
+    /// More than any queue has room for (net.unix.max_dgram_qlen), from as many sockets.
+    const SENDERS: usize = 1000;
+
+    fn letter(text: &str) -> Letter {
+        Letter {
+            text: text.into(),
+            fds: Vec::new(),
+        }
+    }
+
+    /// Sends what is in the outbox as the watchdog's loop does.
+    fn send_all(outbox: &mut Outbox, socket: &UnixDatagram) {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+        let event = || EpollEvent::new(EpollFlags::EPOLLOUT, 0);
+        loop {
+            outbox.flush(socket.as_fd()).unwrap();
+            match outbox.awaited(socket.as_fd()) {
+                Awaited::Nothing => return,
+                Awaited::Turn(_) => unreachable!(),
+                Awaited::Time(until) => {
+                    std::thread::sleep(until.saturating_duration_since(Instant::now()));
+                }
+                Awaited::Room(socket) => {
+                    epoll.add(socket, event()).unwrap();
+                    let timeout = EpollTimeout::try_from(Duration::from_secs(60)).unwrap();
+                    let woken = epoll.wait(&mut [EpollEvent::empty()], timeout).unwrap();
+                    assert_eq!(woken, 1, "a wakeup was lost");
+                    epoll.delete(socket).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_thousand_senders_to_one_full_queue_lose_nothing() {
+        let directory = std::env::temp_dir().join(format!("vassal-outbox-{}", std::process::id()));
+        let reader = UnixDatagram::bind(&directory).unwrap();
+        let full = Barrier::new(SENDERS + 1);
+        let mut heard = vec![Vec::new(); SENDERS];
+        std::thread::scope(|scope| {
+            for number in 0..SENDERS {
+                let socket = UnixDatagram::unbound().unwrap();
+                socket.connect(&directory).unwrap();
+                let full = &full;
+                let sender = move || {
+                    let mut outbox = Outbox::default();
+                    for word in ["first", "second", "third"] {
+                        outbox.letters().push_back(letter(&format!("{number} {word}")));
+                        outbox.flush(socket.as_fd()).unwrap();
+                    }
+                    full.wait();
+                    send_all(&mut outbox, &socket);
+                };
+                let thread = std::thread::Builder::new().stack_size(65536);
+                thread.spawn_scoped(scope, sender).unwrap();
+            }
+            full.wait();
+            for _ in 0..SENDERS * 3 {
+                let mut text = [0; 64];
+                let length = reader.recv(&mut text).unwrap();
+                let text = std::str::from_utf8(&text[..length]).unwrap();
+                let (number, word) = text.split_once(' ').unwrap();
+                heard[number.parse::<usize>().unwrap()].push(word.to_owned());
+            }
+        });
+        std::fs::remove_file(&directory).unwrap();
+        assert!(heard.iter().all(|words| words == &["first", "second", "third"]));
+    }
+}
