@@ -84,6 +84,8 @@ pub struct Memo {
     pub end: End,
     /// Who starts the vassal next.
     pub next: Next,
+    /// The present attempt follows an end that nobody has asked for.
+    pub is_restart: bool,
     /// A run has been ready since the vassal was started.
     pub has_served: bool,
     /// The service time that restarts at once have cost and that service has not paid back yet: see [`Memo::failed`].
@@ -167,7 +169,8 @@ impl Memo {
 
     /// An attempt begins, `now` since boot, after a `pause`.
     pub fn begin(&mut self, pause: Duration, now: Duration) {
-        self.restarts = self.restarts.saturating_add((self.end != End::Ordered).into());
+        self.is_restart = self.end != End::Ordered;
+        self.restarts = self.restarts.saturating_add(self.is_restart.into());
         self.attempts = self.attempts.saturating_add(1);
         self.held += pause;
         self.begun = Some(millis(now));

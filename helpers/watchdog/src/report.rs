@@ -91,8 +91,7 @@ impl Reporter {
         ]);
         // After a restart it repeats why. journald counts warnings apart from what an app says without a priority, so a flood that
         // has drowned the verdict does not drown this, too.
-        let was_restarted = self.memo.as_ref().is_some_and(|memo| memo.read().restarts > 0);
-        let priority = match was_restarted {
+        let priority = match self.memo.as_ref().is_some_and(|memo| memo.read().is_restart) {
             true => Priority::Warning,
             false => Priority::Notice,
         };

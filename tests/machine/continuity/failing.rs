@@ -223,9 +223,13 @@ fn each_crash_of_an_app_that_served_is_told_in_one_line() {
             // Nothing was written, so nothing is said to be lost.
             assert!(line.ends_with(end), "{line}");
         }
-        // Beside these, a warning says how the daemon ended, which the verdict on its mountpoint does not.
+        // Beside these, a warning says how the daemon ended, which the verdict on its mountpoint does not; and one, for each time
+        // that it serves again, why it did not.
         let mut causes = complaints(&machine, "warning");
         causes.retain(|line| !told.contains(line));
+        let is_serving = |line: &String| line.contains(": serving; ");
+        assert_eq!(causes.iter().filter(|line| is_serving(line)).count(), ends.len());
+        causes.retain(|line| !is_serving(line));
         let is_daemons =
             |line: &String| line.contains("fuse-zip (process ") && line.ends_with("was killed by SIGKILL");
         assert!(
@@ -234,7 +238,6 @@ fn each_crash_of_an_app_that_served_is_told_in_one_line() {
             causes.join("\n")
         );
         let lines = told.len() + causes.len();
-        // And one for each time that it serves again.
         assert_eq!(complaints(&machine, "notice").len() - before, lines + ends.len());
     });
 }

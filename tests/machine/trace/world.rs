@@ -140,7 +140,7 @@ fn under_vassal(machine: &Machine, group: &[&Traced], noise: &[String]) -> Vec<V
     machine.must(&["systemctl", "daemon-reload"]);
     let units: Vec<String> = group
         .iter()
-        .map(|vassal| format!("vassal@{}.service", vassal.name.replace('-', "\\x2d")))
+        .map(|vassal| format!("vassal@{}.service", vassal.name))
         .collect();
     let units: Vec<&str> = units.iter().map(String::as_str).collect();
     machine.must(&[&["systemctl", "start", "--no-block"], &units[..]].concat());

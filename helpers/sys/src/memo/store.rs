@@ -22,9 +22,10 @@ const CAUSE_LIMIT: usize = 400;
 const UNSAVED_LIMIT: usize = 400;
 /// Seven numbers: attempts, restarts, debt, the length of the cause, begun, held, the state.
 const HEADER: usize = 28;
-/// The state: the end of the run in the lowest byte, who tries next in the one above it, and a bit for having served.
+/// The state: the end of the run in the lowest byte, who tries next in the one above it, and bits.
 const STATE_NEXT: u32 = 8;
 const STATE_SERVED: u32 = 1 << 16;
+const STATE_RESTART: u32 = 1 << 17;
 
 /// The record in its file.
 #[derive(Debug)]
@@ -104,6 +105,7 @@ impl Store {
             held: Duration::from_millis(word(20).into()),
             end: End::from_byte(word(24) as u8),
             next: Next::from_byte((word(24) >> STATE_NEXT) as u8),
+            is_restart: word(24) & STATE_RESTART != 0,
             has_served: word(24) & STATE_SERVED != 0,
             cause: String::from_utf8_lossy(cause).into_owned(),
             unsaved: String::from_utf8_lossy(unsaved).into_owned(),
@@ -116,8 +118,9 @@ impl Store {
     /// `ENOSPC`, `ENOMEM`.
     pub fn write(&self, memo: &Memo) -> Result<(), SysError> {
         let cause = shortened(&memo.cause, CAUSE_LIMIT);
-        let served = if memo.has_served { STATE_SERVED } else { 0 };
-        let state = memo.end as u32 | (memo.next as u32) << STATE_NEXT | served;
+        let bit = |is_set, bit| if is_set { bit } else { 0 };
+        let bits = bit(memo.has_served, STATE_SERVED) | bit(memo.is_restart, STATE_RESTART);
+        let state = memo.end as u32 | (memo.next as u32) << STATE_NEXT | bits;
         let mut bytes = Vec::with_capacity(HEADER + CAUSE_LIMIT + UNSAVED_LIMIT);
         for word in [
             memo.attempts,
@@ -222,6 +225,7 @@ mod tests {
             held: Duration::from_millis(3003),
             end: End::App,
             next: Next::Retry,
+            is_restart: true,
             has_served: true,
             debt: Duration::from_millis(12345),
             cause: "x".repeat(500),

@@ -150,9 +150,10 @@ pub fn statfs() -> Vec<u8> {
 /// The directory from an entry on, as struct fuse_dirent.
 pub fn directory(from: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    // Not listed: a file whose opening hangs. fuse-overlayfs opens what it finds.
+    // Not listed: a file whose opening or closing hangs. fuse-overlayfs opens and closes what it finds.
+    let is_listed = |file: File| !matches!(file, File::Open | File::Upload | File::Stuck | File::Turning);
     let listed = FILES.iter().enumerate().skip(from);
-    for (index, (_, name)) in listed.filter(|(_, (file, _))| *file != File::Open) {
+    for (index, (_, name)) in listed.filter(|(_, (file, _))| is_listed(*file)) {
         out.extend((index as u64 + 1).to_ne_bytes());
         out.extend((index as u64 + 1).to_ne_bytes());
         out.extend(numbers(&[name.len() as u32, 0]));
