@@ -19,6 +19,9 @@ const LISTENING: [&[u8]; 10] = [
     b"puwsgi-socket",
 ];
 
+/// Options for a socket that others refer to as `=0`, `=1`, ...: uWSGI binds it before it changes its user.
+const SHARED: [&[u8]; 2] = [b"shared-socket", b"undeferred-shared-socket"];
+
 /// Options that tell uWSGI how to bind: with one of them it has to do it itself.
 const BINDING: [&[u8]; 3] = [b"reuse-port", b"freebind", b"abstract-socket"];
 
@@ -107,6 +110,9 @@ pub struct Listener {
     pub origin: Origin,
     /// Which entry of the list that is.
     pub entry: usize,
+    /// `shared-socket`: bound as root, and found by uWSGI among its descriptors by the address, as at its own reload. `fd://N`
+    /// is no value for it (measured: 2.0.21 and 2.0.28 take it for descriptor -1).
+    pub is_shared: bool,
 }
 
 /// The sockets of `entries` that are bound for uWSGI: those on TCP addresses in numbers and on absolute paths. Relative
@@ -125,7 +131,8 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
         .and_then(|entry| entry.value.as_deref());
     let backlog = backlog.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let listener = |(at, entry): (usize, &Entry)| {
-        LISTENING.contains(&entry.key.as_slice()).then_some(())?;
+        let is_shared = SHARED.contains(&entry.key.as_slice());
+        (is_shared || LISTENING.contains(&entry.key.as_slice())).then_some(())?;
         let address = address(entry.value.as_deref()?)?;
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
         Some(Listener {
@@ -133,6 +140,7 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
             backlog,
             origin: entry.origin.clone(),
             entry: at,
+            is_shared,
         })
     };
     entries.iter().enumerate().filter_map(listener).collect()
@@ -183,13 +191,24 @@ mod tests {
             entry("socket", "fd://3"),
             entry("socket", ":0"),
             entry("stats", "127.0.0.1:1717"),
+            entry("shared-socket", ":81"),
         ];
         let bound: Vec<_> = listeners(&entries)
             .iter()
             .map(|listener| listener.address.to_string())
             .collect();
-        let expected = ["0.0.0.0:9090", "/run/app.sock", "127.0.0.1:3031", "[::1]:80"];
+        let expected = [
+            "0.0.0.0:9090",
+            "/run/app.sock",
+            "127.0.0.1:3031",
+            "[::1]:80",
+            "0.0.0.0:81",
+        ];
         assert_eq!(bound, expected);
+        let shared = listeners(&entries)
+            .into_iter()
+            .filter(|listener| listener.is_shared);
+        assert_eq!(shared.map(|listener| listener.entry).collect::<Vec<_>>(), [10]);
     }
 
     #[test]

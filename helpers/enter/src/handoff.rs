@@ -3,6 +3,7 @@
 use crate::atexit::Record;
 use crate::failure::Failure;
 use crate::inside::Prepared;
+use crate::keys::Keys;
 use crate::link::Links;
 use crate::log::HookLog;
 use nix::fcntl::AtFlags;
@@ -29,6 +30,8 @@ pub struct Started {
     pub foreign: Vec<(u32, u32)>,
     /// The atexit hooks; `None` when there are none.
     pub record: Option<Record>,
+    /// The copies of keys, which a reload renews.
+    pub keys: Option<Keys>,
 }
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
@@ -58,7 +61,15 @@ pub fn become_watchdog(
         Links::None => (None, None, None, None),
     };
     let (request, answer) = (endless_pipe(proc)?, endless_pipe(proc)?);
-    let control = control(prepared, pushed, [&request, &answer]).store()?;
+    let control = Control {
+        keys: leave(started.keys.as_ref().map(|keys| keys.directory.as_fd()))?,
+        copies: started
+            .keys
+            .as_ref()
+            .map_or_else(Vec::new, |keys| keys.names.clone()),
+        ..control(prepared, pushed, [&request, &answer])
+    };
+    let control = control.store()?;
     let handoff = Handoff {
         vassal: start.shown_name(),
         unit: start.vassal.unit(),
@@ -124,6 +135,7 @@ fn control(prepared: &Prepared<'_>, pushed: Option<&OwnedFd>, pipes: [&OwnedFd; 
             .collect(),
         lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
         environment: variables.collect(),
+        ..Control::default()
     }
 }
 

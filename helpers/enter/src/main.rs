@@ -9,9 +9,11 @@ mod command;
 mod diagnose;
 mod failure;
 mod files;
+mod handed;
 mod handoff;
 mod hooks;
 mod inside;
+mod keys;
 mod link;
 mod log;
 mod losses;
@@ -138,13 +140,12 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
         .step(|| format!("change to '{}'", found.directory.display()))?;
     let vassal = source::read_vassal(&emperor, start, &found)?;
     let plan = &vassal.plan;
+    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
     let credentials = match plan.changes_root {
         true => None,
-        false => {
-            let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
-            Some(user::resolve(&plan.identity, Lookup::Host, &proc)?)
-        }
+        false => Some(user::resolve(&plan.identity, Lookup::Host, &proc)?),
     };
+    let key_copies = keys::collect(&plan.key_files, credentials.as_ref(), &proc)?;
     let sockets = sockets::open(&plan.listeners, start)?;
     let programs = open_programs()?;
     start.ask_for_time(plan)?;
@@ -184,6 +185,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
                 emperor: &emperor,
                 credentials,
                 sockets,
+                key_copies,
                 programs,
                 host_mounts,
                 stop,

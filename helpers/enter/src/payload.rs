@@ -4,6 +4,7 @@
 use crate::command::{self, Ended, c_environment, c_string};
 use crate::failure::Failure;
 use crate::hooks::{Session, Shell, perform};
+use crate::keys::Keys;
 use crate::phases::place;
 use crate::plain::Plain;
 use crate::sockets::Open;
@@ -48,6 +49,8 @@ pub struct Launch<'a> {
     pub own_environment: Environment,
     /// The listening sockets.
     pub sockets: &'a [Open],
+    /// The copies of keys.
+    pub keys: Option<&'a Keys>,
     /// What it becomes, and how.
     pub plan: &'a Plan,
     /// The program in uwsgi's place (`emperor-wrapper`).
@@ -97,6 +100,9 @@ impl Launch<'_> {
     // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs.
     fn become_app(self, control: &Control) -> Result<Infallible, Failure> {
         setsid().step(|| "start a session")?;
+        if let Some(keys) = self.keys.filter(|_| !self.plan.owns_mounts) {
+            keys.mount_alone(self.plan)?;
+        }
         become_user(self.credentials, Keep::Setpcap)?;
         let mut session = Session {
             environment: self.environment,
@@ -175,10 +181,10 @@ impl Launch<'_> {
 
 /// Binds the unix sockets as the user, unless they were bound as root.
 fn bind(sockets: &[Open], plan: &Plan, proc: &OwnedFd, control: &Control) -> Result<(), Failure> {
-    if plan.unix.owner.is_some() {
-        return Ok(());
-    }
     for (index, (open, listener)) in sockets.iter().zip(&plan.listeners).enumerate() {
+        if unix::binds_as_root(listener, &plan.unix) {
+            continue;
+        }
         if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
             control.report(&Report::Bound(index as u32, file))?;
         }
