@@ -13,7 +13,7 @@ use crate::namespaces::Namespaces;
 use crate::payload::{self, Payload};
 use crate::phase::{HookKind, Phase, hook_option};
 use crate::settings::{Ready, Settings};
-use crate::socket::{Address, Listener, UnixOptions, listeners};
+use crate::socket::{Address, Listener, UnixOptions, leave_shared, listeners};
 use crate::steps;
 use crate::taker::{Taker, taker, why};
 use crate::workers;
@@ -150,7 +150,9 @@ pub fn compile(
         Payload::Command { .. } => &[],
     };
     let mut listeners = listeners(uwsgis);
+    let shared = listeners.iter().filter(|listener| listener.is_shared).count();
     listeners.retain(|listener| !own_network || matches!(listener.address, Address::Unix(_)));
+    leave_shared(&mut listeners, shared);
     let plan = Plan {
         changes_root: operations.iter().any(|operation| operation.phase == Phase::Jail),
         operations,

@@ -71,9 +71,7 @@ pub fn configuration<'a>(
     sockets: impl Iterator<Item = (&'a Listener, RawFd)>,
     key: impl Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Result<Vec<u8>, Failure> {
-    // uWSGI finds a shared one by its address.
-    let sockets = sockets.filter(|(listener, _)| !listener.is_shared);
-    let sockets = sockets.map(|(listener, number)| (listener.entry, format!("fd://{number}").into_bytes()));
+    let sockets = sockets.filter_map(|(listener, number)| Some((listener.entry, listener.value(number)?)));
     let keys = key_files::replaced(entries, &plan.key_files, key);
     let replaced: Vec<_> = sockets.chain(keys).collect();
     Ok(push::message(entries, &replaced)?)
