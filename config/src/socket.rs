@@ -126,7 +126,8 @@ pub struct Listener {
     /// Which entry of the list that is.
     pub entry: usize,
     /// `shared-socket`: bound as root, and found by uWSGI among its descriptors by the address, as at its own reload. `fd://N`
-    /// is no value for it (measured: 2.0.21 and 2.0.28 take it for descriptor -1).
+    /// is no value for it (measured: 2.0.21 and 2.0.28 take it for descriptor -1). Never a unix socket, for which it takes any
+    /// other that has no name (measured).
     pub is_shared: bool,
 }
 
@@ -147,6 +148,9 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
         let is_shared = is_shared(entry);
         (is_shared || LISTENING.contains(&entry.key.as_slice())).then_some(())?;
         let address = address(entry.value.as_deref()?)?;
+        if is_shared && matches!(address, Address::Unix(_)) {
+            return None;
+        }
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
         Some(Listener {
             address,
@@ -270,6 +274,7 @@ mod tests {
         };
         assert_eq!(shared(&[":81", "[::1]:82"]), [None, Some(b":82".to_vec())]);
         assert!(shared(&[":81", "localhost:82"]).is_empty());
+        assert!(shared(&[":81", "/run/shared.sock"]).is_empty());
     }
 
     #[test]

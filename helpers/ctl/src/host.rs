@@ -69,6 +69,11 @@ impl Host {
         }
     }
 
+    /// What a file of the kernel's says.
+    pub fn read(&self, path: &[u8]) -> Option<Vec<u8>> {
+        std::fs::read(below(&self.root, Path::new(OsStr::from_bytes(path)))).ok()
+    }
+
     /// Why what is there is not root's alone. Of a tree of one's own, one's own is root's.
     pub fn foreign(&self, path: &[u8]) -> Option<String> {
         let Seen::There(metadata) = self.look(path) else {

@@ -235,15 +235,15 @@ fn fork_app(launch: Launch<'_>) -> Result<(Pid, Control), Failure> {
     }
 }
 
-/// The unix sockets that are root's to bind, before anything about the root directory changes.
+/// `chown-socket`: the unix sockets are root's to bind, before anything about the root directory changes.
 fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start, proc: &OwnedFd) -> Result<(), Failure> {
+    if plan.unix.owner.is_none() {
+        return Ok(());
+    }
     for (open, listener) in sockets.iter_mut().zip(&plan.listeners) {
         let Address::Unix(path) = &listener.address else {
             continue;
         };
-        if !unix::binds_as_root(listener, &plan.unix) {
-            continue;
-        }
         if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
             sockets::renew(open, path, file, start)?;
         }
@@ -254,10 +254,8 @@ fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start, proc: &OwnedFd
 /// Whether the app's process has to say something, or to wait for something, before it becomes the app.
 fn pace(as_user: &[Operation], plan: &Plan, session: &Session<'_>) -> Pace {
     let is_hook = |operation: &Operation| operation.action != Action::BecomeUser;
-    let is_users = |listener: &Listener| {
-        matches!(listener.address, Address::Unix(_)) && !unix::binds_as_root(listener, &plan.unix)
-    };
-    let binds = plan.listeners.iter().any(is_users);
+    let is_unix = |listener: &Listener| matches!(listener.address, Address::Unix(_));
+    let binds = plan.unix.owner.is_none() && plan.listeners.iter().any(is_unix);
     match binds || !session.pidfiles.is_empty() || as_user.iter().any(is_hook) {
         true => Pace::WhenTold,
         false => Pace::AtOnce,

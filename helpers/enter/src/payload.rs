@@ -181,10 +181,10 @@ impl Launch<'_> {
 
 /// Binds the unix sockets as the user, unless they were bound as root.
 fn bind(sockets: &[Open], plan: &Plan, proc: &OwnedFd, control: &Control) -> Result<(), Failure> {
+    if plan.unix.owner.is_some() {
+        return Ok(());
+    }
     for (index, (open, listener)) in sockets.iter().zip(&plan.listeners).enumerate() {
-        if unix::binds_as_root(listener, &plan.unix) {
-            continue;
-        }
         if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
             control.report(&Report::Bound(index as u32, file))?;
         }

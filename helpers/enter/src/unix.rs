@@ -1,5 +1,5 @@
 //! Unix sockets: bound where and as whom uWSGI binds them, the vassal's user after the as-user hooks, or root before the
-//! root directory changes where there is a `chown-socket` or it is a `shared-socket` (ORD-10); kept in systemd's FD store, and taken again as long
+//! root directory changes where there is a `chown-socket` (ORD-10); kept in systemd's FD store, and taken again as long
 //! as their path leads to them.
 
 use crate::failure::Failure;
@@ -41,9 +41,9 @@ pub fn settle(
     let place = listener.origin.to_string();
     let told = |error: SysError| Failure::passing(error.to_string()).at(&place);
     let shown = Path::new(OsStr::from_bytes(path));
-    let (path, _directory) = match binds_as_root(listener, options) {
-        false => (shown.to_path_buf(), None),
-        true => fixed(shown).map_err(told)?,
+    let (path, _directory) = match options.owner {
+        None => (shown.to_path_buf(), None),
+        Some(_) => fixed(shown).map_err(told)?,
     };
     let there = socket_file(&path, shown).map_err(told)?;
     if there.is_some() && there == open.kept {
@@ -66,11 +66,6 @@ pub fn settle(
         .map_err(told)?;
     adjust(&path, shown, options, proc).map_err(|failure| failure.at(&place))?;
     socket_file(&path, shown).map_err(told)
-}
-
-/// Whether root binds it: with `chown-socket`, and a shared one (ORD-10).
-pub fn binds_as_root(listener: &Listener, options: &UnixOptions) -> bool {
-    options.owner.is_some() || listener.is_shared
 }
 
 /// A path for root: directories on the way may be a tenant's, who could put a link in place of one between two steps.

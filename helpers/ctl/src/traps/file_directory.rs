@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::action::Action;
 use vassal_config::diagnostic::{printable, quote};
+use vassal_config::handed::Purpose;
 use vassal_config::plan::Plan;
 use vassal_config::socket::Address;
 
@@ -27,6 +28,8 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let said = missing(path, host, plan)?;
         Some(said.at(operation.origin.as_ref(), scene))
     });
+    let logs = plan.handed.iter().filter(|handed| handed.purpose == Purpose::Log);
+    let logs = logs.filter_map(|log| Some(missing(&log.path, host, plan)?.at(Some(&log.origin), scene)));
     let sockets = plan.listeners.iter().filter_map(|listener| {
         let Address::Unix(path) = &listener.address else {
             return None;
@@ -34,7 +37,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let said = missing(path, host, plan).or_else(|| closed(path, host, plan))?;
         Some(said.at(Some(&listener.origin), scene))
     });
-    files.chain(sockets).collect()
+    files.chain(logs).chain(sockets).collect()
 }
 
 fn directory(path: &[u8]) -> Option<&[u8]> {

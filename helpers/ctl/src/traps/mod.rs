@@ -4,9 +4,11 @@ mod dead_mount;
 mod file_directory;
 mod foreign_root;
 mod fuse_device;
+mod low_port;
 mod missing_plugin;
 mod missing_user;
 mod mountpoint_directory;
+mod opened_by_user;
 mod pivot_without_uid;
 mod union_branches;
 mod union_deadlock;
@@ -37,8 +39,10 @@ pub struct Scene<'a> {
 type Trap = fn(&Scene<'_>) -> Vec<Finding>;
 
 /// All of them.
-const TRAPS: [Trap; 14] = [
+const TRAPS: [Trap; 16] = [
     file_directory::look,
+    opened_by_user::look,
+    low_port::look,
     dead_mount::look,
     unknown_option::look,
     unknown_section::look,
