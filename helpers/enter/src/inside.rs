@@ -160,7 +160,7 @@ fn place_keys(keys: &Keys, plan: &Plan, as_user: &[Operation]) -> Result<(), Fai
         .any(|operation| operation.action != Action::BecomeUser);
     match plan.owns_mounts {
         true => keys.mount(plan),
-        false => keys::refuse_hooks(plan, has_hooks),
+        false => keys::refuse_mounts(plan, has_hooks),
     }
 }
 

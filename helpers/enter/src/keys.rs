@@ -28,6 +28,8 @@ use vassal_sys::{SysError, attach, mounts};
 
 /// The most that one such file may hold: a bundle of all authorities is a quarter of it.
 const LIMIT: u64 = 1 << 20;
+/// The most that all of a vassal may hold.
+const LIMIT_OF_ALL: usize = 8 << 20;
 /// The filesystem: nobody but root may write there or list it.
 const OPTIONS: &[u8] = b"mode=711,size=16m,nr_inodes=256";
 const FLAGS: MsFlags = MsFlags::MS_NOSUID
@@ -81,6 +83,11 @@ pub fn collect(
                 content,
             });
         }
+        if copies.iter().map(|copy| copy.content.len()).sum::<usize>() > LIMIT_OF_ALL {
+            return Err(told(Failure::config(
+                "the certificates and keys are longer than 8 MiB together",
+            )));
+        }
     }
     Ok(copies)
 }
@@ -124,21 +131,21 @@ fn may_read(path: &Path, credentials: &Credentials) -> bool {
             .and_then(|object| fstat(object).ok())
             .is_some_and(|status| may(&status, credentials, bits))
     };
-    let ways = [std::path::absolute(path).ok(), std::fs::canonicalize(path).ok()];
+    let is_open = |way: &Path| way.ancestors().skip(1).all(|directory| allows(directory, 0o1));
     allows(path, 0o4)
-        && ways
-            .iter()
-            .flatten()
-            .flat_map(|way| way.ancestors().skip(1))
-            .all(|directory| allows(directory, 0o1))
+        && std::path::absolute(path).is_ok_and(|way| is_open(&way))
+        && std::fs::canonicalize(path).is_ok_and(|way| is_open(&way))
 }
 
 impl Keys {
-    /// Makes the filesystem, mounted nowhere yet, and writes the copies into it; nothing where there are none.
+    /// Makes the filesystem, mounted nowhere yet, and writes the copies into it; nothing where there are none. What the user may
+    /// read in the present root directory he reads there.
     ///
     /// # Errors
     /// `ENOMEM`, `ENOSPC`.
     pub fn make(copies: &[Copy], credentials: &Credentials) -> Result<Option<Self>, Failure> {
+        let is_closed = |copy: &&Copy| !may_read(Path::new(OsStr::from_bytes(&copy.path)), credentials);
+        let copies: Vec<_> = copies.iter().filter(is_closed).collect();
         if copies.is_empty() || credentials.stays_root() {
             return Ok(None);
         }
@@ -193,16 +200,17 @@ impl Keys {
     }
 }
 
-/// Refuses keys where mounts of as-user hooks, which are the host's, would be the app's alone.
+/// Refuses keys where mounts of as-user hooks, which are the host's, would be the app's alone, and where the app's files have to be
+/// known by their mounts in the host's namespace.
 ///
 /// # Errors
 /// The line of the first.
-pub fn refuse_hooks(plan: &Plan, has_hooks: bool) -> Result<(), Failure> {
-    match has_hooks {
+pub fn refuse_mounts(plan: &Plan, has_hooks: bool) -> Result<(), Failure> {
+    match has_hooks || !plan.watch.is_empty() {
         false => Ok(()),
         true => Err(refuse(
             plan,
-            "its copy would need a mount namespace, and there are as-user hooks (emperor-use-clone = fs)",
+            "its copy would need a mount namespace, and there are as-user hooks or a mountpoint-check (emperor-use-clone = fs)",
         )),
     }
 }

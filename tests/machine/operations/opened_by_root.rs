@@ -248,3 +248,35 @@ fn a_spoolers_directory_is_made_for_the_user_or_its_owner_is_told() {
         start(&machine, &unit);
     });
 }
+
+#[test]
+fn check_as_root_sees_what_a_start_would_meet_and_migrate_what_changes() {
+    on_each_suite(|suite| {
+        let machine = boot(suite);
+        machine.make_dir("/var/spool/roots", 0o755, Owner::ROOT);
+        vassal(
+            &machine,
+            "ports",
+            "plugin = http\nhttp = :80\nstats = /run/stats.sock\nspooler = /var/spool/roots\n",
+        );
+        let said = machine.run(&["vassalctl", "check", "ports"]).stdout;
+        for word in ["low-port", "users-file"] {
+            assert!(said.contains(word), "{suite}: no {word} in {said}");
+        }
+        vassal(
+            &machine,
+            "fine",
+            "shared-socket = :80\nhttp-socket = =0\nspooler = /var/spool/new\nlogto = /var/log/new.log\nlog-reopen = 1\n",
+        );
+        let said = machine.run(&["vassalctl", "check", "fine"]);
+        assert!(said.succeeded(), "{suite}: {said}");
+        let said = machine
+            .run(&["vassalctl", "migrate", "/etc/uwsgi/vassals"])
+            .stdout;
+        for option in ["shared-socket", "spooler", "log-reopen"] {
+            let mut lines = said.lines();
+            let is_changed = |line: &str| line.contains(" changed ") && line.contains(option);
+            assert!(lines.any(is_changed), "{suite}: {option} in {said}");
+        }
+    });
+}
