@@ -165,3 +165,29 @@ fn a_key_that_a_reload_cannot_hand_over_leaves_the_app_as_it_is() {
         refused(&machine, &unit, "chgrp it to the app's group and chmod 640");
     });
 }
+
+#[test]
+fn an_own_root_gets_the_hosts_key_where_it_has_a_place_for_it() {
+    on_each_suite(|suite| {
+        let machine = boot(suite);
+        install(&machine, 0);
+        machine.make_dir("/srv/root", 0o755, Owner::ROOT);
+        let tls = "https-socket = 127.0.0.1:9443,/etc/le/live/cert.pem,/etc/le/live/key.pem\n";
+        let lines = |flags: &str| {
+            format!("{tls}chroot = /srv/root\nhook-pre-jail = mount:none / /srv/root {flags}\n")
+        };
+        // With the host's /run, in which root has made the directory, and without.
+        let unit = vassal(&machine, "own", &lines("bind,rec"));
+        start(&machine, &unit);
+        serves(&machine, "https://127.0.0.1:9443/live");
+        install(&machine, 1);
+        machine.must(&["systemctl", "reload", &unit]);
+        assert_eq!(subject(&machine, 9443), "1", "{suite}: renewed");
+        machine.must(&["systemctl", "stop", &unit]);
+        let unit = vassal(&machine, "bare", &lines("bind"));
+        refused(&machine, &unit, "mkdir /run/vassal there");
+        machine.must_sh("chgrp -R user001 /etc/le; chmod -R g+rX /etc/le");
+        start(&machine, &unit);
+        serves(&machine, "https://127.0.0.1:9443/live");
+    });
+}
