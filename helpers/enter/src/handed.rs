@@ -151,3 +151,57 @@ fn look(object: impl AsFd, path: &Path) -> Result<FileStat, SysError> {
 fn describe(verb: &str, path: &Path) -> String {
     format!("{verb} '{}'", printable(path.as_os_str().as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::unistd::{Gid, Uid};
+    use vassal_config::phase::Phase;
+
+    #[test]
+    fn permissions_count_as_the_kernel_counts_them() {
+        let user = |uid, gid, group| Credentials {
+            uid: Some(Uid::from_raw(uid)),
+            gid: Some(Gid::from_raw(gid)),
+            groups: Some(vec![Gid::from_raw(group)]),
+            capabilities: None,
+        };
+        let mut status = fstat(std::fs::File::open("/proc/self/stat").unwrap()).unwrap();
+        (status.st_uid, status.st_gid) = (1, 2);
+        // The mode, the user, and whether reading and writing is allowed.
+        let cases = [
+            (0o600, user(1, 9, 9), true),
+            (0o600, user(8, 2, 9), false),
+            (0o060, user(8, 2, 9), true),
+            (0o060, user(8, 9, 2), true),
+            // The owner's bits count for the owner, whatever the others' are.
+            (0o066, user(1, 2, 2), false),
+            (0o606, user(8, 2, 9), false),
+            (0o006, user(8, 9, 9), true),
+            (0o444, user(8, 9, 9), false),
+        ];
+        for (mode, user, expected) in cases {
+            status.st_mode = mode;
+            assert_eq!(may(&status, &user, 0o6), expected, "{mode:o} {user:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_hook_of_the_users_mounts_is_not_looked_at() {
+        let hook = |text: &str| Operation {
+            phase: Phase::AsUser,
+            action: Action::Sleep(std::time::Duration::ZERO),
+            option: b"exec-as-user".to_vec(),
+            text: text.into(),
+            origin: None,
+        };
+        const CASES: &[(&str, bool)] = &[
+            ("fuse-zip /var/a.zip /app", true),
+            ("mkdir:/app/spool", true),
+            ("cp / /application", false),
+        ];
+        for (text, expected) in CASES {
+            assert_eq!(comes_later(b"/app/spool", &[hook(text)]), *expected, "{text}");
+        }
+    }
+}

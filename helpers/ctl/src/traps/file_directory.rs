@@ -40,7 +40,8 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     files.chain(logs).chain(sockets).collect()
 }
 
-fn directory(path: &[u8]) -> Option<&[u8]> {
+/// The directory of an absolute path.
+pub(super) fn directory(path: &[u8]) -> Option<&[u8]> {
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
     let parent = path.parent().filter(|_| path.is_absolute())?;
     Some(parent.as_os_str().as_bytes())
@@ -90,7 +91,7 @@ fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
 }
 
 /// Whether a step of the start may make the directory, or change whose it is.
-fn is_made(directory: &[u8], plan: &Plan) -> bool {
+pub(super) fn is_made(directory: &[u8], plan: &Plan) -> bool {
     let names = |text: &[u8]| text.windows(directory.len()).any(|part| part == directory);
     plan.operations.iter().any(|operation| match &operation.action {
         Action::OpenLog(_) | Action::OpenPidfile(_) => false,

@@ -440,6 +440,26 @@ fn what_the_user_may_not_open_and_a_start_does_not_give_him() {
         fires(&machine, &format!("{start}{line}\n"), "warning", "users-file", 3);
     }
     is_quiet(&machine, &format!("{start}spooler = /srv/missing\n"));
+    for line in [
+        "pidfile2 = /srv/a.pid",
+        "stats = /srv/a.sock",
+        "master-fifo = /srv/a",
+        "cache2 = name=x,items=10,store=/srv/a",
+        "shared-socket = /srv/a.sock",
+    ] {
+        fires(
+            &machine,
+            &format!("{start}{line}\n"),
+            "warning",
+            "users-directory",
+            3,
+        );
+    }
+    is_quiet(
+        &machine,
+        &format!("{start}hook-asap = chown:/srv user001 user001\npidfile2 = /srv/a.pid\n"),
+    );
+    is_quiet(&machine, &format!("{start}stats = 127.0.0.1:9000\n"));
     let log = "log-reopen = true\nlogto = /var/log/none/a.log\n";
     fires(&machine, &format!("{start}{log}"), "warning", "file-directory", 4);
     let tls = "https-socket = :8443,/srv/cert.pem,/srv/lock\n";
