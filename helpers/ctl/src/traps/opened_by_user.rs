@@ -4,9 +4,12 @@ use super::{Said, Scene};
 use crate::finding::Finding;
 use crate::host::{Host, Seen, User};
 use std::os::unix::fs::MetadataExt;
+use vassal_config::action::Action;
 use vassal_config::diagnostic::{printable, quote};
 use vassal_config::handed::{Handed, Purpose};
 use vassal_config::key_files::KeyFile;
+use vassal_config::phase::Phase;
+use vassal_config::plan::{Operation, Plan};
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (Some(host), plan) = (scene.host, &scene.vassal.plan) else {
@@ -16,16 +19,16 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     if plan.changes_root {
         return Vec::new();
     }
-    let keys = plan
-        .key_files
-        .iter()
-        .filter_map(|file| Some((missing(file, host)?, &file.origin)));
     let user = host.user_of(&plan.identity).filter(|user| user.uid != 0);
     let name = plan
         .identity
         .uid
         .as_ref()
         .map_or_else(String::new, |(user, _)| user.to_string());
+    let keys = plan.key_files.iter().filter_map(|file| {
+        let said = missing(file, host).or_else(|| unread(file, host, user.as_ref()?, plan))?;
+        Some((said, &file.origin))
+    });
     let files = plan.handed.iter().filter_map(|handed| {
         let said = closed(handed, host, user.as_ref()?, &name)?;
         Some((said, &handed.origin))
@@ -45,6 +48,24 @@ fn missing(file: &KeyFile, host: &Host) -> Option<Said> {
         message,
         "uWSGI ends without the certificates and keys that it is given",
     ))
+}
+
+/// A copy for the user takes a mount namespace, of the vassal's or, where nothing else depends on its mounts, of the app's.
+fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
+    let is_hook = |step: &Operation| step.phase == Phase::AsUser && step.action != Action::BecomeUser;
+    let is_bound = plan.operations.iter().any(is_hook) || !plan.watch.is_empty();
+    let Seen::There(metadata) = host.look(&file.path) else {
+        return None;
+    };
+    if plan.owns_mounts || !is_bound || user.may_read(&metadata) {
+        return None;
+    }
+    let message = format!(
+        "{} cannot be read by the app's user, and not be copied for him: there are as-user hooks or a mountpoint-check, and no mount namespace",
+        quote(&file.path)
+    );
+    let hint = "emperor-use-clone = fs, or chgrp it to the app's group and chmod 640";
+    Some(Said::warning("key-file", message, hint))
 }
 
 /// A log of root's is given to the user by a start, unless it has other names.

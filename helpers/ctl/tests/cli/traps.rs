@@ -1,5 +1,8 @@
 //! Each trap: a machine and a file that step into it, and the nearest that do not.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use crate::machine::{Machine, VASSALS};
@@ -464,4 +467,15 @@ fn what_the_user_may_not_open_and_a_start_does_not_give_him() {
     fires(&machine, &format!("{start}{log}"), "warning", "file-directory", 4);
     let tls = "https-socket = :8443,/srv/cert.pem,/srv/lock\n";
     fires(&machine, &format!("{start}{tls}"), "warning", "key-file", 3);
+    machine.write("srv/cert.pem", "");
+    is_quiet(&machine, &format!("{start}{tls}"));
+    std::fs::set_permissions(machine.path("srv/lock"), Permissions::from_mode(0o600)).unwrap();
+    let hook = "exec-as-user = /bin/true\n";
+    is_quiet(&machine, &format!("{start}{tls}{hook}"));
+    machine.write(
+        "etc/vassal/emperor.ini",
+        "[uwsgi]\nemperor = /etc/uwsgi/vassals\n",
+    );
+    is_quiet(&machine, &format!("{start}{tls}"));
+    fires(&machine, &format!("{start}{tls}{hook}"), "warning", "key-file", 3);
 }
