@@ -5,25 +5,19 @@
 use crate::failure::Failure;
 use crate::keys;
 use crate::link::configuration as configuration_of;
+use crate::renew;
 use crate::source;
 use crate::start::{Inherited, environment, refuse};
-use crate::user::{self, Lookup};
-use nix::fcntl::AtFlags;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::fstatat;
-use nix::unistd::{Gid, Pid, Uid, read};
+use nix::unistd::{Pid, read};
 use std::env;
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_config::action::Action;
 use vassal_config::entries::Entry;
-use vassal_config::key_files::KeyFile;
 use vassal_config::lasting;
 use vassal_config::name::{VassalName, unescape};
 use vassal_config::payload::Payload;
@@ -33,7 +27,6 @@ use vassal_config::vassal::{self, Vassal};
 use vassal_sys::control::{DONE, RELOAD, Watchdog};
 use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
-use vassal_sys::text::printable;
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
@@ -64,7 +57,9 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     for warning in &reloaded.warnings {
         line(Priority::Warning, &warning.to_string());
     }
-    renew_keys(&watchdog, &reloaded.plan)?;
+    std::env::set_current_dir(&found.directory)
+        .step(|| format!("change to '{}'", found.directory.display()))?;
+    renew::keys(&watchdog, &reloaded.plan)?;
     let before = match &reloaded.plan.payload {
         Payload::Uwsgi { entries, .. } => Some(exchange(
             &watchdog,
@@ -95,49 +90,6 @@ fn configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<
     let changed = changed_variables(&watchdog.control.environment, plan);
     let key = |path: &[u8]| keys::instead(&watchdog.control.copies, path);
     configuration_of(&[entries, &changed].concat(), plan, sockets, key)
-}
-
-/// Puts what certificates and keys are now into the copies that the app was started with.
-fn renew_keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
-    if plan.key_files.is_empty() {
-        return Ok(());
-    }
-    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
-    let copies = &watchdog.control.copies;
-    let is_copied = |file: &KeyFile| copies.iter().any(|(path, _)| *path == file.path);
-    let others: Vec<KeyFile> = plan
-        .key_files
-        .iter()
-        .filter(|file| !is_copied(file))
-        .cloned()
-        .collect();
-    if !plan.changes_root {
-        let credentials = user::resolve(&plan.identity, Lookup::Host, &proc)?;
-        let unread = keys::collect(&others, Some(&credentials), &proc)?;
-        if let Some(copy) = unread.first() {
-            let shown = printable(&copy.path);
-            let message = format!(
-                "the app's user may not read '{shown}', and a reload cannot hand it over (systemctl restart, or chgrp it to the app's group and chmod 640)"
-            );
-            return Err(Failure::config(message));
-        }
-    }
-    let Some(directory) = watchdog.keys()? else {
-        return Ok(());
-    };
-    for (path, name) in copies {
-        let content = keys::read(Path::new(OsStr::from_bytes(path)), &proc)?;
-        let before = fstatat(&directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
-            .step(|| "look at the copy of a key")?;
-        let owner = (
-            Some(Uid::from_raw(before.st_uid)),
-            Some(Gid::from_raw(before.st_gid)),
-        );
-        if let Some(content) = content {
-            keys::write(&directory, name, &content, owner)?;
-        }
-    }
-    Ok(())
 }
 
 /// Puts `message` in the place of what uWSGI would be given, and returns that.
