@@ -54,9 +54,13 @@ const WORD: &str = "a word of the configuration language: it has its effect whil
 const IN_APP: &str = "a hook inside uWSGI, run by it as the vassal's user";
 const LISTEN: &str = "a socket of the app";
 const LISTEN_KEPT: &str = "a numeric TCP address is bound by vassal-enter as root, a unix socket with an absolute path as the user; they stay open over restarts";
-const SHARED: &str =
-    "bound as the vassal's user: a port below 1024 needs http-socket and its kin, or cap = net_bind_service";
-const KEYS: &str = "certificate and key are read as the vassal's user, not as root";
+const SHARED: &str = "bound as root and kept open over restarts, where each such line has a numeric TCP address; else all are bound as the vassal's user";
+pub(crate) const KEYS: &str =
+    "files that the vassal's user may not read are copied for him; a reload takes renewed ones";
+const SPOOLER: &str =
+    "a missing directory is made and given to the vassal's user; one that he may not write is refused";
+const LOCK: &str = "opened as the vassal's user, who has to be allowed to";
+const LOG_AGAIN: &str = "uWSGI opens the log itself, as the vassal's user, for whom a missing one is made; one of root's is given to him";
 const SOCKET_OWNER: &str =
     "the owner of the app's unix sockets, which are bound as root then, before unshare";
 const MASTER: &str = "always on, as under an Emperor";
@@ -310,10 +314,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("final-route-status", Required, Opaque),
     option("final-route-uri", Required, Opaque),
     option("final-route-user-agent", Required, Opaque),
-    option("flock", Required, Acts).immediate(),
-    option("flock-wait", Required, Acts).immediate(),
-    option("flock-wait2", Required, Last).immediate(),
-    option("flock2", Required, Last).immediate(),
+    option("flock", Required, Acts).immediate().changed(LOCK),
+    option("flock-wait", Required, Acts).immediate().changed(LOCK),
+    option("flock-wait2", Required, Last).immediate().changed(LOCK),
+    option("flock2", Required, Last).immediate().changed(LOCK),
     option("for", Required, Opener).immediate().by(Language, WORD),
     option("for-glob", Required, Opener).immediate().by(Language, WORD),
     option("for-readline", Required, Opener).immediate().by(Language, WORD),
@@ -446,7 +450,7 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("log-4xx", None, Flag),
     option("log-5xx", None, Flag),
     option("log-alarm", Required, Opaque),
-    option("log-backupname", Required, Opaque),
+    option("log-backupname", Required, Opaque).changed(LOG_AGAIN),
     option("log-big", Required, Opaque),
     option("log-date", Optional, Opaque).alias_of("logdate"),
     option("log-drain", Required, Opaque),
@@ -459,10 +463,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("log-master-bufsize", Required, Opaque),
     option("log-master-req-stream", None, Flag),
     option("log-master-stream", None, Flag),
-    option("log-maxsize", Required, Opaque),
+    option("log-maxsize", Required, Opaque).changed(LOG_AGAIN),
     option("log-micros", None, Flag),
     option("log-prefix", Optional, Opaque),
-    option("log-reopen", None, Flag),
+    option("log-reopen", None, Flag).changed(LOG_AGAIN),
     option("log-req-encoder", Required, Opaque),
     option("log-req-route", Required, Opaque),
     option("log-route", Required, Opaque),
@@ -470,12 +474,12 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("log-slow", Required, Natural),
     option("log-socket", Required, Acts),
     option("log-syslog", Optional, Opaque),
-    option("log-truncate", None, Flag),
+    option("log-truncate", None, Flag).changed(LOG_AGAIN),
     option("log-x-forwarded-for", None, Flag),
     option("log-zero", None, Flag),
     option("logdate", Optional, Opaque),
-    option("logfile-chmod", Required, Opaque),
-    option("logfile-chown", None, Flag),
+    option("logfile-chmod", Required, Opaque).changed(LOG_AGAIN),
+    option("logfile-chown", None, Flag).changed(LOG_AGAIN),
     option("logformat", Required, Opaque).alias_of("log-format"),
     option("logformat-strftime", None, Flag),
     option("logger", Required, Acts),
@@ -677,10 +681,10 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("skip-zero", None, Flag),
     option("smart-attach-daemon", Required, List),
     option("smart-attach-daemon2", Required, List),
-    option("sni", Required, Opaque),
+    option("sni", Required, Opaque).changed(KEYS),
     option("sni-dir", Required, Opaque),
     option("sni-dir-ciphers", Required, Opaque),
-    option("sni-regexp", Required, Opaque),
+    option("sni-regexp", Required, Opaque).changed(KEYS),
     option("snmp", Optional, Opaque),
     option("snmp-community", Required, Opaque),
     option("so-keepalive", None, Flag),
@@ -693,9 +697,9 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("socket-sndbuf", Required, Opaque),
     option("socket-timeout", Required, Natural).letter(b'z'),
     option("socket-write-timeout", None, Natural).alias_of("so-send-timeout"),
-    option("spooler", Required, List).letter(b'Q'),
+    option("spooler", Required, List).letter(b'Q').changed(SPOOLER),
     option("spooler-chdir", Required, Opaque),
-    option("spooler-external", Required, Opaque),
+    option("spooler-external", Required, Opaque).changed(SPOOLER),
     option("spooler-freq", Required, Natural).alias_of("spooler-frequency"),
     option("spooler-frequency", Required, Natural),
     option("spooler-harakiri", Required, Natural),
@@ -778,8 +782,8 @@ pub(crate) const OPTIONS: &[OptionRow] = &[
     option("timer", Required, Opaque).alias_of("signal-timer"),
     option("touch-chain-reload", Required, List),
     option("touch-exec", Required, List),
-    option("touch-logreopen", Required, List),
-    option("touch-logrotate", Required, List),
+    option("touch-logreopen", Required, List).changed(LOG_AGAIN),
+    option("touch-logrotate", Required, List).changed(LOG_AGAIN),
     option("touch-mules-reload", Required, List),
     option("touch-reload", Required, List),
     option("touch-signal", Required, List),

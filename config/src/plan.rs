@@ -6,12 +6,14 @@ use crate::diagnostic::{Diagnostic, Origin, quote};
 use crate::emperor::Emperor;
 use crate::entries::Entry;
 use crate::flag::switches_on;
+use crate::handed::{self, Handed};
 use crate::identity::Identity;
+use crate::key_files::{KeyFile, key_files};
 use crate::namespaces::Namespaces;
 use crate::payload::{self, Payload};
 use crate::phase::{HookKind, Phase, hook_option};
 use crate::settings::{Ready, Settings};
-use crate::socket::{Address, Listener, UnixOptions, listeners};
+use crate::socket::{Address, Listener, UnixOptions, leave_shared, listeners};
 use crate::steps;
 use crate::taker::{Taker, taker, why};
 use crate::workers;
@@ -76,6 +78,10 @@ pub struct Plan {
     pub listeners: Vec<Listener>,
     /// What counts for those of them that are unix sockets.
     pub unix: UnixOptions,
+    /// What is prepared for the app's user, because uWSGI opens it itself.
+    pub handed: Vec<Handed>,
+    /// The files of certificates and keys that uWSGI reads; `entry` counts in the payload's entries.
+    pub key_files: Vec<KeyFile>,
     /// What is probably wrong if the app does not load.
     pub app_hint: Option<String>,
     /// `binsh`: the shells for commands, tried in order before `/bin/sh` (EXE-1).
@@ -146,11 +152,14 @@ pub fn compile(
     let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
     let ready = ready(&payload, &settings, &mut sorted.warnings);
     let own_network = emperor.namespaces.net || steps.unshared.net;
-    let mut listeners = match &payload {
-        Payload::Uwsgi { entries, .. } => listeners(entries),
-        Payload::Command { .. } => Vec::new(),
+    let uwsgis: &[Entry] = match &payload {
+        Payload::Uwsgi { entries, .. } => entries,
+        Payload::Command { .. } => &[],
     };
+    let mut listeners = listeners(uwsgis);
+    let shared = listeners.iter().filter(|listener| listener.is_shared).count();
     listeners.retain(|listener| !own_network || matches!(listener.address, Address::Unix(_)));
+    leave_shared(&mut listeners, shared);
     let plan = Plan {
         changes_root: operations.iter().any(|operation| operation.phase == Phase::Jail),
         operations,
@@ -161,6 +170,8 @@ pub fn compile(
         watch: sorted.watch,
         listeners,
         unix: UnixOptions::of(entries),
+        handed: handed::of(uwsgis),
+        key_files: key_files(uwsgis),
         app_hint,
         shells: steps.shells,
         payload,
@@ -263,14 +274,10 @@ fn sort(entries: &[Entry]) -> Sorted {
     }
     let (log, ours): (Vec<_>, Vec<_>) = std::mem::take(&mut sorted.ours)
         .into_iter()
-        .partition(|entry| is_log(entry) && !steps::opens_log(entry, &sorted.left));
+        .partition(|entry| steps::is_log(entry) && !steps::opens_log(entry, &sorted.left));
     sorted.left.extend(log);
     sorted.ours = ours;
     sorted
-}
-
-fn is_log(entry: &Entry) -> bool {
-    matches!(entry.key.as_slice(), b"logto" | b"daemonize")
 }
 
 /// Puts the hooks into the order in which they run: by phase, in a phase by kind, in a kind as written (ORD-1), with

@@ -82,6 +82,8 @@ pub(crate) struct PluginOption {
     pub(crate) plugin: &'static str,
     pub(crate) argument: Argument,
     pub(crate) immediate: bool,
+    /// What is not as under an Emperor.
+    pub(crate) change: Option<&'static str>,
 }
 
 /// A row of the table.
@@ -95,6 +97,7 @@ pub(crate) const fn plugin_option(
         plugin,
         argument,
         immediate: false,
+        change: None,
     }
 }
 
@@ -105,6 +108,19 @@ impl PluginOption {
             ..self
         }
     }
+
+    pub(crate) const fn changed(self, how: &'static str) -> Self {
+        PluginOption {
+            change: Some(how),
+            ..self
+        }
+    }
+}
+
+/// What is not as under an Emperor of an option that one of Debian's plugins brings.
+pub fn plugin_change(name: &[u8]) -> Option<&'static str> {
+    let mut rows = PLUGIN_OPTIONS.iter();
+    rows.find(|row| row.name.as_bytes() == name)?.change
 }
 
 /// The plugin of Debian's packages that brings the option `name`, if one does.

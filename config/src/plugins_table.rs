@@ -3,6 +3,7 @@
 //! Listed by the binary itself: `--plugin NAME --dump-options`. Sorted by name, bytewise; a test checks it.
 
 use crate::options::Argument::{None, Optional, Required};
+use crate::options_table::KEYS;
 use crate::plugins::{PluginOption, plugin_option};
 
 #[rustfmt::skip] // one option, one line
@@ -165,10 +166,10 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("http-workers", "http", Required),
     plugin_option("http-zerg", "http", Required),
     plugin_option("httprouter", "http", Required),
-    plugin_option("https", "http", Required),
+    plugin_option("https", "http", Required).changed(KEYS),
     plugin_option("https-export-cert", "http", None),
     plugin_option("https-session-context", "http", Required),
-    plugin_option("https2", "http", Required),
+    plugin_option("https2", "http", Required).changed(KEYS),
     plugin_option("import", "python", Required),
     plugin_option("ini-paste", "python", Required).immediate(),
     plugin_option("ini-paste-logged", "python", Required).immediate(),
@@ -355,7 +356,7 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("spooler-python-import", "python", Required),
     plugin_option("sqlite", "sqlite3", Required),
     plugin_option("sqlite3", "sqlite3", Required),
-    plugin_option("sslrouter", "sslrouter", Required),
+    plugin_option("sslrouter", "sslrouter", Required).changed(KEYS),
     plugin_option("sslrouter-buffer-size", "sslrouter", Required),
     plugin_option("sslrouter-cheap", "sslrouter", None),
     plugin_option("sslrouter-events", "sslrouter", Required),
@@ -380,7 +381,7 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("sslrouter-use-socket", "sslrouter", Optional),
     plugin_option("sslrouter-workers", "sslrouter", Required),
     plugin_option("sslrouter-zerg", "sslrouter", Required),
-    plugin_option("sslrouter2", "sslrouter", Required),
+    plugin_option("sslrouter2", "sslrouter", Required).changed(KEYS),
     plugin_option("start_response-nodelay", "python", None),
     plugin_option("symcall", "symcall", Required),
     plugin_option("symcall-post-fork", "symcall", Required),

@@ -2,24 +2,22 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::entries::Entry;
-use std::os::fd::RawFd;
 
 /// The most the header's 16 bits can say.
 const LONGEST: usize = u16::MAX as usize;
 
 /// The message: the byte 115, the length in two bytes (little-endian), a zero, and an INI text with `entries`, in
-/// which every `%` is doubled because uWSGI replaces magic variables in it once more (M2). The values of the entries
-/// in `descriptors` become `fd://N`. Names that would be read as a section or a comment are left out: they are no
+/// which every `%` is doubled because uWSGI replaces magic variables in it once more (M2). The entries in `replaced`
+/// have those values instead of their own. Names that would be read as a section or a comment are left out: they are no
 /// options, and as placeholders they have had their effect.
 ///
 /// # Errors
 /// A name or value that no INI line can carry, or a text too long for the message.
-pub fn message(entries: &[Entry], descriptors: &[(usize, RawFd)]) -> Result<Vec<u8>, Diagnostic> {
+pub fn message(entries: &[Entry], replaced: &[(usize, Vec<u8>)]) -> Result<Vec<u8>, Diagnostic> {
     let mut text = b"[uwsgi]\n".to_vec();
     for (at, entry) in entries.iter().enumerate() {
-        let descriptor = descriptors.iter().find(|(index, _)| *index == at);
-        let value = match descriptor {
-            Some((_, fd)) => format!("fd://{fd}").into_bytes(),
+        let value = match replaced.iter().find(|(index, _)| *index == at) {
+            Some((_, value)) => value.clone(),
             None => entry.value.clone().unwrap_or_else(|| b"true".to_vec()),
         };
         if matches!(entry.key.trim_ascii_start().first(), Some(b'[' | b';' | b'#')) {
@@ -78,7 +76,7 @@ mod tests {
             entry("http-socket", ":9090"),
             entry("logformat", "%(uri)"),
         ];
-        let message = message(&entries, &[(1, 7)]).unwrap();
+        let message = message(&entries, &[(1, b"fd://7".to_vec())]).unwrap();
         let text = b"[uwsgi]\nplugin = psgi\nhttp-socket = fd://7\nlogformat = %%(uri)\n";
         assert_eq!(message, [&[115, text.len() as u8, 0, 0][..], text].concat());
     }

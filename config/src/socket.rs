@@ -4,6 +4,7 @@ use crate::diagnostic::Origin;
 use crate::entries::Entry;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::RawFd;
 
 /// Options whose value is an address to listen on and nothing else.
 const LISTENING: [&[u8]; 10] = [
@@ -18,6 +19,9 @@ const LISTENING: [&[u8]; 10] = [
     b"raw-socket",
     b"puwsgi-socket",
 ];
+
+/// Options for a socket that others refer to as `=0`, `=1`, ...: uWSGI binds it before it changes its user.
+const SHARED: [&[u8]; 2] = [b"shared-socket", b"undeferred-shared-socket"];
 
 /// Options that tell uWSGI how to bind: with one of them it has to do it itself.
 const BINDING: [&[u8]; 3] = [b"reuse-port", b"freebind", b"abstract-socket"];
@@ -37,6 +41,20 @@ pub enum Address {
     Tcp(SocketAddr),
     /// An absolute path.
     Unix(Vec<u8>),
+}
+
+impl Listener {
+    /// What uWSGI is given in the place of the line's value, when its descriptor has this number in the app. A shared one it finds by
+    /// its address, of which it leaves out the host where that is IPv6 (measured).
+    pub fn value(&self, number: RawFd) -> Option<Vec<u8>> {
+        match (self.is_shared, &self.address) {
+            (false, _) => Some(format!("fd://{number}").into_bytes()),
+            (true, Address::Tcp(SocketAddr::V6(address))) => {
+                Some(format!(":{}", address.port()).into_bytes())
+            }
+            (true, Address::Tcp(SocketAddr::V4(_)) | Address::Unix(_)) => None,
+        }
+    }
 }
 
 impl fmt::Display for Address {
@@ -107,15 +125,17 @@ pub struct Listener {
     pub origin: Origin,
     /// Which entry of the list that is.
     pub entry: usize,
+    /// `shared-socket`: bound as root, and found by uWSGI among its descriptors by the address, as at its own reload. `fd://N`
+    /// is no value for it (measured: 2.0.21 and 2.0.28 take it for descriptor -1). Never a unix socket, for which it takes any
+    /// other that has no name (measured).
+    pub is_shared: bool,
 }
 
 /// The sockets of `entries` that are bound for uWSGI: those on TCP addresses in numbers and on absolute paths. Relative
 /// paths, names and patterns stay uWSGI's.
 pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
-    if entries
-        .iter()
-        .any(|entry| BINDING.contains(&entry.key.as_slice()))
-    {
+    let has = |names: &[&[u8]]| entries.iter().any(|entry| names.contains(&entry.key.as_slice()));
+    if has(&BINDING) {
         return Vec::new();
     }
     let backlog = entries
@@ -125,17 +145,37 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
         .and_then(|entry| entry.value.as_deref());
     let backlog = backlog.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let listener = |(at, entry): (usize, &Entry)| {
-        LISTENING.contains(&entry.key.as_slice()).then_some(())?;
+        let is_shared = is_shared(entry);
+        (is_shared || LISTENING.contains(&entry.key.as_slice())).then_some(())?;
         let address = address(entry.value.as_deref()?)?;
+        if is_shared && matches!(address, Address::Unix(_)) {
+            return None;
+        }
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
         Some(Listener {
             address,
             backlog,
             origin: entry.origin.clone(),
             entry: at,
+            is_shared,
         })
     };
-    entries.iter().enumerate().filter_map(listener).collect()
+    let mut listeners: Vec<_> = entries.iter().enumerate().filter_map(listener).collect();
+    let lines = entries.iter().filter(|entry| is_shared(entry)).count();
+    leave_shared(&mut listeners, lines);
+    listeners
+}
+
+/// Unless all of the `lines` that name shared sockets are among `listeners`, all of those are uWSGI's: what it looks for among its
+/// descriptors and does not find, it does not bind (measured).
+pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
+    if listeners.iter().filter(|listener| listener.is_shared).count() < lines {
+        listeners.retain(|listener| !listener.is_shared);
+    }
+}
+
+fn is_shared(entry: &Entry) -> bool {
+    SHARED.contains(&entry.key.as_slice())
 }
 
 fn address(value: &[u8]) -> Option<Address> {
@@ -183,13 +223,24 @@ mod tests {
             entry("socket", "fd://3"),
             entry("socket", ":0"),
             entry("stats", "127.0.0.1:1717"),
+            entry("shared-socket", ":81"),
         ];
         let bound: Vec<_> = listeners(&entries)
             .iter()
             .map(|listener| listener.address.to_string())
             .collect();
-        let expected = ["0.0.0.0:9090", "/run/app.sock", "127.0.0.1:3031", "[::1]:80"];
+        let expected = [
+            "0.0.0.0:9090",
+            "/run/app.sock",
+            "127.0.0.1:3031",
+            "[::1]:80",
+            "0.0.0.0:81",
+        ];
         assert_eq!(bound, expected);
+        let shared = listeners(&entries)
+            .into_iter()
+            .filter(|listener| listener.is_shared);
+        assert_eq!(shared.map(|listener| listener.entry).collect::<Vec<_>>(), [10]);
     }
 
     #[test]
@@ -212,6 +263,18 @@ mod tests {
             (b"www".to_vec(), Some(b"web".to_vec()))
         );
         assert_eq!(options(&[("chmod-socket", "1")]).mode, Some(0o666));
+    }
+
+    #[test]
+    fn shared_sockets_are_bound_together_or_not_at_all() {
+        let shared = |values: &[&str]| {
+            let entries: Vec<_> = values.iter().map(|value| entry("shared-socket", value)).collect();
+            let given = listeners(&entries).into_iter().map(|listener| listener.value(7));
+            given.collect::<Vec<_>>()
+        };
+        assert_eq!(shared(&[":81", "[::1]:82"]), [None, Some(b":82".to_vec())]);
+        assert!(shared(&[":81", "localhost:82"]).is_empty());
+        assert!(shared(&[":81", "/run/shared.sock"]).is_empty());
     }
 
     #[test]

@@ -41,12 +41,21 @@ pub struct User {
 impl User {
     /// Whether the permissions of a directory let the user write there.
     pub fn may_write(&self, metadata: &Metadata) -> bool {
-        let mode = metadata.mode();
-        match metadata.uid() == self.uid {
-            true => mode & 0o200 != 0,
-            false if self.groups.contains(&metadata.gid()) => mode & 0o020 != 0,
-            false => mode & 0o002 != 0,
-        }
+        self.may(metadata, 0o2)
+    }
+
+    /// Whether the permissions of a file let the user read it.
+    pub fn may_read(&self, metadata: &Metadata) -> bool {
+        self.may(metadata, 0o4)
+    }
+
+    fn may(&self, metadata: &Metadata, bit: u32) -> bool {
+        let shift = match metadata.uid() == self.uid {
+            true => 6,
+            false if self.groups.contains(&metadata.gid()) => 3,
+            false => 0,
+        };
+        metadata.mode() >> shift & bit != 0
     }
 }
 
@@ -67,6 +76,11 @@ impl Host {
             Err(error) if error.kind() == std::io::ErrorKind::NotConnected => Seen::Dead,
             Err(_) => Seen::Hidden,
         }
+    }
+
+    /// What a file of the kernel's says.
+    pub fn read(&self, path: &[u8]) -> Option<Vec<u8>> {
+        std::fs::read(below(&self.root, Path::new(OsStr::from_bytes(path)))).ok()
     }
 
     /// Why what is there is not root's alone. Of a tree of one's own, one's own is root's.

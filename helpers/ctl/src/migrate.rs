@@ -15,6 +15,7 @@ use vassal_config::diagnostic::{Origin, printable};
 use vassal_config::emperor::Emperor;
 use vassal_config::lex::lines;
 use vassal_config::options::find;
+use vassal_config::plugins::plugin_change;
 use vassal_config::taker::{Taker, taker, why};
 use vassal_config::trusted::Reader;
 
@@ -244,7 +245,7 @@ fn line(key: &[u8], value: &[u8], place: &Place, company: Company, wrong: Option
 
 fn fate(key: &[u8], company: Company) -> (Fate, String) {
     let why = why(key).to_owned();
-    let change = find(key).and_then(|row| row.change);
+    let change = find(key).map_or_else(|| plugin_change(key), |row| row.change);
     match (taker(key), change) {
         (Taker::Refused, _) => (Fate::Refused, why),
         // Its change is about a gid that is not given.

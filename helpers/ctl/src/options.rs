@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::process::ExitCode;
 use vassal_config::diagnostic::quote;
 use vassal_config::options::{OptionRow, all, find};
-use vassal_config::plugins::{debian_name, plugin_names, plugin_of};
+use vassal_config::plugins::{debian_name, plugin_change, plugin_names, plugin_of};
 use vassal_config::taker::Taker;
 
 /// The JSON of `options`; vassalctl(8) describes it.
@@ -47,7 +47,7 @@ impl Row {
             alias_of: None,
             taker: Taker::Uwsgi.word(),
             why: format!("an option of a plugin: it needs a line 'plugin = {plugin}'"),
-            change: None,
+            change: plugin_change(name.as_bytes()),
         })
     }
 }

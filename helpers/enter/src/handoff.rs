@@ -3,6 +3,7 @@
 use crate::atexit::Record;
 use crate::failure::Failure;
 use crate::inside::Prepared;
+use crate::keys::Keys;
 use crate::link::Links;
 use crate::log::HookLog;
 use nix::fcntl::AtFlags;
@@ -33,6 +34,8 @@ pub struct Started {
     pub record: Option<Record>,
     /// Whether there are atexit hooks of a vassal that stays root: they may need any of root's capabilities.
     pub has_roots_hooks: bool,
+    /// The copies of keys, which a reload renews.
+    pub keys: Option<Keys>,
 }
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
@@ -62,7 +65,15 @@ pub fn become_watchdog(
         Links::None => (None, None, None, None),
     };
     let (request, answer) = (endless_pipe(proc)?, endless_pipe(proc)?);
-    let control = control(prepared, pushed, [&request, &answer]).store()?;
+    let control = Control {
+        keys: leave(started.keys.as_ref().map(|keys| keys.directory.as_fd()))?,
+        copies: started
+            .keys
+            .as_ref()
+            .map_or_else(Vec::new, |keys| keys.names.clone()),
+        ..control(prepared, pushed, [&request, &answer])
+    };
+    let control = control.store()?;
     let mut handoff = Handoff {
         vassal: start.shown_name(),
         unit: start.vassal.unit(),
@@ -135,6 +146,7 @@ fn control(prepared: &Prepared<'_>, pushed: Option<&OwnedFd>, pipes: [&OwnedFd; 
             .collect(),
         lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
         environment: variables.collect(),
+        ..Control::default()
     }
 }
 

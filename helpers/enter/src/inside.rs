@@ -3,6 +3,7 @@
 use crate::atexit;
 use crate::failure::Failure;
 use crate::hooks::Session;
+use crate::keys::{self, Copy, Keys};
 use crate::log::HookLog;
 use crate::own_root::OwnRoot;
 use crate::payload::{Launch, Pace};
@@ -14,7 +15,7 @@ use crate::supervise::{Bound, Control, Outcome, Supervisor};
 use crate::unix;
 use crate::user::{Lookup, resolve};
 use crate::watch;
-use crate::{handoff, link};
+use crate::{handed, handoff, link};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::convert::Infallible;
@@ -50,6 +51,8 @@ pub struct Prepared<'a> {
     pub credentials: Option<Credentials>,
     /// The listening sockets.
     pub sockets: Vec<Open>,
+    /// The certificates and keys that the app's user may not read.
+    pub key_copies: Vec<Copy>,
     /// The programs that come next, opened before the root directory changes.
     pub programs: Programs,
     /// The host's mountinfo, for the watchdog to tell the host's mounts from the vassal's.
@@ -96,14 +99,20 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         (None, Some(own)) => own.credentials(plan, &proc)?,
         (None, None) => resolve(&plan.identity, Lookup::OwnRoot, &proc)?,
     };
-    let links = link::make(plan, &prepared.sockets)?;
+    handed::prepare(plan, as_user, &credentials)?;
+    let keys = Keys::make(&prepared.key_copies, &credentials)?;
+    if let Some(keys) = &keys {
+        place_keys(keys, plan, as_user)?;
+    }
+    let links = link::make(plan, &prepared.sockets, keys.as_ref())?;
     let pace = pace(as_user, plan, &session);
     let launch = Launch {
         operations: as_user,
         credentials: &credentials,
         environment: session.apps_environment(),
-        own_environment: links.environment(),
+        own_environment: links.environment(plan),
         sockets: &prepared.sockets,
+        keys: keys.as_ref(),
         plan,
         wrapper: prepared.emperor.wrapper.as_deref(),
         file: prepared.start.vassal.file(),
@@ -138,8 +147,20 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         foreign,
         has_roots_hooks: record.is_some() && credentials.stays_root(),
         record,
+        keys,
     };
     handoff::become_watchdog(&prepared, &proc, log, links, &started)
+}
+
+/// Mounts the copies of keys, or makes sure that the app's process can.
+fn place_keys(keys: &Keys, plan: &Plan, as_user: &[Operation]) -> Result<(), Failure> {
+    let has_hooks = as_user
+        .iter()
+        .any(|operation| operation.action != Action::BecomeUser);
+    match plan.owns_mounts {
+        true => keys.mount(plan),
+        false => keys::refuse_mounts(plan, has_hooks),
+    }
 }
 
 /// The steps before the change of user, with the sockets that root binds among them.

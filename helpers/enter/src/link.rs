@@ -2,6 +2,7 @@
 //! a notification socket if it asked for one.
 
 use crate::failure::Failure;
+use crate::keys::Keys;
 use crate::sockets::Open;
 use crate::start::Environment;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -10,11 +11,14 @@ use nix::sys::socket::{
 };
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use vassal_config::entries::Entry;
+use vassal_config::key_files;
 use vassal_config::payload::Payload;
 use vassal_config::plan::Plan;
 use vassal_config::push;
 use vassal_config::settings::Ready;
+use vassal_config::socket::Listener;
 use vassal_sys::error::Step;
 use vassal_sys::fds;
 use vassal_sys::handoff::Readiness;
@@ -45,23 +49,42 @@ pub enum Links {
 ///
 /// # Errors
 /// A configuration that cannot be pushed; `EMFILE`.
-pub fn make(plan: &Plan, sockets: &[Open]) -> Result<Links, Failure> {
+pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<Links, Failure> {
     match (&plan.payload, &plan.ready) {
         (Payload::Uwsgi { entries, .. }, _) => {
-            let descriptors: Vec<_> = sockets
-                .iter()
-                .map(|open| (open.entry, open.fd.as_raw_fd()))
-                .collect();
-            connect_uwsgi(&push::message(entries, &descriptors)?)
+            let sockets = plan.listeners.iter().zip(sockets);
+            let numbers = sockets.map(|(listener, open)| (listener, open.fd.as_raw_fd()));
+            let instead = |path: &[u8]| keys.and_then(|keys| keys.instead(path));
+            connect_uwsgi(&configuration(entries, plan, numbers, instead)?)
         }
         (Payload::Command { .. }, Ready::Notify) => notify_socket(),
         (Payload::Command { .. }, Ready::Started | Ready::Accepting | Ready::Connect(_)) => Ok(Links::None),
     }
 }
 
+/// What uWSGI is given of `entries`, with the numbers of its sockets and the copies of keys instead of what they name.
+///
+/// # Errors
+/// A configuration that cannot be pushed.
+pub fn configuration<'a>(
+    entries: &[Entry],
+    plan: &Plan,
+    sockets: impl Iterator<Item = (&'a Listener, RawFd)>,
+    key: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> Result<Vec<u8>, Failure> {
+    let sockets = sockets.filter_map(|(listener, number)| Some((listener.entry, listener.value(number)?)));
+    let keys = key_files::replaced(entries, &plan.key_files, key);
+    let replaced: Vec<_> = sockets.chain(keys).collect();
+    Ok(push::message(entries, &replaced)?)
+}
+
+/// uWSGI looks for its shared sockets among its descriptors only when it has been told that this is a reload, as it tells itself;
+/// of none so far (measured).
+const NO_RELOAD_YET: (&[u8], &[u8]) = (b"UWSGI_RELOADS", b"0");
+
 impl Links {
-    /// The variables that tell the app about its connections.
-    pub fn environment(&self) -> Environment {
+    /// The variables that tell the app about its connections and sockets.
+    pub fn environment(&self, plan: &Plan) -> Environment {
         let number = |name: &str, fd: &OwnedFd| (name.into(), fd.as_raw_fd().to_string().into_bytes());
         match self {
             Links::Uwsgi {
@@ -69,10 +92,14 @@ impl Links {
                 config_theirs,
                 ..
             } => {
-                vec![
+                let is_shared = plan.listeners.iter().any(|listener| listener.is_shared);
+                let (name, value) = NO_RELOAD_YET;
+                let reloads = is_shared.then(|| (name.to_vec(), value.to_vec()));
+                let connections = [
                     number("UWSGI_EMPEROR_FD", emperor_theirs),
                     number("UWSGI_EMPEROR_FD_CONFIG", config_theirs),
-                ]
+                ];
+                connections.into_iter().chain(reloads).collect()
             }
             Links::Notify(_, name) => vec![(b"NOTIFY_SOCKET".to_vec(), [b"@", name.as_slice()].concat())],
             Links::None => Vec::new(),

@@ -9,9 +9,11 @@ mod command;
 mod diagnose;
 mod failure;
 mod files;
+mod handed;
 mod handoff;
 mod hooks;
 mod inside;
+mod keys;
 mod link;
 mod log;
 mod losses;
@@ -25,6 +27,7 @@ mod plain;
 mod predecessor;
 mod query;
 mod reload;
+mod renew;
 mod retry;
 mod returned;
 mod sockets;
@@ -42,6 +45,7 @@ mod words;
 use backoff::Turn;
 use failure::Failure;
 use inside::{Prepared, Programs};
+use keys::Copy;
 use nix::fcntl::{OFlag, open, readlink};
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
@@ -58,8 +62,10 @@ use std::process::ExitCode;
 use stop::Stop;
 use user::Lookup;
 use vassal_config::namespaces::Namespaces;
+use vassal_config::plan::Plan;
 use vassal_sys::bump::Bump;
 use vassal_sys::clone::{Side, clone3};
+use vassal_sys::creds::Credentials;
 use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::notify::DELIVERY_LIMIT;
@@ -144,13 +150,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
         .step(|| format!("change to '{}'", found.directory.display()))?;
     let vassal = source::read_vassal(&emperor, start, &found)?;
     let plan = &vassal.plan;
-    let credentials = match plan.changes_root {
-        true => None,
-        false => {
-            let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
-            Some(user::resolve(&plan.identity, Lookup::Host, &proc)?)
-        }
-    };
+    let (credentials, key_copies) = find_on_host(plan)?;
     let sockets = sockets::open(&plan.listeners, start)?;
     let programs = open_programs()?;
     start.ask_for_time(plan)?;
@@ -197,6 +197,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
                 emperor: &emperor,
                 credentials,
                 sockets,
+                key_copies,
                 programs,
                 host_mounts,
                 host_proc,
@@ -205,6 +206,18 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
             match inside::enter(prepared)? {}
         }
     }
+}
+
+/// What is the host's to say: who the app's user is, unless the root directory changes, and what is in the keys that he may not
+/// read.
+fn find_on_host(plan: &Plan) -> Result<(Option<Credentials>, Vec<Copy>), Failure> {
+    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
+    let credentials = match plan.changes_root {
+        true => None,
+        false => Some(user::resolve(&plan.identity, Lookup::Host, &proc)?),
+    };
+    let copies = keys::collect(&plan.key_files, credentials.as_ref(), &proc)?;
+    Ok((credentials, copies))
 }
 
 fn flags(namespaces: Namespaces) -> CloneFlags {

@@ -4,6 +4,7 @@
 use crate::command::{self, Ended, c_environment, c_string};
 use crate::failure::{Failure, Place};
 use crate::hooks::{Session, Shell, perform};
+use crate::keys::Keys;
 use crate::phases::place;
 use crate::plain::Plain;
 use crate::sockets::Open;
@@ -49,6 +50,8 @@ pub struct Launch<'a> {
     pub own_environment: Environment,
     /// The listening sockets.
     pub sockets: &'a [Open],
+    /// The copies of keys.
+    pub keys: Option<&'a Keys>,
     /// What it becomes, and how.
     pub plan: &'a Plan,
     /// The program in uwsgi's place (`emperor-wrapper`).
@@ -100,6 +103,9 @@ impl Launch<'_> {
     // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs, the filter of system calls.
     fn become_app(self, control: &Control) -> Result<Infallible, Failure> {
         setsid().step(|| "start a session")?;
+        if let Some(keys) = self.keys.filter(|_| !self.plan.owns_mounts) {
+            keys.mount_alone(self.plan)?;
+        }
         become_user(self.credentials, Keep::Setpcap)?;
         let mut session = Session {
             environment: self.environment,

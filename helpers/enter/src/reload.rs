@@ -3,13 +3,16 @@
 //! says what would take a restart. An error leaves everything as it is.
 
 use crate::failure::Failure;
+use crate::keys;
+use crate::link::configuration as configuration_of;
+use crate::renew;
 use crate::source;
 use crate::start::{Inherited, environment, vassal_of};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, read};
 use std::env;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,7 +23,6 @@ use vassal_config::name::VassalName;
 use vassal_config::payload::Payload;
 use vassal_config::phase::Phase;
 use vassal_config::plan::Plan;
-use vassal_config::push;
 use vassal_config::vassal::{self, Vassal};
 use vassal_sys::control::{DONE, RELOAD, Watchdog};
 use vassal_sys::error::Step;
@@ -54,6 +56,9 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     for warning in &reloaded.warnings {
         line(Priority::Warning, &warning.to_string());
     }
+    std::env::set_current_dir(&found.directory)
+        .step(|| format!("change to '{}'", found.directory.display()))?;
+    renew::keys(&watchdog, &reloaded.plan)?;
     let before = match &reloaded.plan.payload {
         Payload::Uwsgi { entries, .. } => Some(exchange(
             &watchdog,
@@ -80,11 +85,10 @@ fn configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<
             .map(|(_, number)| *number)
     };
     let listeners = plan.listeners.iter();
-    let descriptors: Vec<(usize, RawFd)> = listeners
-        .filter_map(|listener| Some((listener.entry, number(listener.address.to_string())?)))
-        .collect();
+    let sockets = listeners.filter_map(|listener| Some((listener, number(listener.address.to_string())?)));
     let changed = changed_variables(&watchdog.control.environment, plan);
-    Ok(push::message(&[entries, &changed].concat(), &descriptors)?)
+    let key = |path: &[u8]| keys::instead(&watchdog.control.copies, path);
+    configuration_of(&[entries, &changed].concat(), plan, sockets, key)
 }
 
 /// Puts `message` in the place of what uWSGI would be given, and returns that.

@@ -14,11 +14,9 @@ use vassal_config::socket::{Address, Listener};
 use vassal_sys::error::Step;
 use vassal_sys::{SysError, exit};
 
-/// An open socket and the entry of the configuration that it is for.
+/// An open socket.
 #[derive(Debug)]
 pub struct Open {
-    /// The index of the entry.
-    pub entry: usize,
     /// The socket, of whose number the app is told.
     pub fd: OwnedFd,
     /// A unix socket that takes its place when its path does not lead to it any more.
@@ -38,7 +36,7 @@ pub fn open(listeners: &[Listener], start: &mut Start) -> Result<Vec<Open>, Fail
     for listener in listeners {
         sockets.push(match &listener.address {
             Address::Tcp(address) => open_tcp(*address, listener, &mut stored, start)?,
-            Address::Unix(path) => open_unix(path, listener.entry, &mut stored)?,
+            Address::Unix(path) => open_unix(path, &mut stored)?,
         });
     }
     for (name, _) in stored {
@@ -66,14 +64,13 @@ fn open_tcp(
         }
     };
     Ok(Open {
-        entry: listener.entry,
         fd,
         spare: None,
         kept: None,
     })
 }
 
-fn open_unix(path: &[u8], entry: usize, stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
+fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
     let new = || {
         socket(
             AddressFamily::Unix,
@@ -91,13 +88,11 @@ fn open_unix(path: &[u8], entry: usize, stored: &mut Vec<(String, OwnedFd)>) -> 
     });
     Ok(match kept {
         Some((at, file)) => Open {
-            entry,
             fd: stored.swap_remove(at).1,
             spare: Some(new()?),
             kept: Some(file),
         },
         None => Open {
-            entry,
             fd: new()?,
             spare: None,
             kept: None,

@@ -1,6 +1,7 @@
 //! Which numbers the app's user and groups have.
 
 use crate::failure::{Failure, Place};
+use nix::sys::stat::FileStat;
 use nix::unistd::{Gid, Uid};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -70,6 +71,19 @@ pub fn resolve(identity: &Identity, lookup: Lookup, proc: &OwnedFd) -> Result<Cr
         groups,
         capabilities: identity.capabilities.map(Capabilities::bits),
     })
+}
+
+/// Whether the permissions of what has this `status` give the app's user all of `bits` (4 read, 2 write, 1 search).
+pub fn may(status: &FileStat, credentials: &Credentials, bits: u32) -> bool {
+    let is_owner = credentials.uid.is_some_and(|uid| uid.as_raw() == status.st_uid);
+    let groups = credentials.groups.iter().flatten().chain(&credentials.gid);
+    let is_member = || groups.map(|gid| gid.as_raw()).any(|gid| gid == status.st_gid);
+    let shift = match is_owner {
+        true => 6,
+        false if is_member() => 3,
+        false => 0,
+    };
+    (status.st_mode >> shift) & bits == bits
 }
 
 /// The users and groups of the present root directory.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// The record's name, as proc shows it. It changes with the record's format, as an upgraded vassal-enter looks into a watchdog
 /// that has not been restarted.
-const NAME: &str = "vassal-control";
+const NAME: &str = "vassal-control.2";
 
 /// The request, on the first pipe.
 pub const RELOAD: u8 = b'R';
@@ -40,6 +40,10 @@ pub struct Control {
     pub lasting: Vec<(String, Vec<u8>)>,
     /// The `env` lines of the start.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The directory of the copies of keys, where there are some.
+    pub keys: Option<RawFd>,
+    /// The path of each of them, and the name of its copy.
+    pub copies: Vec<(Vec<u8>, String)>,
 }
 
 impl Control {
@@ -62,6 +66,10 @@ impl Control {
         writer.list(&self.environment, |writer, (name, value)| {
             writer.bytes(name).bytes(value);
         });
+        writer.number(self.keys.unwrap_or(-1));
+        writer.list(&self.copies, |writer, (path, name)| {
+            writer.bytes(path).bytes(name.as_bytes());
+        });
         writer.into_named_memfd(NAME)
     }
 
@@ -80,12 +88,18 @@ impl Control {
         Some(Self {
             request: reader.number()?,
             answer: reader.number()?,
-            pushed: reader.number().map(|number| (number >= 0).then_some(number))?,
+            pushed: descriptor(reader.number()?),
             sockets: reader.list(|reader| Some((reader.text()?, reader.number()?)))?,
             lasting: reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?,
             environment: reader.list(|reader| Some((reader.bytes()?, reader.bytes()?)))?,
+            keys: descriptor(reader.number()?),
+            copies: reader.list(|reader| Some((reader.bytes()?, reader.text()?)))?,
         })
     }
+}
+
+fn descriptor(number: RawFd) -> Option<RawFd> {
+    (number >= 0).then_some(number)
 }
 
 /// A pipe of which one descriptor is both ends, so that it is never at its end.
@@ -146,6 +160,17 @@ impl Watchdog {
         Ok((request.step(step)?, answer.step(step)?))
     }
 
+    /// The directory of the copies of keys; nothing where there are none.
+    ///
+    /// # Errors
+    /// When the watchdog is gone.
+    pub fn keys(&self) -> Result<Option<OwnedFd>, SysError> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = |number| open(self.path(number).as_str(), flags, Mode::empty());
+        let opened = self.control.keys.map(directory).transpose();
+        opened.step(|| "open the copies of keys")
+    }
+
     /// The configuration that uWSGI will be given when it asks again, to be replaced.
     ///
     /// # Errors
@@ -178,6 +203,8 @@ mod tests {
             sockets: vec![("127.0.0.1:9090".into(), 7)],
             lasting: vec![("user".into(), b"u".to_vec())],
             environment: vec![(b"A".to_vec(), b"B".to_vec())],
+            keys: None,
+            copies: vec![(b"/k".to_vec(), "0.pem".into())],
         };
         let _record = control.store().unwrap();
         let found = Watchdog::find(getpid()).unwrap();
@@ -193,5 +220,6 @@ mod tests {
         drop((writes, reads));
         assert_eq!(read(&request, &mut byte), Err(Errno::EAGAIN));
         assert!(found.pushed().is_err());
+        assert!(found.keys().unwrap().is_none());
     }
 }

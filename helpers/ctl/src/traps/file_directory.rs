@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::action::Action;
 use vassal_config::diagnostic::{printable, quote};
+use vassal_config::handed::Purpose;
 use vassal_config::plan::Plan;
 use vassal_config::socket::Address;
 
@@ -27,6 +28,8 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let said = missing(path, host, plan)?;
         Some(said.at(operation.origin.as_ref(), scene))
     });
+    let logs = plan.handed.iter().filter(|handed| handed.purpose == Purpose::Log);
+    let logs = logs.filter_map(|log| Some(missing(&log.path, host, plan)?.at(Some(&log.origin), scene)));
     let sockets = plan.listeners.iter().filter_map(|listener| {
         let Address::Unix(path) = &listener.address else {
             return None;
@@ -34,10 +37,11 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let said = missing(path, host, plan).or_else(|| closed(path, host, plan))?;
         Some(said.at(Some(&listener.origin), scene))
     });
-    files.chain(sockets).collect()
+    files.chain(logs).chain(sockets).collect()
 }
 
-fn directory(path: &[u8]) -> Option<&[u8]> {
+/// The directory of an absolute path.
+pub(super) fn directory(path: &[u8]) -> Option<&[u8]> {
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
     let parent = path.parent().filter(|_| path.is_absolute())?;
     Some(parent.as_os_str().as_bytes())
@@ -87,7 +91,7 @@ fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
 }
 
 /// Whether a step of the start may make the directory, or change whose it is.
-fn is_made(directory: &[u8], plan: &Plan) -> bool {
+pub(super) fn is_made(directory: &[u8], plan: &Plan) -> bool {
     let names = |text: &[u8]| text.windows(directory.len()).any(|part| part == directory);
     plan.operations.iter().any(|operation| match &operation.action {
         Action::OpenLog(_) | Action::OpenPidfile(_) => false,

@@ -1,5 +1,8 @@
 //! Each trap: a machine and a file that step into it, and the nearest that do not.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use crate::machine::{Machine, VASSALS};
@@ -400,4 +403,79 @@ fn a_file_whose_directory_is_missing_or_closed_to_the_user() {
         &machine,
         &format!("{start}chown-socket = user001\nhttp-socket = /run/apps/a.sock\n"),
     );
+}
+
+#[test]
+fn a_port_that_only_root_may_bind_and_uwsgi_binds_as_the_user() {
+    let machine = Machine::new();
+    machine.write("etc/passwd", "user001:x:54321:54321:::\n");
+    let start = "[uwsgi]\nuid = user001\n";
+    machine.write("usr/lib/uwsgi/plugins/http_plugin.so", "");
+    let http = "plugin = http\nhttp = :80\n";
+    for line in [
+        http,
+        "plugin = http\nhttps2 = addr=:443,spdy=1\n",
+        "master = 1\nstats = :99\n",
+    ] {
+        fires(&machine, &format!("{start}{line}"), "warning", "low-port", 4);
+    }
+    let mixed = "shared-socket = localhost:80\nshared-socket = 127.0.0.1:9000\n";
+    fires(&machine, &format!("{start}{mixed}"), "warning", "low-port", 3);
+    is_quiet(
+        &machine,
+        &format!("{start}plugin = http\nshared-socket = :80\nhttp = =0\n"),
+    );
+    is_quiet(&machine, &format!("{start}http-socket = :80\n"));
+    is_quiet(&machine, &format!("{start}{http}cap = net_bind_service\n"));
+    is_quiet(&machine, &format!("{start}plugin = http\nhttp = :8080\n"));
+    machine.write("proc/sys/net/ipv4/ip_unprivileged_port_start", "80\n");
+    is_quiet(&machine, &format!("{start}{http}"));
+}
+
+#[test]
+fn what_the_user_may_not_open_and_a_start_does_not_give_him() {
+    let machine = Machine::new();
+    machine.write("etc/passwd", "user001:x:54321:54321:::\n");
+    machine.write("srv/lock", "");
+    std::fs::create_dir_all(machine.path("srv/spool")).unwrap();
+    let start = "[uwsgi]\nuid = user001\n";
+    for line in ["spooler = /srv/spool", "flock = /srv/lock"] {
+        fires(&machine, &format!("{start}{line}\n"), "warning", "users-file", 3);
+    }
+    is_quiet(&machine, &format!("{start}spooler = /srv/missing\n"));
+    for line in [
+        "pidfile2 = /srv/a.pid",
+        "stats = /srv/a.sock",
+        "master-fifo = /srv/a",
+        "cache2 = name=x,items=10,store=/srv/a",
+        "shared-socket = /srv/a.sock",
+    ] {
+        fires(
+            &machine,
+            &format!("{start}{line}\n"),
+            "warning",
+            "users-directory",
+            3,
+        );
+    }
+    is_quiet(
+        &machine,
+        &format!("{start}hook-asap = chown:/srv user001 user001\npidfile2 = /srv/a.pid\n"),
+    );
+    is_quiet(&machine, &format!("{start}stats = 127.0.0.1:9000\n"));
+    let log = "log-reopen = true\nlogto = /var/log/none/a.log\n";
+    fires(&machine, &format!("{start}{log}"), "warning", "file-directory", 4);
+    let tls = "https-socket = :8443,/srv/cert.pem,/srv/lock\n";
+    fires(&machine, &format!("{start}{tls}"), "warning", "key-file", 3);
+    machine.write("srv/cert.pem", "");
+    is_quiet(&machine, &format!("{start}{tls}"));
+    std::fs::set_permissions(machine.path("srv/lock"), Permissions::from_mode(0o600)).unwrap();
+    let hook = "exec-as-user = /bin/true\n";
+    is_quiet(&machine, &format!("{start}{tls}{hook}"));
+    machine.write(
+        "etc/vassal/emperor.ini",
+        "[uwsgi]\nemperor = /etc/uwsgi/vassals\n",
+    );
+    is_quiet(&machine, &format!("{start}{tls}"));
+    fires(&machine, &format!("{start}{tls}{hook}"), "warning", "key-file", 3);
 }
