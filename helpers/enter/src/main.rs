@@ -55,6 +55,7 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use stop::Stop;
 use user::Lookup;
 use vassal_config::namespaces::Namespaces;
@@ -68,6 +69,9 @@ use vassal_sys::{exit, fds, lines, signals};
 #[global_allocator]
 static ALLOCATOR: Bump = Bump::new();
 
+/// How long the end waits for journald to read why.
+const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
+
 /// The search path of hooks and of uWSGI where the unit sets none (systemd.exec(5)).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -76,6 +80,15 @@ fn main() -> ExitCode {
         line(Priority::Error, &error.to_string());
         return ExitCode::from(exit::OS);
     }
+    let code = command_line();
+    // What journald had no room for is kept by this process, which ends now.
+    if let Err(error) = lines::deliver(LAST_LINE_LIMIT) {
+        line(Priority::Warning, &error.to_string());
+    }
+    code
+}
+
+fn command_line() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match arguments.as_slice() {
         [instance] => start_vassal(instance.as_bytes()),
@@ -101,13 +114,12 @@ fn start_vassal(instance: &[u8]) -> ExitCode {
             return ExitCode::from(failure.code);
         }
     };
-    match run(&mut start) {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            start.tell(&failure);
-            ExitCode::from(failure.code)
-        }
-    }
+    let code = run(&mut start).unwrap_or_else(|failure| {
+        start.tell(&failure);
+        failure.code
+    });
+    start.take_leave();
+    ExitCode::from(code)
 }
 
 fn descriptor(number: &OsString) -> RawFd {

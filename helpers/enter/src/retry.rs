@@ -29,6 +29,8 @@ pub fn arrange(start: &Start, memo: &mut Memo) -> std::io::Result<()> {
     let arranged = systemctl(&["start", "--no-block", "--", &unit(&start.vassal)]);
     if arranged.is_err() {
         memo.next = Next::Restart;
+        // A systemd that was only slow begins the wait all the same: it is to find that nobody wants it.
+        start.memo.write(memo).map_err(std::io::Error::other)?;
     }
     arranged.map(drop)
 }

@@ -1,5 +1,6 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
+use crate::LAST_LINE_LIMIT;
 use crate::backoff::START_LIMIT;
 use crate::failure::Failure;
 use crate::retry;
@@ -19,7 +20,7 @@ use vassal_sys::journal::{Journal, Priority, line};
 use vassal_sys::memo::{self, Next, Store};
 use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
 use vassal_sys::text::{printable, shortened};
-use vassal_sys::{SysError, fds, fusectl, lines};
+use vassal_sys::{SysError, fds, fusectl};
 
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
@@ -47,8 +48,6 @@ const SYSTEMDS: [&[u8]; 14] = [
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const LISTEN_START: RawFd = 3;
-/// How long a failing start waits for journald to read why.
-const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
 /// The most of a place that goes into `STATUS=`; the journal has all of a failure.
 const STATUS_LIMIT: usize = 400;
 
@@ -132,7 +131,13 @@ impl Start {
     pub fn tell(&self, failure: &Failure) {
         line(Priority::Error, &failure.message);
         tell(&self.notifier, &self.memo, failure);
-        if let Err(error) = lines::deliver(LAST_LINE_LIMIT) {
+    }
+
+    /// Says what was collected or had no room yet, before this process ends and no other takes its place.
+    pub fn take_leave(&self) {
+        let told = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
+        let kept = self.journal.deliver(LAST_LINE_LIMIT);
+        for error in [told.err(), kept.err()].into_iter().flatten() {
             line(Priority::Warning, &error.to_string());
         }
     }
