@@ -7,6 +7,7 @@ use crate::pause::{Pause, pause};
 use crate::query::systemctl;
 use crate::source;
 use crate::start::{Start, environment, vassal_of};
+use nix::errno::Errno;
 use std::path::Path;
 use vassal_config::name::{VassalName, escape};
 use vassal_sys::journal::{Priority, line};
@@ -45,14 +46,18 @@ pub fn dismiss(vassal: &VassalName) {
     }
 }
 
-/// Waits, and starts the vassal of the unit instance `instance`. Nothing is done when it has been started meanwhile. When it is
+/// Waits, and starts the vassal of the unit instance `instance`. Nothing is done when it has been started meanwhile, or is not known. When it is
 /// stopped instead, or its file is gone, it is no failed one any more.
 ///
 /// # Errors
-/// A record that is not there; a systemd that does not do it.
+/// A record that cannot be read; a systemd that does not do it.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let vassal = vassal_of(instance)?;
-    let store = Store::open(Path::new(DIRECTORY), &escape(vassal.bytes()))?;
+    let store = match Store::open(Path::new(DIRECTORY), &escape(vassal.bytes())) {
+        // The record has gone with the vassal's file: trying that again would never end.
+        Err(error) if error.errno == Errno::ENOENT => return Ok(()),
+        store => store?,
+    };
     let is_wanted = || store.read().next == Next::Retry;
     if !is_wanted() {
         return Ok(());

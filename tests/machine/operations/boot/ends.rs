@@ -64,6 +64,21 @@ fn a_failed_vassal_whose_file_is_gone_or_that_is_masked_is_not_tried_again() {
 }
 
 #[test]
+fn a_retry_of_a_vassal_that_nobody_knows_any_more_ends() {
+    on_each_suite(|suite| {
+        let machine = boots(suite, &[]);
+        machine.must(&["systemctl", "start", RETRY]);
+        machine.wait_for_unit(RETRY, "ActiveState", "inactive", LIMIT);
+        assert_eq!(
+            machine.unit(RETRY, "NRestarts"),
+            "0",
+            "{}",
+            machine.journal(RETRY)
+        );
+    });
+}
+
+#[test]
 fn a_wrong_configuration_is_failed_at_once_and_waits_for_nobody() {
     on_each_suite(|suite| {
         let machine = boots(suite, &[("hopeless", "[uwsgi]\nimmediate-uid = user001\n")]);
