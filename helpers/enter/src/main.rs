@@ -155,6 +155,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     std::env::set_current_dir(&found.directory)
         .step(|| format!("change to '{}'", found.directory.display()))?;
     let vassal = source::read_vassal(&emperor, start, &found)?;
+    start.open_stream(&vassal.directives);
     let plan = &vassal.plan;
     let credentials = match plan.changes_root {
         true => None,

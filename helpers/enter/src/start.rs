@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use vassal_config::action::Action;
 use vassal_config::diagnostic::Public;
+use vassal_config::directives::Directive;
 use vassal_config::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::journal::{Journal, Priority, line};
@@ -98,11 +99,8 @@ impl Start {
         if next == Next::Retry {
             retry::dismiss(&vassal);
         }
-        let stream = env::var("JOURNAL_STREAM").ok();
-        // As the unit has it (SyslogIdentifier=).
-        let (unit, identifier) = (vassal.unit(), printable(vassal.bytes()));
         Ok(Self {
-            stream: AppStream::open(stream.as_deref(), &unit, &identifier),
+            stream: None,
             vassal,
             environment: environment(),
             notifier,
@@ -112,6 +110,12 @@ impl Start {
             memo,
             stored,
         })
+    }
+
+    /// Opens the app's stream to journald, as the unit's `directives` have it.
+    pub fn open_stream(&mut self, directives: &[Directive]) {
+        let systemds = env::var("JOURNAL_STREAM").ok();
+        self.stream = AppStream::open(systemds.as_deref(), &self.vassal, directives);
     }
 
     /// The vassal's name for messages.
