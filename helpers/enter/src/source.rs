@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::start::{Inherited, Start};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use vassal_config::diagnostic::Public;
 use vassal_config::emperor::Emperor;
 use vassal_config::name::VassalName;
 use vassal_config::system::System;
@@ -79,11 +80,15 @@ pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
         .iter()
         .map(|place| printable(place.path()))
         .collect();
-    Failure::config(format!(
+    let message = format!(
         "there is no '{}' in {}",
         printable(&name.file()),
         places.join(" or ")
-    ))
+    );
+    Failure {
+        public: Public::words("it has no file (the journal says where one was looked for)"),
+        ..Failure::config(message)
+    }
 }
 
 /// Whether the vassal has a file, good or bad; a place that cannot be searched may have one.

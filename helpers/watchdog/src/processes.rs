@@ -31,7 +31,8 @@ pub fn children(proc: &OwnedFd) -> Vec<Pid> {
 }
 
 /// Whether a process has ended: also one that its parent does not reap, such as a child of a FUSE daemon, which would be there
-/// as long as the daemon is.
+/// as long as the daemon is. Not one whose first thread has ended while another waits for a filesystem, which looks the same
+/// but for the number of its threads.
 pub fn has_ended(proc: &OwnedFd, pid: Pid) -> bool {
     stat(proc, pid).is_none_or(|stat| stat.has_ended)
 }
@@ -69,9 +70,13 @@ fn stat(proc: &OwnedFd, pid: Pid) -> Option<Stat> {
 /// The name, in parentheses, may hold any character.
 fn parse(stat: &str) -> Option<Stat> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let is_zombie = fields.next()?.starts_with(['Z', 'X']);
+    let parent = Pid::from_raw(fields.next()?.parse().ok()?);
+    // num_threads is the eighteenth from the state on.
+    let threads: u32 = fields.nth(15)?.parse().ok()?;
     Some(Stat {
-        has_ended: fields.next()?.starts_with(['Z', 'X']),
-        parent: Pid::from_raw(fields.next()?.parse().ok()?),
+        has_ended: is_zombie && threads <= 1,
+        parent,
     })
 }
 
@@ -132,8 +137,15 @@ mod tests {
 
     #[test]
     fn a_name_may_look_like_the_rest_of_the_line() {
-        let stat = parse("7 (a) Z 1 b) S 4 7").unwrap();
+        let rest = "4 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0";
+        let stat = parse(&format!("7 (a) Z 1 b) S {rest} 1 0")).unwrap();
         assert_eq!((stat.has_ended, stat.parent), (false, Pid::from_raw(4)));
-        assert!(parse("7 (a) Z 4").unwrap().has_ended && parse("").is_none());
+        assert!(parse(&format!("7 (a) Z {rest} 1 0")).unwrap().has_ended && parse("").is_none());
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_has_ended_before_another_has_not() {
+        let rest = "4 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0";
+        assert!(!parse(&format!("7 (app) Z {rest} 2 0")).unwrap().has_ended);
     }
 }

@@ -77,6 +77,8 @@ pub struct Rhythm {
     pub interval: Duration,
     /// How long a probe may stay without an answer.
     pub patience: Duration,
+    /// How long a process of the vassal may wait for an answer.
+    pub deadline: Duration,
 }
 
 impl Rhythm {
@@ -90,6 +92,7 @@ impl Rhythm {
                 interval
             },
             patience: deadline,
+            deadline,
         }
     }
 
@@ -160,7 +163,8 @@ mod tests {
         let rhythm = Rhythm::new(Duration::ZERO, 3 * second);
         assert_eq!((rhythm.interval, rhythm.patience), (second * 3 / 4, 3 * second));
         assert_eq!(rhythm.seldom().interval, SELDOM);
-        assert_eq!(rhythm.of_host().patience, HOSTS_PATIENCE);
+        let of_host = rhythm.of_host();
+        assert_eq!((of_host.patience, of_host.deadline), (HOSTS_PATIENCE, 3 * second));
         assert_eq!(Rhythm::new(second, 60 * second).of_host().patience, 60 * second);
         assert_eq!(Rhythm::new(second, 3 * second).interval, second);
         assert_eq!(

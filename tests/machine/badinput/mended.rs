@@ -74,10 +74,14 @@ fn a_missing_archive_is_waited_for_with_growing_pauses_and_served_when_it_comes(
         );
         scene.machine.wait_for_unit(&unit, "ActiveState", "active", LIMIT);
         assert_eq!(scene.machine.unit(&unit, "NRestarts"), "3");
+        // The last one says that it serves again, and why it did not.
+        let lines = scene.lines(&unit, 4);
+        let (last, failed) = lines.split_last().unwrap();
+        assert!(last.contains("late: serving; "), "{suite}: {last}");
         assert_eq!(
-            scene.lines(&unit, 4).len(),
+            failed.len(),
             3,
-            "{suite}: one line for each failed attempt"
+            "{suite}: one line for each failed attempt: {failed:?}"
         );
     }
 }

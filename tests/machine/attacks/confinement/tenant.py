@@ -104,8 +104,9 @@ def privileges():
 
 def neighbours():
     tried("records", lambda: os.listdir("/run/vassal"))
-    tried("fuse-connections", lambda: [write(f"/sys/fs/fuse/connections/{number}/abort", b"")
-                                       for number in os.listdir("/sys/fs/fuse/connections")])
+    numbers = open("/srv/attacks/connections").read().split()
+    assert numbers
+    tried("fuse-connections", lambda: [write(f"/sys/fs/fuse/connections/{number}/abort", b"") for number in numbers])
     seen["processes-of-others"] = ",".join(
         pid for pid in os.listdir("/proc") if pid.isdigit() and b"neighbour" in command_line(pid)) or "none"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:

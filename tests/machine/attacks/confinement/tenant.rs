@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vassal_tests::{Machine, Owner, on_each_suite};
+use vassal_tests::{Machine, Owner, fixtures, on_each_suite};
 
 use super::scene::{LIMIT, findings, machine, put, start, tenant};
 
@@ -96,13 +96,18 @@ fn an_app_finds_nothing_of_roots_and_can_do_nothing_to_its_supervisor_and_its_ne
         temptations(&machine);
         let other = tenant("exec bash -c 'exec -a neighbour sleep infinity'").replace("user001", "user002");
         let neighbour = start(&machine, "neighbour", &other);
+        // A connection that is not the tenant's.
+        fixtures::mountpoint(&machine, "/srv/zip", Owner::ROOT);
+        machine.must(&["fuse-zip", "-r", "/var/www/app001.zip", "/srv/zip"]);
+        let numbers: Vec<_> = machine.fuse_connections().iter().map(u32::to_string).collect();
+        machine.write("/srv/attacks/connections", numbers.join(" "), 0o644, Owner::ROOT);
         // Groups that the unit was given are not the app's.
         let service = "[Service]\nSupplementaryGroups=4 27\n";
         let text = tenant("python3 /srv/attacks/tenant.py /srv/seen/tenant").replace("gid = user001\n", "");
         let unit = start(&machine, "user001", &format!("{text}{service}"));
         let seen = findings(&machine, "/srv/seen/tenant");
         assert_refused(&seen);
-        assert_ne!(seen["fuse-connections"], "ok");
+        assert_eq!(seen["fuse-connections"], "EACCES");
         // What it has sent to systemd changed nothing.
         assert_eq!(seen["notify"], "sent");
         let main = machine.unit(&unit, "MainPID");

@@ -73,7 +73,7 @@ fn every_restart_is_counted_with_its_reason_and_one_by_hand_is_none() {
         wait_for_status(
             &machine,
             UNIT,
-            "serving; 2 restarts, last: hopeless.ini:6: as-user hook ",
+            "serving; 2 restarts, last: hopeless.ini:6: as-user hook: it failed",
         );
         // Killed without a word.
         let main = machine.pid_of(UNIT, "vassal-watchdog");
