@@ -144,8 +144,8 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     // Before anything is read: what has been mended meanwhile counts.
     match backoff::wait_for_turn(start)? {
         Turn::Go => {}
-        Turn::Later => return start.end(exit::LATER),
-        Turn::Stopped => return start.end(0),
+        Turn::Later => return Ok(exit::LATER),
+        Turn::Stopped => return Ok(0),
     }
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
     let Some(found) = source::find_file(&emperor, &start.vassal)? else {

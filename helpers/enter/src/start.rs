@@ -131,16 +131,6 @@ impl Start {
         }
     }
 
-    /// Ends without an attempt, with this code, when everything is told.
-    ///
-    /// # Errors
-    /// When systemd cannot be told.
-    pub fn end(&self, code: u8) -> Result<u8, Failure> {
-        self.notifier.deliver(DELIVERY_LIMIT, None)?;
-        lines::deliver(LAST_LINE_LIMIT)?;
-        Ok(code)
-    }
-
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
     pub fn tell(&self, failure: &Failure) {
         line(Priority::Error, &failure.message);
