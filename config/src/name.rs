@@ -1,5 +1,7 @@
 //! Names: which files are vassals (EMP-3), and what their units are called (systemd.unit(5), "STRING ESCAPING").
 
+use crate::diagnostic::printable;
+
 /// The longest name of a unit, `vassal@`, the escaped name and `.service` together: systemd allows 255 bytes, and so
 /// does a filesystem for the name of the drop-in directory, which has `.d` after it.
 const LONGEST_UNIT: usize = 253;
@@ -66,6 +68,16 @@ impl VassalName {
     /// The name of its unit, as systemctl makes it of `vassal@NAME` on its command line.
     pub fn unit(&self) -> String {
         format!("vassal@{}.service", escape(&self.0))
+    }
+
+    /// What its lines in the journal and its unit's description are told by: the name, and not the unit's instance, where those
+    /// differ. One that ends in a backslash stays as the unit has it: as the value of a line it would take the next line in
+    /// (systemd.syntax(7)).
+    pub fn identifier(&self) -> String {
+        match printable(&self.0) {
+            name if name.ends_with('\\') => escape(&self.0),
+            name => name,
+        }
     }
 }
 

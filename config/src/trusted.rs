@@ -7,6 +7,7 @@ use crate::system::{open_regular, proc_status};
 use crate::world::{Open, ReadError};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 const GROUP_WRITES: u32 = 0o020;
 const EVERYBODY_WRITES: u32 = 0o002;
+/// As many links as the kernel follows (path_resolution(7)).
+const LINKS: usize = 40;
 /// In a directory with this bit nobody replaces the files of others (inode(7)).
 const STICKY: u32 = 0o1000;
 
@@ -50,16 +53,17 @@ impl Reader {
         Ok(Trusted { content, open })
     }
 
-    /// What is open to others of the file at `path`, of the directories that lead to its name, and of those that lead to
-    /// where a link at that name leads.
+    /// What is open to others of the file at `path`, and of the directories on the way to it: those in which a link on the way
+    /// stands, too, as its owner says where it leads.
     pub(crate) fn open_on_the_way(&self, path: &Path, metadata: &Metadata) -> Vec<Open> {
         let mut found: Vec<Open> = open_to_others(path, metadata).into_iter().collect();
         found.extend(self.above(path));
-        let is_link = path
+        if path
             .symlink_metadata()
-            .is_ok_and(|metadata| metadata.is_symlink());
-        let real = is_link.then(|| path.canonicalize().ok()).flatten();
-        found.extend(real.into_iter().flat_map(|real| self.above(&real)));
+            .is_ok_and(|metadata| metadata.is_symlink())
+        {
+            found.extend(on_the_way(path).iter().filter_map(|directory| look(directory)));
+        }
         let mut known = Vec::new();
         found.retain(|open| {
             !known.contains(open) && {
@@ -77,15 +81,46 @@ impl Reader {
         if let Some(known) = self.directories.borrow().get(parent) {
             return known.clone();
         }
-        // A path that cannot be followed has no file either.
-        let real = parent.canonicalize().unwrap_or_default();
-        let look = |directory: &Path| open_to_others(directory, &fs::metadata(directory).ok()?);
-        let found: Vec<Open> = real.ancestors().filter_map(look).collect();
+        let mut way = on_the_way(&parent.join("-"));
+        // The one that the file is in is told first.
+        way.reverse();
+        let found: Vec<Open> = way.iter().filter_map(|directory| look(directory)).collect();
         self.directories
             .borrow_mut()
             .insert(parent.to_path_buf(), found.clone());
         found
     }
+}
+
+fn look(directory: &Path) -> Option<Open> {
+    open_to_others(directory, &fs::metadata(directory).ok()?)
+}
+
+/// Every directory in which a name is looked up on the way to what `path` leads to, without links, `.` and `..`.
+fn on_the_way(path: &Path) -> Vec<PathBuf> {
+    let names = |path: &Path| -> Vec<OsString> { path.iter().map(OsString::from).rev().collect() };
+    let (mut left, mut here, mut links) = (names(path), PathBuf::from("/"), 0);
+    let mut way: Vec<PathBuf> = Vec::new();
+    while let Some(name) = left.pop() {
+        if name == ".." {
+            here.pop();
+            continue;
+        }
+        // That of an absolute path is the root directory itself.
+        let next = here.join(&name);
+        if next != here && !way.contains(&here) {
+            way.push(here.clone());
+        }
+        match fs::read_link(&next) {
+            Ok(_) if links == LINKS => break,
+            Ok(target) => {
+                links += 1;
+                left.extend(names(&target));
+            }
+            Err(_) => here = next,
+        }
+    }
+    way
 }
 
 /// Who else than root and this process's own user may change it; nothing when nobody may.
@@ -104,4 +139,43 @@ fn open_to_others(path: &Path, metadata: &Metadata) -> Option<Open> {
         group,
         everybody,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_link_on_the_way_is_as_open_as_the_directory_it_stands_in() {
+        let place = std::env::temp_dir().join(format!("vassal-trusted-{}", std::process::id()));
+        let at = |name: &str| place.join(name);
+        fs::create_dir(&place).unwrap();
+        for directory in ["open", "roots", "top"] {
+            fs::create_dir(at(directory)).unwrap();
+        }
+        fs::set_permissions(at("open"), PermissionsExt::from_mode(0o777)).unwrap();
+        fs::write(at("roots/x.ini"), "").unwrap();
+        symlink(at("roots"), at("open/directory")).unwrap();
+        symlink(at("roots/x.ini"), at("open/x.ini")).unwrap();
+        symlink("../open/x.ini", at("top/chain.ini")).unwrap();
+        symlink("../roots/x.ini", at("top/x.ini")).unwrap();
+        let cases = [
+            ("roots/x.ini", false),
+            ("top/x.ini", false),
+            ("open/x.ini", true),
+            ("open/directory/x.ini", true),
+            ("top/chain.ini", true),
+        ];
+        let found = cases.map(|(path, is_open)| {
+            let found = Reader::default().read(&at(path)).unwrap().open;
+            let paths: Vec<_> = found.into_iter().map(|open| open.path).collect();
+            let expected = is_open.then(|| at("open").as_os_str().as_bytes().to_vec());
+            (path, paths, Vec::from_iter(expected))
+        });
+        fs::remove_dir_all(&place).unwrap();
+        for (path, found, expected) in found {
+            assert_eq!(found, expected, "{path}");
+        }
+    }
 }

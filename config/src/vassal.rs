@@ -82,25 +82,20 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
     })
 }
 
-/// Whether the file of the vassal `name`, and what it includes, may be acted on as root: the warnings about it. For who reads
-/// no more of it than its unit's sections.
+/// Who else may write the file of the vassal `name`, and what it includes, which is acted on as root. For who reads no more of it
+/// than its unit's sections.
 ///
 /// # Errors
-/// Why it may not, or why that cannot be told.
-pub fn may_be_trusted(
+/// Why that cannot be told: what is wrong in the file.
+pub fn judge_writers(
     emperor: &Emperor,
     name: &VassalName,
     world: &dyn World,
-) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-    let evaluation = evaluate(&emperor.arguments(name), world).map_err(|error| vec![error])?;
-    let identity = Identity::from_entries(&evaluation.effects, &mut Vec::new());
-    let mut identity = identity.map_err(|error| vec![error])?;
+) -> Result<Judgement, Diagnostic> {
+    let evaluation = evaluate(&emperor.arguments(name), world)?;
+    let mut identity = Identity::from_entries(&evaluation.effects, &mut Vec::new())?;
     emperor.complete(&mut identity);
-    let Judgement { errors, warnings } = judge(world, &identity, &emperor.trust);
-    match errors.is_empty() {
-        true => Ok(warnings),
-        false => Err(errors),
-    }
+    Ok(judge(world, &identity, &emperor.trust))
 }
 
 /// `vassals-start-hook`: a program, not a shell command, that is given the file's name, first thing in the new

@@ -44,7 +44,7 @@ pub fn load(root: &Path) -> Vec<Kept> {
     }
 }
 
-/// What was generated last, read when somebody asks for it: most runs have no use for it.
+/// What was generated last, read when somebody asks for it.
 #[derive(Debug)]
 pub struct Last<'a> {
     root: &'a Path,

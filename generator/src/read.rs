@@ -14,7 +14,7 @@ use vassal_config::name::{Unfit, VassalName};
 use vassal_config::place::{Place, split};
 use vassal_config::system::System;
 use vassal_config::trusted::{Reader, Trusted};
-use vassal_config::vassal::may_be_trusted;
+use vassal_config::vassal::judge_writers;
 use vassal_config::world::ReadError;
 
 /// The emperor's file, below the root.
@@ -203,6 +203,11 @@ fn open_to_others(
     let world = System::new([].into(), directory)
         .without_sources()
         .with_file(path.to_path_buf(), read);
-    let lines = |found: Vec<Diagnostic>| found.iter().map(ToString::to_string).collect();
-    may_be_trusted(&emperor, name, &world).map(lines).map_err(lines)
+    let judgement = judge_writers(&emperor, name, &world).map_err(|wrong| vec![public(&wrong)])?;
+    // Paths, and the names of those who may write there: no value.
+    let lines = |found: &[Diagnostic]| found.iter().map(ToString::to_string).collect();
+    match judgement.errors.as_slice() {
+        [] => Ok(lines(&judgement.warnings)),
+        errors => Err(lines(errors)),
+    }
 }

@@ -1,7 +1,6 @@
 //! The text of a drop-in: typed sections in, unit file syntax out (systemd.syntax(7)). Escaping happens here only.
 
 use std::fmt::Write;
-use vassal_config::diagnostic::printable;
 use vassal_config::directives::Directive;
 use vassal_config::emperor::Emperor;
 use vassal_config::identity::{Account, Named};
@@ -99,12 +98,10 @@ impl DropIn<'_> {
 }
 
 impl DropIn<'_> {
-    /// The vassal's name, where the unit's instance, which the template shows, is not the same: as the value of a line. One
-    /// that ends in a backslash would take the next line in (systemd.syntax(7)) and stays as it is.
+    /// The vassal's name, where the unit's instance, which the template shows, is not the same: as the value of a line.
     fn own_name(&self) -> Option<String> {
-        let name = printable(self.name.bytes());
-        let is_other = name != escape(self.name.bytes()) && !name.ends_with('\\');
-        is_other.then(|| name.replace('%', "%%"))
+        let name = self.name.identifier();
+        (name != escape(self.name.bytes())).then(|| name.replace('%', "%%"))
     }
 
     /// Run as uWSGI's Emperor runs it: as its user, and in the vassals' directory, which a variable names too; what it

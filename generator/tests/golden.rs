@@ -69,6 +69,23 @@ const EMPEROR: (&str, &str) = (
 );
 
 #[test]
+fn a_file_that_another_may_write_and_that_is_wrong_tells_no_value() {
+    let path = "etc/uwsgi/vassals/x.ini";
+    let root = root_with(&[EMPEROR, (path, "[uwsgi]\nuid = 4294967295\n")]);
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(root.path().join(path), Some(12345), None).is_err() {
+        return;
+    }
+    let (tree, problems) = generate(root.path());
+    let told = tree.into_iter().chain(problems).collect::<Vec<_>>().join("\n");
+    assert!(
+        told.contains("x.ini:2: it is wrong (the journal says why)"),
+        "{told}"
+    );
+    assert!(!told.contains("4294967295"), "{told}");
+}
+
+#[test]
 fn each_vassal_gets_a_drop_in_and_a_link() {
     let root = root_with(&[
         EMPEROR,

@@ -7,9 +7,12 @@ use crate::pause::{Pause, pause};
 use crate::query::systemctl;
 use crate::start::Start;
 use crate::{retry, words};
+use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use std::time::Duration;
+use vassal_sys::error::Step;
 use vassal_sys::memo::{self, Memo, Next, since_boot};
+use vassal_sys::signals;
 
 /// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
 pub const START_LIMIT: Duration = Duration::from_secs(90);
@@ -39,21 +42,50 @@ pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
     words::add(&mut memo, turn, &start.vassal.unit());
     let time = match turn {
         memo::Turn::After(time) => time,
-        memo::Turn::Later(time) if can_wait_outside(start, &mut memo) => {
-            let status = waiting(&memo, time);
-            start.notifier.send(&[NotifyState::Status(&status)])?;
-            return Ok(Turn::Later);
-        }
-        memo::Turn::Later(time) => time,
+        memo::Turn::Later(time) => match leave_outside(start, &mut memo)? {
+            Outside::Waits => {
+                let status = waiting(&memo, time);
+                start.notifier.send(&[NotifyState::Status(&status)])?;
+                return Ok(Turn::Later);
+            }
+            Outside::Stopped => return stopped(start),
+            Outside::Cannot => time,
+        },
     };
     if !time.is_zero() && wait(start, &memo, time)? == Pause::Stopped {
-        start.memo.update(Memo::stopped)?;
-        start.notifier.send(&[NotifyState::Status("stopped")])?;
-        return Ok(Turn::Stopped);
+        return stopped(start);
     }
     memo.begin(time, since_boot());
     start.memo.write(&memo)?;
     Ok(Turn::Go)
+}
+
+fn stopped(start: &Start) -> Result<Turn, Failure> {
+    start.memo.update(Memo::stopped)?;
+    start.notifier.send(&[NotifyState::Status("stopped")])?;
+    Ok(Turn::Stopped)
+}
+
+/// What came of the wish that the pause is made outside.
+enum Outside {
+    Waits,
+    Cannot,
+    Stopped,
+}
+
+/// Has vassal-retry@.service make the pause. systemd's wish to stop is heard meanwhile: it may read it before it reads that the
+/// retry is to be started, which is then to find that nobody wants it.
+fn leave_outside(start: &Start, memo: &mut Memo) -> Result<Outside, Failure> {
+    let stop = signals::take(&[Signal::SIGTERM])?;
+    let can_wait = can_wait_outside(start, memo);
+    if stop.read_signal().step(|| "read signals")?.is_some() {
+        return Ok(Outside::Stopped);
+    }
+    signals::reset()?;
+    Ok(match can_wait {
+        true => Outside::Waits,
+        false => Outside::Cannot,
+    })
 }
 
 /// Has vassal-retry@.service wait. Else the pause is made here, which is better than none.

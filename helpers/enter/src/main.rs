@@ -59,6 +59,7 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use stop::Stop;
 use user::Lookup;
 use vassal_config::namespaces::Namespaces;
@@ -74,6 +75,9 @@ use vassal_sys::{exit, fds, lines, signals};
 #[global_allocator]
 static ALLOCATOR: Bump = Bump::new();
 
+/// How long the end waits for journald to read why.
+const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
+
 /// The search path of hooks and of uWSGI where the unit sets none (systemd.exec(5)).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -82,6 +86,15 @@ fn main() -> ExitCode {
         line(Priority::Error, &error.to_string());
         return ExitCode::from(exit::OS);
     }
+    let code = command_line();
+    // What journald had no room for is kept by this process, which ends now.
+    if let Err(error) = lines::deliver(LAST_LINE_LIMIT) {
+        line(Priority::Warning, &error.to_string());
+    }
+    code
+}
+
+fn command_line() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match arguments.as_slice() {
         [instance] => start_vassal(instance.as_bytes()),
@@ -107,13 +120,12 @@ fn start_vassal(instance: &[u8]) -> ExitCode {
             return ExitCode::from(failure.code);
         }
     };
-    match run(&mut start) {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            start.tell(&failure);
-            ExitCode::from(failure.code)
-        }
-    }
+    let code = run(&mut start).unwrap_or_else(|failure| {
+        start.tell(&failure);
+        failure.code
+    });
+    start.take_leave();
+    ExitCode::from(code)
 }
 
 fn descriptor(number: &OsString) -> RawFd {
@@ -138,8 +150,8 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     // Before anything is read: what has been mended meanwhile counts.
     match backoff::wait_for_turn(start)? {
         Turn::Go => {}
-        Turn::Later => return start.end(exit::LATER),
-        Turn::Stopped => return start.end(0),
+        Turn::Later => return Ok(exit::LATER),
+        Turn::Stopped => return Ok(0),
     }
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
     let Some(found) = source::find_file(&emperor, &start.vassal)? else {
@@ -149,6 +161,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     std::env::set_current_dir(&found.directory)
         .step(|| format!("change to '{}'", found.directory.display()))?;
     let vassal = source::read_vassal(&emperor, start, &found)?;
+    start.open_stream(&vassal.directives);
     let plan = &vassal.plan;
     let (credentials, key_copies) = find_on_host(plan)?;
     let sockets = sockets::open(&plan.listeners, start)?;

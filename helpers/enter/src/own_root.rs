@@ -59,8 +59,8 @@ const FIRST_LINE: u64 = 256;
 pub struct OwnRoot {
     /// Why it is not root's alone.
     why: Option<String>,
-    /// Whom the host means by the vassal's names, where that matters.
-    host: Option<Result<Credentials, Failure>>,
+    /// Why its names do not count alone, and whom the host means by them.
+    doubt: Option<(String, Result<Credentials, Failure>)>,
     /// `trust-root`
     is_trusted: bool,
 }
@@ -79,26 +79,29 @@ impl OwnRoot {
             .operations
             .iter()
             .filter(|operation| operation.phase == Phase::Jail);
-        let mut why = None;
+        let (mut why, mut swapped) = (None, None);
         let mut top = reach::root().step(|| "open the root directory")?;
         for operation in jail {
             let (Action::Chroot(path) | Action::PivotRoot(path, _)) = &operation.action else {
                 continue;
             };
             let shown = Path::new(OsStr::from_bytes(path));
-            let place = reach::place_below(&top, shown, Last::Followed);
-            let Some(next) = place.ok().and_then(|place| place.object) else {
+            let Ok(place) = reach::judge(&top, shown, Last::Followed) else {
                 break;
             };
+            let Some(next) = place.object else { break };
+            // Another directory may be there in a moment; pivot_root(2) takes nothing but a mount, which no tenant makes here.
+            if matches!(operation.action, Action::Chroot(_)) {
+                swapped = swapped.or(place.foreign);
+            }
             top = next;
             why = why.or(foreign_filesystem(&top, shown, proc)?);
             why =
                 why.or_else(|| foreign(&top, &NAMES).map(|why| format!("{why} (in '{}')", shown.display())));
         }
+        let doubt = why.clone().or(swapped);
         Ok(Some(Self {
-            host: why
-                .as_ref()
-                .map(|_| user::resolve(&plan.identity, Lookup::Host, proc)),
+            doubt: doubt.map(|why| (why, user::resolve(&plan.identity, Lookup::Host, proc))),
             why,
             is_trusted: plan.settings.trust_root,
         }))
@@ -110,9 +113,9 @@ impl OwnRoot {
     /// A name that does not exist, or that only a root directory of somebody else's knows.
     pub fn credentials(&self, plan: &Plan, proc: &OwnedFd) -> Result<Credentials, Failure> {
         let own = user::resolve(&plan.identity, Lookup::OwnRoot, proc)?;
-        match (&self.why, &self.host) {
-            (Some(why), Some(host)) => user::confirm(own, host.clone(), &plan.identity, why),
-            _ => Ok(own),
+        match &self.doubt {
+            Some((why, host)) => user::confirm(own, host.clone(), &plan.identity, why),
+            None => Ok(own),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The process that becomes the app: it gives up root, runs the as-user hooks, waits for the go-ahead, and execs.
 //! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
 
+use crate::LAST_LINE_LIMIT;
 use crate::command::{self, Ended, c_environment, c_string};
 use crate::failure::{Failure, Place};
 use crate::hooks::{Session, Shell, perform};
@@ -26,7 +27,7 @@ use vassal_config::plan::{Operation, Plan};
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Step;
 use vassal_sys::text::printable;
-use vassal_sys::{fds, seccomp, signals};
+use vassal_sys::{fds, lines, seccomp, signals};
 
 /// When the process goes on to its exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +157,8 @@ impl Launch<'_> {
                 )
             }
         };
+        // The lines of `print` hooks that journald had no room for: the app knows nothing of them.
+        lines::deliver(LAST_LINE_LIMIT)?;
         match (self.output, self.stream) {
             (Some(output), _) => {
                 fds::place_at(output, 1)?;

@@ -11,6 +11,8 @@ use vassal_sys::clone::pidfd;
 
 /// How long systemctl may take: PID 1 may be in the midst of a daemon-reload of thousands of units.
 pub const SYSTEMCTL_LIMIT: Duration = Duration::from_secs(15);
+/// How long one that was killed may take to go: one that waits for a disk that hangs goes when that answers.
+const KILL_LIMIT: Duration = Duration::from_secs(1);
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
 /// The most that is read of an answer.
 const ANSWER_LIMIT: usize = 256 * 1024;
@@ -36,12 +38,11 @@ pub fn query(program: &str, arguments: &[&str], limit: Duration) -> Result<Vec<u
         .stdout(Stdio::piped())
         .spawn()?;
     let end = Instant::now() + limit;
-    let answer = listen(&mut child, end).and_then(|answer| {
-        let ended = pidfd(Pid::from_raw(child.id() as i32)).map_err(Error::other)?;
-        wait_for(ended.as_fd(), end).map(|()| answer)
-    });
+    let over = pidfd(Pid::from_raw(child.id() as i32)).map_err(Error::other)?;
+    let answer = listen(&mut child, end).and_then(|answer| wait_for(over.as_fd(), end).map(|()| answer));
     if answer.is_err() {
         child.kill()?;
+        wait_for(over.as_fd(), Instant::now() + KILL_LIMIT)?;
     }
     let ended = child.wait()?;
     match answer? {

@@ -7,6 +7,7 @@ use crate::pause::{Pause, pause};
 use crate::query::systemctl;
 use crate::source;
 use crate::start::{Start, environment, vassal_of};
+use nix::errno::Errno;
 use std::path::Path;
 use vassal_config::name::{VassalName, escape};
 use vassal_sys::journal::{Priority, line};
@@ -29,6 +30,8 @@ pub fn arrange(start: &Start, memo: &mut Memo) -> std::io::Result<()> {
     let arranged = systemctl(&["start", "--no-block", "--", &unit(&start.vassal)]);
     if arranged.is_err() {
         memo.next = Next::Restart;
+        // A systemd that was only slow begins the wait all the same: it is to find that nobody wants it.
+        start.memo.write(memo).map_err(std::io::Error::other)?;
     }
     arranged.map(drop)
 }
@@ -43,14 +46,18 @@ pub fn dismiss(vassal: &VassalName) {
     }
 }
 
-/// Waits, and starts the vassal of the unit instance `instance`. Nothing is done when it has been started meanwhile. When it is
+/// Waits, and starts the vassal of the unit instance `instance`. Nothing is done when it has been started meanwhile, or is not known. When it is
 /// stopped instead, or its file is gone, it is no failed one any more.
 ///
 /// # Errors
-/// A record that is not there; a systemd that does not do it.
+/// A record that cannot be read; a systemd that does not do it.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let vassal = vassal_of(instance)?;
-    let store = Store::open(Path::new(DIRECTORY), &escape(vassal.bytes()))?;
+    let store = match Store::open(Path::new(DIRECTORY), &escape(vassal.bytes())) {
+        // The record has gone with the vassal's file: trying that again would never end.
+        Err(error) if error.errno == Errno::ENOENT => return Ok(()),
+        store => store?,
+    };
     let is_wanted = || store.read().next == Next::Retry;
     if !is_wanted() {
         return Ok(());

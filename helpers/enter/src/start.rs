@@ -1,5 +1,6 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
+use crate::LAST_LINE_LIMIT;
 use crate::backoff::START_LIMIT;
 use crate::failure::Failure;
 use crate::retry;
@@ -13,13 +14,14 @@ use std::rc::Rc;
 use std::time::Duration;
 use vassal_config::action::Action;
 use vassal_config::diagnostic::Public;
+use vassal_config::directives::Directive;
 use vassal_config::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::plan::{Operation, Plan};
 use vassal_sys::journal::{Journal, Priority, line};
 use vassal_sys::memo::{self, Next, Store};
 use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
 use vassal_sys::text::{printable, shortened};
-use vassal_sys::{SysError, fds, fusectl, lines};
+use vassal_sys::{SysError, fds, fusectl};
 
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
@@ -47,8 +49,6 @@ const SYSTEMDS: [&[u8]; 14] = [
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const LISTEN_START: RawFd = 3;
-/// How long a failing start waits for journald to read why.
-const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
 /// The most of a place that goes into `STATUS=`; the journal has all of a failure.
 const STATUS_LIMIT: usize = 400;
 
@@ -99,11 +99,8 @@ impl Start {
         if next == Next::Retry {
             retry::dismiss(&vassal);
         }
-        let stream = env::var("JOURNAL_STREAM").ok();
-        // As the unit has it (SyslogIdentifier=).
-        let (unit, identifier) = (vassal.unit(), printable(vassal.bytes()));
         Ok(Self {
-            stream: AppStream::open(stream.as_deref(), &unit, &identifier),
+            stream: None,
             vassal,
             environment: environment(),
             notifier,
@@ -113,6 +110,12 @@ impl Start {
             memo,
             stored,
         })
+    }
+
+    /// Opens the app's stream to journald, as the unit's `directives` have it.
+    pub fn open_stream(&mut self, directives: &[Directive]) {
+        let systemds = env::var("JOURNAL_STREAM").ok();
+        self.stream = AppStream::open(systemds.as_deref(), &self.vassal, directives);
     }
 
     /// The vassal's name for messages.
@@ -128,21 +131,17 @@ impl Start {
         }
     }
 
-    /// Ends without an attempt, with this code, when everything is told.
-    ///
-    /// # Errors
-    /// When systemd cannot be told.
-    pub fn end(&self, code: u8) -> Result<u8, Failure> {
-        self.notifier.deliver(DELIVERY_LIMIT, None)?;
-        lines::deliver(LAST_LINE_LIMIT)?;
-        Ok(code)
-    }
-
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
     pub fn tell(&self, failure: &Failure) {
         line(Priority::Error, &failure.message);
         tell(&self.notifier, &self.memo, failure);
-        if let Err(error) = lines::deliver(LAST_LINE_LIMIT) {
+    }
+
+    /// Says what was collected or had no room yet, before this process ends and no other takes its place.
+    pub fn take_leave(&self) {
+        let told = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
+        let kept = self.journal.deliver(LAST_LINE_LIMIT);
+        for error in [told.err(), kept.err()].into_iter().flatten() {
             line(Priority::Warning, &error.to_string());
         }
     }

@@ -8,6 +8,8 @@ use nix::sys::socket::{
 use nix::sys::stat::fstat;
 use std::io::{stderr, stdout};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use vassal_config::directives::Directive;
+use vassal_config::name::VassalName;
 use vassal_sys::journal::Priority;
 use vassal_sys::{SysError, fds};
 
@@ -23,8 +25,10 @@ pub struct AppStream {
 
 impl AppStream {
     /// A new stream, where this process's standard output or error is one to the journal, which `$JOURNAL_STREAM` (systemd.exec(5)) tells.
-    /// `None` where neither is, and where journald takes no stream at once: the app has the helpers' then.
-    pub fn open(journal_stream: Option<&str>, unit: &str, identifier: &str) -> Option<Self> {
+    /// `None` where neither is, where the unit's `directives` ask for one that cannot be made here, and where journald takes no
+    /// stream at once: the app has the helpers' then.
+    pub fn open(journal_stream: Option<&str>, vassal: &VassalName, directives: &[Directive]) -> Option<Self> {
+        let identifier = identifier(vassal, directives)?;
         let takes = [
             is_named(stdout(), journal_stream),
             is_named(stderr(), journal_stream),
@@ -32,7 +36,7 @@ impl AppStream {
         if takes == [false; 2] {
             return None;
         }
-        let socket = connect_stream(unit, identifier).ok()?;
+        let socket = connect_stream(&vassal.unit(), &identifier).ok()?;
         Some(Self { socket, takes })
     }
 
@@ -45,6 +49,27 @@ impl AppStream {
         let mut numbers = numbers.filter_map(|(number, takes)| takes.then_some(number));
         numbers.try_for_each(|number| fds::place_at(&self.socket, number))
     }
+}
+
+/// What the lines are told by, as systemd's own stream of the unit has it; nothing where `directives` ask for more than that.
+fn identifier(vassal: &VassalName, directives: &[Directive]) -> Option<String> {
+    let mut identifier = vassal.identifier();
+    for Directive { key, value, .. } in directives
+        .iter()
+        .filter(|directive| directive.section == "Service")
+    {
+        match key.as_str() {
+            // Its specifiers are systemd's to know.
+            "SyslogIdentifier" if value.is_empty() || value.contains('%') => return None,
+            "SyslogIdentifier" => identifier.clone_from(value),
+            "SyslogFacility" | "SyslogLevel" | "SyslogLevelPrefix" => return None,
+            "StandardOutput" | "StandardError" if !matches!(value.as_str(), "journal" | "inherit") => {
+                return None;
+            }
+            _ => {}
+        }
+    }
+    Some(identifier)
 }
 
 /// Whether `fd` is what `$JOURNAL_STREAM` names: device and inode, with a colon between them.
@@ -76,4 +101,35 @@ fn connect_stream(unit: &str, identifier: &str) -> nix::Result<OwnedFd> {
 fn blocking(socket: BorrowedFd<'_>) -> nix::Result<()> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     fcntl(socket, FcntlArg::F_SETFL(OFlag::empty())).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_apps_lines_are_told_by_what_the_unit_says() {
+        let vassal = VassalName::parse(b"my app").unwrap();
+        let cases = [
+            (vec![], Some("my app")),
+            (
+                vec![("MemoryMax", "1G"), ("StandardError", "inherit")],
+                Some("my app"),
+            ),
+            (vec![("SyslogIdentifier", "shop")], Some("shop")),
+            (vec![("SyslogIdentifier", "shop-%i")], None),
+            (vec![("SyslogIdentifier", "")], None),
+            (vec![("SyslogFacility", "local0")], None),
+            (vec![("StandardOutput", "journal+console")], None),
+        ];
+        for (directives, expected) in cases {
+            let directive = |(key, value): &(&str, &str)| Directive {
+                section: "Service".into(),
+                key: (*key).into(),
+                value: (*value).into(),
+            };
+            let all: Vec<_> = directives.iter().map(directive).collect();
+            assert_eq!(identifier(&vassal, &all).as_deref(), expected, "{directives:?}");
+        }
+    }
 }

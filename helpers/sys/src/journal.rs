@@ -1,11 +1,15 @@
 //! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root. Nothing waits for
 //! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
 
+use crate::error::{Step, SysError};
 use crate::notify::connect_datagram;
 use crate::outbox::{Awaited, Letter, Outbox, Returned};
 use crate::text::printable;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 pub use crate::lines::{line, pass_on};
 
@@ -101,6 +105,36 @@ impl Journal {
         }
     }
 
+    /// Waits until everything is sent, for at most `limit`.
+    ///
+    /// # Errors
+    /// As poll(2).
+    pub fn deliver(&self, limit: Duration) -> Result<(), SysError> {
+        let end = Instant::now() + limit;
+        loop {
+            self.flush();
+            let now = Instant::now();
+            let left = end.saturating_duration_since(now);
+            let is_over = self.awaited(|awaited| {
+                let (fd, left) = match awaited {
+                    Awaited::Nothing => return Ok(true),
+                    Awaited::Turn(fd) | Awaited::Room(fd) => {
+                        (Some(PollFd::new(fd, PollFlags::POLLOUT)), left)
+                    }
+                    Awaited::Time(until) => (None, left.min(until.saturating_duration_since(now))),
+                };
+                let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
+                match poll(&mut Vec::from_iter(fd), timeout.unwrap_or(PollTimeout::MAX)) {
+                    Ok(_) | Err(Errno::EINTR) => Ok(false),
+                    Err(errno) => Err(errno).step(|| "wait for journald"),
+                }
+            })?;
+            if is_over || left.is_zero() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Sends what there is room for.
     pub fn flush(&self) {
         let Some(socket) = &self.socket else { return };
@@ -162,6 +196,30 @@ fn encode(event: &Event<'_>, identifier: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_ends_waits_until_a_full_queue_has_room_and_no_longer_than_the_limit() {
+        let path = std::env::temp_dir().join(format!("vassal-journal-{}", std::process::id()));
+        let reader = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let socket = connect_datagram(path.as_os_str().as_encoded_bytes()).unwrap();
+        let journal = Journal::inherited(Some(socket), "vassal-enter", Vec::new());
+        let event = Event {
+            priority: Priority::Warning,
+            id: "0",
+            message: "lost",
+            fields: &[],
+        };
+        while journal.outbox.borrow().is_empty() {
+            journal.write(&event);
+        }
+        journal.deliver(Duration::from_millis(100)).unwrap();
+        assert!(!journal.outbox.borrow().is_empty());
+        let room = std::thread::spawn(move || reader.recv(&mut [0; 64]).map(|_| reader));
+        journal.deliver(Duration::from_secs(60)).unwrap();
+        assert!(journal.outbox.borrow().is_empty());
+        drop(room.join());
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn a_value_with_a_line_break_cannot_add_a_field() {

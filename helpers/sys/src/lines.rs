@@ -25,19 +25,24 @@ struct Backlog {
     bytes: Vec<u8>,
     /// How many lines were lost since that was last told.
     lost: usize,
+    /// What was written last is the beginning of a line of somebody's that was passed on.
+    is_within_line: bool,
 }
 
 static BACKLOG: Mutex<Backlog> = Mutex::new(Backlog {
     owner: Pid::from_raw(0),
     bytes: Vec::new(),
     lost: 0,
+    is_within_line: false,
 });
 
 /// Writes one line to standard error, with the priority prefix that systemd reads (sd-daemon(3)). No part of `message` can end
-/// the line.
+/// the line, and what was passed on before cannot begin it.
 pub fn line(priority: Priority, message: &str) {
     let message = printable(message.as_bytes());
-    pass_on(format!("<{}>{message}\n", priority as u8).as_bytes());
+    let mut backlog = backlog();
+    backlog.add_line(format!("<{}>{message}\n", priority as u8).as_bytes());
+    backlog.flush();
 }
 
 /// Writes `bytes` to standard error without ever waiting for its reader.
@@ -59,7 +64,12 @@ pub fn take_over() {
 
 /// What waits, for the next program, which says it by [`pass_on`].
 pub fn leave() -> Vec<u8> {
-    std::mem::take(&mut backlog().bytes)
+    let mut backlog = backlog();
+    // The next program does not know that its first line would go on with another's.
+    if backlog.is_within_line {
+        backlog.add(b"\n");
+    }
+    std::mem::take(&mut backlog.bytes)
 }
 
 /// What the lines that could not be written yet wait for.
@@ -99,6 +109,8 @@ fn backlog() -> MutexGuard<'static, Backlog> {
         backlog.owner = getpid();
         backlog.bytes.clear();
         backlog.lost = 0;
+        // journald begins a line anew for each process.
+        backlog.is_within_line = false;
     }
     backlog
 }
@@ -107,9 +119,17 @@ impl Backlog {
     fn add(&mut self, bytes: &[u8]) {
         if self.bytes.len() + bytes.len() > LIMIT {
             self.lost += bytes.iter().filter(|byte| **byte == b'\n').count().max(1);
-        } else {
+        } else if let Some(last) = bytes.last() {
             self.bytes.extend_from_slice(bytes);
+            self.is_within_line = *last != b'\n';
         }
+    }
+
+    fn add_line(&mut self, line: &[u8]) {
+        if self.is_within_line {
+            self.add(b"\n");
+        }
+        self.add(line);
     }
 
     fn flush(&mut self) {
@@ -130,7 +150,7 @@ impl Backlog {
             if self.bytes.is_empty() && self.lost > 0 {
                 let lost = std::mem::take(&mut self.lost);
                 let text = format!("<4>{lost} lines are missing here: journald did not read\n");
-                self.bytes.extend_from_slice(text.as_bytes());
+                self.add_line(text.as_bytes());
             }
         }
     }
@@ -146,6 +166,7 @@ mod tests {
             owner: getpid(),
             bytes: Vec::new(),
             lost: 0,
+            is_within_line: false,
         };
         backlog.add(&vec![b'x'; LIMIT - 2]);
         backlog.add(b"y\n");
@@ -153,5 +174,22 @@ mod tests {
         backlog.add(b"z\n");
         backlog.add(b"1\n2\n");
         assert_eq!((backlog.bytes.len(), backlog.lost), (LIMIT, 3));
+    }
+
+    #[test]
+    fn a_line_of_ours_never_goes_on_with_the_beginning_of_anothers() {
+        let mut backlog = Backlog {
+            owner: getpid(),
+            bytes: Vec::new(),
+            lost: 0,
+            is_within_line: false,
+        };
+        backlog.add_line(b"<3>a\n");
+        backlog.add(b"half");
+        backlog.add(b"");
+        backlog.add_line(b"<3>b\n");
+        backlog.add(b"whole\n");
+        backlog.add_line(b"<3>c\n");
+        assert_eq!(backlog.bytes, b"<3>a\nhalf\n<3>b\nwhole\n<3>c\n");
     }
 }

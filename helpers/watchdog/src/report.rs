@@ -231,7 +231,7 @@ impl Reporter {
     pub fn deliver(&self) {
         self.journal.flush();
         self.told(self.notifier.deliver(DELIVERY_LIMIT, None));
-        self.journal.flush();
+        self.told(self.journal.deliver(LAST_WORDS_LIMIT));
         self.told(lines::deliver(LAST_WORDS_LIMIT));
     }
 

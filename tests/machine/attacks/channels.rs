@@ -137,6 +137,21 @@ fn an_app_that_shuts_its_standard_output_down_silences_nobody_else() {
 }
 
 #[test]
+fn half_a_line_of_a_hooks_is_not_the_beginning_of_what_is_told_of_it() {
+    on_each_suite(|suite| {
+        let hook = "exec-as-user = printf half; exit 3\n[vassal]\ncommand = exec /srv/harm\n";
+        let machine = machine(suite, "", hook);
+        machine.must(&["systemctl", "start", "--no-block", UNIT]);
+        machine.wait_for_journal(UNIT, "its last words: half", LIMIT);
+        let errors =
+            "journalctl --quiet --output=cat --unit vassal@harm.service PRIORITY=3 _COMM=vassal-enter";
+        let told = machine.must_sh(errors);
+        assert!(told.starts_with("harm.ini:4: "), "{suite}: {told}");
+        machine.must(&["systemctl", "stop", UNIT]);
+    });
+}
+
+#[test]
 fn a_flood_of_deaths_is_one_line_with_a_count() {
     const PROGRAM: &str = "#!/usr/bin/perl\n\
         for (1..3000) { if (!fork) { if (!fork) { select(undef, undef, undef, 0.05); kill 9, $$ } exit } wait }\n\

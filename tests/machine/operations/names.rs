@@ -60,6 +60,23 @@ fn a_vassal_is_started_under_its_name_as_it_is_typed_and_shown_under_it() {
 }
 
 #[test]
+fn what_an_app_says_is_told_by_the_identifier_of_its_file() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let text = format!("{}[Service]\nSyslogIdentifier = shop\n", seed::ZIP);
+        drop_in(&machine, "my-app", &text);
+        machine.must(&["systemctl", "start", "vassal@my-app"]);
+        machine.wait_for("the app's lines", LIMIT, || {
+            machine.must_sh("journalctl --sync");
+            let all = ["journalctl", "--quiet", "--output=cat", "SYSLOG_IDENTIFIER=shop"];
+            let lines = machine.must(&all);
+            let is_there = lines.contains("spawned uWSGI worker 1");
+            is_there.then_some(()).ok_or(lines)
+        });
+    });
+}
+
+#[test]
 fn another_way_to_write_a_units_name_is_refused_with_the_right_one() {
     on_each_suite(|suite| {
         let machine = machine(suite);

@@ -122,6 +122,30 @@ fn groups_that_only_a_root_of_the_tenants_gives_are_left_out() {
 }
 
 #[test]
+fn names_in_a_root_of_roots_that_a_tenant_can_swap_make_him_nobody_else() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        machine.must_sh(LIES);
+        machine.must_sh(
+            "mkdir /srv/home; chown user001: /srv/home; cp -a /ns/precise /srv/home/root; cp /srv/lies/passwd /srv/home/root/etc/",
+        );
+        let tenant = Tenant {
+            machine: &machine,
+            name: "swapped",
+        };
+        let says = [
+            "swapped.ini:2: ",
+            "20002:20001 in the vassal's own root and 20001:20001 on the host",
+            "'/srv/home' belongs to user 20001",
+        ];
+        tenant.is_refused("chroot = /srv/home/root\n", &says);
+        machine.must_sh("cp /etc/passwd /srv/home/root/etc/");
+        tenant.starts("chroot = /srv/home/root\n");
+        assert_eq!(status(&machine, &tenant, "Uid:"), "20001 20001 20001 20001");
+    });
+}
+
+#[test]
 fn a_user_that_only_a_root_of_the_tenants_knows_takes_a_number() {
     on_each_suite(|suite| {
         let machine = machine(suite);

@@ -63,6 +63,50 @@ fn a_failed_vassal_whose_file_is_gone_or_that_is_masked_is_not_tried_again() {
     });
 }
 
+/// A systemctl by which systemd hears of a stop of the vassal just before it hears that its retry is to be started.
+const OVERTAKEN: &str = "#!/bin/sh\n\
+    real=/usr/bin/systemctl.real\n\
+    case \"$*\" in\n\
+    'start --no-block -- vassal-retry@hopeless.service')\n\
+        systemd-run --quiet --wait /bin/sh -c \"$real stop --no-block vassal@hopeless; $real $*\" ;;\n\
+    *) exec $real \"$@\" ;;\n\
+    esac\n";
+
+#[test]
+fn a_stop_that_overtakes_the_start_of_the_retry_ends_the_attempts() {
+    on_each_suite(|suite| {
+        let machine = boots(suite, &[]);
+        machine.must(&["mv", "/usr/bin/systemctl", "/usr/bin/systemctl.real"]);
+        machine.write("/usr/bin/systemctl", OVERTAKEN, 0o755, Owner::ROOT);
+        machine.write(FILE, hopeless(), 0o644, Owner::ROOT);
+        machine.must(&["systemctl", "start", "--no-block", UNIT]);
+        machine.wait_for_journal(RETRY, "Started", LIMIT);
+        let before = failures(&machine, UNIT);
+        is_over(&machine, "overtaken");
+        assert_eq!(
+            failures(&machine, UNIT),
+            before,
+            "{suite}: {}",
+            machine.journal(UNIT)
+        );
+    });
+}
+
+#[test]
+fn a_retry_of_a_vassal_that_nobody_knows_any_more_ends() {
+    on_each_suite(|suite| {
+        let machine = boots(suite, &[]);
+        machine.must(&["systemctl", "start", RETRY]);
+        machine.wait_for_unit(RETRY, "ActiveState", "inactive", LIMIT);
+        assert_eq!(
+            machine.unit(RETRY, "NRestarts"),
+            "0",
+            "{}",
+            machine.journal(RETRY)
+        );
+    });
+}
+
 #[test]
 fn a_wrong_configuration_is_failed_at_once_and_waits_for_nobody() {
     on_each_suite(|suite| {
