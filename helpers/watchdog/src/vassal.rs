@@ -218,7 +218,10 @@ impl Vassal {
             ));
         }
         // What has happened since vassal-enter looked.
-        if let Some(code) = self.children()?.or(self.look_at_mounts()?) {
+        if let Some(code) = self.children()? {
+            return Ok(code);
+        }
+        if let Some(code) = self.look_at_mounts()? {
             return Ok(code);
         }
         loop {
