@@ -269,7 +269,7 @@ impl Vassal {
         if self.follow_reload() {
             return Ok(Some(self.app_wants_stop()));
         }
-        self.hear_changes_in_time()?;
+        self.hear_changes_in_time();
         self.look_at_requests()?;
         let now = Instant::now();
         self.obituaries.sum_up(now);
