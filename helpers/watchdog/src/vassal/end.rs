@@ -4,6 +4,7 @@ use super::{Stage, Vassal};
 use crate::behind::Behind;
 use crate::connections;
 use crate::judge::Verdict;
+use crate::processes;
 use crate::reaper::{Ended, drain, reap};
 use crate::reload::Reloads;
 use crate::shutdown::{Ending, Patience};
@@ -62,6 +63,7 @@ impl Vassal {
             // What was noted before stays, and systemd is to kill the unit all the same.
             Err(error) => line(Priority::Warning, &error.to_string()),
         }
+        behind.iter().for_each(Behind::kill);
         let stuck = behind.filter(|_| !self.ending().kill_all());
         let main = stuck.and_then(|behind| {
             listeners.iter().flatten().for_each(connections::give_up);
@@ -108,7 +110,13 @@ impl Vassal {
     /// Puts every process where it can be left behind, should it not end.
     fn put_aside(&self) -> Option<Behind> {
         let behind = Behind::make(&self.proc, &self.host_proc);
-        or_told(behind.and_then(|behind| behind.take(self.ending().processes()).map(|()| behind)))
+        // Without a PID namespace those of others are in sight, too, and ours need not be our children.
+        let all = processes::all(&self.proc, true);
+        let ours = match self.handoff.is_init {
+            true => all,
+            false => processes::descendants(&self.proc, &all, &[Pid::this()]),
+        };
+        or_told(behind.and_then(|behind| behind.take(ours).map(|()| behind)))
     }
 
     pub(super) fn ready_for(&self) -> Option<Duration> {

@@ -147,3 +147,32 @@ fn a_hang_is_told_in_the_end_though_there_can_never_be_a_process_to_ask() {
         machine.poll_http(ONE.port, "/read?/mz/ok", LIMIT);
     });
 }
+
+#[test]
+fn what_is_left_behind_waits_for_the_mount_and_nothing_else_of_the_tenants_goes_on() {
+    // No PID namespace. An orphan goes on forking, and its children do nothing.
+    const APP: &str = "#!/usr/bin/perl\nif (!fork) { if (fork) { exit } setpgrp;\n\
+        while (1) { if (!fork) { exec 'sleep', '1000' } select(undef, undef, undef, 0.05) } }\n\
+        if (!fork) { open(my $h, '<', '/hz/hang') or die; sysread($h, my $x, 1) } sleep 1000;\n";
+    on_each_suite(|suite| {
+        let machine = scene::machine(suite);
+        machine.make_dir("/etc/vassal", 0o755, Owner::ROOT);
+        let emperor = "[uwsgi]\nemperor = /etc/uwsgi/vassals\nemperor-use-clone = fs\n";
+        machine.write("/etc/vassal/emperor.ini", emperor, 0o644, Owner::ROOT);
+        mount_on_host(&machine, "/hz", 0);
+        let settings =
+            "command = test ! -e /srv/seen/ready || exec sleep 999; touch /srv/seen/ready; exec /srv/app\n";
+        start(&machine, "mountpoint-check = /hz\n", APP, settings);
+        ONE.wait_for_verdict(&machine, "/hz hung");
+        ONE.wait_restarted(&machine, 0);
+        let names = "find /sys/fs/cgroup -path '*left-behind*' -name cgroup.procs -exec cat {} + | xargs ps -o comm= -p";
+        let left = || machine.sh(names);
+        machine.wait_for("the end of the others", Duration::from_secs(10), || {
+            let left = left().stdout;
+            match left.contains("sleep") {
+                false => Ok(()),
+                true => Err(left),
+            }
+        });
+    });
+}
