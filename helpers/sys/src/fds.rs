@@ -184,6 +184,31 @@ pub fn is_socket(proc: impl AsFd, path: &CStr) -> bool {
     result == NAME.len() as isize && name == *NAME
 }
 
+/// The device that the descriptor at `path` below `proc`, as `7/fd/3`, stands for (`st_rdev`), as far as the kernel knows it: no
+/// filesystem is asked (AT_STATX_DONT_SYNC), whatever file it is and whoever serves that.
+///
+/// # Errors
+/// As statx(2).
+pub fn device(proc: impl AsFd, path: &CStr) -> nix::Result<(u32, u32)> {
+    use std::os::fd::AsRawFd;
+    let flags = libc::AT_STATX_DONT_SYNC | libc::AT_NO_AUTOMOUNT;
+    let mut status = std::mem::MaybeUninit::<libc::statx>::zeroed();
+    // SAFETY: the path ends with a NUL, and statx fills a structure of its own layout. nix has none.
+    let result = unsafe {
+        libc::statx(
+            proc.as_fd().as_raw_fd(),
+            path.as_ptr(),
+            flags,
+            libc::STATX_TYPE,
+            status.as_mut_ptr(),
+        )
+    };
+    Errno::result(result)?;
+    // SAFETY: all bytes were zero, which is a statx of numbers only, or what the kernel has filled in.
+    let status = unsafe { status.assume_init() };
+    Ok((status.stx_rdev_major, status.stx_rdev_minor))
+}
+
 /// A copy of `fd` with a number of at least `least`; close-on-exec.
 ///
 /// # Errors
@@ -227,6 +252,17 @@ mod tests {
         assert!(is_socket(&proc, &path(one.as_raw_fd())));
         assert!(!is_socket(&proc, &path(reader.as_raw_fd())));
         assert!(!is_socket(&proc, &path(9999)));
+    }
+
+    #[test]
+    fn a_device_is_known_by_its_numbers_and_a_file_has_none() {
+        let null = File::open("/dev/null").unwrap();
+        let file = File::open("/proc/self/status").unwrap();
+        let proc = File::open("/proc").unwrap();
+        let path = |fd: RawFd| std::ffi::CString::new(format!("self/fd/{fd}")).unwrap();
+        assert_eq!(device(&proc, &path(null.as_raw_fd())), Ok((1, 3)));
+        assert_eq!(device(&proc, &path(file.as_raw_fd())), Ok((0, 0)));
+        assert_eq!(device(&proc, &path(9999)), Err(Errno::ENOENT));
     }
 
     #[test]

@@ -9,16 +9,18 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{Pid, pause, pipe2, read, write};
+use nix::unistd::{Pid, UnlinkatFlags, pause, pipe2, read, unlinkat, write};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::error::Step;
+use vassal_sys::journal::{Priority, line};
 use vassal_sys::{SysError, mounts};
 
-/// The cgroup in which processes are left behind, in the slice of their unit.
+/// The cgroup in which processes are left behind, in the slice of their unit; each vassal has one of its own in it, of which the
+/// name is its watchdog's number on the host.
 const NAME: &str = "vassal-left-behind";
 /// How long the child may take to find out who it is.
 const FORK_LIMIT: Duration = Duration::from_secs(1);
@@ -30,6 +32,8 @@ const HIERARCHY: &str = "1/root/sys/fs/cgroup";
 pub struct Behind {
     /// The file that takes processes.
     procs: OwnedFd,
+    /// The file by which all of them are killed.
+    kill: OwnedFd,
 }
 
 impl Behind {
@@ -38,7 +42,27 @@ impl Behind {
     /// # Errors
     /// Where there is no unified hierarchy; what the kernel refuses.
     pub fn make(proc: &OwnedFd, host: &OwnedFd) -> Result<Self, SysError> {
-        cgroup(proc, host).map(|procs| Self { procs })
+        let cgroup = cgroup(proc, host)?;
+        let open = |file: &str| {
+            let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+            openat(&cgroup, file, flags, Mode::empty()).step(|| format!("open '{file}'"))
+        };
+        Ok(Self {
+            procs: open("cgroup.procs")?,
+            kill: open("cgroup.kill")?,
+        })
+    }
+
+    /// Kills what was taken, and what that has started since then: no limit of the unit's is theirs any more, and without a PID
+    /// namespace nothing else would end a grandchild.
+    pub fn kill(&self) {
+        if let Err(errno) = write(&self.kill, b"1") {
+            let why = errno.desc();
+            line(
+                Priority::Warning,
+                &format!("cannot kill what is left behind: {why}"),
+            );
+        }
     }
 
     /// Takes processes, which are to be killed then: one that has been killed stays where it is as long as a thread of it waits.
@@ -105,21 +129,34 @@ fn hosts_number(pipe: OwnedFd) -> Result<u32, SysError> {
     text.parse().map_err(|_| SysError::new(step(), Errno::EIO))
 }
 
-/// Makes the cgroup; the file that takes processes into it.
+/// Makes the cgroup, and removes those of others that are empty by now.
 fn cgroup(proc: &OwnedFd, host: &OwnedFd) -> Result<OwnedFd, SysError> {
     let step = || format!("make the cgroup '{NAME}'");
     let text = std::io::read_to_string(mounts::open_below(proc, "self/cgroup")?).step(step)?;
     let own = text.lines().find_map(|line| line.strip_prefix("0::"));
     let slice = own.and_then(|own| own.rsplit_once('/')).map(|(slice, _)| slice);
     let slice = slice.ok_or_else(|| SysError::new(step(), Errno::ENOENT))?;
-    let path = format!("{HIERARCHY}{slice}");
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let slice = openat(host, path.as_str(), flags, Mode::empty()).step(step)?;
-    match mkdirat(&slice, NAME, Mode::from_bits_truncate(0o755)) {
-        Ok(()) | Err(Errno::EEXIST) => {}
-        Err(errno) => return Err(SysError::new(step(), errno)),
+    let slice = directory(host, &format!("{HIERARCHY}{slice}")).step(step)?;
+    let all = made(&slice, NAME).step(step)?;
+    for name in mounts::list(&all, ".")? {
+        match unlinkat(&all, name.as_str(), UnlinkatFlags::RemoveDir) {
+            // A file of the kernel's, or not empty.
+            Ok(()) | Err(_) => {}
+        }
     }
-    let file = format!("{NAME}/cgroup.procs");
-    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    openat(&slice, file.as_str(), flags, Mode::empty()).step(step)
+    let number = readlinkat(host, "self").step(step)?;
+    made(&all, &number.to_string_lossy()).step(step)
+}
+
+fn made(parent: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
+    match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(Errno::EEXIST) => directory(parent, name),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// To be listed, too.
+fn directory(parent: &OwnedFd, path: &str) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(parent, path, flags, Mode::empty())
 }

@@ -16,6 +16,8 @@ use vassal_sys::{fds, mounts};
 
 /// How many processes of the app are looked into.
 const PROCESSES: usize = 64;
+/// How many descriptors are left to what comes after: an app may have more connections than the watchdog may have files open.
+const SPARE: usize = 32;
 /// How many descriptors of each.
 const DESCRIPTORS: usize = 1024;
 /// How often a piece of an unread request is thrown away: more than any server lets a client send ahead.
@@ -32,7 +34,8 @@ enum Place {
 /// wait for this.
 pub fn accepted(proc: &OwnedFd, app: Pid) -> Vec<OwnedFd> {
     let (mut listeners, mut connected) = (Vec::new(), Vec::new());
-    for socket in group(proc, app).into_iter().flat_map(|pid| sockets(proc, pid)) {
+    let _spare = spare(proc);
+    for socket in processes(proc, app).flat_map(|pid| sockets(proc, pid)) {
         let is_stream = getsockopt(&socket, sockopt::SockType) == Ok(SockType::Stream);
         let place = place(&socket).filter(|_| is_stream);
         match place {
@@ -52,7 +55,8 @@ pub fn accepted(proc: &OwnedFd, app: Pid) -> Vec<OwnedFd> {
 /// were given to it, and that the next app gets, too.
 pub fn listening(proc: &OwnedFd, app: Pid, kept: &[RawFd]) -> Vec<OwnedFd> {
     let (mut found, mut given) = (Vec::new(), Vec::new());
-    for pid in group(proc, app) {
+    let _spare = spare(proc);
+    for pid in processes(proc, app) {
         if let Ok(process) = pidfd(pid) {
             let copies = kept
                 .iter()
@@ -107,6 +111,17 @@ pub fn group(proc: &OwnedFd, app: Pid) -> Vec<Pid> {
         next += 1;
     }
     found
+}
+
+/// Those of the group that are looked into.
+fn processes(proc: &OwnedFd, app: Pid) -> impl Iterator<Item = Pid> {
+    group(proc, app).into_iter().take(PROCESSES)
+}
+
+/// Descriptors that are closed again when the sockets have been copied.
+fn spare(fd: &OwnedFd) -> Vec<OwnedFd> {
+    let copies = (0..SPARE).map_while(|_| fds::copy_above(fd, 0).ok());
+    copies.collect()
 }
 
 /// Copies of a process's sockets.

@@ -15,6 +15,9 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// How many deadlines a probe may be ready to run and not run. A machine without time to spare is no attack, so this is more
 /// than one; a process that others of its user have made the last to run is found all the same.
 pub const STARVED: u32 = 4;
+/// How many deadlines there may be no process to ask with, while one of the vassal's waits for the filesystem all the time. A
+/// limit of processes that is reached is no attack either, and what waits may wait for a lock; so this is more yet.
+pub const UNASKED: u32 = 8;
 
 /// What kept a probe from asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum Disturbance {
     Stopped,
     /// It did not get the processor.
     Starved,
+    /// There could be no further process.
+    Unsent,
     /// Its path led to another mount, while nothing has become of the one that is watched.
     LedElsewhere,
 }
@@ -35,6 +40,7 @@ impl fmt::Display for Disturbance {
             Disturbance::Killed => "was killed by a signal",
             Disturbance::Stopped => "was stopped by a signal",
             Disturbance::Starved => "did not get the processor",
+            Disturbance::Unsent => "could not be sent: TasksMax=, or no memory",
             Disturbance::LedElsewhere => "was led to another mount by its path",
         })
     }

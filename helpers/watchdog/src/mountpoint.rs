@@ -44,8 +44,8 @@ pub struct Mountpoint {
     due: Instant,
     /// Something happened while a probe was out, which may have had its answer before that.
     is_doubted: bool,
-    /// The last question could not be asked.
-    is_unasked: bool,
+    /// Since when no question could be asked.
+    unasked: Option<Instant>,
     /// Somebody waits for an answer, and soon a verdict may be due.
     is_suspected: bool,
 }
@@ -134,7 +134,7 @@ impl Mountpoint {
             answered: None,
             due: Instant::now(),
             is_doubted: false,
-            is_unasked: false,
+            unasked: None,
             is_suspected: false,
         };
         if mountpoint.is_hosts() {
@@ -183,6 +183,12 @@ impl Mountpoint {
         let waits =
             |out: &Out| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
         self.out.as_ref().is_some_and(waits)
+    }
+
+    /// Whether for `time` nobody could be sent to ask.
+    pub fn is_unasked_for(&self, time: Duration, now: Instant) -> bool {
+        let is_over = |since| now.saturating_duration_since(since) >= time;
+        self.unasked.is_some_and(is_over)
     }
 
     /// Whether the daemon answers nobody and was seen at work within the deadline.
@@ -274,10 +280,11 @@ impl Mountpoint {
         if probe.is_none() {
             self.due = now + SEND_AGAIN;
             self.tell_unasked();
+            self.unasked.get_or_insert(now);
         } else {
             self.pace.take(now);
+            self.unasked = None;
         }
-        self.is_unasked = probe.is_none();
         let witness = match std::mem::take(&mut self.is_suspected) {
             true => AT_ONCE,
             false => TICK,
@@ -287,7 +294,7 @@ impl Mountpoint {
     }
 
     fn tell_unasked(&self) {
-        if !self.is_unasked {
+        if self.unasked.is_none() {
             let message = format!(
                 "cannot ask {} for its health: there can be no further process (TasksMax=, or no memory), trying again",
                 self.shown_path()
@@ -299,6 +306,7 @@ impl Mountpoint {
     /// Gives a probe that is out the time `stall` again, in which nothing on this machine ran.
     pub fn forgive(&mut self, stall: Duration) {
         self.disturbed.forgive(stall);
+        self.unasked.iter_mut().for_each(|since| *since += stall);
         if let Some(out) = &mut self.out {
             out.probe.since += stall;
             out.sent += stall;

@@ -1,14 +1,15 @@
 //! The processes of a vassal, in proc: who they are, and which of them serve FUSE filesystems.
 
-use nix::fcntl::{AtFlags, readlinkat};
-use nix::sys::stat::{fstatat, major, minor};
+use nix::fcntl::readlinkat;
 use nix::unistd::Pid;
+use std::collections::HashMap;
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use vassal_sys::mounts;
+use vassal_sys::{fds, mounts};
 
 /// The device number of /dev/fuse (fuse(4)).
-const FUSE_DEVICE: (u64, u64) = (10, 229);
+const FUSE_DEVICE: (u32, u32) = (10, 229);
 
 /// Everybody else in our PID namespace, ended or not; without one, our children, among them every orphan of the vassal, and
 /// systemd ends what these leave.
@@ -39,21 +40,24 @@ pub fn has_ended(proc: &OwnedFd, pid: Pid) -> bool {
 
 /// Those of `all` that descend from one of `ancestors`.
 pub fn descendants(proc: &OwnedFd, all: &[Pid], ancestors: &[Pid]) -> Vec<Pid> {
-    let parents: Vec<_> = all
+    let parents = all
         .iter()
-        .filter_map(|pid| Some((*pid, stat(proc, *pid)?.parent)))
-        .collect();
+        .filter_map(|pid| Some((*pid, stat(proc, *pid)?.parent)));
+    below(parents, ancestors)
+}
+
+/// Those of `parents`, each a process and its parent, that descend from one of `ancestors`; each is looked at once, however
+/// long a chain a tenant makes of them.
+fn below(parents: impl Iterator<Item = (Pid, Pid)>, ancestors: &[Pid]) -> Vec<Pid> {
+    let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
+    parents.for_each(|(pid, parent)| children.entry(parent).or_default().push(pid));
     let mut found: Vec<Pid> = Vec::new();
-    loop {
-        let is_new = |(pid, parent): &&(Pid, Pid)| {
-            !found.contains(pid) && (ancestors.contains(parent) || found.contains(parent))
-        };
-        let new: Vec<_> = parents.iter().filter(is_new).map(|(pid, _)| *pid).collect();
-        if new.is_empty() {
-            return found;
-        }
-        found.extend(new);
+    let mut next = ancestors.to_vec();
+    while let Some(children) = next.pop().map(|pid| children.remove(&pid).unwrap_or_default()) {
+        found.extend_from_slice(&children);
+        next.extend(children);
     }
+    found
 }
 
 /// What proc_pid_stat(5) tells.
@@ -90,11 +94,9 @@ pub fn fuse_descriptors(proc: &OwnedFd, pid: Pid) -> impl Iterator<Item = String
     let numbers = mounts::list(proc, &format!("{pid}/fd")).unwrap_or_default();
     numbers.into_iter().filter(move |number| {
         let path = format!("{pid}/fd/{number}");
-        // The name first: stat follows the link, and must not follow it into a filesystem that hangs.
+        // The name first, which costs less; it may be that of any file, on a filesystem that hangs.
         let named = readlinkat(proc, path.as_str()).is_ok_and(|name| name.as_bytes().ends_with(b"/fuse"));
-        named
-            && fstatat(proc, path.as_str(), AtFlags::empty())
-                .is_ok_and(|status| (major(status.st_rdev), minor(status.st_rdev)) == FUSE_DEVICE)
+        named && CString::new(path).is_ok_and(|path| fds::device(proc, &path) == Ok(FUSE_DEVICE))
     })
 }
 
@@ -133,6 +135,20 @@ mod tests {
         assert!(descendants(&proc, &all, &[Pid::this()]).contains(&found[0]));
         nix::sys::signal::kill(found[0], nix::sys::signal::Signal::SIGKILL).unwrap();
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_long_chain_is_walked_once() {
+        const LENGTH: i32 = 100_000;
+        // The youngest first, and one that is its own ancestor.
+        let chain = (2..LENGTH)
+            .rev()
+            .map(|pid| (Pid::from_raw(pid), Pid::from_raw(pid - 1)));
+        let circle = [(Pid::from_raw(1), Pid::from_raw(LENGTH - 1))];
+        let found = below(chain.chain(circle), &[Pid::from_raw(1)]);
+        assert_eq!(found.len(), LENGTH as usize - 1);
+        let other = [(Pid::from_raw(5), Pid::from_raw(4))];
+        assert_eq!(below(other.into_iter(), &[Pid::from_raw(3)]), []);
     }
 
     #[test]

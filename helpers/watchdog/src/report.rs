@@ -116,6 +116,11 @@ impl Reporter {
         self.notify(&[NotifyState::ExtendTimeoutUsec(limit)]);
     }
 
+    /// One that has ended or is lost still saves what was written: no watchdog of systemd's is to end that.
+    pub fn still_ending(&self) {
+        self.notify(&[NotifyState::Watchdog]);
+    }
+
     /// A status line of a vassal that does not serve.
     pub fn status_is(&self, status: &str) {
         self.notify(&[NotifyState::Status(status)]);

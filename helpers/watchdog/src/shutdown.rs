@@ -62,7 +62,7 @@ pub struct Ending<'a> {
     pub daemons: RefCell<Vec<Pid>>,
     /// The mountpoints of those filesystems that may hold what is not saved, one a line.
     pub unsaved: String,
-    /// systemd's, for a vassal that it stops.
+    /// systemd's, where it measures how long this takes.
     pub patience: Option<Patience<'a>>,
     /// The numbers that the vassal's listening sockets have in the app.
     pub sockets: Vec<RawFd>,

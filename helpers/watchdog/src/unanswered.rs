@@ -199,6 +199,13 @@ impl Unanswered {
         since.map_or(now, |since| since.max(self.looked).min(now))
     }
 
+    /// Whether the mountpoint had requests waiting at every look for `time`, and one thread at least has slept for as long.
+    pub fn waits_for(&self, index: usize, time: Duration, now: Instant) -> bool {
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= time;
+        let is_busy = self.busy.get(index).copied().flatten().is_some_and(is_over);
+        is_busy && self.sleepers.iter().any(|sleeper| is_over(sleeper.since))
+    }
+
     /// Whether process `pid` is the one that was sent to look for evidence.
     pub fn is_proof(&self, pid: Pid) -> bool {
         self.proof.as_ref().is_some_and(|proof| proof.pid == pid)
@@ -304,6 +311,23 @@ mod tests {
         let mut unanswered = overdue(now);
         assert_eq!(unanswered.take_proof(Some(255), now), Finding::Unnamed);
         assert_eq!(unanswered.sleepers[0].due, now + DEADLINE / 4);
+    }
+
+    #[test]
+    fn a_mountpoint_is_waited_for_while_it_has_requests_and_a_thread_sleeps() {
+        let now = Instant::now();
+        let unanswered = overdue(now);
+        assert!(unanswered.waits_for(0, DEADLINE, now));
+        assert!(!unanswered.waits_for(0, DEADLINE * 2, now) && !unanswered.waits_for(1, DEADLINE, now));
+        let awake = Unanswered {
+            sleepers: Vec::new(),
+            ..overdue(now)
+        };
+        let idle = Unanswered {
+            busy: vec![None],
+            ..overdue(now)
+        };
+        assert!(!awake.waits_for(0, DEADLINE, now) && !idle.waits_for(0, DEADLINE, now));
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod freeze;
 mod turnover;
 mod wait;
 
-use crate::disturbed::Disturbance;
+use crate::disturbed::{Disturbance, UNASKED};
 use crate::emperor_protocol::{Message, Uwsgi};
 use crate::evidence::Finding;
 use crate::farewell::Farewell;
@@ -218,7 +218,10 @@ impl Vassal {
             ));
         }
         // What has happened since vassal-enter looked.
-        if let Some(code) = self.children()?.or(self.look_at_mounts()?) {
+        if let Some(code) = self.children()? {
+            return Ok(code);
+        }
+        if let Some(code) = self.look_at_mounts()? {
             return Ok(code);
         }
         loop {
@@ -266,7 +269,7 @@ impl Vassal {
         if self.follow_reload() {
             return Ok(Some(self.app_wants_stop()));
         }
-        self.hear_changes_in_time()?;
+        self.hear_changes_in_time();
         self.look_at_requests()?;
         let now = Instant::now();
         self.obituaries.sum_up(now);
@@ -440,7 +443,8 @@ impl Vassal {
         None
     }
 
-    /// Asks the mountpoints whose time has come; one that has been silent for too long.
+    /// Asks the mountpoints whose time has come; one that has been silent for too long, or could not be asked for so long while
+    /// it is waited for.
     fn ask(&mut self) -> Result<Option<Loss>, SysError> {
         let place = Place {
             proc: &self.proc,
@@ -450,6 +454,12 @@ impl Vassal {
         for (index, mountpoint) in self.mountpoints.iter_mut().enumerate() {
             if let Some(verdict) = mountpoint.tick(place, self.awake)? {
                 return Ok(Some((index, verdict)));
+            }
+            let limit = mountpoint.rhythm.patience * UNASKED;
+            if mountpoint.is_unasked_for(limit, self.awake)
+                && self.unanswered.waits_for(index, limit, self.awake)
+            {
+                return Ok(Some((index, Verdict::Disturbed(1, Disturbance::Unsent))));
             }
         }
         Ok(None)

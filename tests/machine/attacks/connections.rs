@@ -5,6 +5,7 @@
 )]
 
 mod foreign;
+mod limits;
 mod scene;
 mod table;
 mod watched;

@@ -1,5 +1,6 @@
 //! systemd waits for a stop as long as it hears that it goes on, and not for the sum of all limits: when the watchdog can do no
-//! more, as a process waits for a filesystem that is not the vassal's, systemd is to notice soon.
+//! more, as a process waits for a filesystem that is not the vassal's, systemd is to notice soon. A vassal that ends by itself is
+//! none that stops, for systemd: there it is the clock of `WatchdogSec=` that runs meanwhile.
 
 use crate::report::Reporter;
 use std::cell::Cell;
@@ -10,26 +11,53 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The time between two words.
 const PAUSE: Duration = Duration::from_secs(4);
 
-/// The patience of systemd during a stop.
+/// What systemd measures.
+#[derive(Debug, Clone, Copy)]
+enum Clock {
+    /// A stop, or a start.
+    Timeout,
+    /// The time between two keep-alives.
+    Watchdog,
+}
+
+/// The patience of systemd while a vassal ends.
 #[derive(Debug)]
 pub struct Patience<'a> {
     reporter: &'a Reporter,
+    clock: Clock,
+    pause: Duration,
     said: Cell<Option<Instant>>,
 }
 
 impl<'a> Patience<'a> {
-    /// Nothing has been said yet.
+    /// With one that stops, or has not served yet.
     pub fn new(reporter: &'a Reporter) -> Self {
-        let said = Cell::new(None);
-        Self { reporter, said }
+        Self {
+            reporter,
+            clock: Clock::Timeout,
+            pause: PAUSE,
+            said: Cell::new(None),
+        }
     }
 
-    /// Says that the stop goes on, when it is time.
+    /// With one that serves, for all that systemd knows, and is to say so every `keep_alive`; none if it is not.
+    pub fn of_serving(reporter: &'a Reporter, keep_alive: Duration) -> Option<Self> {
+        (!keep_alive.is_zero()).then(|| Self {
+            clock: Clock::Watchdog,
+            pause: PAUSE.min(keep_alive),
+            ..Self::new(reporter)
+        })
+    }
+
+    /// Says that it goes on, when it is time.
     pub(super) fn keep(&self) {
         let now = Instant::now();
-        if self.said.get().is_none_or(|said| now >= said + PAUSE) {
+        if self.said.get().is_none_or(|said| now >= said + self.pause) {
             self.said.set(Some(now));
-            self.reporter.still_stopping(LIMIT);
+            match self.clock {
+                Clock::Timeout => self.reporter.still_stopping(LIMIT),
+                Clock::Watchdog => self.reporter.still_ending(),
+            }
         }
     }
 }

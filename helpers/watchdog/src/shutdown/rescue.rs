@@ -8,8 +8,7 @@ use std::time::Duration;
 use vassal_sys::fusectl;
 use vassal_sys::mountinfo::Mount;
 
-/// How long the other filesystems of a vassal that has lost one may take to be unmounted and written back: together less
-/// than `WatchdogSec=`, as nobody keeps systemd's watchdog quiet meanwhile.
+/// How long the other filesystems of a vassal that has lost one may take to be unmounted and written back: its clients wait.
 const RESCUE_UNMOUNT_LIMIT: Duration = Duration::from_secs(2);
 /// See [`RESCUE_UNMOUNT_LIMIT`].
 const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(15);

@@ -4,6 +4,7 @@ use super::{Stage, Vassal};
 use crate::behind::Behind;
 use crate::connections;
 use crate::judge::Verdict;
+use crate::processes;
 use crate::reaper::{Ended, drain, reap};
 use crate::reload::Reloads;
 use crate::shutdown::{Ending, Patience};
@@ -47,18 +48,22 @@ impl Vassal {
         let lost = &self.mountpoints[index].watched.mount;
         if verdict == Verdict::Gone && self.mountpoints[index].may_hold_unsaved() {
             self.reporter.status_is(&cause);
-            self.ending().wait_for_unmounted();
+            self.ending_by_itself().wait_for_unmounted();
         }
         // One that has moved can still be unmounted, where it is now, and its daemon saves then.
         let is_lost = verdict != Verdict::Moved;
         let others = self.ending().others(is_lost.then_some(lost));
         if !others.is_empty() {
             self.reporter.status_is(&cause);
-            self.ending().rescue(others);
+            self.ending_by_itself().rescue(others);
         }
         // The verdict has told of the one that is lost.
-        let left = self.table.own(&self.proc, Mount::may_hold_unsaved)?;
-        self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device()));
+        match self.table.own(&self.proc, Mount::may_hold_unsaved) {
+            Ok(left) => self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device())),
+            // What was noted before stays, and systemd is to kill the unit all the same.
+            Err(error) => line(Priority::Warning, &error.to_string()),
+        }
+        behind.iter().for_each(Behind::kill);
         let stuck = behind.filter(|_| !self.ending().kill_all());
         let main = stuck.and_then(|behind| {
             listeners.iter().flatten().for_each(connections::give_up);
@@ -105,7 +110,13 @@ impl Vassal {
     /// Puts every process where it can be left behind, should it not end.
     fn put_aside(&self) -> Option<Behind> {
         let behind = Behind::make(&self.proc, &self.host_proc);
-        or_told(behind.and_then(|behind| behind.take(self.ending().processes()).map(|()| behind)))
+        // Without a PID namespace those of others are in sight, too, and ours need not be our children.
+        let all = processes::all(&self.proc, true);
+        let ours = match self.handoff.is_init {
+            true => all,
+            false => processes::descendants(&self.proc, &all, &[Pid::this()]),
+        };
+        or_told(behind.and_then(|behind| behind.take(ours).map(|()| behind)))
     }
 
     pub(super) fn ready_for(&self) -> Option<Duration> {
@@ -137,7 +148,7 @@ impl Vassal {
             Ended::Exited(_) | Ended::Killed(_) => End::Told,
         };
         self.reporter.app_ended(&message, reason, self.ready_for());
-        self.ending().finish();
+        self.ending_by_itself().finish();
         // Whatever was not saved in order has been told.
         self.reporter.unsaved("");
         exit::FAILED
@@ -198,6 +209,18 @@ impl Vassal {
         }
         let places = places.join("' or '");
         format!("; if it served '{places}', what was written there and not saved is lost")
+    }
+
+    /// The same where systemd has not asked for it, and measures meanwhile what it measures of a vassal that starts or serves.
+    fn ending_by_itself(&self) -> Ending<'_> {
+        let reporter = &self.reporter;
+        Ending {
+            patience: match self.stage {
+                Stage::Starting => Some(Patience::new(reporter)),
+                Stage::Serving { .. } => Patience::of_serving(reporter, self.handoff.keep_alive),
+            },
+            ..self.ending()
+        }
     }
 
     pub(super) fn ending(&self) -> Ending<'_> {

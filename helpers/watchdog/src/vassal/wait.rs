@@ -180,16 +180,14 @@ impl Vassal {
         Ok(())
     }
 
-    /// Hears of changes again when it is time; of those that there were meanwhile at once.
-    ///
-    /// # Errors
-    /// As [`Vassal::listen`].
-    pub(super) fn hear_changes_in_time(&mut self) -> Result<(), SysError> {
-        if self.deaf_until.is_some_and(|until| until <= Instant::now()) {
-            self.deaf_until = None;
-            self.ears.listen(Some(&self.mountinfo), MOUNTS, CHANGED)?;
+    /// Hears of changes again when it is time; of those that there were meanwhile at once. Where the kernel has no memory for
+    /// that, which a tenant may have used up, it is tried again later.
+    pub(super) fn hear_changes_in_time(&mut self) {
+        let now = Instant::now();
+        if self.deaf_until.is_some_and(|until| until <= now) {
+            let heard = self.ears.listen(Some(&self.mountinfo), MOUNTS, CHANGED);
+            self.deaf_until = heard.is_err().then_some(now + LOOK_AGAIN);
         }
-        Ok(())
     }
 
     /// [`Vassal::listen`] where somebody has gone, which is no reason to end.

@@ -36,7 +36,7 @@ pub enum File {
 }
 
 /// Every file with its name; the number of its node is its place, counted from 1.
-pub const FILES: [(File, &str); 13] = [
+pub const FILES: [(File, &str); 14] = [
     (File::Root, "."),
     (File::Ok, "ok"),
     (File::Hang, "hang"),
@@ -50,6 +50,8 @@ pub const FILES: [(File, &str); 13] = [
     (File::Upload, "upload"),
     (File::Stuck, "stuck"),
     (File::Turning, "turning"),
+    // The name of the device that a daemon has open.
+    (File::Ok, "fuse"),
 ];
 
 /// The bytes of each other file.
