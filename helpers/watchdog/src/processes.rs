@@ -32,7 +32,7 @@ pub fn children(proc: &OwnedFd) -> Vec<Pid> {
 }
 
 /// Whether a process has ended: also one that its parent does not reap, such as a child of a FUSE daemon, which would be there
-/// as long as the daemon is.
+/// as long as the daemon is. Not one whose first thread has ended, and another one waits for a filesystem.
 pub fn has_ended(proc: &OwnedFd, pid: Pid) -> bool {
     stat(proc, pid).is_none_or(|stat| stat.has_ended)
 }
@@ -59,6 +59,9 @@ fn below(parents: impl Iterator<Item = (Pid, Pid)>, ancestors: &[Pid]) -> Vec<Pi
     found
 }
 
+/// The place of the number of threads in `stat`, counted from the field after the parent's number.
+const THREADS: usize = 15;
+
 /// What proc_pid_stat(5) tells.
 struct Stat {
     has_ended: bool,
@@ -73,9 +76,12 @@ fn stat(proc: &OwnedFd, pid: Pid) -> Option<Stat> {
 /// The name, in parentheses, may hold any character.
 fn parse(stat: &str) -> Option<Stat> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let is_dead = fields.next()?.starts_with(['Z', 'X']);
+    let parent = Pid::from_raw(fields.next()?.parse().ok()?);
+    let threads: u32 = fields.nth(THREADS)?.parse().ok()?;
     Some(Stat {
-        has_ended: fields.next()?.starts_with(['Z', 'X']),
-        parent: Pid::from_raw(fields.next()?.parse().ok()?),
+        has_ended: is_dead && threads <= 1,
+        parent,
     })
 }
 
@@ -148,8 +154,11 @@ mod tests {
 
     #[test]
     fn a_name_may_look_like_the_rest_of_the_line() {
-        let stat = parse("7 (a) Z 1 b) S 4 7").unwrap();
+        const REST: &str = "7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0";
+        let stat = parse(&format!("7 (a) Z 1 b) S 4 {REST} 1 0")).unwrap();
         assert_eq!((stat.has_ended, stat.parent), (false, Pid::from_raw(4)));
-        assert!(parse("7 (a) Z 4").unwrap().has_ended && parse("").is_none());
+        let has_ended = |threads: u32| parse(&format!("7 (a) Z 4 {REST} {threads} 0")).unwrap().has_ended;
+        assert!(has_ended(1) && has_ended(0) && !has_ended(2));
+        assert!(parse("").is_none());
     }
 }
