@@ -92,7 +92,7 @@ pub fn find(scene: Scene<'_>, suspicion: &Suspicion, say: Option<&OwnedFd>) -> i
         let index = device.and_then(|device| position(scene, device));
         let index = index.filter(|index| suspicion.busy.get(*index) == Some(&true));
         // It may take longer than another one of the vassal's.
-        if index.is_some_and(|index| *slept < scene.mountpoints[index].rhythm.patience) {
+        if index.is_some_and(|index| *slept < scene.mountpoints[index].rhythm.deadline) {
             return None;
         }
         let finding = index.map_or(Finding::Unnamed, Finding::Mountpoint);

@@ -448,6 +448,7 @@ mod tests {
         let rhythm = Rhythm {
             interval: Duration::from_secs(1),
             patience: Duration::from_secs(2),
+            deadline: Duration::from_secs(2),
         };
         Mountpoint::new(watched, rhythm, true)
     }

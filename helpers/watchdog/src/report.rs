@@ -1,6 +1,6 @@
 //! What the watchdog says, and to whom: systemd, the journal, and the next start.
 
-use crate::judge::Verdict;
+use crate::judge::{Silence, Verdict};
 use crate::mountpoint::Mountpoint;
 use sd_notify::NotifyState;
 use std::time::Duration;
@@ -64,9 +64,13 @@ fn loss(mountpoint: &Mountpoint) -> &'static str {
 /// path of a file can be in it.
 fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
     match verdict {
-        Verdict::Hung(_) => {
+        Verdict::Hung(silence) => {
             let operation = mountpoint.operation.as_deref().unwrap_or("statfs");
-            let deadline = mountpoint.rhythm.patience.as_secs_f32();
+            let deadline = match silence {
+                Silence::Probe => mountpoint.rhythm.patience,
+                Silence::Request(time) => time,
+            };
+            let deadline = deadline.as_secs_f32();
             format!(": {operation}; slow, not hung? set mountpoint-deadline to more than {deadline} s")
         }
         Verdict::Dead(_) | Verdict::Gone | Verdict::Replaced | Verdict::Moved | Verdict::Disturbed(..) => {

@@ -77,6 +77,8 @@ pub struct Rhythm {
     pub interval: Duration,
     /// How long a probe may stay without an answer.
     pub patience: Duration,
+    /// How long a request of the vassal's own processes may.
+    pub deadline: Duration,
 }
 
 impl Rhythm {
@@ -90,10 +92,11 @@ impl Rhythm {
                 interval
             },
             patience: deadline,
+            deadline,
         }
     }
 
-    /// That of a FUSE filesystem which is not the vassal's own.
+    /// That of a FUSE filesystem which is not the vassal's own: while no process of the vassal waits for it, it has longer.
     pub fn of_host(self) -> Self {
         Self {
             patience: HOSTS_PATIENCE.max(self.patience),

@@ -154,7 +154,7 @@ impl Vassal {
             .iter()
             .map(|each| mountpoint(each, &handoff, &table))
             .collect();
-        let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.rhythm.patience);
+        let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.rhythm.deadline);
         let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", handoff.deadline));
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
@@ -470,7 +470,7 @@ impl Vassal {
     fn judge_finding(&self, finding: Finding) -> Option<Loss> {
         let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
         // One with a longer deadline than others is judged by its own probe.
-        let is_patient = |mountpoint: &Mountpoint| mountpoint.rhythm.patience > self.unanswered.deadline();
+        let is_patient = |mountpoint: &Mountpoint| mountpoint.rhythm.deadline > self.unanswered.deadline();
         let hangs = |mountpoint: &Mountpoint| {
             is_silent(mountpoint) && !mountpoint.is_at_work(self.awake) && !is_patient(mountpoint)
         };
@@ -480,7 +480,7 @@ impl Vassal {
             Finding::Mountpoint(index) => {
                 let silence = match is_silent(&self.mountpoints[index]) {
                     true => Silence::Probe,
-                    false => Silence::Request(self.mountpoints[index].rhythm.patience),
+                    false => Silence::Request(self.mountpoints[index].rhythm.deadline),
                 };
                 Some((index, Verdict::Hung(silence)))
             }
