@@ -96,7 +96,7 @@ impl Rhythm {
         }
     }
 
-    /// That of a FUSE filesystem which is not the vassal's own.
+    /// That of a FUSE filesystem which is not the vassal's own: while no process of the vassal waits for it, it has longer.
     pub fn of_host(self) -> Self {
         Self {
             patience: HOSTS_PATIENCE.max(self.patience),

@@ -38,7 +38,9 @@ pub fn told(machine: &Machine) -> Vec<String> {
         "--unit",
         UNIT,
     ]);
-    lines.lines().map(str::to_owned).collect()
+    // That it serves again is a warning after a restart.
+    let losses = lines.lines().filter(|line| !line.contains(": serving; "));
+    losses.map(str::to_owned).collect()
 }
 
 /// Those that came after so many.
