@@ -1,35 +1,32 @@
 //! The life of a vassal from its app's start to its end: one loop, which waits for descriptors and for nothing else.
 
+mod ask;
 mod end;
 mod freeze;
 mod turnover;
 mod wait;
 
-use crate::disturbed::{Disturbance, UNASKED};
 use crate::emperor_protocol::{Message, Uwsgi};
-use crate::evidence::Finding;
 use crate::farewell::Farewell;
 use crate::gather::Gather;
-use crate::judge::{Silence, Verdict, concerns, judge_mounts};
+use crate::judge::Verdict;
 use crate::mountpoint::{Answer, Mountpoint};
 use crate::obituary::Obituaries;
 use crate::payload_notify::PayloadNotify;
 use crate::probe::{Probe, Question};
-use crate::progress::Place;
 use crate::reaper::{Child, Ended, drain};
 use crate::reload::Reloads;
 use crate::report::{Reporter, history};
-use crate::rhythm::{Rhythm, deadline, shows_by_itself};
+use crate::rhythm::{Rhythm, deadline};
 use crate::slept;
 use crate::table::Table;
-use crate::unanswered::{DOUBTFUL, Scene, Unanswered};
+use crate::unanswered::Unanswered;
 use freeze::Freezer;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, chdir, read};
-use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -37,8 +34,7 @@ use vassal_sys::error::Step;
 use vassal_sys::handoff::{Handoff, Readiness, Watched};
 use vassal_sys::journal::{Journal, Priority, line, pass_on};
 use vassal_sys::memo::{SETTLED, Store};
-use vassal_sys::mountinfo::Mount;
-use vassal_sys::{SysError, fds, mountinfo, mounts, signals};
+use vassal_sys::{SysError, fds, mounts, signals};
 use wait::Ears;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
@@ -311,56 +307,6 @@ impl Vassal {
         Ok(None)
     }
 
-    /// The vassal serves, and its daemons are as they will stay: unless the file says how often, those of which they tell
-    /// are asked seldom.
-    fn settle_rhythm(&mut self) -> Result<(), SysError> {
-        if !self.handoff.interval.is_zero() {
-            return Ok(());
-        }
-        let own = self.table.own(&self.proc, Mount::is_fuse)?;
-        let own: HashSet<_> = own.iter().map(Mount::device).collect();
-        // Each of them can have a daemon which is a child of ours: then the kernel tells us of its end and of its stop.
-        // Which serves which is not told on every kernel, so they are counted.
-        let are_children = self.fusectl.is_some() && self.freezer.daemons().len() >= own.len();
-        for Mountpoint {
-            watched,
-            rhythm,
-            is_own,
-            ..
-        } in &mut self.mountpoints
-        {
-            if shows_by_itself(&watched.mount, *is_own, are_children) {
-                *rhythm = rhythm.seldom();
-            }
-        }
-        Ok(())
-    }
-
-    fn look_at_requests(&mut self) -> Result<(), SysError> {
-        let (Some(fusectl), true) = (&self.fusectl, self.watches_requests()) else {
-            return Ok(());
-        };
-        let scene = Scene {
-            fusectl,
-            proc: &self.proc,
-            is_init: self.handoff.is_init,
-            mountpoints: &self.mountpoints,
-        };
-        if let Some(since) = self.unanswered.tick(scene, self.awake)? {
-            let mountpoints = self.mountpoints.iter_mut();
-            mountpoints.for_each(|mountpoint| mountpoint.ask_if_silent_since(since));
-        }
-        Ok(())
-    }
-
-    fn watches_requests(&self) -> bool {
-        self.fusectl.is_some() && self.watches_fuse()
-    }
-
-    fn watches_fuse(&self) -> bool {
-        self.mountpoints.iter().any(|each| each.watched.mount.is_fuse())
-    }
-
     fn keeps_alive(&self) -> bool {
         !self.handoff.keep_alive.is_zero() && matches!(self.stage, Stage::Serving { .. })
     }
@@ -443,72 +389,6 @@ impl Vassal {
         None
     }
 
-    /// Asks the mountpoints whose time has come; one that has been silent for too long, or could not be asked for so long while
-    /// it is waited for.
-    fn ask(&mut self) -> Result<Option<Loss>, SysError> {
-        let place = Place {
-            proc: &self.proc,
-            is_init: self.handoff.is_init,
-            fusectl: self.fusectl.as_ref(),
-        };
-        for (index, mountpoint) in self.mountpoints.iter_mut().enumerate() {
-            if let Some(verdict) = mountpoint.tick(place, self.awake)? {
-                return Ok(Some((index, verdict)));
-            }
-            let limit = mountpoint.rhythm.patience * UNASKED;
-            if mountpoint.is_unasked_for(limit, self.awake)
-                && self.unanswered.waits_for(index, limit, self.awake)
-            {
-                return Ok(Some((index, Verdict::Disturbed(1, Disturbance::Unsent))));
-            }
-        }
-        Ok(None)
-    }
-
-    /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
-    /// that is just being asked and does not answer either. Not one whose daemon is at work, and answers nobody meanwhile.
-    fn judge_finding(&self, finding: Finding) -> Option<Loss> {
-        let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
-        // One with a longer deadline than others is judged by its own probe.
-        let is_patient = |mountpoint: &Mountpoint| mountpoint.rhythm.deadline > self.unanswered.deadline();
-        let hangs = |mountpoint: &Mountpoint| {
-            is_silent(mountpoint) && !mountpoint.is_at_work(self.awake) && !is_patient(mountpoint)
-        };
-        match finding {
-            Finding::Nothing => None,
-            Finding::Mountpoint(index) if self.mountpoints[index].is_at_work(self.awake) => None,
-            Finding::Mountpoint(index) => {
-                let silence = match is_silent(&self.mountpoints[index]) {
-                    true => Silence::Probe,
-                    false => Silence::Request(self.mountpoints[index].rhythm.deadline),
-                };
-                Some((index, Verdict::Hung(silence)))
-            }
-            Finding::Unnamed => {
-                let index = self.mountpoints.iter().position(hangs)?;
-                Some((index, Verdict::Hung(Silence::Probe)))
-            }
-        }
-    }
-
-    /// A probe was not led to the mount: mountinfo says what has become of that. When the mount is where it was, `verdict`
-    /// is what the filesystem answered; or else the path was changed and changed back, or leads through something that
-    /// covers a directory above, and that keeps the probe from asking.
-    fn judge_elsewhere(&mut self, index: usize, sent: Instant, verdict: Option<Verdict>) -> Option<Loss> {
-        let mountpoint = &mut self.mountpoints[index];
-        // Not the one that is listened to: reading that would take the news of other changes from it.
-        let expected = &mountpoint.watched.mount;
-        let file = mounts::open_below(&self.proc, "self/mountinfo").ok();
-        let now = file.and_then(|file| mountinfo::select(file, |mount| concerns(expected, mount)).ok());
-        let moved = now.and_then(|now| judge_mounts(expected, &now));
-        let verdict = moved.or(verdict);
-        let verdict = verdict.or_else(|| match mountpoint.disturb(sent, Disturbance::LedElsewhere) {
-            Answer::Bad(verdict) => Some(verdict),
-            Answer::Good | Answer::NotMine | Answer::Elsewhere(..) => None,
-        });
-        verdict.map(|verdict| (index, verdict))
-    }
-
     fn whose(&mut self, pid: Pid, how: Ended) -> Option<(usize, Answer)> {
         self.mountpoints
             .iter_mut()
@@ -519,24 +399,6 @@ impl Vassal {
                     answer => Some((index, answer)),
                 },
             )
-    }
-
-    fn look_at_mounts(&mut self) -> Result<Option<u8>, SysError> {
-        let now = self.table.look(&self.proc, |mount| {
-            let is_watched = |each: &Mountpoint| concerns(&each.watched.mount, mount);
-            self.mountpoints.iter().any(is_watched)
-                || mount.may_hold_unsaved() && self.table.may_be_own(mount)
-        })?;
-        self.note_unsaved(now.iter());
-        let judge = |mountpoint: &Mountpoint| judge_mounts(&mountpoint.watched.mount, &now);
-        let found = self
-            .mountpoints
-            .iter()
-            .enumerate()
-            .find_map(|(index, each)| Some((index, judge(each)?)));
-        found
-            .map(|(index, verdict)| self.lost(index, verdict))
-            .transpose()
     }
 
     /// Hears uWSGI; whether it wants to be stopped.
