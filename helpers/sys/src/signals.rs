@@ -1,8 +1,10 @@
 //! Signals: blocked in the helpers, which read them from a descriptor; as new in everything they start.
 
 use crate::error::{Step, SysError};
+use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
 
 /// Blocks `wanted` and returns the descriptor they are read from (signalfd(2)), non-blocking and close-on-exec.
 ///
@@ -25,4 +27,14 @@ pub fn reset() -> Result<(), SysError> {
         unsafe { signal(number, SigHandler::SigDfl) }.step(|| format!("reset {number}"))?;
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).step(|| "unblock signals")
+}
+
+/// Sends a signal to one thread of a process (tgkill(2)).
+///
+/// # Errors
+/// `ESRCH` when it has ended.
+pub fn tell_thread(process: Pid, thread: Pid, signal: Signal) -> nix::Result<()> {
+    // SAFETY: three integers. nix has no such call.
+    let result = unsafe { libc::syscall(libc::SYS_tgkill, process.as_raw(), thread.as_raw(), signal as i32) };
+    Errno::result(result).map(drop)
 }

@@ -42,9 +42,7 @@ pub fn all(proc: &OwnedFd, is_init: bool, but: &[i32]) -> Vec<Thread> {
         .collect();
     todo.retain(|process| !but.contains(process));
     while let Some(process) = todo.pop() {
-        let names = mounts::list(proc, &format!("{process}/task")).unwrap_or_default();
-        for number in numbers(&names.join(" ")) {
-            let thread = Thread { process, number };
+        for thread in of(proc, process) {
             found.push(thread);
             if !is_init {
                 todo.extend(numbers(&thread.read(proc, "children")));
@@ -52,6 +50,14 @@ pub fn all(proc: &OwnedFd, is_init: bool, but: &[i32]) -> Vec<Thread> {
         }
     }
     found
+}
+
+/// The threads of a process.
+pub fn of(proc: &OwnedFd, process: i32) -> Vec<Thread> {
+    let names = mounts::list(proc, &format!("{process}/task")).unwrap_or_default();
+    let numbers = numbers(&names.join(" "));
+    let thread = |number| Thread { process, number };
+    numbers.into_iter().map(thread).collect()
 }
 
 /// The numbers in a text of proc.

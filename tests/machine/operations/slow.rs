@@ -81,7 +81,7 @@ fn an_upload_at_close_is_no_hang_while_it_moves_bytes() {
             let (ended, took) = close(&machine, file);
             wait_restarted(&machine, before);
             println!("{suite}: {file}: {took:?}");
-            assert!(!ended, "{file}");
+            assert!(!ended, "{file}: {took:?}: {}", machine.journal(UNIT));
             assert!(took < LIMIT / 3, "{file}: {took:?}");
             let journal = machine.journal(UNIT);
             assert!(

@@ -4,12 +4,14 @@
 
 use super::Vassal;
 use crate::mountpoint::Mountpoint;
-use crate::processes;
 use crate::reaper::{Child, reap_telling};
 use crate::shutdown::signal_group;
+use crate::{connections, processes, threads};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+use vassal_sys::signals;
 
 /// How long an app stands still for mountpoints that do not answer: they may be slow, and are not judged before their
 /// deadline. A busy machine may take some hundred milliseconds to answer for one that is lost.
@@ -53,6 +55,7 @@ impl Vassal {
     pub(super) fn reap(&mut self) -> (Vec<Child>, Vec<Pid>) {
         let watches_fuse = self.watches_fuse();
         let app = Pid::from_raw(self.handoff.payload);
+        let proc = &self.proc;
         let Freezer { daemons, until } = &mut self.freezer;
         let mut ended_daemons = Vec::new();
         let (ended, _) = reap_telling(&self.proc, |pid| {
@@ -60,7 +63,7 @@ impl Vassal {
                 return;
             }
             if watches_fuse {
-                signal_group(app, Signal::SIGSTOP);
+                stop(proc, app);
                 *until = Some(Instant::now() + LIMIT);
             }
             daemons.retain(|daemon| *daemon != pid);
@@ -71,7 +74,7 @@ impl Vassal {
 
     /// Has the app stand still.
     pub(super) fn freeze(&self) {
-        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGSTOP);
+        stop(&self.proc, Pid::from_raw(self.handoff.payload));
     }
 
     /// Lets the app go on when every mountpoint has answered, or one has taken too long.
@@ -86,6 +89,23 @@ impl Vassal {
     pub(super) fn thaw(&mut self) {
         if self.freezer.until.take().is_some() {
             signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGCONT);
+        }
+    }
+}
+
+/// Has the process group of `app` stand still. Of a process with several threads the kernel tells one, which stops the others
+/// when it runs; until then, and it may be the one that waits for the filesystem, they would go on, so each is told itself.
+fn stop(proc: &OwnedFd, app: Pid) {
+    signal_group(app, Signal::SIGSTOP);
+    for process in connections::group(proc, app) {
+        let threads = threads::of(proc, process.as_raw());
+        if threads.len() > 1 {
+            for thread in threads {
+                match signals::tell_thread(process, Pid::from_raw(thread.number), Signal::SIGSTOP) {
+                    // It has ended.
+                    Ok(()) | Err(_) => {}
+                }
+            }
         }
     }
 }

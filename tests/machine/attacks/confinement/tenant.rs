@@ -54,7 +54,8 @@ const AROUND: [(&str, &str); 14] = [
     ("processes-of-others", "none"),
 ];
 
-/// Programs that are more than they should be: set-user-id root, and with a capability of its own.
+/// Programs that are more than they should be, set-user-id root, and with a capability of its own; and a FUSE filesystem of
+/// root's.
 pub fn temptations(machine: &Machine) {
     machine.must_sh(
         "cp /bin/cat /srv/attacks/suid; cp /usr/bin/id /srv/attacks/suid-id; chmod 4755 /srv/attacks/suid*; \
@@ -68,6 +69,11 @@ pub fn temptations(machine: &Machine) {
         0o644,
         Owner::ROOT,
     );
+    // A connection that is not the tenant's.
+    fixtures::mountpoint(machine, "/srv/zip", Owner::ROOT);
+    machine.must(&["fuse-zip", "-r", "/var/www/app001.zip", "/srv/zip"]);
+    let numbers: Vec<_> = machine.fuse_connections().iter().map(u32::to_string).collect();
+    machine.write("/srv/attacks/connections", numbers.join(" "), 0o644, Owner::ROOT);
     // Without a vassal they do what they are for.
     for program in ["suid", "fcap"] {
         let reader = format!("setpriv --reuid=user001 --clear-groups /srv/attacks/{program} /etc/shadow");
@@ -96,11 +102,6 @@ fn an_app_finds_nothing_of_roots_and_can_do_nothing_to_its_supervisor_and_its_ne
         temptations(&machine);
         let other = tenant("exec bash -c 'exec -a neighbour sleep infinity'").replace("user001", "user002");
         let neighbour = start(&machine, "neighbour", &other);
-        // A connection that is not the tenant's.
-        fixtures::mountpoint(&machine, "/srv/zip", Owner::ROOT);
-        machine.must(&["fuse-zip", "-r", "/var/www/app001.zip", "/srv/zip"]);
-        let numbers: Vec<_> = machine.fuse_connections().iter().map(u32::to_string).collect();
-        machine.write("/srv/attacks/connections", numbers.join(" "), 0o644, Owner::ROOT);
         // Groups that the unit was given are not the app's.
         let service = "[Service]\nSupplementaryGroups=4 27\n";
         let text = tenant("python3 /srv/attacks/tenant.py /srv/seen/tenant").replace("gid = user001\n", "");
