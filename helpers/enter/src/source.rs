@@ -86,7 +86,7 @@ pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
         places.join(" or ")
     );
     Failure {
-        public: Public::words("it has no file (the journal says where one was looked for)"),
+        public: Public::words("it has no file (the journal says why)"),
         ..Failure::config(message)
     }
 }
