@@ -122,9 +122,10 @@ impl Memo {
         self.end = End::Told;
     }
 
-    /// The vassal is ready.
+    /// The vassal is ready, and whoever waited for that goes on: what it holds up from now on is counted anew.
     pub fn served(&mut self) {
         self.begun = None;
+        self.held = Duration::ZERO;
         self.has_served = true;
     }
 
@@ -279,6 +280,25 @@ mod tests {
         memo.failed("gone", Duration::from_millis(900), Duration::from_secs(1));
         assert_eq!(memo.turn(minute * 60), Turn::After(Duration::ZERO));
         assert_eq!(memo.attempts, 1);
+    }
+
+    #[test]
+    fn who_serves_between_its_failures_keeps_its_sockets_until_the_pauses_are_long() {
+        let (mut memo, mut now) = (Memo::default(), Duration::from_secs(1000));
+        let mut pauses = Vec::new();
+        let later = loop {
+            match memo.turn(now) {
+                Turn::Later(pause) => break pause,
+                Turn::After(pause) => {
+                    pauses.push(pause.as_secs());
+                    now += pause;
+                    memo.begin(pause, now);
+                    memo.served();
+                    memo.failed("gone", Duration::from_millis(300), Duration::from_secs(1));
+                }
+            }
+        };
+        assert_eq!((pauses, later.as_secs()), (vec![0, 0, 1, 2, 4], 8));
     }
 
     #[test]
