@@ -149,6 +149,16 @@ fn option_of_variable(name: &[u8]) -> Option<Vec<u8>> {
     )
 }
 
+/// An entry of a test.
+#[cfg(test)]
+pub(crate) fn entry(key: &str, value: &str) -> Entry {
+    Entry {
+        key: key.into(),
+        value: Some(value.into()),
+        origin: Origin::CommandLine,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -112,14 +112,7 @@ fn ranges(option: &[u8], value: &[u8]) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(key: &str, value: &str) -> Entry {
-        Entry {
-            key: key.into(),
-            value: Some(value.into()),
-            origin: Origin::CommandLine,
-        }
-    }
+    use crate::entries::entry;
 
     #[test]
     fn the_files_of_each_option_are_found_and_replaced() {

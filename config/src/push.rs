@@ -59,15 +59,7 @@ fn doubled(bytes: &[u8], text: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Origin;
-
-    fn entry(key: &str, value: &str) -> Entry {
-        Entry {
-            key: key.into(),
-            value: Some(value.into()),
-            origin: Origin::CommandLine,
-        }
-    }
+    use crate::entries::entry;
 
     #[test]
     fn the_message_is_a_header_and_a_text_with_doubled_percents() {

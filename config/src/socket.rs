@@ -201,14 +201,7 @@ fn tcp(value: &[u8]) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(key: &str, value: &str) -> Entry {
-        Entry {
-            key: key.into(),
-            value: Some(value.into()),
-            origin: Origin::CommandLine,
-        }
-    }
+    use crate::entries::entry;
 
     #[test]
     fn numeric_tcp_addresses_are_bound_for_uwsgi() {
