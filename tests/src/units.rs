@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::machine::Machine;
+use crate::run::Output;
 
 /// Between two looks: shorter than what the tests measure, longer than what a look costs.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -23,6 +24,17 @@ impl Machine {
             "--unit",
             unit,
         ])
+    }
+
+    /// What `systemctl status` shows of a unit, with its lines in the journal. journald reads the streams of services and the messages
+    /// of systemd from different sockets, in no order between them: it writes down everything that was sent before anybody asks.
+    ///
+    /// # Panics
+    ///
+    /// When journald does not answer.
+    pub fn status(&self, unit: &str) -> Output {
+        self.must_sh("journalctl --sync");
+        self.run(&["systemctl", "status", "--no-pager", "--full", "--", unit])
     }
 
     /// A property of a unit, as `systemctl show` prints its value; empty when there is none of that name.

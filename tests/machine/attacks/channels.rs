@@ -125,8 +125,7 @@ fn an_app_that_shuts_its_standard_output_down_silences_nobody_else() {
         machine.must(&["systemctl", "start", UNIT]);
         machine.wait_for_journal(UNIT, "was killed by SIGKILL", LIMIT);
         machine.wait_for_journal(UNIT, "exited with 3", LIMIT);
-        let own =
-            "journalctl --quiet --output=cat --unit vassal@harm.service PRIORITY=5 SYSLOG_IDENTIFIER=harm";
+        let own = "journalctl --sync; journalctl --quiet --output=cat --unit vassal@harm.service PRIORITY=5 SYSLOG_IDENTIFIER=harm";
         assert!(
             machine.must_sh(own).contains("the app speaks"),
             "{suite}: {}",
@@ -143,8 +142,7 @@ fn half_a_line_of_a_hooks_is_not_the_beginning_of_what_is_told_of_it() {
         let machine = machine(suite, "", hook);
         machine.must(&["systemctl", "start", "--no-block", UNIT]);
         machine.wait_for_journal(UNIT, "its last words: half", LIMIT);
-        let errors =
-            "journalctl --quiet --output=cat --unit vassal@harm.service PRIORITY=3 _COMM=vassal-enter";
+        let errors = "journalctl --sync; journalctl --quiet --output=cat --unit vassal@harm.service PRIORITY=3 _COMM=vassal-enter";
         let told = machine.must_sh(errors);
         assert!(told.starts_with("harm.ini:4: "), "{suite}: {told}");
         machine.must(&["systemctl", "stop", UNIT]);
@@ -178,7 +176,11 @@ fn an_end_in_a_flood_of_lines_is_in_the_journal_and_the_next_start_repeats_it() 
         let machine = machine(suite, PROGRAM, "[vassal]\ncommand = exec /srv/harm\n");
         machine.make_dir("/srv/again", 0o777, Owner::ROOT);
         machine.must(&["systemctl", "start", "--no-block", UNIT]);
-        let events = |field: &str| machine.must_sh(&format!("journalctl --quiet --output=cat {field}"));
+        let events = |field: &str| {
+            machine.must_sh(&format!(
+                "journalctl --sync; journalctl --quiet --output=cat {field}"
+            ))
+        };
         machine.wait_for("next start", LIMIT, || {
             let told = events("MESSAGE_ID=432e5f4d6e814274ae80f8c9e6ea7cdf PRIORITY=4");
             match told.contains("harm: serving; 1 restart: harm exited with 7") {
@@ -188,7 +190,8 @@ fn an_end_in_a_flood_of_lines_is_in_the_journal_and_the_next_start_repeats_it() 
         });
         let ended = events("MESSAGE_ID=e9cbe4dd51554c349c33af94ff46dad2");
         assert!(ended.contains("harm exited with 7"), "{suite}: {ended}");
-        let heard = machine.must_sh("journalctl --quiet --output=cat -u vassal@harm | grep -c '^flood$'");
+        let heard = machine
+            .must_sh("journalctl --sync; journalctl --quiet --output=cat -u vassal@harm | grep -c '^flood$'");
         let heard: usize = heard.trim().parse().unwrap();
         assert!(heard < 200_000, "{suite}: nothing was dropped");
     });

@@ -301,7 +301,7 @@ fn a_file_that_its_vassals_user_may_write_is_refused_and_adds_nothing_to_a_unit(
                 let started = machine.run(&["systemctl", "start", "vassal@own"]);
                 assert!(!started.succeeded(), "{suite}: {says}: {started}");
             }
-            let status = machine.run(&["systemctl", "status", "--no-pager", "--full", "vassal@own"]);
+            let status = machine.status("vassal@own");
             assert!(status.stdout.contains(says), "{suite}: {says}: {status}");
             let check = machine.run(&["vassalctl", "check"]);
             assert!(check.stdout.contains(says), "{suite}: {says}: {check}");

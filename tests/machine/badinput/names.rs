@@ -139,7 +139,7 @@ fn forget_journal(scene: &Scene) {
 
 #[test]
 fn a_name_that_no_unit_can_have_starts_nothing() {
-    const RUNS: &str = "journalctl --quiet --output=cat _COMM=vassal-enter | wc --lines";
+    const RUNS: &str = "journalctl --sync; journalctl --quiet --output=cat _COMM=vassal-enter | wc --lines";
     let mut complaints = Complaints::none();
     for suite in Suite::all() {
         let scene = Scene::boot(suite);

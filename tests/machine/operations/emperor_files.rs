@@ -107,9 +107,7 @@ fn fedoras_file_is_taken_without_the_tyrant() {
             !machine.run(&["systemctl", "start", "vassal@one"]).succeeded(),
             "{suite}"
         );
-        let status = machine
-            .run(&["systemctl", "status", "--no-pager", "--full", "vassal@one"])
-            .stdout;
+        let status = machine.status("vassal@one").stdout;
         assert!(
             status.contains("emperor.ini:8: emperor-tyrant is not supported")
                 && status.contains("leave it out"),
@@ -163,9 +161,7 @@ fn a_relative_path_begins_at_chdir_or_is_refused_with_the_line_to_write() {
             !machine.run(&["systemctl", "start", "vassal@one"]).succeeded(),
             "{suite}"
         );
-        let status = machine
-            .run(&["systemctl", "status", "--no-pager", "--full", "vassal@one"])
-            .stdout;
+        let status = machine.status("vassal@one").stdout;
         assert!(
             status.contains("'emperor = /etc/uwsgi/vassals'"),
             "{suite}: {status}"

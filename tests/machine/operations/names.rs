@@ -89,7 +89,7 @@ fn another_way_to_write_a_units_name_is_refused_with_the_right_one() {
             !machine.run(&["systemctl", "start", other]).succeeded(),
             "{suite}"
         );
-        let status = machine.run(&["systemctl", "status", "--no-pager", "--full", other]);
+        let status = machine.status(other);
         assert!(
             status.stdout.contains("use 'vassal@my-app.service'"),
             "{suite}: {status}"

@@ -57,7 +57,7 @@ pub fn second_zip(machine: &Machine, text: &str) -> String {
 pub fn fails_to_start(machine: &Machine, unit: &str) -> Output {
     let start = machine.run(&["systemctl", "start", unit]);
     assert!(!start.succeeded(), "{unit} has started\n{}", machine.state());
-    machine.run(&["systemctl", "status", "--no-pager", "--full", unit])
+    machine.status(unit)
 }
 
 /// Demands that a unit has failed with exit code 78 and is not tried again.

@@ -62,7 +62,7 @@ fn a_loaders_variables_and_a_secret_of_the_apps_are_the_apps_alone() {
         assert!(!hook.contains("evil") && !hook.contains("GLIBC_"), "{hook}");
         // Neither a unit nor systemd nor the journal nor a file that others may read has the value.
         let places = "systemctl show 'vassal@user001'; systemctl cat 'vassal@user001'; systemctl status --no-pager 'vassal@user001'; \
-                      journalctl --no-pager -o export -u vassal@user001 | cat -v; grep -rs fishbone /run/systemd /run/vassal || true";
+                      journalctl --sync; journalctl --no-pager -o export -u vassal@user001 | cat -v; grep -rs fishbone /run/systemd /run/vassal || true";
         let shown = machine.must_sh(places);
         assert!(
             !shown.contains("fishbone"),
