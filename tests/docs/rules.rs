@@ -1,4 +1,5 @@
-//! The rules that comments, tests and documents cite: each has its entry in docs/uwsgi-behaviour.md.
+//! The rules that comments, tests and documents cite: each has its entry in docs/uwsgi-behaviour.md (how uWSGI behaves)
+//! or in ARCHITECTURE.md (decisions, `D8`).
 
 use crate::text::{files, read, root};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,12 @@ fn is_rule(word: &str) -> bool {
     };
     let (number, part) = rest.split_once('.').unwrap_or((rest, "0"));
     SHORT.contains(family) && digits(number) && digits(part)
+}
+
+fn is_decision(word: &str) -> bool {
+    word.strip_prefix('D').is_some_and(|number| {
+        (1..3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// The words of a text that may be ids, each without the full stop that ends its sentence.
@@ -175,6 +182,30 @@ fn every_recorded_run_that_shows_a_rule_exists() {
         assert!(
             cases.contains(number),
             "{RULES} names case {number}, which does not exist"
+        );
+    }
+}
+
+#[test]
+fn every_decision_that_is_cited_is_in_the_architecture_in_order() {
+    let text = read("ARCHITECTURE.md");
+    let decisions: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("### ")?.split(' ').next())
+        .filter(|word| is_decision(word))
+        .collect();
+    let numbers: Vec<_> = decisions
+        .iter()
+        .filter_map(|id| id[1..].parse::<u32>().ok())
+        .collect();
+    assert_eq!(
+        numbers,
+        (1..=u32::try_from(numbers.len()).expect("few")).collect::<Vec<_>>()
+    );
+    for (id, places) in cited(is_decision) {
+        assert!(
+            decisions.contains(&id.as_str()),
+            "{places:?} cite {id}, which ARCHITECTURE.md does not have"
         );
     }
 }
