@@ -55,8 +55,8 @@ fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
     );
     all_named(
         &entries,
-        &read("packaging/man/vassal-watchdog.8"),
-        "vassal-watchdog(8)",
+        &read("packaging/man/vassal-health.7"),
+        "vassal-health(7)",
     );
 }
 
