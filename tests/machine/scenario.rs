@@ -15,6 +15,8 @@ mod emperor;
 mod event;
 #[path = "scenario/fuse_overlay.rs"]
 mod fuse_overlay;
+#[path = "scenario/guide.rs"]
+mod guide;
 #[path = "scenario/journal.rs"]
 mod journal;
 #[path = "scenario/names.rs"]

@@ -1,0 +1,131 @@
+//! What README and docs/from-the-emperor.md say to type, typed.
+
+use vassal_tests::{Boot, Machine, Owner, Suite, fixtures, installed, on_each_suite, seed};
+
+use crate::vassals::{UNIT, get};
+
+const README: &str = include_str!("../../../README.md");
+const GUIDE: &str = include_str!("../../../docs/from-the-emperor.md");
+
+/// A machine has these already: packages, a shared root, and the user in both roots.
+const DONE: [&str; 5] = ["apt ", "debootstrap ", "useradd ", "groupadd ", "make "];
+
+const EMPERORS_UNIT: &str = "\
+[Service]
+Type=notify
+ExecStart=uwsgi --ini /etc/uwsgi/emperor.ini
+KillSignal=SIGINT
+MountFlags=slave
+[Install]
+WantedBy=multi-user.target
+";
+
+/// The part of a document below a heading, up to the next one of any depth.
+fn below<'a>(document: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = document.split_once(&format!("\n{heading}\n")).unwrap();
+    rest.split_once("\n#").map_or(rest, |(part, _)| part)
+}
+
+/// The blocks of commands of a part, without what a machine has already.
+fn blocks(part: &str) -> Vec<String> {
+    let fenced = part.split("```sh\n").skip(1);
+    let blocks = fenced.map(|rest| todo(rest.split_once("```").unwrap().0));
+    blocks.filter(|block| !block.is_empty()).collect()
+}
+
+fn todo(block: &str) -> String {
+    let is_left = |line: &&str| !DONE.iter().any(|done| line.starts_with(done));
+    block.lines().filter(is_left).collect::<Vec<_>>().join("\n")
+}
+
+/// Types every block below a heading of the guide; gives what they wrote.
+fn follow(machine: &Machine, heading: &str) -> String {
+    let blocks = blocks(below(GUIDE, heading));
+    assert!(!blocks.is_empty(), "no commands below '{heading}'");
+    let wrote = blocks
+        .iter()
+        .map(|block| machine.must_sh(&format!("cd /root\n{block}")));
+    wrote.collect::<Vec<_>>().join("\n")
+}
+
+fn is_active(machine: &Machine, unit: &str) -> bool {
+    machine.unit(unit, "ActiveState") == "active"
+}
+
+/// Waits for the app of either supervisor, which may just be starting.
+fn serves(machine: &Machine) {
+    machine.poll_http(9090, "/", crate::LIMIT);
+}
+
+#[test]
+fn the_guide_leads_from_the_emperor_to_vassal_and_back() {
+    on_each_suite(|suite| {
+        let machine = Machine::boot(suite, &[installed(suite)]);
+        fixtures::scenario(&machine);
+        let files = [
+            ("/etc/uwsgi/emperor.ini", seed::EMPEROR),
+            ("/etc/uwsgi/vassals/user001.ini", seed::ZIP_WATCHED),
+            ("/etc/systemd/system/uwsgi-emperor.service", EMPERORS_UNIT),
+        ];
+        for (path, text) in files {
+            machine.write(path, text, 0o644, Owner::ROOT);
+        }
+        machine.must(&["systemctl", "enable", "--now", "uwsgi-emperor"]);
+        serves(&machine);
+
+        let looked = follow(&machine, "## 2. Look, before anything changes");
+        assert!(
+            looked.contains("2 files: 0 errors, 0 warnings, 0 notes"),
+            "{looked}"
+        );
+        assert!(is_active(&machine, "uwsgi-emperor") && !is_active(&machine, UNIT));
+
+        follow(&machine, "## 3. Switch");
+        serves(&machine);
+        assert!(!is_active(&machine, "uwsgi-emperor") && is_active(&machine, UNIT));
+
+        follow(&machine, "## 4. The way back");
+        serves(&machine);
+        assert!(is_active(&machine, "uwsgi-emperor") && !is_active(&machine, UNIT));
+
+        follow(&machine, "## 5. One vassal at a time");
+        get(&machine, 9090, "/");
+        assert!(is_active(&machine, "uwsgi-emperor") && is_active(&machine, UNIT));
+    });
+}
+
+#[test]
+fn the_first_vassal_of_readme_serves() {
+    on_each_suite(|suite| {
+        let machine = Machine::boot(suite, &[installed(suite)]);
+        let lines = below(README, "## A first vassal").lines();
+        let typed: Vec<_> = lines.filter_map(|line| line.strip_prefix("    ")).collect();
+        let wrote = machine.must_sh(&format!("cd /root\n{}", todo(&typed.join("\n"))));
+        assert_eq!(wrote, "hello");
+    });
+}
+
+#[test]
+fn the_tutorials_vassals_of_the_guide_serve_recover_and_commit() {
+    on_each_suite(|suite| {
+        let layers = Boot::of(suite).layer(&installed(suite)).copy_on_write();
+        let machine = layers
+            .start()
+            .unwrap_or_else(|failure| panic!("{suite}: {failure}"));
+        // The kernel's overlay refuses to write to the machine's root, which is an overlay itself.
+        fixtures::cow_on_tmpfs(&machine);
+
+        let wrote = follow(&machine, "### An app in a zip archive");
+        assert_eq!(wrote.matches("hello").count(), 2, "{wrote}");
+        assert!(wrote.contains("1 restart: /app dead (ENOTCONN)"), "{wrote}");
+
+        follow(&machine, "### What the app writes is committed at the end");
+        get(&machine, 9090, "/");
+
+        let root = match suite {
+            Suite::Bookworm => "### A copy-on-write root on Debian 12: unionfs-fuse",
+            Suite::Trixie => "### A copy-on-write root on Debian 13: the kernel's overlay",
+        };
+        assert_eq!(follow(&machine, root).trim(), "hello");
+    });
+}
