@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used)]
 
+mod documents;
 mod imports;
 mod rules;
 mod text;
@@ -308,16 +309,18 @@ fn every_page_is_named_as_its_file() {
 
 #[test]
 fn every_path_in_the_documents_exists() {
-    const TOPS: [&str; 6] = [
+    const TOPS: [&str; 7] = [
         "config/",
+        "docs/",
         "generator/",
         "helpers/",
         "packaging/",
         "tests/",
         "units/",
     ];
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
-        for path in quoted(&read(document))
+    let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
+    for document in top.map(str::to_owned).into_iter().chain(files("docs", ".md")) {
+        for path in quoted(&read(&document))
             .iter()
             .filter(|text| TOPS.iter().any(|top| text.starts_with(top)))
         {
