@@ -36,7 +36,7 @@ deb:
 
 # Debian roots of both suites, cached in target/machines, and the host's packages to boot them.
 machines:
-	tests/machine/setup.sh
+	tests/machines/setup.sh
 
 $(MACHINE_SUITES): deb machines
 	$(CARGO) test --locked -p vassal-tests --test $@ -- --test-threads=$(MACHINE_THREADS) $(T)
@@ -48,7 +48,7 @@ test: check deb machines corpus docs machine-tests
 
 demo:
 	packaging/toolchain.sh
-	tests/machine/demo.sh
+	tests/machines/demo.sh
 
 bench: deb machines
 	packaging/install.sh bubblewrap crun busybox-static musl-tools libc6-dev

@@ -12,16 +12,8 @@ const LONG: [&str; 9] = ["ACT", "CFG", "EMP", "EXE", "MPC", "NS", "ORD", "REL", 
 /// Families of one letter. Other things look the same (`-O2`, `V4(`), so only citations count, see [`cited_in`].
 const SHORT: &str = "ACEIKLMOPSTUVX";
 
-/// Where citations are looked for. `tests/machine/attacks` cites the rows of docs/attacks.md, which have a test of their own.
-const TOPS: [&str; 7] = [
-    "config",
-    "generator",
-    "helpers",
-    "tests",
-    "units",
-    "packaging/man",
-    "docs",
-];
+/// Where citations are looked for. `tests/machines/attacks` cites the rows of docs/attacks.md, which have a test of their own.
+const TOPS: [&str; 6] = ["generator", "helpers", "tests", "units", "packaging/man", "docs"];
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /// `ORD-7`, `E8`, `M0.2`: a family, a number, and perhaps a second one.
