@@ -94,14 +94,42 @@ fn the_guide_leads_from_the_emperor_to_vassal_and_back() {
     });
 }
 
+/// A line with every number as one sign: process ids, times and descriptors differ from run to run.
+fn masked(line: &str) -> String {
+    let mut text = String::new();
+    for character in line.trim().chars() {
+        match character {
+            '0'..='9' if text.ends_with('#') => {}
+            '0'..='9' => text.push('#'),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+/// The lines of a status from the vassal's own sentence on.
+fn picture(status: &str) -> Vec<String> {
+    let lines = status.lines().map(masked);
+    lines.skip_while(|line| !line.starts_with("Status:")).collect()
+}
+
 #[test]
-fn the_first_vassal_of_readme_serves() {
+fn the_first_vassal_of_readme_serves_and_looks_as_in_its_picture() {
     on_each_suite(|suite| {
         let machine = Machine::boot(suite, &[installed(suite)]);
         let lines = below(README, "## A first vassal").lines();
         let typed: Vec<_> = lines.filter_map(|line| line.strip_prefix("    ")).collect();
         let wrote = machine.must_sh(&format!("cd /root\n{}", todo(&typed.join("\n"))));
         assert_eq!(wrote, "hello");
+
+        let (_, shown) = README.split_once("# systemctl status").unwrap();
+        let shown = picture(shown.split_once("\n\n").unwrap().0);
+        let status = machine.must(&["systemctl", "status", "--full", "--no-pager", UNIT]);
+        let is = picture(&status);
+        assert!(shown.len() > 4, "{shown:?}");
+        for line in shown {
+            assert!(is.contains(&line), "'{line}' is not in\n{status}");
+        }
     });
 }
 
