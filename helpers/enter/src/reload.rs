@@ -25,9 +25,9 @@ use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::restart_only;
-use vassal_sys::control::{DONE, RELOAD, Watchdog};
+use vassal_state::reload_channel::{DONE, RELOAD, Watchdog};
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, line};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
