@@ -1,11 +1,12 @@
-//! What README and docs/from-the-emperor.md say to type, typed.
+//! What README and the guides of docs/ say to type, typed.
 
 use vassal_tests::{Boot, Machine, Owner, Suite, fixtures, installed, on_each_suite, seed};
 
-use crate::vassals::{UNIT, get};
+use crate::vassals::{UNIT, drop_in, get};
 
 const README: &str = include_str!("../../../README.md");
 const GUIDE: &str = include_str!("../../../docs/from-the-emperor.md");
+const HARDENING: &str = include_str!("../../../docs/hardening.md");
 
 /// A machine has these already: packages, a shared root, and the user in both roots.
 const DONE: [&str; 5] = ["apt ", "debootstrap ", "useradd ", "groupadd ", "make "];
@@ -26,11 +27,13 @@ fn below<'a>(document: &'a str, heading: &str) -> &'a str {
     rest.split_once("\n#").map_or(rest, |(part, _)| part)
 }
 
-/// The blocks of commands of a part, without what a machine has already.
-fn blocks(part: &str) -> Vec<String> {
-    let fenced = part.split("```sh\n").skip(1);
-    let blocks = fenced.map(|rest| todo(rest.split_once("```").unwrap().0));
-    blocks.filter(|block| !block.is_empty()).collect()
+/// The fenced blocks of a part in one language.
+fn fenced(part: &str, language: &str) -> Vec<String> {
+    let start = format!("```{language}\n");
+    let blocks = part.split(&start).skip(1);
+    blocks
+        .map(|rest| rest.split_once("```").unwrap().0.to_owned())
+        .collect()
 }
 
 fn todo(block: &str) -> String {
@@ -38,13 +41,13 @@ fn todo(block: &str) -> String {
     block.lines().filter(is_left).collect::<Vec<_>>().join("\n")
 }
 
-/// Types every block below a heading of the guide; gives what they wrote.
-fn follow(machine: &Machine, heading: &str) -> String {
-    let blocks = blocks(below(GUIDE, heading));
+/// Types every block of commands below a heading; gives what they wrote.
+fn follow(machine: &Machine, document: &str, heading: &str) -> String {
+    let blocks = fenced(below(document, heading), "sh");
     assert!(!blocks.is_empty(), "no commands below '{heading}'");
     let wrote = blocks
         .iter()
-        .map(|block| machine.must_sh(&format!("cd /root\n{block}")));
+        .map(|block| machine.must_sh(&format!("cd /root\n{}", todo(block))));
     wrote.collect::<Vec<_>>().join("\n")
 }
 
@@ -73,22 +76,22 @@ fn the_guide_leads_from_the_emperor_to_vassal_and_back() {
         machine.must(&["systemctl", "enable", "--now", "uwsgi-emperor"]);
         serves(&machine);
 
-        let looked = follow(&machine, "## 2. Look, before anything changes");
+        let looked = follow(&machine, GUIDE, "## 2. Look, before anything changes");
         assert!(
             looked.contains("2 files: 0 errors, 0 warnings, 0 notes"),
             "{looked}"
         );
         assert!(is_active(&machine, "uwsgi-emperor") && !is_active(&machine, UNIT));
 
-        follow(&machine, "## 3. Switch");
+        follow(&machine, GUIDE, "## 3. Switch");
         serves(&machine);
         assert!(!is_active(&machine, "uwsgi-emperor") && is_active(&machine, UNIT));
 
-        follow(&machine, "## 4. The way back");
+        follow(&machine, GUIDE, "## 4. The way back");
         serves(&machine);
         assert!(is_active(&machine, "uwsgi-emperor") && !is_active(&machine, UNIT));
 
-        follow(&machine, "## 5. One vassal at a time");
+        follow(&machine, GUIDE, "## 5. One vassal at a time");
         get(&machine, 9090, "/");
         assert!(is_active(&machine, "uwsgi-emperor") && is_active(&machine, UNIT));
     });
@@ -143,17 +146,44 @@ fn the_tutorials_vassals_of_the_guide_serve_recover_and_commit() {
         // The kernel's overlay refuses to write to the machine's root, which is an overlay itself.
         fixtures::cow_on_tmpfs(&machine);
 
-        let wrote = follow(&machine, "### An app in a zip archive");
+        let wrote = follow(&machine, GUIDE, "### An app in a zip archive");
         assert_eq!(wrote.matches("hello").count(), 2, "{wrote}");
         assert!(wrote.contains("1 restart: /app dead (ENOTCONN)"), "{wrote}");
 
-        follow(&machine, "### What the app writes is committed at the end");
+        follow(&machine, GUIDE, "### What the app writes is committed at the end");
         get(&machine, 9090, "/");
 
         let root = match suite {
             Suite::Bookworm => "### A copy-on-write root on Debian 12: unionfs-fuse",
             Suite::Trixie => "### A copy-on-write root on Debian 13: the kernel's overlay",
         };
-        assert_eq!(follow(&machine, root).trim(), "hello");
+        assert_eq!(follow(&machine, GUIDE, root).trim(), "hello");
+    });
+}
+
+#[test]
+fn a_vassal_with_all_that_the_hardening_guide_adds_serves() {
+    on_each_suite(|suite| {
+        let machine = Machine::boot(suite, &[installed(suite)]);
+        fixtures::scenario(&machine);
+        let lines = fenced(HARDENING, "ini").concat();
+        assert!(
+            lines.contains("MemoryMax") && lines.contains("PrivateTmp"),
+            "{lines}"
+        );
+        drop_in(&machine, "user001", &format!("{}{lines}", seed::ZIP_WATCHED));
+        let checked = follow(&machine, HARDENING, "## What is yours");
+        assert!(
+            checked.contains("2 files: 0 errors, 0 warnings, 0 notes"),
+            "{checked}"
+        );
+        let wrote = follow(&machine, HARDENING, "## What can be added");
+        assert!(
+            wrote.contains("PrivateTmp=yes") && wrote.contains("Overall exposure level"),
+            "{wrote}"
+        );
+        get(&machine, 9090, "/");
+        let limit = machine.unit(UNIT, "MemoryMax");
+        assert_eq!(limit, (512_u64 << 20).to_string());
     });
 }
