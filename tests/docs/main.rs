@@ -5,6 +5,7 @@
 mod documents;
 mod imports;
 mod layout;
+mod rooms;
 mod rules;
 mod text;
 
