@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The name in the FD store (`FDNAME=`). It changes with the record's format, as an upgraded vassal-enter finds what the one
 /// before has left.
-pub const NAME: &str = "vassal-memo-2";
+pub const NAME: &str = "vassal-record-2";
 /// Where the records are, one file for each vassal.
 pub const DIRECTORY: &str = "/run/vassal";
 
@@ -71,7 +71,7 @@ pub enum Turn {
 
 /// The record itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memo {
+pub struct RestartRecord {
     /// Attempts since the last one that settled, this one included.
     pub attempts: u32,
     /// Restarts since the vassal was started.
@@ -88,7 +88,7 @@ pub struct Memo {
     pub is_restart: bool,
     /// A run has been ready since the vassal was started.
     pub has_served: bool,
-    /// The service time that restarts at once have cost and that service has not paid back yet: see [`Memo::failed`].
+    /// The service time that restarts at once have cost and that service has not paid back yet: see [`RestartRecord::failed`].
     pub debt: Duration,
     /// Why the last run ended.
     pub cause: String,
@@ -97,7 +97,7 @@ pub struct Memo {
     pub unsaved: String,
 }
 
-impl Memo {
+impl RestartRecord {
     /// A run has failed, `served` after it was ready; `proven` is the time after which that is not the configuration's
     /// fault, and the restart comes at once.
     ///
@@ -184,7 +184,7 @@ impl Memo {
         self.pause().max(SHORTEST_PAUSE)
     }
 
-    /// How long to wait before the attempt that comes after [`Memo::attempts`] failed ones: the first restart is
+    /// How long to wait before the attempt that comes after [`RestartRecord::attempts`] failed ones: the first restart is
     /// immediate, then 1 s, doubled each time, up to three minutes; never given up (ARCHITECTURE D11).
     pub fn pause(&self) -> Duration {
         match self.attempts.checked_sub(2) {
@@ -234,22 +234,22 @@ mod tests {
     /// The attempts of a vassal that needs `time` to fail, and what is done before each: the pause, and whether the unit has
     /// failed meanwhile.
     fn attempts(time: Duration, count: usize) -> Vec<(u64, bool)> {
-        let (mut memo, mut now) = (Memo::default(), Duration::from_secs(1000));
+        let (mut record, mut now) = (RestartRecord::default(), Duration::from_secs(1000));
         let mut seen = Vec::new();
         while seen.len() < count {
-            let (pause, is_later) = match memo.turn(now) {
+            let (pause, is_later) = match record.turn(now) {
                 Turn::After(pause) => (pause, false),
                 Turn::Later(pause) => {
-                    memo.next = Next::Asked;
-                    assert_eq!(memo.turn(now + pause), Turn::After(Duration::ZERO));
+                    record.next = Next::Asked;
+                    assert_eq!(record.turn(now + pause), Turn::After(Duration::ZERO));
                     (pause, true)
                 }
             };
             now += pause;
-            memo.begin(if is_later { Duration::ZERO } else { pause }, now);
-            assert_eq!(memo.restarts, seen.len() as u32);
+            record.begin(if is_later { Duration::ZERO } else { pause }, now);
+            assert_eq!(record.restarts, seen.len() as u32);
             now += time;
-            memo.start_failed("no disk");
+            record.start_failed("no disk");
             seen.push((pause.as_secs(), is_later));
         }
         seen
@@ -274,27 +274,27 @@ mod tests {
 
     #[test]
     fn the_time_of_service_holds_nobody_up() {
-        let (mut memo, minute) = (Memo::default(), Duration::from_secs(60));
-        memo.begin(Duration::ZERO, minute);
-        memo.served();
-        memo.failed("gone", Duration::from_millis(900), Duration::from_secs(1));
-        assert_eq!(memo.turn(minute * 60), Turn::After(Duration::ZERO));
-        assert_eq!(memo.attempts, 1);
+        let (mut record, minute) = (RestartRecord::default(), Duration::from_secs(60));
+        record.begin(Duration::ZERO, minute);
+        record.served();
+        record.failed("gone", Duration::from_millis(900), Duration::from_secs(1));
+        assert_eq!(record.turn(minute * 60), Turn::After(Duration::ZERO));
+        assert_eq!(record.attempts, 1);
     }
 
     #[test]
     fn who_serves_between_its_failures_keeps_its_sockets_until_the_pauses_are_long() {
-        let (mut memo, mut now) = (Memo::default(), Duration::from_secs(1000));
+        let (mut record, mut now) = (RestartRecord::default(), Duration::from_secs(1000));
         let mut pauses = Vec::new();
         let later = loop {
-            match memo.turn(now) {
+            match record.turn(now) {
                 Turn::Later(pause) => break pause,
                 Turn::After(pause) => {
                     pauses.push(pause.as_secs());
                     now += pause;
-                    memo.begin(pause, now);
-                    memo.served();
-                    memo.failed("gone", Duration::from_millis(300), Duration::from_secs(1));
+                    record.begin(pause, now);
+                    record.served();
+                    record.failed("gone", Duration::from_millis(300), Duration::from_secs(1));
                 }
             }
         };
@@ -303,32 +303,32 @@ mod tests {
 
     #[test]
     fn every_restart_counts_but_that_of_an_administrator() {
-        let mut memo = Memo::default();
-        let start = |memo: &mut Memo| {
-            memo.turn(Duration::ZERO);
-            memo.begin(Duration::ZERO, Duration::ZERO);
-            (memo.restarts, memo.cause.clone())
+        let mut record = RestartRecord::default();
+        let start = |record: &mut RestartRecord| {
+            record.turn(Duration::ZERO);
+            record.begin(Duration::ZERO, Duration::ZERO);
+            (record.restarts, record.cause.clone())
         };
-        assert_eq!(start(&mut memo).0, 0);
-        memo.start_failed("no disk");
-        assert_eq!(start(&mut memo), (1, "no disk".into()));
+        assert_eq!(start(&mut record).0, 0);
+        record.start_failed("no disk");
+        assert_eq!(start(&mut record), (1, "no disk".into()));
         // Killed before it could tell anything.
-        let (count, cause) = start(&mut memo);
+        let (count, cause) = start(&mut record);
         assert!(count == 2 && cause.starts_with("it was killed"), "{cause}");
-        memo.stopped();
+        record.stopped();
         assert_eq!(
-            (memo.turn(SETTLED), memo.held),
+            (record.turn(SETTLED), record.held),
             (Turn::After(Duration::ZERO), Duration::ZERO)
         );
-        assert_eq!(start(&mut memo).0, 2);
+        assert_eq!(start(&mut record).0, 2);
     }
 
     #[test]
     fn the_first_restart_is_immediate_and_the_pause_ends_at_three_minutes() {
         let pause = |attempts| {
-            Memo {
+            RestartRecord {
                 attempts,
-                ..Memo::default()
+                ..RestartRecord::default()
             }
             .pause()
             .as_secs()
@@ -342,12 +342,12 @@ mod tests {
 
     /// Runs that each serve for `served`, their restarts, and the pauses before those, of which the first are all zero.
     fn restarts_at_once(served: Duration, most: usize) -> usize {
-        let mut memo = Memo::default();
+        let mut record = RestartRecord::default();
         (0..most)
             .take_while(|_| {
-                memo.attempts += 1;
-                memo.failed("dead", served, Duration::from_secs(1));
-                memo.attempts == 0
+                record.attempts += 1;
+                record.failed("dead", served, Duration::from_secs(1));
+                record.attempts == 0
             })
             .count()
     }
@@ -371,21 +371,21 @@ mod tests {
     #[test]
     fn one_who_owes_too_much_waits_like_any_other_until_a_run_settles() {
         let second = Duration::from_secs(1);
-        let mut memo = Memo {
+        let mut record = RestartRecord {
             debt: SETTLED * AT_ONCE,
-            ..Memo::default()
+            ..RestartRecord::default()
         };
         let mut pauses = Vec::new();
         for _ in 0..11 {
-            pauses.push(memo.pause().as_secs());
-            memo.attempts += 1;
-            memo.failed("dead", second / 2, second);
+            pauses.push(record.pause().as_secs());
+            record.attempts += 1;
+            record.failed("dead", second / 2, second);
         }
         assert_eq!(pauses, [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 180]);
-        memo.failed("dead", SETTLED, second);
-        assert_eq!((memo.attempts, memo.pause()), (0, Duration::ZERO));
-        assert!(memo.debt > SETTLED * (AT_ONCE - 2), "{:?}", memo.debt);
-        memo.stopped();
-        assert_eq!(memo.debt, Duration::ZERO);
+        record.failed("dead", SETTLED, second);
+        assert_eq!((record.attempts, record.pause()), (0, Duration::ZERO));
+        assert!(record.debt > SETTLED * (AT_ONCE - 2), "{:?}", record.debt);
+        record.stopped();
+        assert_eq!(record.debt, Duration::ZERO);
     }
 }

@@ -1,6 +1,6 @@
 //! Capabilities (capabilities(7)): only what the way down needs.
 
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 
 /// `CAP_SETPCAP`: what emptying the bounding set needs.
@@ -65,9 +65,9 @@ pub fn keep_over_exec(kept: u64) -> Result<(), SysError> {
         // SAFETY: PR_CAP_AMBIENT takes integers and touches no memory of ours.
         nix::Error::result(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, what, capability, none, none) })
     };
-    ambient(libc::PR_CAP_AMBIENT_CLEAR_ALL, 0).step(|| "clear the ambient capabilities")?;
+    ambient(libc::PR_CAP_AMBIENT_CLEAR_ALL, 0).context(|| "clear the ambient capabilities")?;
     for capability in (0..=HIGHEST).filter(|capability| kept >> capability & 1 == 1) {
-        ambient(libc::PR_CAP_AMBIENT_RAISE, capability).step(|| "raise an ambient capability")?;
+        ambient(libc::PR_CAP_AMBIENT_RAISE, capability).context(|| "raise an ambient capability")?;
     }
     Ok(())
 }
@@ -81,7 +81,7 @@ fn permitted() -> Result<u64, SysError> {
     // SAFETY: header and sets have the layout of capget(2) for version 3 (two halves) and outlive the call; pid 0 is the
     // caller. nix has no capget.
     let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) };
-    Errno::result(result).step(|| "read the capabilities")?;
+    Errno::result(result).context(|| "read the capabilities")?;
     let [low, high] = sets.map(|half| u64::from(half.permitted));
     Ok(high << 32 | low)
 }
@@ -100,7 +100,9 @@ fn set(kept: u64, inheritable: u64) -> Result<(), SysError> {
     // SAFETY: header and sets have the layout of capset(2) for version 3 (two halves) and outlive the call; pid 0 is
     // the caller. nix has no capset.
     let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };
-    Errno::result(result).map(drop).step(|| "reduce the capabilities")
+    Errno::result(result)
+        .map(drop)
+        .context(|| "reduce the capabilities")
 }
 
 /// Asks that the permitted set survives the next setresuid(2) away from root (`PR_SET_KEEPCAPS`).
@@ -110,7 +112,7 @@ fn set(kept: u64, inheritable: u64) -> Result<(), SysError> {
 pub fn keep_over_setuid() -> Result<(), SysError> {
     nix::Error::result(prctl(libc::PR_SET_KEEPCAPS, 1))
         .map(drop)
-        .step(|| "keep CAP_SETPCAP over the change of user")
+        .context(|| "keep CAP_SETPCAP over the change of user")
 }
 
 /// Reduces the bounding set to `kept`, so that no exec can ever gain another capability. Needs `CAP_SETPCAP`.
@@ -135,7 +137,7 @@ pub fn limit_bounding_set(kept: u64) -> Result<(), SysError> {
 pub fn no_new_privs() -> Result<(), SysError> {
     nix::Error::result(prctl(libc::PR_SET_NO_NEW_PRIVS, 1))
         .map(drop)
-        .step(|| "set no_new_privs")
+        .context(|| "set no_new_privs")
 }
 
 /// Makes the caller the new parent of its orphaned descendants, as a PID namespace's init is by nature
@@ -146,7 +148,7 @@ pub fn no_new_privs() -> Result<(), SysError> {
 pub fn become_subreaper() -> Result<(), SysError> {
     nix::Error::result(prctl(libc::PR_SET_CHILD_SUBREAPER, 1))
         .map(drop)
-        .step(|| "become a subreaper")
+        .context(|| "become a subreaper")
 }
 
 fn prctl(option: libc::c_int, argument: libc::c_ulong) -> libc::c_int {

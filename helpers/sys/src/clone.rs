@@ -1,6 +1,6 @@
 //! Making processes: the clone into new namespaces, and plain forks.
 
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{ForkResult, Pid};
@@ -21,7 +21,7 @@ pub enum Side {
 /// # Errors
 /// `EINVAL` when there is a second thread.
 pub fn ensure_single_threaded() -> Result<(), SysError> {
-    unshare(CloneFlags::CLONE_THREAD).step(|| "go on: this process has more than one thread")
+    unshare(CloneFlags::CLONE_THREAD).context(|| "go on: this process has more than one thread")
 }
 
 /// Clones the caller into the namespaces of `namespaces`, as a child of the *caller's parent* (`CLONE_PARENT`): so
@@ -57,7 +57,7 @@ pub fn clone3(namespaces: CloneFlags) -> Result<Side, SysError> {
             size_of::<libc::clone_args>(),
         )
     };
-    match Errno::result(result).step(|| "clone into new namespaces")? {
+    match Errno::result(result).context(|| "clone into new namespaces")? {
         0 => Ok(Side::Child),
         pid => Ok(Side::Parent(Pid::from_raw(pid as i32))),
     }
@@ -70,7 +70,7 @@ pub fn clone3(namespaces: CloneFlags) -> Result<Side, SysError> {
 pub fn fork() -> Result<Side, SysError> {
     ensure_single_threaded()?;
     // SAFETY: one thread (checked above), so everything is as usable in the child as it is here.
-    match unsafe { nix::unistd::fork() }.step(|| "fork")? {
+    match unsafe { nix::unistd::fork() }.context(|| "fork")? {
         ForkResult::Parent { child } => Ok(Side::Parent(child)),
         ForkResult::Child => Ok(Side::Child),
     }
@@ -84,7 +84,7 @@ pub fn fork() -> Result<Side, SysError> {
 pub fn pidfd(pid: Pid) -> Result<OwnedFd, SysError> {
     // SAFETY: pidfd_open takes two integers and returns a new descriptor, which nothing else owns yet.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
-    let fd = Errno::result(result).step(|| format!("open process {pid}"))?;
+    let fd = Errno::result(result).context(|| format!("open process {pid}"))?;
     // SAFETY: as above, `fd` is fresh and ours; pidfds are close-on-exec by themselves.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -1,7 +1,7 @@
 //! The way down: from root to the vassal's user, and never back.
 
 use crate::caps;
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getresgid, getresuid, setgroups, setresgid, setresuid};
 
@@ -47,16 +47,16 @@ pub enum Keep {
 pub fn become_user(credentials: &Credentials, keep: Keep) -> Result<(), SysError> {
     let stays_root = credentials.stays_root();
     if let Some(gid) = credentials.gid {
-        setresgid(gid, gid, gid).step(|| format!("become group {gid}"))?;
+        setresgid(gid, gid, gid).context(|| format!("become group {gid}"))?;
     }
     if let Some(groups) = &credentials.groups {
-        setgroups(groups).step(|| "set the supplementary groups")?;
+        setgroups(groups).context(|| "set the supplementary groups")?;
     }
     if let Some(uid) = credentials.uid {
         if keep == Keep::Setpcap && !stays_root {
             caps::keep_over_setuid()?;
         }
-        setresuid(uid, uid, uid).step(|| format!("become user {uid}"))?;
+        setresuid(uid, uid, uid).context(|| format!("become user {uid}"))?;
     }
     if !stays_root {
         match keep {
@@ -93,7 +93,7 @@ fn verify(credentials: &Credentials) -> Result<(), SysError> {
     let refused =
         |what: &str| SysError::new(what, Errno::EPERM).meaning(Some("the kernel did not take the change"));
     if let Some(uid) = credentials.uid {
-        let now = getresuid().step(|| "read the user ids back")?;
+        let now = getresuid().context(|| "read the user ids back")?;
         if (now.real, now.effective, now.saved) != (uid, uid, uid) {
             return Err(refused("become the vassal's user"));
         }
@@ -102,7 +102,7 @@ fn verify(credentials: &Credentials) -> Result<(), SysError> {
         }
     }
     if let Some(gid) = credentials.gid {
-        let now = getresgid().step(|| "read the group ids back")?;
+        let now = getresgid().context(|| "read the group ids back")?;
         if (now.real, now.effective, now.saved) != (gid, gid, gid) {
             return Err(refused("become the vassal's group"));
         }

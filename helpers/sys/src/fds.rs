@@ -1,6 +1,6 @@
 //! Descriptors: which exist at the start, which survive an exec.
 
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::stat::Mode;
@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 pub fn open_standard() -> Result<(), SysError> {
     loop {
         let fd = open("/dev/null", OFlag::O_RDWR, Mode::empty())
-            .step(|| "open '/dev/null'")?
+            .context(|| "open '/dev/null'")?
             .into_raw_fd();
         if fd > 2 {
             // SAFETY: `fd` was opened one line above and is owned by nobody else; 0 to 2 stay open on purpose.
@@ -42,7 +42,7 @@ pub fn cloexec_from(first: RawFd) -> Result<(), SysError> {
     };
     Errno::result(result)
         .map(drop)
-        .step(|| "mark inherited descriptors close-on-exec")
+        .context(|| "mark inherited descriptors close-on-exec")
 }
 
 /// Lets `fd` survive the next exec, and only that: the flag belongs to this descriptor alone.
@@ -52,7 +52,7 @@ pub fn cloexec_from(first: RawFd) -> Result<(), SysError> {
 pub fn keep_over_exec(fd: BorrowedFd<'_>) -> Result<(), SysError> {
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))
         .map(drop)
-        .step(|| "keep a descriptor over exec")
+        .context(|| "keep a descriptor over exec")
 }
 
 /// Takes over a descriptor that another process image left open under a known number (the FD store, the handoff).
@@ -70,7 +70,7 @@ pub fn adopt(number: RawFd) -> Result<OwnedFd, SysError> {
     // nothing if it is not); each number is adopted once, by the one parser of the message that carries it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
-        .step(|| format!("take over descriptor {number}"))?;
+        .context(|| format!("take over descriptor {number}"))?;
     // SAFETY: as above; ownership passes to the caller here.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
@@ -89,7 +89,7 @@ pub fn place_at(fd: impl AsFd, number: RawFd) -> Result<(), SysError> {
     let result = unsafe { libc::dup2(fd.as_fd().as_raw_fd(), number) };
     Errno::result(result)
         .map(drop)
-        .step(|| format!("place a descriptor at {number}"))
+        .context(|| format!("place a descriptor at {number}"))
 }
 
 /// A copy of the descriptor `number` of another process, of which `process` is a pidfd: the same open file, which lives on
@@ -101,7 +101,7 @@ pub fn copy_of(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysErr
     use std::os::fd::AsRawFd;
     // SAFETY: pidfd_getfd takes three integers and returns a new descriptor, which nothing else owns yet. nix has none.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
-    let fd = Errno::result(result).step(|| format!("copy descriptor {number} of another process"))?;
+    let fd = Errno::result(result).context(|| format!("copy descriptor {number} of another process"))?;
     // SAFETY: as above, `fd` is fresh and ours.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
@@ -148,7 +148,7 @@ pub fn drop_what_comes(socket: BorrowedFd<'_>) -> Result<(), SysError> {
     };
     Errno::result(result)
         .map(drop)
-        .step(|| "close a socket to its senders")
+        .context(|| "close a socket to its senders")
 }
 
 /// So many bytes that nobody can guess (getrandom(2)).
@@ -159,7 +159,7 @@ pub fn random<const COUNT: usize>() -> Result<[u8; COUNT], SysError> {
     let mut bytes = [0; COUNT];
     // SAFETY: at most as many bytes are written as the array has. nix has none.
     let result = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), COUNT, 0) };
-    match Errno::result(result).step(|| "get random bytes")? {
+    match Errno::result(result).context(|| "get random bytes")? {
         // Up to 256 bytes come whole (getrandom(2)).
         length if length as usize == COUNT => Ok(bytes),
         _ => Err(SysError::new("get random bytes", Errno::EIO)),
@@ -214,7 +214,7 @@ pub fn device(proc: impl AsFd, path: &CStr) -> nix::Result<(u32, u32)> {
 /// # Errors
 /// `EINVAL`, `EMFILE` at the limit of open files.
 pub fn copy_above(fd: impl AsFd, least: RawFd) -> Result<OwnedFd, SysError> {
-    let copy = fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(least)).step(|| "copy a descriptor")?;
+    let copy = fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(least)).context(|| "copy a descriptor")?;
     // SAFETY: fcntl has just made it, and nothing else owns it yet.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
@@ -233,7 +233,7 @@ pub fn forget(epoll: BorrowedFd<'_>, socket: BorrowedFd<'_>, number: RawFd) -> R
     let result = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_DEL, number, nothing) };
     Errno::result(result)
         .map(drop)
-        .step(|| "take a socket out of epoll")
+        .context(|| "take a socket out of epoll")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The FUSE control filesystem, /sys/fs/fuse/connections. It is *one* directory for the whole machine, seen from every
 //! container: whoever writes here must know that the number is his ([`Abort`]).
 
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
@@ -25,12 +25,12 @@ pub fn waiting(connections: impl AsFd, number: u32) -> Result<u32, SysError> {
     let step = || format!("look at FUSE connection {number}");
     // Not in the allocator's memory, which is cold whenever a watchdog looks.
     let mut path = [0; 32];
-    write!(&mut path[..], "{number}/waiting").step(step)?;
+    write!(&mut path[..], "{number}/waiting").context(step)?;
     let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-    let file = openat(connections, path, flags, Mode::empty()).step(step)?;
+    let file = openat(connections, path, flags, Mode::empty()).context(step)?;
     let mut text = [0; 16];
-    let length = read(&file, &mut text).step(step)?;
+    let length = read(&file, &mut text).context(step)?;
     let text = std::str::from_utf8(&text[..length]).unwrap_or_default();
     text.trim().parse().map_err(|_| SysError::new(step(), Errno::EIO))
 }
@@ -53,7 +53,7 @@ impl Abort {
         let path = format!("{number}/abort");
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let file = openat(connections, path.as_str(), flags, Mode::empty());
-        let file = file.step(|| format!("abort FUSE connection {number}"))?;
+        let file = file.context(|| format!("abort FUSE connection {number}"))?;
         Ok(Self { file, number })
     }
 
@@ -65,7 +65,7 @@ impl Abort {
         let Self { file, number } = self;
         write(&file, b"1")
             .map(drop)
-            .step(|| format!("abort FUSE connection {number}"))
+            .context(|| format!("abort FUSE connection {number}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Mounts: propagation, proc, pivot_root, and the way to ask what is mounted without asking a filesystem.
 
 use crate::attach::{self, Depth};
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use crate::reach::{self, Last, Place, within};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, readlinkat};
@@ -27,7 +27,7 @@ const PROC: MsFlags = MsFlags::MS_NOSUID
 /// `EINVAL` where `/` is no mount point.
 pub fn make_all_slave() -> Result<(), SysError> {
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_SLAVE, NONE)
-        .step(|| "make all mounts slaves of the host's")
+        .context(|| "make all mounts slaves of the host's")
 }
 
 /// Puts a fresh proc of the current PID namespace on `/proc`, in place of the host's, which is detached first so that
@@ -40,7 +40,7 @@ pub fn replace_proc() -> Result<(), SysError> {
         Ok(()) | Err(Errno::EINVAL) => {}
         Err(errno) => return Err(SysError::new("detach the host's /proc", errno)),
     }
-    mount(Some("proc"), "/proc", Some("proc"), PROC, NONE).step(|| "mount a fresh 'proc' on '/proc'")
+    mount(Some("proc"), "/proc", Some("proc"), PROC, NONE).context(|| "mount a fresh 'proc' on '/proc'")
 }
 
 /// A copy of the mount on `/proc`, which must be a fresh proc ([`replace_proc`]), that is itself mounted nowhere: what
@@ -55,7 +55,7 @@ pub fn copy_of_proc() -> Result<OwnedFd, SysError> {
         Mode::empty(),
     );
     proc.and_then(|proc| attach::copy(&proc, Depth::This))
-        .step(|| "make a private 'proc'")
+        .context(|| "make a private 'proc'")
 }
 
 /// A proc of the current PID namespace that is mounted nowhere: reachable through this descriptor only, so no mount
@@ -64,7 +64,7 @@ pub fn copy_of_proc() -> Result<OwnedFd, SysError> {
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN`.
 pub fn detached_proc() -> Result<OwnedFd, SysError> {
-    attach::filesystem(b"proc", b"proc", PROC, None).step(|| "make a private 'proc'")
+    attach::filesystem(b"proc", b"proc", PROC, None).context(|| "make a private 'proc'")
 }
 
 /// Opens `path` below the directory `dir` for reading, close-on-exec.
@@ -80,7 +80,7 @@ pub fn open_below(dir: impl AsFd, path: &str) -> Result<File, SysError> {
         OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW,
         Mode::empty(),
     );
-    fd.map(File::from).step(|| format!("open '{path}'"))
+    fd.map(File::from).context(|| format!("open '{path}'"))
 }
 
 /// umount2(2) of what is mounted at `place`, whose name is not followed.
@@ -118,7 +118,7 @@ pub fn pivot(proc: &OwnedFd, new: &Path, old: &Path) -> Result<OwnedFd, SysError
             .meaning(Some("the place for the old root is not below the new root"))
     })?;
     let top = reach::place(new, Last::Followed).map_err(|errno| not_reached(step(), errno))?;
-    let top = top.object().step(step)?;
+    let top = top.object().context(step)?;
     let missing = |errno| {
         let meaning = (errno == Errno::ENOENT).then_some("the directory for the old root does not exist");
         match meaning {
@@ -132,7 +132,7 @@ pub fn pivot(proc: &OwnedFd, new: &Path, old: &Path) -> Result<OwnedFd, SysError
         let meaning = "the place for the old root is a symbolic link";
         return Err(SysError::new(step(), Errno::ELOOP).meaning(Some(meaning)));
     }
-    let before = reach::root().step(step)?;
+    let before = reach::root().context(step)?;
     let [new, old] = [top, below].map(|place| format!("self/fd/{}", place.as_raw_fd()));
     // pivot_root(2) refuses a shared new root or parent; slaves of the host's shared mounts are not shared.
     within(proc, || pivot_root(new.as_str(), old.as_str())).map_err(|errno| {
@@ -143,7 +143,7 @@ pub fn pivot(proc: &OwnedFd, new: &Path, old: &Path) -> Result<OwnedFd, SysError
             _ => None,
         })
     })?;
-    chdir("/").step(|| "enter the new root")?;
+    chdir("/").context(|| "enter the new root")?;
     Ok(before)
 }
 
@@ -181,9 +181,9 @@ pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Spot, SysError> {
         OFlag::O_PATH | OFlag::O_CLOEXEC,
         nix::sys::stat::Mode::empty(),
     )
-    .step(step)?;
+    .context(step)?;
     Ok(Spot {
-        path: place_of(proc, &fd).step(step)?,
+        path: place_of(proc, &fd).context(step)?,
         mount: mount_of(proc, &fd)?,
     })
 }
@@ -195,7 +195,7 @@ pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Spot, SysError> {
 pub fn mount_of(proc: impl AsFd, object: &OwnedFd) -> Result<u32, SysError> {
     let step = || "read the id of a mount";
     let path = format!("self/fdinfo/{}", object.as_raw_fd());
-    let text = std::io::read_to_string(open_below(proc, &path)?).step(step)?;
+    let text = std::io::read_to_string(open_below(proc, &path)?).context(step)?;
     let mut lines = text.lines();
     let id = lines.find_map(|line| line.strip_prefix("mnt_id:"));
     let id = id.and_then(|id| id.trim().parse().ok());
@@ -220,7 +220,7 @@ pub fn list(dir: impl AsFd, path: &str) -> Result<Vec<String>, SysError> {
     use nix::fcntl::OFlag;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let mut open =
-        Dir::openat(dir, path, flags, nix::sys::stat::Mode::empty()).step(|| format!("list '{path}'"))?;
+        Dir::openat(dir, path, flags, nix::sys::stat::Mode::empty()).context(|| format!("list '{path}'"))?;
     let names = open
         .iter()
         .filter_map(Result::ok)

@@ -2,7 +2,7 @@
 //! (no library of a tenant is ever loaded by a helper). What they mean is vassal-config's.
 
 use crate::SysError;
-use crate::error::Step;
+use crate::error::Context;
 use crate::reach::{self, Last};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -43,24 +43,24 @@ fn read_roots(proc: impl AsFd, path: &str) -> Result<Vec<u8>, SysError> {
         Err(Errno::ELOOP) => {
             return Err(SysError::new(step(), Errno::ELOOP).meaning(Some(reach::NOT_FOLLOWED)));
         }
-        place => match place.step(step)?.object {
+        place => match place.context(step)?.object {
             Some(file) => file,
             None => return Ok(Vec::new()),
         },
     };
-    let status = fstat(&file).step(step)?;
-    if !reach::is_regular(&status) || is_made_up(&file).step(step)? {
+    let status = fstat(&file).context(step)?;
+    if !reach::is_regular(&status) || is_made_up(&file).context(step)? {
         return Err(SysError::new(step(), Errno::EINVAL).meaning(Some("it is no regular file")));
     }
     if reach::why_foreign(&status).is_some() {
         return Ok(Vec::new());
     }
-    let file = reach::reopen(proc, &file, OFlag::O_RDONLY).step(step)?;
+    let file = reach::reopen(proc, &file, OFlag::O_RDONLY).context(step)?;
     let mut text = Vec::new();
     if File::from(file)
         .take(LIMIT + 1)
         .read_to_end(&mut text)
-        .step(step)? as u64
+        .context(step)? as u64
         > LIMIT
     {
         return Err(SysError::new(step(), Errno::EFBIG));

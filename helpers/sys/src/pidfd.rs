@@ -1,6 +1,6 @@
 //! Signals by pidfd: a number that was given to another process meanwhile is never signalled.
 
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, AsRawFd};
@@ -15,7 +15,7 @@ pub fn signal(process: impl AsFd, signal: Signal) -> Result<(), SysError> {
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal as i32, no_info, 0) };
     Errno::result(result)
         .map(drop)
-        .step(|| format!("send {signal} to a process"))
+        .context(|| format!("send {signal} to a process"))
 }
 
 #[cfg(test)]

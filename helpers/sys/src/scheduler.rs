@@ -1,6 +1,6 @@
 //! How soon a process runs that has been woken.
 
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 
 /// What `se.slice` becomes: the least that the kernel takes (sched_setattr(2), Linux 6.12).
@@ -38,7 +38,7 @@ pub fn run_soon_when_woken() -> Result<(), SysError> {
     };
     // SAFETY: the structure is complete and as large as its `size` says; the kernel only reads it. nix has no call for it.
     let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
-    Errno::result(result).map(drop).step(|| "ask for short turns")
+    Errno::result(result).map(drop).context(|| "ask for short turns")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The system calls that an app cannot make (seccomp(2)). What they are stands in `build.rs`, which compiles the filter.
 
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 
 /// The filter, as the kernel takes it.
@@ -27,7 +27,7 @@ pub fn deny_what_no_app_needs() -> Result<(), SysError> {
     };
     Errno::result(result)
         .map(drop)
-        .step(|| "install the filter of system calls (seccomp = off starts without)")
+        .context(|| "install the filter of system calls (seccomp = off starts without)")
 }
 
 #[cfg(test)]

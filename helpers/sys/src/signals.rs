@@ -1,6 +1,6 @@
 //! Signals: blocked in the helpers, which read them from a descriptor; as new in everything they start.
 
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -12,8 +12,8 @@ use nix::unistd::Pid;
 /// As signalfd(2).
 pub fn take(wanted: &[Signal]) -> Result<SignalFd, SysError> {
     let set: SigSet = wanted.iter().copied().collect();
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None).step(|| "block signals")?;
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).step(|| "read signals")
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None).context(|| "block signals")?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context(|| "read signals")
 }
 
 /// Gives every signal its default action and unblocks all: what a program expects to be started with. (Rust's
@@ -24,9 +24,9 @@ pub fn take(wanted: &[Signal]) -> Result<SignalFd, SysError> {
 pub fn reset() -> Result<(), SysError> {
     for number in Signal::iterator().filter(|number| !matches!(number, Signal::SIGKILL | Signal::SIGSTOP)) {
         // SAFETY: the default action is no handler, so no code of ours can run at an unexpected moment.
-        unsafe { signal(number, SigHandler::SigDfl) }.step(|| format!("reset {number}"))?;
+        unsafe { signal(number, SigHandler::SigDfl) }.context(|| format!("reset {number}"))?;
     }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).step(|| "unblock signals")
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).context(|| "unblock signals")
 }
 
 /// Sends a signal to one thread of a process (tgkill(2)).

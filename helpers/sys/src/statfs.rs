@@ -7,7 +7,7 @@
 //! answers is one that its owner can stop and kill; who asks must reckon with that (`vassal-watchdog`, `disturbed.rs`).
 
 use crate::clone::ensure_single_threaded;
-use crate::error::{Step, SysError};
+use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::ffi::CStr;
@@ -27,7 +27,7 @@ pub fn statfs_as(owner: (u32, u32), path: &CStr, mount: u32) -> Result<Pid, SysE
     // SAFETY: clone with an exit signal and nothing else is fork(2): the child goes on on a copy of this process, which
     // has one thread (checked above). It runs `ask` alone, which makes system calls on that copy and does not return.
     let result = unsafe { bare_fork() };
-    match Errno::result(result).step(|| "send a probe")? {
+    match Errno::result(result).context(|| "send a probe")? {
         0 => ask(owner, path, mount),
         pid => Ok(Pid::from_raw(pid as i32)),
     }

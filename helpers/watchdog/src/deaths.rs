@@ -1,7 +1,7 @@
 //! The deaths of processes that nobody knows: each one is told while there are few, and of a flood how many.
 
 use std::time::{Duration, Instant};
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// How many are told one by one in a time of [`PERIOD`].
 const MOST: u32 = 10;
@@ -27,7 +27,7 @@ impl Obituaries {
         debug_assert!(until > now);
         if self.told < MOST {
             self.told += 1;
-            line(Priority::Warning, &what);
+            log(Priority::Warning, &what);
         } else {
             self.untold = self.untold.saturating_add(1);
             self.last = what;
@@ -49,7 +49,7 @@ impl Obituaries {
     /// Tells the sum of what was not told yet.
     pub fn finish(&mut self) {
         if let Some(sum) = self.sum() {
-            line(Priority::Warning, &sum);
+            log(Priority::Warning, &sum);
         }
         *self = Self::default();
     }

@@ -15,9 +15,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{SysError, mounts};
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// The cgroup in which processes are left behind, in the slice of their unit; each vassal has one of its own in it, of which the
 /// name is its watchdog's number on the host.
@@ -45,7 +45,7 @@ impl Behind {
         let cgroup = cgroup(proc, host)?;
         let open = |file: &str| {
             let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-            openat(&cgroup, file, flags, Mode::empty()).step(|| format!("open '{file}'"))
+            openat(&cgroup, file, flags, Mode::empty()).context(|| format!("open '{file}'"))
         };
         Ok(Self {
             procs: open("cgroup.procs")?,
@@ -58,7 +58,7 @@ impl Behind {
     pub fn kill(&self) {
         if let Err(errno) = write(&self.kill, b"1") {
             let why = errno.desc();
-            line(
+            log(
                 Priority::Warning,
                 &format!("cannot kill what is left behind: {why}"),
             );
@@ -85,8 +85,8 @@ impl Behind {
     /// # Errors
     /// What of it cannot be done; then systemd waits for this one.
     pub fn leave(&self, host: &OwnedFd, reporter: &Reporter, cause: &str) -> Result<Pid, SysError> {
-        let (number, theirs) = pipe2(OFlag::O_CLOEXEC).step(|| "make a pipe")?;
-        let (go, ours) = pipe2(OFlag::O_CLOEXEC).step(|| "make a pipe")?;
+        let (number, theirs) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
+        let (go, ours) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
         let child = match fork()? {
             Side::Parent(child) => child,
             Side::Child => {
@@ -98,7 +98,7 @@ impl Behind {
         reporter.main_process_is(hosts_number(number)?, cause)?;
         // The writer itself.
         self.take([Pid::from_raw(0)])?;
-        write(&ours, b"g").step(|| "let the new main process go on")?;
+        write(&ours, b"g").context(|| "let the new main process go on")?;
         Ok(child)
     }
 }
@@ -118,34 +118,34 @@ fn take_the_place(host: &OwnedFd, number: OwnedFd, go: &OwnedFd, reporter: &Repo
 fn hosts_number(pipe: OwnedFd) -> Result<u32, SysError> {
     let step = || "hear from the new main process";
     let timeout = PollTimeout::try_from(FORK_LIMIT).unwrap_or(PollTimeout::MAX);
-    if poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout).step(step)? == 0 {
+    if poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout).context(step)? == 0 {
         return Err(SysError::new(step(), Errno::ETIMEDOUT));
     }
     let mut text = String::new();
     std::fs::File::from(pipe)
         .take(16)
         .read_to_string(&mut text)
-        .step(step)?;
+        .context(step)?;
     text.parse().map_err(|_| SysError::new(step(), Errno::EIO))
 }
 
 /// Makes the cgroup, and removes those of others that are empty by now.
 fn cgroup(proc: &OwnedFd, host: &OwnedFd) -> Result<OwnedFd, SysError> {
     let step = || format!("make the cgroup '{NAME}'");
-    let text = std::io::read_to_string(mounts::open_below(proc, "self/cgroup")?).step(step)?;
+    let text = std::io::read_to_string(mounts::open_below(proc, "self/cgroup")?).context(step)?;
     let own = text.lines().find_map(|line| line.strip_prefix("0::"));
     let slice = own.and_then(|own| own.rsplit_once('/')).map(|(slice, _)| slice);
     let slice = slice.ok_or_else(|| SysError::new(step(), Errno::ENOENT))?;
-    let slice = directory(host, &format!("{HIERARCHY}{slice}")).step(step)?;
-    let all = made(&slice, NAME).step(step)?;
+    let slice = directory(host, &format!("{HIERARCHY}{slice}")).context(step)?;
+    let all = made(&slice, NAME).context(step)?;
     for name in mounts::list(&all, ".")? {
         match unlinkat(&all, name.as_str(), UnlinkatFlags::RemoveDir) {
             // A file of the kernel's, or not empty.
             Ok(()) | Err(_) => {}
         }
     }
-    let number = readlinkat(host, "self").step(step)?;
-    made(&all, &number.to_string_lossy()).step(step)
+    let number = readlinkat(host, "self").context(step)?;
+    made(&all, &number.to_string_lossy()).context(step)
 }
 
 fn made(parent: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {

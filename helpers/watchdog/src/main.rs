@@ -18,7 +18,7 @@ use vassal::Vassal;
 use vassal_state::handoff::Handoff;
 use vassal_sys::{caps, scheduler};
 use vassal_systemd::exit;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 fn main() -> ExitCode {
     let number = std::env::args().nth(1).and_then(|number| number.parse().ok());
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            line(Priority::Error, &error.to_string());
+            log(Priority::Error, &error.to_string());
             ExitCode::from(exit::OS)
         }
     }

@@ -32,9 +32,9 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_state::handoff::{Handoff, Readiness, Watched};
 use vassal_state::restart_record::{SETTLED, Store};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds, mounts, signals};
-use vassal_systemd::journal::{Journal, Priority, line, pass_on};
+use vassal_systemd::journal::{Journal, Priority, log, relay};
 use wait::Ears;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
@@ -113,9 +113,9 @@ impl Vassal {
     pub fn take_over(handoff: Handoff) -> Result<Self, SysError> {
         let signals = signals::take(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])?;
         // An exec by descriptor leaves a number for a name on kernels before 6.14.
-        prctl::set_name(c"vassal-watchdog").step(|| "set the process name")?;
+        prctl::set_name(c"vassal-watchdog").context(|| "set the process name")?;
         // Not on a filesystem that can hang (ARCHITECTURE D7), as far as there is a choice.
-        chdir("/").step(|| "change to '/'")?;
+        chdir("/").context(|| "change to '/'")?;
         let taken = |fd: Option<RawFd>| fd.map(fds::adopt).transpose();
         let numbers = &handoff.fds;
         let proc = fds::adopt(numbers.proc.unwrap_or(-1))?;
@@ -124,7 +124,7 @@ impl Vassal {
         let table = Table::new(&handoff, File::from(host));
         // Whose the watched filesystems are decides how they are asked.
         table.look(&proc, |_| false)?;
-        let memo = taken(numbers.memo)?.map(Store::inherited);
+        let restart_record = taken(numbers.restart_record)?.map(Store::inherited);
         let reporter = Reporter {
             vassal: handoff.vassal.clone(),
             unit: handoff.unit.clone(),
@@ -134,8 +134,8 @@ impl Vassal {
                 "vassal-watchdog",
                 handoff.unsent.events.clone(),
             ),
-            history: history(memo.as_ref()),
-            memo,
+            history: history(restart_record.as_ref()),
+            record: restart_record,
         };
         let uwsgi = match (
             taken(numbers.emperor)?,
@@ -190,7 +190,7 @@ impl Vassal {
             keep_alive_due: now + handoff.keep_alive,
             handoff,
         };
-        pass_on(&vassal.handoff.unsent.lines);
+        relay(&vassal.handoff.unsent.lines);
         vassal.listen()?;
         Ok(vassal)
     }
@@ -331,7 +331,7 @@ impl Vassal {
                 let what = format!("{name} (process {pid}) {how}{loss}");
                 match loss.is_empty() {
                     true => self.obituaries.tell(what, self.awake),
-                    false => line(Priority::Warning, &what),
+                    false => log(Priority::Warning, &what),
                 }
             }
         }
@@ -419,7 +419,7 @@ impl Vassal {
                     self.turnover = None;
                     // An app that cannot be given it says so itself, and nothing of an app's ends its watchdog.
                     if let Err(error) = uwsgi.push_again() {
-                        line(Priority::Warning, &error.to_string());
+                        log(Priority::Warning, &error.to_string());
                     }
                     // The last that is heard of the reload of a uWSGI without workers.
                     is_loaded |= !has_workers;
@@ -444,7 +444,7 @@ impl Vassal {
     fn relay_log(&mut self) {
         let mut chunk = [0; LOG_CHUNK];
         match self.log.as_ref().map(|log| read(log, &mut chunk)) {
-            Some(Ok(length @ 1..)) => pass_on(&chunk[..length]),
+            Some(Ok(length @ 1..)) => relay(&chunk[..length]),
             Some(Err(Errno::EAGAIN | Errno::EINTR)) => {}
             Some(Ok(0) | Err(_)) | None => {
                 self.log = None;

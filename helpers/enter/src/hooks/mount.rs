@@ -13,7 +13,7 @@ use std::path::Path;
 use vassal_config::hooks::mountflags::{BIND, MOVE, MountFlags, REMOUNT, UmountFlags};
 use vassal_escape::printable;
 use vassal_sys::attach::{self, Depth};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, within};
 use vassal_sys::{SysError, mountinfo, mounts};
 
@@ -135,7 +135,7 @@ pub fn unmount(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), 
         // As mountinfo has it: with no link in it.
         let below = [
             mounts::place_of(proc.as_fd(), &object(target, step)?)
-                .step(step)?
+                .context(step)?
                 .as_slice(),
             b"/",
         ]
@@ -170,6 +170,6 @@ fn last_below(proc: &OwnedFd, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysErro
             last.push_back(mount.mountpoint.clone());
         }
     })
-    .step(|| "read mountinfo")?;
+    .context(|| "read mountinfo")?;
     Ok(last)
 }

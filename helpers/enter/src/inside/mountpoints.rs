@@ -11,7 +11,7 @@ use vassal_config::vassal::plan::Watch;
 use vassal_escape::printable;
 use vassal_state::handoff::Watched;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::mounts::{self, Spot};
 
@@ -28,7 +28,7 @@ pub fn devices(proc: &OwnedFd) -> Result<Vec<(u32, u32)>, SysError> {
             found.push(mount.device());
         }
     })
-    .step(|| "read mountinfo")?;
+    .context(|| "read mountinfo")?;
     found.sort_unstable();
     found.dedup();
     Ok(found)
@@ -50,7 +50,7 @@ pub fn resolve(watches: &[Watch], proc: &OwnedFd) -> Result<Vec<Watched>, Failur
 pub fn mount_at(place: &Spot, proc: impl AsFd + Copy) -> Result<Option<Mount>, SysError> {
     let file = mounts::open_below(proc, "self/mountinfo")?;
     let is_there = |mount: &Mount| mount.id == place.mount && mount.mountpoint == place.path;
-    let found = mountinfo::select(file, is_there).step(|| "read mountinfo")?;
+    let found = mountinfo::select(file, is_there).context(|| "read mountinfo")?;
     Ok(found.into_iter().next())
 }
 

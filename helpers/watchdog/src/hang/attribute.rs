@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_escape::{printable, shortened};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{SysError, fusectl, mountinfo, mounts};
 
 /// The most that is said of a call; the path in it is a tenant's. Less than a pipe takes at once.
@@ -154,7 +154,7 @@ fn read(scene: Scene<'_>) -> Result<(Vec<Known>, Devices), SysError> {
             waiting.push(device);
         }
     })
-    .step(|| "read mountinfo")?;
+    .context(|| "read mountinfo")?;
     waiting.sort_unstable();
     waiting.dedup();
     Ok((mounts, waiting))

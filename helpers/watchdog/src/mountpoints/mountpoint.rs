@@ -16,7 +16,7 @@ use vassal_escape::printable;
 use vassal_state::handoff::Watched;
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// From a question that nobody could be sent out with to the next try.
 const SEND_AGAIN: Duration = Duration::from_millis(250);
@@ -302,7 +302,7 @@ impl Mountpoint {
                 "cannot ask {} for its health: there can be no further process (TasksMax=, or no memory), trying again",
                 self.shown_path()
             );
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
         }
     }
 
@@ -364,7 +364,7 @@ impl Mountpoint {
             };
             let origin = &self.watched.origin;
             let reason = "a process of the user whose mount it is can do that";
-            line(
+            log(
                 Priority::Warning,
                 &format!("{origin}: mountpoint-check: {what} ({reason}), asking again"),
             );

@@ -19,7 +19,7 @@ use vassal_sys::clone::{Side, fork};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::statfs::statfs_as;
 use vassal_sys::{SysError, mounts, signals};
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// What a process is sent to find out.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +66,7 @@ impl Probe {
         match kill(self.pid, Signal::SIGKILL) {
             // It may have ended by itself right now; it is reaped with all others.
             Ok(()) | Err(Errno::ESRCH) => {}
-            Err(errno) => line(
+            Err(errno) => log(
                 Priority::Warning,
                 &format!("cannot signal a process: {}", errno.desc()),
             ),

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use vassal_state::handoff::Handoff;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::fusectl::Abort;
 use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::{SysError, mounts};
@@ -154,7 +154,7 @@ impl Table {
                 found.push(device);
             }
         })
-        .step(|| "read the host's mountinfo")?;
+        .context(|| "read the host's mountinfo")?;
         Ok(found)
     }
 }
@@ -198,7 +198,7 @@ fn has_origin(mount: &Mount) -> bool {
 
 fn select(proc: &OwnedFd, wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
     let file = mounts::open_below(proc, "self/mountinfo")?;
-    mountinfo::select(file, wanted).step(|| "read mountinfo")
+    mountinfo::select(file, wanted).context(|| "read mountinfo")
 }
 
 #[cfg(test)]

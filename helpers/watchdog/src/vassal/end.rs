@@ -19,7 +19,7 @@ use vassal_state::restart_record::{End, SEE_ABOVE};
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
 use vassal_systemd::exit;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::notify::DELIVERY_LIMIT;
 
 /// How long systemd's answer to `WATCHDOG=trigger`, SIGKILL, may take after it has read that, before the watchdog ends by itself.
@@ -62,7 +62,7 @@ impl Vassal {
         match self.table.own(&self.proc, Mount::may_hold_unsaved) {
             Ok(left) => self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device())),
             // What was noted before stays, and systemd is to kill the unit all the same.
-            Err(error) => line(Priority::Warning, &error.to_string()),
+            Err(error) => log(Priority::Warning, &error.to_string()),
         }
         behind.iter().for_each(Behind::kill);
         let stuck = behind.filter(|_| !self.ending().kill_all());
@@ -246,7 +246,7 @@ fn or_told<T>(done: Result<T, SysError>) -> Option<T> {
         Ok(done) => Some(done),
         Err(error) => {
             let message = format!("{error}: the restart waits for the host's mount, if a process does");
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
             None
         }
     }

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use vassal_state::handoff::Readiness;
 use vassal_state::restart_record::SETTLED;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
-use vassal_systemd::journal::{Priority, line};
+use vassal_sys::error::Context;
+use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::lines;
-use vassal_systemd::outbox::Awaited;
+use vassal_systemd::send_queue::Interest;
 
 /// Which descriptors have something.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ pub(super) struct Ears {
 impl Ears {
     /// Those that hear nobody yet.
     pub(super) fn new() -> Result<Self, SysError> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).step(|| "make an epoll descriptor")?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context(|| "make an epoll descriptor")?;
         Ok(Self {
             epoll,
             watched: [false; 4],
@@ -77,21 +77,21 @@ impl Ears {
     }
 
     fn ignore(&self, fd: impl AsFd) -> Result<(), SysError> {
-        self.epoll.delete(fd).step(|| "stop listening to a descriptor")
+        self.epoll.delete(fd).context(|| "stop listening to a descriptor")
     }
 
     fn listen(&self, fd: Option<impl AsFd>, number: u64, kind: EpollFlags) -> Result<(), SysError> {
         fd.map_or(Ok(()), |fd| self.epoll.add(fd, EpollEvent::new(kind, number)))
-            .step(|| "listen to a descriptor")
+            .context(|| "listen to a descriptor")
     }
 
     /// Is to tell when `once` has what it waits for; when that is, if it is a matter of time.
-    fn expect(&mut self, once: Once, awaited: Awaited<'_>) -> Option<Instant> {
-        let (fd, kind) = match awaited {
-            Awaited::Nothing => return None,
-            Awaited::Time(until) => return Some(until),
-            Awaited::Turn(fd) => (fd, EpollFlags::EPOLLIN),
-            Awaited::Room(fd) => (fd, EpollFlags::EPOLLOUT),
+    fn expect(&mut self, once: Once, interest: Interest<'_>) -> Option<Instant> {
+        let (fd, kind) = match interest {
+            Interest::Nothing => return None,
+            Interest::At(until) => return Some(until),
+            Interest::Readable(fd) => (fd, EpollFlags::EPOLLIN),
+            Interest::Writable(fd) => (fd, EpollFlags::EPOLLOUT),
         };
         let is_watched = &mut self.watched[once as usize];
         if !*is_watched {
@@ -193,7 +193,7 @@ impl Vassal {
     /// [`Vassal::listen`] where somebody has gone, which is no reason to end.
     pub(super) fn listen_anew(&mut self) {
         if let Err(error) = self.listen() {
-            line(Priority::Warning, &format!("{error}, ignoring"));
+            log(Priority::Warning, &format!("{error}, ignoring"));
         }
     }
 
@@ -202,13 +202,13 @@ impl Vassal {
         let Self { reporter, ears, .. } = self;
         let systemd = reporter
             .notifier
-            .awaited(|awaited| ears.expect(Once::Systemd, awaited));
+            .interest(|interest| ears.expect(Once::Systemd, interest));
         let journald = reporter
             .journal
-            .awaited(|awaited| ears.expect(Once::Journald, awaited));
-        let lines = lines::awaited(|awaited| ears.expect(Once::StandardError, awaited));
+            .interest(|interest| ears.expect(Once::Journald, interest));
+        let lines = lines::interest(|interest| ears.expect(Once::StandardError, interest));
         let notify = self.payload_notify.as_ref();
-        let readiness = notify.and_then(|notify| ears.expect(Once::Readiness, notify.awaited()));
+        let readiness = notify.and_then(|notify| ears.expect(Once::Readiness, notify.interest()));
         [systemd, journald, lines, readiness].into_iter().flatten().min()
     }
 

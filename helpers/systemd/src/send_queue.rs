@@ -22,92 +22,92 @@ const MOST_DOUBLINGS: u32 = 2;
 
 /// One datagram, with the descriptors that go with it.
 #[derive(Debug)]
-pub struct Letter {
+pub struct Datagram {
     /// What it says.
     pub text: Vec<u8>,
     /// What it carries.
     pub fds: Vec<OwnedFd>,
 }
 
-/// What an outbox waits for.
+/// What an queue waits for.
 #[derive(Debug)]
-pub enum Awaited<'a> {
+pub enum Interest<'a> {
     /// It is empty.
     Nothing,
     /// This descriptor becomes readable, or is at its end.
-    Turn(BorrowedFd<'a>),
+    Readable(BorrowedFd<'a>),
     /// This descriptor becomes writable.
-    Room(BorrowedFd<'a>),
+    Writable(BorrowedFd<'a>),
     /// This moment.
-    Time(Instant),
+    At(Instant),
 }
 
-/// A letter that cannot be sent at all.
+/// A datagram that cannot be sent at all.
 #[derive(Debug)]
-pub struct Returned {
-    /// The letter.
-    pub letter: Option<Letter>,
+pub struct Unsendable {
+    /// The datagram.
+    pub datagram: Option<Datagram>,
     /// The kernel's reason.
     pub errno: Errno,
 }
 
 /// Letters in the order in which they go.
 #[derive(Debug, Default)]
-pub struct Outbox {
-    letters: VecDeque<Letter>,
+pub struct SendQueue {
+    datagrams: VecDeque<Datagram>,
     /// Until when nothing is tried.
     pause: Option<Instant>,
     /// How many wakeups in a row came too late.
     failures: u32,
 }
 
-impl Outbox {
+impl SendQueue {
     /// Whether everything has been sent.
     pub fn is_empty(&self) -> bool {
-        self.letters.is_empty()
+        self.datagrams.is_empty()
     }
 
-    /// How many letters wait.
+    /// How many datagrams wait.
     pub fn len(&self) -> usize {
-        self.letters.len()
+        self.datagrams.len()
     }
 
-    /// The letters that wait, to be changed.
-    pub fn letters(&mut self) -> &mut VecDeque<Letter> {
-        &mut self.letters
+    /// The datagrams that wait, to be changed.
+    pub fn datagrams(&mut self) -> &mut VecDeque<Datagram> {
+        &mut self.datagrams
     }
 
-    /// Takes all letters out.
-    pub fn take(&mut self) -> Vec<Letter> {
+    /// Takes all datagrams out.
+    pub fn take(&mut self) -> Vec<Datagram> {
         self.pause = None;
-        self.letters.drain(..).collect()
+        self.datagrams.drain(..).collect()
     }
 
     /// What it waits for, where it sends to `socket`.
-    pub fn awaited<'a>(&self, socket: BorrowedFd<'a>) -> Awaited<'a> {
+    pub fn interest<'a>(&self, socket: BorrowedFd<'a>) -> Interest<'a> {
         match (self.is_empty(), self.pause) {
-            (true, _) => Awaited::Nothing,
-            (false, Some(until)) => Awaited::Time(until),
-            (false, None) => Awaited::Room(socket),
+            (true, _) => Interest::Nothing,
+            (false, Some(until)) => Interest::At(until),
+            (false, None) => Interest::Writable(socket),
         }
     }
 
     /// Sends what there is room for, without waiting.
     ///
     /// # Errors
-    /// What sendmsg(2) says of a letter beside that there is no room or no memory: that one is given back, and the next tried at
+    /// What sendmsg(2) says of a datagram beside that there is no room or no memory: that one is given back, and the next tried at
     /// the next call.
-    pub fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<(), Returned> {
+    pub fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<(), Unsendable> {
         let now = Instant::now();
         if let Some(until) = self.pause {
             // Whether there is room now tells the socket.
             self.pause = (until > now).then_some(until);
             return Ok(());
         }
-        while let Some(letter) = self.letters.front() {
-            match send(socket, letter) {
+        while let Some(datagram) = self.datagrams.front() {
+            match send(socket, datagram) {
                 Ok(()) => {
-                    self.letters.pop_front();
+                    self.datagrams.pop_front();
                     self.failures = 0;
                 }
                 Err(Errno::EINTR) => {}
@@ -116,8 +116,8 @@ impl Outbox {
                     return Ok(());
                 }
                 Err(errno) => {
-                    let letter = self.letters.pop_front();
-                    return Err(Returned { letter, errno });
+                    let datagram = self.datagrams.pop_front();
+                    return Err(Unsendable { datagram, errno });
                 }
             }
         }
@@ -125,7 +125,7 @@ impl Outbox {
     }
 }
 
-impl Outbox {
+impl SendQueue {
     /// The next pause; those of different processes differ by up to the half.
     fn next_pause(&mut self) -> Duration {
         let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(MOST_DOUBLINGS));
@@ -135,8 +135,8 @@ impl Outbox {
     }
 }
 
-fn send(socket: BorrowedFd<'_>, letter: &Letter) -> nix::Result<()> {
-    let numbers: Vec<_> = letter.fds.iter().map(AsRawFd::as_raw_fd).collect();
+fn send(socket: BorrowedFd<'_>, datagram: &Datagram) -> nix::Result<()> {
+    let numbers: Vec<_> = datagram.fds.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
     let control = if numbers.is_empty() {
         &rights[..0]
@@ -144,7 +144,7 @@ fn send(socket: BorrowedFd<'_>, letter: &Letter) -> nix::Result<()> {
         &rights[..]
     };
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-    let text = [IoSlice::new(&letter.text)];
+    let text = [IoSlice::new(&datagram.text)];
     sendmsg::<UnixAddr>(socket.as_fd().as_raw_fd(), &text, control, flags, None).map(drop)
 }
 
@@ -158,26 +158,26 @@ mod tests {
     /// More than any queue has room for (net.unix.max_dgram_qlen), from as many sockets.
     const SENDERS: usize = 1000;
 
-    fn letter(text: &str) -> Letter {
-        Letter {
+    fn datagram(text: &str) -> Datagram {
+        Datagram {
             text: text.into(),
             fds: Vec::new(),
         }
     }
 
-    /// Sends what is in the outbox as the watchdog's loop does.
-    fn send_all(outbox: &mut Outbox, socket: &UnixDatagram) {
+    /// Sends what is in the queue as the watchdog's loop does.
+    fn send_all(queue: &mut SendQueue, socket: &UnixDatagram) {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         let event = || EpollEvent::new(EpollFlags::EPOLLOUT, 0);
         loop {
-            outbox.flush(socket.as_fd()).unwrap();
-            match outbox.awaited(socket.as_fd()) {
-                Awaited::Nothing => return,
-                Awaited::Turn(_) => unreachable!(),
-                Awaited::Time(until) => {
+            queue.flush(socket.as_fd()).unwrap();
+            match queue.interest(socket.as_fd()) {
+                Interest::Nothing => return,
+                Interest::Readable(_) => unreachable!(),
+                Interest::At(until) => {
                     std::thread::sleep(until.saturating_duration_since(Instant::now()));
                 }
-                Awaited::Room(socket) => {
+                Interest::Writable(socket) => {
                     epoll.add(socket, event()).unwrap();
                     let timeout = EpollTimeout::try_from(Duration::from_secs(60)).unwrap();
                     let woken = epoll.wait(&mut [EpollEvent::empty()], timeout).unwrap();
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_thousand_senders_to_one_full_queue_lose_nothing() {
-        let directory = std::env::temp_dir().join(format!("vassal-outbox-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("vassal-queue-{}", std::process::id()));
         let reader = UnixDatagram::bind(&directory).unwrap();
         let full = Barrier::new(SENDERS + 1);
         let mut heard = vec![Vec::new(); SENDERS];
@@ -200,13 +200,13 @@ mod tests {
                 socket.connect(&directory).unwrap();
                 let full = &full;
                 let sender = move || {
-                    let mut outbox = Outbox::default();
+                    let mut queue = SendQueue::default();
                     for word in ["first", "second", "third"] {
-                        outbox.letters().push_back(letter(&format!("{number} {word}")));
-                        outbox.flush(socket.as_fd()).unwrap();
+                        queue.datagrams().push_back(datagram(&format!("{number} {word}")));
+                        queue.flush(socket.as_fd()).unwrap();
                     }
                     full.wait();
-                    send_all(&mut outbox, &socket);
+                    send_all(&mut queue, &socket);
                 };
                 let thread = std::thread::Builder::new().stack_size(65536);
                 thread.spawn_scoped(scope, sender).unwrap();
