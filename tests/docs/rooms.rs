@@ -31,7 +31,6 @@ const NOT_YET: &[&str] = &[
     "helpers/state/src",
     "helpers/sys/src",
     "helpers/systemd/src",
-    "helpers/watchdog/src",
 ];
 
 type Module = Vec<String>;

@@ -41,9 +41,9 @@ pub enum End {
     #[default]
     Ordered,
     /// It has told nobody: it runs, or it was killed.
-    Untold,
+    Unreported,
     /// It has left a cause.
-    Told,
+    Reported,
     /// The same, and the cause is the end of the app, whose last words are in the journal.
     App,
 }
@@ -106,7 +106,7 @@ impl RestartRecord {
     /// is restarted at once a hundred times, and from then on no oftener than once in twenty seconds of service.
     pub fn failed(&mut self, cause: &str, served: Duration, proven: Duration) {
         self.cause = cause.to_owned();
-        self.end = End::Told;
+        self.end = End::Reported;
         let debt = self.debt.saturating_sub(served) + SETTLED;
         if served >= proven && debt <= SETTLED * AT_ONCE {
             self.settled();
@@ -119,7 +119,7 @@ impl RestartRecord {
     /// A start has failed, or what a run has left says so.
     pub fn start_failed(&mut self, cause: &str) {
         self.cause = cause.to_owned();
-        self.end = End::Told;
+        self.end = End::Reported;
     }
 
     /// The vassal is ready, and whoever waited for that goes on: what it holds up from now on is counted anew.
@@ -147,12 +147,12 @@ impl RestartRecord {
 
     /// The run before was killed or stopped before it was ready, and has told nobody.
     pub fn was_cut_short(&self) -> bool {
-        self.end == End::Untold && self.begun.is_some()
+        self.end == End::Unreported && self.begun.is_some()
     }
 
     /// A start comes, `now` since boot: takes account of how the run before has ended, and says what is to be done.
     pub fn turn(&mut self, now: Duration) -> Turn {
-        if self.end == End::Untold {
+        if self.end == End::Unreported {
             self.start_failed("it was killed, or did not serve in time");
         }
         if let Some(begun) = self.begun.take() {
@@ -175,7 +175,7 @@ impl RestartRecord {
         self.attempts = self.attempts.saturating_add(1);
         self.held += pause;
         self.begun = Some(millis(now));
-        self.end = End::Untold;
+        self.end = End::Unreported;
         self.next = Next::Restart;
     }
 
@@ -199,8 +199,8 @@ impl RestartRecord {
 impl End {
     fn from_byte(byte: u8) -> Self {
         match byte {
-            1 => End::Untold,
-            2 => End::Told,
+            1 => End::Unreported,
+            2 => End::Reported,
             3 => End::App,
             _ => End::Ordered,
         }

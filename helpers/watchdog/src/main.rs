@@ -1,14 +1,13 @@
 //! vassal-watchdog: PID 1 of a vassal's namespaces and systemd's main process. It reaps, watches the mountpoints, says
 //! to systemd how things are, and ends everything in order.
+//!
+//! Rooms, each of which uses only those before it: processes, mountpoints, hang, app, report, shutdown, vassal.
 #![forbid(unsafe_code)]
 
 mod app;
-mod deaths;
 mod hang;
-mod left_behind;
 mod mountpoints;
 mod processes;
-
 mod report;
 mod shutdown;
 mod vassal;

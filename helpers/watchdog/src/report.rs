@@ -68,7 +68,7 @@ fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
         Verdict::Hung(silence) => {
             let operation = mountpoint.operation.as_deref().unwrap_or("statfs");
             let deadline = match silence {
-                Silence::Probe => mountpoint.rhythm.patience,
+                Silence::Probe => mountpoint.schedule.timeout,
                 Silence::Request(deadline) => deadline,
             };
             let deadline = deadline.as_secs_f32();
@@ -231,7 +231,7 @@ impl Reporter {
 
     /// Sends what could not be sent before, as far as there is room for it now.
     pub fn flush(&self) {
-        self.told(self.notifier.flush());
+        self.report_failure(self.notifier.flush());
         self.journal.flush();
         lines::flush();
     }
@@ -240,12 +240,12 @@ impl Reporter {
     /// either; a journald that does not read is not waited for that long.
     pub fn deliver(&self) {
         self.journal.flush();
-        self.told(self.notifier.deliver(DELIVERY_LIMIT, None));
-        self.told(self.journal.deliver(LAST_WORDS_LIMIT));
-        self.told(lines::deliver(LAST_WORDS_LIMIT));
+        self.report_failure(self.notifier.deliver(DELIVERY_LIMIT, None));
+        self.report_failure(self.journal.deliver(LAST_WORDS_LIMIT));
+        self.report_failure(lines::deliver(LAST_WORDS_LIMIT));
     }
 
-    fn told<T>(&self, result: Result<T, SysError>) {
+    fn report_failure<T>(&self, result: Result<T, SysError>) {
         if let Err(error) = result {
             log(Priority::Warning, &error.to_string());
         }
@@ -286,6 +286,6 @@ impl Reporter {
     }
 
     fn notify(&self, states: &[NotifyState<'_>]) {
-        self.told(self.notifier.send(states));
+        self.report_failure(self.notifier.send(states));
     }
 }

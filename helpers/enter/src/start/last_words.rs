@@ -33,7 +33,7 @@ pub fn add(record: &mut RestartRecord, turn: Turn, unit: &str) {
     if record.end != End::App {
         return;
     }
-    record.end = End::Told;
+    record.end = End::Reported;
     let limit = match turn {
         Turn::After(Duration::ZERO) => AT_ONCE_LIMIT,
         Turn::After(_) | Turn::Later(_) => LIMIT,

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// A uWSGI, and the numbers that the vassal's listening sockets have in it.
 #[derive(Debug)]
-pub struct Listener<'a> {
+pub struct DrainTarget<'a> {
     /// Its main process.
     pub master: Master<'a>,
     /// The sockets' numbers there.
@@ -40,12 +40,16 @@ pub struct Listener<'a> {
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
-pub fn order_when_deaf(listener: &Listener<'_>, emperor: &OwnedFd, order: Order) -> Result<Pid, SysError> {
+pub fn drain_then_order(
+    listener: &DrainTarget<'_>,
+    emperor: &OwnedFd,
+    order: Order,
+) -> Result<Pid, SysError> {
     send_messenger(|| {
         let workers = group(listener.master.proc, listener.master.pid);
         match fds::copy_above(emperor, ABOVE) {
             Ok(emperor) => {
-                deafen_all(listener, &workers);
+                drain_all(listener, &workers);
                 say(&emperor, order)
             }
             Err(_) => say(emperor, order),
@@ -58,14 +62,14 @@ pub fn order_when_deaf(listener: &Listener<'_>, emperor: &OwnedFd, order: Order)
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
-pub fn tell_when_deaf(listener: &Listener<'_>, workers: &[Pid]) -> Result<Pid, SysError> {
+pub fn drain_then_hang_up(listener: &DrainTarget<'_>, workers: &[Pid]) -> Result<Pid, SysError> {
     send_messenger(|| {
         let open = |pid: &Pid| listener.master.open(*pid).ok().flatten();
         let processes = workers.iter().filter_map(open);
         let processes: Vec<_> = processes
             .filter_map(|process| fds::copy_above(process, ABOVE).ok())
             .collect();
-        deafen_all(listener, workers);
+        drain_all(listener, workers);
         let has_heard = |process: &OwnedFd| pidfd::signal(process, Signal::SIGHUP).is_ok();
         processes.iter().filter(|process| has_heard(process)).count() > 0
     })
@@ -80,7 +84,7 @@ fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
 }
 
 /// Makes `processes` deaf, as far as their descriptors can be had.
-fn deafen_all(listener: &Listener<'_>, processes: &[Pid]) {
+fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) {
     let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE) else {
         return;
     };
@@ -88,8 +92,8 @@ fn deafen_all(listener: &Listener<'_>, processes: &[Pid]) {
     let sockets: Vec<_> = sockets
         .filter_map(|number| file(&proc, listener.master.pid, *number))
         .collect();
-    processes.iter().for_each(|pid| deafen(&proc, *pid, &sockets));
-    wait_until_quiet(&proc, processes);
+    processes.iter().for_each(|pid| drain(&proc, *pid, &sockets));
+    wait_until_idle(&proc, processes);
 }
 
 /// What a descriptor of a process is, in proc's words, which for a socket hold its inode.
@@ -99,7 +103,7 @@ fn file(proc: &OwnedFd, pid: Pid, number: RawFd) -> Option<OsString> {
 
 /// Takes `sockets` out of a process's epoll instances. What cannot be had is left as it is: the order comes a moment
 /// later.
-fn deafen(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
+fn drain(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
     let process = open(pid).and_then(|process| fds::copy_above(process, ABOVE));
     let (Ok(process), Ok(numbers)) = (process, mounts::list(proc, &format!("{pid}/fd"))) else {
         return;
@@ -136,7 +140,7 @@ fn heard_by(proc: &OwnedFd, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
 
 /// A thread between its wait for a connection and the note that it is in a request does not sleep. So one that is seen
 /// asleep, deaf, does not come there any more.
-fn wait_until_quiet(proc: &OwnedFd, processes: &[Pid]) {
+fn wait_until_idle(proc: &OwnedFd, processes: &[Pid]) {
     let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| threads(proc, *pid)).collect();
     let end = Instant::now() + LIMIT;
     loop {
@@ -189,7 +193,7 @@ mod tests {
         assert!(hears(&epoll));
         let proc = File::open("/proc").unwrap().into();
         let ours = file(&proc, Pid::this(), listener.as_raw_fd()).unwrap();
-        deafen(&proc, Pid::this(), &[ours]);
+        drain(&proc, Pid::this(), &[ours]);
         assert!(!hears(&epoll));
         // A socket that is not the vassal's is still heard.
         let _other = TcpStream::connect(other.local_addr().unwrap()).unwrap();

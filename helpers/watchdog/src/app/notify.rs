@@ -22,7 +22,7 @@ const WHOLE_QUEUE: usize = 65_536;
 #[derive(Debug)]
 pub struct PayloadNotify {
     socket: OwnedFd,
-    is_deaf: bool,
+    is_closed: bool,
     pause: Option<Instant>,
     has_told: bool,
 }
@@ -32,7 +32,7 @@ impl PayloadNotify {
     pub fn new(socket: OwnedFd) -> Self {
         Self {
             socket,
-            is_deaf: false,
+            is_closed: false,
             pause: None,
             has_told: false,
         }
@@ -40,7 +40,7 @@ impl PayloadNotify {
 
     /// What the next look waits for.
     pub fn interest(&self) -> Interest<'_> {
-        match (self.is_deaf, self.pause) {
+        match (self.is_closed, self.pause) {
             (true, _) => Interest::Nothing,
             (false, Some(until)) if until > Instant::now() => Interest::At(until),
             (false, _) => Interest::Readable(self.socket.as_fd()),
@@ -49,7 +49,7 @@ impl PayloadNotify {
 
     /// Reads what is there, without waiting: whether one of the messages says `READY=1`.
     pub fn says_ready(&mut self) -> bool {
-        if self.is_deaf || self.pause.is_some_and(|until| until > Instant::now()) {
+        if self.is_closed || self.pause.is_some_and(|until| until > Instant::now()) {
             return false;
         }
         let messages = (0..MOST).map_while(|_| self.next());
@@ -97,7 +97,7 @@ impl PayloadNotify {
     fn end(&mut self) {
         match fds::drop_what_comes(self.socket.as_fd()) {
             Ok(()) => {
-                self.is_deaf = true;
+                self.is_closed = true;
                 (0..WHOLE_QUEUE).map_while(|_| self.next()).for_each(drop);
             }
             // It is read in bounds as before.

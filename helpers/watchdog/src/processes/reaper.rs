@@ -53,11 +53,11 @@ pub struct Child {
 
 /// Every child that has ended and was not yet reaped; and whether there are any left.
 pub fn reap(proc: &OwnedFd) -> (Vec<Child>, bool) {
-    reap_telling(proc, |_| {})
+    reap_with(proc, |_| {})
 }
 
 /// The same, and of each child `tell` hears before anything else is done about it.
-pub fn reap_telling(proc: &OwnedFd, mut tell: impl FnMut(Pid)) -> (Vec<Child>, bool) {
+pub fn reap_with(proc: &OwnedFd, mut tell: impl FnMut(Pid)) -> (Vec<Child>, bool) {
     let mut ended = Vec::new();
     // Looked at first: a process has its name until it is reaped.
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
@@ -113,13 +113,13 @@ pub fn reap_until(
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, timeout).is_ok_and(|ready| ready > 0) {
-            drain(signals);
+            take_signals(signals);
         }
     }
 }
 
 /// Takes every signal that has come.
-pub fn drain(signals: &SignalFd) -> Vec<Signal> {
+pub fn take_signals(signals: &SignalFd) -> Vec<Signal> {
     let next = || signals.read_signal().ok().flatten();
     std::iter::from_fn(next)
         .filter_map(|info| Signal::try_from(info.ssi_signo as i32).ok())

@@ -1,8 +1,7 @@
 //! The threads of a vassal, in proc. Nothing here waits: `wchan`, `status` and `children` are made without the locks of
 //! the process they tell about. `maps`, `cmdline`, `environ` and `syscall` are not: those are for processes that may be
-//! lost (evidence.rs).
+//! lost (hang/attribute.rs).
 
-use crate::hang::wait_channel::{Switches, Wait, switches, wait};
 use crate::processes::tree;
 use std::os::fd::OwnedFd;
 use vassal_sys::mounts;
@@ -23,12 +22,6 @@ impl Thread {
         let open = mounts::open_below(proc, &path).ok();
         open.and_then(|file| std::io::read_to_string(file).ok())
             .unwrap_or_default()
-    }
-
-    /// What it waits for, and how often it has run.
-    pub fn asleep(self, proc: &OwnedFd) -> Option<(Wait, Switches)> {
-        let wait = wait(&self.read(proc, "wchan"))?;
-        Some((wait, switches(&self.read(proc, "status"))?))
     }
 }
 

@@ -2,8 +2,8 @@
 //! watchdog to cut off. The kernel does not end the PID namespace before, and systemd gives up after its limits. It is told what
 //! to do.
 
-use super::Ending;
 use super::signalling::warn;
+use super::state::Shutdown;
 use nix::unistd::Pid;
 use vassal_escape::printable;
 use vassal_sys::mountinfo::Mount;
@@ -12,9 +12,9 @@ use vassal_sys::{fusectl, mounts};
 /// How many processes and how many filesystems are named.
 const MOST_NAMED: usize = 8;
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// Tells what is left of `pids`, which were killed and waited for, and what they may wait for.
-    pub(super) fn tell_stuck(&self, pids: &[Pid]) {
+    pub(super) fn report_stuck(&self, pids: &[Pid]) {
         let names = pids.iter().filter(|pid| !self.is_gone(pid));
         let names: Vec<_> = names.take(MOST_NAMED).map(|pid| self.name(*pid)).collect();
         if names.is_empty() {

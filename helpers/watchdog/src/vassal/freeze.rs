@@ -2,10 +2,11 @@
 //! would get a wrong answer, if a mountpoint is lost, and waits at its socket for the next app instead; if none is lost, the
 //! app has stood still for the millisecond that the answers take.
 
-use super::Vassal;
+use super::freezer::Freezer;
+use super::state::Vassal;
 use crate::app::connections;
 use crate::mountpoints::mountpoint::Mountpoint;
-use crate::processes::reaper::{Child, reap_telling};
+use crate::processes::reaper::{Child, reap_with};
 use crate::processes::{threads, tree};
 use crate::shutdown::signal_group;
 use nix::sys::signal::Signal;
@@ -17,27 +18,6 @@ use vassal_sys::signals;
 /// How long an app stands still for mountpoints that do not answer: they may be slow, and are not judged before their
 /// deadline. A busy machine may take some hundred milliseconds to answer for one that is lost.
 const LIMIT: Duration = Duration::from_secs(1);
-
-/// Who is watched for, and whether the app stands still.
-#[derive(Debug, Default)]
-pub(super) struct Freezer {
-    /// The FUSE daemons of a vassal that serves. Known before they end, as proc tells nothing of the dead.
-    daemons: Vec<Pid>,
-    /// Until when the app stands still at most.
-    until: Option<Instant>,
-}
-
-impl Freezer {
-    /// The FUSE daemons that have not ended, as far as is known.
-    pub(super) fn daemons(&self) -> &[Pid] {
-        &self.daemons
-    }
-
-    /// When the app is to go on.
-    pub(super) fn until(&self) -> Option<Instant> {
-        self.until
-    }
-}
 
 impl Vassal {
     /// Takes note of the FUSE daemons: the vassal serves now. Of our children only, of whose ends we are told.
@@ -56,7 +36,7 @@ impl Vassal {
         let proc = &self.proc;
         let Freezer { daemons, until } = &mut self.freezer;
         let mut ended_daemons = Vec::new();
-        let (ended, _) = reap_telling(&self.proc, |pid| {
+        let (ended, _) = reap_with(&self.proc, |pid| {
             if !daemons.contains(&pid) {
                 return;
             }

@@ -20,16 +20,16 @@ enum Clock {
     Watchdog,
 }
 
-/// The patience of systemd while a vassal ends.
+/// The extension of systemd while a vassal ends.
 #[derive(Debug)]
-pub struct Patience<'a> {
+pub struct TimeoutExtension<'a> {
     reporter: &'a Reporter,
     clock: Clock,
     pause: Duration,
     said: Cell<Option<Instant>>,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> TimeoutExtension<'a> {
     /// With one that stops, or has not served yet.
     pub fn new(reporter: &'a Reporter) -> Self {
         Self {

@@ -29,14 +29,14 @@ const HIERARCHY: &str = "1/root/sys/fs/cgroup";
 
 /// The cgroup for them.
 #[derive(Debug)]
-pub struct Behind {
+pub struct LeftBehind {
     /// The file that takes processes.
     procs: OwnedFd,
     /// The file by which all of them are killed.
     kill: OwnedFd,
 }
 
-impl Behind {
+impl LeftBehind {
     /// Makes the cgroup.
     ///
     /// # Errors

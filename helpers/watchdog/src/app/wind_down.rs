@@ -1,9 +1,9 @@
 //! What is to be done while a uWSGI stops or reloads: its processes are watched, and not its master alone. The master hears
 //! the order once; a worker that it forks at that moment never hears it. It looks for ended workers once a second. And when
-//! it stops, 2.0.28 waits for every child, also for one that it does not know. What is due is said by [`Farewell::acts`],
+//! it stops, 2.0.28 waits for every child, also for one that it does not know. What is due is said by [`WindDown::acts`],
 //! which does nothing itself.
 
-use crate::app::drain::{Listener, tell_when_deaf};
+use crate::app::drain::{DrainTarget, drain_then_hang_up};
 use crate::app::master::{Child, Kind};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -43,7 +43,7 @@ pub enum Act {
 
 impl Act {
     /// Does it.
-    pub fn perform(self, listener: &Listener<'_>) {
+    pub fn perform(self, listener: &DrainTarget<'_>) {
         let master = listener.master;
         match self {
             Act::Wake => master.wake(),
@@ -51,7 +51,7 @@ impl Act {
             Act::Signal(pid, signal) => master.signal_child(pid, signal),
             Act::Tell(workers) => {
                 // At a limit of processes there is none to make them deaf.
-                if tell_when_deaf(listener, &workers).is_err() {
+                if drain_then_hang_up(listener, &workers).is_err() {
                     workers
                         .iter()
                         .for_each(|pid| master.signal_child(*pid, Signal::SIGHUP));
@@ -71,7 +71,7 @@ struct Told {
 
 /// A stop under way.
 #[derive(Debug)]
-pub struct Farewell {
+pub struct WindDown {
     begun: Instant,
     next_look: Instant,
     told: Vec<Told>,
@@ -89,7 +89,7 @@ pub struct Farewell {
     leftover_limit: Option<Duration>,
 }
 
-impl Farewell {
+impl WindDown {
     /// The order to stop is being given to a master whose workers are `workers`. What is ended has `leftover_limit` for it.
     pub fn to_stop(workers: &[Pid], now: Instant, leftover_limit: Duration) -> Self {
         Self::new(workers, now, Some(leftover_limit))
@@ -226,11 +226,11 @@ mod tests {
     /// What is done at each moment, in milliseconds after the order, with these children there.
     fn acts(workers: &[Pid], moments: &[(u64, &[Child])]) -> Vec<Vec<Act>> {
         let begun = Instant::now();
-        let mut farewell = Farewell::to_stop(workers, begun, LIMIT);
+        let mut wind_down = WindDown::to_stop(workers, begun, LIMIT);
         let at = |millis| begun + Duration::from_millis(millis);
         moments
             .iter()
-            .map(|(millis, children)| farewell.acts(children, at(*millis)))
+            .map(|(millis, children)| wind_down.acts(children, at(*millis)))
             .collect()
     }
 
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_master_that_does_not_reload_has_no_more_than_its_workers_ended() {
         let begun = Instant::now();
-        let mut turnover = Farewell::to_reload(&[ONE], begun);
+        let mut turnover = WindDown::to_reload(&[ONE], begun);
         let mut told = 0;
         for number in 4..20 {
             let late = [
@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn a_master_that_reloads_is_woken_and_keeps_its_other_children() {
         let begun = Instant::now();
-        let mut turnover = Farewell::to_reload(&[], begun);
+        let mut turnover = WindDown::to_reload(&[], begun);
         let stranger = [child(ONE, Kind::Stranger)];
         for (seconds, children) in [(0, &stranger[..]), (5, &stranger), (6, &[]), (9, &[])] {
             let seen = turnover.acts(children, begun + Duration::from_secs(seconds));
@@ -327,9 +327,9 @@ mod tests {
     #[test]
     fn looks_become_seldom() {
         let begun = Instant::now();
-        let mut farewell = Farewell::to_stop(&[], begun, LIMIT);
+        let mut wind_down = WindDown::to_stop(&[], begun, LIMIT);
         let count = (0..30_000)
-            .filter(|millis| farewell.is_due(begun + Duration::from_millis(*millis)))
+            .filter(|millis| wind_down.is_due(begun + Duration::from_millis(*millis)))
             .count();
         assert!((120..250).contains(&count), "{count}");
     }

@@ -11,12 +11,12 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// The pauses between the looks at the table.
 #[derive(Debug, Default)]
-pub struct Gather {
+pub struct Throttle {
     pause: Duration,
     looked: Option<Instant>,
 }
 
-impl Gather {
+impl Throttle {
     /// There was a look `now`; when the next one may be. It was quiet if it came later than it could have, by as much again.
     pub fn next_after(&mut self, now: Instant) -> Instant {
         let is_quiet = self.looked.is_none_or(|looked| now >= looked + self.pause * 2);
@@ -36,18 +36,21 @@ mod tests {
     #[test]
     fn the_pause_grows_while_changes_come_and_begins_anew_when_it_was_quiet() {
         let begun = Instant::now();
-        let mut gather = Gather::default();
+        let mut throttle = Throttle::default();
         let mut now = begun;
         let mut pauses = Vec::new();
         for _ in 0..9 {
-            let next = gather.next_after(now);
+            let next = throttle.next_after(now);
             pauses.push((next - now).as_millis());
             now = next;
         }
         assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
         // `now` is a second after the last look.
-        assert_eq!(gather.next_after(now + LONGEST / 2), now + LONGEST / 2 + LONGEST);
+        assert_eq!(
+            throttle.next_after(now + LONGEST / 2),
+            now + LONGEST / 2 + LONGEST
+        );
         let later = now + LONGEST / 2 + LONGEST * 2;
-        assert_eq!(gather.next_after(later), later + FIRST);
+        assert_eq!(throttle.next_after(later), later + FIRST);
     }
 }

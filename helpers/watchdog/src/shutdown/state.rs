@@ -1,51 +1,33 @@
-//! The end of a vassal, in this order, each step with a limit: the app is asked to stop; what else runs is ended; the
-//! as-user-atexit hooks run; the FUSE filesystems are unmounted; their daemons, which commit what was written only
-//! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
+//! What is needed to end a vassal, its limits, and how ended children are reaped meanwhile.
 
-mod app;
-mod atexit;
-mod commit;
-mod leftovers;
-mod own_mounts;
-mod patience;
-mod rescue;
-mod signalling;
-mod stuck;
-mod unmount;
-mod uwsgi;
-
+use super::extend_timeout::TimeoutExtension;
+use super::signalling::{send, warn};
 use crate::mountpoints::table::Table;
-use crate::processes::reaper::{Child, reap_until};
-use crate::processes::{fuse_daemons, tree};
+use crate::processes::reaper::{Child, Ended, reap_until};
+use crate::processes::tree;
 use crate::report::Reporter;
-use commit::is_bad;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
-pub use patience::Patience;
-use signalling::send;
-pub use signalling::signal_group;
 use std::cell::RefCell;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
-use unmount::Left;
 use vassal_state::handoff::Handoff;
-use vassal_sys::mountinfo::Mount;
 
 /// From SIGTERM to SIGKILL for background processes that nobody else ends.
-const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
 /// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
-const KILL_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const KILL_LIMIT: Duration = Duration::from_secs(2);
 /// After which time a killed process is taken for one that cannot be ended now.
-const STUCK_LIMIT: Duration = Duration::from_millis(500);
+pub(super) const STUCK_LIMIT: Duration = Duration::from_millis(500);
 /// How long unmounting may take before the filesystems are cut off.
-const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a daemon may write back after its filesystem was unmounted: a minute for the largest archives.
-const COMMIT_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is needed to end a vassal.
 #[derive(Debug)]
-pub struct Ending<'a> {
+pub struct Shutdown<'a> {
     /// The vassal.
     pub handoff: &'a Handoff,
     /// A private proc.
@@ -63,51 +45,22 @@ pub struct Ending<'a> {
     /// The mountpoints of those filesystems that may hold what is not saved, one a line.
     pub unsaved: String,
     /// systemd's, where it measures how long this takes.
-    pub patience: Option<Patience<'a>>,
+    pub extension: Option<TimeoutExtension<'a>>,
     /// The numbers that the vassal's listening sockets have in the app.
     pub sockets: Vec<RawFd>,
     /// Sends, meanwhile, what there was no room for.
     pub reporter: &'a Reporter,
 }
 
-impl Ending<'_> {
-    /// Everything after the app.
-    pub fn finish(&self) {
-        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
-        self.tell_unseen_end();
-        let daemons = self.fuse_daemons();
-        self.end_others(&self.with_helpers(&daemons));
-        self.run_atexit();
-        // What stands still answers neither the unmount nor the end.
-        self.continue_all();
-        let filesystems = self.filesystems();
-        let is_below = |mount: &&Mount| mount.mountpoint != b"/";
-        let below: Vec<_> = filesystems.iter().filter(is_below).cloned().collect();
-        if self.unmount(&below, UNMOUNT_LIMIT) == Left::Busy {
-            // By what a daemon has started, as all else has ended.
-            self.end_others(&daemons);
-        }
-        if daemons.iter().any(|pid| fuse_daemons::is_apart(self.proc, *pid)) {
-            return self.end_serving(&daemons);
-        }
-        // What is still mounted is `/`, which goes with its last process: its daemon is told to end, when all others
-        // have, as SIGTERM would keep one that is committing from its work.
-        let left = self.filesystems().len();
-        self.wait_for_commit(&daemons, left, COMMIT_LIMIT);
-        if left > 0 {
-            daemons.iter().for_each(|pid| send(*pid, Signal::SIGTERM));
-            self.wait_for_commit(&daemons, 0, COMMIT_LIMIT);
-        }
-    }
-
-    fn reaped(&self, pid: Pid, limit: Duration) -> bool {
+impl Shutdown<'_> {
+    pub(super) fn reaped(&self, pid: Pid, limit: Duration) -> bool {
         self.reap_until(limit, |ended, any_left| {
             !any_left || ended.iter().any(|child| child.pid == pid)
         })
     }
 
     /// How the child `pid` has exited, in time.
-    fn exit_code(&self, pid: Pid, limit: Duration) -> Option<i32> {
+    pub(super) fn exit_code(&self, pid: Pid, limit: Duration) -> Option<i32> {
         let mut code = None;
         self.reap_until(limit, |ended, any_left| {
             let ended = ended.iter().find(|child| child.pid == pid);
@@ -118,15 +71,19 @@ impl Ending<'_> {
     }
 
     /// Reaps, and tells of a daemon that has not written back to its end.
-    fn reap_until(&self, limit: Duration, mut is_over: impl FnMut(&[Child], bool) -> bool) -> bool {
+    pub(super) fn reap_until(
+        &self,
+        limit: Duration,
+        mut is_over: impl FnMut(&[Child], bool) -> bool,
+    ) -> bool {
         reap_until(self.proc, self.signals, limit, |ended, any_left| {
-            self.patience.iter().for_each(Patience::keep);
+            self.extension.iter().for_each(TimeoutExtension::keep);
             self.reporter.flush();
             for Child { pid, how, name } in ended {
                 let is_daemon = self.daemons.borrow().contains(pid);
                 self.daemons.borrow_mut().retain(|daemon| daemon != pid);
                 if let (true, Some(name), true) = (is_daemon, name, is_bad(*how)) {
-                    self.tell_end(&format!("{name} {how}"));
+                    self.report_end(&format!("{name} {how}"));
                 }
             }
             is_over(ended, any_left)
@@ -134,7 +91,7 @@ impl Ending<'_> {
     }
 
     /// Has everything go on that a signal has stopped: it would not hear what it is told.
-    fn continue_all(&self) {
+    pub(super) fn continue_all(&self) {
         let processes = self.processes();
         processes.iter().for_each(|pid| send(*pid, Signal::SIGCONT));
     }
@@ -156,7 +113,27 @@ impl Ending<'_> {
         processes
     }
 
-    fn is_gone(&self, pid: &Pid) -> bool {
+    pub(super) fn is_gone(&self, pid: &Pid) -> bool {
         tree::has_ended(self.proc, *pid)
+    }
+
+    /// A daemon has ended out of order.
+    pub(super) fn report_end(&self, end: &str) {
+        if self.unsaved.is_empty() {
+            warn(end);
+        } else {
+            let places = self.unsaved.replace('\n', "' or '");
+            warn(&format!(
+                "{end}: what was written to '{places}' and not saved is lost"
+            ));
+        }
+    }
+}
+
+/// SIGTERM is our own, and what libfuse ends with after it is not looked at.
+fn is_bad(how: Ended) -> bool {
+    match how {
+        Ended::Killed(signal) => signal != Signal::SIGTERM,
+        Ended::Exited(_) => false,
     }
 }

@@ -10,37 +10,37 @@ const PERIOD: Duration = Duration::from_secs(10);
 
 /// What was told lately.
 #[derive(Debug, Default)]
-pub struct Obituaries {
+pub struct UnknownExits {
     /// When the current period is over.
     until: Option<Instant>,
     told: u32,
-    untold: u32,
+    unreported: u32,
     /// The last of those that were not told.
     last: String,
 }
 
-impl Obituaries {
+impl UnknownExits {
     /// Tells of one, now or in a sum.
-    pub fn tell(&mut self, what: String, now: Instant) {
-        self.sum_up(now);
+    pub fn report(&mut self, what: String, now: Instant) {
+        self.summarize(now);
         let until = *self.until.get_or_insert(now + PERIOD);
         debug_assert!(until > now);
         if self.told < MOST {
             self.told += 1;
             log(Priority::Warning, &what);
         } else {
-            self.untold = self.untold.saturating_add(1);
+            self.unreported = self.unreported.saturating_add(1);
             self.last = what;
         }
     }
 
     /// When there is a sum to be told.
     pub fn due(&self) -> Option<Instant> {
-        self.until.filter(|_| self.untold > 0)
+        self.until.filter(|_| self.unreported > 0)
     }
 
     /// Tells the sum of a period that is over.
-    pub fn sum_up(&mut self, now: Instant) {
+    pub fn summarize(&mut self, now: Instant) {
         if self.until.is_some_and(|until| until <= now) {
             self.finish();
         }
@@ -55,8 +55,9 @@ impl Obituaries {
     }
 
     fn sum(&self) -> Option<String> {
-        let Self { untold, last, .. } = self;
-        (*untold > 0).then(|| format!("{untold} more processes have ended like that; the last: {last}"))
+        let Self { unreported, last, .. } = self;
+        (*unreported > 0)
+            .then(|| format!("{unreported} more processes have ended like that; the last: {last}"))
     }
 }
 
@@ -66,19 +67,19 @@ mod tests {
 
     #[test]
     fn few_are_told_one_by_one_and_a_flood_in_a_sum() {
-        let mut obituaries = Obituaries::default();
+        let mut unknown_exits = UnknownExits::default();
         let begun = Instant::now();
         for number in 0..32_763 {
-            obituaries.tell(format!("sh (process {number}) was killed by SIGKILL"), begun);
+            unknown_exits.report(format!("sh (process {number}) was killed by SIGKILL"), begun);
         }
-        assert_eq!((obituaries.told, obituaries.untold), (10, 32_753));
-        assert_eq!(obituaries.due(), Some(begun + PERIOD));
+        assert_eq!((unknown_exits.told, unknown_exits.unreported), (10, 32_753));
+        assert_eq!(unknown_exits.due(), Some(begun + PERIOD));
         let sum =
             "32753 more processes have ended like that; the last: sh (process 32762) was killed by SIGKILL";
-        assert_eq!(obituaries.sum().as_deref(), Some(sum));
-        obituaries.sum_up(begun + PERIOD);
-        assert_eq!(obituaries.due(), None);
-        obituaries.tell("x".into(), begun + PERIOD);
-        assert_eq!((obituaries.told, obituaries.untold), (1, 0));
+        assert_eq!(unknown_exits.sum().as_deref(), Some(sum));
+        unknown_exits.summarize(begun + PERIOD);
+        assert_eq!(unknown_exits.due(), None);
+        unknown_exits.report("x".into(), begun + PERIOD);
+        assert_eq!((unknown_exits.told, unknown_exits.unreported), (1, 0));
     }
 }
