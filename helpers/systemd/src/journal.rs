@@ -12,24 +12,12 @@ use vassal_escape::printable;
 use vassal_sys::error::{Context, SysError};
 
 pub use crate::lines::{log, relay};
+pub use crate::priority::Priority;
 
 /// Where journald listens.
 const SOCKET: &[u8] = b"/run/systemd/journal/socket";
 /// How many events wait for a journald that does not read: more than a vassal's life has.
 const MOST_EVENTS: usize = 64;
-
-/// syslog(3) levels as the journal's PRIORITY=.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Priority {
-    /// What a hook was asked to say.
-    Info = 6,
-    /// This vassal does not run.
-    Error = 3,
-    /// It runs, but not as written.
-    Warning = 4,
-    /// Its state changed.
-    Notice = 5,
-}
 
 /// An event: a message with the id its catalog entry has, and fields to search by.
 #[derive(Debug)]

@@ -2,10 +2,13 @@
 //!
 //! Nothing here waits for a reader: what there is no room for is kept ([`send_queue`], [`lines`]) and sent later. It may import vassal-sys and
 //! vassal-escape. Start reading at [`notify`].
+//!
+//! Rooms, each of which uses only those before it: exit, priority, send_queue, lines, notify, journal.
 #![forbid(unsafe_code)]
 
 pub mod exit;
 pub mod journal;
 pub mod lines;
 pub mod notify;
+mod priority;
 pub mod send_queue;

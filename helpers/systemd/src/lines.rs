@@ -2,7 +2,7 @@
 //! stream, each line in one piece. Nothing waits for a reader that does not read: what there is no room for is kept, up to a
 //! limit, and written before what comes next; what is lost at that limit is counted and told.
 
-use crate::journal::Priority;
+use crate::priority::Priority;
 use crate::send_queue::Interest;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -15,7 +15,7 @@ use vassal_escape::printable;
 use vassal_sys::attach::{self, Depth};
 use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, within};
-use vassal_sys::{SysError, mountinfo, mounts};
+use vassal_sys::{SysError, directory, mountinfo, mounts};
 
 /// How many mountpoints are kept in memory to be unmounted: a host may have any number of them below.
 const AT_ONCE: usize = 64;
@@ -160,7 +160,7 @@ pub fn unmount(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), 
 
 /// The mountpoints that begin with `below`, of more than [`AT_ONCE`] the last ones: those before them come when these are gone.
 fn last_below(proc: &OwnedFd, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysError> {
-    let file = mounts::open_below(proc, "self/mountinfo")?;
+    let file = directory::open_below(proc, "self/mountinfo")?;
     let mut last = VecDeque::with_capacity(AT_ONCE);
     mountinfo::visit(file, |mount| {
         if mount.mountpoint.starts_with(below) {

@@ -25,7 +25,7 @@ use vassal_escape::printable;
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last};
-use vassal_sys::{SysError, mountinfo, mounts};
+use vassal_sys::{SysError, directory, mountinfo, mounts};
 
 /// What has to be root's alone for its names to count.
 const NAMES: [&str; 1] = ["etc"];
@@ -199,7 +199,7 @@ fn layers(top: &OwnedFd, proc: &OwnedFd) -> Result<Vec<PathBuf>, SysError> {
     let id = mounts::mount_of(proc, top)?;
     let number = [id.to_string().as_bytes(), b" "].concat();
     // Line by line: others may have any number of mounts.
-    let mut lines = BufReader::new(mounts::open_below(proc, "self/mountinfo")?).split(b'\n');
+    let mut lines = BufReader::new(directory::open_below(proc, "self/mountinfo")?).split(b'\n');
     let is_it = |line: &io::Result<Vec<u8>>| line.as_ref().map_or(true, |line| line.starts_with(&number));
     let line = lines.find(is_it).transpose().context(step)?.unwrap_or_default();
     let mut fields = line.split(|byte| *byte == b' ');

@@ -1,6 +1,6 @@
 //! The record in its file.
 
-use super::{End, Next, RestartRecord};
+use super::record::{End, Next, RestartRecord};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -13,6 +13,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vassal_escape::shortened;
 use vassal_sys::error::{Context, SysError};
+
+/// The name in the FD store (`FDNAME=`). It changes with the record's format, as an upgraded vassal-enter finds what the one
+/// before has left.
+pub const NAME: &str = "vassal-record-2";
+/// Where the records are, one file for each vassal.
+pub const DIRECTORY: &str = "/run/vassal";
 
 /// What the file's name ends in after the vassal's: the record's format, too.
 const SUFFIX: &str = ".2";

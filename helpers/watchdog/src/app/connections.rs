@@ -12,7 +12,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use vassal_sys::clone::pidfd;
-use vassal_sys::{fds, mounts};
+use vassal_sys::{directory, fds};
 
 /// How many processes of the app are looked into.
 const PROCESSES: usize = 64;
@@ -101,7 +101,7 @@ pub fn group(proc: &OwnedFd, app: Pid) -> Vec<Pid> {
     let mut found = vec![app];
     let mut next = 0;
     while let Some(pid) = found.get(next).copied().filter(|_| next < PROCESSES) {
-        let file = mounts::open_below(proc, &format!("{pid}/task/{pid}/children"));
+        let file = directory::open_below(proc, &format!("{pid}/task/{pid}/children"));
         let text = file.ok().and_then(|file| std::io::read_to_string(file).ok());
         let children = text.iter().flat_map(|text| text.split_whitespace());
         let children = children
@@ -126,7 +126,7 @@ fn spare(fd: &OwnedFd) -> Vec<OwnedFd> {
 
 /// Copies of a process's sockets.
 fn sockets(proc: &OwnedFd, pid: Pid) -> Vec<OwnedFd> {
-    let (Ok(process), Ok(numbers)) = (pidfd(pid), mounts::list(proc, &format!("{pid}/fd"))) else {
+    let (Ok(process), Ok(numbers)) = (pidfd(pid), directory::list(proc, &format!("{pid}/fd"))) else {
         return Vec::new();
     };
     let is_socket = |number: &String| {

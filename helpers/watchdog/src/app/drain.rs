@@ -17,7 +17,7 @@ use std::io::read_to_string;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_sys::clone::{Side, fork, pidfd as open};
-use vassal_sys::{SysError, fds, mounts, pidfd};
+use vassal_sys::{SysError, directory, fds, pidfd};
 
 /// What the messenger itself needs lies above the numbers that listening sockets have in a worker.
 const ABOVE: RawFd = 256;
@@ -105,7 +105,7 @@ fn file(proc: &OwnedFd, pid: Pid, number: RawFd) -> Option<OsString> {
 /// later.
 fn drain(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
     let process = open(pid).and_then(|process| fds::copy_above(process, ABOVE));
-    let (Ok(process), Ok(numbers)) = (process, mounts::list(proc, &format!("{pid}/fd"))) else {
+    let (Ok(process), Ok(numbers)) = (process, directory::list(proc, &format!("{pid}/fd"))) else {
         return;
     };
     let is_epoll =
@@ -131,7 +131,7 @@ fn drain(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
 
 /// The descriptors that a process has put into its epoll instance `epoll` (proc_pid_fdinfo(5)).
 fn heard_by(proc: &OwnedFd, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
-    let file = mounts::open_below(proc, &format!("{pid}/fdinfo/{epoll}"));
+    let file = directory::open_below(proc, &format!("{pid}/fdinfo/{epoll}"));
     let text = file.ok().and_then(|file| read_to_string(file).ok());
     let lines = text.iter().flat_map(|text| text.lines());
     let number = |line: &str| line.strip_prefix("tfd:")?.split_whitespace().next()?.parse().ok();
@@ -154,7 +154,7 @@ fn wait_until_idle(proc: &OwnedFd, processes: &[Pid]) {
 
 fn threads(proc: &OwnedFd, pid: Pid) -> Vec<Thread> {
     let process = pid.as_raw();
-    let numbers = mounts::list(proc, &format!("{process}/task")).unwrap_or_default();
+    let numbers = directory::list(proc, &format!("{process}/task")).unwrap_or_default();
     let numbers = numbers.iter().filter_map(|number| number.parse().ok());
     numbers.map(|number| Thread { process, number }).collect()
 }

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid};
 use std::os::fd::OwnedFd;
 use vassal_sys::clone::pidfd;
-use vassal_sys::{SysError, mounts, pidfd};
+use vassal_sys::{SysError, directory, pidfd};
 
 /// What a child of the master is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Master<'_> {
             let kind = kind(status.caught, caught, is_of_group);
             Some(Child { pid, kind })
         };
-        let tasks = mounts::list(self.proc, &format!("{}/task", self.pid)).unwrap_or_default();
+        let tasks = directory::list(self.proc, &format!("{}/task", self.pid)).unwrap_or_default();
         let children = tasks
             .iter()
             .flat_map(|task| numbers(&read(self.proc, &format!("{}/task/{task}/children", self.pid))));
@@ -139,7 +139,7 @@ fn parse(text: &str) -> Option<Status> {
 }
 
 fn read(proc: &OwnedFd, path: &str) -> String {
-    let file = mounts::open_below(proc, path).ok();
+    let file = directory::open_below(proc, path).ok();
     let text = file.and_then(|file| std::io::read_to_string(file).ok());
     text.unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
-use vassal_sys::mounts;
+use vassal_sys::directory;
 
 /// The place of the processor's number in `stat`, counted from the state, which is the first after the name
 /// (proc_pid_stat(5)).
@@ -40,7 +40,7 @@ fn clock_of(processor: usize, proc: &OwnedFd) -> Option<Duration> {
 }
 
 fn own_clock(proc: &OwnedFd) -> Option<Duration> {
-    let open = mounts::open_below(proc, "thread-self/sched").ok()?;
+    let open = directory::open_below(proc, "thread-self/sched").ok()?;
     last_run(&std::io::read_to_string(open).ok()?)
 }
 

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_escape::{printable, shortened};
 use vassal_sys::error::Context;
-use vassal_sys::{SysError, fusectl, mountinfo, mounts};
+use vassal_sys::{SysError, directory, fusectl, mountinfo};
 
 /// The most that is said of a call; the path in it is a tenant's. Less than a pipe takes at once.
 pub const OPERATION_LIMIT: usize = 400;
@@ -159,7 +159,7 @@ struct Known {
 
 /// Every mount; and the FUSE filesystems, watched or not, that have requests waiting now.
 fn read(sources: Sources<'_>) -> Result<(Vec<Known>, Devices), SysError> {
-    let file = mounts::open_below(sources.proc, "self/mountinfo")?;
+    let file = directory::open_below(sources.proc, "self/mountinfo")?;
     let (mut mounts, mut waiting) = (Vec::new(), Vec::new());
     mountinfo::visit(file, |mount| {
         let (id, device, is_fuse) = (mount.id, mount.device(), mount.is_fuse());

@@ -20,7 +20,7 @@ use vassal_state::handoff::Handoff;
 use vassal_sys::error::Context;
 use vassal_sys::fusectl::Abort;
 use vassal_sys::mountinfo::{self, Mount};
-use vassal_sys::{SysError, mounts};
+use vassal_sys::{SysError, directory};
 
 type Device = (u32, u32);
 
@@ -197,7 +197,7 @@ fn has_origin(mount: &Mount) -> bool {
 }
 
 fn select(proc: &OwnedFd, wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
-    let file = mounts::open_below(proc, "self/mountinfo")?;
+    let file = directory::open_below(proc, "self/mountinfo")?;
     mountinfo::select(file, wanted).context(|| "read mountinfo")
 }
 

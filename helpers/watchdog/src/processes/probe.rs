@@ -8,7 +8,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::{SysError, mounts};
+use vassal_sys::{SysError, directory};
 use vassal_systemd::journal::{Priority, log};
 
 /// A process that has been sent and has not been reaped.
@@ -98,7 +98,7 @@ impl Probe {
     /// Its state as proc tells it (`S`, `D`, `R`, `T`, ...); `None` when it has ended.
     pub fn state(&self, proc: &OwnedFd) -> Option<u8> {
         let mut text = String::new();
-        mounts::open_below(proc, &format!("{}/stat", self.pid))
+        directory::open_below(proc, &format!("{}/stat", self.pid))
             .ok()?
             .read_to_string(&mut text)
             .ok()?;

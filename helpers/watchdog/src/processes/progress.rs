@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::{fusectl, mountinfo, mounts};
+use vassal_sys::{directory, fusectl, mountinfo};
 
 /// What a daemon must have moved to be at work. It takes the requests of those who wait for it while it hangs, too: some
 /// hundred bytes each, of as many as the app has processes.
@@ -78,7 +78,7 @@ fn is_only(place: Place<'_>, connection: u32) -> bool {
     let Some(fusectl) = place.fusectl else {
         return false;
     };
-    let open = mounts::open_below(place.proc, "self/mountinfo").ok();
+    let open = directory::open_below(place.proc, "self/mountinfo").ok();
     let is_busy = |mount: &Mount| {
         mount.is_fuse()
             && mount.connection() != connection
@@ -103,7 +103,7 @@ fn sum(io: &str) -> Option<u64> {
 
 /// The text of a file in proc; empty when the process has ended.
 fn read(proc: &OwnedFd, path: &str) -> String {
-    let open = mounts::open_below(proc, path).ok();
+    let open = directory::open_below(proc, path).ok();
     open.and_then(|file| std::io::read_to_string(file).ok())
         .unwrap_or_default()
 }

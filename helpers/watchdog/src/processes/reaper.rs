@@ -10,7 +10,7 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
-use vassal_sys::mounts;
+use vassal_sys::directory;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub fn reap_with(proc: &OwnedFd, mut tell: impl FnMut(Pid)) -> (Vec<Child>, bool
 
 /// The name of a process, as long as it was not reaped.
 fn process_name(proc: &OwnedFd, pid: Pid) -> String {
-    let file = mounts::open_below(proc, &format!("{pid}/comm"));
+    let file = directory::open_below(proc, &format!("{pid}/comm"));
     let name = file.ok().and_then(|file| std::io::read_to_string(file).ok());
     match name {
         Some(name) => printable(name.trim_end().as_bytes()),

@@ -4,7 +4,7 @@
 
 use crate::processes::tree;
 use std::os::fd::OwnedFd;
-use vassal_sys::mounts;
+use vassal_sys::directory;
 
 /// A thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Thread {
     /// The text of one of its files in proc; empty when it has ended.
     pub fn read(self, proc: &OwnedFd, file: &str) -> String {
         let path = format!("{}/task/{}/{file}", self.process, self.number);
-        let open = mounts::open_below(proc, &path).ok();
+        let open = directory::open_below(proc, &path).ok();
         open.and_then(|file| std::io::read_to_string(file).ok())
             .unwrap_or_default()
     }
@@ -44,7 +44,7 @@ pub fn all(proc: &OwnedFd, is_init: bool, but: &[i32]) -> Vec<Thread> {
 
 /// The threads of a process.
 pub fn of(proc: &OwnedFd, process: i32) -> Vec<Thread> {
-    let names = mounts::list(proc, &format!("{process}/task")).unwrap_or_default();
+    let names = directory::list(proc, &format!("{process}/task")).unwrap_or_default();
     let numbers = numbers(&names.join(" "));
     let thread = |number| Thread { process, number };
     numbers.into_iter().map(thread).collect()

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use vassal_sys::{fds, mounts};
+use vassal_sys::{directory, fds};
 
 /// The device number of /dev/fuse (fuse(4)).
 const FUSE_DEVICE: (u32, u32) = (10, 229);
@@ -17,14 +17,14 @@ pub fn all(proc: &OwnedFd, is_init: bool) -> Vec<Pid> {
     if !is_init {
         return children(proc);
     }
-    let names = mounts::list(proc, ".").unwrap_or_default();
+    let names = directory::list(proc, ".").unwrap_or_default();
     let numbers = names.iter().filter_map(|name| name.parse().ok());
     numbers.filter(|pid| *pid > 1).map(Pid::from_raw).collect()
 }
 
 /// Our children (proc_pid_children(5)).
 pub fn children(proc: &OwnedFd) -> Vec<Pid> {
-    let file = mounts::open_below(proc, "thread-self/children").ok();
+    let file = directory::open_below(proc, "thread-self/children").ok();
     let text = file.and_then(|file| std::io::read_to_string(file).ok());
     let text = text.unwrap_or_default();
     let numbers = text.split_ascii_whitespace().filter_map(|word| word.parse().ok());
@@ -67,7 +67,7 @@ struct Stat {
 }
 
 fn stat(proc: &OwnedFd, pid: Pid) -> Option<Stat> {
-    let file = mounts::open_below(proc, &format!("{pid}/stat")).ok()?;
+    let file = directory::open_below(proc, &format!("{pid}/stat")).ok()?;
     parse(&std::io::read_to_string(file).ok()?)
 }
 
@@ -91,7 +91,7 @@ pub fn serves_fuse(proc: &OwnedFd, pid: Pid) -> bool {
 
 /// The numbers by which a process has /dev/fuse open.
 pub fn fuse_descriptors(proc: &OwnedFd, pid: Pid) -> impl Iterator<Item = String> {
-    let numbers = mounts::list(proc, &format!("{pid}/fd")).unwrap_or_default();
+    let numbers = directory::list(proc, &format!("{pid}/fd")).unwrap_or_default();
     numbers.into_iter().filter(move |number| {
         let path = format!("{pid}/fd/{number}");
         // The name first, which costs less; it may be that of any file, on a filesystem that hangs.

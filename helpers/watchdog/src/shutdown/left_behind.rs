@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::error::Context;
-use vassal_sys::{SysError, mounts};
+use vassal_sys::{SysError, directory};
 use vassal_systemd::journal::{Priority, log};
 
 /// The cgroup in which processes are left behind, in the slice of their unit; each vassal has one of its own in it, of which the
@@ -132,13 +132,13 @@ fn hosts_number(pipe: OwnedFd) -> Result<u32, SysError> {
 /// Makes the cgroup, and removes those of others that are empty by now.
 fn cgroup(proc: &OwnedFd, host: &OwnedFd) -> Result<OwnedFd, SysError> {
     let step = || format!("make the cgroup '{NAME}'");
-    let text = std::io::read_to_string(mounts::open_below(proc, "self/cgroup")?).context(step)?;
+    let text = std::io::read_to_string(directory::open_below(proc, "self/cgroup")?).context(step)?;
     let own = text.lines().find_map(|line| line.strip_prefix("0::"));
     let slice = own.and_then(|own| own.rsplit_once('/')).map(|(slice, _)| slice);
     let slice = slice.ok_or_else(|| SysError::new(step(), Errno::ENOENT))?;
     let slice = directory(host, &format!("{HIERARCHY}{slice}")).context(step)?;
     let all = made(&slice, NAME).context(step)?;
-    for name in mounts::list(&all, ".")? {
+    for name in directory::list(&all, ".")? {
         match unlinkat(&all, name.as_str(), UnlinkatFlags::RemoveDir) {
             // A file of the kernel's, or not empty.
             Ok(()) | Err(_) => {}

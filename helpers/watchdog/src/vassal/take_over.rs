@@ -24,7 +24,7 @@ use std::time::Instant;
 use vassal_state::handoff::{Handoff, Readiness, Watched};
 use vassal_state::restart_record::Store;
 use vassal_sys::error::Context;
-use vassal_sys::{SysError, fds, mounts, signals};
+use vassal_sys::{SysError, directory, fds, signals};
 use vassal_systemd::journal::{Journal, relay};
 
 fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
@@ -47,7 +47,7 @@ impl Vassal {
         let taken = |fd: Option<RawFd>| fd.map(fds::adopt).transpose();
         let numbers = &handoff.fds;
         let proc = fds::adopt(numbers.proc.unwrap_or(-1))?;
-        let mountinfo = mounts::open_below(&proc, "self/mountinfo")?;
+        let mountinfo = directory::open_below(&proc, "self/mountinfo")?;
         let host = fds::adopt(numbers.host_mounts.unwrap_or(-1))?;
         let table = Table::new(&handoff, File::from(host));
         // Whose the watched filesystems are decides how they are asked.

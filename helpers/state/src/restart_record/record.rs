@@ -1,19 +1,7 @@
-//! What a vassal remembers from one start to the next. A restart finds the record in systemd's FD store. The store is emptied
-//! when the unit stops or fails, so a later start reads the file in [`DIRECTORY`]: all of it when vassal-retry@.service has
-//! begun that start, as it belongs to the same series of attempts; else only which filesystems a killed run has left unsaved.
-
-mod store;
-
-pub use store::{Store, forget};
+//! The record, and what follows from it: how long to wait before the next attempt, and from where that is made.
 
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
-
-/// The name in the FD store (`FDNAME=`). It changes with the record's format, as an upgraded vassal-enter finds what the one
-/// before has left.
-pub const NAME: &str = "vassal-record-2";
-/// Where the records are, one file for each vassal.
-pub const DIRECTORY: &str = "/run/vassal";
 
 /// How long a vassal must have served for its next failure to count as a first one. A restart with its app costs some
 /// 90 ms of a core (measured), so that one in this time is half of a hundredth.
@@ -197,7 +185,7 @@ impl RestartRecord {
 }
 
 impl End {
-    fn from_byte(byte: u8) -> Self {
+    pub(super) fn from_byte(byte: u8) -> Self {
         match byte {
             1 => End::Unreported,
             2 => End::Reported,
@@ -208,7 +196,7 @@ impl End {
 }
 
 impl Next {
-    fn from_byte(byte: u8) -> Self {
+    pub(super) fn from_byte(byte: u8) -> Self {
         match byte {
             1 => Next::Retry,
             2 => Next::Asked,

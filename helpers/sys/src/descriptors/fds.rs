@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_another_processs_descriptor_is_the_same_open_file() {
-        let own = crate::clone::pidfd(nix::unistd::Pid::this()).unwrap();
+        let own = crate::process::clone::pidfd(nix::unistd::Pid::this()).unwrap();
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
         let (mut reader, mut writer) = (File::from(reader), File::from(writer));
         let copy = copy_of(own.as_fd(), writer.as_raw_fd()).unwrap();

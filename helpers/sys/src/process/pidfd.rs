@@ -21,7 +21,7 @@ pub fn signal(process: impl AsFd, signal: Signal) -> Result<(), SysError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clone::pidfd;
+    use crate::process::clone::pidfd;
     use nix::unistd::Pid;
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;

@@ -1,7 +1,7 @@
 //! The way down: from root to the vassal's user, and never back.
 
-use crate::caps;
 use crate::error::{Context, SysError};
+use crate::process::caps;
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getresgid, getresuid, setgroups, setresgid, setresuid};
 

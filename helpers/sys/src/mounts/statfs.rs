@@ -6,8 +6,8 @@
 //! matter), and kill(2) reaches a process whose real or saved user id is the sender's. So a process that the filesystem
 //! answers is one that its owner can stop and kill; who asks must reckon with that (`vassal-watchdog`, `disturbed.rs`).
 
-use crate::clone::ensure_single_threaded;
 use crate::error::{Context, SysError};
+use crate::process::clone::ensure_single_threaded;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::ffi::CStr;

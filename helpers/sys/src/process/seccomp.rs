@@ -33,7 +33,7 @@ pub fn deny_what_no_app_needs() -> Result<(), SysError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caps::no_new_privs;
+    use crate::process::caps::no_new_privs;
 
     /// The number of the error that `call` ends with in a thread with the filter, which is that thread's alone; 0 without one.
     fn filtered(number: libc::c_long, first: libc::c_long) -> i32 {

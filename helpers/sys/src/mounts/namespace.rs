@@ -1,15 +1,14 @@
-//! Mounts: propagation, proc, pivot_root, and the way to ask what is mounted without asking a filesystem.
+//! The mounts of a namespace: propagation, proc, pivot_root, unmounting.
 
-use crate::attach::{self, Depth};
 use crate::error::{Context, SysError};
-use crate::reach::{self, Last, Place, within};
+use crate::files::reach::{self, Last, Place, within};
+use crate::mounts::attach::{self, Depth};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, readlinkat};
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{chdir, pivot_root};
-use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_escape::printable;
@@ -65,22 +64,6 @@ pub fn copy_of_proc() -> Result<OwnedFd, SysError> {
 /// `EPERM` without `CAP_SYS_ADMIN`.
 pub fn detached_proc() -> Result<OwnedFd, SysError> {
     attach::filesystem(b"proc", b"proc", PROC, None).context(|| "make a private 'proc'")
-}
-
-/// Opens `path` below the directory `dir` for reading, close-on-exec.
-///
-/// # Errors
-/// As openat(2).
-pub fn open_below(dir: impl AsFd, path: &str) -> Result<File, SysError> {
-    use nix::fcntl::{OFlag, openat};
-    use nix::sys::stat::Mode;
-    let fd = openat(
-        dir,
-        path,
-        OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW,
-        Mode::empty(),
-    );
-    fd.map(File::from).context(|| format!("open '{path}'"))
 }
 
 /// umount2(2) of what is mounted at `place`, whose name is not followed.
@@ -158,72 +141,4 @@ fn not_reached(step: String, errno: Errno) -> SysError {
 
 fn display(path: &Path) -> String {
     printable(path.as_os_str().as_bytes())
-}
-
-/// What lies at a path, without a request to the filesystem there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spot {
-    /// The path with every symbolic link resolved, as mountinfo writes it.
-    pub path: Vec<u8>,
-    /// The id of the mount it is on (field 1 of mountinfo).
-    pub mount: u32,
-}
-
-/// Resolves `path` to the mount it is on through an `O_PATH` descriptor, which no filesystem is asked for: so this
-/// answers also for a dead or hung FUSE mount and for one this process may not enter.
-///
-/// # Errors
-/// `ENOENT`, `EACCES` and the like of open(2); `EIO` when proc does not answer as proc(5) says.
-pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Spot, SysError> {
-    let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
-    let fd = open(
-        path,
-        OFlag::O_PATH | OFlag::O_CLOEXEC,
-        nix::sys::stat::Mode::empty(),
-    )
-    .context(step)?;
-    Ok(Spot {
-        path: place_of(proc, &fd).context(step)?,
-        mount: mount_of(proc, &fd)?,
-    })
-}
-
-/// The id of the mount that `object` is on (field 1 of mountinfo).
-///
-/// # Errors
-/// `EIO` when proc does not answer as proc(5) says.
-pub fn mount_of(proc: impl AsFd, object: &OwnedFd) -> Result<u32, SysError> {
-    let step = || "read the id of a mount";
-    let path = format!("self/fdinfo/{}", object.as_raw_fd());
-    let text = std::io::read_to_string(open_below(proc, &path)?).context(step)?;
-    let mut lines = text.lines();
-    let id = lines.find_map(|line| line.strip_prefix("mnt_id:"));
-    let id = id.and_then(|id| id.trim().parse().ok());
-    id.ok_or_else(|| SysError::new(step(), Errno::EIO))
-}
-
-/// The path of `object`, as mountinfo writes it.
-///
-/// # Errors
-/// When proc does not answer.
-pub fn place_of(proc: impl AsFd, object: &OwnedFd) -> nix::Result<Vec<u8>> {
-    let path = format!("self/fd/{}", object.as_raw_fd());
-    readlinkat(proc, path.as_str()).map(|path| path.as_bytes().to_vec())
-}
-
-/// The names in the directory `path` below `dir`, without `.` and `..`.
-///
-/// # Errors
-/// As openat(2), getdents(2).
-pub fn list(dir: impl AsFd, path: &str) -> Result<Vec<String>, SysError> {
-    use nix::dir::Dir;
-    use nix::fcntl::OFlag;
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let mut open =
-        Dir::openat(dir, path, flags, nix::sys::stat::Mode::empty()).context(|| format!("list '{path}'"))?;
-    let names = open
-        .iter()
-        .filter_map(Result::ok)
-        .map(|entry| entry.file_name().to_string_lossy().into_owned());
-    Ok(names.filter(|name| name != "." && name != "..").collect())
 }

@@ -1,9 +1,8 @@
 //! passwd(5) and group(5), read as files: a static program has no NSS, and in a vassal's own root there must be none
 //! (no library of a tenant is ever loaded by a helper). What they mean is vassal-config's.
 
-use crate::SysError;
-use crate::error::Context;
-use crate::reach::{self, Last};
+use crate::error::{Context, SysError};
+use crate::files::reach::{self, Last};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;

@@ -1,0 +1,11 @@
+//! Processes: how they are made, signalled and scheduled, and which privileges they have.
+//!
+//! Rooms, each of which uses only those before it: clone, pidfd, signals, scheduler, caps, creds, seccomp.
+
+pub mod caps;
+pub mod clone;
+pub mod creds;
+pub mod pidfd;
+pub mod scheduler;
+pub mod seccomp;
+pub mod signals;
