@@ -9,7 +9,6 @@
 
 use crate::hang::wait_channel::{Call, Switches, Wait, asleep, call, name};
 use crate::mountpoints::mountpoint::Mountpoint;
-use crate::processes::threads::Thread;
 use nix::fcntl::readlinkat;
 use nix::unistd::write;
 use std::os::fd::OwnedFd;
@@ -17,7 +16,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_escape::{printable, shortened};
 use vassal_sys::error::Context;
-use vassal_sys::{SysError, directory, fusectl, mountinfo};
+use vassal_sys::proc::{Proc, Thread};
+use vassal_sys::{SysError, fusectl, mountinfo};
 
 /// The most that is said of a call; the path in it is a tenant's. Less than a pipe takes at once.
 pub const OPERATION_LIMIT: usize = 400;
@@ -28,7 +28,7 @@ pub struct Sources<'a> {
     /// /sys/fs/fuse/connections.
     pub fusectl: &'a OwnedFd,
     /// The vassal's proc.
-    pub proc: &'a OwnedFd,
+    pub proc: &'a Proc,
     /// Whether that is the proc of a PID namespace of its own.
     pub is_init: bool,
     /// The watched mountpoints.
@@ -89,7 +89,7 @@ pub fn find(sources: Sources<'_>, suspects: &Suspects, say: Option<&OwnedFd>) ->
     };
     let look = |(thread, switches, slept): &(Thread, Switches, Duration)| {
         let (wait, _) = asleep(*thread, sources.proc)?;
-        let syscall = thread.read(sources.proc, "syscall");
+        let syscall = thread.text(sources.proc, "syscall")?;
         let call = call(&syscall)?;
         let device = match call {
             Call::Patient => return None,
@@ -124,7 +124,7 @@ pub fn find(sources: Sources<'_>, suspects: &Suspects, say: Option<&OwnedFd>) ->
 }
 
 /// The call of a thread for messages: `read of '/app/x'`, or `open`.
-fn operation(proc: &OwnedFd, thread: Thread, syscall: &str, call: Call) -> String {
+fn operation(proc: &Proc, thread: Thread, syscall: &str, call: Call) -> String {
     let name = name(syscall).unwrap_or("a system call");
     let path = match call {
         Call::File(fd) => {
@@ -159,7 +159,7 @@ struct Known {
 
 /// Every mount; and the FUSE filesystems, watched or not, that have requests waiting now.
 fn read(sources: Sources<'_>) -> Result<(Vec<Known>, Devices), SysError> {
-    let file = directory::open_below(sources.proc, "self/mountinfo")?;
+    let file = sources.proc.mountinfo()?;
     let (mut mounts, mut waiting) = (Vec::new(), Vec::new());
     mountinfo::visit(file, |mount| {
         let (id, device, is_fuse) = (mount.id, mount.device(), mount.is_fuse());
@@ -177,8 +177,8 @@ fn read(sources: Sources<'_>) -> Result<(Vec<Known>, Devices), SysError> {
 }
 
 /// The mount of the file behind a thread's descriptor.
-fn device_of(proc: &OwnedFd, thread: Thread, fd: u64, mounts: &[Known]) -> Option<Known> {
-    let text = thread.read(proc, &format!("fdinfo/{fd}"));
+fn device_of(proc: &Proc, thread: Thread, fd: u64, mounts: &[Known]) -> Option<Known> {
+    let text = thread.text(proc, &format!("fdinfo/{fd}"))?;
     let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
     let id: u32 = id.trim().parse().ok()?;
     mounts.iter().find(|mount| mount.id == id).copied()

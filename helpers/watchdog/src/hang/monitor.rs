@@ -10,13 +10,13 @@ use crate::hang::wait_channel::{Switches, asleep};
 use crate::mountpoints::coalesce::AlignedTimer;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::processes::probe::Probe;
-use crate::processes::threads;
-use crate::processes::threads::Thread;
+use crate::processes::tree;
 use nix::fcntl::OFlag;
 use nix::unistd::{Pid, pipe2, read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
+use vassal_sys::proc::{Proc, Thread};
 use vassal_sys::{SysError, fusectl};
 
 /// The longest time between two looks where it is not told since when a thread sleeps. Nobody is judged before the
@@ -153,18 +153,14 @@ impl Monitor {
     }
 
     fn look_at_threads(&mut self, sources: Sources<'_>, now: Instant) {
-        let mut own: Vec<i32> = sources
+        let mut own: Vec<Pid> = sources
             .mountpoints
             .iter()
             .filter_map(Mountpoint::probe_pid)
             .collect();
-        own.extend(
-            self.investigator
-                .as_ref()
-                .map(|investigator| investigator.pid.as_raw()),
-        );
+        own.extend(self.investigator.as_ref().map(|investigator| investigator.pid));
         let known = std::mem::take(&mut self.sleepers);
-        for thread in threads::all(sources.proc, sources.is_init, &own) {
+        for thread in tree::threads(sources.proc, sources.is_init, &own) {
             let Some((_, switches)) = asleep(thread, sources.proc) else {
                 continue;
             };
@@ -186,7 +182,7 @@ impl Monitor {
 
     /// Since when a thread sleeps that did not at the last look: not before that, as what stood still until then does not
     /// count. Where it is not told, since now.
-    fn asleep_since(&self, thread: Thread, proc: &OwnedFd, now: Instant) -> Instant {
+    fn asleep_since(&self, thread: Thread, proc: &Proc, now: Instant) -> Instant {
         let since = slept(thread, proc).and_then(|slept| Instant::now().checked_sub(slept));
         since.map_or(now, |since| since.max(self.looked).min(now))
     }
@@ -256,8 +252,8 @@ mod tests {
     fn overdue(now: Instant) -> Monitor {
         let since = now.checked_sub(DEADLINE).unwrap();
         let thread = Thread {
-            process: 7,
-            number: 8,
+            process: Pid::from_raw(7),
+            number: Pid::from_raw(8),
         };
         let sleeper = SleepingThread {
             thread,

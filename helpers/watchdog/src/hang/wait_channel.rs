@@ -1,9 +1,8 @@
 //! Threads that sleep in the kernel until a FUSE daemon answers: what proc says of them, and what that means. Measured
 //! on Linux 6.18; proc_pid_wchan(5), proc_pid_status(5), proc_pid_syscall(5).
 
-use crate::processes::threads::Thread;
 use nix::libc;
-use std::os::fd::OwnedFd;
+use vassal_sys::proc::{Proc, Thread};
 
 /// What a thread sleeps for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +43,9 @@ pub fn switches(status: &str) -> Option<Switches> {
 }
 
 /// What a thread waits for, and how often it has run; `None` when it does not sleep in a FUSE wait.
-pub fn asleep(thread: Thread, proc: &OwnedFd) -> Option<(Wait, Switches)> {
-    let wait = wait(&thread.read(proc, "wchan"))?;
-    Some((wait, switches(&thread.read(proc, "status"))?))
+pub fn asleep(thread: Thread, proc: &Proc) -> Option<(Wait, Switches)> {
+    let wait = wait(&thread.text(proc, "wchan")?)?;
+    Some((wait, switches(&thread.text(proc, "status")?)?))
 }
 
 /// The system call a thread is in.

@@ -11,12 +11,12 @@ use crate::mountpoints::verdict::{Reply, Silence, Verdict, Waiting, judge_answer
 use crate::processes::probe::{Attempt, Probe};
 use crate::processes::progress::{self, Place};
 use nix::unistd::Pid;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
 use vassal_state::handoff::Watched;
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
+use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
 /// From a question that nobody could be sent out with to the next try.
@@ -90,7 +90,7 @@ impl Pending {
     }
 
     /// Ends it if it is stopped, as it was at the last look: all of a unit that is continued need not go on at once.
-    fn end_stopped(&mut self, proc: &OwnedFd, now: Instant) {
+    fn end_stopped(&mut self, proc: &Proc, now: Instant) {
         if now < self.look {
             return;
         }
@@ -183,7 +183,7 @@ impl Mountpoint {
     }
 
     /// Whether somebody who is out to ask has waited for `time` and still does.
-    pub fn is_silent_for(&self, time: Duration, proc: &OwnedFd) -> bool {
+    pub fn is_silent_for(&self, time: Duration, proc: &Proc) -> bool {
         let waits =
             |out: &Pending| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
         self.out.as_ref().is_some_and(waits)
@@ -245,8 +245,8 @@ impl Mountpoint {
     }
 
     /// The process that is out to ask.
-    pub fn probe_pid(&self) -> Option<i32> {
-        self.out.as_ref().map(|out| out.probe.pid.as_raw())
+    pub fn probe_pid(&self) -> Option<Pid> {
+        self.out.as_ref().map(|out| out.probe.pid)
     }
 
     /// Sends a probe when one is due, or judges the one that has had its time by `now`: the time at which the watchdog

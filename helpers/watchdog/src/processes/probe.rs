@@ -4,11 +4,10 @@
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::time::Instant;
+use vassal_sys::SysError;
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::{SysError, directory};
+use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
 /// A process that has been sent and has not been reaped.
@@ -96,13 +95,7 @@ impl Probe {
     }
 
     /// Its state as proc tells it (`S`, `D`, `R`, `T`, ...); `None` when it has ended.
-    pub fn state(&self, proc: &OwnedFd) -> Option<u8> {
-        let mut text = String::new();
-        directory::open_below(proc, &format!("{}/stat", self.pid))
-            .ok()?
-            .read_to_string(&mut text)
-            .ok()?;
-        // The state follows the name, which is in parentheses and may hold any character (proc_pid_stat(5)).
-        text.rsplit_once(") ")?.1.bytes().next()
+    pub fn state(&self, proc: &Proc) -> Option<u8> {
+        proc.stat(self.pid).map(|stat| stat.state)
     }
 }

@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, directory};
 use vassal_systemd::journal::{Priority, log};
 
@@ -41,7 +42,7 @@ impl LeftBehind {
     ///
     /// # Errors
     /// Where there is no unified hierarchy; what the kernel refuses.
-    pub fn make(proc: &OwnedFd, host: &OwnedFd) -> Result<Self, SysError> {
+    pub fn make(proc: &Proc, host: &Proc) -> Result<Self, SysError> {
         let cgroup = cgroup(proc, host)?;
         let open = |file: &str| {
             let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
@@ -84,7 +85,7 @@ impl LeftBehind {
     ///
     /// # Errors
     /// What of it cannot be done; then systemd waits for this one.
-    pub fn leave(&self, host: &OwnedFd, reporter: &Reporter, cause: &str) -> Result<Pid, SysError> {
+    pub fn leave(&self, host: &Proc, reporter: &Reporter, cause: &str) -> Result<Pid, SysError> {
         let (number, theirs) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
         let (go, ours) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
         let child = match fork()? {
@@ -104,7 +105,7 @@ impl LeftBehind {
 }
 
 /// In the child: tells its number on the host, and when it is the main process, that the vassal is lost. systemd kills it.
-fn take_the_place(host: &OwnedFd, number: OwnedFd, go: &OwnedFd, reporter: &Reporter, cause: &str) -> ! {
+fn take_the_place(host: &Proc, number: OwnedFd, go: &OwnedFd, reporter: &Reporter, cause: &str) -> ! {
     let told = readlinkat(host, "self").and_then(|own| write(&number, own.as_bytes()));
     drop(number);
     if told.is_ok() && read(go, &mut [0]) == Ok(1) {
@@ -130,13 +131,13 @@ fn hosts_number(pipe: OwnedFd) -> Result<u32, SysError> {
 }
 
 /// Makes the cgroup, and removes those of others that are empty by now.
-fn cgroup(proc: &OwnedFd, host: &OwnedFd) -> Result<OwnedFd, SysError> {
+fn cgroup(proc: &Proc, host: &Proc) -> Result<OwnedFd, SysError> {
     let step = || format!("make the cgroup '{NAME}'");
-    let text = std::io::read_to_string(directory::open_below(proc, "self/cgroup")?).context(step)?;
+    let text = std::io::read_to_string(proc.open("self/cgroup")?).context(step)?;
     let own = text.lines().find_map(|line| line.strip_prefix("0::"));
     let slice = own.and_then(|own| own.rsplit_once('/')).map(|(slice, _)| slice);
     let slice = slice.ok_or_else(|| SysError::new(step(), Errno::ENOENT))?;
-    let slice = directory(host, &format!("{HIERARCHY}{slice}")).context(step)?;
+    let slice = open_directory(host, &format!("{HIERARCHY}{slice}")).context(step)?;
     let all = made(&slice, NAME).context(step)?;
     for name in directory::list(&all, ".")? {
         match unlinkat(&all, name.as_str(), UnlinkatFlags::RemoveDir) {
@@ -150,13 +151,13 @@ fn cgroup(proc: &OwnedFd, host: &OwnedFd) -> Result<OwnedFd, SysError> {
 
 fn made(parent: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
     match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
-        Ok(()) | Err(Errno::EEXIST) => directory(parent, name),
+        Ok(()) | Err(Errno::EEXIST) => open_directory(parent, name),
         Err(errno) => Err(errno),
     }
 }
 
-/// To be listed, too.
-fn directory(parent: &OwnedFd, path: &str) -> nix::Result<OwnedFd> {
+/// Opens a directory, which is to be listed, too.
+fn open_directory(parent: impl AsFd, path: &str) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     openat(parent, path, flags, Mode::empty())
 }

@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 use vassal_state::handoff::Handoff;
+use vassal_sys::proc::Proc;
 
 /// From SIGTERM to SIGKILL for background processes that nobody else ends.
 pub(super) const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ pub struct Shutdown<'a> {
     /// The vassal.
     pub handoff: &'a Handoff,
     /// A private proc.
-    pub proc: &'a OwnedFd,
+    pub proc: &'a Proc,
     /// The mounts.
     pub table: &'a Table,
     /// Where signals are read.

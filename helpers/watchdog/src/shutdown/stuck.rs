@@ -6,8 +6,8 @@ use super::signalling::warn;
 use super::state::Shutdown;
 use nix::unistd::Pid;
 use vassal_escape::printable;
+use vassal_sys::fusectl;
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::{directory, fusectl};
 
 /// How many processes and how many filesystems are named.
 const MOST_NAMED: usize = 8;
@@ -37,9 +37,7 @@ impl Shutdown<'_> {
     }
 
     fn name(&self, pid: Pid) -> String {
-        let file = directory::open_below(self.proc, &format!("{pid}/comm"));
-        let name = file.ok().and_then(|file| std::io::read_to_string(file).ok());
-        printable(name.unwrap_or_default().trim_end().as_bytes())
+        printable(self.proc.name(pid).unwrap_or_default().as_bytes())
     }
 
     fn has_requests(&self, mount: &Mount) -> bool {

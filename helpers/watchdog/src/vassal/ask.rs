@@ -11,7 +11,7 @@ use crate::processes::progress::Place;
 use std::collections::HashSet;
 use std::time::Instant;
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::{SysError, directory, mountinfo};
+use vassal_sys::{SysError, mountinfo};
 
 impl Vassal {
     /// The vassal serves, and its daemons are as they will stay: unless the file says how often, those of which they tell
@@ -124,7 +124,7 @@ impl Vassal {
         let mountpoint = &mut self.mountpoints[index];
         // Not the one that is listened to: reading that would take the news of other changes from it.
         let expected = &mountpoint.watched.mount;
-        let file = directory::open_below(&self.proc, "self/mountinfo").ok();
+        let file = self.proc.mountinfo().ok();
         let now = file.and_then(|file| mountinfo::select(file, |mount| concerns(expected, mount)).ok());
         let moved = now.and_then(|now| judge_mounts(expected, &now));
         let verdict = moved.or(verdict);

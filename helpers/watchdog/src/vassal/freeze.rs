@@ -7,12 +7,12 @@ use super::state::Vassal;
 use crate::app::connections;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::processes::reaper::{Child, reap_with};
-use crate::processes::{threads, tree};
+use crate::processes::tree;
 use crate::shutdown::signal_group;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+use vassal_sys::proc::Proc;
 use vassal_sys::signals;
 
 /// How long an app stands still for mountpoints that do not answer: they may be slow, and are not judged before their
@@ -24,7 +24,7 @@ impl Vassal {
     pub(super) fn know_daemons(&mut self) {
         if self.watches_fuse() || !self.reporter.known_unsaved().is_empty() {
             let serves = |pid: &Pid| tree::serves_fuse(&self.proc, *pid);
-            self.freezer.daemons = tree::children(&self.proc).into_iter().filter(serves).collect();
+            self.freezer.daemons = self.proc.own_children().into_iter().filter(serves).collect();
         }
     }
 
@@ -73,13 +73,13 @@ impl Vassal {
 
 /// Has the process group of `app` stand still. Of a process with several threads the kernel tells one, which stops the others
 /// when it runs; until then, and it may be the one that waits for the filesystem, they would go on, so each is told itself.
-fn stop(proc: &OwnedFd, app: Pid) {
+fn stop(proc: &Proc, app: Pid) {
     signal_group(app, Signal::SIGSTOP);
     for process in connections::group(proc, app) {
-        let threads = threads::of(proc, process.as_raw());
+        let threads = proc.threads(process);
         if threads.len() > 1 {
             for thread in threads {
-                match signals::tell_thread(process, Pid::from_raw(thread.number), Signal::SIGSTOP) {
+                match signals::tell_thread(process, thread.number, Signal::SIGSTOP) {
                     // It has ended.
                     Ok(()) | Err(_) => {}
                 }

@@ -20,6 +20,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use vassal_state::handoff::Handoff;
+use vassal_sys::proc::Proc;
 
 /// How far the vassal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +54,11 @@ pub struct Vassal {
     pub(super) mountinfo: File,
     pub(super) table: Table,
     /// The host's proc.
-    pub(super) host_proc: OwnedFd,
+    pub(super) host_proc: Proc,
     pub(super) throttle: Throttle,
     /// Until when its changes are not heard.
     pub(super) mounts_paused_until: Option<Instant>,
-    pub(super) proc: OwnedFd,
+    pub(super) proc: Proc,
     pub(super) fusectl: Option<OwnedFd>,
     pub(super) log: Option<OwnedFd>,
     pub(super) atexit: Option<(OwnedFd, OwnedFd)>,

@@ -24,7 +24,8 @@ use std::time::Instant;
 use vassal_state::handoff::{Handoff, Readiness, Watched};
 use vassal_state::restart_record::Store;
 use vassal_sys::error::Context;
-use vassal_sys::{SysError, directory, fds, signals};
+use vassal_sys::proc::Proc;
+use vassal_sys::{SysError, fds, signals};
 use vassal_systemd::journal::{Journal, relay};
 
 fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
@@ -46,8 +47,8 @@ impl Vassal {
         chdir("/").context(|| "change to '/'")?;
         let taken = |fd: Option<RawFd>| fd.map(fds::adopt).transpose();
         let numbers = &handoff.fds;
-        let proc = fds::adopt(numbers.proc.unwrap_or(-1))?;
-        let mountinfo = directory::open_below(&proc, "self/mountinfo")?;
+        let proc = Proc::from(fds::adopt(numbers.proc.unwrap_or(-1))?);
+        let mountinfo = proc.mountinfo()?;
         let host = fds::adopt(numbers.host_mounts.unwrap_or(-1))?;
         let table = Table::new(&handoff, File::from(host));
         // Whose the watched filesystems are decides how they are asked.
@@ -90,7 +91,7 @@ impl Vassal {
             mountinfo,
             mountpoints,
             table,
-            host_proc: fds::adopt(numbers.host_proc.unwrap_or(-1))?,
+            host_proc: Proc::from(fds::adopt(numbers.host_proc.unwrap_or(-1))?),
             throttle: Throttle::default(),
             mounts_paused_until: None,
             proc,
