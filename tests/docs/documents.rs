@@ -72,19 +72,24 @@ fn every_page_that_a_document_or_a_page_names_exists() {
 
 #[test]
 fn the_package_has_the_documents_that_its_pages_name() {
-    let installed = read("packaging/debian/vassal.docs");
-    for name in installed.lines() {
-        assert!(
-            root().join(name).exists(),
-            "vassal.docs installs '{name}', which does not exist"
-        );
-    }
-    let page = read("packaging/man/vassal.7").replace("\\-", "-");
-    for name in page.split_whitespace().filter(|word| word.ends_with(".md")) {
-        assert!(
-            installed.contains(name),
-            "vassal(7) names {name}, which is not installed"
-        );
+    let installs_all = " README.md docs/*.md\n";
+    assert!(
+        read("packaging/files.sh").contains(installs_all),
+        "packaging/files.sh has no '{installs_all}'"
+    );
+    for path in files("packaging/man", "") {
+        let page = read(&path).replace("\\-", "-");
+        for word in page.split_whitespace().filter(|word| word.contains(".md")) {
+            let name = word
+                .trim_matches([';', ',', '.'])
+                .rsplit('/')
+                .next()
+                .unwrap_or_default();
+            assert!(
+                root().join("docs").join(name).exists(),
+                "{path} names {name}, which is not installed"
+            );
+        }
     }
 }
 
