@@ -1,4 +1,4 @@
-//! Compiles the system-call filter of the apps (`src/seccomp.rs`): seccompiler does it here, at build time, so a start only
+//! Compiles the system-call filter of the apps (`src/process/seccomp.rs`): seccompiler does it here, at build time, so a start only
 //! hands a finished program to the kernel and no crate is added to the programs that run as root.
 
 use seccompiler::{
