@@ -55,7 +55,7 @@ const STATUS_LIMIT: usize = 400;
 
 /// The process as it was started.
 #[derive(Debug)]
-pub struct Start {
+pub struct Invocation {
     /// Which vassal.
     pub vassal: VassalName,
     /// The environment without systemd's own variables.
@@ -76,7 +76,7 @@ pub struct Start {
     pub stored: Vec<(String, OwnedFd)>,
 }
 
-impl Start {
+impl Invocation {
     /// Takes everything in, and makes sure that nothing else is inherited by anybody.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Start {
             // It is not tried again.
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
-        let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
+        let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &memo, failure))?;
         if next == Next::Retry {
             retry::dismiss(&vassal);
         }
@@ -121,7 +121,7 @@ impl Start {
     }
 
     /// The vassal's name for messages.
-    pub fn shown_name(&self) -> String {
+    pub fn display_name(&self) -> String {
         printable(self.vassal.bytes())
     }
 
@@ -135,16 +135,16 @@ impl Start {
     }
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
-    pub fn tell(&self, failure: &Failure) {
+    pub fn report(&self, failure: &Failure) {
         line(Priority::Error, &failure.message);
-        tell(&self.notifier, &self.memo, failure);
+        report_to_systemd(&self.notifier, &self.memo, failure);
     }
 
     /// Says what was collected or had no room yet, before this process ends and no other takes its place.
-    pub fn take_leave(&self) {
-        let told = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
+    pub fn deliver_pending(&self) {
+        let delivered = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
         let kept = self.journal.deliver(LAST_LINE_LIMIT);
-        for error in [told.err(), kept.err()].into_iter().flatten() {
+        for error in [delivered.err(), kept.err()].into_iter().flatten() {
             line(Priority::Warning, &error.to_string());
         }
     }
@@ -175,17 +175,17 @@ impl Start {
     }
 }
 
-fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
+fn report_to_systemd(notifier: &Notifier, memo: &Store, failure: &Failure) {
     // Everybody may read it, now and as the cause of a restart.
     let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
-    let told = notifier.send(&[NotifyState::Status(&status)]);
+    let delivered = notifier.send(&[NotifyState::Status(&status)]);
     let kept = memo.update(|memo| memo.start_failed(&status));
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
     // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
     // A systemd that does not read does not start it again either, so this holds nothing up.
     let read = notifier.barrier(DELIVERY_LIMIT);
-    for error in [told.err(), kept.err(), read.err()].into_iter().flatten() {
+    for error in [delivered.err(), kept.err(), read.err()].into_iter().flatten() {
         line(Priority::Warning, &error.to_string());
     }
 }

@@ -19,7 +19,7 @@ mod user;
 use failure::Failure;
 use handed_over::keys::Copy;
 use inside::enter::{Prepared, Programs};
-use invocation::Start;
+use invocation::Invocation;
 use nix::fcntl::{OFlag, open, readlink};
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
@@ -92,18 +92,18 @@ fn command_line() -> ExitCode {
 }
 
 fn start_vassal(instance: &[u8]) -> ExitCode {
-    let mut start = match Start::from_systemd(instance) {
-        Ok(start) => start,
+    let mut invocation = match Invocation::from_systemd(instance) {
+        Ok(invocation) => invocation,
         Err(failure) => {
             line(Priority::Error, &failure.message);
             return ExitCode::from(failure.code);
         }
     };
-    let code = run(&mut start).unwrap_or_else(|failure| {
-        start.tell(&failure);
+    let code = run(&mut invocation).unwrap_or_else(|failure| {
+        invocation.report(&failure);
         failure.code
     });
-    start.take_leave();
+    invocation.deliver_pending();
     ExitCode::from(code)
 }
 
@@ -124,28 +124,29 @@ fn ended(result: Result<(), Failure>, priority: Priority) -> ExitCode {
 
 /// The story: wait for the turn, read, bind, clone; the clone goes on inside, this process runs the emperor's hooks
 /// and ends. Or this is not the time to try, and it ends with that code.
-fn run(start: &mut Start) -> Result<u8, Failure> {
-    start::unsaved::tell(start)?;
+fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
+    start::unsaved::report(invocation)?;
     // Before anything is read: what has been mended meanwhile counts.
-    match start::backoff::wait_for_turn(start)? {
+    match start::backoff::wait_for_turn(invocation)? {
         Turn::Go => {}
         Turn::Later => return Ok(exit::LATER),
         Turn::Stopped => return Ok(0),
     }
-    let emperor = start::source::read_emperor(Path::new(start::source::EMPEROR_FILE), &start.environment)?;
-    let Some(found) = start::source::find_file(&emperor, &start.vassal)? else {
-        start.forget();
-        return Err(start::source::missing(&emperor, &start.vassal));
+    let emperor =
+        start::source::read_emperor(Path::new(start::source::EMPEROR_FILE), &invocation.environment)?;
+    let Some(found) = start::source::find_file(&emperor, &invocation.vassal)? else {
+        invocation.forget();
+        return Err(start::source::missing(&emperor, &invocation.vassal));
     };
     std::env::set_current_dir(&found.directory)
         .step(|| format!("change to '{}'", found.directory.display()))?;
-    let vassal = start::source::read_vassal(&emperor, start, &found)?;
-    start.open_stream(&vassal.directives);
+    let vassal = start::source::read_vassal(&emperor, invocation, &found)?;
+    invocation.open_stream(&vassal.directives);
     let plan = &vassal.plan;
     let (credentials, key_copies) = find_on_host(plan)?;
-    let sockets = sockets::store::open(&plan.listeners, start)?;
+    let sockets = sockets::store::open(&plan.listeners, invocation)?;
     let programs = open_programs()?;
-    start.ask_for_time(plan)?;
+    invocation.ask_for_time(plan)?;
     let host_mounts = File::open("/proc/self/mountinfo").step(|| "open mountinfo")?;
     let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let host_proc = open("/proc", directory, Mode::empty()).step(|| "open '/proc'")?;
@@ -163,27 +164,27 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     match clone3(flags(plan.namespaces)).map_err(|error| Failure::namespace(&error))? {
         Side::Parent(child) => {
             drop(theirs);
-            start
+            invocation
                 .notifier
                 .send(&[NotifyState::MainPid(child.as_raw() as u32)])?;
             // The clone has its copy of what was not written yet.
             drop(lines::leave());
             // Hooks may take longer than systemd waits for a start, if it is not told.
-            start.notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))?;
-            start::as_emperor::run(start, plan, child, &Stop::for_clone(&stop, child));
-            start::mainpid::wait(&ours, &start.notifier, &stop, child)?;
+            invocation.notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))?;
+            start::as_emperor::run(invocation, plan, child, &Stop::for_clone(&stop, child));
+            start::mainpid::wait(&ours, &invocation.notifier, &stop, child)?;
             std::process::exit(0)
         }
         Side::Child => {
             drop(ours);
             lines::take_over();
-            start.notifier.speak_after(theirs);
+            invocation.notifier.speak_after(theirs);
             let has_hooks = !plan.split_emperors().0.is_empty();
-            if has_hooks && !start.notifier.wait_for_turn_or(stop.as_fd())? {
+            if has_hooks && !invocation.notifier.wait_for_turn_or(stop.as_fd())? {
                 Stop::here(&stop).obey();
             }
             let prepared = Prepared {
-                start,
+                invocation,
                 plan,
                 vassal: &vassal,
                 emperor: &emperor,

@@ -73,7 +73,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
         }
         return Err(failure);
     }
-    tell(&watchdog, &name, &started);
+    report(&watchdog, &name, &started);
     Ok(())
 }
 
@@ -165,7 +165,7 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
 }
 
 /// One line for what is in the file and not in the running vassal.
-fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
+fn report(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
     let before = &watchdog.control.lasting;
     let parts = restart_only::parts(started).into_iter();
     let mut changed: Vec<&str> = parts

@@ -10,7 +10,7 @@ use crate::hooks::command;
 use crate::hooks::command::{Ended, c_environment, c_string};
 use crate::hooks::perform::{Session, Shell, perform};
 use crate::hooks::run::place;
-use crate::hooks::simple_command::Plain;
+use crate::hooks::simple_command::SimpleCommand;
 use crate::invocation::Environment;
 use crate::sockets::store::Open;
 use crate::sockets::unix;
@@ -178,13 +178,13 @@ impl Launch<'_> {
             .iter()
             .try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
         place_new(self.sockets)?;
-        let plain = match &self.plan.payload {
-            Payload::Command { command, .. } => Plain::of(command, &environment)?,
+        let simple = match &self.plan.payload {
+            Payload::Command { command, .. } => SimpleCommand::of(command, &environment)?,
             Payload::Uwsgi { .. } => None,
         };
         let environment = c_environment(&environment)?;
-        if let Some(plain) = plain {
-            plain.execute(&environment);
+        if let Some(simple) = simple {
+            simple.execute(&environment);
         }
         Err(exec_first(
             &candidates,

@@ -1,8 +1,8 @@
 //! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
 
 use crate::failure::Failure;
-use crate::hooks::output::HookLog;
-use crate::hooks::simple_command::Plain;
+use crate::hooks::output::HookOutput;
+use crate::hooks::simple_command::SimpleCommand;
 use crate::invocation::Environment;
 use crate::stop::Stop;
 use nix::errno::Errno;
@@ -48,8 +48,8 @@ pub fn spawn(
 ) -> Result<Pid, Failure> {
     let shells = shells.iter().map(|shell| c_string(shell));
     let shells: Vec<CString> = shells.collect::<Result<_, _>>()?;
-    let plain = match shells.is_empty() {
-        true => Plain::of(command, environment)?,
+    let simple = match shells.is_empty() {
+        true => SimpleCommand::of(command, environment)?,
         false => None,
     };
     let arguments = [c"sh".to_owned(), c"-c".to_owned(), c_string(command)?];
@@ -57,7 +57,7 @@ pub fn spawn(
     match fork()? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
-            let error = exec_command(plain, &shells, &arguments, &environment, log);
+            let error = exec_command(simple, &shells, &arguments, &environment, log);
             eprintln!("cannot run {SHELL}: {error}");
             std::process::exit(CANNOT_EXEC)
         }
@@ -65,7 +65,7 @@ pub fn spawn(
 }
 
 fn exec_command(
-    plain: Option<Plain>,
+    simple: Option<SimpleCommand>,
     shells: &[CString],
     arguments: &[CString],
     environment: &[CString],
@@ -80,8 +80,8 @@ fn exec_command(
     if let Err(error) = prepare() {
         return error;
     }
-    if let Some(plain) = plain {
-        plain.execute(environment);
+    if let Some(simple) = simple {
+        simple.execute(environment);
     }
     let last = CString::from(c"/bin/sh");
     let mut refused = Errno::ENOENT;
@@ -99,7 +99,12 @@ fn exec_command(
 ///
 /// # Errors
 /// When the kernel does not let us wait.
-pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>) -> Result<Ended, Failure> {
+pub fn supervise(
+    child: Pid,
+    limit: Duration,
+    log: &mut HookOutput,
+    stop: &Stop<'_>,
+) -> Result<Ended, Failure> {
     let ended = pidfd(child)?;
     let end = Instant::now() + limit;
     loop {

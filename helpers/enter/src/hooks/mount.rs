@@ -36,7 +36,7 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn step(&self) -> String {
+    fn context(&self) -> String {
         format!(
             "mount '{}' ({}) on '{}'",
             printable(self.source),
@@ -45,8 +45,8 @@ impl Wanted<'_> {
         )
     }
 
-    fn told(&self, errno: Errno) -> SysError {
-        SysError::new(self.step(), errno).meaning(match errno {
+    fn explain(&self, errno: Errno) -> SysError {
+        SysError::new(self.context(), errno).meaning(match errno {
             Errno::ENODEV => Some("the kernel knows no such filesystem type"),
             Errno::ENOSPC => Some("the limit of mounts, fs.mount-max, is reached"),
             Errno::ENOENT => Some("source or mountpoint does not exist"),
@@ -58,14 +58,14 @@ impl Wanted<'_> {
         let is_directory = |fd: &OwnedFd| fstat(fd).is_ok_and(|status| reach::is_directory(&status));
         attach::put(mount, target).map_err(|errno| match errno {
             // mount(2)'s word for it.
-            Errno::EINVAL if is_directory(mount) != is_directory(target) => self.told(Errno::ENOTDIR),
-            _ => self.told(errno),
+            Errno::EINVAL if is_directory(mount) != is_directory(target) => self.explain(Errno::ENOTDIR),
+            _ => self.explain(errno),
         })
     }
 
     fn reach(&self, path: &Path) -> Result<OwnedFd, SysError> {
-        object(path, || self.step()).map_err(|error| match error.errno {
-            Errno::ENOENT => self.told(Errno::ENOENT),
+        object(path, || self.context()).map_err(|error| match error.errno {
+            Errno::ENOENT => self.explain(Errno::ENOENT),
             _ => error,
         })
     }
@@ -92,10 +92,10 @@ pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
         } else {
             Depth::This
         };
-        let tree = attach::copy(&source()?, depth).map_err(|errno| wanted.told(errno))?;
+        let tree = attach::copy(&source()?, depth).map_err(|errno| wanted.explain(errno))?;
         let lifted = MsFlags::from_bits_retain(wanted.flags.lifted());
         if wanted.flags.changes_bind() {
-            attach::change(&tree, flags, lifted).map_err(|errno| wanted.told(errno))?;
+            attach::change(&tree, flags, lifted).map_err(|errno| wanted.explain(errno))?;
         }
         return wanted.put(&tree, &target);
     }
@@ -107,7 +107,7 @@ pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
     }
     let flags = MsFlags::from_bits_retain(wanted.flags.bits_of_new(wanted.fstype));
     let mount = attach::filesystem(wanted.fstype, wanted.source, flags, wanted.data);
-    wanted.put(&mount.map_err(|errno| wanted.told(errno))?, &target)
+    wanted.put(&mount.map_err(|errno| wanted.explain(errno))?, &target)
 }
 
 /// mount(2) with flags that change the mount at `target`.
@@ -117,7 +117,7 @@ fn change(proc: &OwnedFd, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags)
     within(proc, || {
         mount_by_path(source, path.as_str(), fstype, flags, wanted.data)
     })
-    .map_err(|errno| wanted.told(errno))
+    .map_err(|errno| wanted.explain(errno))
 }
 
 /// umount2(2), of no link's target but root's. Recursive and lazy is one call: the kernel detaches a mount together with

@@ -5,7 +5,7 @@
 //! what the others have not. The first is never root's alone, of the second each layer has to be.
 
 use crate::failure::Failure;
-use crate::hooks::simple_command::Plain;
+use crate::hooks::simple_command::SimpleCommand;
 use crate::invocation::Environment;
 use crate::user::{self, Lookup};
 use nix::errno::Errno;
@@ -293,12 +293,16 @@ fn foreign_program(
     environment: &Environment,
     proc: &OwnedFd,
 ) -> Result<Option<String>, Failure> {
-    let plain = match shells {
-        [] => Plain::of(command, environment)?,
+    let simple = match shells {
+        [] => SimpleCommand::of(command, environment)?,
         _ => None,
     };
     let bytes = |program: &CString| program.as_bytes().to_vec();
-    let mut programs: Vec<_> = plain.iter().flat_map(Plain::programs).map(bytes).collect();
+    let mut programs: Vec<_> = simple
+        .iter()
+        .flat_map(SimpleCommand::programs)
+        .map(bytes)
+        .collect();
     programs.extend_from_slice(shells);
     programs.push(b"/bin/sh".to_vec());
     for program in programs {

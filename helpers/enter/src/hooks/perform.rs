@@ -144,9 +144,9 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
             Ok(())
         }
         Action::ReadEnvdir(path) => {
-            let (changes, is_roots) = safe_open::read_envdir(path, session.proc)?;
+            let (changes, is_trusted) = safe_open::read_envdir(path, session.proc)?;
             for (name, value) in changes {
-                if geteuid().is_root() && !is_roots {
+                if geteuid().is_root() && !is_trusted {
                     session.foreign.retain(|(known, _)| *known != name);
                     session.foreign.push((name, value));
                 } else {

@@ -4,7 +4,7 @@
 use crate::failure::{Failure, Place};
 use crate::hooks::command;
 use crate::hooks::command::Ended;
-use crate::hooks::output::HookLog;
+use crate::hooks::output::HookOutput;
 use crate::hooks::perform::{Session, Shell, perform};
 use crate::hooks::remedy;
 use crate::invocation::Environment;
@@ -18,9 +18,9 @@ use vassal_escape::printable;
 
 /// What the operations before the change of user share: they run in this process, as root.
 #[derive(Debug)]
-pub struct Roots<'a> {
+pub struct RootHooks<'a> {
     /// Where the commands' output goes.
-    pub log: &'a mut HookLog,
+    pub log: &'a mut HookOutput,
     /// systemd's wish to stop.
     pub stop: &'a Stop<'a>,
     /// How long one hook may take.
@@ -29,7 +29,7 @@ pub struct Roots<'a> {
 
 /// Runs commands here and waits for them, with a limit, relaying their log.
 struct Supervised<'a> {
-    log: &'a mut HookLog,
+    log: &'a mut HookOutput,
     stop: &'a Stop<'a>,
     limit: Duration,
 }
@@ -47,7 +47,7 @@ impl Shell for Supervised<'_> {
     }
 }
 
-impl Roots<'_> {
+impl RootHooks<'_> {
     /// Runs `operations`; what they leave behind in `session` is the next process's.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Roots<'_> {
     /// Runs one of them.
     ///
     /// # Errors
-    /// As [`Roots::run`].
+    /// As [`RootHooks::run`].
     pub fn run_one(&mut self, operation: &Operation, session: &mut Session<'_>) -> Result<(), Failure> {
         let mut shell = Supervised {
             log: self.log,
@@ -70,7 +70,7 @@ impl Roots<'_> {
         };
         let done =
             permitted(operation, session).and_then(|()| perform(&operation.action, session, &mut shell));
-        done.map_err(|failure| told(failure.at(&place(operation)), operation, self.log))
+        done.map_err(|failure| with_last_words(failure.at(&place(operation)), operation, self.log))
     }
 }
 
@@ -91,7 +91,7 @@ fn for_root(environment: &Environment) -> Environment {
 }
 
 /// Adds a failed command's last words and what is known about them.
-pub fn told(mut failure: Failure, operation: &Operation, log: &mut HookLog) -> Failure {
+pub fn with_last_words(mut failure: Failure, operation: &Operation, log: &mut HookOutput) -> Failure {
     if !matches!(operation.action, Action::Exec { .. }) {
         return failure;
     }

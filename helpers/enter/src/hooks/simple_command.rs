@@ -20,13 +20,13 @@ const SHELLS_OWN: [&[u8]; 34] = [
 
 /// A command as execve(2) takes it, with every file that may be its program.
 #[derive(Debug)]
-pub struct Plain {
+pub struct SimpleCommand {
     programs: Vec<CString>,
     words: Vec<CString>,
     variable: CString,
 }
 
-impl Plain {
+impl SimpleCommand {
     /// The command, if a shell would only execute it in `environment`.
     ///
     /// # Errors
@@ -142,12 +142,12 @@ mod tests {
         ];
         for (path, command, expected) in CASES {
             let environment = vec![(b"PATH".to_vec(), path.as_bytes().to_vec())];
-            let plain = Plain::of(command.as_bytes(), &environment).unwrap();
-            let programs = plain.map(|plain| plain.programs).unwrap_or_default();
+            let simple = SimpleCommand::of(command.as_bytes(), &environment).unwrap();
+            let programs = simple.map(|simple| simple.programs).unwrap_or_default();
             let programs: Vec<_> = programs.iter().map(|program| program.to_str().unwrap()).collect();
             assert_eq!(programs, *expected, "{path:?} {command:?}");
         }
-        assert!(Plain::of(b"app", &Vec::new()).unwrap().is_none());
-        assert!(Plain::of(b"/bin/app", &Vec::new()).unwrap().is_some());
+        assert!(SimpleCommand::of(b"app", &Vec::new()).unwrap().is_none());
+        assert!(SimpleCommand::of(b"/bin/app", &Vec::new()).unwrap().is_some());
     }
 }

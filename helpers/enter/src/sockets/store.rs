@@ -2,7 +2,7 @@
 //! are open during every restart and clients wait instead of being refused (ARCHITECTURE D6). A stop closes them.
 
 use crate::failure::{Failure, Place};
-use crate::invocation::Start;
+use crate::invocation::Invocation;
 use crate::sockets::unix;
 use nix::fcntl::OFlag;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socket};
@@ -31,17 +31,17 @@ pub struct Open {
 ///
 /// # Errors
 /// An address that cannot be bound, with the line that names it.
-pub fn open(listeners: &[Listener], start: &mut Start) -> Result<Vec<Open>, Failure> {
-    let mut stored = std::mem::take(&mut start.stored);
+pub fn open(listeners: &[Listener], invocation: &mut Invocation) -> Result<Vec<Open>, Failure> {
+    let mut stored = std::mem::take(&mut invocation.stored);
     let mut sockets = Vec::new();
     for listener in listeners {
         sockets.push(match &listener.address {
-            Address::Tcp(address) => open_tcp(*address, listener, &mut stored, start)?,
+            Address::Tcp(address) => open_tcp(*address, listener, &mut stored, invocation)?,
             Address::Unix(path) => open_unix(path, &mut stored)?,
         });
     }
     for (name, _) in stored {
-        start.notifier.forget(&name)?;
+        invocation.notifier.forget(&name)?;
     }
     Ok(sockets)
 }
@@ -50,7 +50,7 @@ fn open_tcp(
     address: SocketAddr,
     listener: &Listener,
     stored: &mut Vec<(String, OwnedFd)>,
-    start: &Start,
+    invocation: &Invocation,
 ) -> Result<Open, Failure> {
     // No colon is allowed in a name (sd_notify(3)).
     let name = format!("listen-{address}").replace(':', "_");
@@ -60,7 +60,7 @@ fn open_tcp(
         Some(fd) => fd,
         None => {
             let fd: OwnedFd = bind(address, listener)?.into();
-            start.notifier.store(&name, fd.as_fd())?;
+            invocation.notifier.store(&name, fd.as_fd())?;
             fd
         }
     };
@@ -114,15 +114,15 @@ fn unix_prefix(path: &[u8]) -> String {
 ///
 /// # Errors
 /// When systemd cannot be told.
-pub fn renew(open: &mut Open, path: &[u8], file: unix::File, start: &Start) -> Result<(), Failure> {
+pub fn renew(open: &mut Open, path: &[u8], file: unix::File, invocation: &Invocation) -> Result<(), Failure> {
     let name = |(device, inode): unix::File| format!("{}{device:x}-{inode:x}", unix_prefix(path));
     if let Some(spare) = open.spare.take() {
         take_number(open, &spare)?;
     }
     if let Some(old) = open.kept.replace(file) {
-        start.notifier.forget(&name(old))?;
+        invocation.notifier.forget(&name(old))?;
     }
-    start.notifier.store(&name(file), open.fd.as_fd())?;
+    invocation.notifier.store(&name(file), open.fd.as_fd())?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! that is ordered after it, and nobody would find the vassal among the failed ones.
 
 use crate::failure::Failure;
-use crate::invocation::{Start, environment, vassal_of};
+use crate::invocation::{Invocation, environment, vassal_of};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
 use crate::start::source;
@@ -22,16 +22,16 @@ pub fn unit(vassal: &VassalName) -> String {
 ///
 /// # Errors
 /// When systemd does not do it.
-pub fn arrange(start: &Start, memo: &mut Memo) -> std::io::Result<()> {
+pub fn arrange(invocation: &Invocation, memo: &mut Memo) -> std::io::Result<()> {
     memo.next = Next::Retry;
     // A record in memory is found by nobody.
-    Store::open(Path::new(DIRECTORY), &escape(start.vassal.bytes())).map_err(std::io::Error::other)?;
-    start.memo.write(memo).map_err(std::io::Error::other)?;
-    let arranged = systemctl(&["start", "--no-block", "--", &unit(&start.vassal)]);
+    Store::open(Path::new(DIRECTORY), &escape(invocation.vassal.bytes())).map_err(std::io::Error::other)?;
+    invocation.memo.write(memo).map_err(std::io::Error::other)?;
+    let arranged = systemctl(&["start", "--no-block", "--", &unit(&invocation.vassal)]);
     if arranged.is_err() {
         memo.next = Next::Restart;
         // A systemd that was only slow begins the wait all the same: it is to find that nobody wants it.
-        start.memo.write(memo).map_err(std::io::Error::other)?;
+        invocation.memo.write(memo).map_err(std::io::Error::other)?;
     }
     arranged.map(drop)
 }
