@@ -1,21 +1,16 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
-use crate::LAST_LINE_LIMIT;
-use crate::app::stream::AppStream;
+use crate::environment::{Inherited, inherited};
 use crate::failure::Failure;
-use crate::start::backoff::START_LIMIT;
-use crate::start::retry;
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 use vassal_config::diagnostic::Public;
 use vassal_config::emperor::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::hooks::action::Action;
-use vassal_config::unit::directives::Directive;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::{printable, shortened};
 use vassal_state::restart_record;
@@ -24,30 +19,10 @@ use vassal_sys::{SysError, fds, fusectl};
 use vassal_systemd::journal::{Journal, Priority, line};
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
-/// An environment: names and values as bytes, in order.
-pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// The environment of the start, which nothing changes.
-pub type Inherited = Rc<[(Vec<u8>, Vec<u8>)]>;
-
-/// systemd's own variables, which are for this process and no other.
-const SYSTEMDS: [&[u8]; 14] = [
-    b"NOTIFY_SOCKET",
-    b"WATCHDOG_PID",
-    b"WATCHDOG_USEC",
-    b"LISTEN_PID",
-    b"LISTEN_FDS",
-    b"LISTEN_FDNAMES",
-    b"FDSTORE",
-    b"MAINPID",
-    b"INVOCATION_ID",
-    b"JOURNAL_STREAM",
-    b"SYSTEMD_EXEC_PID",
-    b"CREDENTIALS_DIRECTORY",
-    b"MEMORY_PRESSURE_WATCH",
-    b"MEMORY_PRESSURE_WRITE",
-];
-
+/// How long the end waits for journald to read why.
+pub const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
+/// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
+pub const START_LIMIT: Duration = Duration::from_secs(90);
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const LISTEN_START: RawFd = 3;
 /// The most of a place that goes into `STATUS=`; the journal has all of a failure.
@@ -70,8 +45,8 @@ pub struct Invocation {
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
     pub memo: Store,
-    /// The app's stream to journald.
-    pub stream: Option<AppStream>,
+    /// Whether a retry of this vassal waits (vassal-retry@.service), which is superfluous now.
+    pub replaces_retry: bool,
     /// Descriptors from the FD store, by name.
     pub stored: Vec<(String, OwnedFd)>,
 }
@@ -98,26 +73,17 @@ impl Invocation {
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
         let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &memo, failure))?;
-        if next == Next::Retry {
-            retry::dismiss(&vassal);
-        }
         Ok(Self {
-            stream: None,
             vassal,
-            environment: environment(),
+            environment: inherited(),
             notifier,
             journal: Journal::connect("vassal-enter"),
             fusectl: fusectl::connections(),
             keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
             memo,
+            replaces_retry: next == Next::Retry,
             stored,
         })
-    }
-
-    /// Opens the app's stream to journald, as the unit's `directives` have it.
-    pub fn open_stream(&mut self, directives: &[Directive]) {
-        let systemds = env::var("JOURNAL_STREAM").ok();
-        self.stream = AppStream::open(systemds.as_deref(), &self.vassal, directives);
     }
 
     /// The vassal's name for messages.
@@ -242,14 +208,6 @@ fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
         public: Public::words("the unit's name is no vassal's (the journal says why)"),
         ..failure
     }
-}
-
-/// The environment without systemd's own variables.
-pub fn environment() -> Inherited {
-    env::vars_os()
-        .map(|(name, value)| (name.into_vec(), value.into_vec()))
-        .filter(|(name, _)| !SYSTEMDS.contains(&name.as_slice()))
-        .collect()
 }
 
 fn number(variable: &str) -> Option<u64> {

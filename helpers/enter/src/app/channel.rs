@@ -1,10 +1,10 @@
 //! What connects the app with the watchdog: for uWSGI the two sockets of an Emperor (D4, EMP-17), for another program
 //! a notification socket if it asked for one.
 
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::handed_over::keys::Keys;
-use crate::invocation::Environment;
-use crate::sockets::store::Open;
+use crate::sockets::open::Open;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, bind, setsockopt, socket, socketpair, sockopt,

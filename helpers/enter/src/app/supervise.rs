@@ -2,8 +2,8 @@
 
 use crate::failure::{Failure, Place};
 use crate::hooks::output::HookOutput;
-use crate::hooks::run::{place, with_last_words};
-use crate::sockets::unix;
+use crate::hooks::refusal::{place, with_last_words};
+use crate::sockets::open;
 use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -28,7 +28,7 @@ pub enum Report {
     /// It begins with this operation, once it is let go.
     Hook(u32),
     /// It has bound the unix socket of this number in the list to this file.
-    Bound(u32, unix::File),
+    Bound(u32, open::File),
     /// The hooks are done; it waits for the go-ahead.
     Ready,
     /// It does not become the app.
@@ -146,7 +146,7 @@ impl Control {
 }
 
 /// The unix sockets that were bound: their places in the list, and their files.
-pub type Bound = Vec<(usize, unix::File)>;
+pub type Bound = Vec<(usize, open::File)>;
 
 /// Watches over the process in its as-user phase.
 #[derive(Debug)]

@@ -2,15 +2,16 @@
 //! watchdog starts again with `--atexit`. They are not run by a reload (EXE-11 is not copied), and what they return
 //! is logged but changes nothing (EXE-12).
 
+use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::hooks::actions::perform::{Shell, perform};
 use crate::hooks::command;
 use crate::hooks::command::Ended;
-use crate::hooks::perform::{Session, Shell, perform};
-use crate::invocation::Environment;
+use crate::hooks::session::Session;
 use nix::unistd::{Gid, Uid, chdir};
 use std::ffi::OsStr;
 use std::io::stderr;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -174,8 +175,11 @@ impl Shell for Direct {
 ///
 /// # Errors
 /// A record that cannot be read, or a user that cannot be become.
-pub fn run(number: RawFd) -> Result<(), Failure> {
-    let record = Record::read(&mut Reader::from_memfd(number)?);
+pub fn run(number: &[u8]) -> Result<(), Failure> {
+    let number = std::str::from_utf8(number)
+        .ok()
+        .and_then(|number| number.parse().ok());
+    let record = Record::read(&mut Reader::from_memfd(number.unwrap_or(-1))?);
     let record = record.ok_or_else(|| Failure::passing("the record of the atexit hooks is not readable"))?;
     fds::cloexec_from(3)?;
     let proc = mounts::detached_proc()?;
@@ -187,18 +191,7 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
             &format!("cannot change to directory '{shown}': {why}, ignoring"),
         );
     }
-    let mut session = Session {
-        environment: record.environment,
-        foreign: Vec::new(),
-        shells: &record.shells,
-        proc: &proc,
-        limit: record.limit,
-        stop: None,
-        output: None,
-        pidfiles: Vec::new(),
-        own_root: None,
-        old_root: None,
-    };
+    let mut session = Session::new(record.environment, &record.shells, record.limit, &proc);
     for Kept { kind, text, origin } in record.hooks {
         let hook = Hook {
             kind,

@@ -1,9 +1,10 @@
 //! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
 
+use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::hooks::argv::{c_environment, c_string};
 use crate::hooks::output::HookOutput;
 use crate::hooks::simple_command::SimpleCommand;
-use crate::invocation::Environment;
 use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -159,25 +160,6 @@ pub fn wait(child: Pid) -> Result<Ended, Failure> {
             Err(errno) => return Err(SysError::new("wait for a hook", errno).into()),
         }
     }
-}
-
-/// `NAME=VALUE` strings for execve(2).
-///
-/// # Errors
-/// A NUL in one of them.
-pub fn c_environment(environment: &Environment) -> Result<Vec<CString>, Failure> {
-    environment
-        .iter()
-        .map(|(name, value)| c_string(&[name, &b"="[..], value].concat()))
-        .collect()
-}
-
-/// `bytes` as a C string.
-///
-/// # Errors
-/// A NUL in them.
-pub fn c_string(bytes: &[u8]) -> Result<CString, Failure> {
-    CString::new(bytes).map_err(|_| Failure::config("a command or a variable holds a NUL byte"))
 }
 
 fn ignore_gone(errno: Errno) -> Result<(), Errno> {

@@ -4,9 +4,9 @@
 //! A directory's owner is no answer where a union shows it: on FUSE a daemon says what it likes, and of an overlay each layer adds
 //! what the others have not. The first is never root's alone, of the second each layer has to be.
 
+use crate::environment::{Environment, value};
 use crate::failure::Failure;
 use crate::hooks::simple_command::SimpleCommand;
-use crate::invocation::Environment;
 use crate::user::{self, Lookup};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -277,8 +277,7 @@ fn foreign_file(root: &OwnedFd, path: &Path) -> Option<String> {
 
 /// The first directory of `$PATH` that is not root's alone, with the reason.
 fn foreign_search_path(root: &OwnedFd, environment: &Environment) -> Option<String> {
-    let (_, path) = environment.iter().rev().find(|(name, _)| name == b"PATH")?;
-    let mut directories = path
+    let mut directories = value(environment, b"PATH")?
         .split(|byte| *byte == b':')
         .filter(|directory| directory.starts_with(b"/"));
     directories.find_map(|directory| foreign_directory(root, Path::new(OsStr::from_bytes(directory))))

@@ -1,20 +1,17 @@
 //! The operations of a plan, one after the other: those before the change of user here, as root; those after it in
 //! the process that becomes the app ([`crate::app::launch`]), supervised from here.
 
-use crate::failure::{Failure, Place};
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::hooks::actions::perform::{Shell, perform};
 use crate::hooks::command;
 use crate::hooks::command::Ended;
 use crate::hooks::output::HookOutput;
-use crate::hooks::perform::{Session, Shell, perform};
-use crate::hooks::remedy;
-use crate::invocation::Environment;
+use crate::hooks::refusal::{place, with_last_words};
+use crate::hooks::session::Session;
 use crate::stop::Stop;
 use std::time::Duration;
-use vassal_config::diagnostic::Public;
-use vassal_config::hooks::action::Action;
-use vassal_config::hooks::phase::{Phase, hook_option};
 use vassal_config::vassal::plan::Operation;
-use vassal_escape::printable;
 
 /// What the operations before the change of user share: they run in this process, as root.
 #[derive(Debug)]
@@ -88,44 +85,4 @@ fn for_root(environment: &Environment) -> Environment {
     let is_loader = |name: &[u8]| LOADERS.iter().any(|loader| name.starts_with(loader));
     let variables = environment.iter().filter(|(name, _)| !is_loader(name));
     variables.cloned().collect()
-}
-
-/// Adds a failed command's last words and what is known about them.
-pub fn with_last_words(mut failure: Failure, operation: &Operation, log: &mut HookOutput) -> Failure {
-    if !matches!(operation.action, Action::Exec { .. }) {
-        return failure;
-    }
-    let words = log.last_words();
-    let said = words
-        .as_ref()
-        .map_or(String::new(), |words| format!("; its last words: {words}"));
-    let remedy = remedy::remedy(words.as_deref().unwrap_or_default());
-    let remedy = remedy.map_or(String::new(), |remedy| format!(" ({remedy})"));
-    failure.message.push_str(&format!("{said}{remedy}"));
-    // What a command of root's says may be of a file that is root's alone.
-    let shown = match operation.phase >= Phase::AsUser {
-        true => format!("{said}{remedy}"),
-        false => remedy,
-    };
-    failure.public = failure.public.with_said(&shown);
-    failure
-}
-
-/// Where an operation comes from, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'` for a hook,
-/// `user001.ini:6: OPTION` for another option.
-pub fn place(operation: &Operation) -> Place {
-    let origin = operation.origin.as_ref();
-    let kind = match hook_option(&operation.option) {
-        Some((_, phase)) => format!("{phase} hook"),
-        None => printable(&operation.option),
-    };
-    let text = match hook_option(&operation.option) {
-        Some(_) => format!(" '{}'", printable(&operation.text)),
-        None => String::new(),
-    };
-    let shown = origin.map(ToString::to_string).unwrap_or_default();
-    Place {
-        text: format!("{shown}: {kind}{text}"),
-        public: Public::place(origin, kind.as_bytes()),
-    }
 }

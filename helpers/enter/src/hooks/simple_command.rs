@@ -1,9 +1,9 @@
 //! Commands in which there is nothing for a shell to do but find a program: they are executed without one, which takes as
 //! long to start as the rest of a small program.
 
+use crate::environment::{Environment, value};
 use crate::failure::Failure;
-use crate::hooks::command::c_string;
-use crate::invocation::Environment;
+use crate::hooks::argv::c_string;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, execve};
 use std::env::current_dir;
@@ -39,8 +39,7 @@ impl SimpleCommand {
         let programs = if program.contains(&b'/') {
             vec![c_string(program)?]
         } else {
-            let path = environment.iter().rev().find(|(name, _)| name == b"PATH");
-            let Some((_, path)) = path else {
+            let Some(path) = value(environment, b"PATH") else {
                 // A shell has a search path of its own.
                 return Ok(None);
             };

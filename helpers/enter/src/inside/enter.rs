@@ -6,76 +6,37 @@ use crate::app::supervise::{Bound, Control, Outcome, Supervisor};
 use crate::failure::Failure;
 use crate::handed_over::files;
 use crate::handed_over::keys;
-use crate::handed_over::keys::{Copy, Keys};
+use crate::handed_over::keys::Keys;
 use crate::hooks::atexit;
 use crate::hooks::output::HookOutput;
 use crate::hooks::own_root::OwnRoot;
-use crate::hooks::perform::Session;
-use crate::hooks::run::{RootHooks, place as place_of};
+use crate::hooks::refusal::place as place_of;
+use crate::hooks::run::RootHooks;
+use crate::hooks::session::Session;
 use crate::inside::handoff;
-use crate::inside::mountpoints;
+use crate::inside::prepared::{Prepared, Started};
 use crate::invocation::Invocation;
+use crate::mountpoints;
+use crate::namespaces;
+use crate::sockets::open::Open;
 use crate::sockets::store;
-use crate::sockets::store::Open;
 use crate::sockets::unix;
 use crate::stop::Stop;
 use crate::user::{Lookup, resolve};
-use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::convert::Infallible;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use vassal_config::emperor::settings::Emperor;
 use vassal_config::hooks::action::Action;
-use vassal_config::hooks::namespaces::Namespaces;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
-use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::socket::{Address, Listener};
 use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::creds::Credentials;
-use vassal_sys::{SysError, caps, mounts};
+use vassal_sys::mounts;
 use vassal_systemd::exit;
-
-/// Everything that was prepared outside.
-#[derive(Debug)]
-pub struct Prepared<'a> {
-    /// What systemd gave.
-    pub invocation: &'a Invocation,
-    /// What is to be done.
-    pub plan: &'a Plan,
-    /// The file it comes from.
-    pub vassal: &'a Vassal,
-    /// The emperor's settings.
-    pub emperor: &'a Emperor,
-    /// The app's user, where it could be found outside.
-    pub credentials: Option<Credentials>,
-    /// The listening sockets.
-    pub sockets: Vec<Open>,
-    /// The certificates and keys that the app's user may not read.
-    pub key_copies: Vec<Copy>,
-    /// The programs that come next, opened before the root directory changes.
-    pub programs: Programs,
-    /// The host's mountinfo, for the watchdog to tell the host's mounts from the vassal's.
-    pub host_mounts: File,
-    /// The host's proc, for the watchdog to leave behind what cannot be ended.
-    pub host_proc: OwnedFd,
-    /// systemd's wish to stop.
-    pub stop: SignalFd,
-}
-
-/// The programs of the later steps, which are out of reach by path after pivot_root.
-#[derive(Debug)]
-pub struct Programs {
-    /// vassal-watchdog
-    pub watchdog: OwnedFd,
-    /// vassal-enter itself, for the atexit hooks.
-    pub enter: OwnedFd,
-}
 
 /// Sets the namespaces up, runs the phases, starts the app, and becomes the watchdog.
 ///
@@ -83,14 +44,14 @@ pub struct Programs {
 /// The first step that fails.
 pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     // Here: root in the host, the only process of new namespaces, its mounts still the host's peers.
-    let proc = isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
+    let proc = namespaces::isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
     // Here: root inside, no mount shared with anybody, no process of the host in sight.
     let plan = prepared.plan;
     let foreign = mountpoints::devices(&proc)?;
     let mut log = HookOutput::new()?;
     let (as_root, as_user) = split(plan.split_emperors().1);
     let stop = Stop::here(&prepared.stop);
-    let mut session = Session::new(plan, prepared.invocation.environment.to_vec(), &proc, &stop);
+    let mut session = Session::of_start(plan, prepared.invocation.environment.to_vec(), &proc, &stop);
     let hooks = RootHooks {
         log: &mut log,
         stop: &stop,
@@ -125,7 +86,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         proc: &proc,
         log: log.writer(),
         output: session.output.as_ref().map(AsFd::as_fd),
-        stream: prepared.invocation.stream.as_ref(),
+        stream: prepared.stream.as_ref(),
         pace,
     };
     let watched = match pace {
@@ -146,7 +107,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     keep_bound(&mut prepared.sockets, plan, prepared.invocation, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
     let record = atexit::Record::of(plan, &credentials, session.apps_environment());
-    let started = handoff::Started {
+    let started = Started {
         payload,
         watched,
         foreign,
@@ -322,19 +283,6 @@ fn proven(failure: Failure, invocation: &Invocation) -> Failure {
             ..failure
         },
     }
-}
-
-fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {
-    let Namespaces { mount, pid, .. } = namespaces;
-    caps::become_subreaper()?;
-    if mount {
-        mounts::make_all_slave()?;
-        if pid {
-            mounts::replace_proc()?;
-            return mounts::copy_of_proc();
-        }
-    }
-    mounts::detached_proc()
 }
 
 fn split(operations: &[Operation]) -> (&[Operation], &[Operation]) {

@@ -2,12 +2,11 @@
 
 use crate::app::channel::AppChannel;
 use crate::failure::Failure;
-use crate::handed_over::keys::Keys;
 use crate::hooks::atexit::Record;
 use crate::hooks::output::HookOutput;
-use crate::inside::enter::Prepared;
+use crate::inside::prepared::{Prepared, Started};
 use nix::fcntl::AtFlags;
-use nix::unistd::{Pid, execveat};
+use nix::unistd::execveat;
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,28 +15,11 @@ use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::restart_only;
 use vassal_state::codec::leave;
-use vassal_state::handoff::{Descriptors, Handoff, Watched};
+use vassal_state::handoff::{Descriptors, Handoff};
 use vassal_state::reload_channel::{Control, endless_pipe};
 use vassal_state::unsent::Unsent;
 use vassal_sys::caps;
 use vassal_sys::error::Step;
-
-/// What the start has led to.
-#[derive(Debug)]
-pub struct Started {
-    /// The app's process.
-    pub payload: Pid,
-    /// Its mountpoints.
-    pub watched: Vec<Watched>,
-    /// The device numbers of FUSE filesystems and overlays that are none of ours.
-    pub foreign: Vec<(u32, u32)>,
-    /// The atexit hooks; `None` when there are none.
-    pub record: Option<Record>,
-    /// Whether there are atexit hooks of a vassal that stays root: they may need any of root's capabilities.
-    pub has_roots_hooks: bool,
-    /// The copies of keys, which a reload renews.
-    pub keys: Option<Keys>,
-}
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
 ///

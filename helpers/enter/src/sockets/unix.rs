@@ -4,7 +4,7 @@
 
 use crate::failure::{Failure, Place as Line};
 use crate::files::safe_open::{only_root_can_write, place};
-use crate::sockets::store::Open;
+use crate::sockets::open::{File, Open};
 use crate::user;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open as open_file};
@@ -20,9 +20,6 @@ use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::reach::Last;
-
-/// Which file a socket is bound to: its device and inode.
-pub type File = (u64, u64);
 
 /// Binds `open` to the path of `listener`, unless the path still leads to the socket that was kept; the new file, if
 /// there is one. `proc` is one of this PID namespace: the root directory may have none.

@@ -3,8 +3,8 @@
 //! failure is told and changes nothing (ACT-4).
 
 use crate::hooks::output::HookOutput;
-use crate::hooks::perform::Session;
 use crate::hooks::run::RootHooks;
+use crate::hooks::session::Session;
 use crate::invocation::Invocation;
 use crate::stop::Stop;
 use nix::unistd::Pid;
@@ -36,7 +36,7 @@ fn run_all(
     debug_assert!(hooks.iter().all(|hook| hook.phase == Phase::AsEmperor));
     let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
     let mut log = HookOutput::new()?;
-    let mut session = Session::new(plan, invocation.environment.to_vec(), &proc, stop);
+    let mut session = Session::of_start(plan, invocation.environment.to_vec(), &proc, stop);
     session.environment.extend([
         (b"UWSGI_VASSAL_CONFIG".to_vec(), invocation.vassal.file()),
         (b"UWSGI_VASSAL_PID".to_vec(), vassal.to_string().into_bytes()),

@@ -3,7 +3,7 @@
 //! fails, so that nothing that is ordered after it waits any longer, and [`crate::start::retry`] tries again (ARCHITECTURE D11).
 
 use crate::failure::Failure;
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, START_LIMIT};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
 use crate::start::{last_words, retry};
@@ -14,9 +14,6 @@ use vassal_state::restart_record;
 use vassal_state::restart_record::{Memo, Next, since_boot};
 use vassal_sys::error::Step;
 use vassal_sys::signals;
-
-/// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
-pub const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// What this start is to do.
 #[derive(Debug, PartialEq, Eq)]

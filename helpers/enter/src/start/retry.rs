@@ -2,8 +2,9 @@
 //! systemd start the vassal again. A service of its own, because the start of a unit that only waits would hold up everything
 //! that is ordered after it, and nobody would find the vassal among the failed ones.
 
+use crate::environment::inherited;
 use crate::failure::Failure;
-use crate::invocation::{Invocation, environment, vassal_of};
+use crate::invocation::{Invocation, vassal_of};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
 use crate::start::source;
@@ -102,6 +103,6 @@ fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
 
 /// Whether the vassal still has a file. What cannot be read is told by the attempt.
 fn has_file(vassal: &VassalName) -> bool {
-    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment());
+    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &inherited());
     emperor.map_or(true, |emperor| source::has_file(&emperor, vassal))
 }

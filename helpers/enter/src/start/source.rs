@@ -1,7 +1,8 @@
 //! The two files: the emperor's, and the vassal's, read now as uWSGI would read it now.
 
+use crate::environment::Inherited;
 use crate::failure::Failure;
-use crate::invocation::{Inherited, Invocation};
+use crate::invocation::Invocation;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::diagnostic::Public;

@@ -1,7 +1,9 @@
 //! The hooks `mount` and `umount`. Where a mount goes, and what a bind mount shows, is found once, by descriptor; the kernel is
 //! given the descriptors.
 
+use crate::failure::Failure;
 use crate::files::safe_open::{object, place};
+use crate::hooks::refusal::{at, refused};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount as mount_by_path};
 use nix::sys::stat::fstat;
@@ -35,7 +37,24 @@ pub struct Wanted<'a> {
     pub data: Option<&'a [u8]>,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// A mount as the hook `mount` has it.
+    pub fn new(
+        fstype: &'a [u8],
+        source: &'a [u8],
+        target: &'a [u8],
+        flags: MountFlags,
+        data: Option<&'a [u8]>,
+    ) -> Self {
+        Self {
+            fstype,
+            source,
+            target: at(target),
+            flags,
+            data,
+        }
+    }
+
     fn context(&self) -> String {
         format!(
             "mount '{}' ({}) on '{}'",
@@ -76,7 +95,11 @@ impl Wanted<'_> {
 ///
 /// # Errors
 /// The kernel's, with a better word where errno's misleads; a link of somebody else's.
-pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
+pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    attach_as(proc, wanted).map_err(refused)
+}
+
+fn attach_as(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
     let (bits, flags) = (
         wanted.flags.bits(),
         MsFlags::from_bits_retain(wanted.flags.bits()),
@@ -126,7 +149,11 @@ fn change(proc: &OwnedFd, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags)
 ///
 /// # Errors
 /// The kernel's; a link of somebody else's.
-pub fn unmount(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), SysError> {
+pub fn unmount(proc: &OwnedFd, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
+    detach_from(proc, at(target), flags).map_err(refused)
+}
+
+fn detach_from(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), SysError> {
     let mut how = MntFlags::empty();
     how.set(MntFlags::MNT_DETACH, flags.detach);
     how.set(MntFlags::MNT_FORCE, flags.force);
