@@ -27,7 +27,6 @@ const CRATES: &[(&str, &str)] = &[
 const NOT_YET: &[&str] = &[
     "helpers/config/src",
     "helpers/ctl/src",
-    "helpers/enter/src",
     "helpers/state/src",
     "helpers/sys/src",
     "helpers/systemd/src",

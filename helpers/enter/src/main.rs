@@ -2,7 +2,7 @@
 //! new namespaces, runs the hooks, starts the app as the vassal's user, and becomes vassal-watchdog.
 //!
 //! Rooms, each of which uses only those before it: failure, stop, environment, namespaces, mountpoints, files, user, invocation,
-//! sockets, handed_over, hooks, app, inside, start, reload, main.
+//! sockets, handed_over, hooks, app, inside, start, reload.
 #![deny(unsafe_code)]
 
 mod app;
