@@ -1,11 +1,13 @@
 //! Hooks: the operations of a phase in their order, and what each does.
 //!
 //! Rooms, each of which uses only those before it: remedy, output, refusal, argv, simple_command, command, own_root, session,
-//! actions, run, atexit.
+//! actions, run, action_codec, atexit_record, atexit.
 
+pub mod action_codec;
 pub mod actions;
 pub mod argv;
 pub mod atexit;
+pub mod atexit_record;
 pub mod command;
 pub mod output;
 pub mod own_root;

@@ -64,13 +64,12 @@ pub fn with_last_words(mut failure: Failure, operation: &Operation, log: &mut Ho
 /// `user001.ini:6: OPTION` for another option.
 pub fn place(operation: &Operation) -> Place {
     let origin = operation.origin.as_ref();
-    let kind = match hook_option(&operation.option) {
-        Some((_, phase)) => format!("{phase} hook"),
-        None => printable(&operation.option),
-    };
-    let text = match hook_option(&operation.option) {
-        Some(_) => format!(" '{}'", printable(&operation.text)),
-        None => String::new(),
+    let (kind, text) = match hook_option(&operation.option) {
+        Some(_) => (
+            format!("{} hook", operation.phase),
+            format!(" '{}'", printable(&operation.text)),
+        ),
+        None => (printable(&operation.option), String::new()),
     };
     let shown = origin.map(ToString::to_string).unwrap_or_default();
     Place {

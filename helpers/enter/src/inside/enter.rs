@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::handed_over::files;
 use crate::handed_over::keys;
 use crate::handed_over::keys::Keys;
-use crate::hooks::atexit;
+use crate::hooks::atexit_record::Record;
 use crate::hooks::output::HookOutput;
 use crate::hooks::own_root::OwnRoot;
 use crate::hooks::refusal::place as place_of;
@@ -106,7 +106,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     let (watched, bound) = let_go(supervisor, prepared.invocation, plan, &proc, watched)?;
     keep_bound(&mut prepared.sockets, plan, prepared.invocation, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
-    let record = atexit::Record::of(plan, &credentials, session.apps_environment());
+    let record = Record::of(plan, &credentials, session.apps_environment());
     let started = Started {
         payload,
         watched,

@@ -2,7 +2,7 @@
 
 use crate::app::channel::AppChannel;
 use crate::failure::Failure;
-use crate::hooks::atexit::Record;
+use crate::hooks::atexit_record::Record;
 use crate::hooks::output::HookOutput;
 use crate::inside::prepared::{Prepared, Started};
 use nix::fcntl::AtFlags;

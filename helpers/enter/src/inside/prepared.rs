@@ -2,7 +2,7 @@
 
 use crate::app::stream::AppStream;
 use crate::handed_over::keys::{Copy, Keys};
-use crate::hooks::atexit::Record;
+use crate::hooks::atexit_record::Record;
 use crate::invocation::Invocation;
 use crate::sockets::open::Open;
 use nix::sys::signalfd::SignalFd;
