@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use vassal_config::unit::directives::{Directive, directives};
 use vassal_config::emperor::name::{VassalName, unescape};
+use vassal_config::unit::directives::{Directive, directives};
 use vassal_fuzz::judge;
 use vassal_generator::drop_in::{DropIn, slice};
 

@@ -16,8 +16,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use vassal_config::diagnostic::Diagnostic;
 use vassal_config::hooks::action::Action;
+use vassal_config::hooks::hook::Hook;
 use vassal_config::hooks::phase::{HookKind, Phase};
-use vassal_config::vassal::plan::{Hook, Operation, Plan, parse};
+use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_state::codec::{Reader, Writer};
 use vassal_sys::creds::{Credentials, Keep, become_user};
 
@@ -207,7 +208,8 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
             value: text.clone(),
             origin: vassal_config::diagnostic::Origin::CommandLine,
         };
-        let done = parse(&hook)
+        let done = hook
+            .action()
             .map_err(|Diagnostic { message, .. }| Failure::config(message))
             .and_then(|action| perform(&action, &mut session, &mut Direct));
         if let Err(failure) = done {
