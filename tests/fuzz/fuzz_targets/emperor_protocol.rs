@@ -77,10 +77,11 @@ fn heard(pieces: &[&[u8]], pushed: &[u8]) -> Vec<Vec<Message>> {
             .expect("all of it is there");
         assert_eq!(arrived, pushed);
     }
-    assert!(say(uwsgi.socket().expect("it is open"), Order::Stop));
-    let mut stop = [1];
-    theirs.read_exact(&mut stop).expect("one byte");
-    assert_eq!(stop, [2], "EMP-6");
+    let socket = uwsgi.socket().expect("it is open");
+    assert!(say(socket, Order::Reload) && say(socket, Order::Stop));
+    let mut orders = [0; 2];
+    theirs.read_exact(&mut orders).expect("two bytes");
+    assert_eq!(orders, [1, 2], "EMP-6");
     // Not a close: that takes effect only when nobody else, as a tracer of the kernel, holds the file.
     theirs.shutdown(Shutdown::Both).expect("it is connected");
     for _ in 0..INTERRUPTIONS {

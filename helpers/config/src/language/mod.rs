@@ -4,4 +4,6 @@
 
 pub mod evaluation;
 pub(crate) mod expansion;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;

@@ -140,12 +140,9 @@ fn option_of_variable(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-pub(crate) mod testing;
-
-#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::evaluation::evaluate::testing::{evaluated, listed, shown};
+    use crate::language::testing::{evaluated, listed, shown};
     use crate::machine::fake::FakeWorld;
 
     #[test]

@@ -163,7 +163,7 @@ fn is_variable(reference: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::language::evaluation::evaluate::testing::{evaluated, listed};
+    use crate::language::testing::{evaluated, listed};
     use crate::machine::fake::FakeWorld;
 
     fn world() -> FakeWorld {

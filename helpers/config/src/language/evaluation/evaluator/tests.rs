@@ -1,7 +1,7 @@
 //! Permissions, warnings and the limits of the list.
 
 use super::*;
-use crate::language::evaluation::evaluate::testing::evaluated;
+use crate::language::testing::evaluated;
 use crate::machine::fake::FakeWorld;
 
 #[test]

@@ -1,6 +1,6 @@
 //! Files that name files.
 
-use crate::language::evaluation::evaluate::testing::{evaluated, listed, shown};
+use crate::language::testing::{evaluated, listed, shown};
 use crate::machine::fake::FakeWorld;
 
 fn world() -> FakeWorld {

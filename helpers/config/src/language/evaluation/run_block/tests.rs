@@ -1,7 +1,7 @@
 //! Blocks, seen from the list they leave.
 
 use super::*;
-use crate::language::evaluation::evaluate::testing::{evaluated, listed};
+use crate::language::testing::{evaluated, listed};
 use crate::machine::fake::FakeWorld;
 
 fn world() -> FakeWorld {

@@ -1,6 +1,6 @@
 //! Options that change the list or end the evaluation.
 
-use crate::language::evaluation::evaluate::testing::{evaluated, listed};
+use crate::language::testing::{evaluated, listed};
 use crate::machine::fake::FakeWorld;
 
 fn world() -> FakeWorld {
