@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read;

@@ -12,7 +12,7 @@ use nix::sys::socket::{
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::key_files;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;

@@ -56,15 +56,15 @@ pub enum FileFailure {
 }
 
 impl FileFailure {
-    /// What everybody may read of it.
-    pub fn public(&self) -> &'static str {
+    /// What everybody may read of it, where that is more than that it is wrong.
+    pub fn public(&self) -> Option<&'static str> {
         match self {
-            Self::Missing { .. } => "it has no file (the journal says why)",
-            Self::NotAVassal { .. } => "the unit's name is no vassal's (the journal says why)",
+            Self::Missing { .. } => Some("it has no file (the journal says why)"),
+            Self::NotAVassal { .. } => Some("the unit's name is no vassal's (the journal says why)"),
             Self::NoPlaces { .. }
             | Self::UnreadablePlace { .. }
             | Self::Unusable { .. }
-            | Self::OtherUnit { .. } => super::WRONG,
+            | Self::OtherUnit { .. } => None,
         }
     }
 }

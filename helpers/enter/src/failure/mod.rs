@@ -92,7 +92,7 @@ impl Failure {
             Self::Lines(found) => found
                 .first()
                 .map_or(Public::words("the configuration is wrong"), Diagnostic::public),
-            Self::File(failure) => Public::words(failure.public()),
+            Self::File(failure) => Public::words(failure.public().unwrap_or(WRONG)),
             Self::App(AppFailure::MountpointUnseen { path, .. }) => {
                 Public::mountpoint(path, "cannot be looked at (the journal says why)")
             }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 use vassal_config::diagnostic::{Origin, printable};
 use vassal_config::emperor::settings::Emperor;
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;
