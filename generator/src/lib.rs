@@ -27,7 +27,7 @@ use unit::{DropIn, comment};
 use vassal_config::name::{VassalName, escape};
 use vassal_config::place::Place;
 use vassal_config::trusted::Reader;
-use vassal_sys::memo;
+use vassal_sys::{health, memo};
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
 /// spoiled nothing else.
@@ -57,7 +57,9 @@ fn forget_records(root: &Path, units: &[Generated], problems: &mut Vec<String>) 
         .filter_map(|kept| name_of(&kept.file).ok());
     for name in gone.filter(|name| units.binary_search_by(|unit| unit.name.cmp(name)).is_err()) {
         let forgotten = memo::forget(&records, &escape(name.bytes()));
-        problems.extend(forgotten.err().map(|error| format!("{error}, ignoring")));
+        let health = health::forget(&records, &escape(name.bytes()));
+        let errors = [forgotten.err(), health.err()].into_iter().flatten();
+        problems.extend(errors.map(|error| format!("{error}, ignoring")));
     }
 }
 

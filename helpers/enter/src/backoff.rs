@@ -6,11 +6,12 @@ use crate::failure::Failure;
 use crate::pause::{Pause, pause};
 use crate::query::systemctl;
 use crate::start::Start;
-use crate::{retry, words};
+use crate::{health, retry, words};
 use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use vassal_sys::error::Step;
+use vassal_sys::health::State;
 use vassal_sys::memo::{self, Memo, Next, since_boot};
 use vassal_sys::signals;
 
@@ -46,6 +47,7 @@ pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
             Outside::Waits => {
                 let status = waiting(&memo, time);
                 start.notifier.send(&[NotifyState::Status(&status)])?;
+                health::put(start, State::Waiting, &memo, Some(SystemTime::now() + time));
                 return Ok(Turn::Later);
             }
             Outside::Stopped => return stopped(start),
@@ -57,11 +59,13 @@ pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
     }
     memo.begin(time, since_boot());
     start.memo.write(&memo)?;
+    health::put(start, State::Starting, &memo, None);
     Ok(Turn::Go)
 }
 
 fn stopped(start: &Start) -> Result<Turn, Failure> {
     start.memo.update(Memo::stopped)?;
+    health::remove(start.health.as_ref());
     start.notifier.send(&[NotifyState::Status("stopped")])?;
     Ok(Turn::Stopped)
 }
@@ -108,6 +112,7 @@ fn wait(start: &Start, memo: &Memo, time: Duration) -> Result<Pause, Failure> {
         NotifyState::Status(&waiting(memo, time)),
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
+    health::put(start, State::Waiting, memo, Some(SystemTime::now() + time));
     let ended = pause(time, &memo.cause, Some(&start.notifier))?;
     if ended == Pause::Over {
         let status = format!(

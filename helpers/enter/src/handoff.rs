@@ -19,6 +19,7 @@ use vassal_sys::caps;
 use vassal_sys::control::{Control, endless_pipe};
 use vassal_sys::error::Step;
 use vassal_sys::handoff::{Descriptors, Handoff, Watched, leave};
+use vassal_sys::health::Place;
 use vassal_sys::unsent::Unsent;
 
 /// What the start has led to.
@@ -92,6 +93,7 @@ pub fn become_watchdog(
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
         keep_alive: start.keep_alive,
+        loaded: prepared.loaded,
         fds: Descriptors {
             notify: leave(start.notifier.socket())?,
             journal: leave(start.journal.socket())?,
@@ -110,6 +112,7 @@ pub fn become_watchdog(
             control: leave(Some(control.as_fd()))?,
             request: leave(Some(request.as_fd()))?,
             answer: leave(Some(answer.as_fd()))?,
+            health: leave(start.health.as_ref().map(Place::directory))?,
         },
         unsent: Unsent::default(),
     };

@@ -24,6 +24,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::SystemTime;
 use vassal_config::action::Action;
 use vassal_config::emperor::Emperor;
 use vassal_config::namespaces::Namespaces;
@@ -45,6 +46,8 @@ pub struct Prepared<'a> {
     pub plan: &'a Plan,
     /// The file it comes from.
     pub vassal: &'a Vassal,
+    /// When that was read.
+    pub loaded: SystemTime,
     /// The emperor's settings.
     pub emperor: &'a Emperor,
     /// The app's user, where it could be found outside.
@@ -84,7 +87,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     let foreign = watch::devices(&proc)?;
     let mut log = HookLog::new()?;
     let (as_root, as_user) = split(plan.split_emperors().1);
-    let stop = Stop::here(&prepared.stop);
+    let stop = Stop::here(&prepared.stop, prepared.start.health.as_ref());
     let mut session = Session::new(plan, prepared.start.environment.to_vec(), &proc, &stop);
     let roots = Roots {
         log: &mut log,

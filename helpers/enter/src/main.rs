@@ -11,6 +11,7 @@ mod failure;
 mod files;
 mod handed;
 mod handoff;
+mod health;
 mod hooks;
 mod inside;
 mod keys;
@@ -59,7 +60,7 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use stop::Stop;
 use user::Lookup;
 use vassal_config::namespaces::Namespaces;
@@ -154,8 +155,10 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
         Turn::Stopped => return Ok(0),
     }
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
+    let loaded = SystemTime::now();
     let Some(found) = source::find_file(&emperor, &start.vassal)? else {
         start.forget();
+        health::remove(start.health.take().as_ref());
         return Err(source::missing(&emperor, &start.vassal));
     };
     std::env::set_current_dir(&found.directory)
@@ -201,12 +204,13 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
             start.notifier.speak_after(theirs);
             let has_hooks = !plan.split_emperors().0.is_empty();
             if has_hooks && !start.notifier.wait_for_turn_or(stop.as_fd())? {
-                Stop::here(&stop).obey();
+                Stop::here(&stop, start.health.as_ref()).obey();
             }
             let prepared = Prepared {
                 start,
                 plan,
                 vassal: &vassal,
+                loaded,
                 emperor: &emperor,
                 credentials,
                 sockets,

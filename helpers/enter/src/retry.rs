@@ -3,6 +3,7 @@
 //! that is ordered after it, and nobody would find the vassal among the failed ones.
 
 use crate::failure::Failure;
+use crate::health;
 use crate::pause::{Pause, pause};
 use crate::query::systemctl;
 use crate::source;
@@ -95,6 +96,7 @@ fn start(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
 
 fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
     store.update(Memo::stopped)?;
+    health::remove_of(vassal);
     systemctl(&["reset-failed", "--", &vassal.unit()])
         .map(drop)
         .map_err(|error| Failure::passing(error.to_string()))

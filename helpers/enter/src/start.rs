@@ -3,6 +3,7 @@
 use crate::LAST_LINE_LIMIT;
 use crate::backoff::START_LIMIT;
 use crate::failure::Failure;
+use crate::health;
 use crate::retry;
 use crate::stream::AppStream;
 use sd_notify::NotifyState;
@@ -17,6 +18,7 @@ use vassal_config::diagnostic::Public;
 use vassal_config::directives::Directive;
 use vassal_config::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::plan::{Operation, Plan};
+use vassal_sys::health::{Place, State};
 use vassal_sys::journal::{Journal, Priority, line};
 use vassal_sys::memo::{self, Next, Store};
 use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
@@ -69,6 +71,8 @@ pub struct Start {
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
     pub memo: Store,
+    /// Where the health record is.
+    pub health: Option<Place>,
     /// The app's stream to journald.
     pub stream: Option<AppStream>,
     /// Descriptors from the FD store, by name.
@@ -99,7 +103,10 @@ impl Start {
         if next == Next::Retry {
             retry::dismiss(&vassal);
         }
+        // Without systemd nobody would take the record away again.
+        let health = notifier.socket().and_then(|_| health::place(&vassal));
         Ok(Self {
+            health,
             stream: None,
             vassal,
             environment: environment(),
@@ -135,6 +142,7 @@ impl Start {
     pub fn tell(&self, failure: &Failure) {
         line(Priority::Error, &failure.message);
         tell(&self.notifier, &self.memo, failure);
+        health::put(self, State::Failed, &self.memo.read(), None);
     }
 
     /// Says what was collected or had no room yet, before this process ends and no other takes its place.

@@ -10,7 +10,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
 
@@ -75,6 +75,8 @@ pub struct Descriptors {
     pub request: Option<RawFd>,
     /// See `control`.
     pub answer: Option<RawFd>,
+    /// The directory of health records.
+    pub health: Option<RawFd>,
 }
 
 /// Everything the watchdog knows of its vassal.
@@ -114,6 +116,8 @@ pub struct Handoff {
     pub deadline: Duration,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,
+    /// When the vassal's file was read.
+    pub loaded: SystemTime,
     /// The descriptors.
     pub fds: Descriptors,
     /// What was said and could not be sent yet.
@@ -158,6 +162,8 @@ impl Handoff {
         ] {
             writer.number(limit.as_millis().min(i32::MAX as u128) as i32);
         }
+        let loaded = self.loaded.duration_since(UNIX_EPOCH).unwrap_or_default();
+        writer.bytes(&loaded.as_nanos().to_le_bytes());
         self.fds.numbers().iter().for_each(|fd| {
             writer.number(fd.unwrap_or(-1));
         });
@@ -202,6 +208,7 @@ impl Handoff {
             interval: reader.milliseconds()?,
             deadline: reader.milliseconds()?,
             keep_alive: reader.milliseconds()?,
+            loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
         })
@@ -209,7 +216,7 @@ impl Handoff {
 }
 
 impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 17] {
+    fn numbers(&self) -> [Option<RawFd>; 18] {
         let Self {
             notify,
             journal,
@@ -228,6 +235,7 @@ impl Descriptors {
             control,
             request,
             answer,
+            health,
         } = self;
         [
             *notify,
@@ -247,6 +255,7 @@ impl Descriptors {
             *control,
             *request,
             *answer,
+            *health,
         ]
     }
 
@@ -270,6 +279,7 @@ impl Descriptors {
             control: next()?,
             request: next()?,
             answer: next()?,
+            health: next()?,
         })
     }
 }
@@ -417,6 +427,11 @@ impl Reader {
         (0..count).map(|_| each(self)).collect()
     }
 
+    fn nanoseconds(&mut self) -> Option<Duration> {
+        let nanos = self.bytes()?.try_into().ok().map(u128::from_le_bytes)?;
+        Some(Duration::from_nanos(u64::try_from(nanos).ok()?))
+    }
+
     fn milliseconds(&mut self) -> Option<Duration> {
         Some(Duration::from_millis(u64::try_from(self.number()?).ok()?))
     }
@@ -472,6 +487,7 @@ mod tests {
             interval: Duration::from_millis(1000),
             deadline: Duration::from_millis(3000),
             keep_alive: Duration::ZERO,
+            loaded: UNIX_EPOCH + Duration::from_micros(4711),
             fds: Descriptors {
                 emperor: Some(9),
                 ..Descriptors::default()

@@ -22,6 +22,7 @@ pub mod exit;
 pub mod fds;
 pub mod fusectl;
 pub mod handoff;
+pub mod health;
 pub mod journal;
 pub mod lines;
 pub mod memo;

@@ -11,6 +11,7 @@ mod evidence;
 mod farewell;
 mod gather;
 mod grid;
+mod health;
 mod judge;
 mod master;
 mod mountpoint;

@@ -3,12 +3,14 @@
 mod ask;
 mod end;
 mod freeze;
+mod record;
 mod turnover;
 mod wait;
 
 use crate::emperor_protocol::{Message, Uwsgi};
 use crate::farewell::Farewell;
 use crate::gather::Gather;
+use crate::health::Recorder;
 use crate::judge::Verdict;
 use crate::mountpoint::{Answer, Mountpoint};
 use crate::obituary::Obituaries;
@@ -67,6 +69,7 @@ enum Meaning {
 pub struct Vassal {
     handoff: Handoff,
     reporter: Reporter,
+    health: Recorder,
     ears: Ears,
     signals: SignalFd,
     /// Tells that the table has changed.
@@ -155,14 +158,25 @@ impl Vassal {
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
         let unanswered = Unanswered::new(shortest, mountpoints.len(), slept::is_told(&proc));
+        let host_proc = fds::adopt(numbers.host_proc.unwrap_or(-1))?;
+        let reloads = match (
+            taken(numbers.control)?,
+            taken(numbers.request)?,
+            taken(numbers.answer)?,
+        ) {
+            (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
+            _ => None,
+        };
+        let addresses = reloads.as_ref().map(Reloads::addresses).unwrap_or_default();
         let mut vassal = Self {
+            health: Recorder::new(&handoff, taken(numbers.health)?, &host_proc, addresses),
             reporter,
             ears: Ears::new()?,
             signals,
             mountinfo,
             mountpoints,
             table,
-            host_proc: fds::adopt(numbers.host_proc.unwrap_or(-1))?,
+            host_proc,
             gather: Gather::default(),
             deaf_until: None,
             proc,
@@ -171,14 +185,7 @@ impl Vassal {
             atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
             uwsgi,
             payload_notify: taken(numbers.payload_notify)?.map(PayloadNotify::new),
-            reloads: match (
-                taken(numbers.control)?,
-                taken(numbers.request)?,
-                taken(numbers.answer)?,
-            ) {
-                (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
-                _ => None,
-            },
+            reloads,
             unanswered,
             freezer: Freezer::default(),
             turnover: None,
@@ -224,6 +231,7 @@ impl Vassal {
             if let Some(code) = self.tick()? {
                 return Ok(code);
             }
+            self.keep_record();
             let events = self.wait()?;
             if events.log {
                 self.relay_log();
@@ -301,6 +309,7 @@ impl Vassal {
             // One that systemd has not read yet counts from when it does.
             if self.reporter.notifier.is_read() {
                 self.reporter.keep_alive(&self.mountpoints);
+                self.health.is_kept_alive();
             }
             self.keep_alive_due = now + self.handoff.keep_alive;
         }

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+use vassal_sys::health::State;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::memo::{End, SEE_ABOVE};
 use vassal_sys::mountinfo::Mount;
@@ -45,6 +46,7 @@ impl Vassal {
         let cause = self
             .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
+        self.record_lost(index, verdict);
         let lost = &self.mountpoints[index].watched.mount;
         if verdict == Verdict::Gone && self.mountpoints[index].may_hold_unsaved() {
             self.reporter.status_is(&cause);
@@ -148,6 +150,7 @@ impl Vassal {
             Ended::Exited(_) | Ended::Killed(_) => End::Told,
         };
         self.reporter.app_ended(&message, reason, self.ready_for());
+        self.record_is(State::Failed);
         self.ending_by_itself().finish();
         // Whatever was not saved in order has been told.
         self.reporter.unsaved("");
@@ -157,6 +160,7 @@ impl Vassal {
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
         self.reporter.stopping(&self.handoff.command);
+        self.record_is(State::Stopping);
         let ending = Ending {
             patience: Some(Patience::new(&self.reporter)),
             ..self.ending()
@@ -167,6 +171,7 @@ impl Vassal {
             Stage::Starting => self.reporter.cut_short(),
             Stage::Serving { .. } => self.reporter.stopped(),
         }
+        self.health.stopped();
         0
     }
 
@@ -179,6 +184,7 @@ impl Vassal {
         self.reporter.stopping(command);
         let message = format!("{command} has asked to be stopped");
         self.reporter.app_ended(&message, End::Told, ready_for);
+        self.record_is(State::Failed);
         let ending = Ending {
             patience: Some(Patience::new(&self.reporter)),
             ..self.ending()
