@@ -1,5 +1,7 @@
 //! The command line.
 
+use crate::reading::fleet::State;
+use crate::verbs::list::Sort;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +18,8 @@ pub struct Arguments {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Every vassal, one line each: state, mountpoints, restarts, memory, sockets (the default)
+    List(List),
     /// Look for errors and traps in vassals' files; executes nothing
     Check(Check),
     /// Show what a start of one vassal does, operation by operation
@@ -47,6 +51,28 @@ pub struct Place {
     /// The machine below this directory, for instance an image
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// Vassals, by name or pattern [default: all]
+    #[arg(value_name = "NAME|PATTERN")]
+    pub patterns: Vec<String>,
+    /// Those that have failed, wait for their next attempt or are just lost
+    #[arg(long)]
+    pub failed: bool,
+    /// Those in these states
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',')]
+    pub states: Vec<State>,
+    /// What to sort by
+    #[arg(long, value_name = "WHAT", default_value = "name")]
+    pub sort: Sort,
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `check`

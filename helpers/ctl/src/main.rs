@@ -19,8 +19,10 @@ mod nearest;
 mod new_root;
 mod options;
 mod output;
+mod pager;
 mod reading;
 mod rehearsal;
+mod render;
 mod show;
 mod show_text;
 mod snippet;
@@ -28,6 +30,7 @@ mod table;
 mod targets;
 mod traps;
 mod unit_directives;
+mod verbs;
 
 use arguments::{Arguments, Verb};
 use clap::{CommandFactory, Parser};
@@ -36,16 +39,19 @@ use std::process::ExitCode;
 use vassal_config::diagnostic::printable;
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    // Everything behind this verb is uWSGI's, `--` and `--help` included.
-    if words.next().is_some_and(|verb| verb == "entries") {
-        return entries::run(words.collect::<Vec<OsString>>());
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    match words.get(1) {
+        // Everything behind this verb is uWSGI's, `--` and `--help` included.
+        Some(verb) if verb == "entries" => return entries::run(words.split_off(2)),
+        Some(_) => {}
+        None => words.push("list".into()),
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => return not_understood(&error),
     };
     match arguments.verb {
+        Verb::List(arguments) => verbs::list::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Migrate(arguments) => migrate::run(&arguments),

@@ -1,5 +1,6 @@
 //! What is printed: results on standard output, whole or not at all, and free of what a terminal would act on.
 
+use crate::render::rows::Form;
 use serde::Serialize;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -37,6 +38,21 @@ pub fn tell(line: &str) {
     writeln!(io::stderr().lock(), "{line}").ok();
 }
 
+/// A line on standard error of what is wrong beside the result.
+pub fn warn(line: &str) {
+    tell(&format!("vassalctl: {}", printable(line.as_bytes())));
+}
+
+/// How rows are written to standard output.
+pub fn form() -> Form {
+    match io::stdout().is_terminal() {
+        true => Form::Terminal {
+            has_colors: has_colors(),
+        },
+        false => Form::Plain,
+    }
+}
+
 /// Whether standard output is a terminal that wants colors (<https://no-color.org>).
 pub fn has_colors() -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -55,6 +71,9 @@ pub fn json<T: Serialize>(value: &T) -> Result<String, String> {
 
 /// JSON text in ASCII. Outside strings JSON has nothing else, and in them `\u` may stand for any character.
 pub fn ascii(json: &str) -> String {
+    if json.bytes().all(|byte| byte < 0x7f) {
+        return json.to_owned();
+    }
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         if character.is_ascii() && character != '\x7f' {

@@ -1,5 +1,10 @@
 //! One file read to its end: the code of a start, again and again, until no further error is found.
 
+pub mod cgroup;
+pub mod fleet;
+pub mod record;
+pub mod units;
+
 use crate::finding::{Finding, Level};
 use crate::location::Location;
 use crate::rehearsal::{Lines, Rehearsal, Scope};

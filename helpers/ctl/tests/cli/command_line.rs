@@ -19,8 +19,7 @@ fn help_is_a_result_and_a_wrong_command_line_an_error() {
         assert!(said.out.contains("vassalctl"), "{said:?}");
     }
     for args in [
-        &[][..],
-        &["frob"],
+        &["frob"][..],
         &["show"],
         &["check", "--frob"],
         &["options", "--man", "uid"],
