@@ -2,7 +2,7 @@
 
 use crate::reading::fleet::State;
 use crate::verbs::list::Sort;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -20,6 +20,32 @@ pub struct Arguments {
 pub enum Verb {
     /// Every vassal, one line each: state, mountpoints, restarts, memory, sockets (the default)
     List(List),
+    /// One vassal on one screen: mountpoints, limits, processes, events, last words
+    Status(Status),
+    /// What the vassals use, may use, and how often that was too little
+    Stats(Stats),
+    /// The events of vassals and the lines of their apps
+    Logs(Logs),
+    /// A shell, or a command, in all namespaces of a vassal, as its user
+    Enter(Enter),
+    /// Start vassals
+    Start(Named),
+    /// Stop vassals
+    Stop(Named),
+    /// Stop vassals and start them again
+    Restart(Named),
+    /// Have vassals read their files again, and their apps reload in place
+    Reload(Named),
+    /// Have vassals started at boot, as all are
+    Enable(Named),
+    /// Do not have vassals started at boot; those that run go on
+    Disable(Named),
+    /// Let nothing start these vassals
+    Mask(Named),
+    /// Let these vassals be started
+    Unmask(Named),
+    /// Take vassals out for maintenance, over reboots, until that is off
+    Maintenance(Maintenance),
     /// Look for errors and traps in vassals' files; executes nothing
     Check(Check),
     /// Show what a start of one vassal does, operation by operation
@@ -53,6 +79,16 @@ pub struct Place {
     pub root: PathBuf,
 }
 
+impl Place {
+    /// The machine that this program runs on.
+    pub fn this_machine() -> Self {
+        Self {
+            emperor: "/etc/vassal/emperor.ini".into(),
+            root: "/".into(),
+        }
+    }
+}
+
 /// `list`
 #[derive(Debug, Args)]
 pub struct List {
@@ -73,6 +109,90 @@ pub struct List {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Vassals, by name or pattern
+    #[arg(value_name = "NAME|PATTERN", required = true)]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON, as 'list' does
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `stats`
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// Vassals, by name or pattern [default: all]
+    #[arg(value_name = "NAME|PATTERN")]
+    pub patterns: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON, as 'list' does
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Vassals, by name or pattern
+    #[arg(value_name = "NAME|PATTERN", required = true)]
+    pub names: Vec<String>,
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last lines only
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub lines: Option<u32>,
+    /// What is newer than this, as journalctl has it
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+}
+
+/// `enter`
+#[derive(Debug, Args)]
+pub struct Enter {
+    /// A vassal's name
+    pub name: String,
+    /// As root, and not as the vassal's user
+    #[arg(long)]
+    pub as_root: bool,
+    /// What to run [default: a shell]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
+
+/// The verbs that take vassals and nothing else.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Vassals, by name or pattern
+    #[arg(value_name = "NAME|PATTERN", required = true)]
+    pub names: Vec<String>,
+}
+
+/// `maintenance`
+#[derive(Debug, Args)]
+pub struct Maintenance {
+    /// Vassals, by name or pattern
+    #[arg(value_name = "NAME|PATTERN", required = true)]
+    pub names: Vec<String>,
+    /// Whether they are in maintenance
+    #[arg(value_name = "on|off")]
+    pub switch: Switch,
+}
+
+/// A switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// They are stopped, and nothing starts them
+    On,
+    /// They are started again
+    Off,
 }
 
 /// `check`

@@ -32,11 +32,12 @@ mod traps;
 mod unit_directives;
 mod verbs;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, Switch, Verb};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 use std::process::ExitCode;
 use vassal_config::diagnostic::printable;
+use verbs::units::Act;
 
 fn main() -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
@@ -52,6 +53,21 @@ fn main() -> ExitCode {
     };
     match arguments.verb {
         Verb::List(arguments) => verbs::list::run(&arguments),
+        Verb::Status(arguments) => verbs::status::run(&arguments),
+        Verb::Stats(arguments) => verbs::stats::run(&arguments),
+        Verb::Logs(arguments) => verbs::logs::run(&arguments),
+        Verb::Enter(arguments) => verbs::enter::run(&arguments),
+        Verb::Start(arguments) => verbs::units::run(Act::Start, &arguments.names),
+        Verb::Stop(arguments) => verbs::units::run(Act::Stop, &arguments.names),
+        Verb::Restart(arguments) => verbs::units::run(Act::Restart, &arguments.names),
+        Verb::Reload(arguments) => verbs::units::run(Act::Reload, &arguments.names),
+        Verb::Enable(arguments) => verbs::units::run(Act::Enable, &arguments.names),
+        Verb::Disable(arguments) => verbs::units::run(Act::Disable, &arguments.names),
+        Verb::Mask(arguments) => verbs::units::run(Act::Mask, &arguments.names),
+        Verb::Unmask(arguments) => verbs::units::run(Act::Unmask, &arguments.names),
+        Verb::Maintenance(arguments) => {
+            verbs::units::maintain(&arguments.names, arguments.switch == Switch::On)
+        }
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Migrate(arguments) => migrate::run(&arguments),

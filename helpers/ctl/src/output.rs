@@ -12,6 +12,8 @@ pub const GOOD: u8 = 0;
 pub const WARNED: u8 = 1;
 /// Errors, or what was asked for could not be read.
 pub const BAD: u8 = 2;
+/// The verbs that tell of running vassals or change them: it could not be done.
+pub const FAILED: u8 = 1;
 /// Wrong command line, as with vassal's other programs.
 pub const USAGE: u8 = 64;
 
@@ -29,8 +31,13 @@ pub fn finish(text: &str, code: u8) -> ExitCode {
 
 /// Says on standard error why there is no result.
 pub fn fail(why: &str) -> ExitCode {
-    tell(&format!("vassalctl: {}", printable(why.as_bytes())));
-    ExitCode::from(BAD)
+    fail_with(why, BAD)
+}
+
+/// The same with a code of its own.
+pub fn fail_with(why: &str, code: u8) -> ExitCode {
+    why.lines().for_each(warn);
+    ExitCode::from(code)
 }
 
 /// A line on standard error; where nobody can read it, nobody is told.

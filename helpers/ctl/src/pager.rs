@@ -8,12 +8,12 @@ use std::process::{Command, ExitCode, Stdio};
 /// less: quit when it fits, keep colors, show what is there when it ends, cut long lines.
 const LESS: &str = "FRSXMK";
 
-/// Shows `text`, through a pager if that is wanted and there is a terminal.
-pub fn show(text: &str, may_page: bool) -> ExitCode {
+/// Shows `text`, through a pager if there may be one, and ends with `code`.
+pub fn show(text: &str, may_page: bool, code: u8) -> ExitCode {
     if may_page && page(text).is_some() {
-        return ExitCode::from(output::GOOD);
+        return ExitCode::from(code);
     }
-    output::finish(text, output::GOOD)
+    output::finish(text, code)
 }
 
 fn page(text: &str) -> Option<()> {

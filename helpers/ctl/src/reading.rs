@@ -2,6 +2,8 @@
 
 pub mod cgroup;
 pub mod fleet;
+pub mod journal;
+pub mod processes;
 pub mod record;
 pub mod units;
 

@@ -1,6 +1,7 @@
 //! Every vassal as it is now: the emperor's files, the health records, systemd's states and the cgroups, put together.
 
 use super::cgroup::{Cgroup, Hierarchy, Hits, Limits, Usage};
+use super::processes::{self, Process};
 use super::record::{self, Record};
 use super::units::{self, Units};
 use crate::arguments::Place;
@@ -16,6 +17,8 @@ use vassal_config::name::{escape, unescape};
 
 /// Where a file with a unit's instance for its name keeps that vassal from being started (units/vassal@.service).
 pub const MAINTENANCE: &str = "etc/vassal/maintenance";
+/// Where a link to /dev/null keeps `vassals.target` from starting a vassal (systemd.unit(5)).
+pub const DISABLED: &str = "etc/systemd/system/vassals.target.wants";
 /// Where the watchdog is installed.
 const WATCHDOG: &str = "usr/lib/vassal/vassal-watchdog";
 /// What all vassals are in, unless their files say otherwise.
@@ -133,6 +136,8 @@ pub enum Mark {
     Maintenance,
     /// Its unit is masked.
     Masked,
+    /// It is not started at boot.
+    Disabled,
     /// Somebody has stopped it.
     Stopped,
     /// It runs under an older watchdog than the installed one.
@@ -152,6 +157,7 @@ impl Mark {
             Mark::New => "new",
             Mark::Maintenance => "maintenance",
             Mark::Masked => "masked",
+            Mark::Disabled => "disabled",
             Mark::Stopped => "stopped",
             Mark::OldBinary => "old-binary",
             Mark::Waiting => "waiting",
@@ -195,6 +201,8 @@ impl Vassal {
 /// Every vassal, and what could not be found out.
 #[derive(Debug)]
 pub struct Fleet {
+    root: PathBuf,
+    hierarchy: Hierarchy,
     /// By name.
     pub vassals: Vec<Vassal>,
     /// Problems, one a line.
@@ -248,7 +256,25 @@ impl Fleet {
         let wanted: Vec<_> = wanted.into_iter().collect();
         let (vassals, odd) = machine.all(&wanted);
         problems.extend(odd);
-        Ok(Self { vassals, problems })
+        let hierarchy = machine.hierarchy;
+        Ok(Self {
+            root,
+            hierarchy,
+            vassals,
+            problems,
+        })
+    }
+
+    /// The processes of one of them.
+    pub fn processes(&self, vassal: &Vassal) -> Vec<Process> {
+        let record = &vassal.record;
+        let unit = record
+            .cgroup
+            .as_deref()
+            .and_then(|path| self.hierarchy.cgroup(path));
+        let pids = unit.map(|unit| unit.processes).unwrap_or_default();
+        let known = &record.processes;
+        processes::of(&self.root, &pids, record.pid, known.app, &known.daemons)
     }
 }
 
@@ -406,6 +432,7 @@ impl Machine<'_> {
             (Mark::New, is_new),
             (Mark::Maintenance, is_maintained),
             (Mark::Masked, self.units.is_masked(instance)),
+            (Mark::Disabled, self.units.is_disabled(instance)),
             (Mark::Stopped, state == State::Stopped && !is_new),
             (Mark::OldBinary, is_old && state.runs()),
             (Mark::Waiting, state == State::Waiting),

@@ -27,7 +27,8 @@ pub enum Tone {
 }
 
 impl Tone {
-    fn paint(self, text: &str) -> String {
+    /// `text` in the tone's color.
+    pub fn paint(self, text: &str) -> String {
         match self {
             Tone::Usual => text.to_owned(),
             Tone::Good => format!("\x1b[32m{text}\x1b[0m"),

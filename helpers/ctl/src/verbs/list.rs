@@ -35,14 +35,14 @@ pub enum Sort {
 pub fn run(arguments: &List) -> ExitCode {
     let fleet = match Fleet::gather(&arguments.place) {
         Ok(fleet) => fleet,
-        Err(why) => return output::fail(&why),
+        Err(why) => return output::fail_with(&why, output::FAILED),
     };
     for problem in &fleet.problems {
         output::warn(problem);
     }
     let mut chosen = match choose(&fleet.vassals, &arguments.patterns) {
         Ok(chosen) => chosen,
-        Err(why) => return output::fail(&why),
+        Err(why) => return output::fail_with(&why, output::FAILED),
     };
     chosen.retain(|vassal| !arguments.failed || vassal.state.is_bad());
     chosen.retain(|vassal| arguments.states.is_empty() || arguments.states.contains(&vassal.state));
@@ -51,7 +51,7 @@ pub fn run(arguments: &List) -> ExitCode {
     if arguments.json {
         return match output::json(&Vassals::new(chosen.into_iter(), now)) {
             Ok(text) => output::finish(&text, output::GOOD),
-            Err(why) => output::fail(&why),
+            Err(why) => output::fail_with(&why, output::FAILED),
         };
     }
     if chosen.is_empty() && fleet.vassals.is_empty() {
@@ -59,7 +59,7 @@ pub fn run(arguments: &List) -> ExitCode {
     }
     let form = output::form();
     let lines: Vec<_> = chosen.iter().map(|vassal| row(vassal, now)).collect();
-    pager::show(&rows(HEADER, &lines, form), form != Form::Plain)
+    pager::show(&rows(HEADER, &lines, form), form != Form::Plain, output::GOOD)
 }
 
 /// The vassals that `patterns` mean; all without any.
