@@ -1,13 +1,13 @@
 //! systemd's wish to stop the vassal before its app runs.
 
-use crate::health;
+use crate::start::health;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd};
+use vassal_state::health::Place;
 use vassal_sys::error::Step;
-use vassal_sys::health::Place;
-use vassal_sys::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, line};
 
 /// The wish, and whom it concerns beside this process.
 #[derive(Debug)]

@@ -1,20 +1,20 @@
 //! The vassal's health record, kept while it lives: written when something in it has changed, and with the keep-alives, so that a
 //! reader sees that somebody keeps it. It makes no wakeup of its own.
 
-use crate::judge::Verdict;
-use crate::mountpoint::Mountpoint;
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::mountpoints::verdict::Verdict;
 use nix::fcntl::{AtFlags, readlinkat};
 use nix::sys::stat::fstatat;
 use nix::unistd::Pid;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::{Instant, SystemTime};
-use vassal_sys::handoff::Handoff;
-use vassal_sys::health::{Health, Mount, Place, Processes, Program, State};
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::memo::Memo;
+use vassal_escape::printable;
+use vassal_state::handoff::Handoff;
+use vassal_state::health::{Health, Mount, Place, Processes, Program, State};
+use vassal_state::restart_record::Memo;
 use vassal_sys::mounts;
-use vassal_sys::text::printable;
+use vassal_systemd::journal::{Priority, line};
 
 /// More than any path of a cgroup (PATH_MAX).
 const CGROUP_LIMIT: u64 = 8192;

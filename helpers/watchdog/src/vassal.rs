@@ -7,22 +7,22 @@ mod record;
 mod turnover;
 mod wait;
 
-use crate::emperor_protocol::{Message, Uwsgi};
-use crate::farewell::Farewell;
-use crate::gather::Gather;
+use crate::app::farewell::Farewell;
+use crate::app::notify::PayloadNotify;
+use crate::app::reload::Reloads;
+use crate::app::uwsgi::{Message, Uwsgi};
+use crate::deaths::Obituaries;
+use crate::hang::asleep_since;
+use crate::hang::monitor::Unanswered;
 use crate::health::Recorder;
-use crate::judge::Verdict;
-use crate::mountpoint::{Answer, Mountpoint};
-use crate::obituary::Obituaries;
-use crate::payload_notify::PayloadNotify;
-use crate::probe::{Probe, Question};
-use crate::reaper::{Child, Ended, drain};
-use crate::reload::Reloads;
+use crate::mountpoints::mountpoint::{Answer, Mountpoint};
+use crate::mountpoints::probe::{Probe, Question};
+use crate::mountpoints::schedule::{Rhythm, deadline};
+use crate::mountpoints::settle::Gather;
+use crate::mountpoints::table::Table;
+use crate::mountpoints::verdict::Verdict;
+use crate::processes::reaper::{Child, Ended, drain};
 use crate::report::{Reporter, history};
-use crate::rhythm::{Rhythm, deadline};
-use crate::slept;
-use crate::table::Table;
-use crate::unanswered::Unanswered;
 use freeze::Freezer;
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -32,11 +32,11 @@ use nix::unistd::{Pid, chdir, read};
 use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
+use vassal_state::handoff::{Handoff, Readiness, Watched};
+use vassal_state::restart_record::{SETTLED, Store};
 use vassal_sys::error::Step;
-use vassal_sys::handoff::{Handoff, Readiness, Watched};
-use vassal_sys::journal::{Journal, Priority, line, pass_on};
-use vassal_sys::memo::{SETTLED, Store};
 use vassal_sys::{SysError, fds, mounts, signals};
+use vassal_systemd::journal::{Journal, Priority, line, pass_on};
 use wait::Ears;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
@@ -157,7 +157,7 @@ impl Vassal {
         let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", handoff.deadline));
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
-        let unanswered = Unanswered::new(shortest, mountpoints.len(), slept::is_told(&proc));
+        let unanswered = Unanswered::new(shortest, mountpoints.len(), asleep_since::is_told(&proc));
         let host_proc = fds::adopt(numbers.host_proc.unwrap_or(-1))?;
         let reloads = match (
             taken(numbers.control)?,

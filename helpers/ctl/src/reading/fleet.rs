@@ -5,15 +5,15 @@ use super::processes::{self, Process};
 use super::record::{self, Record};
 use super::units::{self, Units};
 use crate::arguments::Place;
-use crate::emperor_file;
-use crate::targets;
+use crate::reading::emperor_file;
+use crate::reading::targets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vassal_config::diagnostic::printable;
-use vassal_config::name::{escape, unescape};
+use vassal_config::emperor::name::{escape, unescape};
 
 /// Where a file with a unit's instance for its name keeps that vassal from being started (units/vassal@.service).
 pub const MAINTENANCE: &str = "etc/vassal/maintenance";

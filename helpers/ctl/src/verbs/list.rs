@@ -1,10 +1,10 @@
 //! `vassalctl list`: every vassal, one line each.
 
 use crate::arguments::List;
-use crate::output;
-use crate::pager;
 use crate::reading::fleet::{Fleet, Health, Mark, State, Vassal, is_named, now_usec};
 use crate::render::amounts::{bytes, time};
+use crate::render::output;
+use crate::render::pager;
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::vassal_json::Vassals;
 use clap::ValueEnum;
@@ -75,7 +75,7 @@ pub fn choose<'a>(vassals: &'a [Vassal], patterns: &[String]) -> Result<Vec<&'a 
         wanted.extend(vassals.iter().filter(fits).map(|vassal| &vassal.instance));
         if wanted.len() == before {
             let names = vassals.iter().map(|vassal| vassal.name.as_str());
-            let hint = match crate::nearest::nearest(pattern, names) {
+            let hint = match crate::reading::nearest::nearest(pattern, names) {
                 Some(near) => format!(" (did you mean '{near}'?)"),
                 None => String::new(),
             };

@@ -3,7 +3,7 @@
 use super::list::choose;
 use super::run::{execute, gather};
 use crate::arguments::Logs;
-use crate::output;
+use crate::render::output;
 use std::process::{Command, ExitCode};
 
 /// Shows the logs.

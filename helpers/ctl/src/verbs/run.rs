@@ -1,8 +1,8 @@
 //! What the verbs that change something have in common.
 
 use crate::arguments::Place;
-use crate::output;
 use crate::reading::fleet::Fleet;
+use crate::render::output;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Output, Stdio};
 

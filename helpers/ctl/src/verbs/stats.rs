@@ -2,10 +2,10 @@
 
 use super::list::choose;
 use crate::arguments::Stats;
-use crate::output;
-use crate::pager;
 use crate::reading::fleet::{Fleet, Vassal, now_usec};
 use crate::render::amounts::{bytes, time};
+use crate::render::output;
+use crate::render::pager;
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::vassal_json::Vassals;
 use std::process::ExitCode;

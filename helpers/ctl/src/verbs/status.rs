@@ -2,11 +2,11 @@
 
 use super::list::{choose, tone};
 use crate::arguments::Status;
-use crate::output;
-use crate::pager;
 use crate::reading::fleet::{Fleet, Mark, State, Vassal, now_usec};
 use crate::reading::journal::{Entry, Journal};
 use crate::render::amounts::{bytes, rfc3339, time};
+use crate::render::output;
+use crate::render::pager;
 use crate::render::rows::Form;
 use crate::render::vassal_json::Vassals;
 use std::process::ExitCode;
@@ -107,7 +107,7 @@ fn facts(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
 }
 
 fn file(vassal: &Vassal) -> String {
-    let file = vassal.file.as_deref().map(crate::finding::shown);
+    let file = vassal.file.as_deref().map(crate::reading::finding::shown);
     file.unwrap_or_else(|| "gone".into())
 }
 

@@ -2,8 +2,8 @@
 
 use super::list::choose;
 use super::run::{gather, systemctl};
-use crate::output;
 use crate::reading::fleet::{DISABLED, Fleet, Mark, State, Vassal};
+use crate::render::output;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -1,12 +1,12 @@
 //! When the health record is written, and with what.
 
 use super::{Stage, Vassal};
+use crate::app::reload::Reloads;
 use crate::health::{Now, Recorder};
-use crate::judge::Verdict;
-use crate::reload::Reloads;
+use crate::mountpoints::verdict::Verdict;
 use crate::report::Reporter;
-use vassal_sys::handoff::Handoff;
-use vassal_sys::health::State;
+use vassal_state::handoff::Handoff;
+use vassal_state::health::State;
 
 impl Vassal {
     /// Keeps the record of a vassal that lives, where this process is awake anyway.

@@ -1,5 +1,0 @@
-//! Values as text.
-
-pub mod amounts;
-pub mod rows;
-pub mod vassal_json;

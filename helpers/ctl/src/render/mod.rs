@@ -1,0 +1,11 @@
+//! How results are printed.
+
+pub mod amounts;
+pub mod describe;
+pub mod man_page;
+pub mod output;
+pub mod pager;
+pub mod rows;
+pub mod snippet;
+pub mod table;
+pub mod vassal_json;
