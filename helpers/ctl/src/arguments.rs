@@ -1,7 +1,6 @@
 //! The command line.
 
-use crate::reading::fleet::State;
-use crate::verbs::list::Sort;
+use crate::reading::state::State;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -109,6 +108,23 @@ pub struct List {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What the vassals are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// Their names
+    Name,
+    /// What is bad first
+    State,
+    /// The largest first
+    Memory,
+    /// What has used most first
+    Cpu,
+    /// What was restarted most first
+    Restarts,
+    /// What changed last first
+    Since,
 }
 
 /// `status`

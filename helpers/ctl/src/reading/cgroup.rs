@@ -66,23 +66,6 @@ pub struct Hits {
     pub tasks: Option<u64>,
 }
 
-impl Hits {
-    /// The limits that were met, for people: `MemoryMax= 4x`.
-    pub fn sentences(&self) -> impl Iterator<Item = String> {
-        let limits = [
-            ("killed for memory", self.oom_kills),
-            ("MemoryMax=", self.memory_max),
-            ("MemoryHigh=", self.memory_high),
-            ("CPUQuota=", self.cpu_throttled),
-            ("TasksMax=", self.tasks),
-        ];
-        let met = limits
-            .into_iter()
-            .filter_map(|(name, count)| Some((name, count.filter(|count| *count > 0)?)));
-        met.map(|(name, count)| format!("{name} {count}x"))
-    }
-}
-
 /// One unit's cgroup, in which there are processes.
 #[derive(Debug)]
 pub struct Cgroup<'a> {

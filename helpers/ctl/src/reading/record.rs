@@ -1,6 +1,5 @@
 //! The health record of a vassal, as vassal-enter and vassal-watchdog keep it.
 
-use crate::render::amounts::time;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::Read;
@@ -100,13 +99,6 @@ impl Mount {
     /// Whether it is lost.
     pub fn is_bad(&self) -> bool {
         !["healthy", "unprobed"].contains(&self.verdict.as_str())
-    }
-
-    /// `/app healthy 0.4s`: what it said, and how long ago.
-    pub fn sentence(&self, now: u64) -> String {
-        let age = self.answered_usec.map(|when| time(now.saturating_sub(when)));
-        let words = [Some(self.path.clone()), Some(self.verdict.clone()), age];
-        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -1,7 +1,6 @@
 //! What systemd says of the vassals' units: one call for all that are not simply active, which costs PID 1 next to nothing, however
 //! many vassals there are (measured: 8 ms of a thousand that serve, 24 ms when it lists all of them).
 
-use super::fleet::DISABLED;
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -12,6 +11,10 @@ const STATES: &str = "--state=failed,inactive,activating,deactivating,reloading,
 
 /// Where a link to /dev/null masks a unit.
 const MASKS: [&str; 2] = ["etc/systemd/system", "run/systemd/system"];
+/// Where a file with a unit's instance for its name keeps that vassal from being started (units/vassal@.service).
+pub const MAINTENANCE: &str = "etc/vassal/maintenance";
+/// Where a link to /dev/null keeps `vassals.target` from starting a vassal (systemd.unit(5)).
+pub const DISABLED: &str = "etc/systemd/system/vassals.target.wants";
 /// Where the generator has the target want each vassal.
 const WANTS: &str = "run/systemd/generator/vassals.target.wants";
 

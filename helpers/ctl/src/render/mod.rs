@@ -6,6 +6,7 @@ pub mod man_page;
 pub mod output;
 pub mod pager;
 pub mod rows;
+pub mod sentences;
 pub mod snippet;
 pub mod table;
 pub mod vassal_json;

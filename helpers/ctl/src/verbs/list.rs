@@ -1,35 +1,19 @@
 //! `vassalctl list`: every vassal, one line each.
 
-use crate::arguments::List;
-use crate::reading::fleet::{Fleet, Health, Mark, State, Vassal, is_named, now_usec};
+use crate::arguments::{List, Sort};
+use crate::reading::fleet::{Fleet, Vassal, is_named, now_usec};
+use crate::reading::state::{Health, Mark, State};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::{Cell, Form, Tone, rows};
+use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
-use clap::ValueEnum;
 use std::cmp::Reverse;
 use std::process::ExitCode;
 
 /// The most of a cause that a line shows.
 const CAUSE_LIMIT: usize = 48;
-
-/// What the vassals are sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Sort {
-    /// Their names
-    Name,
-    /// What is bad first
-    State,
-    /// The largest first
-    Memory,
-    /// What has used most first
-    Cpu,
-    /// What was restarted most first
-    Restarts,
-    /// What changed last first
-    Since,
-}
 
 /// Lists the vassals.
 pub fn run(arguments: &List) -> ExitCode {
@@ -135,7 +119,7 @@ fn mounts(vassal: &Vassal, now: u64) -> Cell {
         .record
         .mounts
         .iter()
-        .map(|mount| mount.sentence(now))
+        .map(|mount| sentences::mount(mount, now))
         .collect();
     let is_bad = vassal
         .record
@@ -184,7 +168,7 @@ fn notes(vassal: &Vassal, now: u64) -> String {
     };
     let marks = vassal.marks.iter().filter(is_news).map(mark);
     marks
-        .chain(vassal.hits.sentences())
+        .chain(sentences::hits(&vassal.hits))
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -7,6 +7,7 @@ use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::{Cell, Form, Tone, rows};
+use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
 use std::process::ExitCode;
 
@@ -63,6 +64,6 @@ fn row(vassal: &Vassal) -> [Cell; 10] {
         cell(limits.tasks.map(|tasks| tasks.to_string())),
         cell(usage.io.map(|(read, _)| bytes(read))),
         cell(usage.io.map(|(_, written)| bytes(written))),
-        Cell::toned(hits.sentences().collect::<Vec<_>>().join(", "), Tone::Odd),
+        Cell::toned(sentences::hits(hits).collect::<Vec<_>>().join(", "), Tone::Odd),
     ]
 }

@@ -2,12 +2,14 @@
 
 use super::list::{choose, tone};
 use crate::arguments::Status;
-use crate::reading::fleet::{Fleet, Mark, State, Vassal, now_usec};
+use crate::reading::fleet::{Fleet, Vassal, now_usec};
 use crate::reading::journal::{Entry, Journal};
+use crate::reading::state::{Mark, State};
 use crate::render::amounts::{bytes, rfc3339, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::Form;
+use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
 use std::process::ExitCode;
 
@@ -91,7 +93,7 @@ fn facts(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
         let tail = format!("{}{}", took.unwrap_or_default(), deadline.unwrap_or_default());
         (
             "Mount",
-            format!("{}{tail} ({})", mount.sentence(now), mount.fstype),
+            format!("{}{tail} ({})", sentences::mount(mount, now), mount.fstype),
         )
     }));
     let cause = record.cause.as_ref().map(|cause| format!(", the last: {cause}"));
@@ -160,7 +162,7 @@ fn used(vassal: &Vassal) -> Vec<(&'static str, String)> {
     if let Some((read, written)) = usage.io {
         lines.push(("I/O", format!("{} read, {} written", bytes(read), bytes(written))));
     }
-    let met: Vec<_> = hits.sentences().collect();
+    let met: Vec<_> = sentences::hits(hits).collect();
     if !met.is_empty() {
         lines.push(("Limits met", met.join(", ")));
     }

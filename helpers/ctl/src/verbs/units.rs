@@ -2,7 +2,9 @@
 
 use super::list::choose;
 use super::run::{gather, systemctl};
-use crate::reading::fleet::{DISABLED, Fleet, Mark, State, Vassal};
+use crate::reading::fleet::{Fleet, Vassal};
+use crate::reading::state::{Mark, State};
+use crate::reading::units::{DISABLED, MAINTENANCE};
 use crate::render::output;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::symlink;
@@ -212,7 +214,7 @@ pub fn maintain(names: &[String], is_on: bool) -> ExitCode {
 }
 
 fn mark(vassal: &Vassal, is_on: bool) -> Result<(), String> {
-    let place = Path::new("/").join(crate::reading::fleet::MAINTENANCE);
+    let place = Path::new("/").join(MAINTENANCE);
     let mark = place.join(&vassal.instance);
     let done = match is_on {
         true => std::fs::create_dir_all(&place).and_then(|()| std::fs::write(&mark, "")),
