@@ -13,10 +13,14 @@ mod arguments;
 
 use arguments::{Arguments, Switch, Verb};
 use clap::{CommandFactory, Parser};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 use vassal_config::diagnostic::printable;
 use verbs::units::Act;
+
+/// The verbs that read files, and end with the codes of vassal's other programs; those that tell of running vassals or change them end
+/// with systemctl's.
+const OF_FILES: [&str; 6] = ["check", "show", "migrate", "options", "entries", "completions"];
 
 fn main() -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
@@ -26,9 +30,10 @@ fn main() -> ExitCode {
         Some(_) => {}
         None => words.push("list".into()),
     }
+    let verb = words.get(1).cloned().unwrap_or_default();
     let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
-        Err(error) => return not_understood(&error),
+        Err(error) => return not_understood(&error, &verb),
     };
     match arguments.verb {
         Verb::List(arguments) => verbs::list::run(&arguments),
@@ -57,14 +62,20 @@ fn main() -> ExitCode {
 }
 
 /// Help is a result; a wrong command line is told with how it would be right.
-fn not_understood(error: &clap::Error) -> ExitCode {
+fn not_understood(error: &clap::Error, verb: &OsStr) -> ExitCode {
     if error.use_stderr() {
         let text = error.render().to_string();
         // What was not understood is quoted as it is.
         for line in text.trim_end().lines() {
             render::output::tell(&printable(line.as_bytes()));
         }
-        return ExitCode::from(render::output::USAGE);
+        let is_of_files = OF_FILES.iter().any(|known| verb == *known);
+        let command = Arguments::command();
+        let is_known = command.get_subcommands().any(|known| verb == known.get_name());
+        return ExitCode::from(match is_known && !is_of_files {
+            true => render::output::WRONG_WORDS,
+            false => render::output::USAGE,
+        });
     }
     render::output::finish(&error.render().to_string(), render::output::GOOD)
 }

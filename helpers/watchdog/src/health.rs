@@ -112,7 +112,8 @@ impl Recorder {
         } = now;
         let time = SystemTime::now();
         let record = &mut self.record;
-        if record.state != state {
+        let goes_on = |state| matches!(state, State::Serving | State::Reloading);
+        if record.state != state && !(goes_on(record.state) && goes_on(state)) {
             record.since = time;
         }
         record.state = state;

@@ -9,6 +9,8 @@ use vassal_config::diagnostic::printable;
 const CATALOG: &str = include_str!("../../../../units/vassal.catalog");
 /// How many entries of the unit are looked at, the last ones.
 const LOOKED_AT: &str = "--lines=400";
+/// A vassal serves.
+const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
 /// systemd's own entries are no words of the app's.
 const SYSTEMD: &str = "systemd";
 
@@ -72,6 +74,11 @@ impl Entry {
     /// The value of a field.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
+    }
+
+    /// Whether it tells of something bad: a vassal that serves is good news, also after a restart.
+    pub fn is_bad(&self) -> bool {
+        self.field("MESSAGE_ID") != Some(SERVING)
     }
 
     /// What the catalog says of it, one line: what it means, and what helps.

@@ -14,6 +14,8 @@ pub const WARNED: u8 = 1;
 pub const BAD: u8 = 2;
 /// The verbs that tell of running vassals or change them: it could not be done.
 pub const FAILED: u8 = 1;
+/// Wrong command line of such a verb.
+pub const WRONG_WORDS: u8 = 2;
 /// Wrong command line, as with vassal's other programs.
 pub const USAGE: u8 = 64;
 

@@ -181,7 +181,7 @@ fn processes(vassal: &Vassal, fleet: &Fleet) -> String {
     }
 }
 
-/// The last events, the last one with what helps, and the app's last words.
+/// The last events, what the catalog says of the last bad one, and the app's last words.
 fn last(journal: &Journal) -> String {
     let tail = |entries: &[Entry], count: usize| entries[entries.len().saturating_sub(count)..].to_vec();
     let line = |entry: &Entry| format!("{:12}{} {}\n", "", short_time(entry.usec), entry.message);
@@ -191,7 +191,8 @@ fn last(journal: &Journal) -> String {
     if !events.is_empty() {
         text += &format!("{:>10}:\n", "Events");
         text.extend(events.iter().map(line));
-        if let Some(explanation) = events.last().and_then(Entry::explanation) {
+        let bad = events.iter().rev().find(|entry| entry.is_bad());
+        if let Some(explanation) = bad.and_then(Entry::explanation) {
             text += &format!("{:14}{explanation}\n", "");
         }
     }
