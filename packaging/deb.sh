@@ -16,11 +16,13 @@ stage=target/deb/vassal-$version
 rm -rf target/deb
 mkdir -p "$stage/bin" "$stage/completions" dist
 cp -r packaging/debian "$stage/debian"
-cp -r units packaging/man docs README.md packaging/emperor.ini "$stage/"
+cp -r units packaging/man docs README.md packaging/emperor.ini packaging/monitoring packaging/10-limits.conf "$stage/"
 for program in vassal-generator vassal-enter vassal-watchdog vassalctl; do
 	cp "$VASSAL_BIN/$program" "$stage/bin/"
 done
 "$stage/bin/vassalctl" completions bash >"$stage/completions/vassalctl"
+"$stage/bin/vassalctl" completions zsh >"$stage/completions/_vassalctl"
+"$stage/bin/vassalctl" completions fish >"$stage/completions/vassalctl.fish"
 (cd "$stage" && dpkg-buildpackage --build=binary --no-sign --no-check-builddeps >../build.log 2>&1) || {
 	tail -n 30 target/deb/build.log >&2
 	exit 1

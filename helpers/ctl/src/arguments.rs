@@ -23,6 +23,10 @@ pub enum Verb {
     Status(Status),
     /// What the vassals use, may use, and how often that was too little
     Stats(Stats),
+    /// Metrics for Prometheus
+    Metrics(Metrics),
+    /// A check for Nagios and Icinga: one line, and 0, 1, 2 or 3
+    Nagios(Nagios),
     /// The events of vassals and the lines of their apps
     Logs(Logs),
     /// A shell, or a command, in all namespaces of a vassal, as its user
@@ -151,6 +155,26 @@ pub struct Stats {
     /// Print JSON, as 'list' does
     #[arg(long)]
     pub json: bool,
+}
+
+/// `metrics`
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Write them to vassal.prom in this directory, for node_exporter
+    #[arg(long, value_name = "DIR")]
+    pub textfile: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `nagios`
+#[derive(Debug, Args)]
+pub struct Nagios {
+    /// Vassals, by name or pattern [default: all]
+    #[arg(value_name = "NAME|PATTERN")]
+    pub patterns: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `logs`

@@ -16,13 +16,14 @@ use clap::{CommandFactory, Parser};
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 use vassal_config::diagnostic::printable;
-use verbs::units::Act;
+use verbs::running::units::Act;
 
 /// The verbs that read files, and end with the codes of vassal's other programs; those that tell of running vassals or change them end
 /// with systemctl's.
 const OF_FILES: [&str; 6] = ["check", "show", "migrate", "options", "entries", "completions"];
 
 fn main() -> ExitCode {
+    verbs::completions::answer();
     let mut words: Vec<OsString> = std::env::args_os().collect();
     match words.get(1) {
         // Everything behind this verb is uWSGI's, `--` and `--help` included.
@@ -36,28 +37,30 @@ fn main() -> ExitCode {
         Err(error) => return not_understood(&error, &verb),
     };
     match arguments.verb {
-        Verb::List(arguments) => verbs::list::run(&arguments),
-        Verb::Status(arguments) => verbs::status::run(&arguments),
-        Verb::Stats(arguments) => verbs::stats::run(&arguments),
-        Verb::Logs(arguments) => verbs::logs::run(&arguments),
-        Verb::Enter(arguments) => verbs::enter::run(&arguments),
-        Verb::Start(arguments) => verbs::units::run(Act::Start, &arguments.names),
-        Verb::Stop(arguments) => verbs::units::run(Act::Stop, &arguments.names),
-        Verb::Restart(arguments) => verbs::units::run(Act::Restart, &arguments.names),
-        Verb::Reload(arguments) => verbs::units::run(Act::Reload, &arguments.names),
-        Verb::Enable(arguments) => verbs::units::run(Act::Enable, &arguments.names),
-        Verb::Disable(arguments) => verbs::units::run(Act::Disable, &arguments.names),
-        Verb::Mask(arguments) => verbs::units::run(Act::Mask, &arguments.names),
-        Verb::Unmask(arguments) => verbs::units::run(Act::Unmask, &arguments.names),
+        Verb::List(arguments) => verbs::running::list::run(&arguments),
+        Verb::Status(arguments) => verbs::running::status::run(&arguments),
+        Verb::Stats(arguments) => verbs::running::stats::run(&arguments),
+        Verb::Metrics(arguments) => verbs::running::metrics::run(&arguments),
+        Verb::Nagios(arguments) => verbs::running::nagios::run(&arguments),
+        Verb::Logs(arguments) => verbs::running::logs::run(&arguments),
+        Verb::Enter(arguments) => verbs::running::enter::run(&arguments),
+        Verb::Start(arguments) => verbs::running::units::run(Act::Start, &arguments.names),
+        Verb::Stop(arguments) => verbs::running::units::run(Act::Stop, &arguments.names),
+        Verb::Restart(arguments) => verbs::running::units::run(Act::Restart, &arguments.names),
+        Verb::Reload(arguments) => verbs::running::units::run(Act::Reload, &arguments.names),
+        Verb::Enable(arguments) => verbs::running::units::run(Act::Enable, &arguments.names),
+        Verb::Disable(arguments) => verbs::running::units::run(Act::Disable, &arguments.names),
+        Verb::Mask(arguments) => verbs::running::units::run(Act::Mask, &arguments.names),
+        Verb::Unmask(arguments) => verbs::running::units::run(Act::Unmask, &arguments.names),
         Verb::Maintenance(arguments) => {
-            verbs::units::maintain(&arguments.names, arguments.switch == Switch::On)
+            verbs::running::units::maintain(&arguments.names, arguments.switch == Switch::On)
         }
         Verb::Check(arguments) => verbs::check::run(&arguments),
         Verb::Show(arguments) => verbs::show::run(&arguments),
         Verb::Migrate(arguments) => verbs::migrate::run(&arguments),
         Verb::Options(arguments) => verbs::options::run(&arguments),
         Verb::Entries(arguments) => verbs::entries::run(arguments.args),
-        Verb::Completions { shell } => completions(shell),
+        Verb::Completions { shell } => verbs::completions::run(shell),
     }
 }
 
@@ -78,10 +81,4 @@ fn not_understood(error: &clap::Error, verb: &OsStr) -> ExitCode {
         });
     }
     render::output::finish(&error.render().to_string(), render::output::GOOD)
-}
-
-fn completions(shell: clap_complete::Shell) -> ExitCode {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "vassalctl", &mut script);
-    render::output::finish(&String::from_utf8_lossy(&script), render::output::GOOD)
 }

@@ -1,5 +1,5 @@
 //! The health record of a vassal, `/run/vassal/health/INSTANCE.json`: what vassal-enter and vassal-watchdog know of it, as JSON
-//! that everybody on the machine may read (vassalctl(8), THE HEALTH RECORD). So it holds what `systemctl status` and
+//! that everybody on the machine may read (vassal-health(7), THE HEALTH RECORD). So it holds what `systemctl status` and
 //! /proc show as well, and no value of a configuration.
 //!
 //! It is replaced as a whole (rename(2)), so a reader never sees a part of one, and never synced: it is on a tmpfs, and gone

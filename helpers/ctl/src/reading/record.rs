@@ -17,7 +17,7 @@ const SIZE_LIMIT: u64 = 1 << 20;
 /// Most records are shorter.
 const USUAL_SIZE: usize = 2048;
 
-/// The record (vassalctl(8), THE HEALTH RECORD).
+/// The record (vassal-health(7), THE HEALTH RECORD).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Record {

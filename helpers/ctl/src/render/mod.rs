@@ -3,6 +3,7 @@
 pub mod amounts;
 pub mod describe;
 pub mod man_page;
+pub mod metrics;
 pub mod output;
 pub mod pager;
 pub mod rows;
