@@ -22,7 +22,7 @@ use vassal_state::health::{Place, State};
 use vassal_state::restart_record;
 use vassal_state::restart_record::{Next, Store};
 use vassal_sys::{SysError, fds, fusectl};
-use vassal_systemd::journal::{Journal, Priority, line};
+use vassal_systemd::journal::{Journal, Priority, log};
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// An environment: names and values as bytes, in order.
@@ -70,7 +70,7 @@ pub struct Start {
     /// The time between two keep-alives: a third of `WatchdogSec=`, zero without one.
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
-    pub memo: Store,
+    pub record: Store,
     /// Where the health record is.
     pub health: Option<Place>,
     /// The app's stream to journald.
@@ -94,13 +94,13 @@ impl Start {
         let (records, stored): (Vec<_>, Vec<_>) = stored
             .into_iter()
             .partition(|(name, _)| name == restart_record::NAME);
-        let (memo, next) = match (records.into_iter().next(), &vassal) {
+        let (record, next) = match (records.into_iter().next(), &vassal) {
             (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
             (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()))?,
             // It is not tried again.
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
-        let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
+        let vassal = vassal.inspect_err(|failure| tell(&notifier, &record, failure))?;
         if next == Next::Retry {
             retry::dismiss(&vassal);
         }
@@ -115,7 +115,7 @@ impl Start {
             journal: Journal::connect("vassal-enter"),
             fusectl: fusectl::connections(),
             keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
-            memo,
+            record,
             stored,
         })
     }
@@ -142,9 +142,9 @@ impl Start {
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
     pub fn tell(&self, failure: &Failure) {
-        line(Priority::Error, &failure.message);
-        tell(&self.notifier, &self.memo, failure);
-        health::put(self, State::Failed, &self.memo.read(), None);
+        log(Priority::Error, &failure.message);
+        tell(&self.notifier, &self.record, failure);
+        health::put(self, State::Failed, &self.record.read(), None);
     }
 
     /// Says what was collected or had no room yet, before this process ends and no other takes its place.
@@ -152,7 +152,7 @@ impl Start {
         let told = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
         let kept = self.journal.deliver(LAST_LINE_LIMIT);
         for error in [told.err(), kept.err()].into_iter().flatten() {
-            line(Priority::Warning, &error.to_string());
+            log(Priority::Warning, &error.to_string());
         }
     }
 
@@ -178,22 +178,22 @@ impl Start {
 
     /// Tells that something runs, but not as written.
     pub fn warn(&self, message: &str) {
-        line(Priority::Warning, message);
+        log(Priority::Warning, message);
     }
 }
 
-fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
+fn tell(notifier: &Notifier, record: &Store, failure: &Failure) {
     // Everybody may read it, now and as the cause of a restart.
     let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
     let told = notifier.send(&[NotifyState::Status(&status)]);
-    let kept = memo.update(|memo| memo.start_failed(&status));
+    let kept = record.update(|record| record.start_failed(&status));
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
     // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
     // A systemd that does not read does not start it again either, so this holds nothing up.
     let read = notifier.barrier(DELIVERY_LIMIT);
     for error in [told.err(), kept.err(), read.err()].into_iter().flatten() {
-        line(Priority::Warning, &error.to_string());
+        log(Priority::Warning, &error.to_string());
     }
 }
 
@@ -202,18 +202,18 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
-    let (memo, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
+    let (record, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
         Ok(found) => found,
         Err(error) => {
-            line(
+            log(
                 Priority::Warning,
                 &format!("{error}, ignoring: after a kill nothing will tell what is lost"),
             );
             (Store::in_memory()?, Next::Restart)
         }
     };
-    notifier.store(restart_record::NAME, memo.file().as_fd())?;
-    Ok((memo, next))
+    notifier.store(restart_record::NAME, record.file().as_fd())?;
+    Ok((record, next))
 }
 
 /// The vassal of a unit's instance. One vassal has one unit, or two would run its app: other escapes of the same name are refused.

@@ -41,9 +41,9 @@ use vassal_config::vassal::plan::Plan;
 use vassal_sys::allocator::Bump;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::creds::Credentials;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{fds, signals};
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::notify::DELIVERY_LIMIT;
 use vassal_systemd::{exit, lines};
 
@@ -58,13 +58,13 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 fn main() -> ExitCode {
     if let Err(error) = fds::open_standard() {
-        line(Priority::Error, &error.to_string());
+        log(Priority::Error, &error.to_string());
         return ExitCode::from(exit::OS);
     }
     let code = command_line();
     // What journald had no room for is kept by this process, which ends now.
     if let Err(error) = lines::deliver(LAST_LINE_LIMIT) {
-        line(Priority::Warning, &error.to_string());
+        log(Priority::Warning, &error.to_string());
     }
     code
 }
@@ -95,7 +95,7 @@ fn start_vassal(instance: &[u8]) -> ExitCode {
     let mut start = match Start::from_systemd(instance) {
         Ok(start) => start,
         Err(failure) => {
-            line(Priority::Error, &failure.message);
+            log(Priority::Error, &failure.message);
             return ExitCode::from(failure.code);
         }
     };
@@ -116,7 +116,7 @@ fn ended(result: Result<(), Failure>, priority: Priority) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            line(priority, &failure.message);
+            log(priority, &failure.message);
             ExitCode::from(failure.code)
         }
     }
@@ -140,7 +140,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
         return Err(start::source::missing(&emperor, &start.vassal));
     };
     std::env::set_current_dir(&found.directory)
-        .step(|| format!("change to '{}'", found.directory.display()))?;
+        .context(|| format!("change to '{}'", found.directory.display()))?;
     let vassal = start::source::read_vassal(&emperor, start, &found)?;
     start.open_stream(&vassal.directives);
     let plan = &vassal.plan;
@@ -148,9 +148,9 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     let sockets = sockets::store::open(&plan.listeners, start)?;
     let programs = open_programs()?;
     start.ask_for_time(plan)?;
-    let host_mounts = File::open("/proc/self/mountinfo").step(|| "open mountinfo")?;
+    let host_mounts = File::open("/proc/self/mountinfo").context(|| "open mountinfo")?;
     let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let host_proc = open("/proc", directory, Mode::empty()).step(|| "open '/proc'")?;
+    let host_proc = open("/proc", directory, Mode::empty()).context(|| "open '/proc'")?;
     // The clone goes on at once, but waits for our end before it speaks: only then is it, and not this process, the
     // unit's main process. Only as-emperor hooks hold it up.
     let (ours, theirs) = socketpair(
@@ -159,7 +159,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
         None,
         SockFlag::SOCK_CLOEXEC,
     )
-    .step(|| "make a socket pair")?;
+    .context(|| "make a socket pair")?;
     // systemd's wish to stop: the init of a PID namespace hears only what it has asked for, from its first moment on.
     let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     match clone3(flags(plan.namespaces)).map_err(|error| Failure::namespace(&error))? {
@@ -206,7 +206,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
 /// What is the host's to say: who the app's user is, unless the root directory changes, and what is in the keys that he may not
 /// read.
 fn find_on_host(plan: &Plan) -> Result<(Option<Credentials>, Vec<Copy>), Failure> {
-    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
+    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
     let credentials = match plan.changes_root {
         true => None,
         false => Some(user::resolve(&plan.identity, Lookup::Host, &proc)?),
@@ -237,11 +237,11 @@ fn flags(namespaces: Namespaces) -> CloneFlags {
 
 /// Opens vassal-watchdog, which is installed beside this program, and this program itself.
 fn open_programs() -> Result<Programs, Failure> {
-    let own = readlink("/proc/self/exe").step(|| "find this program")?;
+    let own = readlink("/proc/self/exe").context(|| "find this program")?;
     let watchdog = Path::new(&own).with_file_name("vassal-watchdog");
     let open = |path: &Path| {
         open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
-            .step(|| format!("open '{}'", path.display()))
+            .context(|| format!("open '{}'", path.display()))
     };
     Ok(Programs {
         watchdog: open(&watchdog)?,

@@ -26,8 +26,8 @@ use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::restart_only;
 use vassal_state::reload_channel::{DONE, RELOAD, Watchdog};
-use vassal_sys::error::Step;
-use vassal_systemd::journal::{Priority, line};
+use vassal_sys::error::Context;
+use vassal_systemd::journal::{Priority, log};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
@@ -55,10 +55,10 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
             .into(),
     )?;
     for warning in &reloaded.warnings {
-        line(Priority::Warning, &warning.to_string());
+        log(Priority::Warning, &warning.to_string());
     }
     std::env::set_current_dir(&found.directory)
-        .step(|| format!("change to '{}'", found.directory.display()))?;
+        .context(|| format!("change to '{}'", found.directory.display()))?;
     renew::keys(&watchdog, &reloaded.plan)?;
     let before = match &reloaded.plan.payload {
         Payload::Uwsgi { entries, .. } => Some(exchange(
@@ -97,9 +97,9 @@ fn exchange(watchdog: &Watchdog, message: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut file = watchdog.pushed()?;
     let step = || "replace the app's configuration";
     let mut before = Vec::new();
-    file.read_to_end(&mut before).step(step)?;
-    file.set_len(0).step(step)?;
-    file.write_all_at(message, 0).step(step)?;
+    file.read_to_end(&mut before).context(step)?;
+    file.set_len(0).context(step)?;
+    file.write_all_at(message, 0).context(step)?;
     Ok(before)
 }
 
@@ -128,7 +128,7 @@ fn ask(watchdog: &Watchdog) -> Result<(), Failure> {
     let (mut request, answers) = watchdog.pipes()?;
     // What an earlier reload did not wait for.
     while read(&answers, &mut [0; 16]).is_ok_and(|length| length > 0) {}
-    request.write_all(&[RELOAD]).step(|| "ask for a reload")?;
+    request.write_all(&[RELOAD]).context(|| "ask for a reload")?;
     drop(request);
     match answer(&answers)? {
         Some(DONE) => Ok(()),
@@ -153,7 +153,7 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
         }
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(answers.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, timeout).step(|| "wait for the app")?;
+        poll(&mut fds, timeout).context(|| "wait for the app")?;
         let mut byte = [0];
         match read(answers, &mut byte) {
             Ok(1) => return Ok(Some(byte[0])),
@@ -180,11 +180,11 @@ fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
     }
     let unit = name.unit();
     if changed.is_empty() {
-        line(Priority::Info, "reloaded");
+        log(Priority::Info, "reloaded");
     } else {
         let parts = changed.join(", ");
         let message =
             format!("reloaded; restart needed for what has changed in: {parts} (systemctl restart {unit})");
-        line(Priority::Warning, &message);
+        log(Priority::Warning, &message);
     }
 }

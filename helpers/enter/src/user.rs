@@ -12,7 +12,7 @@ use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
 use vassal_sys::passwd;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// Where names are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,7 @@ pub fn confirm(
                 "{}: group {gid} is in the vassal's own root only, and {why}, ignoring",
                 place.text
             );
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
         }
         kept
     });

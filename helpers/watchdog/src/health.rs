@@ -6,18 +6,14 @@ use crate::mountpoints::verdict::Verdict;
 use nix::fcntl::{AtFlags, readlinkat};
 use nix::sys::stat::fstatat;
 use nix::unistd::Pid;
-use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::{Instant, SystemTime};
 use vassal_escape::printable;
 use vassal_state::handoff::Handoff;
 use vassal_state::health::{Health, Mount, Place, Processes, Program, State};
-use vassal_state::restart_record::Memo;
-use vassal_sys::mounts;
-use vassal_systemd::journal::{Priority, line};
-
-/// More than any path of a cgroup (PATH_MAX).
-const CGROUP_LIMIT: u64 = 8192;
+use vassal_state::restart_record::RestartRecord;
+use vassal_sys::proc::Proc;
+use vassal_systemd::journal::{Priority, log};
 
 /// What a record is made of at a time.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +43,7 @@ impl Recorder {
     pub fn new(
         handoff: &Handoff,
         directory: Option<OwnedFd>,
-        host_proc: &OwnedFd,
+        host_proc: &Proc,
         sockets: Vec<String>,
     ) -> Self {
         let instance = handoff.unit.strip_prefix("vassal@").unwrap_or(&handoff.unit);
@@ -76,19 +72,26 @@ impl Recorder {
     }
 
     /// Writes the record, if it says something else by now, or is due.
-    pub fn follow(&mut self, now: Now<'_>, handoff: &Handoff, memo: impl FnOnce() -> Memo) {
+    pub fn follow(&mut self, now: Now<'_>, handoff: &Handoff, restarts: impl FnOnce() -> RestartRecord) {
         let answered = now.mountpoints.iter().map(Mountpoint::answered_at);
         let is_as_written = |written: &Vec<Option<Instant>>| answered.eq(written.iter().copied());
         let is_same = self.record.state == now.state && self.written.as_ref().is_some_and(is_as_written);
         if !is_same || self.is_due {
             self.is_due = false;
-            self.write(now, handoff, &memo(), |_, _| {});
+            self.write(now, handoff, &restarts(), |_, _| {});
         }
     }
 
     /// The mountpoint `index` is lost.
-    pub fn lost(&mut self, now: Now<'_>, handoff: &Handoff, memo: &Memo, index: usize, verdict: Verdict) {
-        self.write(now, handoff, memo, |number, mount| {
+    pub fn lost(
+        &mut self,
+        now: Now<'_>,
+        handoff: &Handoff,
+        restarts: &RestartRecord,
+        index: usize,
+        verdict: Verdict,
+    ) {
+        self.write(now, handoff, restarts, |number, mount| {
             if number == index {
                 mount.verdict = verdict.word();
             }
@@ -98,11 +101,17 @@ impl Recorder {
     /// The vassal has been stopped, and no record says that it runs.
     pub fn stopped(&self) {
         if let Some(Err(error)) = self.place.as_ref().map(Place::remove) {
-            line(Priority::Warning, &format!("{error}, ignoring"));
+            log(Priority::Warning, &format!("{error}, ignoring"));
         }
     }
 
-    fn write(&mut self, now: Now<'_>, handoff: &Handoff, memo: &Memo, change: impl Fn(usize, &mut Mount)) {
+    fn write(
+        &mut self,
+        now: Now<'_>,
+        handoff: &Handoff,
+        restarts: &RestartRecord,
+        change: impl Fn(usize, &mut Mount),
+    ) {
         let Some(place) = &self.place else { return };
         let Now {
             state,
@@ -117,9 +126,9 @@ impl Recorder {
             record.since = time;
         }
         record.state = state;
-        record.restarts = memo.restarts;
-        record.attempts = memo.attempts;
-        record.cause.clone_from(&memo.cause);
+        record.restarts = restarts.restarts;
+        record.attempts = restarts.attempts;
+        record.cause.clone_from(&restarts.cause);
         record.loaded = reloaded.or(record.loaded);
         record.processes = Processes {
             command: handoff.command.clone(),
@@ -133,7 +142,7 @@ impl Recorder {
         self.written = Some(mountpoints.iter().map(Mountpoint::answered_at).collect());
         if let Some(error) = place.put(&record.json(time)) {
             let message = format!("{error}, ignoring: until it can be, the record is out of date");
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
         }
     }
 }
@@ -145,21 +154,19 @@ fn mount(mountpoint: &Mountpoint, time: SystemTime) -> Mount {
         fstype: mountpoint.shown_type(),
         verdict: answered.map_or("unprobed", |_| "healthy"),
         answered: answered.map(|(when, took)| (time - when.elapsed(), took)),
-        deadline: mountpoint.rhythm.patience,
+        deadline: mountpoint.schedule.timeout,
     }
 }
 
 /// The cgroup of this process, which is the unit's (cgroups(7)).
-fn cgroup(host_proc: &OwnedFd) -> Option<String> {
-    let mut text = Vec::new();
-    let file = mounts::open_below(host_proc, "self/cgroup").ok()?;
-    file.take(CGROUP_LIMIT).read_to_end(&mut text).ok()?;
-    let mut lines = text.split(|byte| *byte == b'\n');
-    lines.find_map(|line| line.strip_prefix(b"0::")).map(printable)
+fn cgroup(host_proc: &Proc) -> Option<String> {
+    let text = host_proc.text("self/cgroup")?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(printable(path.as_bytes()))
 }
 
 /// The program that runs here.
-fn program(host_proc: &OwnedFd) -> Option<Program> {
+fn program(host_proc: &Proc) -> Option<Program> {
     let file = fstatat(host_proc, "self/exe", AtFlags::empty()).ok()?;
     Some(Program {
         version: env!("CARGO_PKG_VERSION"),

@@ -20,7 +20,7 @@ use vassal_config::vassal::push;
 use vassal_config::vassal::settings::Ready;
 use vassal_config::vassal::socket::Listener;
 use vassal_state::handoff::Readiness;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::fds;
 
 /// The connections of one kind of payload.
@@ -141,16 +141,17 @@ fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
             None,
             SockFlag::SOCK_CLOEXEC,
         )
-        .step(|| "make a socket pair")
+        .context(|| "make a socket pair")
     };
     let (emperor, emperor_theirs) = pair()?;
     let (config, config_theirs) = pair()?;
     // The longest message there is fits into the buffer of a unix socket, so this does not wait for a reader.
     let mut stream = File::from(config);
-    stream.write_all(message).step(|| "push the configuration")?;
-    let mut pushed =
-        File::from(memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).step(|| "keep the configuration")?);
-    pushed.write_all(message).step(|| "keep the configuration")?;
+    stream.write_all(message).context(|| "push the configuration")?;
+    let mut pushed = File::from(
+        memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).context(|| "keep the configuration")?,
+    );
+    pushed.write_all(message).context(|| "keep the configuration")?;
     Ok(Links::Uwsgi {
         emperor,
         emperor_theirs,
@@ -165,14 +166,14 @@ fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
 fn notify_socket() -> Result<Links, Failure> {
     let step = || "make the app's notification socket";
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None).step(step)?;
+    let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None).context(step)?;
     let name: String = fds::random::<16>()?
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let name = format!("vassal-{name}").into_bytes();
-    let address = UnixAddr::new_abstract(&name).step(step)?;
-    bind(fd.as_raw_fd(), &address).step(step)?;
-    setsockopt(&fd, sockopt::PassCred, &true).step(step)?;
+    let address = UnixAddr::new_abstract(&name).context(step)?;
+    bind(fd.as_raw_fd(), &address).context(step)?;
+    setsockopt(&fd, sockopt::PassCred, &true).context(step)?;
     Ok(Links::Notify(fd, name))
 }

@@ -27,7 +27,7 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{fds, seccomp, signals};
 use vassal_systemd::lines;
 
@@ -105,7 +105,7 @@ impl Launch<'_> {
     // On entry: root inside the namespaces, nothing dropped. On the way: the vassal's user, CAP_SETPCAP for this
     // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs, the filter of system calls.
     fn become_app(self, control: &Control) -> Result<Infallible, Failure> {
-        setsid().step(|| "start a session")?;
+        setsid().context(|| "start a session")?;
         if let Some(keys) = self.keys.filter(|_| !self.plan.owns_mounts) {
             keys.mount_alone(self.plan)?;
         }
@@ -227,7 +227,7 @@ fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
     let Some(directory) = directory else { return Ok(()) };
     let path = Path::new(OsStr::from_bytes(directory));
     let shown = printable(directory);
-    chdir(path).step(|| format!("change to directory '{shown}'"))?;
+    chdir(path).context(|| format!("change to directory '{shown}'"))?;
     // A descriptor's name in proc may lead to what was opened before the root directory changed: no path does (getcwd(3)).
     match getcwd() {
         Ok(_) => Ok(()),

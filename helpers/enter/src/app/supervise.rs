@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Operation;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 
 /// The longest message; a failure that is longer is cut.
 const MESSAGE_LIMIT: usize = 8192;
@@ -51,7 +51,7 @@ impl Control {
             None,
             SockFlag::SOCK_CLOEXEC,
         )
-        .step(|| "make a socket pair")
+        .context(|| "make a socket pair")
         .map(|(one, other)| (Self(one), Self(other)))
     }
 
@@ -86,7 +86,7 @@ impl Control {
         let message = &message[..message.len().min(MESSAGE_LIMIT)];
         send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)
             .map(drop)
-            .step(|| "report to vassal-enter")
+            .context(|| "report to vassal-enter")
     }
 
     /// Waits for the supervisor's go-ahead.
@@ -95,7 +95,7 @@ impl Control {
     /// `ECONNRESET` when the supervisor has ended instead.
     pub fn wait_for_go(&self) -> Result<(), SysError> {
         let mut go = [0];
-        match recv(self.0.as_raw_fd(), &mut go, MsgFlags::empty()).step(|| "wait for the go-ahead")? {
+        match recv(self.0.as_raw_fd(), &mut go, MsgFlags::empty()).context(|| "wait for the go-ahead")? {
             0 => Err(SysError::new("wait for the go-ahead", Errno::ECONNRESET)),
             _ => Ok(()),
         }
@@ -108,14 +108,14 @@ impl Control {
     pub fn go(&self) -> Result<(), SysError> {
         send(self.0.as_raw_fd(), b"G", MsgFlags::MSG_NOSIGNAL)
             .map(drop)
-            .step(|| "give the go-ahead")
+            .context(|| "give the go-ahead")
     }
 
     /// The next report; `None` at the end: the process has exec'ed, or ended without a word.
     fn receive(&self) -> Result<Option<Report>, SysError> {
         let mut buffer = vec![0; MESSAGE_LIMIT];
         let length = recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty())
-            .step(|| "hear from the app's process")?;
+            .context(|| "hear from the app's process")?;
         Ok(match buffer[..length] {
             [] => None,
             [b'H', a, b, c, d] => Some(Report::Hook(u32::from_le_bytes([a, b, c, d]))),

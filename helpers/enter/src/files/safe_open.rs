@@ -15,7 +15,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use vassal_escape::printable;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, NOT_FOLLOWED, Place};
 
 /// The most that is read of one file of an envdir.
@@ -40,7 +40,7 @@ pub fn open_log(path: &[u8], proc: &OwnedFd) -> Result<OwnedFd, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
     let log = open_for_writing(path, flags, 0o640, Kind::File, proc)?;
     // The app writes there as it would into the journal's pipe: it waits where there is no room.
-    fcntl(&log, FcntlArg::F_SETFL(OFlag::O_APPEND)).step(|| format!("open '{}'", printable(path)))?;
+    fcntl(&log, FcntlArg::F_SETFL(OFlag::O_APPEND)).context(|| format!("open '{}'", printable(path)))?;
     Ok(log)
 }
 
@@ -84,7 +84,7 @@ pub fn open_for_writing(
     for _ in 0..ATTEMPTS {
         let place = reach::place(path, Last::Followed).map_err(|errno| told(shown(), errno))?;
         if let Some(object) = &place.object {
-            let status = fstat(object).step(shown)?;
+            let status = fstat(object).context(shown)?;
             if let Some(why) = why_not(&status, kind, path)? {
                 return Err(SysError::new(shown(), Errno::EINVAL).meaning(Some(why)));
             }
@@ -121,7 +121,7 @@ fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static
 /// # Errors
 /// `EMLINK`.
 pub fn refuse_shared(object: &OwnedFd, path: &Path, step: impl Fn() -> String) -> Result<(), SysError> {
-    let status = fstat(object).step(&step)?;
+    let status = fstat(object).context(&step)?;
     if reach::is_directory(&status) || status.st_nlink < 2 || is_roots_alone(path)? {
         return Ok(());
     }
@@ -150,7 +150,7 @@ pub fn place(path: &Path, last: Last, step: impl Fn() -> String) -> Result<Place
 /// As [`place`]; `ENOENT`.
 pub fn object(path: &Path, step: impl Fn() -> String) -> Result<OwnedFd, SysError> {
     let place = place(path, Last::Followed, &step)?;
-    place.object.ok_or(Errno::ENOENT).step(step)
+    place.object.ok_or(Errno::ENOENT).context(step)
 }
 
 /// Whether every directory on the way to `path` is root's, and nobody else may write there.
@@ -159,10 +159,10 @@ pub fn object(path: &Path, step: impl Fn() -> String) -> Result<OwnedFd, SysErro
 /// What the kernel refused.
 pub fn is_roots_alone(path: &Path) -> Result<bool, SysError> {
     let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
-    let absolute = std::path::absolute(path).step(step)?;
-    let root = reach::root().step(step)?;
+    let absolute = std::path::absolute(path).context(step)?;
+    let root = reach::root().context(step)?;
     Ok(reach::judge(&root, &absolute, Last::Kept)
-        .step(step)?
+        .context(step)?
         .foreign
         .is_none())
 }

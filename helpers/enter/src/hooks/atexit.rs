@@ -23,7 +23,7 @@ use vassal_sys::creds::{Credentials, Keep, become_user};
 
 use vassal_escape::printable;
 use vassal_sys::{SysError, fds, mounts};
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// The hooks and everything they need, as it is kept until the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,7 +182,7 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
     become_user(&record.credentials, Keep::Nothing)?;
     if let Err(errno) = chdir(&record.directory) {
         let (shown, why) = (printable(record.directory.as_os_str().as_bytes()), errno.desc());
-        line(
+        log(
             Priority::Warning,
             &format!("cannot change to directory '{shown}': {why}, ignoring"),
         );
@@ -213,7 +213,7 @@ pub fn run(number: RawFd) -> Result<(), Failure> {
         if let Err(failure) = done {
             let text = printable(&text);
             let problem = failure.message;
-            line(
+            log(
                 Priority::Warning,
                 &format!("{origin}: as-user-atexit hook '{text}': {problem}, ignoring"),
             );

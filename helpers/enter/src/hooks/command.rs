@@ -14,7 +14,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 use vassal_sys::clone::{Side, fork, pidfd};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds, signals};
 
 const SHELL: &str = "/bin/sh";
@@ -72,7 +72,7 @@ fn exec_command(
     log: BorrowedFd<'_>,
 ) -> SysError {
     let prepare = || -> Result<(), SysError> {
-        setpgid(Pid::from_raw(0), Pid::from_raw(0)).step(|| "make a process group")?;
+        setpgid(Pid::from_raw(0), Pid::from_raw(0)).context(|| "make a process group")?;
         fds::place_at(log, 1)?;
         fds::place_at(log, 2)?;
         signals::reset()
@@ -108,7 +108,7 @@ pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>
             // It may have ended in this very moment, and then there is no group any more.
             killpg(child, Signal::SIGKILL)
                 .or_else(ignore_gone)
-                .step(|| "kill a hook")?;
+                .context(|| "kill a hook")?;
             let mut gone = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
             if poll(&mut gone, timeout(KILL_LIMIT)).is_ok_and(|ready| ready > 0) {
                 wait(child)?;

@@ -13,9 +13,9 @@ use std::path::Path;
 use vassal_config::hooks::mountflags::{BIND, MOVE, MountFlags, REMOUNT, UmountFlags};
 use vassal_escape::printable;
 use vassal_sys::attach::{self, Depth};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, within};
-use vassal_sys::{SysError, mountinfo, mounts};
+use vassal_sys::{SysError, directory, mountinfo, mounts};
 
 /// How many mountpoints are kept in memory to be unmounted: a host may have any number of them below.
 const AT_ONCE: usize = 64;
@@ -135,7 +135,7 @@ pub fn unmount(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), 
         // As mountinfo has it: with no link in it.
         let below = [
             mounts::place_of(proc.as_fd(), &object(target, step)?)
-                .step(step)?
+                .context(step)?
                 .as_slice(),
             b"/",
         ]
@@ -160,7 +160,7 @@ pub fn unmount(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), 
 
 /// The mountpoints that begin with `below`, of more than [`AT_ONCE`] the last ones: those before them come when these are gone.
 fn last_below(proc: &OwnedFd, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysError> {
-    let file = mounts::open_below(proc, "self/mountinfo")?;
+    let file = directory::open_below(proc, "self/mountinfo")?;
     let mut last = VecDeque::with_capacity(AT_ONCE);
     mountinfo::visit(file, |mount| {
         if mount.mountpoint.starts_with(below) {
@@ -170,6 +170,6 @@ fn last_below(proc: &OwnedFd, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysErro
             last.push_back(mount.mountpoint.clone());
         }
     })
-    .step(|| "read mountinfo")?;
+    .context(|| "read mountinfo")?;
     Ok(last)
 }

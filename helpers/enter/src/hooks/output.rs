@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use vassal_escape::{printable, shortened};
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
-use vassal_systemd::journal::pass_on;
+use vassal_sys::error::Context;
+use vassal_systemd::journal::relay;
 
 /// The most of a command's last words that is repeated in a message.
 const WORDS_LIMIT: usize = 300;
@@ -35,8 +35,8 @@ impl HookLog {
     /// # Errors
     /// `EMFILE`.
     pub fn new() -> Result<Self, SysError> {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).step(|| "make the hooks' log")?;
-        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).step(|| "make the hooks' log")?;
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context(|| "make the hooks' log")?;
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context(|| "make the hooks' log")?;
         Ok(Self {
             reader,
             writer,
@@ -63,7 +63,7 @@ impl HookLog {
                 return;
             };
             self.keep(&chunk[..length]);
-            pass_on(&chunk[..length]);
+            relay(&chunk[..length]);
         }
     }
 
@@ -91,7 +91,7 @@ impl HookLog {
         for _ in 0..CHUNKS {
             match read(&self.reader, &mut chunk) {
                 Ok(0) => return None,
-                Ok(length) => pass_on(&chunk[..length]),
+                Ok(length) => relay(&chunk[..length]),
                 Err(_) => break,
             }
         }

@@ -23,9 +23,9 @@ use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
 use vassal_sys::creds::Credentials;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last};
-use vassal_sys::{SysError, mountinfo, mounts};
+use vassal_sys::{SysError, directory, mountinfo, mounts};
 
 /// What has to be root's alone for its names to count.
 const NAMES: [&str; 1] = ["etc"];
@@ -80,7 +80,7 @@ impl OwnRoot {
             .iter()
             .filter(|operation| operation.phase == Phase::Jail);
         let (mut why, mut swapped) = (None, None);
-        let mut top = reach::root().step(|| "open the root directory")?;
+        let mut top = reach::root().context(|| "open the root directory")?;
         for operation in jail {
             let (Action::Chroot(path) | Action::PivotRoot(path, _)) = &operation.action else {
                 continue;
@@ -136,7 +136,7 @@ impl OwnRoot {
         if self.is_trusted || operation.phase < Phase::Jail {
             return Ok(());
         }
-        let root = reach::root().step(|| "open the root directory")?;
+        let root = reach::root().context(|| "open the root directory")?;
         let why = match &self.why {
             Some(why) => Some(why.clone()),
             None => foreign(&root, &PROGRAMS)
@@ -166,7 +166,7 @@ impl OwnRoot {
 fn foreign_filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Option<String>, SysError> {
     let shown_top = printable(shown.as_os_str().as_bytes());
     let kind = fstatfs(top)
-        .step(|| format!("look at '{shown_top}'"))?
+        .context(|| format!("look at '{shown_top}'"))?
         .filesystem_type();
     if kind == FUSE_SUPER_MAGIC {
         return Ok(Some(format!(
@@ -176,7 +176,7 @@ fn foreign_filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Opt
     if kind != OVERLAYFS_SUPER_MAGIC {
         return Ok(None);
     }
-    let root = reach::root().step(|| "open the root directory")?;
+    let root = reach::root().context(|| "open the root directory")?;
     for layer in layers(top, proc)? {
         let place = reach::judge(&root, &layer, Last::Followed);
         let why = match place.and_then(|place| Ok((place.foreign, place.object.ok_or(Errno::ENOENT)?))) {
@@ -199,9 +199,9 @@ fn layers(top: &OwnedFd, proc: &OwnedFd) -> Result<Vec<PathBuf>, SysError> {
     let id = mounts::mount_of(proc, top)?;
     let number = [id.to_string().as_bytes(), b" "].concat();
     // Line by line: others may have any number of mounts.
-    let mut lines = BufReader::new(mounts::open_below(proc, "self/mountinfo")?).split(b'\n');
+    let mut lines = BufReader::new(directory::open_below(proc, "self/mountinfo")?).split(b'\n');
     let is_it = |line: &io::Result<Vec<u8>>| line.as_ref().map_or(true, |line| line.starts_with(&number));
-    let line = lines.find(is_it).transpose().step(step)?.unwrap_or_default();
+    let line = lines.find(is_it).transpose().context(step)?.unwrap_or_default();
     let mut fields = line.split(|byte| *byte == b' ');
     let (part, mountpoint) = (fields.nth(3), fields.next());
     if part != Some(b"/") || mountpoint == Some(b"/") {
@@ -302,7 +302,8 @@ fn foreign_program(
     programs.extend_from_slice(shells);
     programs.push(b"/bin/sh".to_vec());
     for program in programs {
-        let path = std::path::absolute(OsStr::from_bytes(&program)).step(|| "find the working directory")?;
+        let path =
+            std::path::absolute(OsStr::from_bytes(&program)).context(|| "find the working directory")?;
         let mut next = Some(path);
         for _ in 0..INTERPRETERS {
             let Some(path) = next.take() else { break };

@@ -29,9 +29,9 @@ use vassal_config::hooks::namespaces::Namespaces;
 use vassal_config::vassal::plan::Plan;
 use vassal_escape::printable;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::mounts;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// Runs shell commands for the actions.
 pub trait Shell {
@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
     /// A full filesystem.
     pub fn write_pid(&self, app: Pid) -> Result<(), SysError> {
         let mut files = self.pidfiles.iter();
-        files.try_for_each(|mut file| writeln!(file, "{app}").step(|| "write the pidfile"))
+        files.try_for_each(|mut file| writeln!(file, "{app}").context(|| "write the pidfile"))
     }
 
     /// The environment of the app: that of the commands, with what is not for root's.
@@ -186,10 +186,10 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         }
         Action::Umount(target, flags) => mount::unmount(session.proc, at(target), *flags).map_err(refused),
         Action::SetHostname(name) => sethostname(OsStr::from_bytes(name))
-            .step(|| describe("set the host name", name))
+            .context(|| describe("set the host name", name))
             .map_err(refused),
         Action::Print(text) => {
-            line(Priority::Info, &printable(text));
+            log(Priority::Info, &printable(text));
             Ok(())
         }
         Action::Exit(code) => Err(Failure {
@@ -223,7 +223,7 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
 
 /// Leaves these namespaces for new ones. Mounts never become the host's again (NS-2).
 fn leave(namespaces: Namespaces) -> Result<(), SysError> {
-    unshare(crate::flags(namespaces)).step(|| "unshare namespaces")?;
+    unshare(crate::flags(namespaces)).context(|| "unshare namespaces")?;
     if namespaces.mount {
         mounts::make_all_slave()?;
     }
@@ -263,7 +263,7 @@ fn judge(ended: Ended, failure: OnFailure, limit: Duration) -> Result<(), Failur
     match failure {
         OnFailure::Fatal => Err(Failure::passing(problem)),
         OnFailure::Logged => {
-            line(Priority::Warning, &format!("a command {problem}, ignoring"));
+            log(Priority::Warning, &format!("a command {problem}, ignoring"));
             Ok(())
         }
     }
@@ -298,7 +298,7 @@ fn write(path: &[u8], text: &[u8], mode: WriteMode, session: &Session<'_>) -> Re
         Err(error) => Err(refused(error)),
         Ok(file) => {
             let written = File::from(file).write_all(text);
-            written.step(|| describe("write", path)).map_err(refused)
+            written.context(|| describe("write", path)).map_err(refused)
         }
     }
 }

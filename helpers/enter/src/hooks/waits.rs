@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use vassal_config::hooks::action::Awaited;
 use vassal_escape::printable;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::mounts;
 use vassal_sys::reach::within;
 
@@ -128,7 +128,7 @@ pub fn write_fifo(
             Ok(fifo) => {
                 let written = File::from(fifo).write_all(text);
                 return written
-                    .step(|| format!("write '{}'", printable(path)))
+                    .context(|| format!("write '{}'", printable(path)))
                     .map_err(Failure::from);
             }
             Err(error) if !matches!(error.errno, Errno::ENOENT | Errno::ENXIO) => return Err(error.into()),
@@ -168,13 +168,13 @@ fn accepts(address: &[u8], proc: &OwnedFd) -> bool {
 fn accepts_at_once(path: &[u8], proc: &OwnedFd) -> Result<(), SysError> {
     let step = || format!("connect to '{}'", printable(path));
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None).step(step)?;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None).context(step)?;
     if !geteuid().is_root() {
         return UnixAddr::new(path)
             .and_then(|address| connect(socket.as_raw_fd(), &address))
-            .step(step);
+            .context(step);
     }
     let file = safe_open::object(Path::new(OsStr::from_bytes(path)), step)?;
-    let address = UnixAddr::new(format!("self/fd/{}", file.as_raw_fd()).as_str()).step(step)?;
-    within(proc, || connect(socket.as_raw_fd(), &address)).step(step)
+    let address = UnixAddr::new(format!("self/fd/{}", file.as_raw_fd()).as_str()).context(step)?;
+    within(proc, || connect(socket.as_raw_fd(), &address)).context(step)
 }

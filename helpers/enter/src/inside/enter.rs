@@ -308,7 +308,7 @@ fn let_go(
 /// A vassal that has served since it was started has no wrong configuration: what is not there comes again, such as the
 /// mount of a daemon outside, which its own unit is about to make.
 fn proven(failure: Failure, start: &Start) -> Failure {
-    match start.memo.read().has_served {
+    match start.record.read().has_served {
         false => failure,
         true => Failure {
             code: exit::FAILED,

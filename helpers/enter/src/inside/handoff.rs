@@ -21,7 +21,7 @@ use vassal_state::health::Place;
 use vassal_state::reload_channel::{Control, endless_pipe};
 use vassal_state::unsent::Unsent;
 use vassal_sys::caps;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 
 /// What the start has led to.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ pub fn become_watchdog(
             notify: leave(start.notifier.socket())?,
             journal: leave(start.journal.socket())?,
             fusectl: leave(start.fusectl.as_ref().map(AsFd::as_fd))?,
-            memo: leave(Some(start.memo.file().as_fd()))?,
+            restart_record: leave(Some(start.record.file().as_fd()))?,
             log: leave(survivor.as_ref().map(AsFd::as_fd))?,
             emperor: leave(emperor.map(AsFd::as_fd))?,
             config: leave(config.map(AsFd::as_fd))?,
@@ -160,7 +160,7 @@ fn execute(watchdog: &OwnedFd, record: i32, vassal: &str) -> Result<Infallible, 
     let arguments: [&CStr; 3] = [c"vassal-watchdog", &number, &name];
     let environment: [&CStr; 0] = [];
     execveat(watchdog, c"", &arguments, &environment, AtFlags::AT_EMPTY_PATH)
-        .step(|| "become vassal-watchdog")
+        .context(|| "become vassal-watchdog")
         .map_err(Failure::from)
 }
 

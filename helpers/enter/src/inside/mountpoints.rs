@@ -10,10 +10,10 @@ use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Watch;
 use vassal_escape::printable;
 use vassal_state::handoff::Watched;
-use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::mounts::{self, Spot};
+use vassal_sys::{SysError, directory};
 
 /// The device numbers of the FUSE filesystems and overlays of this namespace: before the first hook, those of the host. They
 /// are taken from here and not from the host, as what was private there is unmounted there and not here.
@@ -21,14 +21,14 @@ use vassal_sys::mounts::{self, Spot};
 /// # Errors
 /// When proc does not answer.
 pub fn devices(proc: &OwnedFd) -> Result<Vec<(u32, u32)>, SysError> {
-    let file = mounts::open_below(proc.as_fd(), "self/mountinfo")?;
+    let file = directory::open_below(proc.as_fd(), "self/mountinfo")?;
     let mut found = Vec::new();
     mountinfo::visit(file, |mount| {
         if mount.is_fuse() || mount.is_overlay() {
             found.push(mount.device());
         }
     })
-    .step(|| "read mountinfo")?;
+    .context(|| "read mountinfo")?;
     found.sort_unstable();
     found.dedup();
     Ok(found)
@@ -48,9 +48,9 @@ pub fn resolve(watches: &[Watch], proc: &OwnedFd) -> Result<Vec<Watched>, Failur
 /// # Errors
 /// When proc does not answer.
 pub fn mount_at(place: &Spot, proc: impl AsFd + Copy) -> Result<Option<Mount>, SysError> {
-    let file = mounts::open_below(proc, "self/mountinfo")?;
+    let file = directory::open_below(proc, "self/mountinfo")?;
     let is_there = |mount: &Mount| mount.id == place.mount && mount.mountpoint == place.path;
-    let found = mountinfo::select(file, is_there).step(|| "read mountinfo")?;
+    let found = mountinfo::select(file, is_there).context(|| "read mountinfo")?;
     Ok(found.into_iter().next())
 }
 

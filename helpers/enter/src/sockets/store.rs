@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::vassal::socket::{Address, Listener};
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_systemd::exit;
 
 /// An open socket.
@@ -79,7 +79,7 @@ fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, F
             SockFlag::SOCK_CLOEXEC,
             None,
         )
-        .step(|| "make a socket")
+        .context(|| "make a socket")
     };
     let prefix = unix_prefix(path);
     let kept = stored.iter().enumerate().find_map(|(at, (name, _))| {
@@ -131,7 +131,7 @@ pub fn renew(open: &mut Open, path: &[u8], file: unix::File, start: &Start) -> R
 /// # Errors
 /// As dup3(2).
 pub fn take_number(open: &mut Open, socket: &OwnedFd) -> Result<(), SysError> {
-    dup3(socket, &mut open.fd, OFlag::O_CLOEXEC).step(|| "replace a socket")
+    dup3(socket, &mut open.fd, OFlag::O_CLOEXEC).context(|| "replace a socket")
 }
 
 fn still_ours(fd: OwnedFd, address: SocketAddr) -> Option<OwnedFd> {
@@ -155,6 +155,6 @@ fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure
         .at(&place)
     })?;
     let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
-    listen(&socket, backlog).step(|| format!("listen on {address}"))?;
+    listen(&socket, backlog).context(|| format!("listen on {address}"))?;
     Ok(socket)
 }

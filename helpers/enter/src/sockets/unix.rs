@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use vassal_config::vassal::socket::{Address, Listener, SocketOwner, UnixOptions};
 use vassal_escape::printable;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::Last;
 
 /// Which file a socket is bound to: its device and inode.
@@ -51,18 +51,20 @@ pub fn settle(
     }
     if there.is_some() {
         // What an earlier life has left; uWSGI does the same.
-        unlink(&path).step(|| describe("remove", shown)).map_err(told)?;
+        unlink(&path)
+            .context(|| describe("remove", shown))
+            .map_err(told)?;
     }
     let socket = open.spare.as_ref().unwrap_or(&open.fd);
     let address = UnixAddr::new(&path)
-        .step(|| describe("listen on", shown))
+        .context(|| describe("listen on", shown))
         .map_err(told)?;
     bind(socket.as_raw_fd(), &address)
-        .step(|| describe("listen on", shown))
+        .context(|| describe("listen on", shown))
         .map_err(told)?;
     let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
     listen(socket, backlog)
-        .step(|| describe("listen on", shown))
+        .context(|| describe("listen on", shown))
         .map_err(told)?;
     adjust(&path, shown, options, proc).map_err(|failure| failure.at(&line))?;
     socket_file(&path, shown).map_err(told)
@@ -98,8 +100,8 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> R
         return Ok(());
     }
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file = open_file(path, flags, Mode::empty()).step(|| describe("open", shown))?;
-    let status = fstat(&file).step(|| describe("look at", shown))?;
+    let file = open_file(path, flags, Mode::empty()).context(|| describe("open", shown))?;
+    let status = fstat(&file).context(|| describe("look at", shown))?;
     let is_socket = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK;
     // What this process has just bound, and nothing that was put in its place.
     if !is_socket || status.st_uid != geteuid().as_raw() {
@@ -109,12 +111,12 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> R
         let number = format!("self/fd/{}", file.as_raw_fd());
         let mode = Mode::from_bits_truncate(mode);
         fchmodat(proc, number.as_str(), mode, FchmodatFlags::FollowSymlink)
-            .step(|| describe("change the mode of", shown))?;
+            .context(|| describe("change the mode of", shown))?;
     }
     if let Some(owner) = &options.owner {
         let (uid, gid) = numbers(owner, proc)?;
         fchownat(file.as_fd(), "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
-            .step(|| describe("change the owner of", shown))?;
+            .context(|| describe("change the owner of", shown))?;
     }
     Ok(())
 }

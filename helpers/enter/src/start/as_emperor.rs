@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 
 /// Runs the hooks for the vassal whose first process is `vassal`; systemd's wish to `stop` ends them and the vassal.
 pub fn run(start: &Start, plan: &Plan, vassal: Pid, stop: &Stop<'_>) {
@@ -34,7 +34,7 @@ fn run_all(
     hooks: &[Operation],
 ) -> Result<(), SysError> {
     debug_assert!(hooks.iter().all(|hook| hook.phase == Phase::AsEmperor));
-    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
+    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
     let mut log = HookLog::new()?;
     let mut session = Session::new(plan, start.environment.to_vec(), &proc, stop);
     session.environment.extend([

@@ -12,8 +12,8 @@ use sd_notify::NotifyState;
 use std::time::{Duration, SystemTime};
 use vassal_state::health::State;
 use vassal_state::restart_record;
-use vassal_state::restart_record::{Memo, Next, since_boot};
-use vassal_sys::error::Step;
+use vassal_state::restart_record::{Next, RestartRecord, since_boot};
+use vassal_sys::error::Context;
 use vassal_sys::signals;
 
 /// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
@@ -36,36 +36,36 @@ pub enum Turn {
 /// # Errors
 /// When the signals cannot be read, or the record not be written.
 pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
-    let mut memo = start.memo.read();
-    if memo.was_cut_short() && !was_restarted_by_systemd(start) {
-        memo.stopped();
+    let mut record = start.record.read();
+    if record.was_cut_short() && !was_restarted_by_systemd(start) {
+        record.stopped();
     }
-    let turn = memo.turn(since_boot());
-    last_words::add(&mut memo, turn, &start.vassal.unit());
+    let turn = record.turn(since_boot());
+    last_words::add(&mut record, turn, &start.vassal.unit());
     let time = match turn {
         restart_record::Turn::After(time) => time,
-        restart_record::Turn::Later(time) => match leave_outside(start, &mut memo)? {
+        restart_record::Turn::Later(time) => match leave_outside(start, &mut record)? {
             Outside::Waits => {
-                let status = waiting(&memo, time);
+                let status = waiting(&record, time);
                 start.notifier.send(&[NotifyState::Status(&status)])?;
-                health::put(start, State::Waiting, &memo, Some(SystemTime::now() + time));
+                health::put(start, State::Waiting, &record, Some(SystemTime::now() + time));
                 return Ok(Turn::Later);
             }
             Outside::Stopped => return stopped(start),
             Outside::Cannot => time,
         },
     };
-    if !time.is_zero() && wait(start, &memo, time)? == Pause::Stopped {
+    if !time.is_zero() && wait(start, &record, time)? == Pause::Stopped {
         return stopped(start);
     }
-    memo.begin(time, since_boot());
-    start.memo.write(&memo)?;
-    health::put(start, State::Starting, &memo, None);
+    record.begin(time, since_boot());
+    start.record.write(&record)?;
+    health::put(start, State::Starting, &record, None);
     Ok(Turn::Go)
 }
 
 fn stopped(start: &Start) -> Result<Turn, Failure> {
-    start.memo.update(Memo::stopped)?;
+    start.record.update(RestartRecord::stopped)?;
     health::remove(start.health.as_ref());
     start.notifier.send(&[NotifyState::Status("stopped")])?;
     Ok(Turn::Stopped)
@@ -80,10 +80,10 @@ enum Outside {
 
 /// Has vassal-retry@.service make the pause. systemd's wish to stop is heard meanwhile: it may read it before it reads that the
 /// retry is to be started, which is then to find that nobody wants it.
-fn leave_outside(start: &Start, memo: &mut Memo) -> Result<Outside, Failure> {
+fn leave_outside(start: &Start, record: &mut RestartRecord) -> Result<Outside, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
-    let can_wait = can_wait_outside(start, memo);
-    if stop.read_signal().step(|| "read signals")?.is_some() {
+    let can_wait = can_wait_outside(start, record);
+    if stop.read_signal().context(|| "read signals")?.is_some() {
         return Ok(Outside::Stopped);
     }
     signals::reset()?;
@@ -94,12 +94,12 @@ fn leave_outside(start: &Start, memo: &mut Memo) -> Result<Outside, Failure> {
 }
 
 /// Has vassal-retry@.service wait. Else the pause is made here, which is better than none.
-fn can_wait_outside(start: &Start, memo: &mut Memo) -> bool {
+fn can_wait_outside(start: &Start, record: &mut RestartRecord) -> bool {
     // A unit that goes on after `LATER` all the same has lost its RestartPreventExitStatus=.
-    if memo.next == Next::Retry {
+    if record.next == Next::Retry {
         return false;
     }
-    let arranged = retry::arrange(start, memo);
+    let arranged = retry::arrange(start, record);
     if let Err(error) = &arranged {
         let unit = retry::unit(&start.vassal);
         start.warn(&format!("cannot start '{unit}': {error}; waiting here"));
@@ -107,31 +107,31 @@ fn can_wait_outside(start: &Start, memo: &mut Memo) -> bool {
     arranged.is_ok()
 }
 
-fn wait(start: &Start, memo: &Memo, time: Duration) -> Result<Pause, Failure> {
+fn wait(start: &Start, record: &RestartRecord, time: Duration) -> Result<Pause, Failure> {
     let limit = u32::try_from((time + START_LIMIT).as_micros()).unwrap_or(u32::MAX);
     start.notifier.send(&[
-        NotifyState::Status(&waiting(memo, time)),
+        NotifyState::Status(&waiting(record, time)),
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
-    health::put(start, State::Waiting, memo, Some(SystemTime::now() + time));
-    let ended = pause(time, &memo.cause, Some(&start.notifier))?;
+    health::put(start, State::Waiting, record, Some(SystemTime::now() + time));
+    let ended = pause(time, &record.cause, Some(&start.notifier))?;
     if ended == Pause::Over {
         let status = format!(
             "attempt {}; last: {}",
-            memo.attempts.saturating_add(1),
-            memo.cause
+            record.attempts.saturating_add(1),
+            record.cause
         );
         start.notifier.send(&[NotifyState::Status(&status)])?;
     }
     Ok(ended)
 }
 
-fn waiting(memo: &Memo, time: Duration) -> String {
+fn waiting(record: &RestartRecord, time: Duration) -> String {
     format!(
         "waiting {} s before attempt {}; last: {}",
         time.as_secs(),
-        memo.attempts.saturating_add(1),
-        memo.cause
+        record.attempts.saturating_add(1),
+        record.cause
     )
 }
 

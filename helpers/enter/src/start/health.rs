@@ -5,41 +5,41 @@ use std::path::Path;
 use std::time::SystemTime;
 use vassal_config::emperor::name::{VassalName, escape};
 use vassal_state::health::{Health, Place, State, forget};
-use vassal_state::restart_record::{DIRECTORY, Memo};
-use vassal_systemd::journal::{Priority, line};
+use vassal_state::restart_record::{DIRECTORY, RestartRecord};
+use vassal_systemd::journal::{Priority, log};
 
 /// The record's place. Nothing depends on the record, so a vassal whose record cannot be kept runs without one.
 pub fn place(vassal: &VassalName) -> Option<Place> {
     let made = Place::make(Path::new(DIRECTORY), &escape(vassal.bytes()));
-    made.inspect_err(|error| line(Priority::Warning, &format!("{error}, ignoring")))
+    made.inspect_err(|error| log(Priority::Warning, &format!("{error}, ignoring")))
         .ok()
 }
 
 /// How far the vassal is, and what its restart record says of earlier runs.
-pub fn put(start: &Start, state: State, memo: &Memo, next_attempt: Option<SystemTime>) {
+pub fn put(start: &Start, state: State, restarts: &RestartRecord, next_attempt: Option<SystemTime>) {
     let Some(place) = &start.health else { return };
     let record = Health {
-        restarts: memo.restarts,
-        attempts: memo.attempts,
-        cause: memo.cause.clone(),
+        restarts: restarts.restarts,
+        attempts: restarts.attempts,
+        cause: restarts.cause.clone(),
         next_attempt,
         ..Health::new(start.shown_name(), start.vassal.unit(), state)
     };
     if let Some(error) = place.put(&record.json(SystemTime::now())) {
-        line(Priority::Warning, &format!("{error}, ignoring"));
+        log(Priority::Warning, &format!("{error}, ignoring"));
     }
 }
 
 /// The vassal does not run, and is not about to: no record says that it does.
 pub fn remove(place: Option<&Place>) {
     if let Some(Err(error)) = place.map(Place::remove) {
-        line(Priority::Warning, &format!("{error}, ignoring"));
+        log(Priority::Warning, &format!("{error}, ignoring"));
     }
 }
 
 /// The same where this program has only its name.
 pub fn remove_of(vassal: &VassalName) {
     if let Err(error) = forget(Path::new(DIRECTORY), &escape(vassal.bytes())) {
-        line(Priority::Warning, &format!("{error}, ignoring"));
+        log(Priority::Warning, &format!("{error}, ignoring"));
     }
 }

@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_sys::clone::pidfd;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::statfs::statfs_as;
 use vassal_sys::{SysError, mounts};
@@ -107,7 +107,7 @@ impl Returned {
             return Ok(None);
         };
         let was_missing = loss == Loss::Missing;
-        let open = |path: &str| File::open(path).step(|| format!("open '{path}'"));
+        let open = |path: &str| File::open(path).context(|| format!("open '{path}'"));
         let now = Instant::now();
         Ok(Some(Self {
             path: path.as_bytes().to_vec(),

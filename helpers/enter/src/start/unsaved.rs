@@ -14,7 +14,7 @@ const KILLED: &str = "7ff69939102e4db2a8f465e7c8428a9d";
 /// # Errors
 /// When the record cannot be written.
 pub fn tell(start: &Start) -> Result<(), Failure> {
-    let unsaved = start.memo.read().unsaved;
+    let unsaved = start.record.read().unsaved;
     if unsaved.is_empty() {
         return Ok(());
     }
@@ -36,6 +36,6 @@ pub fn tell(start: &Start) -> Result<(), Failure> {
         message: &message,
         fields: &fields,
     });
-    start.memo.update(|memo| memo.unsaved.clear())?;
+    start.record.update(|record| record.unsaved.clear())?;
     Ok(())
 }

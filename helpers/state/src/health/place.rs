@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use vassal_sys::error::{Step, SysError};
+use vassal_sys::error::{Context, SysError};
 
 /// Where the records are, below the directory of what root alone may read.
 pub const DIRECTORY: &str = "health";
@@ -41,17 +41,17 @@ impl Place {
                 base.display()
             )
         };
-        let is_new = is_made(mkdir(base, PASSABLE)).step(step)?;
-        let above = open(base, opening(), Mode::empty()).step(step)?;
+        let is_new = is_made(mkdir(base, PASSABLE)).context(step)?;
+        let above = open(base, opening(), Mode::empty()).context(step)?;
         // As an earlier version made it.
-        let was_closed = fstat(&above).step(step)?.st_mode & 0o777 == ROOTS_ALONE;
+        let was_closed = fstat(&above).context(step)?.st_mode & 0o777 == ROOTS_ALONE;
         if is_new || was_closed {
-            fchmod(&above, PASSABLE).step(step)?;
+            fchmod(&above, PASSABLE).context(step)?;
         }
-        let is_new = is_made(mkdirat(&above, DIRECTORY, PUBLIC_DIRECTORY)).step(step)?;
-        let directory = openat(&above, DIRECTORY, opening(), Mode::empty()).step(step)?;
+        let is_new = is_made(mkdirat(&above, DIRECTORY, PUBLIC_DIRECTORY)).context(step)?;
+        let directory = openat(&above, DIRECTORY, opening(), Mode::empty()).context(step)?;
         if is_new {
-            fchmod(&directory, PUBLIC_DIRECTORY).step(step)?;
+            fchmod(&directory, PUBLIC_DIRECTORY).context(step)?;
         }
         Ok(Self::inherited(directory, name))
     }
@@ -86,10 +86,10 @@ impl Place {
         let step = || format!("write the health record '{}'", self.file);
         let temporary = format!(".{}", self.file);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(&self.directory, temporary.as_str(), flags, PUBLIC_FILE).step(step)?;
+        let file = openat(&self.directory, temporary.as_str(), flags, PUBLIC_FILE).context(step)?;
         // A hook may have changed the umask.
-        let written = fchmod(&file, PUBLIC_FILE).step(step);
-        let written = written.and_then(|()| File::from(file).write_all(record.as_bytes()).step(step));
+        let written = fchmod(&file, PUBLIC_FILE).context(step);
+        let written = written.and_then(|()| File::from(file).write_all(record.as_bytes()).context(step));
         let written = written.and_then(|()| {
             renameat(
                 &self.directory,
@@ -97,7 +97,7 @@ impl Place {
                 &self.directory,
                 self.file.as_str(),
             )
-            .step(step)
+            .context(step)
         });
         written.inspect_err(|_| {
             // Half a record is nobody's; where it cannot be removed, the next one takes its place.
@@ -113,7 +113,7 @@ impl Place {
         let removed = unlinkat(&self.directory, self.file.as_str(), UnlinkatFlags::NoRemoveDir);
         match removed {
             Err(Errno::ENOENT) => Ok(()),
-            removed => removed.step(|| format!("remove the health record '{}'", self.file)),
+            removed => removed.context(|| format!("remove the health record '{}'", self.file)),
         }
     }
 }
@@ -127,7 +127,7 @@ pub fn forget(base: &Path, name: &str) -> Result<(), SysError> {
     match open(&path, opening(), Mode::empty()) {
         Err(Errno::ENOENT) => Ok(()),
         directory => {
-            let directory = directory.step(|| format!("open '{}'", path.display()))?;
+            let directory = directory.context(|| format!("open '{}'", path.display()))?;
             Place::inherited(directory, name).remove()
         }
     }

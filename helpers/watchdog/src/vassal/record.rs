@@ -1,6 +1,6 @@
 //! When the health record is written, and with what.
 
-use super::{Stage, Vassal};
+use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
 use crate::health::{Now, Recorder};
 use crate::mountpoints::verdict::Verdict;
