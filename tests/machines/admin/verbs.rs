@@ -4,6 +4,9 @@ use vassal_tests::{Output, on_each_suite};
 
 use crate::scene::{SLEEPER, listed, machine, vassal, wait_for_state};
 
+/// An app that does not end when it is asked to.
+const STUBBORN: &str = "trap '' TERM; while :; do sleep 1; done";
+
 fn code(output: &Output) -> Option<i32> {
     output.status.code()
 }
@@ -111,7 +114,10 @@ fn the_verbs_of_systemctl_take_names_as_people_write_them() {
         vassal(
             &machine,
             "slow",
-            &format!("{SLEEPER}stop-signal = SIGWINCH\nstop-timeout = 3\n"),
+            &format!(
+                "{}stop-timeout = 3\n",
+                SLEEPER.replace("exec /usr/bin/sleep infinity", STUBBORN)
+            ),
         );
         machine.must(&["vassalctl", "start", "slow"]);
         let slow = machine.run(&["vassalctl", "stop", "slow"]);
