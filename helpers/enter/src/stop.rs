@@ -1,6 +1,6 @@
 //! systemd's wish to stop the vassal before its app runs.
 
-use crate::start::health;
+use crate::health;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;

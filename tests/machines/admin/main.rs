@@ -6,6 +6,7 @@
 )]
 
 mod list;
+mod monitoring;
 mod record;
 mod scene;
 mod verbs;

@@ -7,7 +7,7 @@ use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 use std::process::ExitCode;
-use vassal_config::options::lookup::all;
+use vassal_config::options::table::OPTIONS;
 
 /// The variable by which a script asks. Not clap's own, `COMPLETE`, which other programs may have set.
 const VARIABLE: &str = "VASSALCTL_COMPLETE";
@@ -65,5 +65,8 @@ fn vassals() -> Vec<CompletionCandidate> {
 }
 
 fn options() -> Vec<CompletionCandidate> {
-    all().map(|row| CompletionCandidate::new(row.name)).collect()
+    OPTIONS
+        .iter()
+        .map(|row| CompletionCandidate::new(row.name))
+        .collect()
 }

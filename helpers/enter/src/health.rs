@@ -1,11 +1,10 @@
 //! The health record as long as there is no watchdog that keeps it: a start, a pause, a failure.
 
-use crate::invocation::Start;
 use std::path::Path;
 use std::time::SystemTime;
 use vassal_config::emperor::name::{VassalName, escape};
-use vassal_state::health::{Health, Place, State, forget};
-use vassal_state::restart_record::{DIRECTORY, RestartRecord};
+use vassal_state::health::{Health, Place, forget};
+use vassal_state::restart_record::DIRECTORY;
 use vassal_systemd::journal::{Priority, log};
 
 /// The record's place. Nothing depends on the record, so a vassal whose record cannot be kept runs without one.
@@ -15,17 +14,10 @@ pub fn place(vassal: &VassalName) -> Option<Place> {
         .ok()
 }
 
-/// How far the vassal is, and what its restart record says of earlier runs.
-pub fn put(start: &Start, state: State, restarts: &RestartRecord, next_attempt: Option<SystemTime>) {
-    let Some(place) = &start.health else { return };
-    let record = Health {
-        restarts: restarts.restarts,
-        attempts: restarts.attempts,
-        cause: restarts.cause.clone(),
-        next_attempt,
-        ..Health::new(start.shown_name(), start.vassal.unit(), state)
-    };
-    if let Some(error) = place.put(&record.json(SystemTime::now())) {
+/// Writes the record, where there is a place for it.
+pub fn put(place: Option<&Place>, record: &Health) {
+    let written = place.and_then(|place| place.put(&record.json(SystemTime::now())));
+    if let Some(error) = written {
         log(Priority::Warning, &format!("{error}, ignoring"));
     }
 }
