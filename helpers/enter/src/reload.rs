@@ -19,14 +19,16 @@ use std::time::{Duration, Instant};
 use vassal_config::action::Action;
 use vassal_config::entries::Entry;
 use vassal_config::lasting;
-use vassal_config::name::VassalName;
+use vassal_config::name::{VassalName, escape};
 use vassal_config::payload::Payload;
 use vassal_config::phase::Phase;
 use vassal_config::plan::Plan;
 use vassal_config::vassal::{self, Vassal};
 use vassal_sys::control::{DONE, RELOAD, Watchdog};
 use vassal_sys::error::Step;
+use vassal_sys::exit;
 use vassal_sys::journal::{Priority, line};
+use vassal_sys::reload_outcome::{self, Outcome};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
@@ -34,19 +36,39 @@ const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
 /// to finish (worker-reload-mercy).
 const LIMIT: Duration = Duration::from_secs(85);
 
-/// Reloads the vassal of the unit instance `instance`.
+/// Reloads the vassal of the unit instance `instance`, and leaves what came of it to vassal-emperor.
 ///
 /// # Errors
 /// What is wrong in the file; an app that cannot be reloaded, or does not come back.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let name = vassal_of(instance)?;
+    let reloaded = reload(&name);
+    let outcome = match &reloaded {
+        Ok(changed) => Outcome {
+            code: 0,
+            text: changed.join(", "),
+        },
+        Err(failure) => Outcome {
+            code: failure.code,
+            text: failure.message.clone(),
+        },
+    };
+    let place = Path::new(reload_outcome::DIRECTORY);
+    if let Err(error) = reload_outcome::leave(place, &escape(name.bytes()), &outcome) {
+        line(Priority::Warning, &format!("{error}, ignoring"));
+    }
+    reloaded.map(drop)
+}
+
+/// The parts of the file that only a restart changes, where they have changed.
+fn reload(name: &VassalName) -> Result<Vec<&'static str>, Failure> {
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
     let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
     let environment = environment();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
-    let found = source::find_file(&emperor, &name)?.ok_or_else(|| source::missing(&emperor, &name))?;
-    let read = |environment: Inherited| vassal::read(&emperor, &name, &found.world(environment));
+    let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
+    let read = |environment: Inherited| vassal::read(&emperor, name, &found.world(environment));
     let started = read(environment.clone())?;
     let reloaded = read(
         [&environment[..], &[(IS_RELOAD.to_vec(), b"1".to_vec())]]
@@ -72,8 +94,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
         }
         return Err(failure);
     }
-    tell(&watchdog, &name, &started);
-    Ok(())
+    Ok(tell(&watchdog, name, &started))
 }
 
 /// What uWSGI is to be given when it asks. Its sockets are those it has.
@@ -131,9 +152,12 @@ fn ask(watchdog: &Watchdog) -> Result<(), Failure> {
     drop(request);
     match answer(&answers)? {
         Some(DONE) => Ok(()),
-        Some(_) => Err(Failure::passing(
-            "the app cannot be reloaded (it does not serve yet, or [vassal] has no reload-signal)",
-        )),
+        Some(_) => Err(Failure {
+            code: exit::UNAVAILABLE,
+            ..Failure::passing(
+                "the app cannot be reloaded (it does not serve yet, or [vassal] has no reload-signal)",
+            )
+        }),
         None => {
             let limit = LIMIT.as_secs();
             Err(Failure::passing(format!(
@@ -164,10 +188,10 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
 }
 
 /// One line for what is in the file and not in the running vassal.
-fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
+fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) -> Vec<&'static str> {
     let before = &watchdog.control.lasting;
     let parts = lasting::parts(started).into_iter();
-    let mut changed: Vec<&str> = parts
+    let mut changed: Vec<&'static str> = parts
         .filter(|(part, now)| before.iter().any(|(known, was)| known == part && was != now))
         .map(|(part, _)| part)
         .collect();
@@ -186,4 +210,5 @@ fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
             format!("reloaded; restart needed for what has changed in: {parts} (systemctl restart {unit})");
         line(Priority::Warning, &message);
     }
+    changed
 }
