@@ -32,7 +32,7 @@ deb:
 
 # Debian roots of both suites, cached in target/machines, and the host's packages to boot them.
 machines:
-	tests/machine/setup.sh
+	tests/machines/setup.sh
 
 machine-tests: deb machines
 	$(CARGO) test --locked -p vassal-tests --test rig --test scenario --test badinput --test faults --test continuity --test attacks --test operations --test trace -- --test-threads=$(MACHINE_THREADS)
@@ -41,7 +41,7 @@ test: check deb machines corpus docs machine-tests
 
 demo:
 	packaging/toolchain.sh
-	tests/machine/demo.sh
+	tests/machines/demo.sh
 
 bench: deb machines
 	packaging/install.sh bubblewrap crun busybox-static musl-tools libc6-dev

@@ -8,25 +8,26 @@
 //! reading at [`generate`].
 #![forbid(unsafe_code)]
 
+pub mod drop_in;
+
 pub mod answer;
 pub mod apart;
 pub mod kept;
 pub mod output;
 pub mod pack;
 pub mod read;
-pub mod unit;
 
 use answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
+use drop_in::{DropIn, comment};
 use kept::{Kept, Last};
 use output::Units;
 use pack::Fields;
 use read::{Kind, Unit, choose, name_of, shown};
 use std::collections::BTreeMap;
 use std::path::Path;
-use unit::{DropIn, comment};
-use vassal_config::name::{VassalName, escape};
-use vassal_config::place::Place;
-use vassal_config::trusted::Reader;
+use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::emperor::place::Place;
+use vassal_config::machine::trusted::Reader;
 use vassal_sys::memo;
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
@@ -191,7 +192,7 @@ pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
         let read = read::emperor(root).map(|found| match found {
             None => Fields::new(),
             Some((emperor, problems)) => {
-                let stop_hook = unit::StopHook::of(&emperor);
+                let stop_hook = drop_in::StopHook::of(&emperor);
                 let wanted = Wanted {
                     nofollow: emperor.nofollow,
                     places: emperor.places,

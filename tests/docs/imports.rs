@@ -39,7 +39,7 @@ fn members() -> Vec<String> {
 
 #[test]
 fn config_and_sys_import_nothing_of_ours() {
-    for directory in ["config", "helpers/sys"] {
+    for directory in ["helpers/config", "helpers/sys"] {
         assert_eq!(ours(directory), BTreeSet::new(), "{directory}");
     }
 }

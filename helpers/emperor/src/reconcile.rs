@@ -4,7 +4,7 @@
 //! it is asked, in which order changes are seen, or at which moment the emperor was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use vassal_config::name::VassalName;
+use vassal_config::emperor::name::VassalName;
 
 /// Which content a file has, and since when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

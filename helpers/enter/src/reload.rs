@@ -2,12 +2,12 @@
 //! as uWSGI would at a reload (`if-reload`), gives the running app its new configuration, waits until it serves, and
 //! says what would take a restart. An error leaves everything as it is.
 
+use crate::app::channel::configuration as configuration_of;
 use crate::failure::Failure;
-use crate::keys;
-use crate::link::configuration as configuration_of;
-use crate::renew;
-use crate::source;
-use crate::start::{Inherited, environment, vassal_of};
+use crate::handed_over::keys;
+use crate::handed_over::renew;
+use crate::invocation::{Inherited, environment, vassal_of};
+use crate::start::source;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, read};
 use std::env;
@@ -16,14 +16,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use vassal_config::action::Action;
-use vassal_config::entries::Entry;
-use vassal_config::lasting;
-use vassal_config::name::{VassalName, escape};
-use vassal_config::payload::Payload;
-use vassal_config::phase::Phase;
-use vassal_config::plan::Plan;
-use vassal_config::vassal::{self, Vassal};
+use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::hooks::action::Action;
+use vassal_config::hooks::phase::Phase;
+use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::vassal::payload::Payload;
+use vassal_config::vassal::plan::Plan;
+use vassal_config::vassal::read;
+use vassal_config::vassal::read::Vassal;
+use vassal_config::vassal::restart_only;
 use vassal_sys::control::{DONE, RELOAD, Watchdog};
 use vassal_sys::error::Step;
 use vassal_sys::exit;
@@ -68,7 +69,7 @@ fn reload(name: &VassalName) -> Result<Vec<&'static str>, Failure> {
     let environment = environment();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
-    let read = |environment: Inherited| vassal::read(&emperor, name, &found.world(environment));
+    let read = |environment: Inherited| read::read(&emperor, name, &found.world(environment));
     let started = read(environment.clone())?;
     let reloaded = read(
         [&environment[..], &[(IS_RELOAD.to_vec(), b"1".to_vec())]]
@@ -190,7 +191,7 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
 /// One line for what is in the file and not in the running vassal.
 fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) -> Vec<&'static str> {
     let before = &watchdog.control.lasting;
-    let parts = lasting::parts(started).into_iter();
+    let parts = restart_only::parts(started).into_iter();
     let mut changed: Vec<&'static str> = parts
         .filter(|(part, now)| before.iter().any(|(known, was)| known == part && was != now))
         .map(|(part, _)| part)

@@ -5,14 +5,16 @@
 //! ours. It is *non-logging*: every failure is a value ([`SysError`]) that names the step and its object.
 //!
 //! Start reading at [`clone`] (the one way into the namespaces), [`mounts`] and [`creds`] (the one way down), and
-//! [`handoff`] (what `vassal-enter` leaves to `vassal-watchdog`). [`bump`] alone is no kernel step: an allocator, here because
+//! [`handoff`] (what `vassal-enter` leaves to `vassal-watchdog`). [`allocator`] alone is no kernel step: an allocator, here because
 //! it cannot be written without `unsafe`.
 //!
 //! All functions assume a single-threaded caller; [`clone::ensure_single_threaded`] is how the binaries check it.
 
-pub mod ask;
+pub mod allocator;
+pub mod scheduler;
+pub mod statfs;
+
 pub mod attach;
-pub mod bump;
 pub mod caps;
 pub mod clone;
 pub mod control;
@@ -31,7 +33,6 @@ pub mod notify;
 pub mod outbox;
 pub mod passwd;
 pub mod pidfd;
-pub mod prompt;
 pub mod reach;
 pub mod reload_outcome;
 pub mod seccomp;

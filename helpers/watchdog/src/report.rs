@@ -1,7 +1,7 @@
 //! What the watchdog says, and to whom: systemd, the journal, and the next start.
 
-use crate::judge::{Silence, Verdict};
-use crate::mountpoint::Mountpoint;
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::mountpoints::verdict::{Silence, Verdict};
 use sd_notify::NotifyState;
 use std::time::Duration;
 use vassal_sys::journal::{Event, Journal, Priority, line};

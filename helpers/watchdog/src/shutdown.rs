@@ -14,10 +14,10 @@ mod stuck;
 mod unmount;
 mod uwsgi;
 
-use crate::reaper::{Child, reap_until};
+use crate::mountpoints::table::Table;
+use crate::processes::reaper::{Child, reap_until};
+use crate::processes::{fuse_daemons, tree};
 use crate::report::Reporter;
-use crate::table::Table;
-use crate::{processes, serving};
 use commit::is_bad;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
@@ -87,7 +87,7 @@ impl Ending<'_> {
             // By what a daemon has started, as all else has ended.
             self.end_others(&daemons);
         }
-        if daemons.iter().any(|pid| serving::is_apart(self.proc, *pid)) {
+        if daemons.iter().any(|pid| fuse_daemons::is_apart(self.proc, *pid)) {
             return self.end_serving(&daemons);
         }
         // What is still mounted is `/`, which goes with its last process: its daemon is told to end, when all others
@@ -151,12 +151,12 @@ impl Ending<'_> {
 
     /// The vassal's processes that have not ended.
     pub fn processes(&self) -> Vec<Pid> {
-        let mut processes = processes::all(self.proc, self.handoff.is_init);
+        let mut processes = tree::all(self.proc, self.handoff.is_init);
         processes.retain(|pid| !self.is_gone(pid));
         processes
     }
 
     fn is_gone(&self, pid: &Pid) -> bool {
-        processes::has_ended(self.proc, *pid)
+        tree::has_ended(self.proc, *pid)
     }
 }

@@ -6,21 +6,21 @@ mod freeze;
 mod turnover;
 mod wait;
 
-use crate::emperor_protocol::{Message, Uwsgi};
-use crate::farewell::Farewell;
-use crate::gather::Gather;
-use crate::judge::Verdict;
-use crate::mountpoint::{Answer, Mountpoint};
-use crate::obituary::Obituaries;
-use crate::payload_notify::PayloadNotify;
-use crate::probe::{Probe, Question};
-use crate::reaper::{Child, Ended, drain};
-use crate::reload::Reloads;
+use crate::app::farewell::Farewell;
+use crate::app::notify::PayloadNotify;
+use crate::app::reload::Reloads;
+use crate::app::uwsgi::{Message, Uwsgi};
+use crate::deaths::Obituaries;
+use crate::hang::asleep_since;
+use crate::hang::monitor::Unanswered;
+use crate::mountpoints::mountpoint::{Answer, Mountpoint};
+use crate::mountpoints::probe::{Probe, Question};
+use crate::mountpoints::schedule::{Rhythm, deadline};
+use crate::mountpoints::settle::Gather;
+use crate::mountpoints::table::Table;
+use crate::mountpoints::verdict::Verdict;
+use crate::processes::reaper::{Child, Ended, drain};
 use crate::report::{Reporter, history};
-use crate::rhythm::{Rhythm, deadline};
-use crate::slept;
-use crate::table::Table;
-use crate::unanswered::Unanswered;
 use freeze::Freezer;
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -154,7 +154,7 @@ impl Vassal {
         let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", handoff.deadline));
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
-        let unanswered = Unanswered::new(shortest, mountpoints.len(), slept::is_told(&proc));
+        let unanswered = Unanswered::new(shortest, mountpoints.len(), asleep_since::is_told(&proc));
         let mut vassal = Self {
             reporter,
             ears: Ears::new()?,

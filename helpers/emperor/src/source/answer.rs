@@ -2,7 +2,7 @@
 
 use crate::reconcile::Stamp;
 use std::collections::BTreeMap;
-use vassal_config::name::VassalName;
+use vassal_config::emperor::name::VassalName;
 use vassal_generator::pack::{Fields, pack, unpack};
 use vassal_generator::read::name_of;
 

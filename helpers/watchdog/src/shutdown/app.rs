@@ -2,8 +2,8 @@
 
 use super::signalling::{signal_group, warn};
 use super::{Ending, KILL_LIMIT};
-use crate::connections;
-use crate::emperor_protocol::Uwsgi;
+use crate::app::connections;
+use crate::app::uwsgi::Uwsgi;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;

@@ -2,7 +2,7 @@
 
 use super::signalling::send;
 use super::{Ending, KILL_LIMIT};
-use crate::probe::{Probe, Question};
+use crate::mountpoints::probe::{Probe, Question};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 use vassal_sys::fusectl;

@@ -1,11 +1,11 @@
-//! uWSGI is told to stop, and its processes are watched until its master has ended: see [`crate::farewell`].
+//! uWSGI is told to stop, and its processes are watched until its master has ended: see [`crate::app::farewell`].
 
 use super::{Ending, LEFTOVER_LIMIT};
-use crate::deafen::{Listener, order_when_deaf};
-use crate::emperor_protocol::{Order, Uwsgi, say};
-use crate::farewell::Farewell;
-use crate::master::Master;
-use crate::reaper::Child;
+use crate::app::drain::{Listener, order_when_deaf};
+use crate::app::farewell::Farewell;
+use crate::app::master::Master;
+use crate::app::uwsgi::{Order, Uwsgi, say};
+use crate::processes::reaper::Child;
 use nix::unistd::Pid;
 use std::time::Instant;
 

@@ -1,12 +1,12 @@
 //! How a vassal's life ends: a mountpoint is lost, the app has ended, systemd stops it.
 
 use super::{Stage, Vassal};
-use crate::behind::Behind;
-use crate::connections;
-use crate::judge::Verdict;
-use crate::processes;
-use crate::reaper::{Ended, drain, reap};
-use crate::reload::Reloads;
+use crate::app::connections;
+use crate::app::reload::Reloads;
+use crate::left_behind::Behind;
+use crate::mountpoints::verdict::Verdict;
+use crate::processes::reaper::{Ended, drain, reap};
+use crate::processes::tree;
 use crate::shutdown::{Ending, Patience};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -111,10 +111,10 @@ impl Vassal {
     fn put_aside(&self) -> Option<Behind> {
         let behind = Behind::make(&self.proc, &self.host_proc);
         // Without a PID namespace those of others are in sight, too, and ours need not be our children.
-        let all = processes::all(&self.proc, true);
+        let all = tree::all(&self.proc, true);
         let ours = match self.handoff.is_init {
             true => all,
-            false => processes::descendants(&self.proc, &all, &[Pid::this()]),
+            false => tree::descendants(&self.proc, &all, &[Pid::this()]),
         };
         or_told(behind.and_then(|behind| behind.take(ours).map(|()| behind)))
     }

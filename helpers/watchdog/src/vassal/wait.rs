@@ -1,11 +1,11 @@
 //! Waiting: until when, for what, and whether it was a wait at all.
 
 use super::{Stage, Vassal};
-use crate::emperor_protocol::Uwsgi;
-use crate::farewell::Farewell;
-use crate::mountpoint::Mountpoint;
-use crate::reload::Reloads;
-use crate::standstill::{TICK, standstill};
+use crate::app::farewell::Farewell;
+use crate::app::reload::Reloads;
+use crate::app::uwsgi::Uwsgi;
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::mountpoints::standstill::{TICK, standstill};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::os::fd::AsFd;
