@@ -9,7 +9,7 @@ if ! command -v dh >/dev/null || ! command -v dpkg-buildpackage >/dev/null; then
 	packaging/install.sh debhelper dpkg-dev
 fi
 
-cargo build --release --locked $VASSAL_CARGO_FLAGS -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassalctl
+cargo build --release --locked $VASSAL_CARGO_FLAGS -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassal-emperor -p vassalctl
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 stage=target/deb/vassal-$version
@@ -17,7 +17,7 @@ rm -rf target/deb
 mkdir -p "$stage/bin" "$stage/completions" dist
 cp -r packaging/debian "$stage/debian"
 cp -r units packaging/man README.md packaging/emperor.ini "$stage/"
-for program in vassal-generator vassal-enter vassal-watchdog vassalctl; do
+for program in vassal-generator vassal-enter vassal-watchdog vassal-emperor vassalctl; do
 	cp "$VASSAL_BIN/$program" "$stage/bin/"
 done
 "$stage/bin/vassalctl" completions bash >"$stage/completions/vassalctl"

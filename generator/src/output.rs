@@ -158,7 +158,9 @@ pub fn units(path: &Path) -> io::Result<Vec<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     };
-    let directories = names(path)?.into_iter().filter_map(|name| name.strip_suffix(".d").map(str::to_owned));
+    let directories = names(path)?
+        .into_iter()
+        .filter_map(|name| name.strip_suffix(".d").map(str::to_owned));
     Ok(directories.chain(names(&path.join(WANTS))?).collect())
 }
 

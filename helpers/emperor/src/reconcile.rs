@@ -140,9 +140,16 @@ pub fn reconcile(situation: &Situation) -> Vec<Step> {
         busy,
         target_starts: _,
     } = situation;
-    let known = wishes.keys().chain(units.keys()).chain(memory.keys()).chain(generated);
+    let known = wishes
+        .keys()
+        .chain(units.keys())
+        .chain(memory.keys())
+        .chain(generated);
     let names: BTreeSet<&VassalName> = known.filter(|name| !busy.contains(name)).collect();
-    names.into_iter().filter_map(|name| step(situation, name)).collect()
+    names
+        .into_iter()
+        .filter_map(|name| step(situation, name))
+        .collect()
 }
 
 fn step(situation: &Situation, name: &VassalName) -> Option<Step> {
@@ -161,9 +168,16 @@ fn step(situation: &Situation, name: &VassalName) -> Option<Step> {
             });
         }
     };
-    let before = situation.memory.get(name).map(|remembered| remembered.stamp);
+    // Whoever unmasks it has not asked for a start, but what has changed meanwhile is still to come.
+    if unit.is_some_and(|unit| unit.is_masked) {
+        return None;
+    }
+    let remembered = situation.memory.get(name);
+    let before = remembered.map(|remembered| remembered.stamp);
     let does = wanted(file, unit, before, situation.target_starts);
-    let drop_in = file.drop_in.clone();
+    // One that runs on with a file that cannot be used keeps the limits that it has.
+    let is_in_trouble = remembered.is_some_and(|remembered| remembered.trouble.is_some());
+    let drop_in = file.drop_in.clone().filter(|_| does.is_some() || !is_in_trouble);
     (does.is_some() || drop_in.is_some()).then(|| Step {
         name: name.clone(),
         drop_in,
@@ -178,10 +192,6 @@ fn wanted(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts:
         let is_due = target_starts || before.is_none_or(|before| file.stamp.differs_from(before));
         return is_due.then_some(Does::Start);
     };
-    // Whoever unmasks it has not asked for a start, but what has changed meanwhile is still to come.
-    if unit.is_masked {
-        return None;
-    }
     // Nothing is remembered of a vassal that systemd itself has started, and after a boot: the unit's own clock tells which
     // of the two is newer.
     let is_due = match before {

@@ -219,7 +219,11 @@ pub fn give(orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order,
     };
     let ended = under_way.carry_out(messages, &mut report);
     let why = ended.err().map(|error| error.to_string()).unwrap_or_default();
-    let left = under_way.queue.into_iter().chain(under_way.called.into_values()).chain(under_way.jobs.into_values());
+    let left = under_way
+        .queue
+        .into_iter()
+        .chain(under_way.called.into_values())
+        .chain(under_way.jobs.into_values());
     for order in left {
         report(&order, Outcome::Lost(why.clone()));
     }
@@ -276,7 +280,9 @@ impl Orders {
         let header = message.header();
         match message.message_type() {
             Type::MethodReturn => {
-                let order = header.reply_serial().and_then(|serial| self.called.remove(&serial));
+                let order = header
+                    .reply_serial()
+                    .and_then(|serial| self.called.remove(&serial));
                 match order {
                     Some(order) if order.verb == Verb::Start => return Ok(Some((order, Outcome::Accepted))),
                     Some(order) => {
@@ -288,7 +294,9 @@ impl Orders {
                 Ok(None)
             }
             Type::Error => {
-                let order = header.reply_serial().and_then(|serial| self.called.remove(&serial));
+                let order = header
+                    .reply_serial()
+                    .and_then(|serial| self.called.remove(&serial));
                 let why = message.body().deserialize::<String>().unwrap_or_default();
                 Ok(order.map(|order| (order, Outcome::Refused(why))))
             }

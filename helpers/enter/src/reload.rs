@@ -48,10 +48,12 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
         Ok(changed) => Outcome {
             code: 0,
             text: changed.join(", "),
+            public: changed.join(", "),
         },
         Err(failure) => Outcome {
             code: failure.code,
             text: failure.message.clone(),
+            public: failure.public.to_string(),
         },
     };
     let place = Path::new(reload_outcome::DIRECTORY);

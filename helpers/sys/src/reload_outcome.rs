@@ -3,6 +3,7 @@
 
 use crate::SysError;
 use crate::error::Step;
+use crate::text::printable;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, renameat};
 use nix::sys::stat::Mode;
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub code: u8,
     /// Why it has failed; or, of one that has not, what only a restart changes.
     pub text: String,
+    /// The same for everybody to read.
+    pub public: String,
 }
 
 fn directory(path: &Path) -> nix::Result<OwnedFd> {
@@ -45,8 +48,10 @@ pub fn leave(path: &Path, name: &str, outcome: &Outcome) -> Result<(), SysError>
     let temporary = format!(".{}", std::process::id());
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = openat(&place, temporary.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR).step(step)?;
-    let Outcome { code, text } = outcome;
-    File::from(file).write_all(format!("{code}\n{text}").as_bytes()).step(step)?;
+    let Outcome { code, text, public } = outcome;
+    let one_line = |text: &str| printable(text.as_bytes());
+    let bytes = format!("{code}\n{}\n{}\n", one_line(text), one_line(public)).into_bytes();
+    File::from(file).write_all(&bytes).step(step)?;
     renameat(&place, temporary.as_str(), &place, name).step(step)
 }
 
@@ -58,10 +63,11 @@ pub fn take(path: &Path, name: &str) -> Option<Outcome> {
     unlinkat(&place, name, UnlinkatFlags::NoRemoveDir).ok()?;
     let mut text = String::new();
     file.take(LARGEST).read_to_string(&mut text).ok()?;
-    let (code, text) = text.split_once('\n')?;
+    let mut lines = text.lines().map(str::to_owned);
     Some(Outcome {
-        code: code.parse().ok()?,
-        text: text.to_owned(),
+        code: lines.next()?.parse().ok()?,
+        text: lines.next()?,
+        public: lines.next()?,
     })
 }
 
@@ -75,6 +81,7 @@ mod tests {
         let outcome = Outcome {
             code: 78,
             text: "x.ini:3: no".into(),
+            public: "x.ini:3".into(),
         };
         leave(&place, "x", &outcome).unwrap();
         assert_eq!(take(&place, "x"), None);

@@ -45,21 +45,76 @@ fn each_state_has_its_answer_to_each_change() {
     use State::*;
     let (old, new) = (file(1, 1).stamp, Wish::File(file(2, 2)));
     let same = || Some(Wish::File(file(1, 1)));
-    let cases: [(&str, Option<Wish>, Option<Unit>, Option<Stamp>, Option<Does>); 22] = [
+    type Case = (&'static str, Option<Wish>, Option<Unit>, Option<Stamp>, Option<Does>);
+    let cases: [Case; 22] = [
         ("a new file", Some(new.clone()), None, None, Some(Start)),
-        ("changed, not loaded", Some(new.clone()), None, Some(old), Some(Start)),
+        (
+            "changed, not loaded",
+            Some(new.clone()),
+            None,
+            Some(old),
+            Some(Start),
+        ),
         ("stopped by hand, unloaded", same(), None, Some(old), None),
         ("stopped by hand", same(), Some(unit(Off)), Some(old), None),
         ("failed, as before", same(), Some(unit(Failed)), Some(old), None),
-        ("mended", Some(new.clone()), Some(unit(Failed)), Some(old), Some(Start)),
-        ("stopped, changed", Some(new.clone()), Some(unit(Off)), Some(old), Some(Start)),
+        (
+            "mended",
+            Some(new.clone()),
+            Some(unit(Failed)),
+            Some(old),
+            Some(Start),
+        ),
+        (
+            "stopped, changed",
+            Some(new.clone()),
+            Some(unit(Off)),
+            Some(old),
+            Some(Start),
+        ),
         ("runs, as before", same(), Some(unit(On)), Some(old), None),
-        ("runs, changed", Some(new.clone()), Some(unit(On)), Some(old), Some(Reload)),
-        ("touched", Some(Wish::File(file(2, 1))), Some(unit(On)), Some(old), Some(Reload)),
-        ("back-dated", Some(Wish::File(file(0, 2))), Some(unit(On)), Some(old), Some(Reload)),
-        ("older, same", Some(Wish::File(file(0, 1))), Some(unit(On)), Some(old), None),
-        ("starts, changed", Some(new.clone()), Some(unit(Starting)), Some(old), Some(Restart)),
-        ("stops, changed", Some(new.clone()), Some(unit(Stopping)), Some(old), Some(Start)),
+        (
+            "runs, changed",
+            Some(new.clone()),
+            Some(unit(On)),
+            Some(old),
+            Some(Reload),
+        ),
+        (
+            "touched",
+            Some(Wish::File(file(2, 1))),
+            Some(unit(On)),
+            Some(old),
+            Some(Reload),
+        ),
+        (
+            "back-dated",
+            Some(Wish::File(file(0, 2))),
+            Some(unit(On)),
+            Some(old),
+            Some(Reload),
+        ),
+        (
+            "older, same",
+            Some(Wish::File(file(0, 1))),
+            Some(unit(On)),
+            Some(old),
+            None,
+        ),
+        (
+            "starts, changed",
+            Some(new.clone()),
+            Some(unit(Starting)),
+            Some(old),
+            Some(Restart),
+        ),
+        (
+            "stops, changed",
+            Some(new.clone()),
+            Some(unit(Stopping)),
+            Some(old),
+            Some(Start),
+        ),
         ("unknown", Some(Wish::Unknown), Some(unit(On)), Some(old), None),
         ("removed, runs", None, Some(unit(On)), Some(old), Some(Stop)),
         ("removed, starts", None, Some(unit(Starting)), None, Some(Stop)),
@@ -79,19 +134,42 @@ fn each_state_has_its_answer_to_each_change() {
 fn without_memory_the_units_own_clock_says_what_is_newer() {
     let since = |state, since| Some(Unit { since, ..unit(state) });
     let wish = || Some(Wish::File(file(5, 5)));
-    for (state, does) in [(State::On, Does::Reload), (State::Off, Does::Start), (State::Failed, Does::Start)] {
-        assert_eq!(decided(wish(), since(state, 9), None, false), Some(Does::Adopt), "{state:?}");
-        assert_eq!(decided(wish(), since(state, 4), None, false), Some(does), "{state:?}");
+    for (state, does) in [
+        (State::On, Does::Reload),
+        (State::Off, Does::Start),
+        (State::Failed, Does::Start),
+    ] {
+        assert_eq!(
+            decided(wish(), since(state, 9), None, false),
+            Some(Does::Adopt),
+            "{state:?}"
+        );
+        assert_eq!(
+            decided(wish(), since(state, 4), None, false),
+            Some(does),
+            "{state:?}"
+        );
     }
 }
 
 #[test]
 fn a_mask_is_the_administrators_and_what_changes_meanwhile_comes_after_it() {
-    let masked = Unit { is_masked: true, ..unit(State::Off) };
+    let masked = Unit {
+        is_masked: true,
+        ..unit(State::Off)
+    };
     let before = Some(file(1, 1).stamp);
-    assert_eq!(decided(Some(Wish::File(file(2, 2))), Some(masked), before, false), None);
     assert_eq!(
-        decided(Some(Wish::File(file(2, 2))), Some(unit(State::Off)), before, false),
+        decided(Some(Wish::File(file(2, 2))), Some(masked), before, false),
+        None
+    );
+    assert_eq!(
+        decided(
+            Some(Wish::File(file(2, 2))),
+            Some(unit(State::Off)),
+            before,
+            false
+        ),
         Some(Does::Start)
     );
 }
@@ -99,9 +177,15 @@ fn a_mask_is_the_administrators_and_what_changes_meanwhile_comes_after_it() {
 #[test]
 fn a_start_of_the_target_starts_what_was_stopped_by_hand_but_nothing_twice() {
     let decided = |unit: Option<Unit>| {
-        let mut situation = Situation { target_starts: true, ..Situation::default() };
+        let mut situation = Situation {
+            target_starts: true,
+            ..Situation::default()
+        };
         situation.wishes.insert(name("x"), Wish::File(file(1, 1)));
-        let remembered = Remembered { stamp: file(1, 1).stamp, trouble: None };
+        let remembered = Remembered {
+            stamp: file(1, 1).stamp,
+            trouble: None,
+        };
         situation.memory.insert(name("x"), remembered);
         situation.units.extend(unit.map(|unit| (name("x"), unit)));
         reconcile(&situation).first().map(|step| step.does)
@@ -109,7 +193,13 @@ fn a_start_of_the_target_starts_what_was_stopped_by_hand_but_nothing_twice() {
     assert_eq!(decided(None), Some(Does::Start));
     assert_eq!(decided(Some(unit(State::Off))), Some(Does::Start));
     assert_eq!(decided(Some(unit(State::On))), None);
-    assert_eq!(decided(Some(Unit { is_queued: true, ..unit(State::Off) })), None);
+    assert_eq!(
+        decided(Some(Unit {
+            is_queued: true,
+            ..unit(State::Off)
+        })),
+        None
+    );
 }
 
 /// xorshift64*: the same histories in each run.
@@ -182,7 +272,9 @@ impl World {
 
     /// What the service does with a step; `dies` says before which of its parts it is killed.
     fn perform(&mut self, step: &Step, dies: u64) {
-        let Step { name, does, stamp, .. } = step;
+        let Step {
+            name, does, stamp, ..
+        } = step;
         if dies == 0 {
             return;
         }
@@ -208,7 +300,10 @@ impl World {
         }
         match stamp {
             Some(stamp) => {
-                let remembered = Remembered { stamp: *stamp, trouble: None };
+                let remembered = Remembered {
+                    stamp: *stamp,
+                    trouble: None,
+                };
                 self.memory.insert(name.clone(), remembered);
             }
             None => {
@@ -321,10 +416,19 @@ fn after_any_history_everything_is_as_the_files_say() {
                 _ if world.by_hand.contains(name) => None,
                 content => Some(content),
             };
-            assert!(runs == expected, "history {history}: {name:?} runs {runs:?}, not {expected:?}");
+            assert!(
+                runs == expected,
+                "history {history}: {name:?} runs {runs:?}, not {expected:?}"
+            );
         }
         let gone = |name: &&VassalName| !world.files.contains_key(name);
-        let left: Vec<_> = world.runs.keys().chain(&world.generated).chain(world.memory.keys()).filter(gone).collect();
+        let left: Vec<_> = world
+            .runs
+            .keys()
+            .chain(&world.generated)
+            .chain(world.memory.keys())
+            .filter(gone)
+            .collect();
         assert!(left.is_empty(), "history {history}: {left:?}");
     }
 }

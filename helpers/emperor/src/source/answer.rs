@@ -22,6 +22,8 @@ pub struct Watched {
     pub directory: Vec<u8>,
     /// The name.
     pub name: Option<Vec<u8>>,
+    /// Whether what is written into it matters, too, and not only which file it is.
+    pub has_content: bool,
 }
 
 /// A file that was read, or that has the dates it had.
@@ -35,6 +37,8 @@ pub struct Content {
     pub stamp: Stamp,
     /// It has the dates it had, and was not read.
     pub is_known: bool,
+    /// It is a link, or has several names, so it was complete when its name appeared.
+    pub is_whole: bool,
     /// Its drop-in, where that is not what the generator's directory has.
     pub drop_in: Option<String>,
     /// What is wrong with it, as far as its unit is concerned.
@@ -143,17 +147,28 @@ fn unoptional(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
 impl Watched {
     /// Several of them.
     pub fn pack(all: &[Watched]) -> Fields {
-        let fields = |watched: &Watched| [watched.directory.clone(), optional(watched.name.as_deref())];
+        let fields = |watched: &Watched| {
+            let content = vec![u8::from(watched.has_content)];
+            [
+                watched.directory.clone(),
+                optional(watched.name.as_deref()),
+                content,
+            ]
+        };
         all.iter().flat_map(fields).collect()
     }
 
     /// Out of a record.
     pub fn unpack(fields: &[Vec<u8>]) -> Vec<Watched> {
-        let watched = |pair: &[Vec<u8>]| match pair {
-            [directory, name] => Some(Watched { directory: directory.clone(), name: unoptional(name)? }),
+        let watched = |fields: &[Vec<u8>]| match fields {
+            [directory, name, content] => Some(Watched {
+                directory: directory.clone(),
+                name: unoptional(name)?,
+                has_content: *content == [1],
+            }),
             _ => None,
         };
-        fields.chunks(2).filter_map(watched).collect()
+        fields.chunks(3).filter_map(watched).collect()
     }
 }
 
@@ -167,7 +182,7 @@ impl Seen {
                 content.changed.to_le_bytes().to_vec(),
                 content.stamp.modified.to_le_bytes().to_vec(),
                 content.stamp.content.to_le_bytes().to_vec(),
-                vec![u8::from(content.is_known)],
+                vec![u8::from(content.is_known), u8::from(content.is_whole)],
                 optional(content.drop_in.as_deref().map(str::as_bytes)),
                 list(&content.problems),
                 pack(&Watched::pack(&content.watched)),
@@ -180,13 +195,27 @@ impl Seen {
     /// Out of a record.
     pub fn unpack(fields: &[Vec<u8>]) -> Option<Self> {
         match fields {
-            [what, dates, changed, modified, content, is_known, drop_in, problems, watched] if what == b"file" => {
+            [
+                what,
+                dates,
+                changed,
+                modified,
+                content,
+                flags,
+                drop_in,
+                problems,
+                watched,
+            ] if what == b"file" => {
                 let drop_in = unoptional(drop_in)?.map(|bytes| text(&bytes));
                 Some(Seen::File(Content {
                     dates: dates.clone(),
                     changed: signed(changed)?,
-                    stamp: Stamp { modified: signed(modified)?, content: number(content)? },
-                    is_known: *is_known == [1],
+                    stamp: Stamp {
+                        modified: signed(modified)?,
+                        content: number(content)?,
+                    },
+                    is_known: flags.first() == Some(&1),
+                    is_whole: flags.get(1) == Some(&1),
                     drop_in: drop_in.flatten(),
                     problems: unlist(problems)?,
                     watched: Watched::unpack(&unpack(watched)?),
@@ -202,7 +231,10 @@ impl Seen {
 impl Answer {
     /// As one byte string.
     pub fn pack(self) -> Vec<u8> {
-        let files = self.files.into_values().flat_map(|Listed { file, place, found }| [file, place, pack(&found.pack())]);
+        let files = self
+            .files
+            .into_values()
+            .flat_map(|Listed { file, place, found }| [file, place, pack(&found.pack())]);
         pack(&[
             optional(self.unusable.as_deref().map(str::as_bytes)),
             self.settings.to_le_bytes().to_vec(),
@@ -223,7 +255,14 @@ impl Answer {
         let listed = |fields: &[Vec<u8>]| match fields {
             [file, place, found] => {
                 let found = Seen::unpack(&unpack(found)?)?;
-                Some((name_of(file).ok()?, Listed { file: file.clone(), place: place.clone(), found }))
+                Some((
+                    name_of(file).ok()?,
+                    Listed {
+                        file: file.clone(),
+                        place: place.clone(),
+                        found,
+                    },
+                ))
             }
             _ => None,
         };

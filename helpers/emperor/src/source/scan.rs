@@ -5,11 +5,11 @@
 use super::answer::{Answer, Content, Known, Listed, Seen, Watched};
 use crate::reconcile::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::place::Place;
 use vassal_config::machine::trusted::{Reader, lookups};
@@ -41,10 +41,20 @@ pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
         }
     };
     answer.watched.extend(way_to(&root.join(relative(EMPEROR_FILE))));
-    answer.settings = hash(&pack(&Wanted { problems: Vec::new(), ..wanted.clone() }.pack()));
+    answer.settings = hash(&pack(
+        &Wanted {
+            problems: Vec::new(),
+            ..wanted.clone()
+        }
+        .pack(),
+    ));
     answer.problems.clone_from(&wanted.problems);
     let listed = list(root, &wanted.places, &mut answer);
-    let known = if known.settings == answer.settings { known } else { &Known::default() };
+    let known = if known.settings == answer.settings {
+        known
+    } else {
+        &Known::default()
+    };
     read(root, generated, &wanted, listed, known, &mut answer);
     answer
 }
@@ -54,21 +64,26 @@ fn list(root: &Path, places: &[Place], answer: &mut Answer) -> Vec<(Vec<u8>, Vec
     let look = |place: &Place| {
         let files = place.files(root).map_err(|error| error.to_string());
         let directories = place.directories(root);
-        let is_there = directories.iter().any(|directory| outside(root, directory).is_dir());
+        let is_there = directories
+            .iter()
+            .any(|directory| outside(root, directory).is_dir());
         let way: Vec<Watched> = directories
             .iter()
-            .flat_map(|directory| way_to(&outside(root, directory).join("-")))
+            .flat_map(|directory| way_into(&outside(root, directory)))
             .collect();
         let all = directories.iter().map(|directory| Watched {
             directory: outside(root, directory).into_os_string().into_vec(),
             name: None,
+            has_content: true,
         });
         let watched = Watched::pack(&way.into_iter().chain(all).collect::<Vec<_>>());
         let head = [pack(&watched), vec![u8::from(is_there)]];
         pack_result(files.map(|files| [head.to_vec(), files].concat()))
     };
     let answers = apart::each(places, look).unwrap_or_else(|error| {
-        answer.problems.push(format!("cannot read the vassals' directories: {error}"));
+        answer
+            .problems
+            .push(format!("cannot read the vassals' directories: {error}"));
         places.iter().map(|_| None).collect()
     });
     let mut listed = Vec::new();
@@ -76,7 +91,11 @@ fn list(root: &Path, places: &[Place], answer: &mut Answer) -> Vec<(Vec<u8>, Vec
         match unpack_result(found) {
             Ok(mut fields) if fields.len() >= 2 => {
                 let files = fields.split_off(2);
-                answer.watched.extend(unpack(&fields[0]).map(|fields| Watched::unpack(&fields)).unwrap_or_default());
+                answer.watched.extend(
+                    unpack(&fields[0])
+                        .map(|fields| Watched::unpack(&fields))
+                        .unwrap_or_default(),
+                );
                 if fields[1] == [0] {
                     answer.absent.push(place.path().to_vec());
                 }
@@ -84,7 +103,10 @@ fn list(root: &Path, places: &[Place], answer: &mut Answer) -> Vec<(Vec<u8>, Vec
             }
             Ok(_) => {}
             Err(why) => {
-                answer.problems.push(format!("{}: cannot read it: {why}; its vassals stay as they are", shown(place)));
+                answer.problems.push(format!(
+                    "{}: cannot read it: {why}; its vassals stay as they are",
+                    shown(place)
+                ));
                 answer.unreadable.push(place.path().to_vec());
             }
         }
@@ -106,9 +128,12 @@ fn read(
         .filter_map(|(file, _)| Some((name_of(file).ok()?, file.clone())))
         .collect();
     let reader = Reader::default();
-    let look = |(name, file): &(VassalName, Vec<u8>)| one(root, generated, wanted, (name, file), &reader, known);
+    let look =
+        |(name, file): &(VassalName, Vec<u8>)| one(root, generated, wanted, (name, file), &reader, known);
     let answers = apart::each(&asked, look).unwrap_or_else(|error| {
-        answer.problems.push(format!("cannot read the vassals' files: {error}"));
+        answer
+            .problems
+            .push(format!("cannot read the vassals' files: {error}"));
         asked.iter().map(|_| None).collect()
     });
     let mut seen: BTreeMap<Vec<u8>, Seen> = BTreeMap::new();
@@ -116,8 +141,11 @@ fn read(
         let found = found.and_then(|fields| Seen::unpack(&fields));
         seen.insert(file, found.unwrap_or(Seen::Unreadable(NO_ANSWER.to_owned())));
     }
-    let place_of: BTreeMap<&[u8], &[u8]> =
-        listed.iter().rev().map(|(file, place)| (file.as_slice(), place.as_slice())).collect();
+    let place_of: BTreeMap<&[u8], &[u8]> = listed
+        .iter()
+        .rev()
+        .map(|(file, place)| (file.as_slice(), place.as_slice()))
+        .collect();
     let kind = |(file, _): &(Vec<u8>, Vec<u8>)| match seen.get(file) {
         Some(Seen::NoFile) => (file.clone(), Kind::Other),
         _ => (file.clone(), Kind::File),
@@ -129,7 +157,11 @@ fn read(
         if let Seen::File(content) = &found {
             answer.watched.extend(content.watched.iter().cloned());
         }
-        let place = place_of.get(file.as_slice()).copied().unwrap_or_default().to_vec();
+        let place = place_of
+            .get(file.as_slice())
+            .copied()
+            .unwrap_or_default()
+            .to_vec();
         answer.files.insert(name, Listed { file, place, found });
     }
     let unique: BTreeSet<Watched> = std::mem::take(&mut answer.watched).into_iter().collect();
@@ -152,6 +184,7 @@ fn one(
         Err(_) => return Seen::NoFile.pack(),
     };
     let is_link = link.is_symlink();
+    let is_whole = is_link || link.nlink() > 1;
     let metadata = match is_link && !wanted.nofollow {
         true => path.metadata(),
         false => Ok(link),
@@ -165,8 +198,20 @@ fn one(
         true => way_to(&path),
         false => Vec::new(),
     };
-    let (modified, changed) = (time(metadata.mtime(), metadata.mtime_nsec()), time(metadata.ctime(), metadata.ctime_nsec()));
-    let mut content = Content { dates, changed, stamp: Stamp { modified, content: 0 }, is_known: false, drop_in: None, problems: Vec::new(), watched };
+    let (modified, changed) = (
+        time(metadata.mtime(), metadata.mtime_nsec()),
+        time(metadata.ctime(), metadata.ctime_nsec()),
+    );
+    let mut content = Content {
+        dates,
+        changed,
+        stamp: Stamp { modified, content: 0 },
+        is_known: false,
+        is_whole,
+        drop_in: None,
+        problems: Vec::new(),
+        watched,
+    };
     if let Some((_, before)) = known.files.get(file).filter(|(dates, _)| *dates == content.dates) {
         content.is_known = true;
         content.stamp.content = *before;
@@ -174,13 +219,19 @@ fn one(
     }
     let read = reader.read(&path);
     content.stamp.content = match (&read, is_link && wanted.nofollow) {
-        (_, true) => hash(&std::fs::read_link(&path).unwrap_or_default().into_os_string().into_vec()),
+        (_, true) => hash(
+            &std::fs::read_link(&path)
+                .unwrap_or_default()
+                .into_os_string()
+                .into_vec(),
+        ),
         (Ok(read), false) => hash(&read.content),
         (Err(error), false) => hash(error.to_string().as_bytes()),
     };
     match unit_of(read, root, (name, file), wanted.stop_hook.as_ref()) {
         Unit::DropIn(text, problems) => {
-            content.drop_in = (output::drop_in(generated, &name.unit()).as_deref() != Some(text.as_bytes())).then_some(text);
+            content.drop_in = (output::drop_in(generated, &name.unit()).as_deref() != Some(text.as_bytes()))
+                .then_some(text);
             content.problems = problems;
             Seen::File(content).pack()
         }
@@ -190,13 +241,23 @@ fn one(
     }
 }
 
+/// The names whose change leads `file` elsewhere, and the last one, which is the file.
+fn way_to(file: &Path) -> Vec<Watched> {
+    let mut way = way_into(file);
+    if let Some(last) = way.last_mut() {
+        last.has_content = true;
+    }
+    way
+}
+
 /// The names whose change leads `path` elsewhere.
-fn way_to(path: &Path) -> Vec<Watched> {
-    let watched = |(directory, name): (std::path::PathBuf, std::ffi::OsString)| Watched {
+fn way_into(path: &Path) -> Vec<Watched> {
+    let watched = |(directory, name): (PathBuf, OsString)| Watched {
         directory: directory.into_os_string().into_vec(),
         name: Some(name.into_vec()),
+        has_content: false,
     };
-    lookups(path).into_iter().filter(|(_, name)| name != "-").map(watched).collect()
+    lookups(path).into_iter().map(watched).collect()
 }
 
 /// What changes with anything that happens to a file.
