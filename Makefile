@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 CARGO := cargo
-UNIT_TESTED := -p vassal-config -p vassal-sys -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassalctl
+UNIT_TESTED := -p vassal-config -p vassal-escape -p vassal-sys -p vassal-systemd -p vassal-state -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassalctl
 # Two cores, and each machine test mostly waits for systemd.
 MACHINE_THREADS := 2
 # How long `make fuzz` gives to each target; 0 runs the committed inputs only.

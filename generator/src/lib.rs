@@ -28,7 +28,7 @@ use std::path::Path;
 use vassal_config::emperor::name::{VassalName, escape};
 use vassal_config::emperor::place::Place;
 use vassal_config::machine::trusted::Reader;
-use vassal_sys::memo;
+use vassal_state::restart_record;
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
 /// spoiled nothing else.
@@ -52,12 +52,12 @@ pub fn generate(root: &Path, out: &Path) -> Vec<String> {
 
 /// Vassals whose file is gone since the last time leave no record of their restarts behind.
 fn forget_records(root: &Path, units: &[Generated], problems: &mut Vec<String>) {
-    let records = root.join(memo::DIRECTORY.trim_start_matches('/'));
+    let records = root.join(restart_record::DIRECTORY.trim_start_matches('/'));
     let gone = kept::load(root)
         .into_iter()
         .filter_map(|kept| name_of(&kept.file).ok());
     for name in gone.filter(|name| units.binary_search_by(|unit| unit.name.cmp(name)).is_err()) {
-        let forgotten = memo::forget(&records, &escape(name.bytes()));
+        let forgotten = restart_record::forget(&records, &escape(name.bytes()));
         problems.extend(forgotten.err().map(|error| format!("{error}, ignoring")));
     }
 }

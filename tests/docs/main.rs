@@ -183,7 +183,7 @@ fn every_refused_directive_is_in_the_manual() {
 
 #[test]
 fn every_exit_code_is_in_the_manual() {
-    let source = read("helpers/sys/src/exit.rs");
+    let source = read("helpers/systemd/src/exit.rs");
     let codes = source
         .lines()
         .filter_map(|line| line.split_once(": u8 = ")?.1.strip_suffix(';'));

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 use vassal_config::emperor::name::{VassalName, escape};
-use vassal_sys::reload_outcome;
-use vassal_sys::{exit, memo};
+use vassal_state::{reload_outcome, restart_record};
+use vassal_systemd::exit;
 
 /// One that is older than every file: whatever is there is to be put into effect.
 const NEVER: Stamp = Stamp {
@@ -206,7 +206,8 @@ impl Emperor {
     fn erase(&mut self, step: &Step) -> Result<(), String> {
         let erased = self.drop_ins.erase(&step.name);
         erased.map_err(|error| format!("cannot remove the drop-in of '{}': {error}", step.name.unit()))?;
-        let forgotten = memo::forget(Path::new(memo::DIRECTORY), &escape(step.name.bytes()));
+        let forgotten =
+            restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(step.name.bytes()));
         if let Err(error) = forgotten {
             self.teller.warn(&format!("{error}, ignoring"));
         }

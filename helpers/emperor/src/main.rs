@@ -26,8 +26,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use tell::Teller;
 use vassal_config::emperor::name::VassalName;
-use vassal_sys::exit;
-use vassal_sys::journal::{Priority, line};
+use vassal_systemd::exit;
+use vassal_systemd::journal::{Priority, line};
 
 /// One look and what follows from it, then the end; `vassalctl sync`.
 const ONCE: &str = "--once";

@@ -5,7 +5,7 @@ use crate::reconcile::{Does, Step};
 use crate::systemd1::{Order, Outcome, Systemd, Verb, give};
 use std::thread;
 use std::time::{Duration, Instant};
-use vassal_sys::text::printable;
+use vassal_escape::printable;
 
 /// How often it looks: a look, what follows from it, and what follows from that.
 const LOOKS: usize = 8;

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
-use vassal_sys::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, line};
 
 /// How long news are gathered, so that a burst of changes is one look: at least this long,
 const GATHERED: Duration = Duration::from_millis(5);

@@ -4,8 +4,8 @@ use crate::source::answer::{Answer, Seen};
 use libsystemd::daemon::{NotifyState, notify};
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::emperor::name::VassalName;
-use vassal_sys::journal::{Event, Journal, Priority, line};
-use vassal_sys::text::{printable, shortened};
+use vassal_escape::{printable, shortened};
+use vassal_systemd::journal::{Event, Journal, Priority, line};
 
 /// A vassal runs on as it was, because its file cannot be used; in units/vassal.catalog.
 const REFUSED: &str = "e1ccfb207df1479eaf2247041e673968";

@@ -17,11 +17,12 @@ use vassal_config::emperor::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::hooks::action::Action;
 use vassal_config::unit::directives::Directive;
 use vassal_config::vassal::plan::{Operation, Plan};
-use vassal_sys::journal::{Journal, Priority, line};
-use vassal_sys::memo::{self, Next, Store};
-use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
-use vassal_sys::text::{printable, shortened};
+use vassal_escape::{printable, shortened};
+use vassal_state::restart_record;
+use vassal_state::restart_record::{Next, Store};
 use vassal_sys::{SysError, fds, fusectl};
+use vassal_systemd::journal::{Journal, Priority, line};
+use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
@@ -87,8 +88,9 @@ impl Start {
         let address = env::var_os("NOTIFY_SOCKET").map(OsStringExt::into_vec);
         let notifier = Notifier::connect(address.as_deref())?;
         notifier.gather();
-        let (records, stored): (Vec<_>, Vec<_>) =
-            stored.into_iter().partition(|(name, _)| name == memo::NAME);
+        let (records, stored): (Vec<_>, Vec<_>) = stored
+            .into_iter()
+            .partition(|(name, _)| name == restart_record::NAME);
         let (memo, next) = match (records.into_iter().next(), &vassal) {
             (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
             (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()))?,
@@ -125,7 +127,8 @@ impl Start {
 
     /// Removes the record of a vassal that does not exist, lest one stays of every name that was ever tried.
     pub fn forget(&self) {
-        let forgotten = memo::forget(Path::new(memo::DIRECTORY), &escape(self.vassal.bytes()));
+        let forgotten =
+            restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(self.vassal.bytes()));
         if let Err(error) = forgotten {
             self.warn(&format!("{error}, ignoring"));
         }
@@ -192,7 +195,7 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
-    let (memo, next) = match Store::create(Path::new(memo::DIRECTORY), name) {
+    let (memo, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
         Ok(found) => found,
         Err(error) => {
             line(
@@ -202,7 +205,7 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
             (Store::in_memory()?, Next::Restart)
         }
     };
-    notifier.store(memo::NAME, memo.file().as_fd())?;
+    notifier.store(restart_record::NAME, memo.file().as_fd())?;
     Ok((memo, next))
 }
 

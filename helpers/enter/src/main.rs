@@ -42,9 +42,10 @@ use vassal_sys::allocator::Bump;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::notify::DELIVERY_LIMIT;
-use vassal_sys::{exit, fds, lines, signals};
+use vassal_sys::{fds, signals};
+use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::notify::DELIVERY_LIMIT;
+use vassal_systemd::{exit, lines};
 
 #[global_allocator]
 static ALLOCATOR: Bump = Bump::new();

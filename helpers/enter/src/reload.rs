@@ -25,11 +25,11 @@ use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::restart_only;
-use vassal_sys::control::{DONE, RELOAD, Watchdog};
+use vassal_state::reload_channel::{DONE, RELOAD, Watchdog};
+use vassal_state::reload_outcome::{self, Outcome};
 use vassal_sys::error::Step;
-use vassal_sys::exit;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::reload_outcome::{self, Outcome};
+use vassal_systemd::exit;
+use vassal_systemd::journal::{Priority, line};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";

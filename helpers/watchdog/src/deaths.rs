@@ -1,7 +1,7 @@
 //! The deaths of processes that nobody knows: each one is told while there are few, and of a flood how many.
 
 use std::time::{Duration, Instant};
-use vassal_sys::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, line};
 
 /// How many are told one by one in a time of [`PERIOD`].
 const MOST: u32 = 10;

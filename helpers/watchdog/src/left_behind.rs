@@ -16,8 +16,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
 use vassal_sys::{SysError, mounts};
+use vassal_systemd::journal::{Priority, line};
 
 /// The cgroup in which processes are left behind, in the slice of their unit; each vassal has one of its own in it, of which the
 /// name is its watchdog's number on the host.

@@ -15,10 +15,10 @@ mod vassal;
 
 use std::process::ExitCode;
 use vassal::Vassal;
-use vassal_sys::exit;
-use vassal_sys::handoff::Handoff;
-use vassal_sys::journal::{Priority, line};
+use vassal_state::handoff::Handoff;
 use vassal_sys::{caps, scheduler};
+use vassal_systemd::exit;
+use vassal_systemd::journal::{Priority, line};
 
 fn main() -> ExitCode {
     let number = std::env::args().nth(1).and_then(|number| number.parse().ok());

@@ -29,7 +29,7 @@ use std::cell::RefCell;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 use unmount::Left;
-use vassal_sys::handoff::Handoff;
+use vassal_state::handoff::Handoff;
 use vassal_sys::mountinfo::Mount;
 
 /// From SIGTERM to SIGKILL for background processes that nobody else ends.

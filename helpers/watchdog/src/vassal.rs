@@ -30,11 +30,11 @@ use nix::unistd::{Pid, chdir, read};
 use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
+use vassal_state::handoff::{Handoff, Readiness, Watched};
+use vassal_state::restart_record::{SETTLED, Store};
 use vassal_sys::error::Step;
-use vassal_sys::handoff::{Handoff, Readiness, Watched};
-use vassal_sys::journal::{Journal, Priority, line, pass_on};
-use vassal_sys::memo::{SETTLED, Store};
 use vassal_sys::{SysError, fds, mounts, signals};
+use vassal_systemd::journal::{Journal, Priority, line, pass_on};
 use wait::Ears;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.

@@ -33,7 +33,7 @@ pub enum End {
 
 /// All of them, by name.
 pub fn all() -> Vec<Traced> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("machine/trace/files");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("machines/trace/files");
     let entries = fs::read_dir(&directory).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

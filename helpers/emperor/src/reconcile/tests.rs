@@ -45,7 +45,13 @@ fn each_state_has_its_answer_to_each_change() {
     use State::*;
     let (old, new) = (file(1, 1).stamp, Wish::File(file(2, 2)));
     let same = || Some(Wish::File(file(1, 1)));
-    type Case = (&'static str, Option<Wish>, Option<Unit>, Option<Stamp>, Option<Does>);
+    type Case = (
+        &'static str,
+        Option<Wish>,
+        Option<Unit>,
+        Option<Stamp>,
+        Option<Does>,
+    );
     let cases: [Case; 22] = [
         ("a new file", Some(new.clone()), None, None, Some(Start)),
         (

@@ -19,9 +19,9 @@ use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::push;
 use vassal_config::vassal::settings::Ready;
 use vassal_config::vassal::socket::Listener;
+use vassal_state::handoff::Readiness;
 use vassal_sys::error::Step;
 use vassal_sys::fds;
-use vassal_sys::handoff::Readiness;
 
 /// The connections of one kind of payload.
 #[derive(Debug)]

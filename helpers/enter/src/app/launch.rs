@@ -25,10 +25,11 @@ use std::path::Path;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
+use vassal_escape::printable;
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Step;
-use vassal_sys::text::printable;
-use vassal_sys::{fds, lines, seccomp, signals};
+use vassal_sys::{fds, seccomp, signals};
+use vassal_systemd::lines;
 
 /// When the process goes on to its exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

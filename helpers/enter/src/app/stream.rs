@@ -10,8 +10,8 @@ use std::io::{stderr, stdout};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::unit::directives::Directive;
-use vassal_sys::journal::Priority;
 use vassal_sys::{SysError, fds};
+use vassal_systemd::journal::Priority;
 
 /// Where journald takes streams.
 const SOCKET: &str = "/run/systemd/journal/stdout";

@@ -13,10 +13,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::reach::Last;
-use vassal_sys::text::printable;
 
 fn describe(verb: &str, path: &Path) -> String {
     format!("{verb} '{}'", printable(path.as_os_str().as_bytes()))

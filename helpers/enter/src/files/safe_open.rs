@@ -13,10 +13,10 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::reach::{self, Last, NOT_FOLLOWED, Place};
-use vassal_sys::text::printable;
 
 /// The most that is read of one file of an envdir.
 const VARIABLE_LIMIT: u64 = 64 << 10;

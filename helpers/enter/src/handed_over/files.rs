@@ -15,11 +15,11 @@ use std::path::Path;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::root_files::{Handed, Purpose};
+use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Step;
 use vassal_sys::reach::{self, Last, Place};
-use vassal_sys::text::printable;
 
 /// As uWSGI makes its logs.
 const LOG_MODE: Mode = Mode::from_bits_truncate(0o640);

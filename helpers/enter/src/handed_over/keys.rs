@@ -19,11 +19,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::vassal::key_files::KeyFile;
 use vassal_config::vassal::plan::Plan;
+use vassal_escape::printable;
+use vassal_state::restart_record::DIRECTORY;
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Step;
-use vassal_sys::memo::DIRECTORY;
 use vassal_sys::reach::{self, Last};
-use vassal_sys::text::printable;
 use vassal_sys::{SysError, attach, mounts};
 
 /// The most that one such file may hold: a bundle of all authorities is a quarter of it.

@@ -13,10 +13,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::vassal::key_files::KeyFile;
 use vassal_config::vassal::plan::Plan;
-use vassal_sys::control::Watchdog;
+use vassal_escape::printable;
+use vassal_state::reload_channel::Watchdog;
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::text::printable;
+use vassal_systemd::journal::{Priority, line};
 
 /// Renews the copies of a running vassal whose file now means `plan`.
 ///

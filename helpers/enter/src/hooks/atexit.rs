@@ -18,11 +18,12 @@ use vassal_config::diagnostic::Diagnostic;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::{HookKind, Phase};
 use vassal_config::vassal::plan::{Hook, Operation, Plan, parse};
+use vassal_state::codec::{Reader, Writer};
 use vassal_sys::creds::{Credentials, Keep, become_user};
-use vassal_sys::handoff::{Reader, Writer};
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::text::printable;
+
+use vassal_escape::printable;
 use vassal_sys::{SysError, fds, mounts};
+use vassal_systemd::journal::{Priority, line};
 
 /// The hooks and everything they need, as it is kept until the end.
 #[derive(Debug, Clone, PartialEq, Eq)]

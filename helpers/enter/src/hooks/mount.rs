@@ -11,10 +11,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::hooks::mountflags::{BIND, MOVE, MountFlags, REMOUNT, UmountFlags};
+use vassal_escape::printable;
 use vassal_sys::attach::{self, Depth};
 use vassal_sys::error::Step;
 use vassal_sys::reach::{self, Last, within};
-use vassal_sys::text::printable;
 use vassal_sys::{SysError, mountinfo, mounts};
 
 /// How many mountpoints are kept in memory to be unmounted: a host may have any number of them below.

@@ -7,10 +7,10 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{pipe2, read};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use vassal_escape::{printable, shortened};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::journal::pass_on;
-use vassal_sys::text::{printable, shortened};
+use vassal_systemd::journal::pass_on;
 
 /// The most of a command's last words that is repeated in a message.
 const WORDS_LIMIT: usize = 300;

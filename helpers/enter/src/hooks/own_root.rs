@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
+use vassal_escape::printable;
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Step;
 use vassal_sys::reach::{self, Last};
-use vassal_sys::text::printable;
 use vassal_sys::{SysError, mountinfo, mounts};
 
 /// What has to be root's alone for its names to count.

@@ -27,11 +27,11 @@ use std::time::Duration;
 use vassal_config::hooks::action::{Action, OnFailure, WriteMode};
 use vassal_config::hooks::namespaces::Namespaces;
 use vassal_config::vassal::plan::Plan;
+use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
 use vassal_sys::mounts;
-use vassal_sys::text::printable;
+use vassal_systemd::journal::{Priority, line};
 
 /// Runs shell commands for the actions.
 pub trait Shell {

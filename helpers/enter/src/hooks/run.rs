@@ -14,7 +14,7 @@ use vassal_config::diagnostic::Public;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::{Phase, hook_option};
 use vassal_config::vassal::plan::Operation;
-use vassal_sys::text::printable;
+use vassal_escape::printable;
 
 /// What the operations before the change of user share: they run in this process, as root.
 #[derive(Debug)]

@@ -21,11 +21,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_config::hooks::action::Awaited;
+use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::mounts;
 use vassal_sys::reach::within;
-use vassal_sys::text::printable;
 
 /// The time between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

@@ -35,10 +35,11 @@ use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::socket::{Address, Listener};
+use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
-use vassal_sys::handoff::Watched;
-use vassal_sys::{SysError, caps, exit, mounts};
+use vassal_sys::{SysError, caps, mounts};
+use vassal_systemd::exit;
 
 /// Everything that was prepared outside.
 #[derive(Debug)]

@@ -15,11 +15,12 @@ use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::restart_only;
+use vassal_state::codec::leave;
+use vassal_state::handoff::{Descriptors, Handoff, Watched};
+use vassal_state::reload_channel::{Control, endless_pipe};
+use vassal_state::unsent::Unsent;
 use vassal_sys::caps;
-use vassal_sys::control::{Control, endless_pipe};
 use vassal_sys::error::Step;
-use vassal_sys::handoff::{Descriptors, Handoff, Watched, leave};
-use vassal_sys::unsent::Unsent;
 
 /// What the start has led to.
 #[derive(Debug)]
@@ -170,7 +171,7 @@ fn command(payload: &Payload) -> String {
                 .filter(|word| !word.is_empty() && *word != b"exec");
             let program = words.next().unwrap_or_default();
             let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            vassal_sys::text::shortened(&vassal_sys::text::printable(name), 60)
+            vassal_escape::shortened(&vassal_escape::printable(name), 60)
         }
     }
 }

@@ -8,12 +8,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Watch;
+use vassal_escape::printable;
+use vassal_state::handoff::Watched;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::handoff::Watched;
 use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::mounts::{self, Spot};
-use vassal_sys::text::printable;
 
 /// The device numbers of the FUSE filesystems and overlays of this namespace: before the first hook, those of the host. They
 /// are taken from here and not from the host, as what was private there is unmounted there and not here.

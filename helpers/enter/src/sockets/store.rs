@@ -11,8 +11,9 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::vassal::socket::{Address, Listener};
+use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::{SysError, exit};
+use vassal_systemd::exit;
 
 /// An open socket.
 #[derive(Debug)]

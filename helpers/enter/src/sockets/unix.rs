@@ -16,10 +16,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::vassal::socket::{Address, Listener, SocketOwner, UnixOptions};
+use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
 use vassal_sys::reach::Last;
-use vassal_sys::text::printable;
 
 /// Which file a socket is bound to: its device and inode.
 pub type File = (u64, u64);

@@ -10,8 +10,9 @@ use crate::start::{last_words, retry};
 use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use std::time::Duration;
+use vassal_state::restart_record;
+use vassal_state::restart_record::{Memo, Next, since_boot};
 use vassal_sys::error::Step;
-use vassal_sys::memo::{self, Memo, Next, since_boot};
 use vassal_sys::signals;
 
 /// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
@@ -41,8 +42,8 @@ pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
     let turn = memo.turn(since_boot());
     last_words::add(&mut memo, turn, &start.vassal.unit());
     let time = match turn {
-        memo::Turn::After(time) => time,
-        memo::Turn::Later(time) => match leave_outside(start, &mut memo)? {
+        restart_record::Turn::After(time) => time,
+        restart_record::Turn::Later(time) => match leave_outside(start, &mut memo)? {
             Outside::Waits => {
                 let status = waiting(&memo, time);
                 start.notifier.send(&[NotifyState::Status(&status)])?;

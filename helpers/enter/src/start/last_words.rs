@@ -4,8 +4,8 @@
 
 use crate::start::query::query;
 use std::time::Duration;
-use vassal_sys::memo::{End, Memo, SEE_ABOVE, Turn};
-use vassal_sys::text::{printable, shortened};
+use vassal_escape::{printable, shortened};
+use vassal_state::restart_record::{End, Memo, SEE_ABOVE, Turn};
 
 const JOURNALCTL: &str = "/usr/bin/journalctl";
 /// The lines of the unit that are looked at.

@@ -10,7 +10,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_sys::error::Step;
-use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
+use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended, and systemd's queue has what
 /// `notifier` says: without it systemd does not know the clone, and takes the end of this process for the vassal's. A wish to

@@ -6,8 +6,8 @@ use crate::start::returned::{Heard, Returned};
 use nix::sys::signal::Signal;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use vassal_sys::notify::Notifier;
 use vassal_sys::signals;
+use vassal_systemd::notify::Notifier;
 
 /// How the pause ended.
 #[derive(Debug, PartialEq, Eq)]

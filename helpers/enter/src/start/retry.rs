@@ -10,8 +10,8 @@ use crate::start::source;
 use nix::errno::Errno;
 use std::path::Path;
 use vassal_config::emperor::name::{VassalName, escape};
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::memo::{DIRECTORY, Memo, Next, Store};
+use vassal_state::restart_record::{DIRECTORY, Memo, Next, Store};
+use vassal_systemd::journal::{Priority, line};
 
 /// The unit that tries again to start `vassal`.
 pub fn unit(vassal: &VassalName) -> String {

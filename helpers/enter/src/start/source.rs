@@ -11,7 +11,7 @@ use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
-use vassal_sys::text::printable;
+use vassal_escape::printable;
 
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";

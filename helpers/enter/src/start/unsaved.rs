@@ -4,7 +4,7 @@
 
 use crate::failure::Failure;
 use crate::invocation::Start;
-use vassal_sys::journal::{Event, Priority};
+use vassal_systemd::journal::{Event, Priority};
 
 /// A run was killed with filesystems mounted for writing (units/vassal.catalog).
 const KILLED: &str = "7ff69939102e4db2a8f465e7c8428a9d";

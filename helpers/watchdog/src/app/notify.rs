@@ -8,8 +8,8 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_sys::fds;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::outbox::Awaited;
+use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::outbox::Awaited;
 
 /// How many messages are read at a time, and how long nothing is read after that: a flood costs a hundredth of a core.
 const MOST: usize = 64;

@@ -1,10 +1,10 @@
-//! Reloads: asked for through the control pipe ([`vassal_sys::control`]), passed on to the app, and answered when it
+//! Reloads: asked for through the control pipe ([`vassal_state::reload_channel`]), passed on to the app, and answered when it
 //! serves again. Mounts, FUSE daemons and this process stay as they are.
 
 use nix::unistd::{Pid, read, write};
 use std::os::fd::{OwnedFd, RawFd};
-use vassal_sys::control::{Control, DONE, REFUSED, RELOAD};
-use vassal_sys::journal::{Priority, line};
+use vassal_state::reload_channel::{Control, DONE, REFUSED, RELOAD};
+use vassal_systemd::journal::{Priority, line};
 
 /// The two pipes, and whether somebody waits for an answer.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Reloads {
 mod tests {
     use super::*;
     use std::fs::File;
-    use vassal_sys::control::endless_pipe;
+    use vassal_state::reload_channel::endless_pipe;
 
     #[test]
     fn an_answer_is_given_once_and_only_when_asked() {

@@ -15,8 +15,8 @@ use nix::unistd::write;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
+use vassal_escape::{printable, shortened};
 use vassal_sys::error::Step;
-use vassal_sys::text::{printable, shortened};
 use vassal_sys::{SysError, fusectl, mountinfo, mounts};
 
 /// The most that is said of a call; the path in it is a tenant's. Less than a pipe takes at once.

@@ -16,7 +16,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::{Pid, pipe2, read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use vassal_sys::text::printable;
+use vassal_escape::printable;
 use vassal_sys::{SysError, fusectl};
 
 /// The longest time between two looks where it is not told since when a thread sleeps. Nobody is judged before the

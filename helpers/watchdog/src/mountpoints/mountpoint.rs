@@ -12,11 +12,11 @@ use crate::processes::progress::Place;
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+use vassal_escape::printable;
+use vassal_state::handoff::Watched;
 use vassal_sys::SysError;
-use vassal_sys::handoff::Watched;
-use vassal_sys::journal::{Priority, line};
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::text::printable;
+use vassal_systemd::journal::{Priority, line};
 
 /// From a question that nobody could be sent out with to the next try.
 const SEND_AGAIN: Duration = Duration::from_millis(250);

@@ -16,10 +16,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::journal::{Priority, line};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::statfs::statfs_as;
 use vassal_sys::{SysError, mounts, signals};
+use vassal_systemd::journal::{Priority, line};
 
 /// What a process is sent to find out.
 #[derive(Debug, Clone, Copy)]

@@ -16,9 +16,9 @@ use nix::errno::Errno;
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use vassal_state::handoff::Handoff;
 use vassal_sys::error::Step;
 use vassal_sys::fusectl::Abort;
-use vassal_sys::handoff::Handoff;
 use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::{SysError, mounts};
 

@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
+use vassal_escape::printable;
 use vassal_sys::mounts;
-use vassal_sys::text::printable;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use vassal_sys::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, line};
 
 /// Signals every process of a group, if there is any.
 pub fn signal_group(leader: Pid, signal: Signal) {

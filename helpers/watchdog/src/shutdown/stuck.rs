@@ -5,8 +5,8 @@
 use super::Ending;
 use super::signalling::warn;
 use nix::unistd::Pid;
+use vassal_escape::printable;
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::text::printable;
 use vassal_sys::{fusectl, mounts};
 
 /// How many processes and how many filesystems are named.

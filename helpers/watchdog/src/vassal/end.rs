@@ -14,12 +14,13 @@ use nix::unistd::Pid;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::memo::{End, SEE_ABOVE};
+use vassal_escape::printable;
+use vassal_state::restart_record::{End, SEE_ABOVE};
+use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::notify::DELIVERY_LIMIT;
-use vassal_sys::text::printable;
-use vassal_sys::{SysError, exit};
+use vassal_systemd::exit;
+use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::notify::DELIVERY_LIMIT;
 
 /// How long systemd's answer to `WATCHDOG=trigger`, SIGKILL, may take after it has read that, before the watchdog ends by itself.
 const TRIGGER_LIMIT: Duration = Duration::from_secs(5);

@@ -10,13 +10,13 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+use vassal_state::handoff::Readiness;
+use vassal_state::restart_record::SETTLED;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::handoff::Readiness;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::lines;
-use vassal_sys::memo::SETTLED;
-use vassal_sys::outbox::Awaited;
+use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::lines;
+use vassal_systemd::outbox::Awaited;
 
 /// Which descriptors have something.
 #[derive(Debug, Default)]

@@ -1,9 +1,9 @@
 use super::*;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use std::io::IoSliceMut;
-use std::os::fd::FromRawFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
+use vassal_sys::fds;
 
 /// A systemd that reads only when it is told to.
 struct Manager(UnixDatagram, PathBuf);
@@ -42,10 +42,7 @@ impl Manager {
             for message in heard.cmsgs().unwrap() {
                 if let ControlMessageOwned::ScmRights(numbers) = message {
                     count += numbers.len();
-                    // SAFETY: the kernel has just made these numbers for this message, and nothing else knows them.
-                    numbers
-                        .into_iter()
-                        .for_each(|fd| drop(unsafe { OwnedFd::from_raw_fd(fd) }));
+                    numbers.into_iter().for_each(|fd| drop(fds::adopt(fd)));
                 }
             }
             (heard.bytes, count)

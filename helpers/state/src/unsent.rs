@@ -1,13 +1,14 @@
 //! What a program has said and could not send yet, for the one that takes its place by exec.
 
-use crate::error::SysError;
-use crate::fds;
-use crate::handoff::{Reader, Writer, leave};
-use crate::journal::Journal;
-use crate::lines;
-use crate::notify::Notifier;
-use crate::outbox::Letter;
+use crate::codec::{Reader, Writer, leave};
+use vassal_sys::error::SysError;
+use vassal_sys::fds;
+
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
+use vassal_systemd::journal::Journal;
+use vassal_systemd::lines;
+use vassal_systemd::notify::Notifier;
+use vassal_systemd::outbox::Letter;
 
 /// Messages, with the numbers of descriptors that stay open over the exec.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,9 +1,6 @@
 //! What came of a vassal's reload, left by `vassal-enter --reload` for vassal-emperor, which has asked for it: systemd says only whether
 //! a reload has failed. The directory is root's and made by vassal-emperor; where there is none, nobody asks.
 
-use crate::SysError;
-use crate::error::Step;
-use crate::text::printable;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, renameat};
 use nix::sys::stat::Mode;
@@ -12,6 +9,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use vassal_escape::printable;
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
 
 /// Where outcomes are, one file for each vassal.
 pub const DIRECTORY: &str = "/run/vassal/.emperor/reload";
@@ -21,7 +21,7 @@ const LARGEST: u64 = 64 << 10;
 /// What came of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// One of [`crate::exit`], or zero.
+    /// One of `vassal_systemd::exit`, or zero.
     pub code: u8,
     /// Why it has failed; or, of one that has not, what only a restart changes.
     pub text: String,

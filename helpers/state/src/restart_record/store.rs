@@ -1,8 +1,6 @@
 //! The record in its file.
 
 use super::{End, Memo, Next};
-use crate::error::{Step, SysError};
-use crate::text::shortened;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -13,6 +11,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vassal_escape::shortened;
+use vassal_sys::error::{Step, SysError};
 
 /// What the file's name ends in after the vassal's: the record's format, too.
 const SUFFIX: &str = ".2";

@@ -1,15 +1,15 @@
 //! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root. Nothing waits for
 //! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
 
-use crate::error::{Step, SysError};
 use crate::notify::connect_datagram;
 use crate::outbox::{Awaited, Letter, Outbox, Returned};
-use crate::text::printable;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
+use vassal_escape::printable;
+use vassal_sys::error::{Step, SysError};
 
 pub use crate::lines::{line, pass_on};
 

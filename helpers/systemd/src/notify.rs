@@ -3,10 +3,7 @@
 //! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and nothing waits
 //! for that but who says so ([`Notifier::deliver`]).
 
-use crate::error::{Step, SysError};
-use crate::fds::unread_bytes;
 use crate::outbox::{Awaited, Letter, Outbox};
-use crate::text::printable;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,6 +14,9 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
+use vassal_escape::printable;
+use vassal_sys::error::{Step, SysError};
+use vassal_sys::fds::unread_bytes;
 
 /// How long the end of a process may wait for systemd to take its last messages. systemd does nothing else about the vassal
 /// while it does not read, so an earlier end would bring nothing forward; but nothing is waited for without end.

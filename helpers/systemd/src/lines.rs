@@ -2,10 +2,8 @@
 //! stream, each line in one piece. Nothing waits for a reader that does not read: what there is no room for is kept, up to a
 //! limit, and written before what comes next; what is lost at that limit is counted and told.
 
-use crate::error::{Step, SysError};
 use crate::journal::Priority;
 use crate::outbox::Awaited;
-use crate::text::printable;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
@@ -14,6 +12,8 @@ use std::io::{Write, stderr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use vassal_escape::printable;
+use vassal_sys::error::{Step, SysError};
 
 /// What is kept for a journald that does not read, in bytes: a full pipe of a hook's words, and what is said about it.
 const LIMIT: usize = 128 << 10;

@@ -3,9 +3,10 @@
 //! the vassal was started with. Root alone can open another process's descriptors (proc_pid_fd(5)), so no path, no
 //! socket and no credential is needed, and nothing of it is in the vassal's namespaces.
 
-use crate::SysError;
-use crate::error::Step;
-use crate::handoff::{Reader, Writer};
+use crate::codec::{Reader, Writer};
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
+
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
