@@ -48,7 +48,6 @@ fn carry_out(emperor: &mut Emperor, mut orders: Vec<Order>, systemd: &Systemd) {
             if !orders.is_empty() {
                 give(orders, most, |order, outcome| {
                     heard.push((order.clone(), outcome));
-                    None
                 });
             }
         }

@@ -126,7 +126,6 @@ fn dispatch(orders: Vec<Order>, tell: &Sender<News>) {
             give(orders, most, |order, outcome| {
                 // Nobody listens only when this process ends.
                 tell.send(News::Heard(order.clone(), outcome)).ok();
-                None
             });
         });
     }

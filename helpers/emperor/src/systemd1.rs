@@ -1,25 +1,36 @@
 //! systemd's D-Bus API (org.freedesktop.systemd1(5)), as far as it is needed. A connection is made when there is something to do, and
-//! closed after that: PID 1 sends all news of all units to everybody who is connected, and nothing here wants to be woken by them.
-//! So a bus that was gone, or a systemd that was executed again, is nothing to recover from.
+//! closed after that, so a bus that was gone, or a systemd that was executed again, is nothing to recover from: what was not
+//! heard of is looked at again.
+//!
+//! The system bus, and not PID 1's own socket, which needs no broker: zbus ends the process at the first message from there, as its
+//! sender is no unique name (5.13, measured).
 
+use async_io::Timer;
+use futures_lite::{StreamExt, future};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::time::Duration;
-use zbus::blocking::connection::Builder;
-use zbus::blocking::{Connection, MessageIterator};
+use zbus::MessageStream;
+use zbus::blocking::Connection;
+use zbus::connection::Builder;
 use zbus::message::{Message, Type};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
-/// PID 1's own socket, for root: no bus and no broker is needed for it. systemctl uses it, too.
-const PRIVATE: &str = "/run/systemd/private";
 const NAME: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const JOB: &str = "org.freedesktop.systemd1.Job";
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+/// How long the bus may take to let somebody in.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long an answer may take: PID 1 may be in the midst of a daemon-reload of thousands of units, or stand still.
 const LIMIT: Duration = Duration::from_secs(600);
+/// When nothing was heard for this long, the jobs are asked whether they are still there: a systemd that was executed again, or
+/// a bus that was, may have lost what was to be said of them.
+const SILENCE: Duration = Duration::from_secs(20);
 /// How many calls may wait for their answers: as many as keep PID 1 at work.
 const CALLS: usize = 64;
 
@@ -51,13 +62,14 @@ impl Systemd {
     /// Connects.
     ///
     /// # Errors
-    /// When neither PID 1's socket nor the system bus answers.
+    /// When the system bus does not answer.
     pub fn connect() -> Result<Self, Error> {
-        let builder = match Path::new(PRIVATE).exists() {
-            true => Builder::address(format!("unix:path={PRIVATE}").as_str())?.p2p(),
-            false => Builder::system()?,
+        let connection = async { Builder::system()?.method_timeout(LIMIT).build().await };
+        let late = async {
+            Timer::after(CONNECT_LIMIT).await;
+            Err(Error::Failure("the system bus does not answer".to_owned()))
         };
-        let connection = builder.method_timeout(LIMIT).build()?;
+        let connection = zbus::block_on(future::or(connection, late))?.into();
         Ok(Self { connection })
     }
 
@@ -198,8 +210,8 @@ struct Orders {
 }
 
 /// Gives all `orders`, but no more than `most_jobs` at the same time of those whose end is waited for. What becomes of each is told to
-/// `report`, which may have another order then.
-pub fn give(orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome) -> Option<Order>) {
+/// `report`.
+pub fn give(orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
     let connection = match Systemd::connect().and_then(|systemd| listen(systemd.connection)) {
         Ok(connection) => connection,
         Err(error) => {
@@ -209,7 +221,7 @@ pub fn give(orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order,
             return;
         }
     };
-    let messages = MessageIterator::from(&connection);
+    let messages = MessageStream::from(connection.inner());
     let mut under_way = Orders {
         connection,
         queue: orders.into(),
@@ -219,35 +231,53 @@ pub fn give(orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order,
     };
     let ended = under_way.carry_out(messages, &mut report);
     let why = ended.err().map(|error| error.to_string()).unwrap_or_default();
-    let left = under_way
-        .queue
+    let Orders {
+        queue, called, jobs, ..
+    } = under_way;
+    let left = queue
         .into_iter()
-        .chain(under_way.called.into_values())
-        .chain(under_way.jobs.into_values());
+        .chain(called.into_values())
+        .chain(jobs.into_values());
     for order in left {
         report(&order, Outcome::Lost(why.clone()));
     }
-    under_way.connection.close().ok();
 }
 
-/// Makes sure that the ends of jobs are heard: a bus passes on only what was asked for.
+/// Asks the bus for the ends of jobs; systemd tells of those of its callers' own jobs without being asked.
 fn listen(connection: Connection) -> Result<Connection, Error> {
-    if connection.is_bus() {
-        let rule = format!("type='signal',interface='{MANAGER}',member='JobRemoved'");
-        let bus = "org.freedesktop.DBus";
-        connection.call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), "AddMatch", &rule)?;
-    }
+    let rule = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
+    connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule)?;
     Ok(connection)
+}
+
+/// The next message, or nothing when there is none for a while.
+fn next(messages: &mut MessageStream) -> Result<Option<Message>, Error> {
+    let message = async {
+        match messages.next().await {
+            Some(message) => message.map(Some),
+            None => Err(Error::Failure(
+                "the system bus has closed the connection".to_owned(),
+            )),
+        }
+    };
+    let silence = async {
+        Timer::after(SILENCE).await;
+        Ok(None)
+    };
+    zbus::block_on(future::or(message, silence))
 }
 
 impl Orders {
     fn carry_out(
         &mut self,
-        mut messages: MessageIterator,
-        report: &mut impl FnMut(&Order, Outcome) -> Option<Order>,
+        mut messages: MessageStream,
+        report: &mut impl FnMut(&Order, Outcome),
     ) -> Result<(), Error> {
         loop {
-            while self.called.len() < CALLS && self.called.len() + self.jobs.len() < self.most_jobs.max(1) {
+            let has_room = |orders: &Self| {
+                orders.called.len() < CALLS && orders.called.len() + orders.jobs.len() < orders.most_jobs
+            };
+            while has_room(self) {
                 let Some(order) = self.queue.pop_front() else {
                     break;
                 };
@@ -256,11 +286,30 @@ impl Orders {
             if self.called.is_empty() && self.jobs.is_empty() {
                 return Ok(());
             }
-            let Some(message) = messages.next() else {
-                return Err(Error::Failure("systemd has closed the connection".to_owned()));
-            };
-            if let Some((order, outcome)) = self.hear(&message?)? {
-                self.queue.extend(report(&order, outcome));
+            match next(&mut messages)? {
+                Some(message) => {
+                    if let Some((order, outcome)) = self.hear(&message)? {
+                        report(&order, outcome);
+                    }
+                }
+                None => self.ask_after_jobs(report),
+            }
+        }
+    }
+
+    /// Jobs that are not there any more have ended without being heard of.
+    fn ask_after_jobs(&mut self, report: &mut impl FnMut(&Order, Outcome)) {
+        for path in self.jobs.keys().cloned().collect::<Vec<_>>() {
+            let state = self.connection.call_method(
+                Some(NAME),
+                path.as_str(),
+                Some(PROPERTIES),
+                "Get",
+                &(JOB, "State"),
+            );
+            if let (Err(Error::MethodError(..)), Some(order)) = (state, self.jobs.get(&path).cloned()) {
+                self.jobs.remove(&path);
+                report(&order, Outcome::Lost("its job has ended unheard".to_owned()));
             }
         }
     }
