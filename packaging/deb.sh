@@ -16,7 +16,7 @@ stage=target/deb/vassal-$version
 rm -rf target/deb
 mkdir -p "$stage/bin" "$stage/completions" dist
 cp -r packaging/debian "$stage/debian"
-cp -r units packaging/man README.md packaging/emperor.ini "$stage/"
+cp -r units packaging/man docs README.md packaging/emperor.ini "$stage/"
 for program in vassal-generator vassal-enter vassal-watchdog vassal-emperor vassalctl; do
 	cp "$VASSAL_BIN/$program" "$stage/bin/"
 done
