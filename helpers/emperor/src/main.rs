@@ -3,6 +3,8 @@
 //!
 //! The files are the only truth. [`reconcile`] decides what is to be done from the files, the units and what was done before; [`emperor`] looks,
 //! and does it; [`service`] waits for the moment. A process that is killed anywhere in between has lost nothing.
+//!
+//! Rooms, each of which uses only those before it: reconcile, source, drop_ins, memory, systemd1, situation, tell, emperor, once, service.
 #![forbid(unsafe_code)]
 
 mod drop_ins;

@@ -6,3 +6,4 @@ pub mod migrate;
 pub mod options;
 pub mod show;
 pub mod show_text;
+pub mod sync;
