@@ -9,6 +9,7 @@ use async_io::Timer;
 use futures_lite::{StreamExt, future};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use zbus::MessageStream;
 use zbus::blocking::Connection;
@@ -16,6 +17,8 @@ use zbus::connection::Builder;
 use zbus::message::{Message, Type};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
+/// Where the system bus listens (dbus-daemon(1)).
+const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 const NAME: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -64,7 +67,9 @@ impl Systemd {
     /// # Errors
     /// When the system bus does not answer.
     pub fn connect() -> Result<Self, Error> {
-        let connection = async { Builder::system()?.method_timeout(LIMIT).build().await };
+        // Connected here: zbus would have a thread do it, which then wakes twice a second for ever.
+        let socket = UnixStream::connect(SYSTEM_BUS).map_err(|error| Error::InputOutput(error.into()))?;
+        let connection = Builder::unix_stream(socket).method_timeout(LIMIT).build();
         let late = async {
             Timer::after(CONNECT_LIMIT).await;
             Err(Error::Failure("the system bus does not answer".to_owned()))
