@@ -135,6 +135,7 @@ mod tests {
     #[test]
     fn an_answer_is_read_as_it_was_given() {
         let wanted = Wanted {
+            nofollow: true,
             places: vec![Place::Directory(b"/v".to_vec()), Place::Pattern(b"/x/*".to_vec())],
             stop_hook: Some(StopHook {
                 program: b"/p".to_vec(),

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use tell::Teller;
 use vassal_config::emperor::name::VassalName;
 use vassal_systemd::exit;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// One look and what follows from it, then the end; `vassalctl sync`.
 const ONCE: &str = "--once";
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            line(Priority::Error, &why);
+            log(Priority::Error, &why);
             ExitCode::from(exit::FAILED)
         }
     }

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// How long news are gathered, so that a burst of changes is one look: at least this long,
 const GATHERED: Duration = Duration::from_millis(5);
@@ -168,7 +168,7 @@ fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>
     let systemd = match Systemd::connect() {
         Ok(systemd) => systemd,
         Err(error) => {
-            line(
+            log(
                 Priority::Warning,
                 &format!("cannot reach systemd: {error}; trying again"),
             );
@@ -211,7 +211,7 @@ fn listen(tell: &Sender<News>) -> Result<Sender<Vec<Watched>>, String> {
             match bell.watch(&wanted) {
                 Ok(true) if watching.send(News::Watches).is_err() => return,
                 Ok(_) => {}
-                Err(errno) => line(
+                Err(errno) => log(
                     Priority::Error,
                     &format!("not everything is watched: {errno} (fs.inotify.max_user_watches)"),
                 ),
@@ -222,7 +222,7 @@ fn listen(tell: &Sender<News>) -> Result<Sender<Vec<Watched>>, String> {
     thread::spawn(move || {
         let listened = listen_to_mounts(|| mounts.send(News::Rang(Ring::default())).is_ok());
         if let Err(error) = listened {
-            line(Priority::Warning, &format!("mounts are not noticed: {error}"));
+            log(Priority::Warning, &format!("mounts are not noticed: {error}"));
         }
     });
     let hangup = SigSet::from(Signal::SIGHUP);

@@ -5,7 +5,7 @@ use libsystemd::daemon::{NotifyState, notify};
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::emperor::name::VassalName;
 use vassal_escape::{printable, shortened};
-use vassal_systemd::journal::{Event, Journal, Priority, line};
+use vassal_systemd::journal::{Event, Journal, Priority, log};
 
 /// A vassal runs on as it was, because its file cannot be used; in units/vassal.catalog.
 const REFUSED: &str = "e1ccfb207df1479eaf2247041e673968";
@@ -41,12 +41,12 @@ impl Teller {
 
     /// Something that will be tried again, or is ignored.
     pub fn warn(&self, message: &str) {
-        line(Priority::Warning, message);
+        log(Priority::Warning, message);
     }
 
     /// Something that was done with a vassal.
     pub fn did(&self, name: &VassalName, what: &str) {
-        line(Priority::Info, &format!("{}: {what}", printable(name.bytes())));
+        log(Priority::Info, &format!("{}: {what}", printable(name.bytes())));
     }
 
     /// What is odd about files, each once.
@@ -61,12 +61,12 @@ impl Teller {
             });
         let found: BTreeSet<String> = answer.problems.iter().cloned().chain(of_files).collect();
         for problem in found.difference(&self.problems) {
-            line(Priority::Warning, problem);
+            log(Priority::Warning, problem);
         }
         self.problems = found;
         if let Some(why) = &answer.unusable {
             if self.unusable.as_ref() != Some(why) {
-                line(Priority::Error, &format!("{why}; all vassals stay as they are"));
+                log(Priority::Error, &format!("{why}; all vassals stay as they are"));
             }
         }
         self.unusable.clone_from(&answer.unusable);
@@ -92,7 +92,7 @@ impl Teller {
     pub fn refused(&mut self, name: &VassalName, why: &str) {
         let before = self.troubles.insert(name.clone(), why.to_owned());
         if before.as_deref() != Some(why) {
-            line(Priority::Warning, &format!("{}: {why}", printable(name.bytes())));
+            log(Priority::Warning, &format!("{}: {why}", printable(name.bytes())));
         }
     }
 
@@ -107,7 +107,7 @@ impl Teller {
         if status != self.status {
             let told = notify(false, &[NotifyState::Ready, NotifyState::Status(status.clone())]);
             if let Err(error) = told {
-                line(Priority::Warning, &format!("cannot notify systemd: {error}"));
+                log(Priority::Warning, &format!("cannot notify systemd: {error}"));
             }
             self.status = status;
         }

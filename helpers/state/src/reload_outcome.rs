@@ -10,8 +10,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use vassal_escape::printable;
-use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::{Context, SysError};
 
 /// Where outcomes are, one file for each vassal.
 pub const DIRECTORY: &str = "/run/vassal/.emperor/reload";
@@ -42,17 +41,17 @@ pub fn leave(path: &Path, name: &str, outcome: &Outcome) -> Result<(), SysError>
     let step = || format!("leave the outcome of the reload in '{}'", path.display());
     let place = match directory(path) {
         Err(Errno::ENOENT) => return Ok(()),
-        place => place.step(step)?,
+        place => place.context(step)?,
     };
     // No vassal's name begins with a dot.
     let temporary = format!(".{}", std::process::id());
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file = openat(&place, temporary.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR).step(step)?;
+    let file = openat(&place, temporary.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR).context(step)?;
     let Outcome { code, text, public } = outcome;
     let one_line = |text: &str| printable(text.as_bytes());
     let bytes = format!("{code}\n{}\n{}\n", one_line(text), one_line(public)).into_bytes();
-    File::from(file).write_all(&bytes).step(step)?;
-    renameat(&place, temporary.as_str(), &place, name).step(step)
+    File::from(file).write_all(&bytes).context(step)?;
+    renameat(&place, temporary.as_str(), &place, name).context(step)
 }
 
 /// Takes the outcome of the vassal `name` out of `path`.
