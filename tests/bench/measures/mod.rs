@@ -4,6 +4,7 @@ pub mod entry;
 pub mod hang;
 pub mod incident;
 pub mod ladder;
+pub mod live;
 pub mod many;
 pub mod memory;
 pub mod remount;
