@@ -286,11 +286,7 @@ fn every_metric_state_and_mark_and_every_field_of_a_health_record_is_in_the_manu
         &bold(section(&page, ".SH MONITORING")),
         "MONITORING of vassalctl(8)",
     );
-    all_named(
-        &literals("helpers/ctl/src/state.rs"),
-        &page,
-        "vassalctl(8)",
-    );
+    all_named(&literals("helpers/ctl/src/state.rs"), &page, "vassalctl(8)");
     let page = read("packaging/man/vassal-health.7");
     let fields = literals("helpers/state/src/health.rs");
     let record = section(&page, ".SH THE HEALTH RECORD");
