@@ -66,15 +66,11 @@ pub struct OwnRoot {
 }
 
 impl OwnRoot {
-    /// Looks at the root directory that `plan` is about to change to; nothing where it does not change it. What cannot be looked
-    /// at is told by the step itself.
+    /// Looks at the root directory that `plan` is about to change to. What cannot be looked at is told by the step itself.
     ///
     /// # Errors
     /// When proc does not answer.
-    pub fn judge(plan: &Plan, proc: &OwnedFd) -> Result<Option<Self>, Failure> {
-        if !plan.changes_root {
-            return Ok(None);
-        }
+    pub fn judge(plan: &Plan, proc: &OwnedFd) -> Result<Self, Failure> {
         let jail = plan
             .operations
             .iter()
@@ -100,11 +96,11 @@ impl OwnRoot {
                 why.or_else(|| foreign(&top, &NAMES).map(|why| format!("{why} (in '{}')", shown.display())));
         }
         let doubt = why.clone().or(swapped);
-        Ok(Some(Self {
+        Ok(Self {
             doubt: doubt.map(|why| (why, user::resolve(&plan.identity, Lookup::Host, proc))),
             why,
             is_trusted: plan.settings.trust_root,
-        }))
+        })
     }
 
     /// Whom the app becomes, by the names of the present root directory, which is this one.

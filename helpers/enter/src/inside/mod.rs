@@ -1,7 +1,8 @@
 //! What happens in the vassal's namespaces, up to the exec of the watchdog.
 //!
-//! Rooms, each of which uses only those before it: prepared, handoff, enter.
+//! Rooms, each of which uses only those before it: prepared, handoff, order, enter.
 
 pub mod enter;
 pub mod handoff;
+pub mod order;
 pub mod prepared;
