@@ -46,7 +46,7 @@ pub fn enter(prepared: Prepared<'_>, stop: &SignalFd) -> Result<Infallible, Fail
     let proc = isolate(prepared.plan.namespaces).map_err(Failure::Namespace)?;
     // Here: root inside, no mount shared with the host, no process of the host in sight.
     let (plan, environment) = (prepared.plan, prepared.invocation.environment.to_vec());
-    let stop = Stop::here(stop);
+    let stop = Stop::here(stop, prepared.invocation.health.as_ref());
     let inside = Inside {
         foreign: Vec::new(),
         log: HookOutput::new()?,
