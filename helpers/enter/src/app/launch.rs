@@ -36,7 +36,7 @@ use vassal_systemd::lines;
 pub struct Launch<'a> {
     /// The operations after the change of user.
     pub operations: &'a [Operation],
-    /// Who it becomes.
+    /// The user that it becomes.
     pub credentials: &'a Credentials,
     /// Its environment, before `putenv` hooks.
     pub environment: Environment,
@@ -66,7 +66,7 @@ pub struct Launch<'a> {
     pub pace: Pace,
 }
 
-/// Runs commands and waits for them; the limit is kept by whoever supervises this process.
+/// Runs commands and waits for them; the process that supervises this one keeps the limit.
 struct Unlimited<'a>(BorrowedFd<'a>);
 
 impl Shell for Unlimited<'_> {
@@ -147,7 +147,7 @@ impl Kernel for Process<'_> {
 
     fn run_hook(&mut self, index: usize, hook: &Operation) -> Result<(), Failure> {
         self.control.report(&Report::Hook(index as u32))?;
-        // Before it says a word: what is in the log now is not this hook's.
+        // Before the hook writes anything: what is in the pipe now is not its output.
         self.control.wait_for_go()?;
         let mut shell = Unlimited(self.launch.log);
         perform(&hook.action, &mut self.session, &mut shell).map_err(|failure| failure.at(&place(hook)))

@@ -4,16 +4,16 @@ use crate::app::channel::{self, AppChannel};
 use crate::app::launch::Launch;
 use crate::app::order::Pace;
 use crate::app::supervise::{Bound, Control, Outcome, Supervisor};
-use crate::failure::{AppFailure, Failure, HookFailure};
+use crate::failure::{AppFailure, Failure};
 use crate::handed_over::files;
 use crate::handed_over::keys::{self, Keys};
 use crate::hooks::atexit_record::Record;
 use crate::hooks::output::HookOutput;
 use crate::hooks::own_root::OwnRoot;
-use crate::hooks::refusal::place as place_of;
 use crate::hooks::run::RootHooks;
 use crate::hooks::session::Session;
 use crate::inside::handoff;
+use crate::inside::old_root;
 use crate::inside::order::{Kernel, execute};
 use crate::inside::prepared::{Prepared, Started};
 use crate::mountpoints;
@@ -24,17 +24,13 @@ use crate::user::{Lookup, resolve};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::convert::Infallible;
-use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::Operation;
 use vassal_config::vassal::socket::Address;
 use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
-use vassal_sys::mounts;
 
 /// Cuts the namespaces off from the host's, runs the phases, starts the app, and becomes the watchdog. `stop` is systemd's wish to
 /// stop the vassal.
@@ -138,7 +134,7 @@ impl Kernel for Inside<'_> {
     }
 
     fn check_old_root(&mut self, steps: &[Operation]) -> Result<(), Failure> {
-        old_root_is_gone(steps, self.session.old_root.take().as_ref())
+        old_root::check(steps, self.session.old_root.take().as_ref())
     }
 
     fn find_user(&mut self) -> Result<Credentials, Failure> {
@@ -280,32 +276,5 @@ impl Kernel for Inside<'_> {
             keys,
         };
         handoff::become_watchdog(&self.prepared, self.proc, self.log, app_channel, &started)
-    }
-}
-
-/// Where a hook has unmounted the old root, nothing may have been in the way: not even what a tenant had mounted over it.
-fn old_root_is_gone(steps: &[Operation], old: Option<&OwnedFd>) -> Result<(), Failure> {
-    let Some(old) = old else {
-        return Ok(());
-    };
-    let place = steps.iter().find_map(|step| match &step.action {
-        Action::PivotRoot(new, old) => {
-            let (new, old) = (
-                Path::new(OsStr::from_bytes(new)),
-                Path::new(OsStr::from_bytes(old)),
-            );
-            Some(Path::new("/").join(old.strip_prefix(new).ok()?))
-        }
-        _ => None,
-    });
-    let is_asked = |step: &&Operation| match &step.action {
-        Action::Umount(target, _) => place.as_deref() == Some(Path::new(OsStr::from_bytes(target))),
-        _ => false,
-    };
-    match steps.iter().find(is_asked) {
-        Some(step) if mounts::is_mounted(old) => {
-            Err(Failure::from(HookFailure::OldRootMounted).at(&place_of(step)))
-        }
-        _ => Ok(()),
     }
 }

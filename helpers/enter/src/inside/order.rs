@@ -148,4 +148,6 @@ fn split(operations: &[Operation]) -> (&[Operation], &[Operation]) {
 }
 
 #[cfg(test)]
+mod double;
+#[cfg(test)]
 mod tests;
