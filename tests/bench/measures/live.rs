@@ -164,7 +164,7 @@ fn drop_many(machine: &Machine, name: &str, count: usize) -> Duration {
     machine.wait_for(&format!("{count} active vassals"), CROWD_LIMIT, || {
         let list =
             format!("systemctl list-units --no-legend --plain --state=active 'vassal@{name}*' | wc -l");
-        match machine.must_sh(&list).trim().parse() {
+        match machine.must_sh(&list).trim().parse::<usize>() {
             Ok(seen) if seen == count => Ok(()),
             seen => Err(format!("{seen:?}")),
         }
