@@ -44,6 +44,7 @@ impl Emperor {
             Outcome::Refused(why) | Outcome::Failed(why) => self.teller.refused(&step.name, &why),
             Outcome::Accepted | Outcome::Done | Outcome::Lost(_) => {
                 self.remember(&step.name, step.stamp, None);
+                self.teller.untrouble(&step.name);
                 self.teller.did(&step.name, "started");
             }
         }
@@ -51,6 +52,7 @@ impl Emperor {
 
     fn restarted(&mut self, step: &Step, outcome: Outcome) {
         self.remember(&step.name, step.stamp, None);
+        self.teller.untrouble(&step.name);
         match outcome {
             Outcome::Refused(why) => self.teller.refused(&step.name, &why),
             // Its own status says why.
