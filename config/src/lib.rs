@@ -29,6 +29,7 @@ pub mod mountflags;
 pub mod name;
 pub mod namespaces;
 pub mod options;
+pub mod overlap;
 pub mod payload;
 pub mod phase;
 pub mod place;

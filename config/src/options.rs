@@ -68,6 +68,8 @@ pub struct OptionRow {
     pub why: &'static str,
     /// What is not as under uWSGI's Emperor, where something is not.
     pub change: Option<&'static str>,
+    /// Why two apps with it cannot run side by side, where they cannot.
+    pub exclusive: Option<&'static str>,
 }
 
 /// Why uWSGI keeps an option.
@@ -85,6 +87,7 @@ pub(crate) const fn option(name: &'static str, argument: Argument, kind: Kind) -
         taker: Taker::Uwsgi,
         why: APP_SERVER,
         change: None,
+        exclusive: None,
     }
 }
 
@@ -109,6 +112,13 @@ impl OptionRow {
 
     pub(crate) const fn by(self, taker: Taker, why: &'static str) -> Self {
         OptionRow { taker, why, ..self }
+    }
+
+    pub(crate) const fn exclusive(self, why: &'static str) -> Self {
+        OptionRow {
+            exclusive: Some(why),
+            ..self
+        }
     }
 
     pub(crate) const fn changed(self, how: &'static str) -> Self {

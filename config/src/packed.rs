@@ -20,6 +20,7 @@ pub(crate) struct Packed {
     canonical: Place,
     why: Place,
     change: Option<Place>,
+    exclusive: Option<Place>,
     argument: Argument,
     kind: Kind,
     immediate: bool,
@@ -58,6 +59,9 @@ const fn size(rows: &[OptionRow]) -> usize {
         if let Some(change) = row.change {
             size += change.len();
         }
+        if let Some(exclusive) = row.exclusive {
+            size += exclusive.len();
+        }
         at += 1;
     }
     size
@@ -74,6 +78,7 @@ const fn pack<const SIZE: usize, const ROWS: usize>(rows: &[OptionRow]) -> ([u8;
         canonical: nowhere,
         why: nowhere,
         change: None,
+        exclusive: None,
         argument: Argument::None,
         kind: Kind::Opaque,
         immediate: false,
@@ -90,6 +95,10 @@ const fn pack<const SIZE: usize, const ROWS: usize>(rows: &[OptionRow]) -> ([u8;
             why: texts.add(row.why),
             change: match row.change {
                 Some(change) => Some(texts.add(change)),
+                None => None,
+            },
+            exclusive: match row.exclusive {
+                Some(exclusive) => Some(texts.add(exclusive)),
                 None => None,
             },
             argument: row.argument,
@@ -146,6 +155,7 @@ impl Packed {
             taker: self.taker,
             why: self.why.text(),
             change: self.change.map(Place::text),
+            exclusive: self.exclusive.map(Place::text),
         }
     }
 }

@@ -84,6 +84,8 @@ pub(crate) struct PluginOption {
     pub(crate) immediate: bool,
     /// What is not as under an Emperor.
     pub(crate) change: Option<&'static str>,
+    /// Why two apps with it cannot run side by side, where they cannot.
+    pub(crate) exclusive: Option<&'static str>,
 }
 
 /// A row of the table.
@@ -98,10 +100,18 @@ pub(crate) const fn plugin_option(
         argument,
         immediate: false,
         change: None,
+        exclusive: None,
     }
 }
 
 impl PluginOption {
+    pub(crate) const fn exclusive(self, why: &'static str) -> Self {
+        PluginOption {
+            exclusive: Some(why),
+            ..self
+        }
+    }
+
     pub(crate) const fn immediate(self) -> Self {
         PluginOption {
             immediate: true,
@@ -121,6 +131,12 @@ impl PluginOption {
 pub fn plugin_change(name: &[u8]) -> Option<&'static str> {
     let mut rows = PLUGIN_OPTIONS.iter();
     rows.find(|row| row.name.as_bytes() == name)?.change
+}
+
+/// Why two apps with an option that one of Debian's plugins brings cannot run side by side, where they cannot.
+pub fn plugin_exclusive(name: &[u8]) -> Option<&'static str> {
+    let mut rows = PLUGIN_OPTIONS.iter();
+    rows.find(|row| row.name.as_bytes() == name)?.exclusive
 }
 
 /// The plugin of Debian's packages that brings the option `name`, if one does.

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Origin;
 use crate::entries::Entry;
+use crate::settings::{Settings, Socket};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
@@ -86,6 +87,18 @@ pub struct SocketOwner {
     pub origin: Origin,
 }
 
+impl SocketOwner {
+    /// `USER[:GROUP]`
+    pub(crate) fn of(text: &[u8], origin: &Origin) -> Self {
+        let mut parts = text.splitn(2, |byte| *byte == b':').map(<[u8]>::to_vec);
+        Self {
+            user: parts.next().unwrap_or_default(),
+            group: parts.next(),
+            origin: origin.clone(),
+        }
+    }
+}
+
 impl UnixOptions {
     /// What `entries` say; the last line of each counts.
     pub fn of(entries: &[Entry]) -> Self {
@@ -98,15 +111,7 @@ impl UnixOptions {
             let text = String::from_utf8(value(entry)).ok()?;
             u32::from_str_radix(&text, 8).ok().filter(|_| text.len() == 3)
         };
-        let owner = |entry: &Entry| {
-            let text = value(entry);
-            let mut parts = text.splitn(2, |byte| *byte == b':').map(<[u8]>::to_vec);
-            SocketOwner {
-                user: parts.next().unwrap_or_default(),
-                group: parts.next(),
-                origin: entry.origin.clone(),
-            }
-        };
+        let owner = |entry: &Entry| SocketOwner::of(&value(entry), &entry.origin);
         Self {
             mode: last(&[b"chmod-socket", b"chmod"]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
             owner: last(&[b"chown-socket"]).map(owner),
@@ -123,6 +128,8 @@ pub struct Listener {
     pub backlog: i32,
     /// The line that names it.
     pub origin: Origin,
+    /// Its name in `$LISTEN_FDNAMES`; for uWSGI it has none.
+    pub name: Option<String>,
     /// Which entry of the list that is.
     pub entry: usize,
     /// `shared-socket`: bound as root, and found by uWSGI among its descriptors by the address, as at its own reload. `fd://N`
@@ -156,6 +163,7 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
             address,
             backlog,
             origin: entry.origin.clone(),
+            name: None,
             entry: at,
             is_shared,
         })
@@ -166,6 +174,19 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
     listeners
 }
 
+/// The sockets of a `[vassal]` section, for its command.
+pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
+    let listener = |socket: &Socket| Listener {
+        address: socket.address.clone(),
+        backlog: settings.backlog,
+        origin: socket.origin.clone(),
+        name: Some(socket.name.clone()),
+        entry: 0,
+        is_shared: false,
+    };
+    settings.sockets.iter().map(listener).collect()
+}
+
 /// Unless all of the `lines` that name shared sockets are among `listeners`, all of those are uWSGI's: what it looks for among its
 /// descriptors and does not find, it does not bind (measured).
 pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
@@ -174,11 +195,29 @@ pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
     }
 }
 
+/// Options of uWSGI's for more listening sockets, which it binds itself.
+const UWSGIS_OWN: [&[u8]; 6] = [
+    b"suwsgi-socket",
+    b"ssl-socket",
+    b"https-socket",
+    b"https11-socket",
+    b"zeromq",
+    b"zmq",
+];
+
+/// Whether the option `name` makes uWSGI listen.
+pub(crate) fn is_listening(name: &[u8]) -> bool {
+    [&LISTENING[..], &SHARED, &UWSGIS_OWN]
+        .iter()
+        .any(|names| names.contains(&name))
+}
+
 fn is_shared(entry: &Entry) -> bool {
     SHARED.contains(&entry.key.as_slice())
 }
 
-fn address(value: &[u8]) -> Option<Address> {
+/// The address that is bound for an app: TCP in numbers, or an absolute path.
+pub(crate) fn address(value: &[u8]) -> Option<Address> {
     if value.first() == Some(&b'/') {
         // With a colon in it uWSGI looks for a port.
         let is_path = !value.contains(&b':') && !value.contains(&0) && value.len() < PATH_BYTES;

@@ -6,7 +6,7 @@ use crate::cgroup;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::directives::{Directive, directives};
 use crate::emperor::Emperor;
-use crate::entries::{Entry, evaluate};
+use crate::entries::{Entry, evaluate, evaluate_foreign};
 use crate::identity::Identity;
 use crate::limits::FILE_BYTES;
 use crate::name::VassalName;
@@ -171,7 +171,7 @@ fn is_from_file(entry: &Entry) -> bool {
 /// The `[vassal]` section, which is evaluated as `[uwsgi]` is.
 fn settings(name: &VassalName, world: &dyn World) -> Result<Settings, Diagnostic> {
     let section = [&name.file(), &b":vassal"[..]].concat();
-    let evaluation = evaluate(&[b"--ini".to_vec(), section], world)?;
+    let evaluation = evaluate_foreign(&[b"--ini".to_vec(), section], world)?;
     let is_setting = |entry: &Entry| is_from_file(entry) && taker(&entry.key) != Taker::Language;
     let settings: Vec<Entry> = evaluation.effects.into_iter().filter(is_setting).collect();
     Settings::from_entries(&settings)

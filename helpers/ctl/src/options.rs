@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::process::ExitCode;
 use vassal_config::diagnostic::quote;
 use vassal_config::options::{OptionRow, all, find};
+use vassal_config::overlap::exclusive;
 use vassal_config::plugins::{debian_name, plugin_change, plugin_names, plugin_of};
 use vassal_config::taker::Taker;
 
@@ -26,6 +27,7 @@ struct Row {
     taker: &'static str,
     why: String,
     change: Option<&'static str>,
+    exclusive: Option<&'static str>,
 }
 
 impl Row {
@@ -36,6 +38,7 @@ impl Row {
             taker: row.taker.word(),
             why: row.why.to_owned(),
             change: row.change,
+            exclusive: row.exclusive,
         }
     }
 
@@ -48,6 +51,7 @@ impl Row {
             taker: Taker::Uwsgi.word(),
             why: format!("an option of a plugin: it needs a line 'plugin = {plugin}'"),
             change: plugin_change(name.as_bytes()),
+            exclusive: exclusive(name.as_bytes()),
         })
     }
 }
@@ -117,6 +121,9 @@ fn in_full(row: &Row) -> String {
     text += &format!("  taker    {}\n  why      {}\n", row.taker, row.why);
     if let Some(change) = row.change {
         text += &format!("  changed  {change}\n");
+    }
+    if let Some(why) = row.exclusive {
+        text += &format!("  reload   in place: {why}\n");
     }
     text
 }

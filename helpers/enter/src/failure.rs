@@ -69,6 +69,14 @@ impl Failure {
         }
     }
 
+    /// The same failure, of which everybody may read `reason`: it holds nothing but numbers and names of programs.
+    pub fn saying(self, reason: &str) -> Self {
+        Self {
+            public: Public::words("").with_said(reason),
+            ..self
+        }
+    }
+
     /// The same failure, told with where it happened: `user001.ini:6: as-root hook 'x': `.
     pub fn at(self, place: &Place) -> Self {
         Self {

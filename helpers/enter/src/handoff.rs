@@ -6,26 +6,36 @@ use crate::inside::Prepared;
 use crate::keys::Keys;
 use crate::link::Links;
 use crate::log::HookLog;
+use crate::sockets::Open;
+use crate::start::Environment;
 use nix::fcntl::AtFlags;
 use nix::unistd::{Pid, execveat};
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use vassal_config::action::Action;
 use vassal_config::lasting;
 use vassal_config::payload::Payload;
 use vassal_config::phase::Phase;
-use vassal_sys::caps;
-use vassal_sys::control::{Control, endless_pipe};
+use vassal_config::plan::Plan;
+use vassal_config::socket::Listener;
+use vassal_sys::control::{Control, Kept};
+use vassal_sys::creds::Credentials;
 use vassal_sys::error::Step;
-use vassal_sys::handoff::{Descriptors, Handoff, Watched, leave};
+use vassal_sys::handoff::{App, Descriptors, Handoff, Watched, leave};
 use vassal_sys::unsent::Unsent;
+use vassal_sys::{SysError, caps, request};
 
 /// What the start has led to.
 #[derive(Debug)]
-pub struct Started {
+pub struct Started<'a> {
     /// The app's process.
     pub payload: Pid,
+    /// Its environment, before its as-user hooks.
+    pub environment: Environment,
+    /// Whom it runs as.
+    pub credentials: &'a Credentials,
     /// Its mountpoints.
     pub watched: Vec<Watched>,
     /// The device numbers of FUSE filesystems and overlays that are none of ours.
@@ -47,7 +57,7 @@ pub fn become_watchdog(
     proc: &OwnedFd,
     log: HookLog,
     links: Links,
-    started: &Started,
+    started: &Started<'_>,
 ) -> Result<Infallible, Failure> {
     let start = prepared.start;
     let settings = &prepared.plan.settings;
@@ -64,30 +74,27 @@ pub fn become_watchdog(
         Links::Notify(socket, _) => (None, None, None, Some(socket)),
         Links::None => (None, None, None, None),
     };
-    let (request, answer) = (endless_pipe(proc)?, endless_pipe(proc)?);
+    let (requests, requester) = request::pair()?;
     let control = Control {
+        requester: requester.as_raw_fd(),
+        proc: proc.as_raw_fd(),
         keys: leave(started.keys.as_ref().map(|keys| keys.directory.as_fd()))?,
-        copies: started
-            .keys
-            .as_ref()
-            .map_or_else(Vec::new, |keys| keys.names.clone()),
-        ..control(prepared, pushed, [&request, &answer])
+        ..control(prepared, started)
     };
     let control = control.store()?;
+    let mut sockets = prepared.sockets.iter();
     let mut handoff = Handoff {
         vassal: start.shown_name(),
         unit: start.vassal.unit(),
-        payload: started.payload.as_raw(),
-        command: command(&prepared.plan.payload),
-        app_hint: prepared.plan.app_hint.clone().unwrap_or_default(),
+        app: app(prepared.plan, &links, started.payload),
+        sockets: sockets.try_fold(Vec::new(), |mut numbers, open| {
+            numbers.extend(leave(Some(open.fd.as_fd()))?);
+            Ok::<_, SysError>(numbers)
+        })?,
         is_init: prepared.plan.namespaces.pid,
         owns_mounts: prepared.plan.owns_mounts,
         foreign: started.foreign.clone(),
         watched: started.watched.clone(),
-        readiness: links.readiness(&prepared.plan.ready),
-        stop_signal: settings.stop_signal,
-        reload_signal: settings.reload_signal.unwrap_or(0),
-        stop_limit: settings.stop_limit,
         atexit_limit: settings.atexit_limit,
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
@@ -108,8 +115,8 @@ pub fn become_watchdog(
             enter: leave(enter)?,
             atexit: leave(atexit.as_ref().map(AsFd::as_fd))?,
             control: leave(Some(control.as_fd()))?,
-            request: leave(Some(request.as_fd()))?,
-            answer: leave(Some(answer.as_fd()))?,
+            requests: leave(Some(requests.as_fd()))?,
+            requester: leave(Some(requester.as_fd()))?,
         },
         unsent: Unsent::default(),
     };
@@ -124,30 +131,56 @@ pub fn become_watchdog(
     execute(&prepared.programs.watchdog, number, &handoff.vassal)
 }
 
+/// The app as the watchdog knows it.
+pub fn app(plan: &Plan, links: &Links, pid: Pid) -> App {
+    let settings = &plan.settings;
+    App {
+        pid: pid.as_raw(),
+        command: command(&plan.payload),
+        hint: plan.app_hint.clone().unwrap_or_default(),
+        readiness: links.readiness(plan),
+        stop_signal: settings.stop_signal,
+        reload_signal: settings.reload_signal.unwrap_or(0),
+        stop_limit: settings.stop_limit,
+    }
+}
+
 /// What a reload has to know of this start.
-fn control(prepared: &Prepared<'_>, pushed: Option<&OwnedFd>, pipes: [&OwnedFd; 2]) -> Control {
-    let plan = prepared.plan;
-    let [request, answer] = pipes.map(AsRawFd::as_raw_fd);
-    let sockets = plan.listeners.iter().zip(&prepared.sockets);
-    let variables = plan.operations.iter();
-    let variables = variables.filter_map(|operation| match &operation.action {
+fn control(prepared: &Prepared<'_>, started: &Started<'_>) -> Control {
+    let sockets = prepared.plan.listeners.iter().zip(&prepared.sockets);
+    let kept = |(listener, open): (&Listener, &Open)| Kept {
+        address: listener.address.to_string(),
+        number: open.fd.as_raw_fd(),
+        inside: open.fd.as_raw_fd(),
+    };
+    let lasting = lasting::parts(prepared.vassal).into_iter();
+    let keys = started.keys.as_ref();
+    Control {
+        sockets: sockets.map(kept).collect(),
+        lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
+        settings: settings(prepared.plan),
+        environment: started.environment.clone(),
+        // The process began where this one is.
+        directory: std::env::current_dir()
+            .unwrap_or_default()
+            .into_os_string()
+            .into_vec(),
+        credentials: started.credentials.clone(),
+        copies: keys.map_or_else(Vec::new, |keys| keys.names.clone()),
+        ..Control::default()
+    }
+}
+
+/// The `env` lines of `plan`.
+pub fn settings(plan: &Plan) -> Environment {
+    let settings = plan.operations.iter();
+    let settings = settings.filter_map(|operation| match &operation.action {
         Action::SetEnvironment(name, value) if operation.phase == Phase::Settings => {
             Some((name.clone(), value.clone()))
         }
         _ => None,
     });
-    let lasting = lasting::parts(prepared.vassal).into_iter();
-    Control {
-        request,
-        answer,
-        pushed: pushed.map(AsRawFd::as_raw_fd),
-        sockets: sockets
-            .map(|(listener, open)| (listener.address.to_string(), open.fd.as_raw_fd()))
-            .collect(),
-        lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
-        environment: variables.collect(),
-        ..Control::default()
-    }
+    settings.collect()
 }
 
 fn execute(watchdog: &OwnedFd, record: i32, vassal: &str) -> Result<Infallible, Failure> {

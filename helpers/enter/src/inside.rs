@@ -1,5 +1,6 @@
 //! Inside the namespaces: from the clone to the watchdog.
 
+use crate::activation;
 use crate::atexit;
 use crate::failure::Failure;
 use crate::hooks::Session;
@@ -125,7 +126,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     };
     let watched = match pace {
         Pace::AtOnce => Some(find_mounts(prepared.start, plan, &proc)?),
-        Pace::WhenTold => None,
+        Pace::WhenTold | Pace::Beside => None,
     };
     let (payload, control) = fork_app(launch)?;
     session.write_pid(payload)?;
@@ -142,6 +143,8 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
     let record = atexit::Record::of(plan, &credentials, session.apps_environment());
     let started = handoff::Started {
+        environment: session.apps_environment(),
+        credentials: &credentials,
         payload,
         watched,
         foreign,
@@ -225,6 +228,7 @@ fn keep_bound(sockets: &mut [Open], plan: &Plan, start: &Start, bound: Bound) ->
 /// Forks the process that becomes the app.
 fn fork_app(launch: Launch<'_>) -> Result<(Pid, Control), Failure> {
     let (control, theirs) = Control::pair()?;
+    let theirs = activation::out_of_the_way(theirs, launch.plan)?;
     match fork()? {
         Side::Parent(payload) => Ok((payload, control)),
         Side::Child => {

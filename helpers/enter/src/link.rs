@@ -14,6 +14,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use vassal_config::entries::Entry;
 use vassal_config::key_files;
+use vassal_config::overlap::is_kept;
 use vassal_config::payload::Payload;
 use vassal_config::plan::Plan;
 use vassal_config::push;
@@ -21,7 +22,8 @@ use vassal_config::settings::Ready;
 use vassal_config::socket::Listener;
 use vassal_sys::error::Step;
 use vassal_sys::fds;
-use vassal_sys::handoff::Readiness;
+use vassal_sys::handoff::{Readiness, Url};
+use vassal_sys::request;
 
 /// The connections of one kind of payload.
 #[derive(Debug)]
@@ -58,7 +60,10 @@ pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<Links,
             connect_uwsgi(&configuration(entries, plan, numbers, instead)?)
         }
         (Payload::Command { .. }, Ready::Notify) => notify_socket(),
-        (Payload::Command { .. }, Ready::Started | Ready::Accepting | Ready::Connect(_)) => Ok(Links::None),
+        (
+            Payload::Command { .. },
+            Ready::Started | Ready::Accepting | Ready::Connect(_) | Ready::Http(..),
+        ) => Ok(Links::None),
     }
 }
 
@@ -117,18 +122,47 @@ impl Links {
             } => sockets
                 .chain([emperor_theirs.as_fd(), config_theirs.as_fd()])
                 .collect(),
-            Links::Notify(..) | Links::None => sockets.collect(),
+            // Those of a command are put elsewhere.
+            Links::Notify(..) | Links::None => Vec::new(),
+        }
+    }
+
+    /// The watchdog's ends, for one that runs.
+    pub fn ours(self) -> request::Links {
+        match self {
+            Links::Uwsgi {
+                emperor,
+                config,
+                pushed,
+                ..
+            } => request::Links::Uwsgi {
+                emperor,
+                config,
+                pushed,
+            },
+            Links::Notify(socket, _) => request::Links::Notify(socket),
+            Links::None => request::Links::None,
         }
     }
 
     /// How the app will say that it serves.
-    pub fn readiness(&self, ready: &Ready) -> Readiness {
-        match (self, ready) {
+    pub fn readiness(&self, plan: &Plan) -> Readiness {
+        match (self, &plan.ready) {
+            (_, Ready::Connect(address)) if is_kept(plan, address) => Readiness::Accepted(address.clone()),
             (_, Ready::Connect(address)) => Readiness::Connect(address.clone()),
+            (_, Ready::Http(address, path)) => Readiness::Http(Url {
+                address: address.clone(),
+                path: path.clone(),
+                is_kept: is_kept(plan, address),
+            }),
             (Links::Uwsgi { .. }, Ready::Started) => Readiness::Loaded,
             (Links::Uwsgi { .. }, Ready::Accepting | Ready::Notify) => Readiness::Accepting,
             (Links::Notify(..), _) => Readiness::Notify,
-            (Links::None, Ready::Started | Ready::Accepting | Ready::Notify) => Readiness::Started,
+            (Links::None, Ready::Accepting) => match plan.listeners.first() {
+                Some(listener) => Readiness::Accepted(listener.address.to_string()),
+                None => Readiness::Started,
+            },
+            (Links::None, Ready::Started | Ready::Notify) => Readiness::Started,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! new namespaces, runs the hooks, starts the app as the vassal's user, and becomes vassal-watchdog.
 #![deny(unsafe_code)]
 
+mod activation;
 mod as_emperor;
 mod atexit;
 mod backoff;
@@ -13,6 +14,7 @@ mod handed;
 mod handoff;
 mod hooks;
 mod inside;
+mod join;
 mod keys;
 mod link;
 mod log;
@@ -35,9 +37,11 @@ mod source;
 mod start;
 mod stop;
 mod stream;
+mod successor;
 mod supervise;
 mod unix;
 mod user;
+mod utc;
 mod waits;
 mod watch;
 mod words;

@@ -2,6 +2,7 @@
 //! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
 
 use crate::LAST_LINE_LIMIT;
+use crate::activation;
 use crate::command::{self, Ended, c_environment, c_string};
 use crate::failure::{Failure, Place};
 use crate::hooks::{Session, Shell, perform};
@@ -36,6 +37,14 @@ pub enum Pace {
     AtOnce,
     /// When its supervisor, to whom it says that it is ready, gives the go-ahead.
     WhenTold,
+    /// The same beside an app that runs, whose sockets it gets: there are none to bind.
+    Beside,
+}
+
+impl Pace {
+    fn waits(self) -> bool {
+        self != Pace::AtOnce
+    }
 }
 
 /// Everything the process needs; it runs no code of ours after the exec.
@@ -130,12 +139,17 @@ impl Launch<'_> {
             let done = perform(&operation.action, &mut session, &mut Unlimited(self.log));
             done.map_err(|failure| failure.at(&place(operation)))?;
         }
-        bind(self.sockets, self.plan, self.proc, control)?;
-        if self.pace == Pace::WhenTold {
+        if self.pace != Pace::Beside {
+            bind(self.sockets, self.plan, self.proc, control)?;
+        }
+        if self.pace.waits() {
             control.report(&Report::Ready)?;
             control.wait_for_go()?;
         }
-        let environment = [session.environment, self.own_environment].concat();
+        let own = [self.own_environment, activation::environment(self.plan)].concat();
+        let mut environment = session.environment;
+        environment.retain(|(name, _)| !own.iter().any(|(known, _)| known == name));
+        environment.extend(own);
         let (candidates, arguments) = match &self.plan.payload {
             Payload::Uwsgi { program, .. } => {
                 let program = program.as_deref().or(self.wrapper);
@@ -175,10 +189,15 @@ impl Launch<'_> {
         self.kept
             .iter()
             .try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
-        place_new(self.sockets)?;
         let plain = match &self.plan.payload {
-            Payload::Command { command, .. } => Plain::of(command, &environment)?,
-            Payload::Uwsgi { .. } => None,
+            Payload::Command { command, .. } => {
+                activation::place(self.sockets)?;
+                Plain::of(command, &environment)?
+            }
+            Payload::Uwsgi { .. } => {
+                place_new(self.sockets)?;
+                None
+            }
         };
         let environment = c_environment(&environment)?;
         if let Some(plain) = plain {
@@ -217,7 +236,7 @@ fn place_new(sockets: &[Open]) -> Result<(), Failure> {
 }
 
 /// Whether the socket was bound: an unbound one does not listen (socket(7)).
-fn listens(socket: &OwnedFd) -> bool {
+pub fn listens(socket: &OwnedFd) -> bool {
     getsockopt(socket, sockopt::AcceptConn).unwrap_or(false)
 }
 

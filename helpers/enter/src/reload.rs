@@ -1,6 +1,6 @@
 //! `vassal-enter --reload`: what `systemctl reload vassal@NAME` runs, in the host's namespaces. It reads the file again
-//! as uWSGI would at a reload (`if-reload`), gives the running app its new configuration, waits until it serves, and
-//! says what would take a restart. An error leaves everything as it is.
+//! as uWSGI would at a reload (`if-reload`), starts the next app beside the present one ([`crate::successor`]) or gives that
+//! its new configuration, waits until it serves, and says what would take a restart. An error leaves everything as it is.
 
 use crate::failure::Failure;
 use crate::keys;
@@ -8,31 +8,35 @@ use crate::link::configuration as configuration_of;
 use crate::renew;
 use crate::source;
 use crate::start::{Inherited, environment, vassal_of};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::{Pid, read};
+use crate::successor::{Beside, Outcome};
+use crate::utc::utc;
+use crate::words;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::Pid;
 use std::env;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::SystemTime;
 use vassal_config::action::Action;
+use vassal_config::emperor::Emperor;
 use vassal_config::entries::Entry;
 use vassal_config::lasting;
 use vassal_config::name::VassalName;
+use vassal_config::overlap::{Decision, decide};
 use vassal_config::payload::Payload;
 use vassal_config::phase::Phase;
 use vassal_config::plan::Plan;
+use vassal_config::settings::Reload;
 use vassal_config::vassal::{self, Vassal};
-use vassal_sys::control::{DONE, RELOAD, Watchdog};
+use vassal_sys::control::Watchdog;
 use vassal_sys::error::Step;
 use vassal_sys::journal::{Priority, line};
+use vassal_sys::request::{Answer, Request, pair};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
-/// How long the app may take, less than `TimeoutStartSec=`, which counts for a reload, too: uWSGI gives its workers 60 s
-/// to finish (worker-reload-mercy).
-const LIMIT: Duration = Duration::from_secs(85);
 
 /// Reloads the vassal of the unit instance `instance`.
 ///
@@ -43,10 +47,22 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
     let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
+    let reloaded = reload(&watchdog, &name);
+    let why = match &reloaded {
+        Ok(parts) if parts.is_empty() => String::new(),
+        Ok(parts) => format!("a restart takes: {}", parts.join(", ")),
+        Err(failure) => format!("a reload failed: {}", failure.public),
+    };
+    differ(&watchdog, why)?;
+    reloaded.map(|parts| tell(&name, &parts))
+}
+
+/// The parts of the file that a reload has not taken.
+fn reload(watchdog: &Watchdog, name: &VassalName) -> Result<Vec<&'static str>, Failure> {
     let environment = environment();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
-    let found = source::find_file(&emperor, &name)?.ok_or_else(|| source::missing(&emperor, &name))?;
-    let read = |environment: Inherited| vassal::read(&emperor, &name, &found.world(environment));
+    let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
+    let read = |environment: Inherited| vassal::read(&emperor, name, &found.world(environment));
     let started = read(environment.clone())?;
     let reloaded = read(
         [&environment[..], &[(IS_RELOAD.to_vec(), b"1".to_vec())]]
@@ -58,22 +74,81 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     }
     std::env::set_current_dir(&found.directory)
         .step(|| format!("change to '{}'", found.directory.display()))?;
-    renew::keys(&watchdog, &reloaded.plan)?;
-    let before = match &reloaded.plan.payload {
-        Payload::Uwsgi { entries, .. } => Some(exchange(
-            &watchdog,
-            &configuration(&watchdog, entries, &reloaded.plan)?,
-        )?),
+    renew::keys(watchdog, &reloaded.plan)?;
+    let decision = decide_for(watchdog, &reloaded.plan);
+    match decision.reload {
+        Reload::Overlap => overlap(watchdog, name, &emperor, &started, &reloaded)?,
+        Reload::InPlace => in_place(watchdog, &decision, &reloaded)?,
+    }
+    Ok(changed(watchdog, &started, decision.reload))
+}
+
+/// How this reload is done: a socket that the watchdog does not have is uWSGI's to bind.
+fn decide_for(watchdog: &Watchdog, plan: &Plan) -> Decision {
+    let known = &watchdog.control.sockets;
+    let is_new = |address: String| !known.iter().any(|kept| kept.address == address);
+    let mut listeners = plan.listeners.iter();
+    let new = listeners.find(|listener| is_new(listener.address.to_string()));
+    match (new, decide(plan)) {
+        (Some(listener), decision) if decision.reload == Reload::Overlap => Decision {
+            reload: Reload::InPlace,
+            reason: format!("{} is not bound yet", listener.address),
+            origin: Some(listener.origin.clone()),
+        },
+        (_, decision) => decision,
+    }
+}
+
+/// Starts the next app beside the present one.
+fn overlap(
+    watchdog: &Watchdog,
+    name: &VassalName,
+    emperor: &Emperor,
+    started: &Vassal,
+    reloaded: &Vassal,
+) -> Result<(), Failure> {
+    let journal_stream = env::var("JOURNAL_STREAM").ok();
+    let beside = Beside {
+        watchdog,
+        name,
+        emperor,
+        started,
+        reloaded,
+        journal_stream: journal_stream.as_deref(),
+    };
+    let Outcome { process, refused } = beside.start()?;
+    match refused {
+        None => Ok(()),
+        Some(reason) => {
+            let said = process.and_then(words::of_process);
+            let said = said.map_or_else(String::new, |said| format!("; its last words: {said}"));
+            let message = format!("{reason}{said}; the app before goes on");
+            Err(Failure::passing(message).saying(&reason))
+        }
+    }
+}
+
+/// Has the present app reload itself.
+fn in_place(watchdog: &Watchdog, decision: &Decision, reloaded: &Vassal) -> Result<(), Failure> {
+    let Decision { reason, origin, .. } = decision;
+    let place = origin
+        .as_ref()
+        .map_or_else(String::new, |origin| format!("{origin}: "));
+    line(Priority::Info, &format!("{place}reload in place: {reason}"));
+    let pushed = match &reloaded.plan.payload {
+        Payload::Uwsgi { entries, .. } => Some(memory(&configuration(watchdog, entries, &reloaded.plan)?)?),
         Payload::Command { .. } => None,
     };
-    if let Err(failure) = ask(&watchdog) {
-        if let Some(before) = before {
-            exchange(&watchdog, &before)?;
-        }
-        return Err(failure);
+    let (answers, answered) = pair()?;
+    let requester = watchdog.copy_of(watchdog.control.requester)?;
+    Request::InPlace { pushed }.send(&requester, &answered)?;
+    drop((answered, requester));
+    match Answer::receive(&answers)? {
+        Some(Answer::Known | Answer::Done) => Ok(()),
+        Some(Answer::Refused(reason)) => Err(Failure::passing(reason)),
+        // The watchdog is gone, and with it the vassal: systemd starts it again.
+        None => Err(Failure::passing("the vassal has ended meanwhile")),
     }
-    tell(&watchdog, &name, &started);
-    Ok(())
 }
 
 /// What uWSGI is to be given when it asks. Its sockets are those it has.
@@ -81,25 +156,21 @@ fn configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<
     let number = |address: String| {
         let mut sockets = watchdog.control.sockets.iter();
         sockets
-            .find(|(open, _)| *open == address)
-            .map(|(_, number)| *number)
+            .find(|kept| kept.address == address)
+            .map(|kept| kept.inside)
     };
     let listeners = plan.listeners.iter();
     let sockets = listeners.filter_map(|listener| Some((listener, number(listener.address.to_string())?)));
-    let changed = changed_variables(&watchdog.control.environment, plan);
+    let changed = changed_variables(&watchdog.control.settings, plan);
     let key = |path: &[u8]| keys::instead(&watchdog.control.copies, path);
     configuration_of(&[entries, &changed].concat(), plan, sockets, key)
 }
 
-/// Puts `message` in the place of what uWSGI would be given, and returns that.
-fn exchange(watchdog: &Watchdog, message: &[u8]) -> Result<Vec<u8>, Failure> {
-    let mut file = watchdog.pushed()?;
-    let step = || "replace the app's configuration";
-    let mut before = Vec::new();
-    file.read_to_end(&mut before).step(step)?;
-    file.set_len(0).step(step)?;
-    file.write_all_at(message, 0).step(step)?;
-    Ok(before)
+fn memory(message: &[u8]) -> Result<OwnedFd, Failure> {
+    let step = || "keep the configuration";
+    let mut file = File::from(memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).step(step)?);
+    file.write_all(message).step(step)?;
+    Ok(file.into())
 }
 
 /// The `env` lines that are not as they were: the others are in the app's environment, where hooks may have changed them.
@@ -122,61 +193,39 @@ fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
         .collect()
 }
 
-/// Has the watchdog pass the reload on, and waits until the app serves again.
-fn ask(watchdog: &Watchdog) -> Result<(), Failure> {
-    let (mut request, answers) = watchdog.pipes()?;
-    // What an earlier reload did not wait for.
-    while read(&answers, &mut [0; 16]).is_ok_and(|length| length > 0) {}
-    request.write_all(&[RELOAD]).step(|| "ask for a reload")?;
-    drop(request);
-    match answer(&answers)? {
-        Some(DONE) => Ok(()),
-        Some(_) => Err(Failure::passing(
-            "the app cannot be reloaded (it does not serve yet, or [vassal] has no reload-signal)",
-        )),
-        None => {
-            let limit = LIMIT.as_secs();
-            Err(Failure::passing(format!(
-                "the app does not serve again within {limit} s"
-            )))
-        }
-    }
-}
-
-fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
-    let end = Instant::now() + LIMIT;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(answers.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, timeout).step(|| "wait for the app")?;
-        let mut byte = [0];
-        match read(answers, &mut byte) {
-            Ok(1) => return Ok(Some(byte[0])),
-            // The watchdog is gone, and with it the vassal: systemd starts it again.
-            Ok(_) => return Err(Failure::passing("the vassal has ended meanwhile")),
-            Err(_) => {}
-        }
-    }
-}
-
-/// One line for what is in the file and not in the running vassal.
-fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
+/// What is in the file and not in the running vassal.
+fn changed(watchdog: &Watchdog, started: &Vassal, reload: Reload) -> Vec<&'static str> {
     let before = &watchdog.control.lasting;
+    let is_taken = |part: &str| reload == Reload::Overlap && lasting::is_programs(part);
     let parts = lasting::parts(started).into_iter();
     let mut changed: Vec<&str> = parts
         .filter(|(part, now)| before.iter().any(|(known, was)| known == part && was != now))
         .map(|(part, _)| part)
+        .filter(|part| !is_taken(part))
         .collect();
     let listeners = started.plan.listeners.iter();
     let now: Vec<String> = listeners.map(|listener| listener.address.to_string()).collect();
     let open = &watchdog.control.sockets;
-    if now.len() != open.len() || open.iter().any(|(address, _)| !now.contains(address)) {
+    if now.len() != open.len() || open.iter().any(|kept| !now.contains(&kept.address)) {
         changed.push("sockets");
     }
+    changed
+}
+
+/// Has the status line say what of the file does not run.
+fn differ(watchdog: &Watchdog, why: String) -> Result<(), Failure> {
+    let (_answers, answered) = pair()?;
+    let requester = watchdog.copy_of(watchdog.control.requester);
+    // One that has ended has no status line.
+    if let Ok(requester) = requester {
+        let since = utc(SystemTime::now());
+        Request::Differs { since, why }.send(&requester, &answered)?;
+    }
+    Ok(())
+}
+
+/// One line for what is in the file and not in the running vassal.
+fn tell(name: &VassalName, changed: &[&str]) {
     let unit = name.unit();
     if changed.is_empty() {
         line(Priority::Info, "reloaded");

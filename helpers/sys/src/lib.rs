@@ -33,6 +33,7 @@ pub mod passwd;
 pub mod pidfd;
 pub mod prompt;
 pub mod reach;
+pub mod request;
 pub mod seccomp;
 pub mod signals;
 pub mod text;

@@ -2,6 +2,7 @@
 //! to systemd how things are, and ends everything in order.
 #![forbid(unsafe_code)]
 
+mod asking;
 mod behind;
 mod connections;
 mod deafen;
@@ -19,10 +20,13 @@ mod payload_notify;
 mod probe;
 mod processes;
 mod progress;
+mod readying;
 mod reaper;
 mod reload;
 mod report;
+mod retiring;
 mod rhythm;
+mod running;
 mod serving;
 mod shutdown;
 mod sleeper;

@@ -1,6 +1,7 @@
 //! Disposable processes: each asks one question that may block for ever, and its exit code is the answer. The
 //! watchdog itself never touches a filesystem that it watches (ARCHITECTURE D8).
 
+use crate::asking::{self, Whose};
 use crate::evidence::{self, Suspicion};
 use crate::progress::{self, Place};
 use crate::unanswered::Scene;
@@ -9,15 +10,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::CString;
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use vassal_sys::ask::statfs_as;
 use vassal_sys::clone::{Side, fork};
+use vassal_sys::handoff::Url;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::{SysError, mounts, signals};
+use vassal_sys::{SysError, mounts};
 
 /// What a process is sent to find out.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +26,10 @@ pub enum Question<'a> {
     /// answer without asking the daemon, and says that all is well (MPC-8). With `allow_other` it does not, and root asks,
     /// whom no tenant can disturb.
     Answers(&'a Mount),
-    /// Whether a connection to this address is accepted.
-    Accepts(&'a str),
+    /// Whether a connection to this address is accepted, and by whom.
+    Accepts(&'a str, Option<Whose<'a>>),
+    /// Whether this is answered with status 200, and by whom.
+    Serves(&'a Url, Option<Whose<'a>>),
     /// Whether the daemon of a FUSE connection is at work, for at most this long; the exit code is that of `progress::watch`.
     Progress(Place<'a>, u32, Duration),
     /// Whether a watched filesystem leaves requests unanswered; the exit code is that of `evidence::find`, which says more to
@@ -90,7 +92,8 @@ fn start(question: Question<'_>) -> Result<Pid, SysError> {
             let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
             statfs_as(mount.owner, &path, mount.id)
         }
-        Question::Accepts(address) => ask_in_child(|| code(connect_to(address))),
+        Question::Accepts(address, whose) => ask_in_child(|| code(asking::accepts(address, whose))),
+        Question::Serves(url, whose) => ask_in_child(|| code(asking::serves(url, whose))),
         Question::Progress(place, connection, limit) => {
             ask_in_child(|| progress::watch(place, connection, limit))
         }
@@ -108,13 +111,4 @@ fn ask_in_child(question: impl FnOnce() -> i32) -> Result<Pid, SysError> {
 /// The exit code of an answer: 0, or its errno.
 fn code(answer: Result<(), Errno>) -> i32 {
     answer.err().map_or(0, |errno| errno as i32)
-}
-
-fn connect_to(address: &str) -> Result<(), Errno> {
-    signals::reset().map_err(|error| error.errno)?;
-    let connected = match address.parse::<SocketAddr>() {
-        Ok(address) => TcpStream::connect(address).map(drop),
-        Err(_) => UnixStream::connect(address).map(drop),
-    };
-    connected.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))
 }

@@ -12,10 +12,11 @@ mod rescue;
 mod signalling;
 mod stuck;
 mod unmount;
-mod uwsgi;
 
 use crate::reaper::{Child, reap_until};
+use crate::reload::Sockets;
 use crate::report::Reporter;
+pub use crate::retiring::LEFTOVER_LIMIT;
 use crate::table::Table;
 use crate::{processes, serving};
 use commit::is_bad;
@@ -26,14 +27,12 @@ pub use patience::Patience;
 use signalling::send;
 pub use signalling::signal_group;
 use std::cell::RefCell;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use unmount::Left;
 use vassal_sys::handoff::Handoff;
 use vassal_sys::mountinfo::Mount;
 
-/// From SIGTERM to SIGKILL for background processes that nobody else ends.
-const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
 /// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 /// After which time a killed process is taken for one that cannot be ended now.
@@ -64,8 +63,10 @@ pub struct Ending<'a> {
     pub unsaved: String,
     /// systemd's, where it measures how long this takes.
     pub patience: Option<Patience<'a>>,
-    /// The numbers that the vassal's listening sockets have in the app.
-    pub sockets: Vec<RawFd>,
+    /// The first process of each app: more than one during a reload that overlaps.
+    pub apps: Vec<Pid>,
+    /// The listening sockets that were bound for them.
+    pub sockets: &'a Sockets,
     /// Sends, meanwhile, what there was no room for.
     pub reporter: &'a Reporter,
 }
@@ -73,7 +74,7 @@ pub struct Ending<'a> {
 impl Ending<'_> {
     /// Everything after the app.
     pub fn finish(&self) {
-        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
+        self.kill_apps();
         self.tell_unseen_end();
         let daemons = self.fuse_daemons();
         self.end_others(&self.with_helpers(&daemons));

@@ -3,21 +3,24 @@
 mod ask;
 mod end;
 mod freeze;
+mod overlap;
 mod turnover;
 mod wait;
 
-use crate::emperor_protocol::{Message, Uwsgi};
+use crate::deafen;
+use crate::emperor_protocol::Message;
 use crate::farewell::Farewell;
 use crate::gather::Gather;
 use crate::judge::Verdict;
 use crate::mountpoint::{Answer, Mountpoint};
 use crate::obituary::Obituaries;
 use crate::payload_notify::PayloadNotify;
-use crate::probe::{Probe, Question};
+use crate::readying::Readying;
 use crate::reaper::{Child, Ended, drain};
-use crate::reload::Reloads;
+use crate::reload::{Reloads, Sockets};
 use crate::report::{Reporter, history};
 use crate::rhythm::{Rhythm, deadline};
+use crate::running::Running;
 use crate::slept;
 use crate::table::Table;
 use crate::unanswered::Unanswered;
@@ -27,18 +30,18 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, chdir, read};
+use overlap::Overlap;
 use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use vassal_sys::error::Step;
 use vassal_sys::handoff::{Handoff, Readiness, Watched};
 use vassal_sys::journal::{Journal, Priority, line, pass_on};
 use vassal_sys::memo::{SETTLED, Store};
+use vassal_sys::request::Links;
 use vassal_sys::{SysError, fds, mounts, signals};
 use wait::Ears;
 
-/// The time between two tries to connect to an app that has not said otherwise that it serves.
-const CONNECT_AGAIN: Duration = Duration::from_millis(20);
 const LOG_CHUNK: usize = 4096;
 
 /// How far the vassal is.
@@ -81,8 +84,11 @@ pub struct Vassal {
     fusectl: Option<OwnedFd>,
     log: Option<OwnedFd>,
     atexit: Option<(OwnedFd, OwnedFd)>,
-    uwsgi: Option<Uwsgi>,
-    payload_notify: Option<PayloadNotify>,
+    /// The app.
+    app: Running,
+    /// Those beside it, during a reload.
+    overlap: Overlap,
+    sockets: Sockets,
     reloads: Option<Reloads>,
     mountpoints: Vec<Mountpoint>,
     unanswered: Unanswered,
@@ -91,10 +97,8 @@ pub struct Vassal {
     obituaries: Obituaries,
     /// When the last wait was over.
     awake: Instant,
-    /// The app has said that it serves.
-    accepting: bool,
-    /// A process that tries to connect to the app, or when the next one is due.
-    connecting: Result<Probe, Instant>,
+    /// Whether the app serves.
+    readying: Readying,
     stage: Stage,
     keep_alive_due: Instant,
 }
@@ -135,15 +139,30 @@ impl Vassal {
                 handoff.unsent.events.clone(),
             ),
             history: history(memo.as_ref()),
+            differs: None,
             memo,
         };
-        let uwsgi = match (
-            taken(numbers.emperor)?,
-            taken(numbers.config)?,
-            taken(numbers.pushed)?,
+        let links = match (
+            (
+                taken(numbers.emperor)?,
+                taken(numbers.config)?,
+                taken(numbers.pushed)?,
+            ),
+            taken(numbers.payload_notify)?,
         ) {
-            (Some(emperor), Some(config), Some(pushed)) => Some(Uwsgi::new(emperor, config, pushed)),
-            _ => None,
+            ((Some(emperor), Some(config), Some(pushed)), _) => Links::Uwsgi {
+                emperor,
+                config,
+                pushed,
+            },
+            (_, Some(socket)) => Links::Notify(socket),
+            (_, None) => Links::None,
+        };
+        let own = handoff.sockets.iter().map(|number| fds::adopt(*number));
+        let own = own.collect::<Result<Vec<_>, _>>()?;
+        let sockets = Sockets {
+            names: deafen::names(&proc, &own),
+            fds: own,
         };
         let mountpoints: Vec<_> = handoff
             .watched
@@ -169,14 +188,17 @@ impl Vassal {
             fusectl,
             log: taken(numbers.log)?,
             atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
-            uwsgi,
-            payload_notify: taken(numbers.payload_notify)?.map(PayloadNotify::new),
+            app: Running::new(handoff.app.clone(), links),
+            overlap: Overlap::default(),
+            sockets,
             reloads: match (
                 taken(numbers.control)?,
-                taken(numbers.request)?,
-                taken(numbers.answer)?,
+                taken(numbers.requests)?,
+                taken(numbers.requester)?,
             ) {
-                (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
+                (Some(record), Some(requests), Some(requester)) => {
+                    Some(Reloads::new(record, requests, requester))
+                }
                 _ => None,
             },
             unanswered,
@@ -184,8 +206,7 @@ impl Vassal {
             turnover: None,
             obituaries: Obituaries::default(),
             awake: Instant::now(),
-            accepting: handoff.readiness == Readiness::Started,
-            connecting: Err(now),
+            readying: Readying::of(&handoff.app, now),
             stage: Stage::Starting,
             keep_alive_due: now + handoff.keep_alive,
             handoff,
@@ -207,10 +228,10 @@ impl Vassal {
     }
 
     fn live(&mut self) -> Result<u8, SysError> {
-        if !self.accepting {
+        if !self.readying.is_ready() {
             self.reporter.status_is(&format!(
                 "starting; waiting for {} to accept requests",
-                self.handoff.command
+                self.app.app.command
             ));
         }
         // What has happened since vassal-enter looked.
@@ -249,10 +270,11 @@ impl Vassal {
                 return Ok(self.app_wants_stop());
             }
             if events.reload {
-                self.reload();
+                self.hear_requests();
             }
-            let notify = self.payload_notify.as_mut();
-            self.accepting |= notify.is_some_and(PayloadNotify::says_ready);
+            if self.app.notify.as_mut().is_some_and(PayloadNotify::says_ready) {
+                self.readying.set_ready();
+            }
         }
     }
 
@@ -265,20 +287,18 @@ impl Vassal {
         if self.follow_reload() {
             return Ok(Some(self.app_wants_stop()));
         }
+        self.follow_overlap()?;
         self.hear_changes_in_time();
         self.look_at_requests()?;
         let now = Instant::now();
         self.obituaries.sum_up(now);
-        if let (Stage::Starting, Readiness::Connect(address), Err(due)) =
-            (self.stage, &self.handoff.readiness, &self.connecting)
-        {
-            if !self.accepting && now >= *due {
-                let probe = Probe::send(Question::Accepts(address))?;
-                self.connecting = probe.ok_or(now + CONNECT_AGAIN);
-            }
+        if self.stage == Stage::Starting {
+            self.readying.ask(&self.app, &[], &self.proc, now)?;
         }
         match self.stage {
-            Stage::Starting if self.accepting && self.mountpoints.iter().all(Mountpoint::has_answered) => {
+            Stage::Starting
+                if self.readying.is_ready() && self.mountpoints.iter().all(Mountpoint::has_answered) =>
+            {
                 self.reporter.ready(&self.mountpoints);
                 self.know_daemons();
                 self.settle_rhythm()?;
@@ -345,23 +365,21 @@ impl Vassal {
     /// What it means for the vassal that `child` has ended, if anything; one that nobody knows goes to `strangers`.
     fn meaning(&mut self, child: Child, strangers: &mut Vec<Child>) -> Option<Meaning> {
         let Child { pid, how, .. } = child;
-        if pid.as_raw() == self.handoff.payload {
+        if pid == self.app.pid() {
             return Some(Meaning::AppEnded(how));
         }
-        if self.connecting.as_ref().is_ok_and(|probe| probe.pid == pid) {
-            self.accepting |= how.code() == Some(0);
-            self.connecting = Err(Instant::now() + CONNECT_AGAIN);
+        if self.readying.take_answer(pid, how.code()) || self.take_of_overlap(&child) {
             return None;
         }
-        if self
-            .reloads
-            .as_mut()
-            .is_some_and(|reloads| reloads.take_messenger(pid, how.code()))
-        {
+        let reloads = self.reloads.as_mut();
+        if let Some(before) = reloads.and_then(|reloads| reloads.take_messenger(pid, how.code())) {
             if how.code() != Some(0) {
                 self.turnover = None;
                 // The status line says that it reloads.
                 self.keep_alive_due = self.awake;
+            }
+            if let (Some(before), Some(uwsgi)) = (before, &mut self.app.uwsgi) {
+                uwsgi.exchange(before);
             }
             return None;
         }
@@ -403,10 +421,10 @@ impl Vassal {
 
     /// Hears uWSGI; whether it wants to be stopped.
     fn hear_uwsgi(&mut self) -> bool {
-        let Some(uwsgi) = &mut self.uwsgi else {
+        let has_workers = self.app.app.readiness == Readiness::Accepting;
+        let Some(uwsgi) = &mut self.app.uwsgi else {
             return false;
         };
-        let has_workers = self.handoff.readiness == Readiness::Accepting;
         let (mut wants_stop, mut is_loaded) = (false, false);
         for message in uwsgi.messages() {
             match message {
@@ -429,8 +447,11 @@ impl Vassal {
             }
         }
         if is_loaded {
-            self.accepting |= matches!(self.handoff.readiness, Readiness::Loaded | Readiness::Accepting);
+            if matches!(self.app.app.readiness, Readiness::Loaded | Readiness::Accepting) {
+                self.readying.set_ready();
+            }
             if self.reloads.as_mut().is_some_and(Reloads::finish) {
+                self.reporter.differs(String::new(), String::new());
                 self.reporter.keep_alive(&self.mountpoints);
             }
         }

@@ -6,7 +6,6 @@ use crate::connections;
 use crate::judge::Verdict;
 use crate::processes;
 use crate::reaper::{Ended, drain, reap};
-use crate::reload::Reloads;
 use crate::shutdown::{Ending, Patience};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -41,7 +40,7 @@ impl Vassal {
         let behind = is_left_to_the_host.then(|| self.put_aside()).flatten();
         let listeners = behind.as_ref().map(|_| self.ending().listening());
         // Held until systemd's SIGKILL: see `connections`.
-        let _connections = self.ending().cut_app_off();
+        let _connections = self.ending().cut_apps_off();
         let cause = self
             .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
@@ -127,11 +126,11 @@ impl Vassal {
     }
 
     pub(super) fn app_ended(&mut self, how: Ended) -> u8 {
-        let command = &self.handoff.command;
+        let command = &self.app.app.command;
         let message = match (self.stage, how) {
             // The code with which uWSGI ends when need-app is set and there is none.
-            (Stage::Starting, Ended::Exited(22)) if self.uwsgi.is_some() => {
-                let reason = match self.handoff.app_hint.as_str() {
+            (Stage::Starting, Ended::Exited(22)) if self.app.uwsgi.is_some() => {
+                let reason = match self.app.app.hint.as_str() {
                     "" => SEE_ABOVE,
                     hint => hint,
                 };
@@ -144,7 +143,7 @@ impl Vassal {
         };
         // What a signal ends has had no say, and a hint is better than any words.
         let reason = match how {
-            Ended::Exited(_) if self.handoff.app_hint.is_empty() => End::App,
+            Ended::Exited(_) if self.app.app.hint.is_empty() => End::App,
             Ended::Exited(_) | Ended::Killed(_) => End::Told,
         };
         self.reporter.app_ended(&message, reason, self.ready_for());
@@ -156,13 +155,8 @@ impl Vassal {
 
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
-        self.reporter.stopping(&self.handoff.command);
-        let ending = Ending {
-            patience: Some(Patience::new(&self.reporter)),
-            ..self.ending()
-        };
-        ending.stop_app(self.uwsgi.as_ref());
-        ending.finish();
+        self.reporter.stopping(&self.app.app.command);
+        self.stop_apps_and_finish();
         match self.stage {
             Stage::Starting => self.reporter.cut_short(),
             Stage::Serving { .. } => self.reporter.stopped(),
@@ -175,18 +169,25 @@ impl Vassal {
     pub(super) fn app_wants_stop(&mut self) -> u8 {
         self.thaw();
         let ready_for = self.ready_for();
-        let command = &self.handoff.command;
+        let command = &self.app.app.command;
         self.reporter.stopping(command);
         let message = format!("{command} has asked to be stopped");
         self.reporter.app_ended(&message, End::Told, ready_for);
+        self.stop_apps_and_finish();
+        self.reporter.unsaved("");
+        exit::FAILED
+    }
+
+    fn stop_apps_and_finish(&mut self) {
+        // It has not served: nothing of it is missed.
+        self.remove_successor("the vassal is being stopped");
+        let (app, before) = (self.app.take(), self.overlap.take_retiring());
         let ending = Ending {
             patience: Some(Patience::new(&self.reporter)),
             ..self.ending()
         };
-        ending.stop_app(self.uwsgi.as_ref());
+        ending.stop_apps(app, before);
         ending.finish();
-        self.reporter.unsaved("");
-        exit::FAILED
     }
 
     /// Takes note of which of `mounts` would lose something if everything were killed now: the vassal's own.
@@ -235,7 +236,8 @@ impl Vassal {
             unsaved: self.reporter.known_unsaved(),
             patience: None,
             reporter: &self.reporter,
-            sockets: self.reloads.as_ref().map(Reloads::sockets).unwrap_or_default(),
+            apps: self.apps(),
+            sockets: &self.sockets,
         }
     }
 }

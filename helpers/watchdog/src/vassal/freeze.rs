@@ -54,7 +54,7 @@ impl Vassal {
     /// gives wrong answers already, as the kernel has woken it before us.
     pub(super) fn reap(&mut self) -> (Vec<Child>, Vec<Pid>) {
         let watches_fuse = self.watches_fuse();
-        let app = Pid::from_raw(self.handoff.payload);
+        let apps = self.apps();
         let proc = &self.proc;
         let Freezer { daemons, until } = &mut self.freezer;
         let mut ended_daemons = Vec::new();
@@ -63,7 +63,7 @@ impl Vassal {
                 return;
             }
             if watches_fuse {
-                stop(proc, app);
+                apps.iter().for_each(|app| stop(proc, *app));
                 *until = Some(Instant::now() + LIMIT);
             }
             daemons.retain(|daemon| *daemon != pid);
@@ -72,9 +72,15 @@ impl Vassal {
         (ended, ended_daemons)
     }
 
+    /// The first process of each app that there is: more than one during a reload that overlaps.
+    pub(super) fn apps(&self) -> Vec<Pid> {
+        let others = self.overlap.pids();
+        [self.app.pid()].into_iter().chain(others).collect()
+    }
+
     /// Has the app stand still.
     pub(super) fn freeze(&self) {
-        stop(&self.proc, Pid::from_raw(self.handoff.payload));
+        self.apps().iter().for_each(|app| stop(&self.proc, *app));
     }
 
     /// Lets the app go on when every mountpoint has answered, or one has taken too long.
@@ -88,7 +94,8 @@ impl Vassal {
     /// Lets the app go on.
     pub(super) fn thaw(&mut self) {
         if self.freezer.until.take().is_some() {
-            signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGCONT);
+            let apps = self.apps();
+            apps.iter().for_each(|app| signal_group(*app, Signal::SIGCONT));
         }
     }
 }

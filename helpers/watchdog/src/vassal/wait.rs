@@ -12,7 +12,6 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::handoff::Readiness;
 use vassal_sys::journal::{Priority, line};
 use vassal_sys::lines;
 use vassal_sys::memo::SETTLED;
@@ -45,9 +44,11 @@ const MOUNTS: u64 = 1;
 const UWSGI: u64 = 2;
 const LOG: u64 = 3;
 const RELOAD: u64 = 4;
+/// The next app's; what it says is looked at in each turn.
+const NEXT: u64 = 5;
 /// And the [`Once`]s.
-const ONCE: u64 = 5;
-const ALL: usize = 9;
+const ONCE: u64 = 6;
+const ALL: usize = 10;
 
 /// A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it, and cannot be kept away.
 const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;
@@ -161,9 +162,11 @@ impl Vassal {
         ears.listen(Some(&self.signals), SIGNALS, input)?;
         let mounts = Some(&self.mountinfo).filter(|_| self.deaf_until.is_none());
         ears.listen(mounts, MOUNTS, CHANGED)?;
-        ears.listen(self.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
+        ears.listen(self.app.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
+        let next = self.overlap.next().and_then(|next| next.uwsgi.as_ref());
+        ears.listen(next.and_then(Uwsgi::socket), NEXT, input)?;
         ears.listen(self.log.as_ref(), LOG, input)?;
-        ears.listen(self.reloads.as_ref().map(Reloads::request), RELOAD, input)?;
+        ears.listen(self.reloads.as_ref().map(Reloads::requests), RELOAD, input)?;
         self.ears = ears;
         Ok(())
     }
@@ -199,6 +202,8 @@ impl Vassal {
 
     /// Has itself told when what could not be sent can be; when to look again, if that is a matter of time.
     fn expect(&mut self) -> Option<Instant> {
+        let next = self.overlap.next().and_then(|next| next.notify.as_ref());
+        let notify = next.or(self.app.notify.as_ref());
         let Self { reporter, ears, .. } = self;
         let systemd = reporter
             .notifier
@@ -207,7 +212,6 @@ impl Vassal {
             .journal
             .awaited(|awaited| ears.expect(Once::Journald, awaited));
         let lines = lines::awaited(|awaited| ears.expect(Once::StandardError, awaited));
-        let notify = self.payload_notify.as_ref();
         let readiness = notify.and_then(|notify| ears.expect(Once::Readiness, notify.awaited()));
         [systemd, journald, lines, readiness].into_iter().flatten().min()
     }
@@ -232,10 +236,7 @@ impl Vassal {
             } => Some(since + SETTLED),
             Stage::Starting | Stage::Serving { .. } => None,
         };
-        let connecting = match (&self.connecting, &self.handoff.readiness) {
-            (Err(due), Readiness::Connect(_)) if !self.accepting => Some(*due),
-            _ => None,
-        };
+        let connecting = self.readying.due(&self.app.app);
         let requests = self.watches_requests().then(|| self.unanswered.next());
         let mountpoints = self.mountpoints.iter().map(Mountpoint::next);
         mountpoints
@@ -244,6 +245,7 @@ impl Vassal {
             .chain(connecting)
             .chain(self.freezer.until())
             .chain(self.turnover.as_ref().map(Farewell::next_look))
+            .chain(self.overlap.due())
             .chain(self.deaf_until)
             .chain(self.obituaries.due())
             .min()
