@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 CARGO := cargo
-UNIT_TESTED := -p vassal-config -p vassal-sys -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassalctl
+UNIT_TESTED := -p vassal-config -p vassal-escape -p vassal-sys -p vassal-systemd -p vassal-state -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassalctl
 # Two cores, and each machine test mostly waits for systemd.
 MACHINE_THREADS := 2
 # How long `make fuzz` gives to each target; 0 runs the committed inputs only.
@@ -32,7 +32,7 @@ deb:
 
 # Debian roots of both suites, cached in target/machines, and the host's packages to boot them.
 machines:
-	tests/machine/setup.sh
+	tests/machines/setup.sh
 
 machine-tests: deb machines
 	$(CARGO) test --locked -p vassal-tests --test rig --test scenario --test badinput --test faults --test continuity --test attacks --test operations --test trace -- --test-threads=$(MACHINE_THREADS)
@@ -41,7 +41,7 @@ test: check deb machines corpus docs machine-tests
 
 demo:
 	packaging/toolchain.sh
-	tests/machine/demo.sh
+	tests/machines/demo.sh
 
 bench: deb machines
 	packaging/install.sh bubblewrap crun busybox-static musl-tools libc6-dev

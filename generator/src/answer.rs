@@ -1,10 +1,10 @@
 //! What the children of [`crate::apart`] answer, as records.
 
+use crate::drop_in::StopHook;
 use crate::pack::Fields;
 use crate::read::Unit;
-use crate::unit::StopHook;
-use vassal_config::identity::Account;
-use vassal_config::place::Place;
+use vassal_config::emperor::place::Place;
+use vassal_config::users::identity::Account;
 
 /// What of the emperor's file units need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,26 +8,27 @@
 //! reading at [`generate`].
 #![forbid(unsafe_code)]
 
+pub mod drop_in;
+
 pub mod answer;
 pub mod apart;
 pub mod kept;
 pub mod output;
 pub mod pack;
 pub mod read;
-pub mod unit;
 
 use answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
+use drop_in::{DropIn, comment};
 use kept::{Kept, Last};
 use output::Units;
 use pack::Fields;
 use read::{Kind, Unit, choose, name_of, shown};
 use std::collections::BTreeMap;
 use std::path::Path;
-use unit::{DropIn, comment};
-use vassal_config::name::{VassalName, escape};
-use vassal_config::place::Place;
-use vassal_config::trusted::Reader;
-use vassal_sys::memo;
+use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::emperor::place::Place;
+use vassal_config::machine::trusted::Reader;
+use vassal_state::restart_record;
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
 /// spoiled nothing else.
@@ -51,12 +52,12 @@ pub fn generate(root: &Path, out: &Path) -> Vec<String> {
 
 /// Vassals whose file is gone since the last time leave no record of their restarts behind.
 fn forget_records(root: &Path, units: &[Generated], problems: &mut Vec<String>) {
-    let records = root.join(memo::DIRECTORY.trim_start_matches('/'));
+    let records = root.join(restart_record::DIRECTORY.trim_start_matches('/'));
     let gone = kept::load(root)
         .into_iter()
         .filter_map(|kept| name_of(&kept.file).ok());
     for name in gone.filter(|name| units.binary_search_by(|unit| unit.name.cmp(name)).is_err()) {
-        let forgotten = memo::forget(&records, &escape(name.bytes()));
+        let forgotten = restart_record::forget(&records, &escape(name.bytes()));
         problems.extend(forgotten.err().map(|error| format!("{error}, ignoring")));
     }
 }
@@ -187,7 +188,7 @@ fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
         let read = read::emperor(root).map(|found| match found {
             None => Fields::new(),
             Some((emperor, problems)) => {
-                let stop_hook = unit::StopHook::of(&emperor);
+                let stop_hook = drop_in::StopHook::of(&emperor);
                 let wanted = Wanted {
                     places: emperor.places,
                     stop_hook,

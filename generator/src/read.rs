@@ -1,21 +1,21 @@
 //! The emperor's file and the vassals' files, as far as units need them. Everything here may wait for a filesystem for ever; the
 //! generator calls it in processes that may be lost ([`crate::apart`]).
 
-use crate::unit::{DropIn, StopHook};
+use crate::drop_in::{DropIn, StopHook};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use vassal_config::diagnostic::Diagnostic;
-use vassal_config::directives::directives;
-use vassal_config::emperor::Emperor;
-use vassal_config::name::{Unfit, VassalName};
-use vassal_config::place::{Place, split};
-use vassal_config::system::System;
-use vassal_config::trusted::{Reader, Trusted};
-use vassal_config::vassal::judge_writers;
-use vassal_config::world::ReadError;
+use vassal_config::emperor::name::{Unfit, VassalName};
+use vassal_config::emperor::place::{Place, split};
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::machine::system::System;
+use vassal_config::machine::trusted::{Reader, Trusted};
+use vassal_config::machine::world::ReadError;
+use vassal_config::unit::directives::directives;
+use vassal_config::vassal::read::judge_writers;
 
 /// The emperor's file, below the root.
 const EMPEROR_FILE: &str = "etc/vassal/emperor.ini";

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use vassal_tests::{Boot, Failure, Machine, Owner, Pid, Suite, fixtures, installed, seed};
 
-use crate::incident::Victim;
+use crate::measures::incident::Victim;
 
 /// The original scans every three seconds and may wait for a scan before each step of a start or a stop.
 pub const LIMIT: Duration = Duration::from_secs(30);

@@ -1,27 +1,20 @@
 //! `bench [ROUNDS | thousand]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md. Nothing is asserted about time.
 //!
-//! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`incident`] a FUSE daemon that fails, [`quiet`] one
-//! that gives no sign, [`request`] one HTTP request, [`memory`] what stays in memory. Beside the least that is possible, in C
-//! ([`compile`], floor/): [`entry`] a start without systemd, [`remount`] one after a death, seen by a [`witness`]; [`hang`] and
-//! [`many`] vassal alone; [`thousand`] beside bare units (`bench thousand`: only that). [`table`], [`ladder`] and [`report`] are the text.
+//! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`measures::incident`] a FUSE daemon that fails, [`quiet`] one
+//! that gives no sign, [`measures::request`] one HTTP request, [`measures::memory`] what stays in memory. Beside the least that is possible, in C
+//! ([`compile`], floor/): [`measures::entry`] a start without systemd, [`measures::remount`] one after a death, seen by a [`witness`]; [`measures::hang`] and
+//! [`measures::many`] vassal alone; [`measures::thousand`] beside bare units (`bench thousand`: only that). [`table`], [`measures::ladder`] and [`report`] are the text.
 #![forbid(unsafe_code)]
+
+mod measures;
 
 mod compile;
 mod contender;
-mod entry;
-mod hang;
-mod incident;
-mod ladder;
-mod many;
-mod memory;
 mod quiet;
-mod remount;
 mod report;
-mod request;
 mod rounds;
 mod table;
-mod thousand;
 mod witness;
 
 use std::process::ExitCode;
@@ -49,7 +42,7 @@ fn main() -> ExitCode {
     };
     let mut report = Report::begin();
     eprintln!("launchers");
-    match entry::measure() {
+    match measures::entry::measure() {
         Ok(ladders) => report.add_entry(&ladders),
         Err(failure) => {
             eprintln!("{failure}");
@@ -71,7 +64,7 @@ fn main() -> ExitCode {
 /// Nothing but the thousand vassals.
 fn only_thousand() -> ExitCode {
     for suite in Suite::all() {
-        match thousand::measure(suite) {
+        match measures::thousand::measure(suite) {
             Ok(mass) => print!("{suite}: {}", report::mass(&mass)),
             Err(failure) => {
                 eprintln!("{suite}: {failure}");

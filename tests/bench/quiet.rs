@@ -5,7 +5,8 @@ use std::time::Duration;
 use vassal_tests::{Machine, Owner, Signal, fixtures};
 
 use crate::contender::LIMIT;
-use crate::incident::{self, Incident, PROVEN, Victim};
+use crate::measures::incident;
+use crate::measures::incident::{Incident, PROVEN, Victim};
 
 const DAEMON: &str = include_str!("quietfs.py");
 

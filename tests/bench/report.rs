@@ -7,14 +7,16 @@ use std::time::Duration;
 use vassal_tests::{Failure, Suite};
 
 use crate::compile::place;
-use crate::incident::Incident;
-use crate::ladder::{self, Ladder};
-use crate::many::Costs;
-use crate::memory::VASSALS;
-use crate::request::{INTERVAL, PATIENCE};
+use crate::measures::incident::Incident;
+use crate::measures::ladder;
+use crate::measures::ladder::Ladder;
+use crate::measures::many::Costs;
+use crate::measures::memory::VASSALS;
+use crate::measures::request::{INTERVAL, PATIENCE};
+use crate::measures::thousand;
+use crate::measures::thousand::Mass;
 use crate::rounds::{Findings, HANG_LIMIT};
 use crate::table::{self, Comparison, Measured, Unit};
-use crate::thousand::{self, Mass};
 
 /// The text so far.
 pub struct Report {

@@ -5,15 +5,21 @@ use std::time::{Duration, Instant, SystemTime};
 use vassal_tests::{Failure, Machine, Signal, Suite};
 
 use crate::contender::{self, Contender, LIMIT};
-use crate::hang::{self, Lateness};
-use crate::incident::{self, Incident, PROVEN};
-use crate::ladder::Ladder;
-use crate::many::{self, Costs, Crowd};
-use crate::memory::{self, Memory};
+use crate::measures::hang;
+use crate::measures::hang::Lateness;
+use crate::measures::incident;
+use crate::measures::incident::{Incident, PROVEN};
+use crate::measures::ladder::Ladder;
+use crate::measures::many;
+use crate::measures::many::{Costs, Crowd};
+use crate::measures::memory;
+use crate::measures::memory::Memory;
+use crate::measures::remount;
+use crate::measures::request;
+use crate::measures::request::{Failures, Fate};
+use crate::measures::thousand;
+use crate::measures::thousand::Mass;
 use crate::quiet;
-use crate::remount;
-use crate::request::{self, Failures, Fate};
-use crate::thousand::{self, Mass};
 
 /// The original looks at its mountpoints once a second, and begins a second after its start (MPC-1, MPC-9).
 const CHECK: Duration = Duration::from_secs(1);

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use vassal_config::entries::evaluate;
-use vassal_config::system::System;
+use vassal_config::language::evaluation::evaluate::evaluate;
+use vassal_config::machine::system::System;
 
 use crate::machine::Machine;
 

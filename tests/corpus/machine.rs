@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use vassal_config::system::System;
-use vassal_config::world::{ReadError, World};
+use vassal_config::machine::system::System;
+use vassal_config::machine::world::{ReadError, World};
 
 pub struct Machine {
     /// Reads from the directory the case lies in.

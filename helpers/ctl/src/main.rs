@@ -4,30 +4,12 @@
 //! Start reading at [`main`]: each verb has a file of its own.
 #![forbid(unsafe_code)]
 
-mod arguments;
-mod check;
-mod command;
-mod describe;
-mod emperor_file;
-mod entries;
-mod finding;
-mod host;
-mod location;
-mod man_page;
-mod migrate;
-mod nearest;
-mod new_root;
-mod options;
-mod output;
+mod lints;
 mod reading;
-mod rehearsal;
-mod show;
-mod show_text;
-mod snippet;
-mod table;
-mod targets;
-mod traps;
-mod unit_directives;
+mod render;
+mod verbs;
+
+mod arguments;
 
 use arguments::{Arguments, Verb};
 use clap::{CommandFactory, Parser};
@@ -39,18 +21,18 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     // Everything behind this verb is uWSGI's, `--` and `--help` included.
     if words.next().is_some_and(|verb| verb == "entries") {
-        return entries::run(words.collect::<Vec<OsString>>());
+        return verbs::entries::run(words.collect::<Vec<OsString>>());
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return not_understood(&error),
     };
     match arguments.verb {
-        Verb::Check(arguments) => check::run(&arguments),
-        Verb::Show(arguments) => show::run(&arguments),
-        Verb::Migrate(arguments) => migrate::run(&arguments),
-        Verb::Options(arguments) => options::run(&arguments),
-        Verb::Entries(arguments) => entries::run(arguments.args),
+        Verb::Check(arguments) => verbs::check::run(&arguments),
+        Verb::Show(arguments) => verbs::show::run(&arguments),
+        Verb::Migrate(arguments) => verbs::migrate::run(&arguments),
+        Verb::Options(arguments) => verbs::options::run(&arguments),
+        Verb::Entries(arguments) => verbs::entries::run(arguments.args),
         Verb::Completions { shell } => completions(shell),
     }
 }
@@ -61,15 +43,15 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         let text = error.render().to_string();
         // What was not understood is quoted as it is.
         for line in text.trim_end().lines() {
-            output::tell(&printable(line.as_bytes()));
+            render::output::tell(&printable(line.as_bytes()));
         }
-        return ExitCode::from(output::USAGE);
+        return ExitCode::from(render::output::USAGE);
     }
-    output::finish(&error.render().to_string(), output::GOOD)
+    render::output::finish(&error.render().to_string(), render::output::GOOD)
 }
 
 fn completions(shell: clap_complete::Shell) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "vassalctl", &mut script);
-    output::finish(&String::from_utf8_lossy(&script), output::GOOD)
+    render::output::finish(&String::from_utf8_lossy(&script), render::output::GOOD)
 }

@@ -10,8 +10,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use vassal_config::system::System;
-use vassal_config::world::World;
+use vassal_config::machine::system::System;
+use vassal_config::machine::world::World;
 
 struct Case {
     name: String,

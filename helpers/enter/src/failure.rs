@@ -1,12 +1,13 @@
 //! Why a vassal does not start, and the code that says whether to try again.
 
 use vassal_config::diagnostic::{Diagnostic, Origin, Public};
-use vassal_sys::{SysError, exit};
+use vassal_sys::SysError;
+use vassal_systemd::exit;
 
 /// A start that failed: one line for the journal, one for `systemctl status`, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// One of [`vassal_sys::exit`].
+    /// One of [`vassal_systemd::exit`].
     pub code: u8,
     /// One line for the journal: file and line, what, why, the remedy where there is one.
     pub message: String,

@@ -2,61 +2,31 @@
 //! new namespaces, runs the hooks, starts the app as the vassal's user, and becomes vassal-watchdog.
 #![deny(unsafe_code)]
 
-mod activation;
-mod as_emperor;
-mod atexit;
-mod backoff;
-mod command;
-mod diagnose;
-mod failure;
+mod app;
 mod files;
-mod handed;
-mod handoff;
+mod handed_over;
 mod hooks;
 mod inside;
-mod join;
-mod keys;
-mod link;
-mod log;
-mod losses;
-mod mounting;
-mod own_root;
-mod paths;
-mod pause;
-mod payload;
-mod phases;
-mod plain;
-mod predecessor;
-mod query;
-mod reload;
-mod renew;
-mod retry;
-mod returned;
+mod invocation;
 mod sockets;
-mod source;
 mod start;
-mod stop;
-mod stream;
-mod successor;
-mod supervise;
-mod unix;
-mod user;
-mod utc;
-mod waits;
-mod watch;
-mod words;
 
-use backoff::Turn;
+mod failure;
+mod reload;
+mod stop;
+mod user;
+
 use failure::Failure;
-use inside::{Prepared, Programs};
-use keys::Copy;
+use handed_over::keys::Copy;
+use inside::enter::{Prepared, Programs};
+use invocation::Start;
 use nix::fcntl::{OFlag, open, readlink};
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use sd_notify::NotifyState;
-use start::Start;
+use start::backoff::Turn;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -66,15 +36,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 use stop::Stop;
 use user::Lookup;
-use vassal_config::namespaces::Namespaces;
-use vassal_config::plan::Plan;
-use vassal_sys::bump::Bump;
+use vassal_config::hooks::namespaces::Namespaces;
+use vassal_config::vassal::plan::Plan;
+use vassal_sys::allocator::Bump;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::notify::DELIVERY_LIMIT;
-use vassal_sys::{exit, fds, lines, signals};
+use vassal_sys::{fds, signals};
+use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::notify::DELIVERY_LIMIT;
+use vassal_systemd::{exit, lines};
 
 #[global_allocator]
 static ALLOCATOR: Bump = Bump::new();
@@ -102,11 +73,15 @@ fn command_line() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match arguments.as_slice() {
         [instance] => start_vassal(instance.as_bytes()),
-        [option, number] if option == "--atexit" => ended(atexit::run(descriptor(number)), Priority::Warning),
+        [option, number] if option == "--atexit" => {
+            ended(hooks::atexit::run(descriptor(number)), Priority::Warning)
+        }
         [option, instance] if option == "--reload" => {
             ended(reload::run(instance.as_bytes()), Priority::Error)
         }
-        [option, instance] if option == "--retry" => ended(retry::run(instance.as_bytes()), Priority::Error),
+        [option, instance] if option == "--retry" => {
+            ended(start::retry::run(instance.as_bytes()), Priority::Error)
+        }
         _ => {
             eprintln!(
                 "usage: vassal-enter INSTANCE (started by vassal@INSTANCE.service, see vassal-enter(8))"
@@ -150,25 +125,25 @@ fn ended(result: Result<(), Failure>, priority: Priority) -> ExitCode {
 /// The story: wait for the turn, read, bind, clone; the clone goes on inside, this process runs the emperor's hooks
 /// and ends. Or this is not the time to try, and it ends with that code.
 fn run(start: &mut Start) -> Result<u8, Failure> {
-    losses::tell(start)?;
+    start::unsaved::tell(start)?;
     // Before anything is read: what has been mended meanwhile counts.
-    match backoff::wait_for_turn(start)? {
+    match start::backoff::wait_for_turn(start)? {
         Turn::Go => {}
         Turn::Later => return Ok(exit::LATER),
         Turn::Stopped => return Ok(0),
     }
-    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &start.environment)?;
-    let Some(found) = source::find_file(&emperor, &start.vassal)? else {
+    let emperor = start::source::read_emperor(Path::new(start::source::EMPEROR_FILE), &start.environment)?;
+    let Some(found) = start::source::find_file(&emperor, &start.vassal)? else {
         start.forget();
-        return Err(source::missing(&emperor, &start.vassal));
+        return Err(start::source::missing(&emperor, &start.vassal));
     };
     std::env::set_current_dir(&found.directory)
         .step(|| format!("change to '{}'", found.directory.display()))?;
-    let vassal = source::read_vassal(&emperor, start, &found)?;
+    let vassal = start::source::read_vassal(&emperor, start, &found)?;
     start.open_stream(&vassal.directives);
     let plan = &vassal.plan;
     let (credentials, key_copies) = find_on_host(plan)?;
-    let sockets = sockets::open(&plan.listeners, start)?;
+    let sockets = sockets::store::open(&plan.listeners, start)?;
     let programs = open_programs()?;
     start.ask_for_time(plan)?;
     let host_mounts = File::open("/proc/self/mountinfo").step(|| "open mountinfo")?;
@@ -195,8 +170,8 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
             drop(lines::leave());
             // Hooks may take longer than systemd waits for a start, if it is not told.
             start.notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))?;
-            as_emperor::run(start, plan, child, &Stop::for_clone(&stop, child));
-            predecessor::wait(&ours, &start.notifier, &stop, child)?;
+            start::as_emperor::run(start, plan, child, &Stop::for_clone(&stop, child));
+            start::mainpid::wait(&ours, &start.notifier, &stop, child)?;
             std::process::exit(0)
         }
         Side::Child => {
@@ -220,7 +195,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
                 host_proc,
                 stop,
             };
-            match inside::enter(prepared)? {}
+            match inside::enter::enter(prepared)? {}
         }
     }
 }
@@ -233,7 +208,7 @@ fn find_on_host(plan: &Plan) -> Result<(Option<Credentials>, Vec<Copy>), Failure
         true => None,
         false => Some(user::resolve(&plan.identity, Lookup::Host, &proc)?),
     };
-    let copies = keys::collect(&plan.key_files, credentials.as_ref(), &proc)?;
+    let copies = handed_over::keys::collect(&plan.key_files, credentials.as_ref(), &proc)?;
     Ok((credentials, copies))
 }
 

@@ -1,16 +1,18 @@
 //! `vassal-enter --reload`: what `systemctl reload vassal@NAME` runs, in the host's namespaces. It reads the file again
-//! as uWSGI would at a reload (`if-reload`), starts the next app beside the present one ([`crate::successor`]) or gives that
+//! as uWSGI would at a reload (`if-reload`), starts the next app beside the present one ([`successor`]) or gives that
 //! its new configuration, waits until it serves, and says what would take a restart. An error leaves everything as it is.
 
+mod join;
+mod successor;
+mod utc;
+
+use crate::app::channel::configuration as configuration_of;
 use crate::failure::Failure;
-use crate::keys;
-use crate::link::configuration as configuration_of;
-use crate::renew;
-use crate::source;
-use crate::start::{Inherited, environment, vassal_of};
-use crate::successor::{Beside, Outcome};
-use crate::utc::utc;
-use crate::words;
+use crate::handed_over::keys;
+use crate::handed_over::renew;
+use crate::invocation::{Inherited, environment, vassal_of};
+use crate::start::last_words;
+use crate::start::source;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::Pid;
 use std::env;
@@ -19,21 +21,24 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
-use vassal_config::action::Action;
-use vassal_config::emperor::Emperor;
-use vassal_config::entries::Entry;
-use vassal_config::lasting;
-use vassal_config::name::VassalName;
-use vassal_config::overlap::{Decision, decide};
-use vassal_config::payload::Payload;
-use vassal_config::phase::Phase;
-use vassal_config::plan::Plan;
-use vassal_config::settings::Reload;
-use vassal_config::vassal::{self, Vassal};
-use vassal_sys::control::Watchdog;
+use successor::{Beside, Outcome};
+use utc::utc;
+use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::hooks::action::Action;
+use vassal_config::hooks::phase::Phase;
+use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::vassal::overlap::{Decision, decide};
+use vassal_config::vassal::payload::Payload;
+use vassal_config::vassal::plan::Plan;
+use vassal_config::vassal::read;
+use vassal_config::vassal::read::Vassal;
+use vassal_config::vassal::restart_only;
+use vassal_config::vassal::settings::Reload;
+use vassal_state::reload_channel::Watchdog;
+use vassal_state::request::{Answer, Request, pair};
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::request::{Answer, Request, pair};
+use vassal_systemd::journal::{Priority, line};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
@@ -62,7 +67,7 @@ fn reload(watchdog: &Watchdog, name: &VassalName) -> Result<Vec<&'static str>, F
     let environment = environment();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
-    let read = |environment: Inherited| vassal::read(&emperor, name, &found.world(environment));
+    let read = |environment: Inherited| read::read(&emperor, name, &found.world(environment));
     let started = read(environment.clone())?;
     let reloaded = read(
         [&environment[..], &[(IS_RELOAD.to_vec(), b"1".to_vec())]]
@@ -120,7 +125,7 @@ fn overlap(
     match refused {
         None => Ok(()),
         Some(reason) => {
-            let said = process.and_then(words::of_process);
+            let said = process.and_then(last_words::of_process);
             let said = said.map_or_else(String::new, |said| format!("; its last words: {said}"));
             let message = format!("{reason}{said}; the app before goes on");
             Err(Failure::passing(message).saying(&reason))
@@ -196,8 +201,8 @@ fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
 /// What is in the file and not in the running vassal.
 fn changed(watchdog: &Watchdog, started: &Vassal, reload: Reload) -> Vec<&'static str> {
     let before = &watchdog.control.lasting;
-    let is_taken = |part: &str| reload == Reload::Overlap && lasting::is_programs(part);
-    let parts = lasting::parts(started).into_iter();
+    let is_taken = |part: &str| reload == Reload::Overlap && restart_only::is_programs(part);
+    let parts = restart_only::parts(started).into_iter();
     let mut changed: Vec<&str> = parts
         .filter(|(part, now)| before.iter().any(|(known, was)| known == part && was != now))
         .map(|(part, _)| part)

@@ -5,7 +5,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd};
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, line};
 
 /// The wish, and whom it concerns beside this process.
 #[derive(Debug)]

@@ -5,14 +5,14 @@ use nix::sys::stat::FileStat;
 use nix::unistd::{Gid, Uid};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
-use vassal_config::accounts::{Accounts, User};
-use vassal_config::capability::Capabilities;
-use vassal_config::identity::{Account, Identity, Named};
+use vassal_config::machine::accounts::{Accounts, User};
+use vassal_config::users::capability::Capabilities;
+use vassal_config::users::identity::{Account, Identity, Named};
+use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
-use vassal_sys::journal::{Priority, line};
 use vassal_sys::passwd;
-use vassal_sys::text::printable;
+use vassal_systemd::journal::{Priority, line};
 
 /// Where names are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

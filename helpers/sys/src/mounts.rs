@@ -3,7 +3,6 @@
 use crate::attach::{self, Depth};
 use crate::error::{Step, SysError};
 use crate::reach::{self, Last, Place, within};
-use crate::text::printable;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, readlinkat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -13,6 +12,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use vassal_escape::printable;
 
 const NONE: Option<&str> = None;
 /// How a proc of ours is mounted.

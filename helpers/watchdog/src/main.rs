@@ -2,47 +2,23 @@
 //! to systemd how things are, and ends everything in order.
 #![forbid(unsafe_code)]
 
-mod asking;
-mod behind;
-mod connections;
-mod deafen;
-mod disturbed;
-mod emperor_protocol;
-mod evidence;
-mod farewell;
-mod gather;
-mod grid;
-mod judge;
-mod master;
-mod mountpoint;
-mod obituary;
-mod payload_notify;
-mod probe;
+mod app;
+mod deaths;
+mod hang;
+mod left_behind;
+mod mountpoints;
 mod processes;
-mod progress;
-mod readying;
-mod reaper;
-mod reload;
+
 mod report;
-mod retiring;
-mod rhythm;
-mod running;
-mod serving;
 mod shutdown;
-mod sleeper;
-mod slept;
-mod standstill;
-mod table;
-mod threads;
-mod unanswered;
 mod vassal;
 
 use std::process::ExitCode;
 use vassal::Vassal;
-use vassal_sys::exit;
-use vassal_sys::handoff::Handoff;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::{caps, prompt};
+use vassal_state::handoff::Handoff;
+use vassal_sys::{caps, scheduler};
+use vassal_systemd::exit;
+use vassal_systemd::journal::{Priority, line};
 
 fn main() -> ExitCode {
     let number = std::env::args().nth(1).and_then(|number| number.parse().ok());
@@ -50,7 +26,7 @@ fn main() -> ExitCode {
         eprintln!("usage: vassal-watchdog RECORD (started by vassal-enter, see vassal-watchdog(8))");
         return ExitCode::from(exit::USAGE);
     };
-    match prompt::run_soon_when_woken() {
+    match scheduler::run_soon_when_woken() {
         // It also works without, a little later on a busy machine.
         Ok(()) | Err(_) => {}
     }

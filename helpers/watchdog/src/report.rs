@@ -1,14 +1,15 @@
 //! What the watchdog says, and to whom: systemd, the journal, and the next start.
 
-use crate::judge::{Silence, Verdict};
-use crate::mountpoint::Mountpoint;
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::mountpoints::verdict::{Silence, Verdict};
 use sd_notify::NotifyState;
 use std::time::Duration;
-use vassal_sys::journal::{Event, Journal, Priority, line};
-use vassal_sys::memo::{End, Memo, SETTLED, Store};
-use vassal_sys::notify::{DELIVERY_LIMIT, Notifier};
-use vassal_sys::text::shortened;
-use vassal_sys::{SysError, lines};
+use vassal_escape::shortened;
+use vassal_state::restart_record::{End, Memo, SETTLED, Store};
+use vassal_sys::SysError;
+use vassal_systemd::journal::{Event, Journal, Priority, line};
+use vassal_systemd::lines;
+use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// A vassal serves (units/vassal.catalog).
 const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";

@@ -9,28 +9,26 @@ mod leftovers;
 mod own_mounts;
 mod patience;
 mod rescue;
-mod signalling;
 mod stuck;
 mod unmount;
 
-use crate::reaper::{Child, reap_until};
-use crate::reload::Sockets;
+use crate::app::reload::Sockets;
+use crate::app::retiring::LEFTOVER_LIMIT;
+use crate::mountpoints::table::Table;
+use crate::processes::reaper::{Child, reap_until};
+use crate::processes::signalling::send;
+use crate::processes::{fuse_daemons, tree};
 use crate::report::Reporter;
-pub use crate::retiring::LEFTOVER_LIMIT;
-use crate::table::Table;
-use crate::{processes, serving};
 use commit::is_bad;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 pub use patience::Patience;
-use signalling::send;
-pub use signalling::signal_group;
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use unmount::Left;
-use vassal_sys::handoff::Handoff;
+use vassal_state::handoff::Handoff;
 use vassal_sys::mountinfo::Mount;
 
 /// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
@@ -88,7 +86,7 @@ impl Ending<'_> {
             // By what a daemon has started, as all else has ended.
             self.end_others(&daemons);
         }
-        if daemons.iter().any(|pid| serving::is_apart(self.proc, *pid)) {
+        if daemons.iter().any(|pid| fuse_daemons::is_apart(self.proc, *pid)) {
             return self.end_serving(&daemons);
         }
         // What is still mounted is `/`, which goes with its last process: its daemon is told to end, when all others
@@ -152,12 +150,12 @@ impl Ending<'_> {
 
     /// The vassal's processes that have not ended.
     pub fn processes(&self) -> Vec<Pid> {
-        let mut processes = processes::all(self.proc, self.handoff.is_init);
+        let mut processes = tree::all(self.proc, self.handoff.is_init);
         processes.retain(|pid| !self.is_gone(pid));
         processes
     }
 
     fn is_gone(&self, pid: &Pid) -> bool {
-        processes::has_ended(self.proc, *pid)
+        tree::has_ended(self.proc, *pid)
     }
 }

@@ -7,23 +7,23 @@ mod overlap;
 mod turnover;
 mod wait;
 
-use crate::deafen;
-use crate::emperor_protocol::Message;
-use crate::farewell::Farewell;
-use crate::gather::Gather;
-use crate::judge::Verdict;
-use crate::mountpoint::{Answer, Mountpoint};
-use crate::obituary::Obituaries;
-use crate::payload_notify::PayloadNotify;
-use crate::readying::Readying;
-use crate::reaper::{Child, Ended, drain};
-use crate::reload::{Reloads, Sockets};
+use crate::app::drain;
+use crate::app::farewell::Farewell;
+use crate::app::notify::PayloadNotify;
+use crate::app::readying::Readying;
+use crate::app::reload::{Reloads, Sockets};
+use crate::app::running::Running;
+use crate::app::uwsgi::Message;
+use crate::deaths::Obituaries;
+use crate::hang::asleep_since;
+use crate::hang::monitor::Unanswered;
+use crate::mountpoints::mountpoint::{Answer, Mountpoint};
+use crate::mountpoints::schedule::{Rhythm, deadline};
+use crate::mountpoints::settle::Gather;
+use crate::mountpoints::table::Table;
+use crate::mountpoints::verdict::Verdict;
+use crate::processes::reaper::{Child, Ended, drain};
 use crate::report::{Reporter, history};
-use crate::rhythm::{Rhythm, deadline};
-use crate::running::Running;
-use crate::slept;
-use crate::table::Table;
-use crate::unanswered::Unanswered;
 use freeze::Freezer;
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -34,12 +34,12 @@ use overlap::Overlap;
 use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Instant;
+use vassal_state::handoff::{Handoff, Readiness, Watched};
+use vassal_state::request::Links;
+use vassal_state::restart_record::{SETTLED, Store};
 use vassal_sys::error::Step;
-use vassal_sys::handoff::{Handoff, Readiness, Watched};
-use vassal_sys::journal::{Journal, Priority, line, pass_on};
-use vassal_sys::memo::{SETTLED, Store};
-use vassal_sys::request::Links;
 use vassal_sys::{SysError, fds, mounts, signals};
+use vassal_systemd::journal::{Journal, Priority, line, pass_on};
 use wait::Ears;
 
 const LOG_CHUNK: usize = 4096;
@@ -161,7 +161,7 @@ impl Vassal {
         let own = handoff.sockets.iter().map(|number| fds::adopt(*number));
         let own = own.collect::<Result<Vec<_>, _>>()?;
         let sockets = Sockets {
-            names: deafen::names(&proc, &own),
+            names: drain::names(&proc, &own),
             fds: own,
         };
         let mountpoints: Vec<_> = handoff
@@ -173,7 +173,7 @@ impl Vassal {
         let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", handoff.deadline));
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
-        let unanswered = Unanswered::new(shortest, mountpoints.len(), slept::is_told(&proc));
+        let unanswered = Unanswered::new(shortest, mountpoints.len(), asleep_since::is_told(&proc));
         let mut vassal = Self {
             reporter,
             ears: Ears::new()?,

@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use vassal_config::entries::{Evaluation, evaluate};
-use vassal_config::system::System;
+use vassal_config::language::evaluation::evaluate::{Evaluation, evaluate};
+use vassal_config::machine::system::System;
 
 use crate::generate::{Case, MARK};
 
@@ -211,7 +211,7 @@ fn read_theirs(output: &Output) -> Result {
 }
 
 fn read_ours(evaluation: &Evaluation) -> Result {
-    let line = |entry: &vassal_config::entries::Entry| {
+    let line = |entry: &vassal_config::language::evaluation::evaluate::Entry| {
         [
             &entry.key[..],
             b" = ",

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use vassal_config::entries::{Entry, Evaluation};
-use vassal_config::lex::lines;
+use vassal_config::language::evaluation::evaluate::{Entry, Evaluation};
+use vassal_config::language::text::lex::lines;
 use vassal_fuzz::constant::Constant;
 use vassal_fuzz::{judge, vassal};
 

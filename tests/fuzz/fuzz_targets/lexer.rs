@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vassal_config::lex::{Line, lines};
+use vassal_config::language::text::lex::{Line, lines};
 
 fuzz_target!(|text: &[u8]| {
     let found: Vec<Line<'_>> = lines(text).collect();

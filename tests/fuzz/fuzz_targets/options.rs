@@ -5,11 +5,11 @@
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use vassal_config::diagnostic::Origin;
-use vassal_config::entries::Entry;
-use vassal_config::lex::lines;
-use vassal_config::payload::Payload;
-use vassal_config::plan::Plan;
-use vassal_config::push;
+use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::text::lex::lines;
+use vassal_config::vassal::payload::Payload;
+use vassal_config::vassal::plan::Plan;
+use vassal_config::vassal::push;
 use vassal_fuzz::{judge, vassal};
 
 fuzz_target!(|input: &[u8]| -> Corpus {

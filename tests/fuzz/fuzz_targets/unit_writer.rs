@@ -4,10 +4,10 @@
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use vassal_config::directives::{Directive, directives};
-use vassal_config::name::{VassalName, unescape};
+use vassal_config::unit::directives::{Directive, directives};
+use vassal_config::emperor::name::{VassalName, unescape};
 use vassal_fuzz::judge;
-use vassal_generator::unit::{DropIn, slice};
+use vassal_generator::drop_in::{DropIn, slice};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {

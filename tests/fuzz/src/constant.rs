@@ -1,7 +1,7 @@
 //! A machine that never changes: some files, an environment, and the same answer each time.
 
 use std::time::Duration;
-use vassal_config::world::{ReadError, World};
+use vassal_config::machine::world::{ReadError, World};
 
 /// The files and variables a configuration may ask for.
 #[derive(Clone, Default)]

@@ -3,10 +3,11 @@
 
 use crate::constant::Constant;
 use vassal_config::diagnostic::Diagnostic;
-use vassal_config::emperor::Emperor;
-use vassal_config::entries::{Evaluation, evaluate};
-use vassal_config::name::VassalName;
-use vassal_config::vassal::{self, Vassal};
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::language::evaluation::evaluate::{Evaluation, evaluate};
+use vassal_config::emperor::name::VassalName;
+use vassal_config::vassal::read;
+use vassal_config::vassal::read::Vassal;
 
 /// The machine with `text` as the vassal's file, and what `include` and `@()` may name.
 pub fn machine(text: &[u8], other: &[u8]) -> Constant {
@@ -26,5 +27,5 @@ pub fn evaluated(world: &Constant) -> Result<Evaluation, Diagnostic> {
 /// What a start makes of the file; or all that is wrong.
 pub fn read(world: &Constant) -> Result<Vassal, Vec<Diagnostic>> {
     let name = VassalName::parse(b"vassal").expect("a name");
-    vassal::read(&Emperor::default(), &name, world)
+    read::read(&Emperor::default(), &name, world)
 }

@@ -7,7 +7,7 @@ mod command_line;
 mod machine;
 mod migrate;
 mod options;
-#[path = "../../../../tests/src/seed.rs"]
+#[path = "../../../../tests/rig/seed.rs"]
 mod seed;
 mod show;
 mod traps;

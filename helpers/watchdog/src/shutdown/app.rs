@@ -1,10 +1,10 @@
 //! The apps are asked to stop, and killed at their limits; or killed at once, when their vassal is lost.
 
 use super::{Ending, KILL_LIMIT};
-use crate::connections;
-use crate::retiring::Retiring;
-use crate::running::Running;
-use crate::shutdown::signal_group;
+use crate::app::connections;
+use crate::app::retiring::Retiring;
+use crate::app::running::Running;
+use crate::processes::signalling::signal_group;
 use nix::sys::signal::Signal;
 use std::os::fd::OwnedFd;
 use std::time::Instant;

@@ -1,9 +1,9 @@
 //! The FUSE daemons, which commit what was written only when their filesystems have been unmounted, are waited for.
 
-use super::signalling::{send, warn};
 use super::{COMMIT_LIMIT, Ending};
-use crate::reaper::{Child, Ended};
-use crate::{processes, serving};
+use crate::processes::reaper::{Child, Ended};
+use crate::processes::signalling::{send, warn};
+use crate::processes::{fuse_daemons, tree};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,7 +26,7 @@ impl Ending<'_> {
     /// and so is what these stand on. When all that commit by themselves have ended, those that serve are told to end, the
     /// last one first: with its namespace goes what it stands on, whose daemon commits then by itself.
     pub(super) fn end_serving(&self, daemons: &[Pid]) {
-        let serves = |pid: &Pid| serving::serves(self.proc, *pid);
+        let serves = |pid: &Pid| fuse_daemons::serves(self.proc, *pid);
         self.reap_until(COMMIT_LIMIT, |_, _| {
             daemons.iter().all(|pid| self.is_gone(pid) || serves(pid))
         });
@@ -44,7 +44,7 @@ impl Ending<'_> {
     /// The processes that serve a FUSE filesystem: they have /dev/fuse open; or had, and save what was written.
     pub(super) fn fuse_daemons(&self) -> Vec<Pid> {
         let is_known = |pid: &Pid| self.daemons.borrow().contains(pid);
-        let serves = |pid: &Pid| is_known(pid) || processes::serves_fuse(self.proc, *pid);
+        let serves = |pid: &Pid| is_known(pid) || tree::serves_fuse(self.proc, *pid);
         let daemons: Vec<_> = self.processes().into_iter().filter(serves).collect();
         self.daemons.replace(daemons.clone());
         daemons

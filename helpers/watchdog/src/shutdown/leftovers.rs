@@ -1,9 +1,9 @@
 //! What else runs when the app has ended, beside the FUSE daemons and their helpers: it is told to end, and killed at its
 //! limit.
 
-use super::signalling::send;
 use super::{Ending, KILL_LIMIT, LEFTOVER_LIMIT};
-use crate::processes;
+use crate::processes::signalling::send;
+use crate::processes::tree;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
@@ -11,7 +11,7 @@ impl Ending<'_> {
     /// The daemons and what they have started, which they may need until they have committed: the ssh of an sshfs, the logger
     /// of a gocryptfs. It mostly ends with its daemon, and never before it.
     pub(super) fn with_helpers(&self, daemons: &[Pid]) -> Vec<Pid> {
-        let helpers = processes::descendants(self.proc, &self.processes(), daemons);
+        let helpers = tree::descendants(self.proc, &self.processes(), daemons);
         [daemons, &helpers].concat()
     }
 

@@ -1,8 +1,8 @@
-//! The vassal's own mounts, which may be unmounted and whose FUSE connections may be cut off; [`crate::table`] knows which.
+//! The vassal's own mounts, which may be unmounted and whose FUSE connections may be cut off; [`crate::mountpoints::table`] knows which.
 
 use super::Ending;
-use super::signalling::warn;
-use crate::reaper::{drain, reap};
+use crate::processes::reaper::{drain, reap};
+use crate::processes::signalling::warn;
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
 

@@ -3,10 +3,10 @@
 //! to do.
 
 use super::Ending;
-use super::signalling::warn;
+use crate::processes::signalling::warn;
 use nix::unistd::Pid;
+use vassal_escape::printable;
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::text::printable;
 use vassal_sys::{fusectl, mounts};
 
 /// How many processes and how many filesystems are named.

@@ -1,13 +1,13 @@
 //! What the mountpoints are asked, and what the answers, the requests that wait and the mount table say of them.
 
 use super::{Loss, Vassal};
-use crate::disturbed::{Disturbance, UNASKED};
-use crate::evidence::Finding;
-use crate::judge::{Silence, Verdict, concerns, judge_mounts};
-use crate::mountpoint::{Answer, Mountpoint};
-use crate::progress::Place;
-use crate::rhythm::shows_by_itself;
-use crate::unanswered::{DOUBTFUL, Scene};
+use crate::hang::attribute::Finding;
+use crate::hang::monitor::{DOUBTFUL, Scene};
+use crate::mountpoints::disturbed::{Disturbance, UNASKED};
+use crate::mountpoints::mountpoint::{Answer, Mountpoint};
+use crate::mountpoints::schedule::shows_by_itself;
+use crate::mountpoints::verdict::{Silence, Verdict, concerns, judge_mounts};
+use crate::processes::progress::Place;
 use std::collections::HashSet;
 use std::time::Instant;
 use vassal_sys::mountinfo::Mount;

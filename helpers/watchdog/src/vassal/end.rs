@@ -1,11 +1,11 @@
 //! How a vassal's life ends: a mountpoint is lost, the app has ended, systemd stops it.
 
 use super::{Stage, Vassal};
-use crate::behind::Behind;
-use crate::connections;
-use crate::judge::Verdict;
-use crate::processes;
-use crate::reaper::{Ended, drain, reap};
+use crate::app::connections;
+use crate::left_behind::Behind;
+use crate::mountpoints::verdict::Verdict;
+use crate::processes::reaper::{Ended, drain, reap};
+use crate::processes::tree;
 use crate::shutdown::{Ending, Patience};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,12 +13,13 @@ use nix::unistd::Pid;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::memo::{End, SEE_ABOVE};
+use vassal_escape::printable;
+use vassal_state::restart_record::{End, SEE_ABOVE};
+use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::notify::DELIVERY_LIMIT;
-use vassal_sys::text::printable;
-use vassal_sys::{SysError, exit};
+use vassal_systemd::exit;
+use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::notify::DELIVERY_LIMIT;
 
 /// How long systemd's answer to `WATCHDOG=trigger`, SIGKILL, may take after it has read that, before the watchdog ends by itself.
 const TRIGGER_LIMIT: Duration = Duration::from_secs(5);
@@ -110,10 +111,10 @@ impl Vassal {
     fn put_aside(&self) -> Option<Behind> {
         let behind = Behind::make(&self.proc, &self.host_proc);
         // Without a PID namespace those of others are in sight, too, and ours need not be our children.
-        let all = processes::all(&self.proc, true);
+        let all = tree::all(&self.proc, true);
         let ours = match self.handoff.is_init {
             true => all,
-            false => processes::descendants(&self.proc, &all, &[Pid::this()]),
+            false => tree::descendants(&self.proc, &all, &[Pid::this()]),
         };
         or_told(behind.and_then(|behind| behind.take(ours).map(|()| behind)))
     }

@@ -3,10 +3,11 @@
 //! app has stood still for the millisecond that the answers take.
 
 use super::Vassal;
-use crate::mountpoint::Mountpoint;
-use crate::reaper::{Child, reap_telling};
-use crate::shutdown::signal_group;
-use crate::{connections, processes, threads};
+use crate::app::connections;
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::processes::reaper::{Child, reap_telling};
+use crate::processes::signalling::signal_group;
+use crate::processes::{threads, tree};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
@@ -42,11 +43,8 @@ impl Vassal {
     /// Takes note of the FUSE daemons: the vassal serves now. Of our children only, of whose ends we are told.
     pub(super) fn know_daemons(&mut self) {
         if self.watches_fuse() || !self.reporter.known_unsaved().is_empty() {
-            let serves = |pid: &Pid| processes::serves_fuse(&self.proc, *pid);
-            self.freezer.daemons = processes::children(&self.proc)
-                .into_iter()
-                .filter(serves)
-                .collect();
+            let serves = |pid: &Pid| tree::serves_fuse(&self.proc, *pid);
+            self.freezer.daemons = tree::children(&self.proc).into_iter().filter(serves).collect();
         }
     }
 

@@ -2,21 +2,21 @@
 //! more connections, answers what it has begun, and ends. One that does not come to that is removed, and nothing has happened.
 
 use super::Vassal;
-use crate::emperor_protocol::Message;
-use crate::payload_notify::PayloadNotify;
-use crate::readying::Readying;
-use crate::reaper::{Child, Ended};
-use crate::retiring::Retiring;
-use crate::running::Running;
-use crate::shutdown::signal_group;
+use crate::app::notify::PayloadNotify;
+use crate::app::readying::Readying;
+use crate::app::retiring::Retiring;
+use crate::app::running::Running;
+use crate::app::uwsgi::Message;
+use crate::processes::reaper::{Child, Ended};
+use crate::processes::signalling::signal_group;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
+use vassal_state::handoff::{App, Readiness};
+use vassal_state::request::{Answer, Links};
 use vassal_sys::SysError;
-use vassal_sys::handoff::{App, Readiness};
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::request::{Answer, Links};
+use vassal_systemd::journal::{Priority, line};
 
 /// How long who has asked for a reload waits for the end of an app of which it cannot be known whether it still accepts.
 const END_LIMIT: Duration = Duration::from_secs(5);

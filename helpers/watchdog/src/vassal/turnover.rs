@@ -1,16 +1,16 @@
 //! Reloads in place: the app is told, and a uWSGI's processes are watched until its workers have ended, as at a stop
-//! ([`crate::farewell`]). Its master asks for the configuration when they have, and before it forks the next ones.
+//! ([`crate::app::farewell`]). Its master asks for the configuration when they have, and before it forks the next ones.
 
 use super::{Stage, Vassal};
-use crate::deafen::{Listener, order_when_deaf};
-use crate::emperor_protocol::Order;
-use crate::farewell::Farewell;
+use crate::app::drain::{Listener, order_when_deaf};
+use crate::app::farewell::Farewell;
+use crate::app::uwsgi::Order;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
-use vassal_sys::request::{Answer, Request};
+use vassal_state::request::{Answer, Request};
 
 /// Why nothing is reloaded that does not serve.
 const NOT_YET: &str = "the vassal does not serve yet: it starts with its file as it is now";

@@ -1,21 +1,21 @@
 //! Waiting: until when, for what, and whether it was a wait at all.
 
 use super::{Stage, Vassal};
-use crate::emperor_protocol::Uwsgi;
-use crate::farewell::Farewell;
-use crate::mountpoint::Mountpoint;
-use crate::reload::Reloads;
-use crate::standstill::{TICK, standstill};
+use crate::app::farewell::Farewell;
+use crate::app::reload::Reloads;
+use crate::app::uwsgi::Uwsgi;
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::mountpoints::standstill::{TICK, standstill};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+use vassal_state::restart_record::SETTLED;
 use vassal_sys::SysError;
 use vassal_sys::error::Step;
-use vassal_sys::journal::{Priority, line};
-use vassal_sys::lines;
-use vassal_sys::memo::SETTLED;
-use vassal_sys::outbox::Awaited;
+use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::lines;
+use vassal_systemd::outbox::Awaited;
 
 /// Which descriptors have something.
 #[derive(Debug, Default)]

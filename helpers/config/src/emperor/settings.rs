@@ -1,0 +1,334 @@
+//! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
+
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::emperor::name::VassalName;
+use crate::emperor::place::Place;
+use crate::hooks::namespaces::Namespaces;
+use crate::hooks::phase::{HookKind, Phase, hook_option};
+use crate::language::evaluation::evaluate::{Entry, evaluate};
+use crate::machine::world::World;
+use crate::options::disposition::{Taker, taker};
+use crate::options::flag::switches_on;
+use crate::options::lookup::{OptionRow, find};
+use crate::users::identity::{Identity, Named};
+use crate::users::trust::{Judgement, Trust, judge};
+use crate::vassal::plan::Hook;
+
+/// What the emperor's file says.
+#[derive(Debug, Clone, Default)]
+pub struct Emperor {
+    /// Where the vassals' files are, in order: the first that has a file of a name wins.
+    pub places: Vec<Place>,
+    /// `uid`: the user of vassals that name none of their own.
+    pub uid: Option<Named>,
+    /// `gid`: their group.
+    pub gid: Option<Named>,
+    /// Who may write the vassals' files beside root.
+    pub trust: Trust,
+    /// What each vassal is cloned into.
+    pub namespaces: Namespaces,
+    /// `emperor-wrapper`: the program in uwsgi's place.
+    pub wrapper: Option<Vec<u8>>,
+    /// The hooks of the phases as-emperor and as-vassal.
+    pub hooks: Vec<Hook>,
+    /// `vassals-start-hook`: a program that is run before the as-vassal hooks.
+    pub start_hook: Option<(Vec<u8>, Origin)>,
+    /// `vassals-stop-hook`: a program that is run when a vassal has stopped.
+    pub stop_hook: Option<(Vec<u8>, Origin)>,
+    before: Vec<Vec<u8>>,
+    after: Vec<Vec<u8>>,
+}
+
+/// Options that change nothing here, because systemd does what they tune.
+const SYSTEMD_DOES_IT: [&[u8]; 18] = [
+    b"master",
+    b"workers",
+    b"processes",
+    b"no-orphans",
+    b"log-date",
+    b"emperor-freq",
+    b"emperor-required-heartbeat",
+    b"emperor-curse-tolerance",
+    b"emperor-pidfile",
+    b"early-emperor",
+    b"emperor-throttle",
+    b"emperor-max-throttle",
+    b"emperor-no-blacklist",
+    b"emperor-graceful-shutdown",
+    b"emperor-procname",
+    b"reload-mercy",
+    b"die-on-term",
+    b"emperor-nofollow",
+];
+
+impl Emperor {
+    /// Reads the emperor's file, called `file` in `world`, with the warnings about it.
+    ///
+    /// # Errors
+    /// A line that makes it unusable.
+    pub fn read(file: &[u8], world: &dyn World) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
+        let evaluation = evaluate(&[b"--ini".to_vec(), file.to_vec()], world)?;
+        let named = |found: Diagnostic| found.with_option_of(&evaluation.effects);
+        let (mut emperor, warnings) = Self::from_entries(&evaluation.effects).map_err(named)?;
+        let warnings: Vec<Diagnostic> = warnings.into_iter().map(named).collect();
+        let own = evaluate(&[b"--ini".to_vec(), [file, b":vassal"].concat()], world)?;
+        let is_setting = |entry: &Entry| {
+            matches!(entry.origin, Origin::File { .. }) && taker(&entry.key) != Taker::Language
+        };
+        let settings: Vec<Entry> = own.effects.into_iter().filter(is_setting).collect();
+        emperor.trust = Trust::from_entries(&settings)?;
+        let identity = Identity {
+            uid: emperor.uid.clone(),
+            gid: emperor.gid.clone(),
+            ..Identity::default()
+        };
+        let Judgement {
+            errors,
+            warnings: open,
+        } = judge(world, &identity, &emperor.trust);
+        match errors.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok((emperor, [evaluation.warnings, warnings, open].concat())),
+        }
+    }
+
+    /// Makes sense of the effects of the evaluated emperor's file; the warnings name what it says that has no effect here.
+    ///
+    /// # Errors
+    /// A namespace that is unknown or refused, or a source of vassals that is no directory.
+    pub fn from_entries(entries: &[Entry]) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
+        let mut emperor = Self::default();
+        let mut warnings = Vec::new();
+        let mut vassal_arguments: [Vec<Vec<u8>>; 5] = Default::default();
+        let mut accounts = Vec::new();
+        let chdir = entries.iter().rev().find(|entry| entry.key == b"chdir");
+        let chdir = chdir.and_then(|entry| entry.value.as_deref());
+        for entry in entries {
+            let value = entry.value.clone().unwrap_or_default();
+            match entry.key.as_slice() {
+                b"emperor" => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
+                b"chdir" => {}
+                b"emperor-use-clone" => emperor.namespaces.add(entry)?,
+                b"emperor-tyrant" if switches_on(&value) => return Err(tyrant(&entry.origin)),
+                b"uid" | b"gid" if is_root(&value) => {}
+                b"uid" | b"gid" => accounts.push(entry.clone()),
+                b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
+                b"vassals-stop-hook" => emperor.stop_hook = Some((value, entry.origin.clone())),
+                b"emperor-wrapper" => emperor.wrapper = Some(value),
+                b"vassals-inherit-before" => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
+                b"vassals-include-before" => vassal_arguments[1].extend([b"--include".to_vec(), value]),
+                b"vassal-set" | b"vassals-set" => vassal_arguments[2].extend([b"--set".to_vec(), value]),
+                b"vassals-inherit" => vassal_arguments[3].extend([b"--inherit".to_vec(), value]),
+                b"vassals-include" => vassal_arguments[4].extend([b"--include".to_vec(), value]),
+                key => match hook_option(key) {
+                    Some((kind, phase @ (Phase::AsEmperor | Phase::AsVassal))) => {
+                        emperor.hooks.push(Hook::new(kind, phase, entry));
+                    }
+                    _ => warnings.extend(ignored(key, &entry.origin)),
+                },
+            }
+        }
+        let identity = Identity::from_entries(&accounts, &mut warnings)?;
+        (emperor.uid, emperor.gid) = (identity.uid, identity.gid);
+        emperor.check_stop_hook()?;
+        let [inherit_before, include_before, set, inherit, include] = vassal_arguments;
+        emperor.before = [inherit_before, include_before, set].concat();
+        emperor.after = [inherit, include].concat();
+        Ok((emperor, warnings))
+    }
+
+    /// Fills in user and group of a vassal that names none. A group alone is that of every vassal without one, as uWSGI's
+    /// Emperor would leave it to them; beside a user it is that user's.
+    pub(crate) fn complete(&self, vassals: &mut Identity) {
+        if vassals.gid.is_none() && (self.uid.is_none() || vassals.uid.is_none()) {
+            vassals.gid.clone_from(&self.gid);
+        }
+        if vassals.uid.is_none() {
+            vassals.uid.clone_from(&self.uid);
+        }
+    }
+
+    /// Whether a vassal's user, its own or filled in, is the one of this file. An Emperor with a user has given up root before it
+    /// has a vassal, so every hook of that vassal is its user's, the first one too (ORD-6).
+    pub(crate) fn owns(&self, vassals: &Identity) -> bool {
+        self.uid.is_some() && vassals.uid == self.uid
+    }
+
+    /// The stop hook is run by systemd, which has to be told user and group by number or name, both.
+    fn check_stop_hook(&self) -> Result<(), Diagnostic> {
+        match (&self.stop_hook, &self.uid, &self.gid) {
+            (Some((_, origin)), Some((user, _)), None) => {
+                let message =
+                    format!("vassals-stop-hook is run as '{user}', the Emperor's uid, and in which group?");
+                Err(Diagnostic::error(Some(origin.clone()), message).with_hint("add gid = GROUP"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The arguments with which uWSGI's Emperor would start this vassal (V1, V2), for [`crate::language::evaluation::evaluate::evaluate`];
+    /// the working directory must be the vassals' directory.
+    pub fn arguments(&self, vassal: &VassalName) -> Vec<Vec<u8>> {
+        let file = vec![b"--ini".to_vec(), vassal.file()];
+        [self.before.clone(), file, self.after.clone()].concat()
+    }
+}
+
+/// Without it every file of a tenant would be trusted with root.
+fn tyrant(origin: &Origin) -> Diagnostic {
+    let message =
+        "emperor-tyrant is not supported: the hooks of a file would run as root and not as its owner";
+    Diagnostic::error(Some(origin.clone()), message)
+        .with_hint("leave it out: root owns the vassals' files here, and each names its user with uid =")
+}
+
+fn is_root(account: &[u8]) -> bool {
+    matches!(account, b"root" | b"0")
+}
+
+fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
+    let warn = |message: String| Some(Diagnostic::warning(Some(origin.clone()), message));
+    let shown = key.escape_ascii();
+    if SYSTEMD_DOES_IT.contains(&key) {
+        return warn(format!(
+            "'{shown}' has no effect: systemd starts, stops and restarts the vassals, ignoring"
+        ));
+    }
+    let is_languages = |row: OptionRow| row.taker == Taker::Language;
+    match find(key) {
+        // A placeholder, or what has done its work when the file was read.
+        None => None,
+        Some(row) if is_languages(row) => None,
+        Some(_) => warn(format!(
+            "'{shown}' is not supported in the emperor's file, ignoring"
+        )),
+    }
+}
+
+impl Hook {
+    /// The hook that `entry` describes.
+    pub fn new(kind: HookKind, phase: Phase, entry: &Entry) -> Self {
+        Self {
+            kind,
+            phase,
+            option: entry.key.clone(),
+            value: entry.value.clone().unwrap_or_default(),
+            origin: entry.origin.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: &str, value: &str) -> Entry {
+        let origin = Origin::File {
+            name: b"emperor.ini".as_slice().into(),
+            line: 2,
+            column: 1,
+        };
+        Entry {
+            key: key.into(),
+            value: Some(value.into()),
+            origin,
+        }
+    }
+
+    #[test]
+    fn the_two_lines_of_the_scenario_are_understood() {
+        let entries = [
+            entry("emperor", "/etc/uwsgi/vassals"),
+            entry("emperor-use-clone", "fs,pid"),
+        ];
+        let (emperor, warnings) = Emperor::from_entries(&entries).unwrap();
+        assert_eq!(emperor.places, [Place::Directory(b"/etc/uwsgi/vassals".to_vec())]);
+        assert_eq!(
+            emperor.namespaces,
+            Namespaces {
+                mount: true,
+                pid: true,
+                ..Namespaces::default()
+            }
+        );
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn a_user_namespace_is_refused_where_it_stands() {
+        let error = Emperor::from_entries(&[entry("emperor-use-clone", "fs,user")]).unwrap_err();
+        assert!(error.to_string().starts_with("emperor.ini:2"), "{error}");
+        assert!(Emperor::from_entries(&[entry("emperor-use-clone", "fs,time")]).is_err());
+    }
+
+    #[test]
+    fn a_tyrant_is_refused_because_it_would_be_less_than_one() {
+        let error = Emperor::from_entries(&[entry("emperor-tyrant", "true")]).unwrap_err();
+        assert!(
+            error.to_string().starts_with("emperor.ini:2: emperor-tyrant"),
+            "{error}"
+        );
+        assert!(Emperor::from_entries(&[entry("emperor-tyrant", "false")]).is_ok());
+    }
+
+    #[test]
+    fn templates_keep_the_order_of_the_emperor() {
+        let entries = [
+            entry("vassals-include", "after.ini"),
+            entry("vassal-set", "a=b"),
+            entry("vassals-include-before", "before.ini"),
+        ];
+        let (emperor, _) = Emperor::from_entries(&entries).unwrap();
+        let arguments = emperor.arguments(&VassalName::parse(b"x").unwrap());
+        let words: Vec<_> = arguments
+            .iter()
+            .map(|word| String::from_utf8_lossy(word))
+            .collect();
+        assert_eq!(
+            words.join(" "),
+            "--include before.ini --set a=b --ini x.ini --include after.ini"
+        );
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said() {
+        let (_, warnings) = Emperor::from_entries(&[
+            entry("emperor-freq", "10"),
+            entry("emperor-stats", "127.0.0.1:1"),
+            entry("socket", ":80"),
+            entry("uid", "root"),
+            entry("set", "a=b"),
+            entry("z", ""),
+        ])
+        .unwrap();
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+    }
+
+    #[test]
+    fn a_user_of_the_emperors_is_that_of_vassals_without_one() {
+        let entries = [entry("uid", "www-data"), entry("gid", "33")];
+        let (emperor, warnings) = Emperor::from_entries(&entries).unwrap();
+        let account = |named: Option<Named>| named.unwrap().0.to_string();
+        assert_eq!(
+            (account(emperor.uid), account(emperor.gid)),
+            ("www-data".into(), "33".into())
+        );
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let (emperor, _) = Emperor::from_entries(&[entry("uid", "root"), entry("gid", "0")]).unwrap();
+        assert!(emperor.uid.is_none() && emperor.gid.is_none());
+        for number in ["00", "4294967295", ""] {
+            assert!(
+                Emperor::from_entries(&[entry("uid", number)]).is_err(),
+                "{number}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stop_hook_of_an_emperor_with_a_user_needs_its_group() {
+        let mut entries = vec![entry("uid", "u"), entry("vassals-stop-hook", "/bin/true")];
+        assert!(Emperor::from_entries(&entries).is_err());
+        entries.push(entry("gid", "g"));
+        assert!(Emperor::from_entries(&entries).is_ok());
+    }
+}

@@ -1,0 +1,124 @@
+//! The words for namespaces, of `emperor-use-clone`, `unshare` and `unshare2` (NS-1).
+
+use crate::diagnostic::Diagnostic;
+use crate::language::evaluation::evaluate::Entry;
+
+/// A set of namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Namespaces {
+    /// `fs` (also `ns`, `mount`, `mnt`): mounts of its own.
+    pub mount: bool,
+    /// `pid`: processes of its own.
+    pub pid: bool,
+    /// `ipc`: System V IPC and POSIX message queues of its own.
+    pub ipc: bool,
+    /// `uts`: a host name of its own.
+    pub uts: bool,
+    /// `net`: network interfaces of its own.
+    pub net: bool,
+}
+
+impl Namespaces {
+    /// Adds the comma list of `entry`.
+    ///
+    /// # Errors
+    /// A word that is none, or `user`, which is refused.
+    pub fn add(&mut self, entry: &Entry) -> Result<(), Diagnostic> {
+        let words = entry.value.as_deref().unwrap_or_default();
+        let words = words.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let refuse = |message: String, hint: &str| {
+            let option = entry.key.escape_ascii();
+            let message = format!("{option}: {message}");
+            Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint))
+        };
+        for word in words.filter(|word| !word.is_empty()) {
+            match word {
+                b"fs" | b"ns" | b"mount" | b"mnt" => self.mount = true,
+                b"pid" => self.pid = true,
+                b"ipc" => self.ipc = true,
+                b"uts" => self.uts = true,
+                b"net" => self.net = true,
+                b"user" => {
+                    let message = "a vassal in a user namespace is not supported";
+                    return refuse(message.into(), "leave 'user' out");
+                }
+                _ => {
+                    let message = format!("unknown namespace '{}'", word.escape_ascii());
+                    return refuse(message, "known are fs, pid, ipc, uts and net");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of `self` that are not in `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            mount: self.mount && !other.mount,
+            pid: self.pid && !other.pid,
+            ipc: self.ipc && !other.ipc,
+            uts: self.uts && !other.uts,
+            net: self.net && !other.net,
+        }
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            mount: self.mount || other.mount,
+            pid: self.pid || other.pid,
+            ipc: self.ipc || other.ipc,
+            uts: self.uts || other.uts,
+            net: self.net || other.net,
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Origin;
+
+    fn parse(words: &str) -> Result<Namespaces, Diagnostic> {
+        let entry = Entry {
+            key: b"unshare".to_vec(),
+            value: Some(words.into()),
+            origin: Origin::File {
+                name: b"u.ini".as_slice().into(),
+                line: 2,
+                column: 1,
+            },
+        };
+        let mut namespaces = Namespaces::default();
+        namespaces.add(&entry).map(|()| namespaces)
+    }
+
+    #[test]
+    fn every_name_of_a_namespace_is_understood() {
+        let all = parse("fs, pid,ipc,,uts,net").unwrap();
+        assert_eq!(
+            all.without(parse("mnt,pid").unwrap()),
+            parse("ipc,uts,net").unwrap()
+        );
+        assert_eq!(
+            parse("ipc").unwrap().with(parse("uts").unwrap()),
+            parse("uts,ipc").unwrap()
+        );
+        assert!(parse("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_none_is_refused_where_it_stands() {
+        for words in ["fs,user", "time"] {
+            let error = parse(words).unwrap_err().to_string();
+            assert!(error.starts_with("u.ini:2: unshare: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Options that a configuration declares itself: `declare-option = NAME=TEMPLATE` (K1 to K3).
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::bytes::replace::{TooLong, replaced};
+use crate::diagnostic::{Diagnostic, quote};
+use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::evaluator::{Evaluator, Step};
+use crate::language::text::lex::split_once;
+use crate::limits::{self, VALUE_BYTES};
+use crate::options::lookup::find;
+
+/// The key and the value of one part of a template.
+type Part = (Vec<u8>, Vec<u8>);
+
+/// A declared option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Custom {
+    pub(crate) name: Vec<u8>,
+    template: Vec<u8>,
+}
+
+impl Custom {
+    /// Reads `NAME=TEMPLATE`; nothing without a `=` (K1).
+    pub(crate) fn parse(declaration: &[u8]) -> Option<Custom> {
+        let (name, template) = split_once(declaration, b'=')?;
+        Some(Custom {
+            name: name.to_vec(),
+            template: template.to_vec(),
+        })
+    }
+
+    /// The parts to run, keys and values with the arguments in place (K1). A part without `=` ends the template (K2).
+    ///
+    /// # Errors
+    /// All parts together would become longer than a value may be.
+    pub(crate) fn parts(&self, value: &[u8]) -> Result<Vec<Part>, TooLong> {
+        let arguments: Vec<&[u8]> = arguments(value);
+        let parts = self
+            .template
+            .split(|&byte| byte == b';')
+            .filter(|part| !part.is_empty());
+        let mut filled_parts = Vec::new();
+        let mut length = 0;
+        for (key, value) in parts.map_while(|part| split_once(part, b'=')) {
+            let (key, value) = (filled(key, &arguments)?, filled(value, &arguments)?);
+            length += key.len() + value.len();
+            if length > VALUE_BYTES {
+                return Err(TooLong);
+            }
+            filled_parts.push((key, value));
+        }
+        Ok(filled_parts)
+    }
+
+    /// How many bytes filling it with that value looks at, about: the template once for each argument.
+    pub(crate) fn effort(&self, value: &[u8]) -> usize {
+        self.template.len().saturating_mul(arguments(value).len().max(1))
+    }
+}
+
+/// The options declared so far, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Customs(HashMap<Vec<u8>, Rc<Custom>>);
+
+impl Customs {
+    /// Of two declarations of a name the first counts.
+    pub(crate) fn declare(&mut self, custom: Custom) {
+        self.0
+            .entry(custom.name.clone())
+            .or_insert_with(|| Rc::new(custom));
+    }
+
+    pub(crate) fn find(&self, name: &[u8]) -> Option<&Rc<Custom>> {
+        self.0.get(name)
+    }
+
+    /// The names, in no order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.keys().map(Vec::as_slice)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The value split at blanks; an empty value is one empty argument (K1), a value of blanks alone none (measured).
+fn arguments(value: &[u8]) -> Vec<&[u8]> {
+    if value.is_empty() {
+        return vec![b""];
+    }
+    value
+        .split(|&byte| byte == b' ')
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// `$1` and so on replaced one after the other, as text: what one argument brings, the next may replace.
+fn filled(text: &[u8], arguments: &[&[u8]]) -> Result<Vec<u8>, TooLong> {
+    let mut text = text.to_vec();
+    for (index, argument) in arguments.iter().enumerate() {
+        text = replaced(&text, format!("${}", index + 1).as_bytes(), argument)?;
+    }
+    Ok(text)
+}
+
+impl Evaluator<'_> {
+    /// Declares an option (K1, K3).
+    pub(crate) fn declare(&mut self, entry: &Entry, value: &[u8]) -> Step {
+        let Some(custom) = Custom::parse(value) else {
+            let what = format!("{} takes NAME=TEMPLATE, not {}", quote(&entry.key), quote(value));
+            return self.refuse(&entry.origin, what);
+        };
+        if find(&custom.name).is_some() {
+            let what = format!(
+                "{} is an option of uWSGI and stays what it is, ignoring",
+                quote(&custom.name)
+            );
+            self.warn(Diagnostic::warning(Some(entry.origin.clone()), what));
+        }
+        self.customs.declare(custom);
+        Ok(())
+    }
+
+    /// Runs a declared option: its parts are executed, not listed (K2).
+    pub(crate) fn run_custom(&mut self, custom: &Custom, entry: &Entry) -> Step {
+        if self.custom_depth >= limits::CUSTOM_DEPTH {
+            return self.refuse(
+                &entry.origin,
+                format!("declared option {} runs itself", quote(&custom.name)),
+            );
+        }
+        let parts = self.parts_of(custom, entry)?;
+        self.custom_depth += 1;
+        for (key, value) in parts {
+            let part = Entry {
+                key,
+                value: Some(value),
+                origin: entry.origin.clone(),
+            };
+            match self.known(&part.key) {
+                Some(known) => self.run(&known, &part)?,
+                None if self.is_strict => self.unknown_in_strict_mode(&part)?,
+                None => {}
+            }
+        }
+        self.custom_depth -= 1;
+        Ok(())
+    }
+
+    /// The parts of a declared option, with what they cost taken from what may be spent.
+    fn parts_of(&mut self, custom: &Custom, entry: &Entry) -> Step<Vec<Part>> {
+        let value = entry.value.as_deref().unwrap_or_default();
+        self.custom_bytes += custom.effort(value).saturating_add(limits::CUSTOM_STEP);
+        if self.custom_bytes <= limits::CUSTOM_BYTES {
+            if let Ok(parts) = custom.parts(value) {
+                self.custom_bytes += parts
+                    .iter()
+                    .map(|(key, value)| key.len() + value.len())
+                    .sum::<usize>();
+                return Ok(parts);
+            }
+        }
+        self.refuse(
+            &entry.origin,
+            format!("declared option {} runs too long", quote(&custom.name)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(declaration: &str, value: &str) -> String {
+        let custom = Custom::parse(declaration.as_bytes()).expect("has a =");
+        let parts = custom.parts(value.as_bytes()).expect("is short");
+        let part = |(key, value): &Part| [&key[..], b"=", value].concat();
+        String::from_utf8_lossy(&parts.iter().map(part).collect::<Vec<_>>().join(&b';')).into_owned()
+    }
+
+    #[test]
+    fn arguments_are_put_in_as_text() {
+        const CASES: &[(&str, &str, &str)] = &[
+            ("foo=set=a=$1;set=b=$2", "x y", "set=a=x;set=b=y"),
+            ("foo=set=a=[$1][$2][$3][$4]", "a   b   c", "set=a=[a][b][c][$4]"),
+            ("foo=set=a=[$1][$2]", "", "set=a=[][$2]"),
+            ("foo=set=a=[$1][$2]", " ", "set=a=[$1][$2]"),
+            ("foo=set=a=$10", "x", "set=a=x0"),
+            ("foo=set=a=[$1][$2][$3]", "$2 $1", "set=a=[$1][$1][$3]"),
+            ("foo=$1-x=1", "socket", "socket-x=1"),
+            ("foo=;;set=a=1;junk;set=b=2", "1", "set=a=1"),
+            ("foo=", "1", ""),
+        ];
+        for (declaration, value, wanted) in CASES {
+            assert_eq!(shown(declaration, value), *wanted, "{declaration} with {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_declaration_needs_a_template() {
+        assert_eq!(Custom::parse(b"foo"), None);
+    }
+
+    #[test]
+    fn what_a_template_makes_of_its_arguments_has_a_limit() {
+        let custom = Custom::parse(&[&b"foo="[..], &b"set=a=$1;".repeat(100)].concat()).expect("has a =");
+        assert_eq!(custom.parts(&[b'x'; 100]).map(|parts| parts.len()), Ok(100));
+        assert_eq!(custom.parts(&[b'x'; VALUE_BYTES / 100]), Err(TooLong));
+        assert_eq!(custom.effort(b"a b c"), 3 * 9 * 100);
+    }
+}

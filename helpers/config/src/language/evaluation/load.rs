@@ -1,0 +1,283 @@
+//! Reading one configuration file: which, in what words, and its lines added one by one (S5 to S8, I1 to I7, M6 to M8).
+
+use std::rc::Rc;
+
+use crate::bytes::replace::TooLong;
+use crate::diagnostic::{Diagnostic, Origin, printable, quote};
+use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::evaluator::{Evaluator, Step};
+use crate::language::expansion::magic::{Magic, Names};
+use crate::language::text::lex;
+use crate::language::text::source_text::{Joined, Replaced};
+use crate::language::text::uri::{Source, split_section};
+use crate::limits;
+use crate::machine::world::ReadError;
+
+/// The section read when none is asked for (S1).
+const DEFAULT_SECTION: &[u8] = b"uwsgi";
+
+/// Entries of the chain shown in a message: where it starts and where it is now.
+const CHAIN_SHOWN: usize = 4;
+
+/// By which option a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loader {
+    /// `ini`: whatever the file is called.
+    Ini,
+    /// `include`, `inherit` and bare arguments: the ending decides (I2), upper case magic stays unset (M7).
+    ByEnding,
+}
+
+/// What is remembered from file to file.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// The entries that made the files being read now be read, outermost first.
+    because: Vec<Origin>,
+    /// `%n` and so on: of the file most recently named (M8, S7).
+    current: Names,
+    /// `%N` and so on (M7).
+    first: Option<Names>,
+    /// How many files being read were named by ending.
+    by_ending: usize,
+    /// What `ini = :section` reads again (S7).
+    last: Option<Vec<u8>>,
+    /// `inject-before` and `inject-after` (I6).
+    pub(crate) before: Vec<Vec<u8>>,
+    pub(crate) after: Vec<Vec<u8>>,
+    files: usize,
+    bytes: usize,
+}
+
+impl Reading {
+    /// How many files are being read.
+    pub(crate) fn depth(&self) -> usize {
+        self.because.len()
+    }
+
+    /// The lines because of which the file being read is read, innermost first, for messages.
+    pub(crate) fn chain(&self) -> Option<String> {
+        let lines: Vec<String> = self
+            .because
+            .iter()
+            .rev()
+            .filter(|origin| is_line(origin))
+            .map(Origin::to_string)
+            .collect();
+        match lines.len() {
+            0 => None,
+            count if count <= CHAIN_SHOWN => Some(lines.join(", ")),
+            _ => Some(format!(
+                "{}, ...",
+                lines.get(..CHAIN_SHOWN).unwrap_or_default().join(", ")
+            )),
+        }
+    }
+}
+
+fn is_line(origin: &Origin) -> bool {
+    matches!(origin, Origin::File { .. })
+}
+
+/// A configuration that was found and read, before its text is looked at.
+struct Opened<'a> {
+    name: Rc<[u8]>,
+    section: Option<&'a [u8]>,
+    text: Vec<u8>,
+    /// Its names become the upper case ones.
+    is_first: bool,
+}
+
+impl Evaluator<'_> {
+    /// Reads the file an entry names, and adds its entries.
+    pub(crate) fn load(&mut self, argument: &[u8], loader: Loader, origin: &Origin) -> Step {
+        if loader == Loader::ByEnding {
+            self.check_ending(argument, origin)?;
+        }
+        if self.reading.depth() >= limits::INCLUDE_DEPTH {
+            let what = format!(
+                "files include each other more than {} deep",
+                limits::INCLUDE_DEPTH
+            );
+            return self.refuse(origin, what);
+        }
+        let is_by_ending = loader == Loader::ByEnding;
+        self.reading.by_ending += usize::from(is_by_ending);
+        let opened = self.open(argument, origin)?;
+        self.reading.because.push(origin.clone());
+        let is_first = opened.is_first;
+        self.read_lines(opened, origin)?;
+        self.reading.because.pop();
+        self.reading.by_ending -= usize::from(is_by_ending);
+        if let (true, Some(first)) = (is_first, self.reading.first.as_mut()) {
+            // The section is cut off only while the file is being read.
+            first.argument = argument.to_vec();
+        }
+        Ok(())
+    }
+
+    /// I2: the ending of the whole argument tells the format. Only INI is read here.
+    fn check_ending(&self, argument: &[u8], origin: &Origin) -> Step {
+        const OTHERS: [&[u8]; 5] = [b".xml", b".yaml", b".yml", b".json", b".js"];
+        if argument.ends_with(b".ini") {
+            return Ok(());
+        }
+        let name = quote(argument);
+        if OTHERS.iter().any(|ending| argument.ends_with(ending)) {
+            return self.refuse(origin, format!("cannot read {name}: only INI files are read"));
+        }
+        let error = Diagnostic::error(
+            Some(origin.clone()),
+            format!("cannot tell the format of {name} by its ending"),
+        );
+        Err(error
+            .with_hint("'ini =' reads any file, and takes a section")
+            .into())
+    }
+
+    /// Finds the text and sets the names its magic variables stand for.
+    fn open<'a>(&mut self, argument: &'a [u8], origin: &Origin) -> Step<Opened<'a>> {
+        let (named, section) = split_section(argument);
+        let is_again = named.is_empty() && !argument.is_empty(); // S7
+        let again = self.reading.last.clone();
+        let source = match (is_again, &again) {
+            (false, _) => named,
+            (true, Some(last)) => &last[..],
+            (true, None) => {
+                return self.refuse(
+                    origin,
+                    format!("{} names no file, and none was read yet", quote(argument)),
+                );
+            }
+        };
+        let text = match self.found(source, is_again, section) {
+            Ok(text) => text,
+            Err(ReadError::Directory) => Vec::new(), // I4
+            Err(reason) => return self.refuse(origin, format!("cannot read {}: {reason}", quote(source))),
+        };
+        self.account(text.len(), origin)?;
+        let keeps_names = !is_again && !Source::parse(source).is_file();
+        let is_first = self.reading.by_ending == 0 && self.reading.first.is_none() && !keeps_names;
+        if is_first {
+            self.reading.first = Some(self.reading.current.clone());
+        }
+        let name = Rc::from(source);
+        self.reading.last = Some(source.to_vec());
+        Ok(Opened {
+            name,
+            section,
+            text,
+            is_first,
+        })
+    }
+
+    /// Reads the text and updates the names: all of them for a file (M6), `%x` for another section (S7), `%o` for all.
+    fn found(&mut self, source: &[u8], is_again: bool, section: Option<&[u8]>) -> Result<Vec<u8>, ReadError> {
+        let parsed = Source::parse(source);
+        if is_again {
+            self.reading.current.argument = Vec::new();
+            self.reading.current.section = section.unwrap_or_default().to_vec();
+        } else if parsed.is_file() {
+            let real = self.world.realpath(source)?;
+            self.reading.current = Names::of_file(self.world, source, section, real);
+        } else {
+            self.reading.current.argument = source.to_vec();
+        }
+        parsed.read(self.world)
+    }
+
+    /// Replaces the magic variables and adds the lines of the section.
+    fn read_lines(&mut self, opened: Opened<'_>, origin: &Origin) -> Step {
+        let mut joined = Joined::default();
+        self.inject(&mut joined, &self.reading.before.clone(), origin)?;
+        joined.push(&opened.name, &opened.text);
+        self.inject(&mut joined, &self.reading.after.clone(), origin)?;
+        let text = self.replaced(joined, origin)?;
+        let section = opened.section.unwrap_or(DEFAULT_SECTION);
+        let mut is_empty = true;
+        for line in lex::lines(text.bytes()).filter(|line| line.section == section) {
+            is_empty = false;
+            let origin = text.origin(line.offset).unwrap_or_else(|| origin.clone());
+            self.add(Entry {
+                key: line.key.to_vec(),
+                value: Some(line.value.to_vec()),
+                origin,
+            })?;
+        }
+        if is_empty {
+            let what = format!(
+                "there is nothing in section [{}] of {}",
+                printable(section),
+                quote(&opened.name)
+            );
+            self.warn(Diagnostic::warning(Some(origin.clone()), what)); // S6
+        }
+        self.warn_of_open_block();
+        Ok(())
+    }
+
+    fn inject(&mut self, joined: &mut Joined, sources: &[Vec<u8>], origin: &Origin) -> Step {
+        for source in sources {
+            let text = self.read_source(source, origin)?;
+            joined.push(&Rc::from(&source[..]), &text);
+        }
+        Ok(())
+    }
+
+    fn replaced(&self, joined: Joined, origin: &Origin) -> Step<Replaced> {
+        let unset = Names::default();
+        let first = self.reading.first.as_ref().unwrap_or(&unset);
+        let magic = Magic {
+            world: self.world,
+            current: &self.reading.current,
+            first,
+        };
+        let mut text = Replaced::new(joined);
+        match text.replace(|rest| magic.step(rest)) {
+            Ok(()) => Ok(text),
+            Err(TooLong) => self.refuse(origin, "the text becomes too long with magic variables replaced"),
+        }
+    }
+
+    /// A text that is no configuration: `@(...)`, `inject-before`. A directory has none.
+    pub(crate) fn read_source(&mut self, source: &[u8], origin: &Origin) -> Step<Vec<u8>> {
+        match Source::parse(source).read(self.world) {
+            Ok(text) => {
+                self.account(text.len(), origin)?;
+                Ok(text)
+            }
+            Err(reason) => self.refuse(origin, format!("cannot read {}: {reason}", quote(source))),
+        }
+    }
+
+    /// Counts a text that was read against the limits.
+    pub(crate) fn account(&mut self, bytes: usize, origin: &Origin) -> Step {
+        self.reading.files += 1;
+        self.reading.bytes += bytes;
+        if self.reading.files > limits::FILES {
+            return self.refuse(origin, format!("more than {} files are read", limits::FILES));
+        }
+        if self.reading.bytes > limits::TEXT_BYTES {
+            return self.refuse(origin, format!("more than {} bytes are read", limits::TEXT_BYTES));
+        }
+        Ok(())
+    }
+
+    /// A block that a file opens and does not end goes on behind it (C4), which few people mean.
+    fn warn_of_open_block(&mut self) {
+        let Some(block) = self
+            .block
+            .as_ref()
+            .filter(|block| block.depth == self.reading.depth())
+        else {
+            return;
+        };
+        let what = format!(
+            "{} has no end in this file, and goes on behind it",
+            quote(&block.opener)
+        );
+        self.warn(Diagnostic::warning(Some(block.origin.clone()), what));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Magic variables: `%n` and the like in the text of a file (M1 to M8).
+
+use crate::machine::world::World;
+
+/// What the file related variables stand for (M2, M6). Empty until a file was named.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    /// `%o`
+    pub(crate) argument: Vec<u8>,
+    /// `%x`
+    pub(crate) section: Vec<u8>,
+    /// `%p`; everything but `%o`, `%x` and `%i` is a part of it.
+    path: Vec<u8>,
+    inode: Option<u64>,
+    /// `%b`, which uWSGI finds out together with the names of the first file.
+    binary: Vec<u8>,
+}
+
+impl Names {
+    /// The names of a file that was just found at `path`, in the words of M6.
+    pub(crate) fn of_file(world: &dyn World, argument: &[u8], section: Option<&[u8]>, real: Vec<u8>) -> Self {
+        let path = match argument {
+            link if !world.is_symlink(link) => real,
+            [b'/', ..] => argument.to_vec(),
+            _ => [world.current_dir(), b"/", argument].concat(),
+        };
+        let section = section.unwrap_or_default().to_vec();
+        let binary = world.binary().to_vec();
+        Names {
+            argument: argument.to_vec(),
+            section,
+            path,
+            inode: world.inode(argument),
+            binary,
+        }
+    }
+
+    /// The text of a file related variable in lower case, or nothing when the letter is none.
+    fn text(&self, letter: u8) -> Option<Vec<u8>> {
+        Some(match letter {
+            b'o' => self.argument.clone(),
+            b'x' => self.section.clone(),
+            b'p' => self.path.clone(),
+            b's' => self.file().to_vec(),
+            b'n' => self.stem_and_extension().0.to_vec(),
+            b'e' => self.stem_and_extension().1.to_vec(),
+            b'd' => self.directory().to_vec(),
+            b'c' => self.components().last().unwrap_or_default().to_vec(),
+            b'0'..=b'9' => self
+                .components()
+                .nth(usize::from(letter - b'0'))
+                .unwrap_or_default()
+                .to_vec(),
+            b'i' => self
+                .inode
+                .map(|inode| inode.to_string().into_bytes())
+                .unwrap_or_default(),
+            b'j' => self.hash(),
+            b'b' => self.binary.clone(),
+            _ => return None,
+        })
+    }
+
+    /// The path up to its last `/`, that included.
+    fn directory(&self) -> &[u8] {
+        let end = self
+            .path
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .map_or(0, |at| at + 1);
+        self.path.get(..end).unwrap_or_default()
+    }
+
+    fn file(&self) -> &[u8] {
+        self.path.get(self.directory().len()..).unwrap_or_default()
+    }
+
+    fn stem_and_extension(&self) -> (&[u8], &[u8]) {
+        crate::language::text::lex::split_last(self.file(), b'.').unwrap_or((self.file(), b""))
+    }
+
+    /// The names between the slashes of the directory part, from the root.
+    fn components(&self) -> impl Iterator<Item = &[u8]> {
+        self.directory()
+            .split(|&byte| byte == b'/')
+            .filter(|name| !name.is_empty())
+    }
+
+    /// M2 `%j`: djb33 over the path, the bytes of the number in ascending order.
+    fn hash(&self) -> Vec<u8> {
+        if self.path.is_empty() {
+            return Vec::new();
+        }
+        let hash = self
+            .path
+            .iter()
+            .fold(5381_u32, |hash, &byte| hash.wrapping_mul(33) ^ u32::from(byte));
+        hash.to_le_bytes()
+            .iter()
+            .flat_map(|byte| format!("{byte:02X}").into_bytes())
+            .collect()
+    }
+}
+
+/// All variables, while one text is being replaced.
+pub(crate) struct Magic<'a> {
+    pub(crate) world: &'a dyn World,
+    /// `%n` and the other lower case ones.
+    pub(crate) current: &'a Names,
+    /// `%N` and the other upper case ones (M7).
+    pub(crate) first: &'a Names,
+}
+
+impl Magic<'_> {
+    /// What the start of `rest` is replaced by, as [`crate::language::text::source_text::Replaced::replace`] wants it. `%(` is no variable (M2) and
+    /// goes through whole, so that its parenthesis is not met again; unknown bytes vanish with their `%` (M3), line ends
+    /// and NUL included (M5).
+    pub(crate) fn step(&self, rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+        match rest {
+            [b'%', letter, ..] => Some((2, self.text(*letter).unwrap_or_default())),
+            [b'%'] => Some((1, Vec::new())),
+            _ => None,
+        }
+    }
+
+    fn text(&self, letter: u8) -> Option<Vec<u8>> {
+        let number = |number: u64| Some(number.to_string().into_bytes());
+        let world = self.world;
+        match letter {
+            b'%' => Some(b"%".to_vec()),
+            b'(' => Some(b"%(".to_vec()),
+            b'[' => Some(b"\x1b".to_vec()),
+            b'v' => Some(world.current_dir().to_vec()),
+            b'h' => Some(world.hostname()),
+            b'u' => number(u64::from(world.uid())),
+            b'g' => number(u64::from(world.gid())),
+            b'U' => world
+                .user_name(world.uid())
+                .or_else(|| number(u64::from(world.uid()))),
+            b'G' => world
+                .group_name(world.gid())
+                .or_else(|| number(u64::from(world.gid()))),
+            b'k' => Some(world.cpus().to_string().into_bytes()),
+            b'V' => Some(world.version().to_vec()),
+            b't' => number(world.start_time().as_secs()),
+            b'T' => Some(world.start_time().as_micros().to_string().into_bytes()),
+            b'O' | b'P' | b'S' | b'D' | b'C' | b'E' | b'N' | b'X' | b'I' | b'J' => {
+                self.first.text(letter.to_ascii_lowercase())
+            }
+            _ => self.current.text(letter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::text::source_text::{Joined, Replaced};
+    use crate::machine::fake::Fixed;
+
+    fn replaced(text: &[u8]) -> String {
+        let world = Fixed::with(&[("sub/my.app.ini", "")]);
+        let current = Names::of_file(
+            &world,
+            b"sub/my.app.ini",
+            Some(b"sec"),
+            b"/srv/sub/my.app.ini".to_vec(),
+        );
+        let magic = Magic {
+            world: &world,
+            current: &current,
+            first: &Names::default(),
+        };
+        let mut joined = Joined::default();
+        joined.push(&std::rc::Rc::from(&b"x"[..]), text);
+        let mut replaced = Replaced::new(joined);
+        assert_eq!(replaced.replace(|rest| magic.step(rest)), Ok(()));
+        String::from_utf8_lossy(replaced.bytes()).into_owned()
+    }
+
+    #[test]
+    fn variables_are_replaced_in_one_pass() {
+        const CASES: &[(&str, &str)] = &[
+            ("%o %x %s %n %e", "sub/my.app.ini sec my.app.ini my.app ini"),
+            (
+                "%p %d %c %0 %1 [%2]",
+                "/srv/sub/my.app.ini /srv/sub/ sub srv sub []",
+            ),
+            ("%N%O[%X]", "[]"),
+            ("%i %v %h %k %V", "42 /w fixed-host 3 2.0.21"),
+            ("%u:%U %g:%G", "0:root 7:7"),
+            ("%t %T", "1700000000 1700000000000123"),
+            ("%[%b", "\u{1b}/usr/bin/uwsgi"),
+            ("100%% %%n %%%n", "100% %n %my.app"),
+            ("%(n) %%(n) %((", "%(n) %(n) %(("),
+            ("100% sure %z", "100sure "),
+            ("a%\nb%\0c%\r\nd%", "abc\nd"),
+        ];
+        for (text, wanted) in CASES {
+            assert_eq!(replaced(text.as_bytes()), *wanted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_variable_takes_one_byte_not_one_character() {
+        assert_eq!(replaced("%ä".as_bytes()), "\u{fffd}");
+    }
+
+    #[test]
+    fn the_hash_is_the_one_uwsgi_prints() {
+        // X11
+        let names = Names {
+            path: b"/srv/corpus/x/y/case.ini".to_vec(),
+            ..Names::default()
+        };
+        assert_eq!(names.text(b'j').as_deref(), Some(&b"60B9D90E"[..]));
+    }
+}

@@ -1,0 +1,24 @@
+//! What a uWSGI configuration means.
+//!
+//! Bytes go in, values come out: nothing here prints, exits, or looks at a clock, an environment or a file except through
+//! the one trait [`machine::world::World`], so every rule of the dialect can be tried with a machine made of constants.
+//! The rules have names (`E8`, `C4`, ...), which comments cite; each is a fact observed on uWSGI 2.0.
+//!
+//! This crate may import std and regex-lite, nothing of this project, and is imported by the generator, the root helpers
+//! and the tools. Start reading at [`language::evaluation::evaluate::evaluate`], which tells the story of a configuration from arguments to the
+//! final list; then `evaluator` (one entry is added), `files` (one file is read) and `expand` (references).
+//! [`language::text::lex`] alone is for who wants the lines as written, without evaluating anything.
+#![forbid(unsafe_code)]
+
+mod bytes;
+pub mod emperor;
+pub mod hooks;
+pub mod language;
+pub mod machine;
+pub mod options;
+pub mod unit;
+pub mod users;
+pub mod vassal;
+
+pub mod diagnostic;
+pub mod limits;

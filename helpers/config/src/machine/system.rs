@@ -1,0 +1,395 @@
+//! The machine we run on, as a [`World`]. The environment and the working directory are given by who asks.
+//!
+//! Names of users and groups come from `/etc/passwd` and `/etc/group` alone: the name service would load libraries and ask
+//! the network, which a root helper must not do while it reads a vassal's file.
+
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::machine::accounts;
+use crate::machine::accounts::Accounts;
+use crate::machine::exec_source;
+use crate::machine::trusted::{Reader, Trusted};
+use crate::machine::world::{Open, ReadError, World};
+
+/// open(2): do not wait for a FIFO's writer. asm-generic; alpha, mips, parisc and sparc have other numbers, and refuse the
+/// unknown ones or read the file all the same, which was seen to be regular before.
+const O_NONBLOCK: i32 = 0o4000;
+
+/// What nobody but the owner of a file of accounts may have.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// open(2): do not become the controlling process of a terminal.
+const O_NOCTTY: i32 = 0o400;
+
+/// errno of a name that does not exist.
+const ENOENT: i32 = 2;
+
+/// How long `exec://`, `fd://` and standard input may take: they run while a unit starts, whose own limit is 90 s.
+const SOURCE_TIME: Duration = Duration::from_secs(30);
+
+/// How long uWSGI may take to say which version it is, and how much it may say.
+const VERSION_TIME: Duration = Duration::from_secs(5);
+const VERSION_BYTES: usize = 100;
+/// Where nothing is executed, and nobody else knows: that of Debian 13.
+const USUAL_VERSION: &[u8] = b"2.0.28-debian";
+
+/// Most bytes of a file of the system: `/etc/passwd` with some hundred thousand users.
+const SYSTEM_FILE_BYTES: usize = 32 << 20;
+
+/// This machine.
+#[derive(Clone, Debug)]
+pub struct System {
+    environment: Rc<[(Vec<u8>, Vec<u8>)]>,
+    cwd: PathBuf,
+    started: Duration,
+    has_sources: bool,
+    read_before: Vec<(PathBuf, Vec<u8>)>,
+    /// What `%V` says, once it was asked for.
+    version: OnceCell<Vec<u8>>,
+    reader: Reader,
+    open: RefCell<Vec<Open>>,
+    /// What `%b` says.
+    pub binary: Vec<u8>,
+    /// Where plugins are looked for last.
+    pub plugin_dir: Vec<u8>,
+}
+
+impl System {
+    /// This machine, seen with an environment and from a working directory, which must be absolute. What belongs to uWSGI
+    /// (binary, plugins) is as Debian packages it, and can be changed afterwards; its version is asked of the uwsgi in `$PATH`.
+    #[must_use]
+    pub fn new(environment: Rc<[(Vec<u8>, Vec<u8>)]>, cwd: PathBuf) -> Self {
+        System {
+            environment,
+            cwd,
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            has_sources: true,
+            read_before: Vec::new(),
+            version: OnceCell::new(),
+            reader: Reader::default(),
+            open: RefCell::default(),
+            binary: b"/usr/bin/uwsgi".to_vec(),
+            plugin_dir: b"/usr/lib/uwsgi/plugins".to_vec(),
+        }
+    }
+
+    /// The same machine, but nothing is executed and no descriptor is read for a configuration (S8): for who reads
+    /// it while systemd waits.
+    #[must_use]
+    pub fn without_sources(self) -> Self {
+        System {
+            has_sources: false,
+            ..self
+        }
+    }
+
+    /// The same machine, with a file that was read before: it is not read again, so what was checked is what is evaluated.
+    #[must_use]
+    pub fn with_file(mut self, path: PathBuf, Trusted { content, open }: Trusted) -> Self {
+        self.read_before.push((path, content));
+        self.open.get_mut().extend(open);
+        self
+    }
+
+    /// What the first uwsgi in `$PATH` says of its version; it is executed for that, and only when a file says `%V`.
+    fn ask_version(&self) -> Option<Vec<u8>> {
+        if !self.has_sources {
+            return None;
+        }
+        let (_, path) = self.environment.iter().rev().find(|(name, _)| name == b"PATH")?;
+        let directories = path
+            .split(|byte| *byte == b':')
+            .filter(|directory| directory.starts_with(b"/"));
+        let mut programs = directories
+            .flat_map(|directory| [&b"/uwsgi"[..], b"/uwsgi-core"].map(|name| [directory, name].concat()));
+        let program = programs.find(|program| self.is_file(program))?;
+        let command = [b"exec '", program.as_slice(), b"' --version"].concat();
+        let said = exec_source::run(
+            &command,
+            &self.environment,
+            &self.cwd,
+            VERSION_BYTES,
+            VERSION_TIME,
+        )
+        .ok()?;
+        let version = said.trim_ascii();
+        let is_version = !version.is_empty() && version.iter().all(u8::is_ascii_graphic);
+        is_version.then(|| version.to_vec())
+    }
+
+    /// Reads a configuration, and notes who else may write it.
+    fn read_noted(&self, path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
+        let file = open_regular(path)?;
+        let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
+        let mut open = self.open.borrow_mut();
+        for found in self.reader.open_on_the_way(path, &metadata) {
+            if !open.contains(&found) {
+                open.push(found);
+            }
+        }
+        exec_source::read_at_most(file, limit)
+    }
+
+    fn at(&self, path: &[u8]) -> PathBuf {
+        self.cwd.join(OsStr::from_bytes(path))
+    }
+
+    fn users(&self) -> Accounts {
+        Accounts::from_text(&account_file(Path::new("/etc/passwd")), b"")
+    }
+
+    fn groups(&self) -> Accounts {
+        Accounts::from_text(b"", &account_file(Path::new("/etc/group")))
+    }
+
+    fn metadata(&self, path: &[u8]) -> Option<Metadata> {
+        if path.is_empty() {
+            None
+        } else {
+            fs::metadata(self.at(path)).ok()
+        }
+    }
+
+    fn link_metadata(&self, path: &[u8]) -> Option<Metadata> {
+        if path.is_empty() {
+            None
+        } else {
+            fs::symlink_metadata(self.at(path)).ok()
+        }
+    }
+}
+
+impl World for System {
+    fn read_file(&self, path: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
+        if path.is_empty() {
+            return Err(ReadError::Failed { errno: ENOENT });
+        }
+        let path = self.at(path);
+        match self.read_before.iter().find(|(known, _)| *known == path) {
+            Some((_, content)) if content.len() <= limit => Ok(content.clone()),
+            Some(_) => Err(ReadError::TooLarge { limit }),
+            None => self.read_noted(&path, limit),
+        }
+    }
+
+    fn list_dir(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
+        if path.is_empty() {
+            return Err(ReadError::Failed { errno: ENOENT });
+        }
+        let entries = fs::read_dir(self.at(path)).map_err(|error| ReadError::from_io(&error))?;
+        let names: io::Result<Vec<Vec<u8>>> =
+            entries.map(|entry| Ok(entry?.file_name().into_vec())).collect();
+        names.map_err(|error| ReadError::from_io(&error))
+    }
+
+    fn open_files(&self) -> Vec<Open> {
+        self.open.borrow().clone()
+    }
+
+    fn groups_of(&self, uid: u32) -> Vec<u32> {
+        let [passwd, group] = ["/etc/passwd", "/etc/group"].map(|path| account_file(Path::new(path)));
+        let accounts = Accounts::from_text(&passwd, &group);
+        let user = accounts.user_of(uid);
+        user.map_or(Vec::new(), |user| accounts.groups_of(&user.name, user.gid))
+    }
+
+    fn is_readable(&self, path: &[u8]) -> bool {
+        let Some(metadata) = self.metadata(path) else {
+            return false;
+        };
+        if metadata.is_file() || metadata.is_dir() {
+            return open(&self.at(path)).is_ok();
+        }
+        // Opening a device or a FIFO may do something; its permissions tell enough.
+        self.uid() == 0
+            || metadata.mode() & 0o004 != 0
+            || (metadata.uid() == self.uid() && metadata.mode() & 0o400 != 0)
+    }
+
+    fn is_file(&self, path: &[u8]) -> bool {
+        self.metadata(path).is_some_and(|metadata| metadata.is_file())
+    }
+
+    fn is_dir(&self, path: &[u8]) -> bool {
+        self.metadata(path).is_some_and(|metadata| metadata.is_dir())
+    }
+
+    fn is_symlink(&self, path: &[u8]) -> bool {
+        self.link_metadata(path)
+            .is_some_and(|metadata| metadata.is_symlink())
+    }
+
+    fn inode(&self, path: &[u8]) -> Option<u64> {
+        self.link_metadata(path).map(|metadata| metadata.ino())
+    }
+
+    fn realpath(&self, path: &[u8]) -> Result<Vec<u8>, ReadError> {
+        if path.is_empty() {
+            return Err(ReadError::Failed { errno: ENOENT });
+        }
+        let real = fs::canonicalize(self.at(path)).map_err(|error| ReadError::from_io(&error))?;
+        Ok(real.into_os_string().into_vec())
+    }
+
+    fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.environment
+    }
+
+    fn current_dir(&self) -> &[u8] {
+        self.cwd.as_os_str().as_bytes()
+    }
+
+    fn hostname(&self) -> Vec<u8> {
+        let name = fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
+        name.trim_ascii().to_vec()
+    }
+
+    fn uid(&self) -> u32 {
+        accounts::real_id(&proc_status(), "Uid:").unwrap_or_default()
+    }
+
+    fn gid(&self) -> u32 {
+        accounts::real_id(&proc_status(), "Gid:").unwrap_or_default()
+    }
+
+    fn user_name(&self, uid: u32) -> Option<Vec<u8>> {
+        self.users().user_of(uid).map(|user| user.name)
+    }
+
+    fn group_name(&self, gid: u32) -> Option<Vec<u8>> {
+        self.groups().group_of(gid)
+    }
+
+    fn user_id(&self, name: &[u8]) -> Option<u32> {
+        self.users().user(name).map(|user| user.uid)
+    }
+
+    fn group_id(&self, name: &[u8]) -> Option<u32> {
+        self.groups().group(name)
+    }
+
+    fn cpus(&self) -> usize {
+        let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+        accounts::count_ranges(&online)
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    fn start_time(&self) -> Duration {
+        self.started
+    }
+
+    fn version(&self) -> &[u8] {
+        let version = || self.ask_version().unwrap_or_else(|| USUAL_VERSION.to_vec());
+        self.version.get_or_init(version)
+    }
+
+    fn binary(&self) -> &[u8] {
+        &self.binary
+    }
+
+    fn plugin_dir(&self) -> &[u8] {
+        &self.plugin_dir
+    }
+
+    fn run(&self, command: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
+        if !self.has_sources {
+            return Err(ReadError::Refused {
+                why: "only files are read here",
+            });
+        }
+        exec_source::run(command, &self.environment, &self.cwd, limit, SOURCE_TIME)
+    }
+
+    fn read_fd(&self, fd: u32, limit: usize) -> Result<Vec<u8>, ReadError> {
+        if !self.has_sources {
+            return Err(ReadError::Refused {
+                why: "only files are read here",
+            });
+        }
+        let file = File::open(format!("/proc/self/fd/{fd}")).map_err(|error| ReadError::from_io(&error))?;
+        exec_source::read_in_time(file, limit, SOURCE_TIME)
+    }
+
+    fn fetch(&self, _address: &[u8], _limit: usize) -> Result<Vec<u8>, ReadError> {
+        Err(ReadError::Refused {
+            why: "configurations are not fetched over the network",
+        })
+    }
+
+    fn resolve(&self, host: &[u8]) -> Result<Vec<u8>, ReadError> {
+        accounts::address_of(&system_file("/etc/hosts"), host).ok_or(ReadError::Refused {
+            why: "it is no IPv4 address and not in /etc/hosts, and no name server is asked",
+        })
+    }
+}
+
+/// What /proc tells of this process; empty without /proc.
+pub(crate) fn proc_status() -> Vec<u8> {
+    fs::read("/proc/self/status").unwrap_or_default()
+}
+
+/// A file of the system; empty when it cannot be read, which is to know no names.
+fn system_file(path: &str) -> Vec<u8> {
+    read_regular(Path::new(path), SYSTEM_FILE_BYTES).unwrap_or_default()
+}
+
+/// A file of accounts, by the rule of a start: empty when it cannot be read, and when others than root (and the user this
+/// program runs as, who looks at a tree of his own) may write it.
+pub fn account_file(path: &Path) -> Vec<u8> {
+    let own = accounts::real_id(&proc_status(), "Uid:").unwrap_or_default();
+    let is_trusted = |metadata: &Metadata| {
+        (metadata.uid() == 0 || metadata.uid() == own) && metadata.mode() & WRITABLE_BY_OTHERS == 0
+    };
+    let read = || -> Result<Vec<u8>, ReadError> {
+        let file = open_regular(path)?;
+        match file.metadata().is_ok_and(|metadata| is_trusted(&metadata)) {
+            true => exec_source::read_at_most(file, SYSTEM_FILE_BYTES),
+            false => Ok(Vec::new()),
+        }
+    };
+    read().unwrap_or_default()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK | O_NOCTTY)
+        .open(path)
+}
+
+fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
+    exec_source::read_at_most(open_regular(path)?, limit)
+}
+
+/// Opens a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
+/// it may have been replaced.
+pub(crate) fn open_regular(path: &Path) -> Result<File, ReadError> {
+    let failed = |error: io::Error| ReadError::from_io(&error);
+    check_regular(&fs::metadata(path).map_err(failed)?)?;
+    let file = open(path).map_err(failed)?;
+    check_regular(&file.metadata().map_err(failed)?)?;
+    Ok(file)
+}
+
+fn check_regular(metadata: &Metadata) -> Result<(), ReadError> {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Err(ReadError::Directory);
+    }
+    if !kind.is_file() {
+        return Err(ReadError::NotAFile);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Reading files that a program acts on as root, and seeing who else may write them: that is root, too, by way of what he writes.
+
+use crate::limits;
+use crate::machine::accounts;
+use crate::machine::exec_source;
+use crate::machine::system::{open_regular, proc_status};
+use crate::machine::world::{Open, ReadError};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+const GROUP_WRITES: u32 = 0o020;
+const EVERYBODY_WRITES: u32 = 0o002;
+/// As many links as the kernel follows (path_resolution(7)).
+const LINKS: usize = 40;
+/// In a directory with this bit nobody replaces the files of others (inode(7)).
+const STICKY: u32 = 0o1000;
+
+/// A file's content, and what on the way to it is not root's alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trusted {
+    /// The content.
+    pub content: Vec<u8>,
+    /// The file itself, and directories on the way to it, if they are open to others.
+    pub open: Vec<Open>,
+}
+
+/// Reads such files, and remembers the directories that it has looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    directories: RefCell<HashMap<PathBuf, Vec<Open>>>,
+}
+
+impl Reader {
+    /// Reads a regular file of a configuration's size that not everybody may write.
+    ///
+    /// # Errors
+    /// What it is instead, or what the system said.
+    pub fn read(&self, path: &Path) -> Result<Trusted, ReadError> {
+        let file = open_regular(path)?;
+        let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
+        if metadata.mode() & EVERYBODY_WRITES != 0 {
+            return Err(ReadError::Refused {
+                why: "everybody may write it, so anybody could become root (chmod o-w)",
+            });
+        }
+        let open = self.open_on_the_way(path, &metadata);
+        let content = exec_source::read_at_most(file, limits::FILE_BYTES)?;
+        Ok(Trusted { content, open })
+    }
+
+    /// What is open to others of the file at `path`, and of the directories on the way to it: those in which a link on the way
+    /// stands, too, as its owner says where it leads.
+    pub(crate) fn open_on_the_way(&self, path: &Path, metadata: &Metadata) -> Vec<Open> {
+        let mut found: Vec<Open> = open_to_others(path, metadata).into_iter().collect();
+        found.extend(self.above(path));
+        if path
+            .symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_symlink())
+        {
+            found.extend(on_the_way(path).iter().filter_map(|directory| look(directory)));
+        }
+        let mut known = Vec::new();
+        found.retain(|open| {
+            !known.contains(open) && {
+                known.push(open.clone());
+                true
+            }
+        });
+        found
+    }
+
+    fn above(&self, path: &Path) -> Vec<Open> {
+        let Some(parent) = path.parent() else {
+            return Vec::new();
+        };
+        if let Some(known) = self.directories.borrow().get(parent) {
+            return known.clone();
+        }
+        let mut way = on_the_way(&parent.join("-"));
+        // The one that the file is in is told first.
+        way.reverse();
+        let found: Vec<Open> = way.iter().filter_map(|directory| look(directory)).collect();
+        self.directories
+            .borrow_mut()
+            .insert(parent.to_path_buf(), found.clone());
+        found
+    }
+}
+
+fn look(directory: &Path) -> Option<Open> {
+    open_to_others(directory, &fs::metadata(directory).ok()?)
+}
+
+/// Every directory in which a name is looked up on the way to what `path` leads to, without links, `.` and `..`.
+fn on_the_way(path: &Path) -> Vec<PathBuf> {
+    let names = |path: &Path| -> Vec<OsString> { path.iter().map(OsString::from).rev().collect() };
+    let (mut left, mut here, mut links) = (names(path), PathBuf::from("/"), 0);
+    let mut way: Vec<PathBuf> = Vec::new();
+    while let Some(name) = left.pop() {
+        if name == ".." {
+            here.pop();
+            continue;
+        }
+        // That of an absolute path is the root directory itself.
+        let next = here.join(&name);
+        if next != here && !way.contains(&here) {
+            way.push(here.clone());
+        }
+        match fs::read_link(&next) {
+            Ok(_) if links == LINKS => break,
+            Ok(target) => {
+                links += 1;
+                left.extend(names(&target));
+            }
+            Err(_) => here = next,
+        }
+    }
+    way
+}
+
+/// Who else than root and this process's own user may change it; nothing when nobody may.
+fn open_to_others(path: &Path, metadata: &Metadata) -> Option<Open> {
+    let mode = match metadata.mode() {
+        mode if metadata.is_dir() && mode & STICKY != 0 => 0,
+        mode => mode,
+    };
+    let is_own = |id: u32, field: &str| id == 0 || accounts::real_id(&proc_status(), field) == Some(id);
+    let group = (mode & GROUP_WRITES != 0 && !is_own(metadata.gid(), "Gid:")).then(|| metadata.gid());
+    let everybody = mode & EVERYBODY_WRITES != 0;
+    let is_open = group.is_some() || everybody || !is_own(metadata.uid(), "Uid:");
+    is_open.then(|| Open {
+        path: path.as_os_str().as_bytes().to_vec(),
+        uid: metadata.uid(),
+        group,
+        everybody,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_link_on_the_way_is_as_open_as_the_directory_it_stands_in() {
+        let place = std::env::temp_dir().join(format!("vassal-trusted-{}", std::process::id()));
+        let at = |name: &str| place.join(name);
+        fs::create_dir(&place).unwrap();
+        for directory in ["open", "roots", "top"] {
+            fs::create_dir(at(directory)).unwrap();
+        }
+        fs::set_permissions(at("open"), PermissionsExt::from_mode(0o777)).unwrap();
+        fs::write(at("roots/x.ini"), "").unwrap();
+        symlink(at("roots"), at("open/directory")).unwrap();
+        symlink(at("roots/x.ini"), at("open/x.ini")).unwrap();
+        symlink("../open/x.ini", at("top/chain.ini")).unwrap();
+        symlink("../roots/x.ini", at("top/x.ini")).unwrap();
+        let cases = [
+            ("roots/x.ini", false),
+            ("top/x.ini", false),
+            ("open/x.ini", true),
+            ("open/directory/x.ini", true),
+            ("top/chain.ini", true),
+        ];
+        let found = cases.map(|(path, is_open)| {
+            let found = Reader::default().read(&at(path)).unwrap().open;
+            let paths: Vec<_> = found.into_iter().map(|open| open.path).collect();
+            let expected = is_open.then(|| at("open").as_os_str().as_bytes().to_vec());
+            (path, paths, Vec::from_iter(expected))
+        });
+        fs::remove_dir_all(&place).unwrap();
+        for (path, found, expected) in found {
+            assert_eq!(found, expected, "{path}");
+        }
+    }
+}

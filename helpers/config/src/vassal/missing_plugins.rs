@@ -1,0 +1,130 @@
+//! Lines that need a plugin which no line loads. A uWSGI without built-in plugins, as Debian's is, takes such an option for a
+//! placeholder and says nothing (SEED-1); a logger or a route's action that is not there ends it.
+
+use crate::language::evaluation::evaluate::Entry;
+use crate::options::plugins::{is_loaded_by, plugin_of};
+use crate::vassal::plugin_words::{ACTIONS, LOGGERS, plugin_of_word};
+
+const LOADERS: [&[u8]; 4] = [b"plugin", b"plugins", b"need-plugin", b"need-plugins"];
+
+/// The first line for each plugin that is needed and not loaded, in the order of the lines; and that plugin.
+pub fn missing_plugins(entries: &[Entry]) -> Vec<(&Entry, &'static str)> {
+    let mut missing: Vec<(&Entry, &'static str)> = Vec::new();
+    for entry in entries {
+        let Some(plugin) = needed(entry) else { continue };
+        let is_told = missing.iter().any(|(_, told)| *told == plugin);
+        if !is_told && !is_loaded(entries, plugin) {
+            missing.push((entry, plugin));
+        }
+    }
+    missing
+}
+
+/// Whether a line of `entries` loads `plugin`.
+pub fn is_loaded(entries: &[Entry], plugin: &str) -> bool {
+    let mut lines = entries
+        .iter()
+        .filter(|entry| LOADERS.contains(&entry.key.as_slice()));
+    lines.any(|line| is_loaded_by(line.value.as_deref().unwrap_or_default(), plugin))
+}
+
+/// Whether a plugin is loaded of which nothing is known here: it may know any option.
+pub fn loads_unknown(entries: &[Entry]) -> bool {
+    let mut lines = entries
+        .iter()
+        .filter(|entry| LOADERS.contains(&entry.key.as_slice()));
+    lines.any(|line| crate::options::plugins::names_unknown(line.value.as_deref().unwrap_or_default()))
+}
+
+/// The plugin that a line needs.
+fn needed(entry: &Entry) -> Option<&'static str> {
+    let value = entry.value.as_deref().unwrap_or_default();
+    let before = |text: &[u8]| {
+        text.split(|byte| *byte == b':')
+            .next()
+            .unwrap_or_default()
+            .to_vec()
+    };
+    match entry.key.as_slice() {
+        // `logger = NAME KIND:ARGUMENT`, with or without the name.
+        b"logger" | b"req-logger" | b"worker-logger" | b"worker-log-req" => {
+            let kind = before(value);
+            let kind = kind.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+            plugin_of_word(LOGGERS, kind)
+        }
+        key if is_route(key) => {
+            // The subject and the regular expression have no blank in them, or are quoted by none: the action is the last
+            // word that has a colon, or the last word.
+            let words = value
+                .split(|byte| *byte == b' ')
+                .skip(usize::from(has_subject(key)));
+            let mut words = words.filter(|word| !word.is_empty());
+            words.find_map(|word| plugin_of_word(ACTIONS, &before(word)))
+        }
+        key => plugin_of(key),
+    }
+}
+
+fn is_route(key: &[u8]) -> bool {
+    [&b"route"[..], b"error-route", b"final-route", b"response-route"]
+        .iter()
+        .any(|family| {
+            key.strip_prefix(*family)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
+        })
+}
+
+/// `route-run` and its like have the action alone; all others have a subject or a regular expression before it.
+fn has_subject(key: &[u8]) -> bool {
+    !key.ends_with(b"-run")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Origin;
+
+    fn missing(lines: &[(&str, &str)]) -> Vec<&'static str> {
+        let entries: Vec<Entry> = lines
+            .iter()
+            .map(|(key, value)| Entry {
+                key: key.as_bytes().to_vec(),
+                value: Some(value.as_bytes().to_vec()),
+                origin: Origin::CommandLine,
+            })
+            .collect();
+        missing_plugins(&entries)
+            .iter()
+            .map(|(_, plugin)| *plugin)
+            .collect()
+    }
+
+    #[test]
+    fn every_kind_of_line_names_the_plugin_it_needs_once() {
+        assert_eq!(missing(&[("rack", "x"), ("rb-lib", "y")]), ["rack"]);
+        assert_eq!(
+            missing(&[("http", ":80"), ("php-docroot", "/srv")]),
+            ["http", "php"]
+        );
+        assert_eq!(missing(&[("logger", "file:/var/log/x")]), ["logfile"]);
+        assert_eq!(missing(&[("req-logger", "requests syslog:x")]), ["syslog"]);
+        assert_eq!(missing(&[("route", "^/a redirect:/b")]), ["router_redirect"]);
+        assert_eq!(missing(&[("route-if", "exists:/x static:/y")]), ["router_static"]);
+        assert_eq!(
+            missing(&[("route-run", "log:x"), ("route", "^/ continue:")]),
+            Vec::<&str>::new()
+        );
+        assert_eq!(
+            missing(&[("wsgi-file", "a.py"), ("plugin", "python3")]),
+            Vec::<&str>::new()
+        );
+        assert_eq!(
+            missing(&[("gevent", "5"), ("plugins", "python3, gevent_python311")]),
+            Vec::<&str>::new()
+        );
+        assert_eq!(
+            missing(&[("http", ":80"), ("plugins", "0:router_http")]),
+            ["http"]
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! What is started in the end, and what it is given.
+
+use crate::diagnostic::Origin;
+use crate::language::evaluation::evaluate::Entry;
+use crate::options::plugins::debian_name;
+use crate::vassal::missing_plugins::missing_plugins;
+use crate::vassal::settings::Settings;
+
+/// What is started in the end.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    /// uWSGI, which is given what is left of the configuration ([`crate::vassal::push`]).
+    Uwsgi {
+        /// The entries that are uWSGI's, in order.
+        entries: Vec<Entry>,
+        /// `unprivileged-binary-patch`: the program in its place, which is given the same.
+        program: Option<Vec<u8>>,
+    },
+    /// Another program, as a shell command.
+    Command {
+        /// The shell text.
+        command: Vec<u8>,
+        /// `chdir` and `chdir2`, which uWSGI would have done.
+        directory: Option<Vec<u8>>,
+        /// The line.
+        origin: Origin,
+    },
+}
+
+impl Payload {
+    /// The directory that the app changes to at its start, where it does.
+    pub fn directory(&self) -> Option<&[u8]> {
+        match self {
+            Payload::Uwsgi { entries, .. } => {
+                let last = entries.iter().rev().find(|entry| entry.key == b"chdir");
+                last.and_then(|entry| entry.value.as_deref())
+            }
+            Payload::Command { directory, .. } => directory.as_deref(),
+        }
+    }
+}
+
+/// The payload of a file with these `settings`: `left` are the entries that are uWSGI's, `ours` those that are not.
+pub(crate) fn of(settings: &Settings, left: Vec<Entry>, ours: &[Entry], is_watched: bool) -> Payload {
+    let last = |entries: &[Entry], names: &[&[u8]]| {
+        let mut found = entries
+            .iter()
+            .rev()
+            .filter(|entry| names.contains(&entry.key.as_slice()));
+        found.next().cloned()
+    };
+    if let Some((command, origin)) = &settings.command {
+        return Payload::Command {
+            command: command.clone(),
+            directory: last(&left, &[b"chdir", b"chdir2"]).and_then(|entry| entry.value),
+            origin: origin.clone(),
+        };
+    }
+    // Executed right after the as-user hooks, before any chdir (EMP-33).
+    if let Some(patch) = last(ours, &[b"unprivileged-binary-patch-arg"]) {
+        return Payload::Command {
+            command: patch.value.unwrap_or_default(),
+            directory: None,
+            origin: patch.origin,
+        };
+    }
+    let program = last(ours, &[b"unprivileged-binary-patch"]).and_then(|entry| entry.value);
+    Payload::Uwsgi {
+        entries: with_implied(left, is_watched),
+        program,
+    }
+}
+
+/// Adds what vassal owes uWSGI for the lines it took.
+fn with_implied(mut entries: Vec<Entry>, is_watched: bool) -> Vec<Entry> {
+    let has = |names: &[&[u8]]| entries.iter().any(|entry| names.contains(&entry.key.as_slice()));
+    let imply = |key: &[u8]| Entry {
+        key: key.to_vec(),
+        value: Some(b"true".to_vec()),
+        origin: Origin::CommandLine,
+    };
+    let mut implied = Vec::new();
+    // Who takes a line owes what it implied: uWSGI's mountpoint-check needs its master (MPC-1).
+    if is_watched && !has(&[b"master"]) {
+        implied.push(imply(b"master"));
+    }
+    // An app that does not load is a failed start here, not a server that answers 500 (CFG-2; compat row).
+    if has(APPS) && !has(&[b"need-app"]) {
+        implied.push(imply(b"need-app"));
+    }
+    entries.extend(implied);
+    entries
+}
+
+/// Options that name an app to load at the start.
+const APPS: &[&[u8]] = &[
+    b"psgi",
+    b"wsgi",
+    b"wsgi-file",
+    b"file",
+    b"module",
+    b"eval",
+    b"paste",
+    b"ini-paste",
+    b"ini-paste-logged",
+    b"pump",
+    b"web3",
+    b"pecan",
+    b"rack",
+    b"rails",
+    b"lua",
+    b"mount",
+    b"jwsgi",
+    b"mono-app",
+];
+
+/// The first line that names an app and whose plugin no line loads (SEED-1), in words.
+pub(crate) fn app_hint(entries: &[Entry]) -> Option<String> {
+    let missing = missing_plugins(entries);
+    let (entry, plugin) = missing
+        .iter()
+        .find(|(entry, _)| APPS.contains(&entry.key.as_slice()))?;
+    Some(format!(
+        "{}: '{}' needs a line 'plugin = {}'",
+        entry.origin,
+        entry.key.escape_ascii(),
+        debian_name(plugin)
+    ))
+}

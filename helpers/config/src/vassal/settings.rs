@@ -1,0 +1,436 @@
+//! The `[vassal]` section, which uWSGI ignores: what it has no word for.
+
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::language::evaluation::evaluate::Entry;
+use crate::options::flag::switches_on;
+use crate::vassal::socket;
+use crate::vassal::socket::{Address, SocketOwner, UnixOptions};
+use std::time::Duration;
+
+/// How it is known that the app serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ready {
+    /// It was started; uWSGI says that it has loaded everything (byte 1), which is all there is to hear of one without workers.
+    Started,
+    /// uWSGI's first worker accepts requests (byte 5).
+    Accepting,
+    /// It sends `READY=1` to `$NOTIFY_SOCKET` (`notify = true`).
+    Notify,
+    /// It accepts connections at this address (`ready = :8000`).
+    Connect(String),
+    /// It answers a GET of this path at this address with status 200 (`ready = http://:8000/health`).
+    Http(String, String),
+}
+
+/// How a reload is done (`reload`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// The next app starts beside the present one.
+    Overlap,
+    /// The present app does it itself.
+    InPlace,
+}
+
+/// A socket that is bound for `command`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Its name in `$LISTEN_FDNAMES`.
+    pub name: String,
+    /// Where it listens.
+    pub address: Address,
+    /// The line.
+    pub origin: Origin,
+}
+
+/// The settings, with their defaults.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `command`: the program in uWSGI's place, as a shell command, and where it stands.
+    pub command: Option<(Vec<u8>, Origin)>,
+    /// `socket`, `socket-mode`, `socket-owner`, `socket-backlog`: what is bound for `command`.
+    pub sockets: Vec<Socket>,
+    /// See `sockets`.
+    pub unix: UnixOptions,
+    /// See `sockets`.
+    pub backlog: i32,
+    /// `reload`, and where it stands; `None`: beside the present app wherever two can run side by side.
+    pub reload: Option<(Reload, Origin)>,
+    /// `notify`, `ready`; `None`: what the payload is known to do.
+    pub ready: Option<Ready>,
+    /// `stop-signal`: what stops `command`.
+    pub stop_signal: i32,
+    /// `reload-signal`: what makes `command` read its configuration again.
+    pub reload_signal: Option<i32>,
+    /// `mountpoint-interval`: the time between two probes of a mountpoint; `None`: what its kind needs.
+    pub interval: Option<Duration>,
+    /// `mountpoint-deadline`: how long a filesystem may leave a request unanswered; `None`: what its kind may.
+    pub deadline: Option<Duration>,
+    /// `hook-timeout`: how long one hook may take.
+    pub hook_limit: Duration,
+    /// `stop-timeout`: how long the app may take to stop before it is killed.
+    pub stop_limit: Duration,
+    /// `atexit-timeout`: how long the as-user-atexit hooks may take, all together.
+    pub atexit_limit: Duration,
+    /// `trust-root`: whether root's commands run in a root directory that is not root's alone.
+    pub trust_root: bool,
+    /// `seccomp`: whether the app is denied the system calls that no app needs.
+    pub is_filtered: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            command: None,
+            sockets: Vec::new(),
+            unix: UnixOptions::default(),
+            backlog: SOMAXCONN,
+            reload: None,
+            ready: None,
+            stop_signal: SIGTERM,
+            reload_signal: None,
+            interval: None,
+            deadline: None,
+            // What uWSGI's own waits have (wait-for-fs-timeout, T2); it has no limit for commands (EXE-1).
+            hook_limit: Duration::from_secs(60),
+            // emperor-curse-tolerance (EMP-7).
+            stop_limit: Duration::from_secs(30),
+            atexit_limit: Duration::from_secs(30),
+            trust_root: false,
+            is_filtered: true,
+        }
+    }
+}
+
+const SIGTERM: i32 = 15;
+/// The longest queue that the kernel has by default (net.core.somaxconn), as systemd.socket(5) asks for more.
+const SOMAXCONN: i32 = 4096;
+/// The longest name of a socket (sd_listen_fds_with_names(3)).
+const NAME_BYTES: usize = 255;
+/// The name of a socket that the file gives none.
+const UNNAMED: &str = "listen";
+/// Below this a hang can no longer be told from a busy machine.
+const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// The settings that exist, for messages.
+const KNOWN: &str = "command, socket, socket-mode, socket-owner, socket-backlog, notify, ready, stop-signal, reload, \
+    reload-signal, mountpoint-interval, mountpoint-deadline, hook-timeout, stop-timeout, atexit-timeout, trust-root, seccomp";
+
+impl Settings {
+    /// Makes sense of the evaluated `[vassal]` section.
+    ///
+    /// # Errors
+    /// An unknown setting, or a value it does not take.
+    pub fn from_entries(entries: &[Entry]) -> Result<Self, Diagnostic> {
+        let mut settings = Self::default();
+        for entry in entries {
+            let value = entry.value.as_deref().unwrap_or_default();
+            let key = String::from_utf8_lossy(&entry.key);
+            let refuse =
+                |problem: String| Diagnostic::error(Some(entry.origin.clone()), format!("{key}: {problem}"));
+            match entry.key.as_slice() {
+                b"command" if value.is_empty() => return Err(refuse("no command given".into())),
+                b"command" => settings.command = Some((value.to_vec(), entry.origin.clone())),
+                b"socket" => settings
+                    .sockets
+                    .push(socket(value, &entry.origin).map_err(refuse)?),
+                b"socket-mode" => settings.unix.mode = Some(mode(value).map_err(refuse)?),
+                b"socket-owner" => settings.unix.owner = Some(SocketOwner::of(value, &entry.origin)),
+                b"socket-backlog" => settings.backlog = backlog(value).map_err(refuse)?,
+                b"reload" => settings.reload = Some((reload(value).map_err(refuse)?, entry.origin.clone())),
+                b"notify" => settings.ready = switches_on(value).then_some(Ready::Notify),
+                b"ready" => settings.ready = Some(ready(value).map_err(refuse)?),
+                b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
+                b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
+                b"mountpoint-interval" => settings.interval = Some(duration(value).map_err(refuse)?),
+                b"mountpoint-deadline" => settings.deadline = Some(deadline(value).map_err(refuse)?),
+                b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
+                b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
+                b"trust-root" => settings.trust_root = switches_on(value),
+                b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
+                b"seccomp" => settings.is_filtered = on_or_off(value).map_err(refuse)?,
+                _ => {
+                    let message = format!("unknown setting '{}' in [vassal]", entry.key.escape_ascii());
+                    let hint = format!("known are {KNOWN}");
+                    return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
+                }
+            }
+        }
+        Ok(settings)
+    }
+}
+
+/// A protection is not lost by a typing error, so only the words of systemd.syntax(7) are taken.
+fn on_or_off(value: &[u8]) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_slice() {
+        b"on" | b"true" | b"yes" | b"1" => Ok(true),
+        b"off" | b"false" | b"no" | b"0" => Ok(false),
+        _ => Err(format!("'{}' is neither 'on' nor 'off'", value.escape_ascii())),
+    }
+}
+
+fn deadline(value: &[u8]) -> Result<Duration, String> {
+    match duration(value)? {
+        time if time < SHORTEST_DEADLINE => Err("at least 0.1 s: a busy machine needs that".into()),
+        time => Ok(time),
+    }
+}
+
+fn duration(value: &[u8]) -> Result<Duration, String> {
+    let text = String::from_utf8_lossy(value);
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let unit = match text[digits..].trim() {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "min" => 60.0,
+        _ => return Err(format!("'{text}' is no time (a number, then ms, s or min)")),
+    };
+    let seconds = text[..digits]
+        .parse::<f64>()
+        .map_err(|_| format!("'{text}' is no time (a number, then ms, s or min)"))?;
+    let time = Duration::try_from_secs_f64(seconds * unit).unwrap_or(LONGEST);
+    if time.is_zero() || time > LONGEST {
+        return Err(format!("'{text}' is out of range (above 0, at most a day)"));
+    }
+    Ok(time)
+}
+
+fn signal(value: &[u8]) -> Result<i32, String> {
+    const NAMES: [(&str, i32); 7] = [
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("KILL", 9),
+        ("USR1", 10),
+        ("USR2", 12),
+        ("TERM", SIGTERM),
+    ];
+    let text = String::from_utf8_lossy(value).to_ascii_uppercase();
+    let name = text.strip_prefix("SIG").unwrap_or(&text);
+    if let Some((_, number)) = NAMES.into_iter().find(|(known, _)| *known == name) {
+        return Ok(number);
+    }
+    match name.parse() {
+        Ok(number @ 1..=64) => Ok(number),
+        _ => Err(format!(
+            "'{text}' is no signal (HUP, INT, QUIT, TERM, USR1, USR2, KILL or a number)"
+        )),
+    }
+}
+
+fn ready(value: &[u8]) -> Result<Ready, String> {
+    match value {
+        b"started" => Ok(Ready::Started),
+        b"accepting" => Ok(Ready::Accepting),
+        _ => match value.strip_prefix(b"http://") {
+            Some(rest) => http(rest),
+            None => address(value).map(Ready::Connect),
+        },
+    }
+}
+
+/// `ADDRESS/PATH`; of a unix socket `unix:SOCKET:/PATH`.
+fn http(value: &[u8]) -> Result<Ready, String> {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic();
+    if !value.iter().all(is_plain) {
+        return Err("a URL holds no spaces and nothing that is not ASCII".into());
+    }
+    let text = String::from_utf8_lossy(value);
+    let (at, path) = match text.strip_prefix("unix:") {
+        Some(rest) => rest.split_once(':').unwrap_or((rest, "/")),
+        None => match text.find('/') {
+            Some(slash) => text.split_at(slash),
+            None => (&*text, "/"),
+        },
+    };
+    if !path.starts_with('/') {
+        return Err(format!("'{path}' does not begin with '/'"));
+    }
+    Ok(Ready::Http(address(at.as_bytes())?, path.to_owned()))
+}
+
+/// `ADDRESS` or `NAME:ADDRESS`.
+fn socket(value: &[u8], origin: &Origin) -> Result<Socket, String> {
+    let unnamed = socket::address(value).map(|address| (UNNAMED.to_owned(), address));
+    let named = || {
+        let at = value.iter().position(|byte| *byte == b':')?;
+        let name = std::str::from_utf8(&value[..at]).ok()?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_name = !name.is_empty() && name.len() <= NAME_BYTES && name.bytes().all(is_plain);
+        let address = socket::address(&value[at + 1..])?;
+        is_name.then(|| (name.to_owned(), address))
+    };
+    let (name, address) = unnamed.or_else(named).ok_or_else(|| {
+        let shown = value.escape_ascii();
+        format!(
+            "'{shown}' is no address (:PORT, IP:PORT, [IPv6]:PORT or a path, with NAME: before it or not)"
+        )
+    })?;
+    Ok(Socket {
+        name,
+        address,
+        origin: origin.clone(),
+    })
+}
+
+fn mode(value: &[u8]) -> Result<u32, String> {
+    let text = String::from_utf8_lossy(value);
+    match u32::from_str_radix(&text, 8) {
+        Ok(mode @ 0..=0o777) => Ok(mode),
+        _ => Err(format!("'{text}' is no mode (octal, such as 660)")),
+    }
+}
+
+fn backlog(value: &[u8]) -> Result<i32, String> {
+    let text = String::from_utf8_lossy(value);
+    match text.parse() {
+        Ok(backlog @ 1..=i32::MAX) => Ok(backlog),
+        _ => Err(format!("'{text}' is no number of connections")),
+    }
+}
+
+fn reload(value: &[u8]) -> Result<Reload, String> {
+    match value {
+        b"overlap" => Ok(Reload::Overlap),
+        b"in-place" => Ok(Reload::InPlace),
+        _ => Err(format!(
+            "'{}' is neither 'overlap' nor 'in-place'",
+            value.escape_ascii()
+        )),
+    }
+}
+
+/// `:PORT` (this machine), `IP:PORT`, `[IPv6]:PORT` or the path of a unix socket.
+fn address(value: &[u8]) -> Result<String, String> {
+    let text = String::from_utf8_lossy(value).into_owned();
+    if text.starts_with('/') {
+        return Ok(text);
+    }
+    let full = if text.starts_with(':') {
+        format!("127.0.0.1{text}")
+    } else {
+        text.clone()
+    };
+    match full.parse::<std::net::SocketAddr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => Err(format!(
+            "'{text}' is no address (:PORT, IP:PORT or a path), nor 'started', 'accepting' or a http:// URL"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(lines: &[(&str, &str)]) -> Result<Settings, Diagnostic> {
+        let entries: Vec<_> = lines
+            .iter()
+            .map(|(key, value)| Entry {
+                key: key.as_bytes().to_vec(),
+                value: Some(value.as_bytes().to_vec()),
+                origin: Origin::CommandLine,
+            })
+            .collect();
+        Settings::from_entries(&entries)
+    }
+
+    #[test]
+    fn times_have_units() {
+        let settings = parse(&[
+            ("mountpoint-deadline", "1500ms"),
+            ("stop-timeout", "2min"),
+            ("hook-timeout", "2.5"),
+        ]);
+        let settings = settings.unwrap();
+        assert_eq!(settings.deadline, Some(Duration::from_millis(1500)));
+        assert_eq!(settings.interval, None);
+        assert_eq!(settings.stop_limit, Duration::from_secs(120));
+        assert_eq!(settings.hook_limit, Duration::from_millis(2500));
+    }
+
+    #[test]
+    fn what_it_does_not_take_is_refused_with_the_reason() {
+        const CASES: &[(&str, &str, &str)] = &[
+            ("comand", "x", "unknown setting 'comand'"),
+            ("stop-timeout", "soon", "is no time"),
+            ("stop-timeout", "0", "out of range"),
+            ("stop-signal", "WHO", "is no signal"),
+            ("ready", "localhost", "is no address"),
+            ("command", "", "no command given"),
+            ("mountpoint-deadline", "50ms", "at least 0.1 s"),
+            ("ready", "http://localhost/", "is no address"),
+            ("ready", "http://:80 /", "no spaces"),
+            ("socket", "localhost:80", "is no address"),
+            ("socket", "a b:127.0.0.1:80", "is no address"),
+            ("socket", ":0", "is no address"),
+            ("socket-mode", "888", "is no mode"),
+            ("socket-backlog", "0", "is no number"),
+            ("reload", "graceful", "neither 'overlap' nor 'in-place'"),
+            ("seccomp", "of", "'of' is neither 'on' nor 'off'"),
+            ("seccomp", "", "is neither 'on' nor 'off'"),
+        ];
+        for (key, value, message) in CASES {
+            let error = parse(&[(key, value)]).unwrap_err().to_string();
+            assert!(error.contains(message), "{key} = {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_filter_is_on_unless_it_is_switched_off() {
+        for (lines, is_filtered) in [
+            (&[][..], true),
+            (&[("seccomp", "On")], true),
+            (&[("seccomp", "off")], false),
+        ] {
+            assert_eq!(parse(lines).unwrap().is_filtered, is_filtered, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_has_a_name_or_none() {
+        const CASES: &[(&str, &str, &str)] = &[
+            (":80", "listen", "0.0.0.0:80"),
+            ("127.0.0.1:80", "listen", "127.0.0.1:80"),
+            ("[::1]:80", "listen", "[::1]:80"),
+            ("/run/a.sock", "listen", "/run/a.sock"),
+            ("web::80", "web", "0.0.0.0:80"),
+            ("web:[::]:80", "web", "[::]:80"),
+            ("web:/run/a.sock", "web", "/run/a.sock"),
+        ];
+        for (value, name, address) in CASES {
+            let settings = parse(&[("socket", value)]).unwrap();
+            let socket = &settings.sockets[0];
+            let seen = (socket.name.as_str(), socket.address.to_string());
+            assert_eq!(seen, (*name, (*address).to_owned()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_an_address_and_a_path() {
+        const CASES: &[(&str, &str, &str)] = &[
+            ("http://:80/health?a=b", "127.0.0.1:80", "/health?a=b"),
+            ("http://[::1]:80", "[::1]:80", "/"),
+            ("http://unix:/run/a.sock:/up", "/run/a.sock", "/up"),
+        ];
+        for (value, address, path) in CASES {
+            let expected = Ready::Http((*address).into(), (*path).into());
+            assert_eq!(
+                parse(&[("ready", value)]).unwrap().ready,
+                Some(expected),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_on_this_machine() {
+        assert_eq!(
+            parse(&[("ready", ":8000")]).unwrap().ready,
+            Some(Ready::Connect("127.0.0.1:8000".into()))
+        );
+        assert_eq!(parse(&[("stop-signal", "SIGINT")]).unwrap().stop_signal, 2);
+    }
+}

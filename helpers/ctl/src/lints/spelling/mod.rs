@@ -1,0 +1,7 @@
+//! Words that mean nothing where they stand.
+
+pub mod missing_plugin;
+pub mod unit_directives;
+pub mod unknown_option;
+pub mod unknown_section;
+pub mod written;

@@ -1,0 +1,95 @@
+//! Ports that only root may bind, at options whose sockets uWSGI binds as the app's user.
+
+use crate::lints::host::Host;
+use crate::lints::{Said, Scene};
+use crate::reading::finding::Finding;
+use vassal_config::diagnostic::{printable, quote};
+use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::vassal::payload::Payload;
+
+/// Options whose value begins with an address to bind, or has `addr=` in it.
+const BIND: [&[u8]; 22] = [
+    b"fastcgi-socket",
+    b"fastrouter",
+    b"fastrouter-subscription-server",
+    b"forkptyrouter",
+    b"http",
+    b"http-socket",
+    b"http-subscription-server",
+    b"http11-socket",
+    b"https",
+    b"https-socket",
+    b"https2",
+    b"raw-socket",
+    b"rawrouter",
+    b"scgi-socket",
+    b"shared-socket",
+    b"socket",
+    b"ssl-socket",
+    b"sslrouter",
+    b"sslrouter2",
+    b"stats",
+    b"suwsgi-socket",
+    b"uwsgi-socket",
+];
+/// CAP_NET_BIND_SERVICE (capabilities(7)).
+const NET_BIND_SERVICE: u64 = 1 << 10;
+/// Where the kernel says which port is the first that everybody may bind (ip(7)).
+const FIRST_FREE: &[u8] = b"/proc/sys/net/ipv4/ip_unprivileged_port_start";
+/// What it says unless it was changed.
+const USUAL: u16 = 1024;
+
+pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    let plan = &scene.vassal.plan;
+    let (Some(host), Payload::Uwsgi { entries, .. }) = (scene.host, &plan.payload) else {
+        return Vec::new();
+    };
+    let capabilities = plan.identity.capabilities.map_or(0, |each| each.bits());
+    let is_root = host.user_of(&plan.identity).is_none_or(|user| user.uid == 0);
+    if is_root || capabilities & NET_BIND_SERVICE != 0 {
+        return Vec::new();
+    }
+    let first = first_free(host);
+    let is_bound_by_root = |at: usize| plan.listeners.iter().any(|listener| listener.entry == at);
+    let low = entries.iter().enumerate().filter(|(at, entry)| {
+        let is_low = port(entry).is_some_and(|port| port != 0 && port < first);
+        is_low && !is_bound_by_root(*at)
+    });
+    low.map(|(_, entry)| said(entry, first).at(Some(&entry.origin), scene))
+        .collect()
+}
+
+fn said(entry: &Entry, first: u16) -> Said {
+    let option = printable(&entry.key);
+    let value = quote(entry.value.as_deref().unwrap_or_default());
+    let message =
+        format!("{option} = {value}: uWSGI binds it as the app's user, who may bind no port below {first}");
+    let hint = match entry.key.as_slice() {
+        b"shared-socket" => "a start binds shared sockets as root where each has a numeric address; or add cap = net_bind_service".to_owned(),
+        _ => format!("write shared-socket = ADDRESS and {option} = =0, or add cap = net_bind_service"),
+    };
+    Said::warning("low-port", message, hint)
+}
+
+fn first_free(host: &Host) -> u16 {
+    let text = host.read(FIRST_FREE).unwrap_or_default();
+    let number = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    number.unwrap_or(USUAL)
+}
+
+/// The port of the address that the value begins with.
+fn port(entry: &Entry) -> Option<u16> {
+    if !BIND.contains(&entry.key.as_slice()) {
+        return None;
+    }
+    let value = std::str::from_utf8(entry.value.as_deref()?).ok()?;
+    let mut parts = value.split(',');
+    let address = match entry.key.ends_with(b"2") {
+        true => parts.find_map(|part| part.strip_prefix("addr="))?,
+        false => parts.next()?,
+    };
+    let (_, port) = address.rsplit_once(':')?;
+    port.parse().ok()
+}

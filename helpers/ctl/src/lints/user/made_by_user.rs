@@ -1,0 +1,82 @@
+//! Files and sockets that uWSGI makes as the app's user, under an Emperor as well, in a directory where he may not.
+
+use crate::lints::host::{Host, Seen, User};
+use crate::lints::user::file_directory::{directory, is_made};
+use crate::lints::{Said, Scene};
+use crate::reading::finding::Finding;
+use vassal_config::diagnostic::{printable, quote};
+use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::vassal::payload::Payload;
+use vassal_config::vassal::plan::Plan;
+
+/// Options whose value is a path.
+const PATHS: [&[u8]; 11] = [
+    b"logto2",
+    b"master-fifo",
+    b"pidfile2",
+    b"queue-store",
+    b"safe-pidfile2",
+    b"shared-socket",
+    b"stats",
+    b"stats-server",
+    b"undeferred-shared-socket",
+    b"zerg-server",
+    b"fastrouter",
+];
+/// Options with a path somewhere in their value, and what stands before it.
+const INSIDE: [(&[u8], &[u8]); 5] = [
+    (b"cache2", b"store="),
+    (b"logger", b"file:"),
+    (b"req-logger", b"file:"),
+    (b"sharedarea", b"file="),
+    (b"stats-push", b"file:"),
+];
+
+pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    let plan = &scene.vassal.plan;
+    let (Some(host), Payload::Uwsgi { entries, .. }, false) = (scene.host, &plan.payload, plan.changes_root)
+    else {
+        return Vec::new();
+    };
+    let Some(user) = host.user_of(&plan.identity).filter(|user| user.uid != 0) else {
+        return Vec::new();
+    };
+    let found = entries.iter().filter_map(|entry| {
+        let said = said(entry, host, &user, plan)?;
+        Some(said.at(Some(&entry.origin), scene))
+    });
+    found.collect()
+}
+
+fn said(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
+    let path = path(entry)?;
+    let directory = directory(path)?;
+    if is_made(directory, plan) {
+        return None;
+    }
+    let is_open = match (host.look(path), host.look(directory)) {
+        (Seen::There(file), _) if file.is_file() => user.may_write(&file),
+        (_, Seen::There(directory)) => user.may_write(&directory),
+        _ => return None,
+    };
+    let (name, _) = plan.identity.uid.as_ref()?;
+    let name = printable(name.to_string().as_bytes());
+    let message = format!(
+        "{} = {}: {name} may not write into its directory, and uWSGI makes it as the app's user",
+        printable(&entry.key),
+        quote(entry.value.as_deref().unwrap_or_default())
+    );
+    let hint = format!("write a path in a directory of {name}'s: install -d -o {name} DIRECTORY");
+    (!is_open).then(|| Said::warning("users-directory", message, hint))
+}
+
+fn path(entry: &Entry) -> Option<&[u8]> {
+    let value = entry.value.as_deref()?;
+    if PATHS.contains(&entry.key.as_slice()) {
+        return (value.starts_with(b"/") && !value.contains(&b':')).then_some(value);
+    }
+    let (_, before) = INSIDE.iter().find(|(option, _)| *option == entry.key)?;
+    let at = value.windows(before.len()).position(|part| part == *before)?;
+    let path = value[at + before.len()..].split(|byte| *byte == b',').next()?;
+    path.starts_with(b"/").then_some(path)
+}

@@ -1,0 +1,22 @@
+//! `pivot_root` without `uid` (ORD-5): a crash loop under uWSGI's Emperor, which does the step once more for root.
+
+use crate::lints::{Said, Scene};
+use crate::reading::finding::Finding;
+use vassal_config::hooks::action::Action;
+
+pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    let plan = &scene.vassal.plan;
+    if plan.identity.uid.is_some() {
+        return Vec::new();
+    }
+    let pivots = plan
+        .operations
+        .iter()
+        .filter(|operation| matches!(operation.action, Action::PivotRoot(..)));
+    let said = pivots.map(|operation| {
+        let message = "pivot_root without uid works here, but not under uWSGI's Emperor";
+        let hint = "there it is done again, fails, and the vassal is restarted for ever; add 'uid = NAME'";
+        Said::note("pivot-without-uid", message, hint).at(operation.origin.as_ref(), scene)
+    });
+    said.collect()
+}

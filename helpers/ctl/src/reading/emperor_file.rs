@@ -1,0 +1,92 @@
+//! The emperor's file, where there is one.
+
+use crate::arguments::Place;
+use crate::reading::dry_run::Scope;
+use crate::reading::finding::{Finding, Level};
+use crate::reading::location::Location;
+use crate::reading::recover::{Read, recover};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use vassal_config::diagnostic::Diagnostic;
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::machine::trusted::Reader;
+use vassal_config::machine::world::World;
+
+/// What a file of vassals is read with.
+#[derive(Debug)]
+pub struct Found {
+    /// What it says, or what a vassal gets without one.
+    pub emperor: Emperor,
+    /// The file, as it was named; none when there is no such file.
+    pub file: Option<PathBuf>,
+    /// What is to be said about it.
+    pub findings: Vec<Finding>,
+}
+
+impl Found {
+    /// Whether there are errors in it: no vassal starts then.
+    pub fn is_wrong(&self) -> bool {
+        self.findings.iter().any(|each| each.level == Level::Error)
+    }
+}
+
+/// Reads the emperor's file of `place`; a missing one is no error.
+pub fn find(place: &Place, root: &Path) -> Found {
+    let file = file_of(place, root);
+    if matches!(file.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound) {
+        return Found {
+            emperor: default(),
+            file: None,
+            findings: Vec::new(),
+        };
+    }
+    let location = Location::new(root, file.parent().unwrap_or(Path::new("")));
+    let Read { found, findings } = match Reader::default().read(&file) {
+        Ok(_) => read(&file, &location),
+        Err(error) => {
+            let shown = crate::reading::finding::shown(&file);
+            let message = format!("{shown}: cannot use it: {error}");
+            Read {
+                found: None,
+                findings: vec![Finding::of(Diagnostic::error(None, message), &location)],
+            }
+        }
+    };
+    Found {
+        emperor: found.unwrap_or_else(default),
+        file: Some(file),
+        findings,
+    }
+}
+
+/// The file as it is reached from here: a relative one is named from here, an absolute one on the machine.
+fn file_of(place: &Place, root: &Path) -> PathBuf {
+    if place.emperor.is_absolute() {
+        crate::reading::location::below(root, &place.emperor)
+    } else {
+        place.emperor.clone()
+    }
+}
+
+fn read(file: &Path, location: &Location) -> Read<Emperor> {
+    let name = location.inside().join(file.file_name().unwrap_or_default());
+    let once = |world: &dyn World| {
+        let (emperor, warnings) =
+            Emperor::read(name.as_os_str().as_bytes(), world).map_err(|error| vec![error])?;
+        if emperor.places.is_empty() {
+            let message = "no 'emperor = DIRECTORY' line, so there are no vassals";
+            return Err(vec![Diagnostic::error(None, message)]);
+        }
+        Ok((emperor, warnings))
+    };
+    recover(location, Scope::FilesOnly, once)
+}
+
+/// What the tutorial's Emperor gives to each vassal.
+fn default() -> Emperor {
+    let mut emperor = Emperor::default();
+    emperor.namespaces.mount = true;
+    emperor.namespaces.pid = true;
+    emperor
+}

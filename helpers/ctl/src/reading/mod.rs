@@ -1,0 +1,9 @@
+//! Reading files as a start would, and what is found on the way.
+
+pub mod dry_run;
+pub mod emperor_file;
+pub mod finding;
+pub mod location;
+pub mod nearest;
+pub mod recover;
+pub mod targets;

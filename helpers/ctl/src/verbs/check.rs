@@ -1,0 +1,292 @@
+//! `vassalctl check`: errors, warnings and traps of vassals' files.
+
+use crate::arguments::Check;
+use crate::lints;
+use crate::lints::Scene;
+use crate::lints::host::Host;
+use crate::reading::dry_run::Scope;
+use crate::reading::emperor_file;
+use crate::reading::emperor_file::Found;
+use crate::reading::finding;
+use crate::reading::finding::{Finding, Level, shown};
+use crate::reading::location::below;
+use crate::reading::recover::{read_vassal, sort};
+use crate::reading::targets;
+use crate::reading::targets::Target;
+use crate::render::output;
+use crate::render::output::{BAD, GOOD, WARNED};
+use crate::render::snippet::render;
+use serde::Serialize;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use vassal_config::diagnostic::printable;
+use vassal_config::emperor::place::Place;
+use vassal_config::emperor::settings::Emperor;
+
+/// What is told about one file.
+#[derive(Debug)]
+pub struct Checked {
+    /// The file, for people.
+    pub file: String,
+    /// The unit, for a vassal's file.
+    pub unit: Option<String>,
+    /// What is told, sorted by place.
+    pub findings: Vec<Finding>,
+}
+
+/// Checks, prints, and says by the exit code how bad it is.
+pub fn run(arguments: &Check) -> ExitCode {
+    let checked = match check(arguments) {
+        Ok(checked) => checked,
+        Err(why) => return output::fail(&why),
+    };
+    let worst = checked
+        .iter()
+        .flat_map(|file| &file.findings)
+        .map(|each| each.level)
+        .min();
+    let code = match worst {
+        Some(Level::Error) => BAD,
+        Some(Level::Warning) => WARNED,
+        Some(Level::Note) | None => GOOD,
+    };
+    if arguments.json {
+        return match output::json(&Report::of(&checked)) {
+            Ok(text) => output::finish(&text, code),
+            Err(why) => output::fail(&why),
+        };
+    }
+    output::finish(&text(&checked, output::has_colors()), code)
+}
+
+fn check(arguments: &Check) -> Result<Vec<Checked>, String> {
+    let root = targets::root(&arguments.place)?;
+    let found = emperor_file::find(&arguments.place, &root);
+    let host = (!arguments.files_only).then(|| Host::new(&root));
+    let is_emperor = |path: &PathBuf| is_same(path, found.file.as_deref());
+    let vassals = if arguments.paths.is_empty() {
+        vec![Ok(of_emperor(&found, arguments, &root)?)]
+    } else {
+        let paths = arguments.paths.iter().filter(|path| !is_emperor(path));
+        let targets = |path: &PathBuf| {
+            let found = match targets::is_name(path) {
+                true => targets::of_name(path.as_os_str(), &arguments.place)
+                    .map(|(target, _)| (vec![target], Vec::new())),
+                false => targets::of_path(path, &root),
+            };
+            found.map_err(|why| unreadable(path, why))
+        };
+        paths.map(targets).collect()
+    };
+    let mut checked = Vec::new();
+    for vassals in vassals {
+        match vassals {
+            Ok((targets, odd)) => {
+                let vassal = |target| vassal(target, &found.emperor, host.as_ref());
+                checked.extend(targets.iter().map(vassal));
+                checked.extend(odd.into_iter().map(odd_name));
+            }
+            Err(unreadable) => checked.push(unreadable),
+        }
+    }
+    // Who names a vassal's file wants to hear of the emperor's only where that is wrong.
+    let is_asked = arguments.paths.is_empty() || arguments.paths.iter().any(is_emperor);
+    if is_asked || found.is_wrong() {
+        checked.splice(0..0, of_emperors_file(found, &root));
+    }
+    Ok(checked)
+}
+
+fn of_emperor(found: &Found, arguments: &Check, root: &Path) -> Result<(Vec<Target>, Vec<String>), String> {
+    if found.file.is_none() {
+        let file = shown(&arguments.place.emperor);
+        return Err(format!("there is no '{file}', and no other file was named"));
+    }
+    Ok(targets::of_emperor(&found.emperor, root))
+}
+
+/// What is told about the emperor's file, directories that are not there included.
+fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
+    let mut findings = found.findings;
+    for place in &found.emperor.places {
+        let Place::Directory(directory) = place else {
+            continue;
+        };
+        let directory = Path::new(OsStr::from_bytes(directory));
+        if !below(root, directory).is_dir() {
+            findings.push(Finding {
+                level: Level::Warning,
+                rule: Some("missing-directory"),
+                place: None,
+                message: format!(
+                    "there is no directory '{}', so it has no vassals",
+                    shown(directory)
+                ),
+                hint: Some("a vassal that is put there later is found by systemctl daemon-reload".to_owned()),
+            });
+        }
+    }
+    Some(Checked {
+        file: shown(&found.file?),
+        unit: None,
+        findings,
+    })
+}
+
+/// Reads one vassal's file and looks for traps in what it means.
+fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
+    let scope = match host {
+        Some(_) => Scope::Machine,
+        None => Scope::FilesOnly,
+    };
+    let read = read_vassal(emperor, &target.name, &target.location, scope);
+    let mut findings = read.findings;
+    if let Some(vassal) = &read.found {
+        let scene = Scene {
+            vassal,
+            host,
+            location: &target.location,
+        };
+        findings.extend(lints::spring(&scene));
+        sort(&mut findings);
+    }
+    Checked {
+        file: target.file(),
+        unit: Some(target.name.unit()),
+        findings,
+    }
+}
+
+fn is_same(path: &Path, emperor: Option<&Path>) -> bool {
+    let real = |path: &Path| -> Option<PathBuf> { path.canonicalize().ok() };
+    emperor.is_some_and(|emperor| real(emperor).is_some() && real(emperor) == real(path))
+}
+
+/// A file that is no vassal's because of its name; `message` begins with it.
+fn odd_name(message: String) -> Checked {
+    let file = message.split(": ").next().unwrap_or_default().to_owned();
+    about_name(file, message, Level::Warning)
+}
+
+fn unreadable(path: &Path, message: String) -> Checked {
+    about_name(shown(path), message, Level::Error)
+}
+
+fn about_name(file: String, message: String, level: Level) -> Checked {
+    Checked {
+        file,
+        unit: None,
+        findings: vec![Finding {
+            level,
+            rule: Some("file-name"),
+            place: None,
+            message: printable(message.as_bytes()),
+            hint: None,
+        }],
+    }
+}
+
+/// The findings and how many there are.
+fn text(checked: &[Checked], colors: bool) -> String {
+    let mut text = String::new();
+    for file in checked {
+        for finding in &file.findings {
+            text.push_str(&render(finding, &file.file, colors));
+        }
+    }
+    let Counts {
+        errors,
+        warnings,
+        notes,
+    } = Counts::of(checked);
+    let count = |number: usize, word: &str| match number {
+        1 => format!("1 {word}"),
+        number => format!("{number} {word}s"),
+    };
+    let all = [
+        count(checked.len(), "file"),
+        count(errors, "error"),
+        count(warnings, "warning"),
+        count(notes, "note"),
+    ];
+    let [files, errors, warnings, notes] = all;
+    text + &format!("{files}: {errors}, {warnings}, {notes}\n")
+}
+
+#[derive(Debug, Serialize)]
+struct Counts {
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+}
+
+impl Counts {
+    fn of(checked: &[Checked]) -> Self {
+        let all = || checked.iter().flat_map(|file| &file.findings);
+        let count = |level| all().filter(|each| each.level == level).count();
+        Counts {
+            errors: count(Level::Error),
+            warnings: count(Level::Warning),
+            notes: count(Level::Note),
+        }
+    }
+}
+
+/// The JSON of `check`; vassalctl(8) describes it.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    version: u32,
+    files: Vec<File<'a>>,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+#[derive(Debug, Serialize)]
+struct File<'a> {
+    file: &'a str,
+    unit: Option<&'a str>,
+    findings: Vec<Told<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    level: Level,
+    rule: Option<&'a str>,
+    file: Option<String>,
+    line: Option<u32>,
+    column: Option<u32>,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    fn of(checked: &'a [Checked]) -> Self {
+        let file = |each: &'a Checked| File {
+            file: &each.file,
+            unit: each.unit.as_deref(),
+            findings: each.findings.iter().map(Told::of).collect(),
+        };
+        Report {
+            version: output::JSON_VERSION,
+            files: checked.iter().map(file).collect(),
+            counts: Counts::of(checked),
+        }
+    }
+}
+
+impl<'a> Told<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        let place = finding.place.as_ref();
+        Told {
+            level: finding.level,
+            rule: finding.rule,
+            file: place.map(|finding::Place { path, .. }| shown(path)),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            message: &finding.message,
+            hint: finding.hint.as_deref(),
+        }
+    }
+}

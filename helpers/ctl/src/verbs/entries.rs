@@ -1,0 +1,55 @@
+//! `vassalctl entries`: the final list, as the corpus writes it.
+
+use crate::render::output;
+use crate::render::output::{GOOD, WARNED, ascii, tell};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+use vassal_config::diagnostic::printable;
+use vassal_config::language::evaluation::evaluate::{Entry, evaluate};
+use vassal_config::machine::system::System;
+
+/// Prints the list, or says in one line why uWSGI would refuse. What `print` prints goes to standard error.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let cwd = match std::env::current_dir() {
+        Ok(cwd) => cwd,
+        Err(error) => return output::fail(&format!("cannot tell the working directory: {error}")),
+    };
+    let environment = std::env::vars_os()
+        .map(|(name, value)| (name.into_vec(), value.into_vec()))
+        .collect();
+    let args: Vec<Vec<u8>> = args.into_iter().map(OsStringExt::into_vec).collect();
+    let evaluation = match evaluate(&args, &System::new(environment, cwd)) {
+        Ok(evaluation) => evaluation,
+        Err(error) => {
+            tell(&error.to_string());
+            return ExitCode::from(WARNED);
+        }
+    };
+    for line in &evaluation.printed {
+        tell(&printable(line));
+    }
+    if let Some(code) = evaluation.exit {
+        tell(&format!("exit {code}"));
+        return ExitCode::from(WARNED);
+    }
+    match list(&evaluation.entries) {
+        Ok(text) => output::finish(&text, GOOD),
+        Err(error) => output::fail(&format!("cannot write JSON: {error}")),
+    }
+}
+
+/// One pair on a line: a flag without a value is `true`, and bytes that are no UTF-8 are U+FFFD.
+fn list(entries: &[Entry]) -> serde_json::Result<String> {
+    let mut lines = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let value = entry.value.as_deref().unwrap_or(b"true");
+        let pair = [&entry.key[..], value].map(String::from_utf8_lossy);
+        let [key, value] = [serde_json::to_string(&pair[0])?, serde_json::to_string(&pair[1])?];
+        lines.push(format!("  [{}, {}]", ascii(&key), ascii(&value)));
+    }
+    Ok(match lines.as_slice() {
+        [] => "[]\n".to_owned(),
+        lines => format!("[\n{}\n]\n", lines.join(",\n")),
+    })
+}

@@ -1,0 +1,8 @@
+//! The commands of vassalctl, one file for each.
+
+pub mod check;
+pub mod entries;
+pub mod migrate;
+pub mod options;
+pub mod show;
+pub mod show_text;

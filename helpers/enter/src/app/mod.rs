@@ -1,0 +1,7 @@
+//! The process of the app, from the fork to its exec.
+
+pub mod activation;
+pub mod channel;
+pub mod launch;
+pub mod stream;
+pub mod supervise;

@@ -1,0 +1,271 @@
+//! What the process that becomes the app tells its supervisor, and the watch over it until it is the app.
+
+use crate::failure::{Failure, Place};
+use crate::hooks::output::HookLog;
+use crate::hooks::run::{place, told};
+use crate::sockets::unix;
+use crate::stop::Stop;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+use vassal_config::diagnostic::Public;
+use vassal_config::vassal::plan::Operation;
+use vassal_sys::error::Step;
+use vassal_sys::{SysError, fds};
+
+/// The longest message; a failure that is longer is cut.
+const MESSAGE_LIMIT: usize = 8192;
+/// The longest text for everybody in it, whose length is one byte.
+const PUBLIC_LIMIT: usize = 255;
+/// What a hook that keeps its own limit (wait_for_*) is given beyond it, to tell itself what did not happen.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// A message from the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// It begins with this operation, once it is let go.
+    Hook(u32),
+    /// It has bound the unix socket of this number in the list to this file.
+    Bound(u32, unix::File),
+    /// The hooks are done; it waits for the go-ahead.
+    Ready,
+    /// It does not become the app.
+    Failed(Failure),
+}
+
+/// One end of the conversation. Close-on-exec: its end is how the supervisor learns that the exec worked.
+#[derive(Debug)]
+pub struct Control(OwnedFd);
+
+impl Control {
+    /// The two ends: the supervisor's and the process's.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn pair() -> Result<(Self, Self), SysError> {
+        socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .step(|| "make a socket pair")
+        .map(|(one, other)| (Self(one), Self(other)))
+    }
+
+    /// The same end with a number of at least `least`.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn above(self, least: RawFd) -> Result<Self, SysError> {
+        fds::copy_above(self.0, least).map(Self)
+    }
+
+    /// Tells the supervisor.
+    ///
+    /// # Errors
+    /// `EPIPE` when it is gone.
+    pub fn report(&self, report: &Report) -> Result<(), SysError> {
+        let message = match report {
+            Report::Hook(index) => [&b"H"[..], &index.to_le_bytes()].concat(),
+            Report::Bound(index, (device, inode)) => [
+                &b"B"[..],
+                &index.to_le_bytes(),
+                &device.to_le_bytes(),
+                &inode.to_le_bytes(),
+            ]
+            .concat(),
+            Report::Ready => b"R".to_vec(),
+            Report::Failed(failure) => {
+                let public = failure.public.to_string();
+                let public = &public.as_bytes()[..public.len().min(PUBLIC_LIMIT)];
+                let length = [public.len() as u8];
+                [
+                    &[b'F', failure.code],
+                    &length[..],
+                    public,
+                    failure.message.as_bytes(),
+                ]
+                .concat()
+            }
+        };
+        let message = &message[..message.len().min(MESSAGE_LIMIT)];
+        send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)
+            .map(drop)
+            .step(|| "report to vassal-enter")
+    }
+
+    /// Waits for the supervisor's go-ahead.
+    ///
+    /// # Errors
+    /// `ECONNRESET` when the supervisor has ended instead.
+    pub fn wait_for_go(&self) -> Result<(), SysError> {
+        let mut go = [0];
+        match recv(self.0.as_raw_fd(), &mut go, MsgFlags::empty()).step(|| "wait for the go-ahead")? {
+            0 => Err(SysError::new("wait for the go-ahead", Errno::ECONNRESET)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the process go on to its exec.
+    ///
+    /// # Errors
+    /// `EPIPE` when it has ended meanwhile.
+    pub fn go(&self) -> Result<(), SysError> {
+        send(self.0.as_raw_fd(), b"G", MsgFlags::MSG_NOSIGNAL)
+            .map(drop)
+            .step(|| "give the go-ahead")
+    }
+
+    /// The next report; `None` at the end: the process has exec'ed, or ended without a word.
+    ///
+    /// # Errors
+    /// As recv(2).
+    pub fn receive(&self) -> Result<Option<Report>, SysError> {
+        let mut buffer = vec![0; MESSAGE_LIMIT];
+        let length = recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty())
+            .step(|| "hear from the app's process")?;
+        Ok(match buffer[..length] {
+            [] => None,
+            [b'H', a, b, c, d] => Some(Report::Hook(u32::from_le_bytes([a, b, c, d]))),
+            [b'B', ref numbers @ ..] if numbers.len() == 20 => {
+                let word = |at: usize| {
+                    numbers[at..at + 8]
+                        .try_into()
+                        .map(u64::from_le_bytes)
+                        .unwrap_or_default()
+                };
+                let index = numbers[..4]
+                    .try_into()
+                    .map(u32::from_le_bytes)
+                    .unwrap_or_default();
+                Some(Report::Bound(index, (word(4), word(12))))
+            }
+            [b'F', code, length, ref texts @ ..] => {
+                let (public, message) = texts.split_at(texts.len().min(length.into()));
+                Some(Report::Failed(Failure {
+                    code,
+                    message: String::from_utf8_lossy(message).into_owned(),
+                    public: Public::handed_over(public),
+                }))
+            }
+            _ => Some(Report::Ready),
+        })
+    }
+}
+
+/// The unix sockets that were bound: their places in the list, and their files.
+pub type Bound = Vec<(usize, unix::File)>;
+
+/// Watches over the process in its as-user phase.
+#[derive(Debug)]
+pub struct Supervisor<'a> {
+    /// Our end of the conversation.
+    pub control: &'a Control,
+    /// The operations it runs.
+    pub operations: &'a [Operation],
+    /// Their log.
+    pub log: &'a mut HookLog,
+    /// systemd's wish to stop.
+    pub stop: &'a Stop<'a>,
+    /// How long one hook may take.
+    pub limit: Duration,
+    /// The unix sockets that it has bound.
+    pub bound: Bound,
+}
+
+/// How a wait for the process ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its hooks are done.
+    Ready,
+    /// The conversation is over.
+    Gone,
+    /// systemd wants the vassal stopped.
+    Stopped,
+}
+
+impl Supervisor<'_> {
+    /// Waits until the hooks are done, the conversation ends, or a hook has had its time.
+    ///
+    /// # Errors
+    /// The hook that failed, with its last words; the hook that did not return.
+    pub fn wait(&mut self) -> Result<Outcome, Failure> {
+        let mut current = None;
+        let mut end = Instant::now() + self.limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.timed_out(current));
+            }
+            match self.next_event(left)? {
+                Event::Nothing => {}
+                Event::Stop => return Ok(Outcome::Stopped),
+                Event::Report(None) => return Ok(Outcome::Gone),
+                Event::Report(Some(Report::Ready)) => return Ok(Outcome::Ready),
+                Event::Report(Some(Report::Bound(index, file))) => self.bound.push((index as usize, file)),
+                Event::Report(Some(Report::Hook(index))) => {
+                    self.log.relay();
+                    self.log.forget();
+                    current = self.operations.get(index as usize);
+                    end = Instant::now() + self.limit + GRACE;
+                    if self.control.go().is_err() {
+                        return Ok(Outcome::Gone);
+                    }
+                }
+                Event::Report(Some(Report::Failed(failure))) => {
+                    return Err(match current {
+                        Some(operation) => told(failure, operation, self.log),
+                        None => failure,
+                    });
+                }
+            }
+        }
+    }
+
+    fn next_event(&mut self, left: Duration) -> Result<Event, Failure> {
+        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let mut fds = [
+            PollFd::new(self.control.0.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.stop.wish(), PollFlags::POLLIN),
+            PollFd::new(self.log.reader(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(SysError::new("wait for the app's process", errno).into()),
+        }
+        let [reported, stop, _] = fds.map(|fd| fd.any().unwrap_or(false));
+        self.log.relay();
+        if stop {
+            return Ok(Event::Stop);
+        }
+        if reported {
+            Ok(Event::Report(self.control.receive()?))
+        } else {
+            Ok(Event::Nothing)
+        }
+    }
+
+    fn timed_out(&mut self, current: Option<&Operation>) -> Failure {
+        let problem = format!(
+            "did not return within {} s (hook-timeout)",
+            self.limit.as_secs_f32()
+        );
+        match current {
+            Some(operation) => told(
+                Failure::passing(problem).at(&place(operation)),
+                operation,
+                self.log,
+            ),
+            None => Failure::passing(problem).at(&Place::step("the process that becomes the app")),
+        }
+    }
+}
+
+enum Event {
+    Nothing,
+    Stop,
+    Report(Option<Report>),
+}

@@ -1,0 +1,4 @@
+//! Files of which a tenant may have written the path or the content.
+
+pub mod paths;
+pub mod safe_open;

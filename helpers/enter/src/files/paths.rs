@@ -1,0 +1,113 @@
+//! What hooks do to files and directories. As root every step goes through descriptors, and no link is followed that root alone
+//! cannot have made ([`vassal_sys::reach`]); as the vassal's user the kernel's own rules do.
+
+use crate::files::safe_open::{object, place, refuse_shared};
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstat, mkdirat};
+use nix::unistd::{
+    Gid, Uid, UnlinkatFlags, chdir, chroot, fchdir, fchownat, geteuid, mkdir, unlink, unlinkat,
+};
+use std::fs::{Permissions, metadata, set_permissions};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use vassal_escape::printable;
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
+use vassal_sys::reach::Last;
+
+fn describe(verb: &str, path: &Path) -> String {
+    format!("{verb} '{}'", printable(path.as_os_str().as_bytes()))
+}
+
+/// chdir(2).
+///
+/// # Errors
+/// What the kernel refused; a link of somebody else's.
+pub fn change_directory(path: &Path) -> Result<(), SysError> {
+    let step = || describe("change to directory", path);
+    if !geteuid().is_root() {
+        return chdir(path).step(step);
+    }
+    fchdir(object(path, step)?).step(step)
+}
+
+/// mkdir(2) with mode 0777 less the umask.
+///
+/// # Errors
+/// As [`change_directory`].
+pub fn make_directory(path: &Path) -> Result<(), SysError> {
+    let step = || describe("make directory", path);
+    let mode = Mode::from_bits_truncate(0o777);
+    if !geteuid().is_root() {
+        return mkdir(path, mode).step(step);
+    }
+    let place = place(path, Last::Kept, step)?;
+    if place.object.is_some() {
+        return Err(SysError::new(step(), Errno::EEXIST));
+    }
+    mkdirat(&place.directory, place.name.as_os_str(), mode).step(step)
+}
+
+/// unlink(2).
+///
+/// # Errors
+/// As [`change_directory`].
+pub fn remove(path: &Path) -> Result<(), SysError> {
+    let step = || describe("unlink", path);
+    if !geteuid().is_root() {
+        return unlink(path).step(step);
+    }
+    let place = place(path, Last::Kept, step)?;
+    unlinkat(
+        &place.directory,
+        place.name.as_os_str(),
+        UnlinkatFlags::NoRemoveDir,
+    )
+    .step(step)
+}
+
+/// chmod(2), to what `change` makes of the present mode. `proc` is a proc of this PID namespace.
+///
+/// # Errors
+/// As [`change_directory`]; `EMLINK` for a file that others may have given this name.
+pub fn change_mode(proc: &OwnedFd, path: &Path, change: impl FnOnce(u32) -> u32) -> Result<(), SysError> {
+    let step = || describe("change the mode of", path);
+    if !geteuid().is_root() {
+        let mode = metadata(path).step(step)?.permissions().mode() & 0o7777;
+        return set_permissions(path, Permissions::from_mode(change(mode))).step(step);
+    }
+    let object = object(path, step)?;
+    refuse_shared(&object, path, step)?;
+    let mode = change(fstat(&object).step(step)?.st_mode & 0o7777);
+    let name = format!("self/fd/{}", object.as_raw_fd());
+    let mode = Mode::from_bits_truncate(mode);
+    fchmodat(proc, name.as_str(), mode, FchmodatFlags::FollowSymlink).step(step)
+}
+
+/// chown(2).
+///
+/// # Errors
+/// As [`change_mode`].
+pub fn own(path: &Path, uid: u32, gid: u32) -> Result<(), SysError> {
+    let step = || describe("change the owner of", path);
+    let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+    if !geteuid().is_root() {
+        return nix::unistd::chown(path, uid, gid).step(step);
+    }
+    let object = object(path, step)?;
+    refuse_shared(&object, path, step)?;
+    fchownat(&object, "", uid, gid, AtFlags::AT_EMPTY_PATH).step(step)
+}
+
+/// chroot(2), then chdir to its root: a vassal that keeps a directory outside could leave it again.
+///
+/// # Errors
+/// As [`change_directory`].
+pub fn change_root(path: &Path) -> Result<(), SysError> {
+    let step = || describe("chroot to", path);
+    fchdir(object(path, step)?).step(step)?;
+    chroot(".").and_then(|()| chdir("/")).step(step)
+}

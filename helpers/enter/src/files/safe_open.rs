@@ -1,0 +1,254 @@
+//! Files that root opens for a vassal: its log, its pidfile, its envdir, what a `write` hook writes. A tenant may own
+//! directories on the way to them, so no symbolic link of anybody but root is followed, and nothing is opened before it is
+//! known what it is (SECURITY.md).
+
+use crate::failure::Failure;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::geteuid;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use vassal_escape::printable;
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
+use vassal_sys::reach::{self, Last, NOT_FOLLOWED, Place};
+
+/// The most that is read of one file of an envdir.
+const VARIABLE_LIMIT: u64 = 64 << 10;
+/// The most that all files of an envdir may have together; execve(2) takes 2 MiB.
+const ENVDIR_LIMIT: usize = 1 << 20;
+
+const SHARED: &str =
+    "it has other names, too, and stands in a directory that is not root's alone (hard links)";
+
+/// A variable, and its value, or that it is to be unset.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// How often a file may be made by others between the look at its name and the attempt to make it.
+const ATTEMPTS: usize = 8;
+
+/// Opens the file that gets the app's output, as uWSGI does: mode 0640, at its end.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn open_log(path: &[u8], proc: &OwnedFd) -> Result<OwnedFd, SysError> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
+    let log = open_for_writing(path, flags, 0o640, Kind::File, proc)?;
+    // The app writes there as it would into the journal's pipe: it waits where there is no room.
+    fcntl(&log, FcntlArg::F_SETFL(OFlag::O_APPEND)).step(|| format!("open '{}'", printable(path)))?;
+    Ok(log)
+}
+
+/// Opens the file that gets the number of the app's process.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn open_pidfile(path: &[u8], proc: &OwnedFd) -> Result<File, SysError> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
+    open_for_writing(path, flags, 0o666, Kind::File, proc).map(File::from)
+}
+
+/// What a line means to write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file; where root alone can have put it, a FIFO or a device too.
+    File,
+    /// A FIFO.
+    Fifo,
+}
+
+/// open(2) for writing, which does not wait; as root, no symbolic link but root's own is followed, and neither a device nor
+/// a FIFO of a tenant's is opened for a file.
+///
+/// # Errors
+/// `ELOOP` for a link of somebody else's; `ENXIO` for a FIFO that nobody reads; what the kernel refused.
+pub fn open_for_writing(
+    path: &[u8],
+    flags: OFlag,
+    mode: u32,
+    kind: Kind,
+    proc: &OwnedFd,
+) -> Result<OwnedFd, SysError> {
+    let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let mode = Mode::from_bits_truncate(mode);
+    let shown = || format!("open '{}'", printable(path));
+    let path = Path::new(OsStr::from_bytes(path));
+    if !geteuid().is_root() {
+        return open(path, flags, mode).map_err(|errno| told(shown(), errno));
+    }
+    for _ in 0..ATTEMPTS {
+        let place = reach::place(path, Last::Followed).map_err(|errno| told(shown(), errno))?;
+        if let Some(object) = &place.object {
+            let status = fstat(object).step(shown)?;
+            if let Some(why) = why_not(&status, kind, path)? {
+                return Err(SysError::new(shown(), Errno::EINVAL).meaning(Some(why)));
+            }
+            let opened = reach::reopen(proc, object, flags - OFlag::O_CREAT);
+            return opened.map_err(|errno| told(shown(), errno));
+        }
+        if !flags.contains(OFlag::O_CREAT) {
+            return Err(told(shown(), Errno::ENOENT));
+        }
+        let made = flags | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
+        match openat(&place.directory, place.name.as_os_str(), made, mode) {
+            Err(Errno::EEXIST) => {}
+            made => return made.map_err(|errno| told(shown(), errno)),
+        }
+    }
+    Err(SysError::new(shown(), Errno::EEXIST).meaning(Some("others make and remove it all the time")))
+}
+
+/// Why root does not open what has this status for writing.
+fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static str>, SysError> {
+    Ok(match (reach::kind(status), kind) {
+        (SFlag::S_IFREG, _) | (SFlag::S_IFIFO, Kind::Fifo) => {
+            let is_shared = status.st_nlink > 1 && reach::is_regular(status) && !is_roots_alone(path)?;
+            is_shared.then_some(SHARED)
+        }
+        (SFlag::S_IFDIR, _) => Some("it is a directory"),
+        _ if is_roots_alone(path)? => None,
+        _ => Some("it is neither a regular file nor in directories that are root's alone"),
+    })
+}
+
+/// Refuses to change, as root, a file that has other names as well, unless root alone can have given it this one.
+///
+/// # Errors
+/// `EMLINK`.
+pub fn refuse_shared(object: &OwnedFd, path: &Path, step: impl Fn() -> String) -> Result<(), SysError> {
+    let status = fstat(object).step(&step)?;
+    if reach::is_directory(&status) || status.st_nlink < 2 || is_roots_alone(path)? {
+        return Ok(());
+    }
+    Err(SysError::new(step(), Errno::EMLINK).meaning(Some(SHARED)))
+}
+
+fn told(step: String, errno: Errno) -> SysError {
+    SysError::new(step, errno).meaning(match errno {
+        Errno::ELOOP => Some(NOT_FOLLOWED),
+        Errno::ENXIO => Some("it is a FIFO that nobody reads"),
+        _ => None,
+    })
+}
+
+/// Where `path` leads. As root no link is followed that root alone cannot have made.
+///
+/// # Errors
+/// `ELOOP` for a link of somebody else's; what the kernel refused.
+pub fn place(path: &Path, last: Last, step: impl Fn() -> String) -> Result<Place, SysError> {
+    reach::place(path, last).map_err(|errno| told(step(), errno))
+}
+
+/// The same, for what has to be there.
+///
+/// # Errors
+/// As [`place`]; `ENOENT`.
+pub fn object(path: &Path, step: impl Fn() -> String) -> Result<OwnedFd, SysError> {
+    let place = place(path, Last::Followed, &step)?;
+    place.object.ok_or(Errno::ENOENT).step(step)
+}
+
+/// Whether every directory on the way to `path` is root's, and nobody else may write there.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn is_roots_alone(path: &Path) -> Result<bool, SysError> {
+    let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
+    let absolute = std::path::absolute(path).step(step)?;
+    let root = reach::root().step(step)?;
+    Ok(reach::judge(&root, &absolute, Last::Kept)
+        .step(step)?
+        .foreign
+        .is_none())
+}
+
+/// The variables of an envdir: one for each file, named as the file is. The value is the content up to a NUL, without
+/// white space at the end; an empty file stands for a variable that is to be unset (measured). And whether nobody but root
+/// can have put them there.
+///
+/// # Errors
+/// A directory or file that cannot be read; a symbolic link among the files, or one on the way that is not root's: what
+/// it leads to is nobody's to tell an app. More than 1 MiB.
+pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), Failure> {
+    let refuse = |name: &[u8], errno: Errno| {
+        let shown = printable(&[path, name].concat());
+        let meaning = if errno == Errno::ELOOP {
+            NOT_FOLLOWED
+        } else {
+            errno.desc()
+        };
+        Failure::passing(format!("cannot read '{shown}': {meaning}"))
+    };
+    let (directory, mut is_roots) =
+        open_envdir(Path::new(OsStr::from_bytes(path)), proc).map_err(|errno| refuse(b"", errno))?;
+    let mut variables = Vec::new();
+    let mut size = 0;
+    for name in entries(&directory, proc).map_err(|errno| refuse(b"", errno))? {
+        let name = name.into_vec();
+        if name.starts_with(b".") || name.contains(&b'=') {
+            continue;
+        }
+        let value = read_variable(&directory, OsStr::from_bytes(&name), proc)
+            .map_err(|errno| refuse(&[b"/", name.as_slice()].concat(), errno))?;
+        let Some((value, is_files_roots)) = value else {
+            continue;
+        };
+        is_roots &= is_files_roots;
+        size += name.len() + value.len();
+        if size > ENVDIR_LIMIT {
+            let shown = printable(path);
+            let message = format!("cannot read '{shown}': more than 1 MiB of variables");
+            return Err(Failure::passing(message));
+        }
+        variables.push((name, (!value.is_empty()).then(|| trimmed(&value))));
+    }
+    variables.sort();
+    Ok((variables, is_roots))
+}
+
+/// The directory, and whether root alone can have put something there.
+fn open_envdir(path: &Path, proc: &OwnedFd) -> nix::Result<(OwnedFd, bool)> {
+    let place = reach::place(&path.join("FILE"), Last::Kept)?;
+    let directory = reach::reopen(proc, &place.directory, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+    let way = std::path::absolute(path.join("FILE")).map_err(|_| Errno::ENOENT)?;
+    let judged = reach::judge(&reach::root()?, &way, Last::Kept)?;
+    Ok((directory, judged.foreign.is_none()))
+}
+
+/// The names in a directory, through its descriptor: the path may lead elsewhere by now.
+fn entries(directory: &OwnedFd, proc: &OwnedFd) -> nix::Result<Vec<OsString>> {
+    let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    let path = format!("self/fd/{}", directory.as_raw_fd());
+    let listed = reach::within(proc, || std::fs::read_dir(&path).map_err(errno))?;
+    listed
+        .map(|entry| entry.map(|entry| entry.file_name()).map_err(errno))
+        .collect()
+}
+
+/// The content of a regular file, and whether nobody but root can have written it.
+fn read_variable(directory: &OwnedFd, name: &OsStr, proc: &OwnedFd) -> nix::Result<Option<(Vec<u8>, bool)>> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let object = openat(directory, name, flags, Mode::empty())?;
+    let status = fstat(&object)?;
+    if reach::is_link(&status) {
+        return Err(Errno::ELOOP);
+    }
+    if !reach::is_regular(&status) {
+        return Ok(None);
+    }
+    let file = File::from(reach::reopen(proc, &object, OFlag::O_RDONLY)?);
+    let mut value = Vec::new();
+    let read = file.take(VARIABLE_LIMIT).read_to_end(&mut value);
+    read.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    Ok(Some((value, reach::why_foreign(&status).is_none())))
+}
+
+fn trimmed(value: &[u8]) -> Vec<u8> {
+    let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    text.trim_ascii_end().to_vec()
+}

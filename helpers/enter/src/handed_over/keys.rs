@@ -1,0 +1,258 @@
+//! Certificates and keys that only root can read. uWSGI reads them by path, as root under an Emperor and as the app's user here,
+//! and reads them again when it reloads in place; no descriptor of a file survives that (measured). So those which the user may
+//! not read are copied into a filesystem in memory of this vassal's own, where they are his to read, and uWSGI is told of the
+//! copies. It is mounted on /run/vassal in the vassal's mount namespace, or, where it has none, in one of the app's process.
+
+use crate::failure::{Failure, Place};
+use crate::user::may;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::mount::MsFlags;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, fstat};
+use nix::unistd::{Gid, Uid, fchown};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use vassal_config::vassal::key_files::KeyFile;
+use vassal_config::vassal::plan::Plan;
+use vassal_escape::printable;
+use vassal_state::restart_record::DIRECTORY;
+use vassal_sys::creds::Credentials;
+use vassal_sys::error::Step;
+use vassal_sys::reach::{self, Last};
+use vassal_sys::{SysError, attach, mounts};
+
+/// The most that one such file may hold: a bundle of all authorities is a quarter of it.
+const LIMIT: u64 = 1 << 20;
+/// The most that all of a vassal may hold.
+const LIMIT_OF_ALL: usize = 8 << 20;
+/// The filesystem: nobody but root may write there or list it.
+const OPTIONS: &[u8] = b"mode=711,size=16m,nr_inodes=256";
+const FLAGS: MsFlags = MsFlags::MS_NOSUID
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC);
+
+/// A file that the app's user gets a copy of.
+#[derive(Debug)]
+pub struct Copy {
+    /// As the option names it.
+    pub path: Vec<u8>,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// The copies, in a filesystem.
+#[derive(Debug)]
+pub struct Keys {
+    /// Its root directory.
+    pub directory: OwnedFd,
+    /// The path of each file, and the name of its copy.
+    pub names: Vec<(Vec<u8>, String)>,
+}
+
+/// Reads, in the host's root directory as uWSGI does, those of `files` that the app's user may not read; all, where who that is
+/// is known only in the vassal's own root. What is not there, or not root's alone to put there, is left to uWSGI.
+///
+/// # Errors
+/// A file that cannot be read, or is too long, with the line.
+pub fn collect(
+    files: &[KeyFile],
+    credentials: Option<&Credentials>,
+    proc: &OwnedFd,
+) -> Result<Vec<Copy>, Failure> {
+    let mut copies: Vec<Copy> = Vec::new();
+    if credentials.is_some_and(Credentials::stays_root) {
+        return Ok(copies);
+    }
+    for file in files {
+        if copies.iter().any(|copy| copy.path == file.path) {
+            continue;
+        }
+        let told = |failure: Failure| failure.at(&line_of(file));
+        let path = Path::new(OsStr::from_bytes(&file.path));
+        if credentials.is_some_and(|credentials| may_read(path, credentials)) {
+            continue;
+        }
+        if let Some(content) = read(path, proc).map_err(told)? {
+            copies.push(Copy {
+                path: file.path.clone(),
+                content,
+            });
+        }
+        if copies.iter().map(|copy| copy.content.len()).sum::<usize>() > LIMIT_OF_ALL {
+            return Err(told(Failure::config(
+                "the certificates and keys are longer than 8 MiB together",
+            )));
+        }
+    }
+    Ok(copies)
+}
+
+/// What is in the file, if it is one that root alone can have put there.
+///
+/// # Errors
+/// A file that cannot be read, or is too long.
+pub fn read(path: &Path, proc: &OwnedFd) -> Result<Option<Vec<u8>>, Failure> {
+    let shown = printable(path.as_os_str().as_bytes());
+    let step = || format!("read '{shown}'");
+    let absolute = std::path::absolute(path).step(step)?;
+    let place = match reach::judge(&reach::root().step(step)?, &absolute, Last::Followed) {
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(None),
+        place => place.step(step)?,
+    };
+    let (None, Some(object)) = (&place.foreign, &place.object) else {
+        return Ok(None);
+    };
+    if !reach::is_regular(&fstat(object).step(step)?) {
+        return Ok(None);
+    }
+    let file = File::from(reach::reopen(proc, object, OFlag::O_RDONLY).step(step)?);
+    let mut content = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut content).step(step)?;
+    match content.len() as u64 > LIMIT {
+        true => Err(Failure::config(format!(
+            "'{shown}' is longer than 1 MiB, which no certificate is"
+        ))),
+        false => Ok(Some(content)),
+    }
+}
+
+/// Whether the user may read what `path` leads to: by the way as it is written, and by the way it is.
+fn may_read(path: &Path, credentials: &Credentials) -> bool {
+    let allows = |path: &Path, bits: u32| {
+        let object = reach::place(path, Last::Followed)
+            .ok()
+            .and_then(|place| place.object);
+        object
+            .and_then(|object| fstat(object).ok())
+            .is_some_and(|status| may(&status, credentials, bits))
+    };
+    let is_open = |way: &Path| way.ancestors().skip(1).all(|directory| allows(directory, 0o1));
+    allows(path, 0o4)
+        && std::path::absolute(path).is_ok_and(|way| is_open(&way))
+        && std::fs::canonicalize(path).is_ok_and(|way| is_open(&way))
+}
+
+impl Keys {
+    /// Makes the filesystem, mounted nowhere yet, and writes the copies into it; nothing where there are none. What the user may
+    /// read in the present root directory he reads there.
+    ///
+    /// # Errors
+    /// `ENOMEM`, `ENOSPC`.
+    pub fn make(copies: &[Copy], credentials: &Credentials) -> Result<Option<Self>, Failure> {
+        let is_closed = |copy: &&Copy| !may_read(Path::new(OsStr::from_bytes(&copy.path)), credentials);
+        let copies: Vec<_> = copies.iter().filter(is_closed).collect();
+        if copies.is_empty() || credentials.stays_root() {
+            return Ok(None);
+        }
+        let directory = attach::filesystem(b"tmpfs", b"vassal-keys", FLAGS, Some(OPTIONS))
+            .step(|| "make a filesystem for keys")?;
+        let mut names = Vec::new();
+        for copy in copies {
+            let name = format!("{}.pem", names.len());
+            write(
+                &directory,
+                &name,
+                &copy.content,
+                (credentials.uid, credentials.gid),
+            )?;
+            names.push((copy.path.clone(), name));
+        }
+        Ok(Some(Self { directory, names }))
+    }
+
+    /// The path of the copy of `path` in the vassal.
+    pub fn instead(&self, path: &[u8]) -> Option<Vec<u8>> {
+        instead(&self.names, path)
+    }
+
+    /// Mounts it in the present mount namespace, which is the vassal's own.
+    ///
+    /// # Errors
+    /// A root directory without the directory for it.
+    pub fn mount(&self, plan: &Plan) -> Result<(), Failure> {
+        let step = || format!("mount the copies of keys on '{DIRECTORY}'");
+        let place = reach::place(Path::new(DIRECTORY), Last::Kept);
+        let target = place.ok().and_then(|place| place.object);
+        let target = target.filter(|object| fstat(object).is_ok_and(|status| reach::is_directory(&status)));
+        match target {
+            Some(target) => Ok(attach::put(&self.directory, &target).step(step)?),
+            None => Err(refuse(
+                plan,
+                &format!("its copy has no place in the vassal's own root (mkdir {DIRECTORY} there)"),
+            )),
+        }
+    }
+
+    /// The same for a vassal without a mount namespace of its own, of whose process this is one: the host's mounts stay the
+    /// app's, and come and go as before; this one is its own.
+    ///
+    /// # Errors
+    /// As unshare(2) and [`Keys::mount`].
+    pub fn mount_alone(&self, plan: &Plan) -> Result<(), Failure> {
+        unshare(CloneFlags::CLONE_NEWNS).step(|| "make a mount namespace for the app")?;
+        mounts::make_all_slave()?;
+        self.mount(plan)
+    }
+}
+
+/// Refuses keys where mounts of as-user hooks, which are the host's, would be the app's alone, and where the app's files have to be
+/// known by their mounts in the host's namespace.
+///
+/// # Errors
+/// The line of the first.
+pub fn refuse_mounts(plan: &Plan, has_hooks: bool) -> Result<(), Failure> {
+    match has_hooks || !plan.watch.is_empty() {
+        false => Ok(()),
+        true => Err(refuse(
+            plan,
+            "its copy would need a mount namespace, and there are as-user hooks or a mountpoint-check (emperor-use-clone = fs)",
+        )),
+    }
+}
+
+fn refuse(plan: &Plan, why: &str) -> Failure {
+    let first = plan.key_files.first();
+    let path = first.map_or_else(Default::default, |file| printable(&file.path));
+    let failure = Failure::config(format!(
+        "the app's user may not read '{path}', and {why}; or chgrp it to the app's group and chmod 640"
+    ));
+    match first {
+        Some(file) => failure.at(&line_of(file)),
+        None => failure,
+    }
+}
+
+/// The line that names `file`.
+pub fn line_of(file: &KeyFile) -> Place {
+    Place::line(&file.origin, "certificate or key")
+}
+
+/// The path of the copy of `path` in the vassal whose copies are `names`.
+pub fn instead(names: &[(Vec<u8>, String)], path: &[u8]) -> Option<Vec<u8>> {
+    let (_, name) = names.iter().find(|(known, _)| known == path)?;
+    Some(format!("{DIRECTORY}/{name}").into_bytes())
+}
+
+/// Writes a copy in the place of an older one of that name.
+///
+/// # Errors
+/// `ENOSPC`.
+pub fn write(
+    directory: &OwnedFd,
+    name: &str,
+    content: &[u8],
+    owner: (Option<Uid>, Option<Gid>),
+) -> Result<(), SysError> {
+    let step = || "copy a key";
+    let new = format!("{name}.new");
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = File::from(openat(directory, new.as_str(), flags, Mode::S_IRUSR).step(step)?);
+    file.write_all(content).step(step)?;
+    fchown(&file, owner.0, owner.1).step(step)?;
+    renameat(directory, new.as_str(), directory, name).step(step)
+}

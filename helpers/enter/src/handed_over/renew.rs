@@ -1,0 +1,74 @@
+//! Certificates and keys at a reload: what they are now takes the place of the copies that the app was started with.
+
+use crate::failure::Failure;
+use crate::handed_over::keys::{collect, line_of, read, write};
+use crate::user::{Lookup, resolve};
+use nix::fcntl::AtFlags;
+use nix::sys::stat::fstatat;
+use nix::unistd::{Gid, Uid};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use vassal_config::vassal::key_files::KeyFile;
+use vassal_config::vassal::plan::Plan;
+use vassal_escape::printable;
+use vassal_state::reload_channel::Watchdog;
+use vassal_sys::error::Step;
+use vassal_systemd::journal::{Priority, line};
+
+/// Renews the copies of a running vassal whose file now means `plan`.
+///
+/// # Errors
+/// A file that the app's user may not read and that was not copied at the start, with its line: uWSGI would end for want of it.
+pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
+    if plan.key_files.is_empty() {
+        return Ok(());
+    }
+    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
+    refuse_new(watchdog, plan, &proc)?;
+    let Some(directory) = watchdog.keys()? else {
+        return Ok(());
+    };
+    let is_named = |path: &[u8]| plan.key_files.iter().any(|file| file.path == path);
+    for (path, name) in watchdog.control.copies.iter().filter(|(path, _)| is_named(path)) {
+        let Some(content) = read(Path::new(OsStr::from_bytes(path)), &proc)? else {
+            let shown = printable(path);
+            let message = format!("'{shown}' is gone, or not root's alone any more: the app keeps its copy");
+            line(Priority::Warning, &message);
+            continue;
+        };
+        let before = fstatat(&directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
+            .step(|| "look at the copy of a key")?;
+        let owner = (Uid::from_raw(before.st_uid), Gid::from_raw(before.st_gid));
+        write(&directory, name, &content, (Some(owner.0), Some(owner.1)))?;
+    }
+    Ok(())
+}
+
+fn refuse_new(watchdog: &Watchdog, plan: &Plan, proc: &OwnedFd) -> Result<(), Failure> {
+    // Who the user is in another root directory is not known here.
+    if plan.changes_root {
+        return Ok(());
+    }
+    let copies = &watchdog.control.copies;
+    let is_new = |file: &&KeyFile| !copies.iter().any(|(path, _)| *path == file.path);
+    let new: Vec<KeyFile> = plan.key_files.iter().filter(is_new).cloned().collect();
+    let credentials = resolve(&plan.identity, Lookup::Host, proc)?;
+    let closed = collect(&new, Some(&credentials), proc)?;
+    match new
+        .iter()
+        .find(|file| closed.iter().any(|copy| copy.path == file.path))
+    {
+        None => Ok(()),
+        Some(file) => {
+            let shown = printable(&file.path);
+            let message = format!(
+                "the app's user may not read '{shown}', and a reload cannot hand it over (systemctl restart, or chgrp it to the \
+                 app's group and chmod 640)"
+            );
+            Err(Failure::config(message).at(&line_of(file)))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
+
+use crate::failure::Failure;
+use crate::hooks::output::HookLog;
+use crate::hooks::simple_command::Plain;
+use crate::invocation::Environment;
+use crate::stop::Stop;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, execve, setpgid};
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+use vassal_sys::clone::{Side, fork, pidfd};
+use vassal_sys::error::Step;
+use vassal_sys::{SysError, fds, signals};
+
+const SHELL: &str = "/bin/sh";
+/// What a shell exits with when it cannot start a program (POSIX: 126 not executable, 127 not found).
+const CANNOT_EXEC: i32 = 127;
+/// How long one that was killed may take to go. One that waits for a filesystem that hangs takes as long as this does; it goes
+/// with the daemon, at the end of the vassal.
+const KILL_LIMIT: Duration = Duration::from_secs(1);
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit code.
+    Exited(i32),
+    /// By this signal: a failure here, where uWSGI took it for success (EXE-5).
+    Killed(Signal),
+    /// Not within its time.
+    TimedOut,
+}
+
+/// Starts `SHELL -c COMMAND` with standard output and error on `log`; the shell is the first of `shells` that can be
+/// executed, else `/bin/sh` (EXE-1), which a plain command does without.
+///
+/// # Errors
+/// `EAGAIN` at a limit of processes; a NUL in the command or the environment.
+pub fn spawn(
+    shells: &[Vec<u8>],
+    command: &[u8],
+    environment: &Environment,
+    log: BorrowedFd<'_>,
+) -> Result<Pid, Failure> {
+    let shells = shells.iter().map(|shell| c_string(shell));
+    let shells: Vec<CString> = shells.collect::<Result<_, _>>()?;
+    let plain = match shells.is_empty() {
+        true => Plain::of(command, environment)?,
+        false => None,
+    };
+    let arguments = [c"sh".to_owned(), c"-c".to_owned(), c_string(command)?];
+    let environment = c_environment(environment)?;
+    match fork()? {
+        Side::Parent(child) => Ok(child),
+        Side::Child => {
+            let error = exec_command(plain, &shells, &arguments, &environment, log);
+            eprintln!("cannot run {SHELL}: {error}");
+            std::process::exit(CANNOT_EXEC)
+        }
+    }
+}
+
+fn exec_command(
+    plain: Option<Plain>,
+    shells: &[CString],
+    arguments: &[CString],
+    environment: &[CString],
+    log: BorrowedFd<'_>,
+) -> SysError {
+    let prepare = || -> Result<(), SysError> {
+        setpgid(Pid::from_raw(0), Pid::from_raw(0)).step(|| "make a process group")?;
+        fds::place_at(log, 1)?;
+        fds::place_at(log, 2)?;
+        signals::reset()
+    };
+    if let Err(error) = prepare() {
+        return error;
+    }
+    if let Some(plain) = plain {
+        plain.execute(environment);
+    }
+    let last = CString::from(c"/bin/sh");
+    let mut refused = Errno::ENOENT;
+    for shell in shells.iter().chain([&last]) {
+        match execve(shell, arguments, environment) {
+            Ok(never) => match never {},
+            Err(errno) => refused = errno,
+        }
+    }
+    SysError::new("run it", refused)
+}
+
+/// Waits for `child` for at most `limit`, passing its log on meanwhile; at the limit its process group is killed. When
+/// systemd stops the vassal meanwhile, so does this process.
+///
+/// # Errors
+/// When the kernel does not let us wait.
+pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>) -> Result<Ended, Failure> {
+    let ended = pidfd(child)?;
+    let end = Instant::now() + limit;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            // It may have ended in this very moment, and then there is no group any more.
+            killpg(child, Signal::SIGKILL)
+                .or_else(ignore_gone)
+                .step(|| "kill a hook")?;
+            let mut gone = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut gone, timeout(KILL_LIMIT)).is_ok_and(|ready| ready > 0) {
+                wait(child)?;
+            }
+            log.relay();
+            return Ok(Ended::TimedOut);
+        }
+        let mut fds = [
+            PollFd::new(ended.as_fd(), PollFlags::POLLIN),
+            PollFd::new(stop.wish(), PollFlags::POLLIN),
+            PollFd::new(log.reader(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, timeout(left)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(SysError::new("wait for a hook", errno).into()),
+        }
+        let [is_over, is_stopped, _] = fds.map(|fd| fd.any().unwrap_or(false));
+        log.relay();
+        if is_stopped {
+            stop.obey();
+        }
+        if is_over {
+            return wait(child);
+        }
+    }
+}
+
+/// `time`, rounded up.
+fn timeout(time: Duration) -> PollTimeout {
+    PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+}
+
+/// Waits for `child` however long it takes: for a process that is itself supervised.
+///
+/// # Errors
+/// When there is no such child.
+pub fn wait(child: Pid) -> Result<Ended, Failure> {
+    loop {
+        match waitpid(child, None) {
+            Ok(WaitStatus::Exited(_, code)) => return Ok(Ended::Exited(code)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Ended::Killed(signal)),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(SysError::new("wait for a hook", errno).into()),
+        }
+    }
+}
+
+/// `NAME=VALUE` strings for execve(2).
+///
+/// # Errors
+/// A NUL in one of them.
+pub fn c_environment(environment: &Environment) -> Result<Vec<CString>, Failure> {
+    environment
+        .iter()
+        .map(|(name, value)| c_string(&[name, &b"="[..], value].concat()))
+        .collect()
+}
+
+/// `bytes` as a C string.
+///
+/// # Errors
+/// A NUL in them.
+pub fn c_string(bytes: &[u8]) -> Result<CString, Failure> {
+    CString::new(bytes).map_err(|_| Failure::config("a command or a variable holds a NUL byte"))
+}
+
+fn ignore_gone(errno: Errno) -> Result<(), Errno> {
+    if errno == Errno::ESRCH { Ok(()) } else { Err(errno) }
+}

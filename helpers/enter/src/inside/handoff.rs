@@ -1,0 +1,211 @@
+//! The last step: everything the watchdog needs, and the exec that puts it in this process's place.
+
+use crate::app::channel::Links;
+use crate::failure::Failure;
+use crate::handed_over::keys::Keys;
+use crate::hooks::atexit::Record;
+use crate::hooks::output::HookLog;
+use crate::inside::enter::Prepared;
+use crate::invocation::Environment;
+use crate::sockets::store::Open;
+use nix::fcntl::AtFlags;
+use nix::unistd::{Pid, execveat};
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use vassal_config::hooks::action::Action;
+use vassal_config::hooks::phase::Phase;
+use vassal_config::vassal::payload::Payload;
+use vassal_config::vassal::plan::Plan;
+use vassal_config::vassal::restart_only;
+use vassal_config::vassal::socket::Listener;
+use vassal_state::codec::leave;
+use vassal_state::handoff::{App, Descriptors, Handoff, Watched};
+use vassal_state::reload_channel::{Control, Kept};
+use vassal_state::request;
+use vassal_state::unsent::Unsent;
+use vassal_sys::creds::Credentials;
+use vassal_sys::error::Step;
+use vassal_sys::{SysError, caps};
+
+/// What the start has led to.
+#[derive(Debug)]
+pub struct Started<'a> {
+    /// The app's process.
+    pub payload: Pid,
+    /// Its environment, before its as-user hooks.
+    pub environment: Environment,
+    /// Whom it runs as.
+    pub credentials: &'a Credentials,
+    /// Its mountpoints.
+    pub watched: Vec<Watched>,
+    /// The device numbers of FUSE filesystems and overlays that are none of ours.
+    pub foreign: Vec<(u32, u32)>,
+    /// The atexit hooks; `None` when there are none.
+    pub record: Option<Record>,
+    /// Whether there are atexit hooks of a vassal that stays root: they may need any of root's capabilities.
+    pub has_roots_hooks: bool,
+    /// The copies of keys, which a reload renews.
+    pub keys: Option<Keys>,
+}
+
+/// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
+///
+/// # Errors
+/// `EMFILE`, `ENOMEM`, what execveat(2) says.
+pub fn become_watchdog(
+    prepared: &Prepared<'_>,
+    proc: &OwnedFd,
+    log: HookLog,
+    links: Links,
+    started: &Started<'_>,
+) -> Result<Infallible, Failure> {
+    let start = prepared.start;
+    let settings = &prepared.plan.settings;
+    let survivor = log.into_survivor();
+    let atexit = started.record.as_ref().map(Record::store).transpose()?;
+    let enter = atexit.as_ref().map(|_| prepared.programs.enter.as_fd());
+    let (emperor, config, pushed, payload_notify) = match &links {
+        Links::Uwsgi {
+            emperor,
+            config,
+            pushed,
+            ..
+        } => (Some(emperor), Some(config), Some(pushed), None),
+        Links::Notify(socket, _) => (None, None, None, Some(socket)),
+        Links::None => (None, None, None, None),
+    };
+    let (requests, requester) = request::pair()?;
+    let control = Control {
+        requester: requester.as_raw_fd(),
+        proc: proc.as_raw_fd(),
+        keys: leave(started.keys.as_ref().map(|keys| keys.directory.as_fd()))?,
+        ..control(prepared, started)
+    };
+    let control = control.store()?;
+    let mut sockets = prepared.sockets.iter();
+    let mut handoff = Handoff {
+        vassal: start.shown_name(),
+        unit: start.vassal.unit(),
+        app: app(prepared.plan, &links, started.payload),
+        sockets: sockets.try_fold(Vec::new(), |mut numbers, open| {
+            numbers.extend(leave(Some(open.fd.as_fd()))?);
+            Ok::<_, SysError>(numbers)
+        })?,
+        is_init: prepared.plan.namespaces.pid,
+        owns_mounts: prepared.plan.owns_mounts,
+        foreign: started.foreign.clone(),
+        watched: started.watched.clone(),
+        atexit_limit: settings.atexit_limit,
+        interval: settings.interval.unwrap_or_default(),
+        deadline: settings.deadline.unwrap_or_default(),
+        keep_alive: start.keep_alive,
+        fds: Descriptors {
+            notify: leave(start.notifier.socket())?,
+            journal: leave(start.journal.socket())?,
+            fusectl: leave(start.fusectl.as_ref().map(AsFd::as_fd))?,
+            memo: leave(Some(start.memo.file().as_fd()))?,
+            log: leave(survivor.as_ref().map(AsFd::as_fd))?,
+            emperor: leave(emperor.map(AsFd::as_fd))?,
+            config: leave(config.map(AsFd::as_fd))?,
+            pushed: leave(pushed.map(AsFd::as_fd))?,
+            payload_notify: leave(payload_notify.map(AsFd::as_fd))?,
+            proc: leave(Some(proc.as_fd()))?,
+            host_mounts: leave(Some(prepared.host_mounts.as_fd()))?,
+            host_proc: leave(Some(prepared.host_proc.as_fd()))?,
+            enter: leave(enter)?,
+            atexit: leave(atexit.as_ref().map(AsFd::as_fd))?,
+            control: leave(Some(control.as_fd()))?,
+            requests: leave(Some(requests.as_fd()))?,
+            requester: leave(Some(requester.as_fd()))?,
+        },
+        unsent: Unsent::default(),
+    };
+    // As late as possible: the end of the process before this one is work, which the app would have to wait for.
+    start.notifier.dismiss()?;
+    handoff.unsent = Unsent::of(&start.notifier, &start.journal)?;
+    let record = handoff.store()?;
+    let number = leave(Some(record.as_fd()))?.unwrap_or_default();
+    if !started.has_roots_hooks {
+        caps::limit_bounding_set(caps::OF_WATCHDOG)?;
+    }
+    execute(&prepared.programs.watchdog, number, &handoff.vassal)
+}
+
+/// The app as the watchdog knows it.
+pub fn app(plan: &Plan, links: &Links, pid: Pid) -> App {
+    let settings = &plan.settings;
+    App {
+        pid: pid.as_raw(),
+        command: command(&plan.payload),
+        hint: plan.app_hint.clone().unwrap_or_default(),
+        readiness: links.readiness(plan),
+        stop_signal: settings.stop_signal,
+        reload_signal: settings.reload_signal.unwrap_or(0),
+        stop_limit: settings.stop_limit,
+    }
+}
+
+/// What a reload has to know of this start.
+fn control(prepared: &Prepared<'_>, started: &Started<'_>) -> Control {
+    let sockets = prepared.plan.listeners.iter().zip(&prepared.sockets);
+    let kept = |(listener, open): (&Listener, &Open)| Kept {
+        address: listener.address.to_string(),
+        number: open.fd.as_raw_fd(),
+        inside: open.fd.as_raw_fd(),
+    };
+    let lasting = restart_only::parts(prepared.vassal).into_iter();
+    let keys = started.keys.as_ref();
+    Control {
+        sockets: sockets.map(kept).collect(),
+        lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
+        settings: settings(prepared.plan),
+        environment: started.environment.clone(),
+        // The process began where this one is.
+        directory: std::env::current_dir()
+            .unwrap_or_default()
+            .into_os_string()
+            .into_vec(),
+        credentials: started.credentials.clone(),
+        copies: keys.map_or_else(Vec::new, |keys| keys.names.clone()),
+        ..Control::default()
+    }
+}
+
+/// The `env` lines of `plan`.
+pub fn settings(plan: &Plan) -> Environment {
+    let settings = plan.operations.iter();
+    let settings = settings.filter_map(|operation| match &operation.action {
+        Action::SetEnvironment(name, value) if operation.phase == Phase::Settings => {
+            Some((name.clone(), value.clone()))
+        }
+        _ => None,
+    });
+    settings.collect()
+}
+
+fn execute(watchdog: &OwnedFd, record: i32, vassal: &str) -> Result<Infallible, Failure> {
+    let name = CString::new(vassal).unwrap_or_default();
+    let number = CString::new(record.to_string()).unwrap_or_default();
+    let arguments: [&CStr; 3] = [c"vassal-watchdog", &number, &name];
+    let environment: [&CStr; 0] = [];
+    execveat(watchdog, c"", &arguments, &environment, AtFlags::AT_EMPTY_PATH)
+        .step(|| "become vassal-watchdog")
+        .map_err(Failure::from)
+}
+
+/// What the payload is called in messages: the last part of its program's path.
+fn command(payload: &Payload) -> String {
+    match payload {
+        Payload::Uwsgi { .. } => "uwsgi".into(),
+        Payload::Command { command, .. } => {
+            let mut words = command
+                .split(u8::is_ascii_whitespace)
+                .filter(|word| !word.is_empty() && *word != b"exec");
+            let program = words.next().unwrap_or_default();
+            let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            vassal_escape::shortened(&vassal_escape::printable(name), 60)
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What systemd gave this process: the vassal's name, the environment, the descriptors.
+
+use crate::LAST_LINE_LIMIT;
+use crate::app::stream::AppStream;
+use crate::failure::Failure;
+use crate::start::backoff::START_LIMIT;
+use crate::start::retry;
+use sd_notify::NotifyState;
+use std::env;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use vassal_config::diagnostic::Public;
+use vassal_config::emperor::name::{Unfit, VassalName, escape, unescape};
+use vassal_config::hooks::action::Action;
+use vassal_config::unit::directives::Directive;
+use vassal_config::vassal::plan::{Operation, Plan};
+use vassal_escape::{printable, shortened};
+use vassal_state::restart_record;
+use vassal_state::restart_record::{Next, Store};
+use vassal_sys::{SysError, fds, fusectl};
+use vassal_systemd::journal::{Journal, Priority, line};
+use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
+
+/// An environment: names and values as bytes, in order.
+pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The environment of the start, which nothing changes.
+pub type Inherited = Rc<[(Vec<u8>, Vec<u8>)]>;
+
+/// systemd's own variables, which are for this process and no other.
+const SYSTEMDS: [&[u8]; 14] = [
+    b"NOTIFY_SOCKET",
+    b"WATCHDOG_PID",
+    b"WATCHDOG_USEC",
+    b"LISTEN_PID",
+    b"LISTEN_FDS",
+    b"LISTEN_FDNAMES",
+    b"FDSTORE",
+    b"MAINPID",
+    b"INVOCATION_ID",
+    b"JOURNAL_STREAM",
+    b"SYSTEMD_EXEC_PID",
+    b"CREDENTIALS_DIRECTORY",
+    b"MEMORY_PRESSURE_WATCH",
+    b"MEMORY_PRESSURE_WRITE",
+];
+
+/// The first descriptor that systemd passes (sd_listen_fds(3)).
+const LISTEN_START: RawFd = 3;
+/// The most of a place that goes into `STATUS=`; the journal has all of a failure.
+const STATUS_LIMIT: usize = 400;
+
+/// The process as it was started.
+#[derive(Debug)]
+pub struct Start {
+    /// Which vassal.
+    pub vassal: VassalName,
+    /// The environment without systemd's own variables.
+    pub environment: Inherited,
+    /// systemd.
+    pub notifier: Notifier,
+    /// journald.
+    pub journal: Journal,
+    /// fusectl, where there is one.
+    pub fusectl: Option<OwnedFd>,
+    /// The time between two keep-alives: a third of `WatchdogSec=`, zero without one.
+    pub keep_alive: Duration,
+    /// What is remembered from earlier starts.
+    pub memo: Store,
+    /// The app's stream to journald.
+    pub stream: Option<AppStream>,
+    /// Descriptors from the FD store, by name.
+    pub stored: Vec<(String, OwnedFd)>,
+}
+
+impl Start {
+    /// Takes everything in, and makes sure that nothing else is inherited by anybody.
+    ///
+    /// # Errors
+    /// A name that is no vassal's, or a machine without descriptors or memory.
+    pub fn from_systemd(instance: &[u8]) -> Result<Self, Failure> {
+        let vassal = vassal_of(instance);
+        let stored = stored_descriptors()?;
+        fds::cloexec_from(LISTEN_START)?;
+        let address = env::var_os("NOTIFY_SOCKET").map(OsStringExt::into_vec);
+        let notifier = Notifier::connect(address.as_deref())?;
+        notifier.gather();
+        let (records, stored): (Vec<_>, Vec<_>) = stored
+            .into_iter()
+            .partition(|(name, _)| name == restart_record::NAME);
+        let (memo, next) = match (records.into_iter().next(), &vassal) {
+            (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
+            (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()))?,
+            // It is not tried again.
+            (None, Err(_)) => (Store::in_memory()?, Next::Restart),
+        };
+        let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
+        if next == Next::Retry {
+            retry::dismiss(&vassal);
+        }
+        Ok(Self {
+            stream: None,
+            vassal,
+            environment: environment(),
+            notifier,
+            journal: Journal::connect("vassal-enter"),
+            fusectl: fusectl::connections(),
+            keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
+            memo,
+            stored,
+        })
+    }
+
+    /// Opens the app's stream to journald, as the unit's `directives` have it.
+    pub fn open_stream(&mut self, directives: &[Directive]) {
+        let systemds = env::var("JOURNAL_STREAM").ok();
+        self.stream = AppStream::open(systemds.as_deref(), &self.vassal, directives);
+    }
+
+    /// The vassal's name for messages.
+    pub fn shown_name(&self) -> String {
+        printable(self.vassal.bytes())
+    }
+
+    /// Removes the record of a vassal that does not exist, lest one stays of every name that was ever tried.
+    pub fn forget(&self) {
+        let forgotten =
+            restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(self.vassal.bytes()));
+        if let Err(error) = forgotten {
+            self.warn(&format!("{error}, ignoring"));
+        }
+    }
+
+    /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
+    pub fn tell(&self, failure: &Failure) {
+        line(Priority::Error, &failure.message);
+        tell(&self.notifier, &self.memo, failure);
+    }
+
+    /// Says what was collected or had no room yet, before this process ends and no other takes its place.
+    pub fn take_leave(&self) {
+        let told = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
+        let kept = self.journal.deliver(LAST_LINE_LIMIT);
+        for error in [told.err(), kept.err()].into_iter().flatten() {
+            line(Priority::Warning, &error.to_string());
+        }
+    }
+
+    /// Every hook of `plan` may take its whole limit, which the unit's own limit for a start does not know.
+    ///
+    /// # Errors
+    /// When systemd cannot be told.
+    pub fn ask_for_time(&self, plan: &Plan) -> Result<(), SysError> {
+        let limit = plan.settings.hook_limit;
+        let most = |operation: &Operation| match &operation.action {
+            Action::Exec { .. } => Some(limit),
+            Action::WaitFor(_, _, own) => Some(own.unwrap_or(limit)),
+            Action::Sleep(time) => Some(*time),
+            _ => None,
+        };
+        let hooks: Duration = plan.operations.iter().filter_map(most).sum();
+        if hooks.is_zero() {
+            return Ok(());
+        }
+        let time = u32::try_from((START_LIMIT + hooks).as_micros()).unwrap_or(u32::MAX);
+        self.notifier.send(&[NotifyState::ExtendTimeoutUsec(time)])
+    }
+
+    /// Tells that something runs, but not as written.
+    pub fn warn(&self, message: &str) {
+        line(Priority::Warning, message);
+    }
+}
+
+fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
+    // Everybody may read it, now and as the cause of a restart.
+    let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
+    // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
+    let told = notifier.send(&[NotifyState::Status(&status)]);
+    let kept = memo.update(|memo| memo.start_failed(&status));
+    // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
+    // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
+    // A systemd that does not read does not start it again either, so this holds nothing up.
+    let read = notifier.barrier(DELIVERY_LIMIT);
+    for error in [told.err(), kept.err(), read.err()].into_iter().flatten() {
+        line(Priority::Warning, &error.to_string());
+    }
+}
+
+fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
+    // Without systemd nobody starts it again.
+    if notifier.socket().is_none() {
+        return Ok((Store::in_memory()?, Next::Restart));
+    }
+    let (memo, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
+        Ok(found) => found,
+        Err(error) => {
+            line(
+                Priority::Warning,
+                &format!("{error}, ignoring: after a kill nothing will tell what is lost"),
+            );
+            (Store::in_memory()?, Next::Restart)
+        }
+    };
+    notifier.store(restart_record::NAME, memo.file().as_fd())?;
+    Ok((memo, next))
+}
+
+/// The vassal of a unit's instance. One vassal has one unit, or two would run its app: other escapes of the same name are refused.
+///
+/// # Errors
+/// Why there is none.
+pub fn vassal_of(instance: &[u8]) -> Result<VassalName, Failure> {
+    let name = unescape(instance);
+    let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit))?;
+    if escape(&name).as_bytes() != instance {
+        return Err(Failure::config(format!(
+            "'vassal@{}' is not the unit of vassal '{}' (use '{}')",
+            printable(instance),
+            printable(&name),
+            vassal.unit()
+        )));
+    }
+    Ok(vassal)
+}
+
+/// Why `instance` is no vassal.
+fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
+    let shown = printable(instance);
+    let failure = Failure::config(match unfit {
+        Unfit::TooLong => format!(
+            "vassal '{}': the name is too long for a unit",
+            shortened(&shown, 80)
+        ),
+        Unfit::Hidden => format!("vassal '{shown}': names that start with a dot are no vassals"),
+        Unfit::NotIni | Unfit::NotAName => format!("'{}' is no name of a vassal", shortened(&shown, 80)),
+    });
+    Failure {
+        public: Public::words("the unit's name is no vassal's (the journal says why)"),
+        ..failure
+    }
+}
+
+/// The environment without systemd's own variables.
+pub fn environment() -> Inherited {
+    env::vars_os()
+        .map(|(name, value)| (name.into_vec(), value.into_vec()))
+        .filter(|(name, _)| !SYSTEMDS.contains(&name.as_slice()))
+        .collect()
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok()?.parse().ok()
+}
+
+/// The descriptors of the FD store (sd_listen_fds(3)), if they are for this process.
+fn stored_descriptors() -> Result<Vec<(String, OwnedFd)>, Failure> {
+    if number("LISTEN_PID") != Some(u64::from(std::process::id())) {
+        return Ok(Vec::new());
+    }
+    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':').map(str::to_owned);
+    let count = number("LISTEN_FDS").unwrap_or(0) as RawFd;
+    (LISTEN_START..LISTEN_START + count)
+        .map(|fd| Ok((names.next().unwrap_or_default(), fds::adopt(fd)?)))
+        .collect()
+}

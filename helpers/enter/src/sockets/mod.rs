@@ -1,0 +1,4 @@
+//! The sockets that outlive their vassal.
+
+pub mod store;
+pub mod unix;

@@ -1,0 +1,160 @@
+//! The listening sockets: bound once, before the app's user is known, and kept in systemd's FD store, so that they
+//! are open during every restart and clients wait instead of being refused (ARCHITECTURE D6). A stop closes them.
+
+use crate::failure::{Failure, Place};
+use crate::invocation::Start;
+use crate::sockets::unix;
+use nix::fcntl::OFlag;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socket};
+use nix::unistd::dup3;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+use vassal_config::vassal::socket::{Address, Listener};
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
+use vassal_systemd::exit;
+
+/// An open socket.
+#[derive(Debug)]
+pub struct Open {
+    /// The socket, of whose number the app is told.
+    pub fd: OwnedFd,
+    /// A unix socket that takes its place when its path does not lead to it any more.
+    pub spare: Option<OwnedFd>,
+    /// The file that a unix socket is bound to.
+    pub kept: Option<unix::File>,
+}
+
+/// Takes each of `listeners` out of the FD store, or binds it, or makes it, if it is a unix socket, which is bound later
+/// ([`crate::sockets::unix`]); and removes from the store what is no longer named.
+///
+/// # Errors
+/// An address that cannot be bound, with the line that names it.
+pub fn open(listeners: &[Listener], start: &mut Start) -> Result<Vec<Open>, Failure> {
+    let mut stored = std::mem::take(&mut start.stored);
+    let mut sockets = Vec::new();
+    for listener in listeners {
+        sockets.push(match &listener.address {
+            Address::Tcp(address) => open_tcp(*address, listener, &mut stored, start)?,
+            Address::Unix(path) => open_unix(path, &mut stored)?,
+        });
+    }
+    for (name, _) in stored {
+        start.notifier.forget(&name)?;
+    }
+    Ok(sockets)
+}
+
+fn open_tcp(
+    address: SocketAddr,
+    listener: &Listener,
+    stored: &mut Vec<(String, OwnedFd)>,
+    start: &Start,
+) -> Result<Open, Failure> {
+    // No colon is allowed in a name (sd_notify(3)).
+    let name = format!("listen-{address}").replace(':', "_");
+    let kept = stored.iter().position(|(stored, _)| *stored == name);
+    let kept = kept.map(|at| stored.swap_remove(at).1);
+    let fd = match kept.and_then(|fd| still_ours(fd, address)) {
+        Some(fd) => fd,
+        None => {
+            let fd: OwnedFd = bind(address, listener)?.into();
+            start.notifier.store(&name, fd.as_fd())?;
+            fd
+        }
+    };
+    Ok(Open {
+        fd,
+        spare: None,
+        kept: None,
+    })
+}
+
+fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
+    let new = || {
+        socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .step(|| "make a socket")
+    };
+    let prefix = unix_prefix(path);
+    let kept = stored.iter().enumerate().find_map(|(at, (name, _))| {
+        let (device, inode) = name.strip_prefix(&prefix)?.split_once('-')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        Some((at, (number(device)?, number(inode)?)))
+    });
+    Ok(match kept {
+        Some((at, file)) => Open {
+            fd: stored.swap_remove(at).1,
+            spare: Some(new()?),
+            kept: Some(file),
+        },
+        None => Open {
+            fd: new()?,
+            spare: None,
+            kept: None,
+        },
+    })
+}
+
+/// What the names of a unix socket in the FD store begin with (FNV-1a of its path); the file's numbers follow.
+fn unix_prefix(path: &[u8]) -> String {
+    let hash = path.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("unix-{hash:016x}-")
+}
+
+/// A unix socket has been bound to `file`: the new one takes the place, and the number, of the one that was kept, and is
+/// kept from now on.
+///
+/// # Errors
+/// When systemd cannot be told.
+pub fn renew(open: &mut Open, path: &[u8], file: unix::File, start: &Start) -> Result<(), Failure> {
+    let name = |(device, inode): unix::File| format!("{}{device:x}-{inode:x}", unix_prefix(path));
+    if let Some(spare) = open.spare.take() {
+        take_number(open, &spare)?;
+    }
+    if let Some(old) = open.kept.replace(file) {
+        start.notifier.forget(&name(old))?;
+    }
+    start.notifier.store(&name(file), open.fd.as_fd())?;
+    Ok(())
+}
+
+/// Puts `socket` where the app is told that its socket is.
+///
+/// # Errors
+/// As dup3(2).
+pub fn take_number(open: &mut Open, socket: &OwnedFd) -> Result<(), SysError> {
+    dup3(socket, &mut open.fd, OFlag::O_CLOEXEC).step(|| "replace a socket")
+}
+
+fn still_ours(fd: OwnedFd, address: SocketAddr) -> Option<OwnedFd> {
+    let socket = TcpListener::from(fd);
+    (socket.local_addr().ok()? == address).then(|| socket.into())
+}
+
+fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure> {
+    let place = Place::line(&listener.origin, "socket");
+    let socket = TcpListener::bind(address).map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => "another program listens there (ss -ltnp shows which)",
+            ErrorKind::AddrNotAvailable => "this machine has no such address",
+            _ => "the kernel refused",
+        };
+        let message = format!("cannot listen on {address}: {why}");
+        Failure {
+            code: exit::OS,
+            ..Failure::passing(message)
+        }
+        .at(&place)
+    })?;
+    let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
+    listen(&socket, backlog).step(|| format!("listen on {address}"))?;
+    Ok(socket)
+}

@@ -1,0 +1,169 @@
+//! Unix sockets: bound where and as whom uWSGI binds them, the vassal's user after the as-user hooks, or root before the
+//! root directory changes where there is a `chown-socket` (ORD-10); kept in systemd's FD store, and taken again as long
+//! as their path leads to them.
+
+use crate::failure::{Failure, Place as Line};
+use crate::files::safe_open::{is_roots_alone, place};
+use crate::sockets::store::Open;
+use crate::user;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open as open_file};
+use nix::sys::socket::{Backlog, UnixAddr, bind, listen};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat, lstat};
+use nix::unistd::{Gid, Uid, fchownat, geteuid, unlink};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use vassal_config::vassal::socket::{Address, Listener, SocketOwner, UnixOptions};
+use vassal_escape::printable;
+use vassal_sys::SysError;
+use vassal_sys::error::Step;
+use vassal_sys::reach::Last;
+
+/// Which file a socket is bound to: its device and inode.
+pub type File = (u64, u64);
+
+/// Binds `open` to the path of `listener`, unless the path still leads to the socket that was kept; the new file, if
+/// there is one. `proc` is one of this PID namespace: the root directory may have none.
+///
+/// # Errors
+/// What is in the way, with the line.
+pub fn settle(
+    open: &Open,
+    listener: &Listener,
+    options: &UnixOptions,
+    proc: &OwnedFd,
+) -> Result<Option<File>, Failure> {
+    let Address::Unix(path) = &listener.address else {
+        return Ok(None);
+    };
+    let line = Line::line(&listener.origin, "socket");
+    let told = |error: SysError| Failure::passing(error.to_string()).at(&line);
+    let shown = Path::new(OsStr::from_bytes(path));
+    let (path, _directory) = match options.owner {
+        None => (shown.to_path_buf(), None),
+        Some(_) => fixed(shown).map_err(told)?,
+    };
+    let there = socket_file(&path, shown).map_err(told)?;
+    if there.is_some() && there == open.kept {
+        return Ok(None);
+    }
+    if there.is_some() {
+        // What an earlier life has left; uWSGI does the same.
+        unlink(&path).step(|| describe("remove", shown)).map_err(told)?;
+    }
+    let socket = open.spare.as_ref().unwrap_or(&open.fd);
+    let address = UnixAddr::new(&path)
+        .step(|| describe("listen on", shown))
+        .map_err(told)?;
+    bind(socket.as_raw_fd(), &address)
+        .step(|| describe("listen on", shown))
+        .map_err(told)?;
+    let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
+    listen(socket, backlog)
+        .step(|| describe("listen on", shown))
+        .map_err(told)?;
+    adjust(&path, shown, options, proc).map_err(|failure| failure.at(&line))?;
+    socket_file(&path, shown).map_err(told)
+}
+
+/// A path for root: directories on the way may be a tenant's, who could put a link in place of one between two steps.
+/// Where that is so, the directory is opened once, and the path goes through its descriptor.
+fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
+    let found = place(path, Last::Kept, || describe("listen on", path))?;
+    if is_roots_alone(path)? {
+        return Ok((path.to_path_buf(), None));
+    }
+    let through = format!("/proc/self/fd/{}", found.directory.as_raw_fd());
+    Ok((Path::new(&through).join(found.name), Some(found.directory)))
+}
+
+/// The socket at `path`; nothing when there is no file.
+fn socket_file(path: &Path, shown: &Path) -> Result<Option<File>, SysError> {
+    match lstat(path) {
+        Ok(status) if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK => {
+            Ok(Some((status.st_dev, status.st_ino)))
+        }
+        Ok(_) => Err(SysError::new(describe("listen on", shown), Errno::EEXIST)
+            .meaning(Some("a file that is no socket is in the way"))),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(SysError::new(describe("listen on", shown), errno)),
+    }
+}
+
+/// `chmod-socket`, then `chown-socket`, through a descriptor of the very file.
+fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> Result<(), Failure> {
+    if options.mode.is_none() && options.owner.is_none() {
+        return Ok(());
+    }
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = open_file(path, flags, Mode::empty()).step(|| describe("open", shown))?;
+    let status = fstat(&file).step(|| describe("look at", shown))?;
+    let is_socket = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK;
+    // What this process has just bound, and nothing that was put in its place.
+    if !is_socket || status.st_uid != geteuid().as_raw() {
+        return Err(SysError::new(describe("open", shown), Errno::EEXIST).into());
+    }
+    if let Some(mode) = options.mode {
+        let number = format!("self/fd/{}", file.as_raw_fd());
+        let mode = Mode::from_bits_truncate(mode);
+        fchmodat(proc, number.as_str(), mode, FchmodatFlags::FollowSymlink)
+            .step(|| describe("change the mode of", shown))?;
+    }
+    if let Some(owner) = &options.owner {
+        let (uid, gid) = numbers(owner, proc)?;
+        fchownat(file.as_fd(), "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
+            .step(|| describe("change the owner of", shown))?;
+    }
+    Ok(())
+}
+
+fn numbers(owner: &SocketOwner, proc: &OwnedFd) -> Result<(Uid, Gid), Failure> {
+    let accounts = user::accounts(proc)?;
+    let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let missing = |kind: &str, name: &[u8]| {
+        Failure::config(format!("chown-socket: there is no {kind} '{}'", printable(name)))
+    };
+    let uid = accounts.user(&owner.user).map(|user| user.uid);
+    let uid = uid.or_else(|| number(&owner.user));
+    let gid = match &owner.group {
+        None => Some(0),
+        Some(group) => accounts.group(group).or_else(|| number(group)),
+    };
+    Ok((
+        Uid::from_raw(uid.ok_or_else(|| missing("user", &owner.user))?),
+        Gid::from_raw(gid.ok_or_else(|| missing("group", owner.group.as_deref().unwrap_or_default()))?),
+    ))
+}
+
+fn describe(verb: &str, path: &Path) -> String {
+    format!("{verb} '{}'", printable(path.as_os_str().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, metadata};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_link_that_has_taken_the_place_of_the_socket_is_not_followed() {
+        let place = std::env::temp_dir().join(format!("vassal-unix-{}", std::process::id()));
+        fs::create_dir_all(&place).unwrap();
+        let (own, link) = (place.join("own.sock"), place.join("link.sock"));
+        let _listener = UnixListener::bind(&own).unwrap();
+        symlink(&own, &link).unwrap();
+        let mode = || metadata(&own).unwrap().permissions().mode() & 0o777;
+        let private = UnixOptions {
+            mode: Some(0o600),
+            owner: None,
+        };
+        let proc: OwnedFd = fs::File::open("/proc").unwrap().into();
+        let modes = [&link, &own].map(|path| (adjust(path, path, &private, &proc).is_ok(), mode()));
+        fs::remove_dir_all(&place).unwrap();
+        assert_eq!(modes[1], (true, 0o600));
+        assert!(!modes[0].0 && modes[0].1 != 0o600, "{modes:?}");
+    }
+}

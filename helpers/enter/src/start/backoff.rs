@@ -1,0 +1,140 @@
+//! What comes before an attempt that follows failed ones: systemd restarts at once, so that the first restart costs nothing.
+//! While a vassal has failed for a few seconds only, the pause is made here, and the sockets stay open. After that the unit
+//! fails, so that nothing that is ordered after it waits any longer, and [`crate::start::retry`] tries again (ARCHITECTURE D11).
+
+use crate::failure::Failure;
+use crate::invocation::Start;
+use crate::start::pause::{Pause, pause};
+use crate::start::query::systemctl;
+use crate::start::{last_words, retry};
+use nix::sys::signal::Signal;
+use sd_notify::NotifyState;
+use std::time::Duration;
+use vassal_state::restart_record;
+use vassal_state::restart_record::{Memo, Next, since_boot};
+use vassal_sys::error::Step;
+use vassal_sys::signals;
+
+/// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
+pub const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// What this start is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Try.
+    Go,
+    /// Fail: vassal-retry@.service tries again.
+    Later,
+    /// End: systemd wants the vassal stopped; the next start begins afresh.
+    Stopped,
+}
+
+/// Waits for this attempt's turn, and counts it. The turn comes earlier when a mount of the host's is back for which the last
+/// attempt has ended.
+///
+/// # Errors
+/// When the signals cannot be read, or the record not be written.
+pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
+    let mut memo = start.memo.read();
+    if memo.was_cut_short() && !was_restarted_by_systemd(start) {
+        memo.stopped();
+    }
+    let turn = memo.turn(since_boot());
+    last_words::add(&mut memo, turn, &start.vassal.unit());
+    let time = match turn {
+        restart_record::Turn::After(time) => time,
+        restart_record::Turn::Later(time) => match leave_outside(start, &mut memo)? {
+            Outside::Waits => {
+                let status = waiting(&memo, time);
+                start.notifier.send(&[NotifyState::Status(&status)])?;
+                return Ok(Turn::Later);
+            }
+            Outside::Stopped => return stopped(start),
+            Outside::Cannot => time,
+        },
+    };
+    if !time.is_zero() && wait(start, &memo, time)? == Pause::Stopped {
+        return stopped(start);
+    }
+    memo.begin(time, since_boot());
+    start.memo.write(&memo)?;
+    Ok(Turn::Go)
+}
+
+fn stopped(start: &Start) -> Result<Turn, Failure> {
+    start.memo.update(Memo::stopped)?;
+    start.notifier.send(&[NotifyState::Status("stopped")])?;
+    Ok(Turn::Stopped)
+}
+
+/// What came of the wish that the pause is made outside.
+enum Outside {
+    Waits,
+    Cannot,
+    Stopped,
+}
+
+/// Has vassal-retry@.service make the pause. systemd's wish to stop is heard meanwhile: it may read it before it reads that the
+/// retry is to be started, which is then to find that nobody wants it.
+fn leave_outside(start: &Start, memo: &mut Memo) -> Result<Outside, Failure> {
+    let stop = signals::take(&[Signal::SIGTERM])?;
+    let can_wait = can_wait_outside(start, memo);
+    if stop.read_signal().step(|| "read signals")?.is_some() {
+        return Ok(Outside::Stopped);
+    }
+    signals::reset()?;
+    Ok(match can_wait {
+        true => Outside::Waits,
+        false => Outside::Cannot,
+    })
+}
+
+/// Has vassal-retry@.service wait. Else the pause is made here, which is better than none.
+fn can_wait_outside(start: &Start, memo: &mut Memo) -> bool {
+    // A unit that goes on after `LATER` all the same has lost its RestartPreventExitStatus=.
+    if memo.next == Next::Retry {
+        return false;
+    }
+    let arranged = retry::arrange(start, memo);
+    if let Err(error) = &arranged {
+        let unit = retry::unit(&start.vassal);
+        start.warn(&format!("cannot start '{unit}': {error}; waiting here"));
+    }
+    arranged.is_ok()
+}
+
+fn wait(start: &Start, memo: &Memo, time: Duration) -> Result<Pause, Failure> {
+    let limit = u32::try_from((time + START_LIMIT).as_micros()).unwrap_or(u32::MAX);
+    start.notifier.send(&[
+        NotifyState::Status(&waiting(memo, time)),
+        NotifyState::ExtendTimeoutUsec(limit),
+    ])?;
+    let ended = pause(time, &memo.cause, Some(&start.notifier))?;
+    if ended == Pause::Over {
+        let status = format!(
+            "attempt {}; last: {}",
+            memo.attempts.saturating_add(1),
+            memo.cause
+        );
+        start.notifier.send(&[NotifyState::Status(&status)])?;
+    }
+    Ok(ended)
+}
+
+fn waiting(memo: &Memo, time: Duration) -> String {
+    format!(
+        "waiting {} s before attempt {}; last: {}",
+        time.as_secs(),
+        memo.attempts.saturating_add(1),
+        memo.cause
+    )
+}
+
+/// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that
+/// one counts from zero. Asked only then, as it takes a process; nothing else that systemd passes on tells them apart.
+fn was_restarted_by_systemd(start: &Start) -> bool {
+    let unit = start.vassal.unit();
+    let answer = systemctl(&["show", "--property=NRestarts", "--value", "--", &unit]);
+    // An unanswered question must not end a series of failures.
+    answer.map_or(true, |answer| answer.trim_ascii() != b"0")
+}

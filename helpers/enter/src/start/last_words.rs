@@ -1,0 +1,202 @@
+//! The last words of an app that has ended by itself. It writes straight into the journal, so that no process of ours has to
+//! pass each line on, and its lines are lost with none; so they are read from there, at the next start, in the host's
+//! namespaces. What the app says decides nothing: it is cut, made printable and told as the app's.
+
+use crate::start::query::query;
+use nix::unistd::Pid;
+use std::time::{Duration, Instant};
+use vassal_escape::{printable, shortened};
+use vassal_state::restart_record::{End, Memo, SEE_ABOVE, Turn};
+
+const JOURNALCTL: &str = "/usr/bin/journalctl";
+/// The lines of the unit that are looked at.
+const LINES: &str = "--lines=40";
+/// The most of a line that is repeated.
+const WORDS_LIMIT: usize = 200;
+/// How long the journal may take before a restart at once, for which clients wait, and before one that waits itself. Without a
+/// large journal it takes 4 ms (measured).
+const AT_ONCE_LIMIT: Duration = Duration::from_millis(100);
+const LIMIT: Duration = Duration::from_secs(2);
+/// How long journald may take to write down what a process has said that has just ended, and the time between two looks.
+const WRITTEN_LIMIT: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// An app has ended by itself (units/vassal.catalog).
+const APP_ENDED: &[u8] = b"e9cbe4dd51554c349c33af94ff46dad2";
+/// What uWSGI and Perl say of every app that does not load, after the reason.
+const EPILOGUES: [&[u8]; 6] = [
+    b"*** no app loaded",
+    b"unable to find PSGI function entry point",
+    b"unable to load app ",
+    b"OOPS ! failed loading app",
+    b"BEGIN failed--compilation aborted",
+    b"VACUUM: ",
+];
+
+/// Adds them to the cause of a run that has ended with its app.
+pub fn add(memo: &mut Memo, turn: Turn, unit: &str) {
+    if memo.end != End::App {
+        return;
+    }
+    memo.end = End::Told;
+    let limit = match turn {
+        Turn::After(Duration::ZERO) => AT_ONCE_LIMIT,
+        Turn::After(_) | Turn::Later(_) => LIMIT,
+    };
+    // The cause is true without them.
+    let words = read(unit, limit).ok().and_then(|lines| last_words(&lines));
+    if let Some(words) = words {
+        let cause = memo.cause.replace(&format!(" ({SEE_ABOVE})"), "");
+        memo.cause = format!("{cause}; the app's last words: {words}");
+    }
+}
+
+/// The last words of the process of that number, which has ended.
+pub fn of_process(pid: Pid) -> Option<String> {
+    let sender = format!("_PID={pid}");
+    let fields = "--output-fields=MESSAGE,MESSAGE_ID,_COMM";
+    let arguments = ["--quiet", "--boot", "--output=export", fields, LINES, &sender];
+    let end = Instant::now() + WRITTEN_LIMIT;
+    loop {
+        let export = query(JOURNALCTL, &arguments, LIMIT).ok()?;
+        let entries = entries(&export);
+        if let Some(found) = entries.iter().rev().find(|entry| entry.says_something()) {
+            return Some(shortened(&printable(found.message.trim_ascii()), WORDS_LIMIT));
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// The unit's last lines, in the journal's export format.
+fn read(unit: &str, limit: Duration) -> std::io::Result<Vec<u8>> {
+    let (sender, object) = (
+        format!("_SYSTEMD_UNIT={unit}"),
+        format!("OBJECT_SYSTEMD_UNIT={unit}"),
+    );
+    let fields = "--output-fields=MESSAGE,MESSAGE_ID,_COMM";
+    let arguments = ["--quiet", "--output=export", fields, LINES, &sender, "+", &object];
+    query(JOURNALCTL, &arguments, limit)
+}
+
+/// What matters of a journal entry.
+#[derive(Debug, Default)]
+struct Entry<'a> {
+    message: &'a [u8],
+    id: &'a [u8],
+    /// The sender's name; nothing where it was gone before journald looked.
+    comm: &'a [u8],
+}
+
+impl Entry<'_> {
+    fn is_ours(&self) -> bool {
+        self.comm.starts_with(b"vassal-")
+    }
+
+    fn says_something(&self) -> bool {
+        let message = self.message.trim_ascii();
+        !self.is_ours() && !message.is_empty() && !EPILOGUES.iter().any(|text| message.starts_with(text))
+    }
+}
+
+/// The last line that gives a reason, of those that the app wrote between its start and its end. journald may have written some
+/// down after the event that tells of the end.
+fn last_words(export: &[u8]) -> Option<String> {
+    let entries = entries(export);
+    let end = entries.iter().rposition(|entry| entry.id == APP_ENDED)?;
+    let is_event = |entry: &Entry<'_>| !entry.id.is_empty();
+    let start = entries[..end]
+        .iter()
+        .rposition(is_event)
+        .map_or(0, |start| start + 1);
+    let before = entries[start..end].iter().rev();
+    let mut lines = before.chain(&entries[end + 1..]);
+    let found = lines.find(|entry| entry.says_something())?;
+    Some(shortened(&printable(found.message.trim_ascii()), WORDS_LIMIT))
+}
+
+/// The entries of the export format (systemd.io/JOURNAL_EXPORT_FORMATS): `NAME=VALUE` lines, or the name alone, the length in
+/// eight bytes and the value; an empty line after each entry. What is cut off in the midst is left out.
+fn entries(mut export: &[u8]) -> Vec<Entry<'_>> {
+    let mut entries = vec![Entry::default()];
+    while let Some(end) = export.iter().position(|byte| *byte == b'\n') {
+        let (line, rest) = (&export[..end], &export[end + 1..]);
+        export = rest;
+        if line.is_empty() {
+            entries.push(Entry::default());
+            continue;
+        }
+        let (name, value) = match line.iter().position(|byte| *byte == b'=') {
+            Some(equals) => (&line[..equals], &line[equals + 1..]),
+            None => {
+                let Some((length, rest)) = rest.split_first_chunk() else {
+                    break;
+                };
+                let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+                let Some(value) = rest.get(..length) else { break };
+                export = rest.get(length + 1..).unwrap_or_default();
+                (line, value)
+            }
+        };
+        if let Some(entry) = entries.last_mut() {
+            match name {
+                b"MESSAGE" => entry.message = value,
+                b"MESSAGE_ID" => entry.id = value,
+                b"_COMM" => entry.comm = value,
+                _ => {}
+            }
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STARTED: &str = "_COMM=uwsgi\nMESSAGE=*** Operational MODE: single process ***\n\n";
+    const ENDED: &str = "MESSAGE_ID=e9cbe4dd51554c349c33af94ff46dad2\n_COMM=vassal-watchdog\nMESSAGE=x: uwsgi exited with 22\n\n";
+    const OVER: &str = "_COMM=uwsgi\nMESSAGE=*** no app loaded. GAME OVER ***\n\n";
+
+    #[test]
+    fn the_last_line_of_the_app_that_gives_a_reason_is_found() {
+        let line = |text: &str| format!("__CURSOR=s=1\n_COMM=uwsgi\nMESSAGE={text}\n\n");
+        let ours = "_COMM=vassal-enter\nMESSAGE=fuse-zip says\n\n";
+        let (reason, older) = (line("ImportError: no module x"), line("older"));
+        let cases = [
+            (
+                vec![STARTED, &reason, OVER, ENDED],
+                Some("ImportError: no module x"),
+            ),
+            // Of the run before, and of hooks at the end.
+            (
+                vec![&older, ENDED, STARTED, &reason, ENDED, ours, &older],
+                Some("ImportError: no module x"),
+            ),
+            (vec![&older, ENDED, OVER, ENDED], None),
+            (vec![STARTED, &reason], None),
+            // Written down late.
+            (vec![ENDED, &reason, OVER], Some("ImportError: no module x")),
+            (vec!["\n\n=\nMESSAGE\n\x05"], None),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(
+                last_words(lines.concat().as_bytes()).as_deref(),
+                expected,
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_tenant_writes_is_one_printable_line() {
+        let text = b"evil\nREADY=1\x1b[31m";
+        let length = (text.len() as u64).to_le_bytes();
+        let entry = [b"MESSAGE\n".as_slice(), &length, text, b"\n_COMM=sh\n\n"].concat();
+        let words = last_words(&[&entry, ENDED.as_bytes()].concat()).unwrap();
+        assert_eq!(words, "evil\\x0aREADY=1\\x1b[31m");
+        let long = format!("MESSAGE={}\n\n{ENDED}", "x".repeat(5000));
+        assert_eq!(last_words(long.as_bytes()).unwrap().len(), WORDS_LIMIT);
+    }
+}

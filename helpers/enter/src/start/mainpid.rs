@@ -1,0 +1,81 @@
+//! The end of the first main process, when its clone has taken over. It stays until the clone dismisses it: an end is
+//! work, done on the processor and the memory that the clone needs (measured: 0.2 of 3.1 ms to the app's first statement,
+//! and 0.5 of 3.6 to its end, when the app ends at once).
+
+use crate::failure::Failure;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, OwnedFd};
+use vassal_sys::error::Step;
+use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
+
+/// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended, and systemd's queue has what
+/// `notifier` says: without it systemd does not know the clone, and takes the end of this process for the vassal's. A wish to
+/// `stop` that systemd has told this process, because it did not know of the clone yet, is passed on.
+///
+/// # Errors
+/// As poll(2), kill(2); a systemd that does not read.
+pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) -> Result<(), Failure> {
+    while !notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))? {
+        if !pass_on(stop, clone)? {
+            let limit = DELIVERY_LIMIT.as_secs();
+            return Err(Failure::passing(format!(
+                "systemd has read nothing for {limit} s"
+            )));
+        }
+    }
+    loop {
+        let mut fds = [socket.as_fd(), stop.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno).step(|| "wait for the clone").map_err(Failure::from),
+        }
+        let [dismissed, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
+        if stopped {
+            pass_on(stop, clone)?;
+        }
+        if dismissed {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether there was a wish to stop to be passed on.
+fn pass_on(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
+    let is_there = stop.read_signal().step(|| "read signals")?.is_some();
+    if is_there {
+        kill(clone, Signal::SIGTERM).step(|| "pass the wish to stop on")?;
+    }
+    Ok(is_there)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::raise;
+    use std::os::unix::net::UnixStream;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+    use vassal_sys::signals;
+
+    #[test]
+    fn it_stays_until_it_is_dismissed_and_passes_a_wish_to_stop_on() {
+        let mut clone = Command::new("sleep").arg("60").spawn().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        // The sleeping process would inherit that it is blocked.
+        let stop = signals::take(&[Signal::SIGTERM]).unwrap();
+        let pid = Pid::from_raw(clone.id() as i32);
+        raise(Signal::SIGTERM).unwrap();
+        let speaker = std::thread::spawn(move || {
+            let ended = clone.wait().unwrap();
+            drop(theirs);
+            ended
+        });
+        let notifier = Notifier::connect(None).unwrap();
+        wait(&ours.into(), &notifier, &stop, pid).unwrap();
+        assert_eq!(speaker.join().unwrap().signal(), Some(Signal::SIGTERM as i32));
+    }
+}

@@ -1,0 +1,119 @@
+//! The two files: the emperor's, and the vassal's, read now as uWSGI would read it now.
+
+use crate::failure::Failure;
+use crate::invocation::{Inherited, Start};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use vassal_config::diagnostic::Public;
+use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::machine::system::System;
+use vassal_config::machine::trusted::{Reader, Trusted};
+use vassal_config::vassal::read;
+use vassal_config::vassal::read::Vassal;
+use vassal_escape::printable;
+
+/// The emperor's file.
+pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
+
+/// Reads the emperor's file; its warnings are told when it is read for the generator, not at every start.
+///
+/// # Errors
+/// A file that is missing or cannot be made sense of.
+pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Failure> {
+    let content = read(file)?;
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    let world =
+        System::new(environment.clone(), directory.to_path_buf()).with_file(file.to_path_buf(), content);
+    let (emperor, _) = Emperor::read(file.as_os_str().as_bytes(), &world)?;
+    if emperor.places.is_empty() {
+        let shown = file.display();
+        return Err(Failure::config(format!(
+            "{shown}: no 'emperor = DIRECTORY' line, so there are no vassals"
+        )));
+    }
+    Ok(emperor)
+}
+
+/// A vassal's file.
+#[derive(Debug)]
+pub struct Found {
+    /// The directory of the emperor's that has it.
+    pub directory: PathBuf,
+    path: PathBuf,
+    content: Trusted,
+}
+
+impl Found {
+    /// The machine in which the file is evaluated: with the bytes that were checked, whatever has become of the file.
+    pub fn world(&self, environment: Inherited) -> System {
+        System::new(environment, self.directory.clone()).with_file(self.path.clone(), self.content.clone())
+    }
+}
+
+/// Finds the vassal's file in the emperor's directories; the first that has it wins. That directory is the working
+/// directory of everything that follows, as under uWSGI's Emperor (V2).
+///
+/// # Errors
+/// A place that cannot be searched, or a file that cannot be a configuration.
+pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Option<Found>, Failure> {
+    for place in &emperor.places {
+        let path = place.file_of(name, Path::new("/")).map_err(|error| {
+            let shown = printable(place.path());
+            Failure::config(format!("{shown}: cannot read it: {error}"))
+        })?;
+        if let Some(path) = path {
+            let content = read(&path)?;
+            return Ok(Some(Found {
+                directory: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+                path,
+                content,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// Said of a vassal that has no file.
+pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
+    let places: Vec<_> = emperor
+        .places
+        .iter()
+        .map(|place| printable(place.path()))
+        .collect();
+    let message = format!(
+        "there is no '{}' in {}",
+        printable(&name.file()),
+        places.join(" or ")
+    );
+    Failure {
+        public: Public::words("it has no file (the journal says why)"),
+        ..Failure::config(message)
+    }
+}
+
+/// Whether the vassal has a file, good or bad; a place that cannot be searched may have one.
+pub fn has_file(emperor: &Emperor, name: &VassalName) -> bool {
+    let mut places = emperor.places.iter();
+    places.any(|place| !matches!(place.file_of(name, Path::new("/")), Ok(None)))
+}
+
+/// Reads the vassal's file as it is now.
+///
+/// # Errors
+/// The lines that are wrong.
+pub fn read_vassal(emperor: &Emperor, start: &Start, found: &Found) -> Result<Vassal, Failure> {
+    let vassal = read::read(emperor, &start.vassal, &found.world(start.environment.clone()))?;
+    for warning in &vassal.warnings {
+        start.warn(&warning.to_string());
+    }
+    Ok(vassal)
+}
+
+/// The content of a configuration file, which is trusted with root.
+fn read(path: &Path) -> Result<Trusted, Failure> {
+    let shown = printable(path.as_os_str().as_bytes());
+    Reader::default()
+        .read(path)
+        .map_err(|error| Failure::config(format!("{shown}: cannot use it: {error}")))
+}

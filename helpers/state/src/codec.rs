@@ -1,0 +1,142 @@
+//! A record as bytes in a memfd, and the descriptors that stay open for its reader.
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+use vassal_sys::error::{Step, SysError};
+use vassal_sys::fds;
+
+/// Fields one after the other: a number is four bytes, a text its length and its bytes, a list its count and its
+/// items.
+#[derive(Debug, Default)]
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Adds a number.
+    pub fn number(&mut self, number: i32) -> &mut Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    /// Adds a time, as far as a number of milliseconds goes.
+    pub fn milliseconds(&mut self, time: Duration) -> &mut Self {
+        self.number(time.as_millis().min(i32::MAX as u128) as i32)
+    }
+
+    /// Adds bytes of any length.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.number(bytes.len() as i32).0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Adds a list, each item by `each`.
+    pub fn list<T>(&mut self, items: &[T], each: impl Fn(&mut Self, &T)) -> &mut Self {
+        self.number(items.len() as i32);
+        items.iter().for_each(|item| each(self, item));
+        self
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The record in a memfd, read from its beginning by [`Reader::from_memfd`].
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENOMEM`.
+    pub fn into_memfd(self) -> Result<OwnedFd, SysError> {
+        self.into_named_memfd("vassal-handoff")
+    }
+
+    /// The same in a memfd of this name, which proc shows.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENOMEM`.
+    pub fn into_named_memfd(self, name: &str) -> Result<OwnedFd, SysError> {
+        let step = || "write a record for the next program";
+        let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC).step(step)?);
+        file.write_all(&self.0).step(step)?;
+        Ok(file.into())
+    }
+}
+
+/// The other end of [`Writer`]; every function gives `None` at a record that ends too early.
+#[derive(Debug)]
+pub struct Reader {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Reader {
+    /// Reads the record in descriptor `number`, which is closed.
+    ///
+    /// # Errors
+    /// `EBADF` when nothing is open there, what else read(2) says.
+    pub fn from_memfd(number: RawFd) -> Result<Self, SysError> {
+        Self::from_file(File::from(fds::adopt(number)?))
+    }
+
+    /// Reads the record in `file`.
+    ///
+    /// # Errors
+    /// What read(2) says.
+    pub fn from_file(mut file: File) -> Result<Self, SysError> {
+        let step = || "read a record";
+        let mut bytes = Vec::new();
+        file.rewind().step(step)?;
+        file.read_to_end(&mut bytes).step(step)?;
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// Reads the record that is these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The next number.
+    pub fn number(&mut self) -> Option<i32> {
+        let bytes = self.bytes.get(self.at..self.at + 4)?;
+        self.at += 4;
+        bytes.try_into().ok().map(i32::from_le_bytes)
+    }
+
+    /// The next bytes.
+    pub fn bytes(&mut self) -> Option<Vec<u8>> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let bytes = self.bytes.get(self.at..self.at.checked_add(length)?)?.to_vec();
+        self.at += length;
+        Some(bytes)
+    }
+
+    /// The next bytes, which are UTF-8.
+    pub fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?).ok()
+    }
+
+    /// The next list, each item by `each`.
+    pub fn list<T>(&mut self, each: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.number()?;
+        (0..count).map(|_| each(self)).collect()
+    }
+
+    /// The next number, as milliseconds.
+    pub fn milliseconds(&mut self) -> Option<Duration> {
+        Some(Duration::from_millis(u64::try_from(self.number()?).ok()?))
+    }
+}
+
+/// The number of a descriptor that is left to the next program: it survives the exec from here on. It is borrowed,
+/// and must stay open until then.
+///
+/// # Errors
+/// None for a valid descriptor.
+pub fn leave(fd: Option<BorrowedFd<'_>>) -> Result<Option<RawFd>, SysError> {
+    let Some(fd) = fd else { return Ok(None) };
+    fds::keep_over_exec(fd)?;
+    Ok(Some(fd.as_raw_fd()))
+}

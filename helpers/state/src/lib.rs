@@ -1,0 +1,13 @@
+//! What the helpers leave to each other: `vassal-enter` to the watchdog over exec ([`handoff`], [`unsent`]), a reload to the watchdog
+//! ([`reload_channel`]), and one start to the next ([`restart_record`]).
+//!
+//! All of it is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
+//! vassal-systemd and vassal-escape.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod handoff;
+pub mod reload_channel;
+pub mod request;
+pub mod restart_record;
+pub mod unsent;

@@ -1,0 +1,254 @@
+//! The record in its file.
+
+use super::{End, Memo, Next};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::Mode;
+use nix::unistd::{mkdir, unlink};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vassal_escape::shortened;
+use vassal_sys::error::{Step, SysError};
+
+/// What the file's name ends in after the vassal's: the record's format, too.
+const SUFFIX: &str = ".2";
+/// How much of the reason of the last restart is kept, in bytes.
+const CAUSE_LIMIT: usize = 400;
+/// How much of the list of filesystems is kept, in bytes.
+const UNSAVED_LIMIT: usize = 400;
+/// Seven numbers: attempts, restarts, debt, the length of the cause, begun, held, the state.
+const HEADER: usize = 28;
+/// The state: the end of the run in the lowest byte, who tries next in the one above it, and bits.
+const STATE_NEXT: u32 = 8;
+const STATE_SERVED: u32 = 1 << 16;
+const STATE_RESTART: u32 = 1 << 17;
+
+/// The record in its file.
+#[derive(Debug)]
+pub struct Store(File);
+
+impl Store {
+    /// The record of a start that finds none in the FD store, in the file of the vassal `name` in `directory`, which is made if
+    /// need be and root's alone. What is there is kept when vassal-retry@.service has begun this start; else only what has not
+    /// been saved. Also: whether such a retry still waits.
+    ///
+    /// # Errors
+    /// As mkdir(2), open(2); `ENOSPC`.
+    pub fn create(directory: &Path, name: &str) -> Result<(Self, Next), SysError> {
+        let path = file(directory, name);
+        let step = || format!("make the restart record '{}'", path.display());
+        match mkdir(directory, Mode::S_IRWXU) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(SysError::new(step(), errno)),
+        }
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let store = Self(File::from(
+            open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).step(step)?,
+        ));
+        let found = store.read();
+        if found.next != Next::Asked {
+            store.write(&Memo {
+                unsaved: found.unsaved,
+                ..Memo::default()
+            })?;
+        }
+        Ok((store, found.next))
+    }
+
+    /// The record that a start has left in the file of the vassal `name` in `directory`.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn open(directory: &Path, name: &str) -> Result<Self, SysError> {
+        let path = file(directory, name);
+        let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        open(&path, flags, Mode::empty())
+            .map(|fd| Self(File::from(fd)))
+            .step(|| format!("open the restart record '{}'", path.display()))
+    }
+
+    /// An empty record in memory, which nobody finds again.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENOMEM`.
+    pub fn in_memory() -> Result<Self, SysError> {
+        let fd = memfd_create(c"vassal-memo", MFdFlags::MFD_CLOEXEC).step(|| "make the restart record")?;
+        Ok(Self(File::from(fd)))
+    }
+
+    /// The record of a descriptor that came out of the FD store or from the program before this one.
+    pub fn inherited(fd: OwnedFd) -> Self {
+        Self(File::from(fd))
+    }
+
+    /// The descriptor, for the FD store and for the next program.
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Reads the record; one that cannot be read is empty.
+    pub fn read(&self) -> Memo {
+        let mut bytes = [0; HEADER + CAUSE_LIMIT + UNSAVED_LIMIT];
+        let length = self.0.read_at(&mut bytes, 0).unwrap_or(0);
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let text = bytes.get(HEADER..length).unwrap_or_default();
+        let (cause, unsaved) = text.split_at(text.len().min(word(12) as usize));
+        Memo {
+            attempts: word(0),
+            restarts: word(4),
+            debt: Duration::from_millis(word(8).into()),
+            begun: Some(word(16)).filter(|begun| *begun != 0),
+            held: Duration::from_millis(word(20).into()),
+            end: End::from_byte(word(24) as u8),
+            next: Next::from_byte((word(24) >> STATE_NEXT) as u8),
+            is_restart: word(24) & STATE_RESTART != 0,
+            has_served: word(24) & STATE_SERVED != 0,
+            cause: String::from_utf8_lossy(cause).into_owned(),
+            unsaved: String::from_utf8_lossy(unsaved).into_owned(),
+        }
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `ENOMEM`.
+    pub fn write(&self, memo: &Memo) -> Result<(), SysError> {
+        let cause = shortened(&memo.cause, CAUSE_LIMIT);
+        let bit = |is_set, bit| if is_set { bit } else { 0 };
+        let bits = bit(memo.has_served, STATE_SERVED) | bit(memo.is_restart, STATE_RESTART);
+        let state = memo.end as u32 | (memo.next as u32) << STATE_NEXT | bits;
+        let mut bytes = Vec::with_capacity(HEADER + CAUSE_LIMIT + UNSAVED_LIMIT);
+        for word in [
+            memo.attempts,
+            memo.restarts,
+            saturated(memo.debt),
+            cause.len() as u32,
+            memo.begun.unwrap_or(0),
+            saturated(memo.held),
+            state,
+        ] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(cause.as_bytes());
+        bytes.extend_from_slice(shortened(&memo.unsaved, UNSAVED_LIMIT).as_bytes());
+        let step = || "write the restart record";
+        self.0.set_len(bytes.len() as u64).step(step)?;
+        self.0.write_all_at(&bytes, 0).step(step)
+    }
+
+    /// Changes the record.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn update(&self, change: impl FnOnce(&mut Memo)) -> Result<(), SysError> {
+        let mut memo = self.read();
+        change(&mut memo);
+        self.write(&memo)
+    }
+}
+
+/// Removes the record of the vassal `name` that does not exist; one that says what is not saved stays, to be told.
+///
+/// # Errors
+/// As open(2), unlink(2); that there is none is no error.
+pub fn forget(directory: &Path, name: &str) -> Result<(), SysError> {
+    let path = file(directory, name);
+    let step = || format!("remove the restart record '{}'", path.display());
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let store = match open(&path, flags, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
+        found => Store(File::from(found.step(step)?)),
+    };
+    if !store.read().unsaved.is_empty() {
+        return Ok(());
+    }
+    unlink(&path).step(step)
+}
+
+/// The file of the vassal `name`.
+fn file(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!("{name}{SUFFIX}"))
+}
+
+fn saturated(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_start_finds_what_was_not_saved_and_nothing_else() {
+        let directory = std::env::temp_dir().join(format!("vassal-memo-{}", std::process::id()));
+        let create = || Store::create(&directory, "user001").unwrap();
+        let mut killed = Memo {
+            attempts: 3,
+            restarts: 7,
+            cause: "dead".into(),
+            unsaved: "/app".into(),
+            ..Memo::default()
+        };
+        let only_unsaved = Memo {
+            unsaved: "/app".into(),
+            ..Memo::default()
+        };
+        for next in [Next::Restart, Next::Retry] {
+            killed.next = next;
+            create().0.write(&killed).unwrap();
+            let (found, was_next) = create();
+            assert_eq!((found.read(), was_next), (only_unsaved.clone(), next));
+        }
+        // But for the attempt that the retry has asked for, which goes on counting.
+        killed.next = Next::Asked;
+        Store::open(&directory, "user001")
+            .unwrap()
+            .write(&killed)
+            .unwrap();
+        let (found, was_next) = create();
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert_eq!((found.read(), was_next), (killed, Next::Asked));
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_long_texts_are_cut() {
+        let store = Store::in_memory().unwrap();
+        assert_eq!(store.read(), Memo::default());
+        let memo = Memo {
+            attempts: 3,
+            restarts: 7,
+            begun: Some(4711),
+            held: Duration::from_millis(3003),
+            end: End::App,
+            next: Next::Retry,
+            is_restart: true,
+            has_served: true,
+            debt: Duration::from_millis(12345),
+            cause: "x".repeat(500),
+            unsaved: "y".repeat(500),
+        };
+        store.write(&memo).unwrap();
+        let read = store.read();
+        assert_eq!((read.cause.len(), read.unsaved.len()), (400, 400));
+        let texts = Memo {
+            cause: memo.cause.clone(),
+            unsaved: memo.unsaved.clone(),
+            ..read
+        };
+        assert_eq!(texts, memo);
+        let short = |memo: &mut Memo| {
+            memo.cause = "/app dead (ENOTCONN)".into();
+            memo.unsaved = "/app\n/data".into();
+        };
+        store.update(short).unwrap();
+        let read = store.read();
+        assert_eq!(
+            (&*read.cause, &*read.unsaved),
+            ("/app dead (ENOTCONN)", "/app\n/data")
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! What a program has said and could not send yet, for the one that takes its place by exec.
+
+use crate::codec::{Reader, Writer, leave};
+use vassal_sys::error::SysError;
+use vassal_sys::fds;
+
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
+use vassal_systemd::journal::Journal;
+use vassal_systemd::lines;
+use vassal_systemd::notify::Notifier;
+use vassal_systemd::outbox::Letter;
+
+/// Messages, with the numbers of descriptors that stay open over the exec.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unsent {
+    /// Is at its end when the first message to systemd may go ([`Notifier::speak_after`]).
+    pub before: Option<RawFd>,
+    /// Messages to systemd, and what they carry.
+    pub letters: Vec<(Vec<u8>, Vec<RawFd>)>,
+    /// Events for journald, as they are sent.
+    pub events: Vec<Vec<u8>>,
+    /// Lines for standard error.
+    pub lines: Vec<u8>,
+}
+
+impl Unsent {
+    /// What `notifier`, `journal` and standard error have left. The descriptors are the next program's from here on.
+    ///
+    /// # Errors
+    /// None for valid descriptors.
+    pub fn of(notifier: &Notifier, journal: &Journal) -> Result<Self, SysError> {
+        let (before, letters) = notifier.leave();
+        let letters = letters.into_iter().map(|letter| {
+            let numbers = letter.fds.into_iter().map(give_away).collect::<Result<_, _>>()?;
+            Ok((letter.text, numbers))
+        });
+        Ok(Self {
+            before: before.map(give_away).transpose()?,
+            letters: letters.collect::<Result<_, SysError>>()?,
+            events: journal.leave(),
+            lines: lines::leave(),
+        })
+    }
+
+    /// The notifier that goes on with `socket`.
+    ///
+    /// # Errors
+    /// `EBADF` for a descriptor that is not there.
+    pub fn notifier(&self, socket: Option<OwnedFd>) -> Result<Notifier, SysError> {
+        let letters = self.letters.iter().map(|(text, numbers)| {
+            Ok(Letter {
+                text: text.clone(),
+                fds: numbers
+                    .iter()
+                    .copied()
+                    .map(fds::adopt)
+                    .collect::<Result<_, _>>()?,
+            })
+        });
+        let letters = letters.collect::<Result<_, SysError>>()?;
+        let before = self.before.map(fds::adopt).transpose()?;
+        Ok(Notifier::inherited(socket, before, letters))
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.number(self.before.unwrap_or(-1));
+        writer.list(&self.letters, |writer, (text, numbers)| {
+            writer.bytes(text);
+            writer.list(numbers, |writer, number| {
+                writer.number(*number);
+            });
+        });
+        writer.list(&self.events, |writer, event| {
+            writer.bytes(event);
+        });
+        writer.bytes(&self.lines);
+    }
+
+    pub(crate) fn read(reader: &mut Reader) -> Option<Self> {
+        Some(Self {
+            before: reader.number().map(|number| (number >= 0).then_some(number))?,
+            letters: reader.list(|reader| Some((reader.bytes()?, reader.list(Reader::number)?)))?,
+            events: reader.list(Reader::bytes)?,
+            lines: reader.bytes()?,
+        })
+    }
+}
+
+/// The number of a descriptor that stays open over the exec that comes next.
+fn give_away(fd: OwnedFd) -> Result<RawFd, SysError> {
+    leave(Some(fd.as_fd()))?;
+    Ok(fd.into_raw_fd())
+}

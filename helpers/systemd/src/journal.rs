@@ -1,0 +1,237 @@
+//! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root. Nothing waits for
+//! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
+
+use crate::notify::connect_datagram;
+use crate::outbox::{Awaited, Letter, Outbox, Returned};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+use vassal_escape::printable;
+use vassal_sys::error::{Step, SysError};
+
+pub use crate::lines::{line, pass_on};
+
+/// Where journald listens.
+const SOCKET: &[u8] = b"/run/systemd/journal/socket";
+/// How many events wait for a journald that does not read: more than a vassal's life has.
+const MOST_EVENTS: usize = 64;
+
+/// syslog(3) levels as the journal's PRIORITY=.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// What a hook was asked to say.
+    Info = 6,
+    /// This vassal does not run.
+    Error = 3,
+    /// It runs, but not as written.
+    Warning = 4,
+    /// Its state changed.
+    Notice = 5,
+}
+
+/// An event: a message with the id its catalog entry has, and fields to search by.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// How grave it is.
+    pub priority: Priority,
+    /// 32 hexadecimal digits; listed in units/vassal.catalog.
+    pub id: &'a str,
+    /// One line for people.
+    pub message: &'a str,
+    /// Further fields, names in capitals.
+    pub fields: &'a [(&'a str, &'a str)],
+}
+
+/// The journal, where there is one.
+#[derive(Debug)]
+pub struct Journal {
+    socket: Option<OwnedFd>,
+    identifier: &'static str,
+    outbox: RefCell<Outbox>,
+    /// How many events there was no room for, here or with journald, since that was last told.
+    lost: Cell<u32>,
+}
+
+impl Journal {
+    /// Connects to journald; without one, events go to standard error as plain lines.
+    pub fn connect(identifier: &'static str) -> Self {
+        Self::inherited(connect_datagram(SOCKET).ok(), identifier, Vec::new())
+    }
+
+    /// The journal of a socket that was connected by the program before this one, which has left these `events` unsent.
+    pub fn inherited(socket: Option<OwnedFd>, identifier: &'static str, events: Vec<Vec<u8>>) -> Self {
+        let mut outbox = Outbox::default();
+        outbox.letters().extend(events.into_iter().map(letter));
+        Self {
+            socket,
+            identifier,
+            outbox: RefCell::new(outbox),
+            lost: Cell::new(0),
+        }
+    }
+
+    /// The connected socket, to be left to the next program.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The events that were not sent, for the next program.
+    pub fn leave(&self) -> Vec<Vec<u8>> {
+        let letters = self.outbox.borrow_mut().take().into_iter();
+        letters.map(|letter| letter.text).collect()
+    }
+
+    /// Writes `event`, now or as soon as journald has room for it; where there is no journald, as a line with its priority to
+    /// standard error.
+    pub fn write(&self, event: &Event<'_>) {
+        if self.socket.is_none() {
+            line(event.priority, event.message);
+        } else if self.outbox.borrow().len() < MOST_EVENTS {
+            let text = encode(event, self.identifier);
+            self.outbox.borrow_mut().letters().push_back(letter(text));
+            self.flush();
+        } else {
+            self.lost.set(self.lost.get().saturating_add(1));
+        }
+    }
+
+    /// What the events that could not be sent yet wait for.
+    pub fn awaited<R>(&self, look: impl FnOnce(Awaited<'_>) -> R) -> R {
+        match &self.socket {
+            Some(socket) => look(self.outbox.borrow().awaited(socket.as_fd())),
+            None => look(Awaited::Nothing),
+        }
+    }
+
+    /// Waits until everything is sent, for at most `limit`.
+    ///
+    /// # Errors
+    /// As poll(2).
+    pub fn deliver(&self, limit: Duration) -> Result<(), SysError> {
+        let end = Instant::now() + limit;
+        loop {
+            self.flush();
+            let now = Instant::now();
+            let left = end.saturating_duration_since(now);
+            let is_over = self.awaited(|awaited| {
+                let (fd, left) = match awaited {
+                    Awaited::Nothing => return Ok(true),
+                    Awaited::Turn(fd) | Awaited::Room(fd) => {
+                        (Some(PollFd::new(fd, PollFlags::POLLOUT)), left)
+                    }
+                    Awaited::Time(until) => (None, left.min(until.saturating_duration_since(now))),
+                };
+                let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
+                match poll(&mut Vec::from_iter(fd), timeout.unwrap_or(PollTimeout::MAX)) {
+                    Ok(_) | Err(Errno::EINTR) => Ok(false),
+                    Err(errno) => Err(errno).step(|| "wait for journald"),
+                }
+            })?;
+            if is_over || left.is_zero() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends what there is room for.
+    pub fn flush(&self) {
+        let Some(socket) = &self.socket else { return };
+        let mut outbox = self.outbox.borrow_mut();
+        while let Err(Returned { letter, .. }) = outbox.flush(socket.as_fd()) {
+            // journald's socket is another one now: what it would have said is at least a line.
+            if let Some(letter) = letter {
+                line(Priority::Error, &message_of(&letter.text));
+            }
+        }
+        let lost = self.lost.take();
+        if lost > 0 && outbox.is_empty() {
+            line(
+                Priority::Warning,
+                &format!("{lost} events are not in the journal: journald did not read"),
+            );
+        } else {
+            self.lost.set(lost);
+        }
+    }
+}
+
+fn letter(text: Vec<u8>) -> Letter {
+    Letter {
+        text,
+        fds: Vec::new(),
+    }
+}
+
+/// The message of an encoded event.
+fn message_of(text: &[u8]) -> String {
+    let message = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    printable(message.strip_prefix(b"MESSAGE=").unwrap_or(text))
+}
+
+fn encode(event: &Event<'_>, identifier: &str) -> Vec<u8> {
+    let priority = (event.priority as u8).to_string();
+    let own = [
+        ("MESSAGE", event.message),
+        ("MESSAGE_ID", event.id),
+        ("PRIORITY", &priority),
+        ("SYSLOG_IDENTIFIER", identifier),
+    ];
+    let mut text = Vec::new();
+    for (name, value) in own.iter().chain(event.fields) {
+        text.extend_from_slice(name.as_bytes());
+        if value.contains('\n') {
+            text.push(b'\n');
+            text.extend_from_slice(&(value.len() as u64).to_le_bytes());
+        } else {
+            text.push(b'=');
+        }
+        text.extend_from_slice(value.as_bytes());
+        text.push(b'\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ends_waits_until_a_full_queue_has_room_and_no_longer_than_the_limit() {
+        let path = std::env::temp_dir().join(format!("vassal-journal-{}", std::process::id()));
+        let reader = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let socket = connect_datagram(path.as_os_str().as_encoded_bytes()).unwrap();
+        let journal = Journal::inherited(Some(socket), "vassal-enter", Vec::new());
+        let event = Event {
+            priority: Priority::Warning,
+            id: "0",
+            message: "lost",
+            fields: &[],
+        };
+        while journal.outbox.borrow().is_empty() {
+            journal.write(&event);
+        }
+        journal.deliver(Duration::from_millis(100)).unwrap();
+        assert!(!journal.outbox.borrow().is_empty());
+        let room = std::thread::spawn(move || reader.recv(&mut [0; 64]).map(|_| reader));
+        journal.deliver(Duration::from_secs(60)).unwrap();
+        assert!(journal.outbox.borrow().is_empty());
+        drop(room.join());
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_value_with_a_line_break_cannot_add_a_field() {
+        let event = Event {
+            priority: Priority::Error,
+            id: "0",
+            message: "a\nPRIORITY=0",
+            fields: &[("VASSAL", "x")],
+        };
+        let text = encode(&event, "vassal");
+        assert!(text.starts_with(b"MESSAGE\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\nMESSAGE_ID=0\nPRIORITY=3\n"));
+        assert_eq!(message_of(b"MESSAGE=a b\nPRIORITY=3\n"), "a b");
+        assert!(text.ends_with(b"SYSLOG_IDENTIFIER=vassal\nVASSAL=x\n"));
+    }
+}

@@ -1,0 +1,356 @@
+//! sd_notify(3) through a socket that is connected once, before pivot_root: afterwards the path is gone. sd-notify's
+//! own functions connect by path at every call, so only its message types are used. systemd's queue holds 512 messages of all
+//! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and nothing waits
+//! for that but who says so ([`Notifier::deliver`]).
+
+use crate::outbox::{Awaited, Letter, Outbox};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, UnixAddr, connect, shutdown, socket};
+use nix::unistd::pipe2;
+use sd_notify::NotifyState;
+use std::cell::{Cell, RefCell};
+use std::fmt::Write;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+use vassal_escape::printable;
+use vassal_sys::error::{Step, SysError};
+use vassal_sys::fds::unread_bytes;
+
+/// How long the end of a process may wait for systemd to take its last messages. systemd does nothing else about the vassal
+/// while it does not read, so an earlier end would bring nothing forward; but nothing is waited for without end.
+pub const DELIVERY_LIMIT: Duration = Duration::from_secs(600);
+
+/// systemd's ear, or nobody's when the program was not started by systemd.
+#[derive(Debug)]
+pub struct Notifier {
+    socket: Option<OwnedFd>,
+    /// Ends when the first message may go.
+    before: RefCell<Option<OwnedFd>>,
+    outbox: RefCell<Outbox>,
+    /// What is said goes together, and later: [`Notifier::gather`].
+    gathers: Cell<bool>,
+}
+
+impl Notifier {
+    /// Connects to `address`, the value of `$NOTIFY_SOCKET` (a path, or an abstract name after `@`).
+    ///
+    /// # Errors
+    /// When the socket cannot be reached.
+    pub fn connect(address: Option<&[u8]>) -> Result<Self, SysError> {
+        let Some(address) = address else {
+            return Ok(Self::inherited(None, None, Vec::new()));
+        };
+        connect_datagram(address)
+            .step(|| "connect to systemd's notify socket")
+            .map(|fd| Self::inherited(Some(fd), None, Vec::new()))
+    }
+
+    /// The notifier of a socket that was connected by the program before this one, which has left `letters`; they go when the
+    /// process that holds the other end of `before` has ended.
+    pub fn inherited(socket: Option<OwnedFd>, before: Option<OwnedFd>, letters: Vec<Letter>) -> Self {
+        let mut outbox = Outbox::default();
+        outbox.letters().extend(letters);
+        Self {
+            socket,
+            before: RefCell::new(before),
+            outbox: RefCell::new(outbox),
+            gathers: Cell::new(false),
+        }
+    }
+
+    /// From here on messages are only collected, in as few datagrams as can be, until they are delivered: systemd looks at
+    /// each one in turn, and while it starts a thousand units at none.
+    pub fn gather(&self) {
+        self.gathers.set(true);
+    }
+
+    /// From here on no message goes before the main process has ended, which holds the other end of `socket`: systemd
+    /// hears the next one only when that has spoken for the last time. What has been said before is that one's to deliver.
+    pub fn speak_after(&self, socket: OwnedFd) {
+        self.outbox.borrow_mut().take();
+        self.gathers.set(false);
+        *self.before.borrow_mut() = Some(socket);
+    }
+
+    /// Dismisses the main process before this one, which ends now ([`Notifier::speak_after`]).
+    ///
+    /// # Errors
+    /// As shutdown(2).
+    pub fn dismiss(&self) -> Result<(), SysError> {
+        match &*self.before.borrow() {
+            Some(socket) => shutdown(socket.as_raw_fd(), Shutdown::Write)
+                .step(|| "dismiss the main process before this one"),
+            None => Ok(()),
+        }
+    }
+
+    /// Dismisses the main process before this one, and waits until it has ended or `other` can be read; whether it has.
+    ///
+    /// # Errors
+    /// As shutdown(2), poll(2).
+    pub fn wait_for_turn_or(&self, other: BorrowedFd<'_>) -> Result<bool, SysError> {
+        self.dismiss()?;
+        if let Some(socket) = &*self.before.borrow() {
+            let mut fds = [socket.as_fd(), other].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            while let Err(errno) = poll(&mut fds, PollTimeout::NONE) {
+                if errno != Errno::EINTR {
+                    return Err(SysError::new("wait for the main process before this one", errno));
+                }
+            }
+            if !fds[0].any().unwrap_or(false) {
+                return Ok(false);
+            }
+        }
+        self.before.take();
+        Ok(true)
+    }
+
+    /// The connected socket, to be left to the next program.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd)
+    }
+
+    /// What the first message waits for ([`Notifier::speak_after`]), and the messages that wait, for the next program.
+    pub fn leave(&self) -> (Option<OwnedFd>, Vec<Letter>) {
+        (self.before.take(), self.outbox.borrow_mut().take())
+    }
+
+    /// Sends `states` as one message, now or as soon as there is room for it.
+    ///
+    /// # Errors
+    /// What sendmsg(2) says beside that there is no room.
+    pub fn send(&self, states: &[NotifyState<'_>]) -> Result<(), SysError> {
+        self.send_with(states, None)
+    }
+
+    /// Puts `fd` into systemd's FD store under `name`, which has no colon: it comes back at the next start.
+    ///
+    /// # Errors
+    /// As [`Notifier::send`].
+    pub fn store(&self, name: &str, fd: BorrowedFd<'_>) -> Result<(), SysError> {
+        self.send_with(
+            &[
+                NotifyState::Custom("FDSTORE=1"),
+                NotifyState::Custom(&format!("FDNAME={name}")),
+            ],
+            Some(fd),
+        )
+    }
+
+    /// Takes what is stored under `name` out of systemd's FD store, which closes it.
+    ///
+    /// # Errors
+    /// As [`Notifier::send`].
+    pub fn forget(&self, name: &str) -> Result<(), SysError> {
+        self.send(&[
+            NotifyState::Custom("FDSTOREREMOVE=1"),
+            NotifyState::Custom(&format!("FDNAME={name}")),
+        ])
+    }
+
+    /// Waits until systemd has processed everything sent so far, by whomever (sd_notify_barrier(3)), for at most
+    /// `limit`. It costs systemd 257 a process and a millisecond: nothing for the steady state.
+    ///
+    /// # Errors
+    /// As [`Notifier::send`]; `ETIMEDOUT`.
+    pub fn barrier(&self, limit: Duration) -> Result<(), SysError> {
+        if self.socket.is_none() {
+            return Ok(());
+        }
+        let step = || "wait for systemd to read its notifications";
+        let end = Instant::now() + limit;
+        let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).step(step)?;
+        self.deliver(limit, None)?;
+        self.send_with(&[NotifyState::Custom("BARRIER=1")], Some(theirs.as_fd()))?;
+        drop(theirs);
+        self.deliver(end.saturating_duration_since(Instant::now()), None)?;
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(ours.as_fd(), PollFlags::empty())], timeout).step(step)? {
+            0 => Err(SysError::new(step(), Errno::ETIMEDOUT)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether systemd has read everything that was sent through this socket: one keep-alive that it has not read yet will tell
+    /// it all that a second one could, and would only take another vassal's room.
+    pub fn is_read(&self) -> bool {
+        self.outbox.borrow().is_empty()
+            && self
+                .socket
+                .as_ref()
+                .is_none_or(|socket| unread_bytes(socket).is_ok_and(|bytes| bytes == 0))
+    }
+
+    /// What the messages that could not be sent yet wait for.
+    pub fn awaited<R>(&self, look: impl FnOnce(Awaited<'_>) -> R) -> R {
+        let outbox = self.outbox.borrow();
+        match (&self.socket, &*self.before.borrow()) {
+            (Some(_), Some(before)) if !outbox.is_empty() => look(Awaited::Turn(before.as_fd())),
+            (Some(socket), None) => look(outbox.awaited(socket.as_fd())),
+            (None, _) | (Some(_), Some(_)) => look(Awaited::Nothing),
+        }
+    }
+
+    /// Sends what there is room for, if it is this process's turn.
+    ///
+    /// # Errors
+    /// As [`Notifier::send`].
+    pub fn flush(&self) -> Result<(), SysError> {
+        self.gathers.set(false);
+        let Some(socket) = &self.socket else { return Ok(()) };
+        if self.has_turn()? {
+            let sent = self.outbox.borrow_mut().flush(socket.as_fd());
+            sent.map_err(|returned| SysError::new("notify systemd", returned.errno))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the main process before this one has ended, without waiting for it.
+    fn has_turn(&self) -> Result<bool, SysError> {
+        let has_ended = match &*self.before.borrow() {
+            None => return Ok(true),
+            Some(socket) => poll(
+                &mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)],
+                PollTimeout::ZERO,
+            )
+            .step(|| "look after the main process before this one")?,
+        };
+        if has_ended > 0 {
+            // It says nothing: what can be read is its end.
+            self.before.take();
+        }
+        Ok(has_ended > 0)
+    }
+
+    /// Waits until everything has been handed to systemd's queue, for at most `limit`, or until `other` can be read; whether it
+    /// was. The main process before this one is dismissed.
+    ///
+    /// # Errors
+    /// As [`Notifier::send`], poll(2).
+    pub fn deliver(&self, limit: Duration, other: Option<BorrowedFd<'_>>) -> Result<bool, SysError> {
+        let end = Instant::now() + limit;
+        self.dismiss()?;
+        loop {
+            self.flush()?;
+            let now = Instant::now();
+            let left = end.saturating_duration_since(now);
+            let is_over = self.awaited(|awaited| {
+                let (fd, left) = match awaited {
+                    Awaited::Nothing => return Ok(Some(true)),
+                    Awaited::Turn(fd) => (Some((fd, PollFlags::POLLIN)), left),
+                    Awaited::Room(fd) => (Some((fd, PollFlags::POLLOUT)), left),
+                    Awaited::Time(until) => (None, left.min(until.saturating_duration_since(now))),
+                };
+                let fds = other.map(|fd| (fd, PollFlags::POLLIN)).into_iter().chain(fd);
+                let mut fds: Vec<_> = fds.map(|(fd, flags)| PollFd::new(fd, flags)).collect();
+                let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
+                match poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX)) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(SysError::new("wait for systemd", errno)),
+                }
+                let is_called = other.is_some() && fds[0].any().unwrap_or(false);
+                Ok(is_called.then_some(false))
+            })?;
+            match is_over {
+                Some(is_over) => return Ok(is_over),
+                None if left.is_zero() => return Ok(false),
+                None => {}
+            }
+        }
+    }
+
+    fn send_with(&self, states: &[NotifyState<'_>], fd: Option<BorrowedFd<'_>>) -> Result<(), SysError> {
+        if self.socket.is_none() {
+            return Ok(());
+        }
+        let text = text_of(states)?;
+        let fds = fd.map(|fd| fd.try_clone_to_owned()).transpose();
+        let fds = fds.step(|| "keep a descriptor for systemd")?;
+        let letter = Letter {
+            text: text.into_bytes(),
+            fds: fds.into_iter().collect(),
+        };
+        add(&mut self.outbox.borrow_mut(), letter, self.gathers.get());
+        match self.gathers.get() {
+            true => Ok(()),
+            false => self.flush(),
+        }
+    }
+}
+
+/// The lines of a message. Nothing in a state can end its line and begin another.
+fn text_of(states: &[NotifyState<'_>]) -> Result<String, SysError> {
+    let mut text = String::new();
+    for state in states {
+        // systemd (252 and 257, measured) takes a backslash in a line for the beginning of an escape.
+        let line = printable(state.to_string().as_bytes()).replace('\\', "\\\\");
+        // Writing to a String cannot fail; the result is looked at all the same.
+        writeln!(text, "{line}").map_err(|_| SysError::new("write a notification", Errno::ENOMEM))?;
+    }
+    Ok(text)
+}
+
+const STATUS: &[u8] = b"STATUS=";
+const KEEP_ALIVE: &[u8] = b"WATCHDOG=1";
+const STORE: &[u8] = b"FDSTORE";
+
+/// Puts `new` at the end. Of what waits, an older status goes, as does a keep-alive that says nothing else; so what waits is bounded
+/// by what happens once in a vassal's life.
+fn add(outbox: &mut Outbox, new: Letter, joins: bool) {
+    let letters = outbox.letters();
+    if has(&new, STATUS) {
+        letters.iter_mut().for_each(|letter| drop_lines(letter, STATUS));
+    }
+    if has(&new, KEEP_ALIVE) {
+        let is_keep_alive = |letter: &Letter| lines(&letter.text).all(|line| line == KEEP_ALIVE);
+        letters.retain(|letter| !is_keep_alive(letter));
+    }
+    letters.retain(|letter| !letter.text.is_empty());
+    match letters.back_mut() {
+        // Each message stores or forgets under one name.
+        Some(last) if joins && !(has(last, STORE) && has(&new, STORE)) => {
+            last.text.extend_from_slice(&new.text);
+            last.fds.extend(new.fds);
+        }
+        Some(_) | None => letters.push_back(new),
+    }
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+fn has(letter: &Letter, what: &[u8]) -> bool {
+    lines(&letter.text).any(|line| line.starts_with(what))
+}
+
+fn drop_lines(letter: &mut Letter, what: &[u8]) {
+    let kept = lines(&letter.text).filter(|line| !line.starts_with(what));
+    letter.text = kept.flat_map(|line| [line, b"\n"].concat()).collect();
+}
+
+/// A datagram socket connected to `address` (a path or `@abstract`).
+///
+/// # Errors
+/// As socket(2), connect(2).
+pub fn connect_datagram(address: &[u8]) -> nix::Result<OwnedFd> {
+    let fd = socket(
+        AddressFamily::Unix,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    let to = match address {
+        [b'@', name @ ..] => UnixAddr::new_abstract(name)?,
+        path => UnixAddr::new(path)?,
+    };
+    connect(fd.as_raw_fd(), &to)?;
+    Ok(fd)
+}
+
+#[cfg(test)]
+mod tests;

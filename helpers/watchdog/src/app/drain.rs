@@ -1,0 +1,212 @@
+//! Before uWSGI is told to end or to reload, its workers are made deaf. A worker that has accepted a connection, and does
+//! not know yet that it is in a request, ends at once when it is told to end gracefully, and the kernel resets that
+//! connection (measured without vassal: one of eighty stops under load). So the listening sockets are taken out of the
+//! workers' epoll instances: who connects from now on waits at the socket, which outlives the app, for the next one.
+//! What has begun is answered as ever, and sockets that are not the vassal's own, such as those of a daemon that uWSGI has
+//! attached or between its router and its workers, are heard as ever.
+
+use crate::app::connections::group;
+use crate::app::master::Master;
+use crate::app::uwsgi::{Order, say};
+use crate::processes::threads::Thread;
+use nix::fcntl::readlinkat;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::io::read_to_string;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+use vassal_sys::clone::{Side, fork, pidfd as open};
+use vassal_sys::{SysError, fds, mounts, pidfd};
+
+/// What the messenger itself needs lies above the numbers that listening sockets have in a worker.
+const ABOVE: RawFd = 256;
+/// How long workers that compute are waited for: most likely they are in requests, and know it.
+const LIMIT: Duration = Duration::from_millis(50);
+/// Between two looks at them: accepting takes microseconds.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// A uWSGI, and the vassal's listening sockets, by the names that proc gives them.
+#[derive(Debug)]
+pub struct Listener<'a> {
+    /// Its main process.
+    pub master: Master<'a>,
+    /// Those sockets: see [`names`].
+    pub sockets: &'a [OsString],
+}
+
+/// Sends a process that makes the workers of a uWSGI deaf, waits until none of them can be about to accept, and gives the
+/// order. Its exit code is 0 when somebody has heard that.
+///
+/// # Errors
+/// `EAGAIN` at a limit of processes.
+pub fn order_when_deaf(listener: &Listener<'_>, emperor: &OwnedFd, order: Order) -> Result<Pid, SysError> {
+    send_messenger(|| {
+        let workers = group(listener.master.proc, listener.master.pid);
+        match fds::copy_above(emperor, ABOVE) {
+            Ok(emperor) => {
+                deafen_all(listener, &workers);
+                say(&emperor, order)
+            }
+            Err(_) => say(emperor, order),
+        }
+    })
+}
+
+/// The same for single `workers`, which are told to end when they have answered: they were forked when the master had
+/// passed the order on.
+///
+/// # Errors
+/// `EAGAIN` at a limit of processes.
+pub fn tell_when_deaf(listener: &Listener<'_>, workers: &[Pid]) -> Result<Pid, SysError> {
+    send_messenger(|| {
+        let open = |pid: &Pid| listener.master.open(*pid).ok().flatten();
+        let processes = workers.iter().filter_map(open);
+        let processes: Vec<_> = processes
+            .filter_map(|process| fds::copy_above(process, ABOVE).ok())
+            .collect();
+        deafen_all(listener, workers);
+        let has_heard = |process: &OwnedFd| pidfd::signal(process, Signal::SIGHUP).is_ok();
+        processes.iter().filter(|process| has_heard(process)).count() > 0
+    })
+}
+
+/// A process that does `work`, and ends with 0 when that says so.
+fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
+    match fork()? {
+        Side::Parent(messenger) => Ok(messenger),
+        Side::Child => std::process::exit(i32::from(!work())),
+    }
+}
+
+/// Makes `processes` deaf, as far as their descriptors can be had.
+fn deafen_all(listener: &Listener<'_>, processes: &[Pid]) {
+    let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE) else {
+        return;
+    };
+    let sockets = listener.sockets;
+    processes.iter().for_each(|pid| deafen(&proc, *pid, sockets));
+    wait_until_quiet(&proc, processes);
+}
+
+/// The names of `sockets`, which are this process's own.
+pub fn names(proc: &OwnedFd, sockets: &[OwnedFd]) -> Vec<OsString> {
+    let name = |socket: &OwnedFd| {
+        let path = format!("self/fd/{}", socket.as_raw_fd());
+        readlinkat(proc, path.as_str()).ok()
+    };
+    sockets.iter().filter_map(name).collect()
+}
+
+/// What a descriptor of a process is, in proc's words, which for a socket hold its inode.
+fn file(proc: &OwnedFd, pid: Pid, number: RawFd) -> Option<OsString> {
+    readlinkat(proc, format!("{pid}/fd/{number}").as_str()).ok()
+}
+
+/// Takes `sockets` out of a process's epoll instances. What cannot be had is left as it is: the order comes a moment
+/// later.
+fn deafen(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
+    let process = open(pid).and_then(|process| fds::copy_above(process, ABOVE));
+    let (Ok(process), Ok(numbers)) = (process, mounts::list(proc, &format!("{pid}/fd"))) else {
+        return;
+    };
+    let is_epoll =
+        |number: &RawFd| file(proc, pid, *number).is_some_and(|name| name == "anon_inode:[eventpoll]");
+    let is_ours = |number: &RawFd| {
+        *number < ABOVE && file(proc, pid, *number).is_some_and(|name| sockets.contains(&name))
+    };
+    let numbers = numbers.iter().filter_map(|number| number.parse().ok());
+    for epoll in numbers.filter(is_epoll) {
+        for heard in heard_by(proc, pid, epoll).into_iter().filter(is_ours) {
+            let copy =
+                |number| fds::copy_of(process.as_fd(), number).and_then(|fd| fds::copy_above(&fd, ABOVE));
+            let (Ok(epoll), Ok(socket)) = (copy(epoll), copy(heard)) else {
+                continue;
+            };
+            match fds::forget(epoll.as_fd(), socket.as_fd(), heard) {
+                // It may have been taken out already.
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// The descriptors that a process has put into its epoll instance `epoll` (proc_pid_fdinfo(5)).
+fn heard_by(proc: &OwnedFd, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
+    let file = mounts::open_below(proc, &format!("{pid}/fdinfo/{epoll}"));
+    let text = file.ok().and_then(|file| read_to_string(file).ok());
+    let lines = text.iter().flat_map(|text| text.lines());
+    let number = |line: &str| line.strip_prefix("tfd:")?.split_whitespace().next()?.parse().ok();
+    lines.filter_map(number).collect()
+}
+
+/// A thread between its wait for a connection and the note that it is in a request does not sleep. So one that is seen
+/// asleep, deaf, does not come there any more.
+fn wait_until_quiet(proc: &OwnedFd, processes: &[Pid]) {
+    let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| threads(proc, *pid)).collect();
+    let end = Instant::now() + LIMIT;
+    loop {
+        busy.retain(|thread| runs(&thread.read(proc, "stat")));
+        if busy.is_empty() || Instant::now() >= end {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn threads(proc: &OwnedFd, pid: Pid) -> Vec<Thread> {
+    let process = pid.as_raw();
+    let numbers = mounts::list(proc, &format!("{process}/task")).unwrap_or_default();
+    let numbers = numbers.iter().filter_map(|number| number.parse().ok());
+    numbers.map(|number| Thread { process, number }).collect()
+}
+
+/// Whether a thread's `stat` says that it runs or is about to. The state follows the name, which is in parentheses and may
+/// hold any character (proc_pid_stat(5)).
+fn runs(stat: &str) -> bool {
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, state)| state.starts_with('R'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+    use std::fs::File;
+    use std::net::{TcpListener, TcpStream};
+
+    fn hears(epoll: &Epoll) -> bool {
+        epoll
+            .wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO)
+            .unwrap()
+            > 0
+    }
+
+    #[test]
+    fn a_deaf_process_hears_of_no_connection_and_that_waits_at_the_socket() {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        for fd in [&listener, &other] {
+            epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, 0)).unwrap();
+        }
+        let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(hears(&epoll));
+        let proc = File::open("/proc").unwrap().into();
+        let ours = file(&proc, Pid::this(), listener.as_raw_fd()).unwrap();
+        deafen(&proc, Pid::this(), &[ours]);
+        assert!(!hears(&epoll));
+        // A socket that is not the vassal's is still heard.
+        let _other = TcpStream::connect(other.local_addr().unwrap()).unwrap();
+        assert!(hears(&epoll));
+        let (_, from) = listener.accept().unwrap();
+        assert_eq!(from, connected.local_addr().unwrap());
+    }
+
+    #[test]
+    fn a_thread_runs_or_sleeps_whatever_its_name() {
+        assert!(runs("7 (uwsgi) R 1 7"));
+        assert!(runs("7 (a) S b) R 1 7"));
+        assert!(!runs("7 (uwsgi) S 1 7") && !runs("7 (uwsgi) R) S 1") && !runs(""));
+    }
+}

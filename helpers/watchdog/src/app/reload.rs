@@ -1,0 +1,159 @@
+//! Reloads: asked for through the socket of [`vassal_state::request`], done by the app in place or by the next one beside it, and
+//! answered when the vassal serves again. Mounts, FUSE daemons and this process stay as they are.
+
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use vassal_state::reload_channel::Control;
+use vassal_state::request::{Answer, Request};
+use vassal_sys::SysError;
+
+/// The reload in place that is under way.
+#[derive(Debug)]
+struct InPlace {
+    answers: OwnedFd,
+    /// The configuration before, which counts again if the app does not take the new one.
+    before: Option<File>,
+}
+
+/// Where reloads are asked for.
+#[derive(Debug)]
+pub struct Reloads {
+    /// Open for `vassal-enter --reload` to find.
+    record: OwnedFd,
+    requests: OwnedFd,
+    /// The other end, open for `vassal-enter --reload` to copy.
+    _requester: OwnedFd,
+    in_place: Option<InPlace>,
+    /// The process that gives the order, until it has ended.
+    messenger: Option<Pid>,
+}
+
+impl Reloads {
+    /// The record and the socket that vassal-enter left.
+    pub fn new(record: OwnedFd, requests: OwnedFd, requester: OwnedFd) -> Self {
+        Self {
+            record,
+            requests,
+            _requester: requester,
+            in_place: None,
+            messenger: None,
+        }
+    }
+
+    /// The socket to wait on.
+    pub fn requests(&self) -> &OwnedFd {
+        &self.requests
+    }
+
+    /// The next request, without waiting.
+    pub fn next(&self) -> Option<(Request, OwnedFd)> {
+        Request::receive(&self.requests)
+    }
+
+    /// The next reload finds `record` in the place of what there was.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn replace_record(&self, record: &OwnedFd) -> Result<(), SysError> {
+        Control::replace(&self.record, record)
+    }
+
+    /// The app is told to reload in place by `messenger`; who has asked hears of it at `answers`.
+    pub fn begin(&mut self, messenger: Pid, answers: OwnedFd, before: Option<File>) {
+        self.messenger = Some(messenger);
+        self.in_place = Some(InPlace { answers, before });
+    }
+
+    /// Whether the app is still being told.
+    pub fn has_messenger(&self) -> bool {
+        self.messenger.is_some()
+    }
+
+    /// Whether a reload in place is under way.
+    pub fn is_under_way(&self) -> bool {
+        self.in_place.is_some()
+    }
+
+    /// The process `pid` has ended with `code`: nothing if it was not the messenger; else, where nobody has heard it, what
+    /// the app was to be given before.
+    pub fn take_messenger(&mut self, pid: Pid, code: Option<i32>) -> Option<Option<File>> {
+        if self.messenger != Some(pid) {
+            return None;
+        }
+        self.messenger = None;
+        let refused = self.in_place.take_if(|_| code != Some(0));
+        let before = refused.and_then(|refused| {
+            let reason = "the app has closed its Emperor's socket, and cannot be told (systemctl restart)";
+            Answer::Refused(reason.into()).send(refused.answers.as_fd());
+            refused.before
+        });
+        Some(before)
+    }
+
+    /// The app serves again: who has asked is told; whether somebody had.
+    pub fn finish(&mut self) -> bool {
+        let done = self.in_place.take();
+        done.iter()
+            .for_each(|done| Answer::Done.send(done.answers.as_fd()));
+        done.is_some()
+    }
+}
+
+/// The vassal's listening sockets, which were bound for its app and outlive it.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// This process's own descriptors of them.
+    pub fds: Vec<OwnedFd>,
+    /// Their names in proc, which are the same in every process.
+    pub names: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vassal_state::request::pair;
+
+    fn reloads() -> (Reloads, OwnedFd) {
+        let (requests, requester) = pair().unwrap();
+        let copy = requester.try_clone().unwrap();
+        let record = Control::default().store().unwrap();
+        (Reloads::new(record, requests, requester), copy)
+    }
+
+    #[test]
+    fn an_answer_is_given_once_and_only_when_asked() {
+        let (mut reloads, requester) = reloads();
+        assert!(reloads.next().is_none() && !reloads.finish());
+        let (answers, answered) = pair().unwrap();
+        let request = Request::InPlace { pushed: None };
+        request.send(&requester, &answered).unwrap();
+        drop(answered);
+        let (_, answered) = reloads.next().unwrap();
+        assert!(reloads.next().is_none());
+        reloads.begin(Pid::from_raw(7), answered, None);
+        assert!(reloads.finish() && !reloads.finish());
+        assert_eq!(Answer::receive(&answers).unwrap(), Some(Answer::Done));
+        assert_eq!(Answer::receive(&answers).unwrap(), None);
+    }
+
+    #[test]
+    fn an_order_that_nobody_hears_is_refused_at_once() {
+        let (mut reloads, _requester) = reloads();
+        let (messenger, other) = (Pid::from_raw(7), Pid::from_raw(8));
+        let (answers, answered) = pair().unwrap();
+        reloads.begin(messenger, answered.try_clone().unwrap(), None);
+        assert!(reloads.take_messenger(other, Some(1)).is_none());
+        assert!(reloads.take_messenger(messenger, Some(0)).is_some());
+        assert!(reloads.take_messenger(messenger, Some(0)).is_none());
+        assert!(reloads.finish());
+        reloads.begin(messenger, answered, None);
+        assert!(reloads.take_messenger(messenger, None).is_some() && !reloads.finish());
+        assert_eq!(Answer::receive(&answers).unwrap(), Some(Answer::Done));
+        assert!(matches!(
+            Answer::receive(&answers).unwrap(),
+            Some(Answer::Refused(_))
+        ));
+    }
+}

@@ -1,0 +1,204 @@
+//! The last look at threads that have slept in a FUSE wait for a whole deadline: is it a watched filesystem that they
+//! wait for, with a call that it has to answer at once? Made in a process that may be lost, as `syscall` and `fdinfo`
+//! take locks of the process they tell about.
+//!
+//! Which connection a thread waits for is told by the file it reads or writes. A call with a path, or a page fault,
+//! names none: then the one connection that has requests waiting is the one, whoever watches it; are there several, a
+//! busy healthy one may be among them, and only one that has not answered statfs either is convicted. Wrong is worse than
+//! late.
+
+use crate::hang::monitor::Scene;
+use crate::hang::wait_channel::{Call, Switches, Wait, call, name};
+use crate::processes::threads::Thread;
+use nix::fcntl::readlinkat;
+use nix::unistd::write;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+use vassal_escape::{printable, shortened};
+use vassal_sys::error::Step;
+use vassal_sys::{SysError, fusectl, mountinfo, mounts};
+
+/// The most that is said of a call; the path in it is a tenant's. Less than a pipe takes at once.
+pub const OPERATION_LIMIT: usize = 400;
+
+/// Who is suspected.
+#[derive(Debug)]
+pub struct Suspicion {
+    /// Threads that have not run for a deadline, and for how long.
+    pub threads: Vec<(Thread, Switches, Duration)>,
+    /// For each mountpoint, whether requests were waiting all that time.
+    pub busy: Vec<bool>,
+}
+
+/// What was found, which a process tells by its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// Nobody waits for what has to be answered at once.
+    Nothing,
+    /// Somebody waits for the mountpoint of this place in the list.
+    Mountpoint(usize),
+    /// Somebody waits, and nothing says for which of several filesystems, or it is one that is not watched.
+    Unnamed,
+}
+
+impl Finding {
+    const UNNAMED: i32 = 255;
+
+    fn code(self) -> i32 {
+        match self {
+            Finding::Nothing => 0,
+            Finding::Mountpoint(index) => i32::try_from(index + 1)
+                .unwrap_or(Self::UNNAMED)
+                .min(Self::UNNAMED),
+            Finding::Unnamed => Self::UNNAMED,
+        }
+    }
+
+    /// What the process found that ended with `code`; `None`: it was killed.
+    pub fn of(code: Option<i32>) -> Self {
+        match code {
+            Some(Self::UNNAMED) => Finding::Unnamed,
+            Some(code) => {
+                let index = usize::try_from(code).ok().and_then(|code| code.checked_sub(1));
+                index.map_or(Finding::Nothing, Finding::Mountpoint)
+            }
+            None => Finding::Nothing,
+        }
+    }
+}
+
+/// Looks; the exit code that tells what was found. The call that is waited for is said to `say`.
+pub fn find(scene: Scene<'_>, suspicion: &Suspicion, say: Option<&OwnedFd>) -> i32 {
+    // Nothing is found in a table of which only a part could be read.
+    let Ok((mounts, waiting)) = read(scene) else {
+        return Finding::Nothing.code();
+    };
+    let look = |(thread, switches, slept): &(Thread, Switches, Duration)| {
+        let (wait, _) = thread.asleep(scene.proc)?;
+        let syscall = thread.read(scene.proc, "syscall");
+        let call = call(&syscall)?;
+        let device = match call {
+            Call::Patient => return None,
+            Call::File(fd) => match device_of(scene.proc, *thread, fd, &mounts) {
+                Some(asked) if asked.is_fuse => Some(asked.device),
+                // An overlay, perhaps, that has a FUSE filesystem below.
+                Some(_) | None => only(&waiting, wait)?,
+            },
+            Call::Other => only(&waiting, wait)?,
+        };
+        // What was read is true only if it has not run since then.
+        let still = thread.asleep(scene.proc)? == (wait, *switches);
+        let index = device.and_then(|device| position(scene, device));
+        let index = index.filter(|index| suspicion.busy.get(*index) == Some(&true));
+        // It may take longer than another one of the vassal's.
+        if index.is_some_and(|index| *slept < scene.mountpoints[index].rhythm.deadline) {
+            return None;
+        }
+        let finding = index.map_or(Finding::Unnamed, Finding::Mountpoint);
+        still.then(|| (finding, operation(scene.proc, *thread, &syscall, call)))
+    };
+    let found: Vec<_> = suspicion.threads.iter().filter_map(look).collect();
+    let named = found.iter().find(|(finding, _)| *finding != Finding::Unnamed);
+    let Some((finding, operation)) = named.or(found.first()) else {
+        return Finding::Nothing.code();
+    };
+    // Without it the message says less.
+    say.map(|say| write(say, operation.as_bytes()));
+    finding.code()
+}
+
+/// The call of a thread for messages: `read of '/app/x'`, or `open`.
+fn operation(proc: &OwnedFd, thread: Thread, syscall: &str, call: Call) -> String {
+    let name = name(syscall).unwrap_or("a system call");
+    let path = match call {
+        Call::File(fd) => {
+            let link = format!("{}/task/{}/fd/{fd}", thread.process, thread.number);
+            readlinkat(proc, link.as_str()).ok()
+        }
+        Call::Other | Call::Patient => None,
+    };
+    let operation = path.map(|path| format!("{name} of '{}'", printable(path.as_bytes())));
+    shortened(&operation.unwrap_or_else(|| name.to_owned()), OPERATION_LIMIT)
+}
+
+/// Which device can be meant when nothing names it: `None` when it may be any filesystem's, as a page is; of several FUSE
+/// filesystems with requests, none for certain.
+fn only(waiting: &[(u32, u32)], wait: Wait) -> Option<Option<(u32, u32)>> {
+    match (waiting, wait) {
+        (_, Wait::Page) | ([], Wait::Request) => None,
+        ([device], Wait::Request) => Some(Some(*device)),
+        (_, Wait::Request) => Some(None),
+    }
+}
+
+type Devices = Vec<(u32, u32)>;
+
+/// What is to be known of a mount.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    id: u32,
+    device: (u32, u32),
+    is_fuse: bool,
+}
+
+/// Every mount; and the FUSE filesystems, watched or not, that have requests waiting now.
+fn read(scene: Scene<'_>) -> Result<(Vec<Known>, Devices), SysError> {
+    let file = mounts::open_below(scene.proc, "self/mountinfo")?;
+    let (mut mounts, mut waiting) = (Vec::new(), Vec::new());
+    mountinfo::visit(file, |mount| {
+        let (id, device, is_fuse) = (mount.id, mount.device(), mount.is_fuse());
+        mounts.push(Known { id, device, is_fuse });
+        let waits = |connection| fusectl::waiting(scene.fusectl, connection).is_ok_and(|waiting| waiting > 0);
+        if is_fuse && waits(mount.connection()) {
+            waiting.push(device);
+        }
+    })
+    .step(|| "read mountinfo")?;
+    waiting.sort_unstable();
+    waiting.dedup();
+    Ok((mounts, waiting))
+}
+
+/// The mount of the file behind a thread's descriptor.
+fn device_of(proc: &OwnedFd, thread: Thread, fd: u64, mounts: &[Known]) -> Option<Known> {
+    let text = thread.read(proc, &format!("fdinfo/{fd}"));
+    let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
+    let id: u32 = id.trim().parse().ok()?;
+    mounts.iter().find(|mount| mount.id == id).copied()
+}
+
+fn position(scene: Scene<'_>, device: (u32, u32)) -> Option<usize> {
+    let mut mountpoints = scene.mountpoints.iter();
+    mountpoints.position(|mountpoint| mountpoint.watched.mount.device() == device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_code_tells_what_was_found() {
+        for finding in [
+            Finding::Nothing,
+            Finding::Mountpoint(0),
+            Finding::Mountpoint(6),
+            Finding::Unnamed,
+        ] {
+            assert_eq!(Finding::of(Some(finding.code())), finding);
+        }
+        assert_eq!(
+            Finding::of(Some(Finding::Mountpoint(254).code())),
+            Finding::Unnamed
+        );
+        assert_eq!(Finding::of(None), Finding::Nothing);
+    }
+
+    #[test]
+    fn of_several_none_is_meant_for_certain() {
+        assert_eq!(only(&[(0, 51)], Wait::Request), Some(Some((0, 51))));
+        assert_eq!(only(&[(0, 51), (0, 52)], Wait::Request), Some(None));
+        assert_eq!(only(&[(0, 51)], Wait::Page), None);
+        assert_eq!(only(&[], Wait::Request), None);
+    }
+}

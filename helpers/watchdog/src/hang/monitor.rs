@@ -1,0 +1,345 @@
+//! Requests that nobody answers although the filesystem answers statfs(2): a daemon that has many threads, or that
+//! sits on a read. The kernel counts the requests of each connection that wait (fusectl), which costs one small read
+//! a look. The number alone is no proof: a busy filesystem always has requests waiting. So while there are any, the
+//! threads that sleep in a FUSE wait are remembered, and one that has not run for the whole deadline is looked into
+//! (evidence.rs).
+
+use crate::hang::asleep_since::slept;
+use crate::hang::attribute::{Finding, OPERATION_LIMIT, Suspicion};
+use crate::hang::wait_channel::Switches;
+use crate::mountpoints::coalesce::Grid;
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::mountpoints::probe::{Probe, Question};
+use crate::processes::threads;
+use crate::processes::threads::Thread;
+use nix::fcntl::OFlag;
+use nix::unistd::{Pid, pipe2, read};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use vassal_escape::printable;
+use vassal_sys::{SysError, fusectl};
+
+/// The longest time between two looks where it is not told since when a thread sleeps. Nobody is judged before the
+/// deadline: so a hang is told later than that by up to this time.
+const LONGEST: Duration = Duration::from_millis(750);
+/// Who has waited for this long may be waiting for a filesystem that answers nobody: it is asked.
+pub const DOUBTFUL: Duration = Duration::from_millis(100);
+
+/// A thread that sleeps in a FUSE wait, and has not run since then.
+#[derive(Debug, Clone, Copy)]
+struct Sleeper {
+    thread: Thread,
+    switches: Switches,
+    since: Instant,
+    /// When it is looked into.
+    due: Instant,
+}
+
+/// What is known of unanswered requests.
+#[derive(Debug)]
+pub struct Unanswered {
+    grid: Grid,
+    deadline: Duration,
+    due: Instant,
+    /// When the last look was.
+    looked: Instant,
+    /// For each mountpoint, since when requests were waiting at every look.
+    busy: Vec<Option<Instant>>,
+    sleepers: Vec<Sleeper>,
+    proof: Option<Probe>,
+    /// What it says.
+    said: Option<OwnedFd>,
+}
+
+/// What to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// /sys/fs/fuse/connections.
+    pub fusectl: &'a OwnedFd,
+    /// The vassal's proc.
+    pub proc: &'a OwnedFd,
+    /// Whether that is the proc of a PID namespace of its own.
+    pub is_init: bool,
+    /// The watched mountpoints.
+    pub mountpoints: &'a [Mountpoint],
+}
+
+impl Unanswered {
+    /// That of `mountpoints` of which nothing is known yet.
+    pub fn new(deadline: Duration, mountpoints: usize, sleep_is_told: bool) -> Self {
+        Self {
+            grid: Grid::new(every(deadline, sleep_is_told)),
+            deadline,
+            due: Instant::now(),
+            looked: Instant::now(),
+            busy: vec![None; mountpoints],
+            sleepers: Vec::new(),
+            proof: None,
+            said: None,
+        }
+    }
+
+    /// Whether somebody's time is being measured.
+    pub fn measures(&self) -> bool {
+        !self.sleepers.is_empty()
+    }
+
+    /// When it wants to look again.
+    pub fn next(&self) -> Instant {
+        self.due
+    }
+
+    /// Gives back the time `stall`, until `now`, in which nothing on this machine ran. Whoever is seen asleep only after it
+    /// may have slept through it.
+    pub fn forgive(&mut self, stall: Duration, now: Instant) {
+        self.looked = now;
+        let sleepers = self.sleepers.iter_mut();
+        let sinces = sleepers.flat_map(|sleeper| [&mut sleeper.since, &mut sleeper.due]);
+        let sinces = sinces.chain(self.busy.iter_mut().flatten());
+        sinces
+            .chain(self.proof.iter_mut().map(|probe| &mut probe.since))
+            .for_each(|since| *since += stall);
+    }
+
+    /// Looks, when it is time; since when somebody waits, if that is long enough for a doubt, and of several the last.
+    ///
+    /// # Errors
+    /// When no process can be sent.
+    pub fn tick(&mut self, scene: Scene<'_>, now: Instant) -> Result<Option<Instant>, SysError> {
+        if now < self.due {
+            return Ok(None);
+        }
+        self.count(scene, now);
+        if self.busy.iter().all(Option::is_none) {
+            self.sleepers.clear();
+        } else {
+            self.look_at_threads(scene, now);
+        }
+        self.looked = now;
+        let sinces = self.sleepers.iter().map(|sleeper| sleeper.since);
+        let dues = self.sleepers.iter().map(|sleeper| sleeper.due);
+        let next = dues.filter(|due| *due > now).min();
+        let doubtful = sinces.filter(|since| *since + DOUBTFUL <= now).max();
+        self.due = next.into_iter().fold(self.grid.after(now), Instant::min);
+        self.look_for_evidence(scene, now)?;
+        Ok(doubtful)
+    }
+
+    /// Whoever has slept for the whole deadline is looked into.
+    fn look_for_evidence(&mut self, scene: Scene<'_>, now: Instant) -> Result<(), SysError> {
+        if let Some(proof) = &self.proof {
+            // Not even proc answers: it is lost, and no evidence.
+            if proof.since + self.deadline <= now {
+                proof.end();
+            }
+            return Ok(());
+        }
+        let overdue = self.sleepers.iter().filter(|sleeper| sleeper.due <= now);
+        let threads: Vec<_> = overdue
+            .map(|sleeper| (sleeper.thread, sleeper.switches, now - sleeper.since))
+            .collect();
+        // At this look, and at the one before.
+        let was_busy = |since: &Instant| *since < now;
+        let busy: Vec<_> = self
+            .busy
+            .iter()
+            .map(|busy| busy.as_ref().is_some_and(was_busy))
+            .collect();
+        if !threads.is_empty() && busy.contains(&true) {
+            let suspicion = Suspicion { threads, busy };
+            // At the next look again, if there can be no process now.
+            let (said, say) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).ok().unzip();
+            self.proof = Probe::send(Question::Evidence(scene, &suspicion, say.as_ref()))?;
+            self.said = said;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, scene: Scene<'_>, now: Instant) {
+        for (busy, mountpoint) in self.busy.iter_mut().zip(scene.mountpoints) {
+            let mount = &mountpoint.watched.mount;
+            // A connection that cannot be read is not looked at: its mount has changed, which is judged elsewhere.
+            let waits = mount.is_fuse()
+                && fusectl::waiting(scene.fusectl, mount.connection()).is_ok_and(|waiting| waiting > 0);
+            *busy = waits.then(|| busy.unwrap_or(now));
+        }
+    }
+
+    fn look_at_threads(&mut self, scene: Scene<'_>, now: Instant) {
+        let mut own: Vec<i32> = scene
+            .mountpoints
+            .iter()
+            .filter_map(Mountpoint::probe_pid)
+            .collect();
+        own.extend(self.proof.as_ref().map(|proof| proof.pid.as_raw()));
+        let known = std::mem::take(&mut self.sleepers);
+        for thread in threads::all(scene.proc, scene.is_init, &own) {
+            let Some((_, switches)) = thread.asleep(scene.proc) else {
+                continue;
+            };
+            let before = known
+                .iter()
+                .find(|before| before.thread == thread && before.switches == switches);
+            let sleeper = before.copied().unwrap_or_else(|| {
+                let since = self.asleep_since(thread, scene.proc, now);
+                Sleeper {
+                    thread,
+                    switches,
+                    since,
+                    due: since + self.deadline,
+                }
+            });
+            self.sleepers.push(sleeper);
+        }
+    }
+
+    /// Since when a thread sleeps that did not at the last look: not before that, as what stood still until then does not
+    /// count. Where it is not told, since now.
+    fn asleep_since(&self, thread: Thread, proc: &OwnedFd, now: Instant) -> Instant {
+        let since = slept(thread, proc).and_then(|slept| Instant::now().checked_sub(slept));
+        since.map_or(now, |since| since.max(self.looked).min(now))
+    }
+
+    /// Whether the mountpoint had requests waiting at every look for `time`, and one thread at least has slept for as long.
+    pub fn waits_for(&self, index: usize, time: Duration, now: Instant) -> bool {
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= time;
+        let is_busy = self.busy.get(index).copied().flatten().is_some_and(is_over);
+        is_busy && self.sleepers.iter().any(|sleeper| is_over(sleeper.since))
+    }
+
+    /// Whether process `pid` is the one that was sent to look for evidence.
+    pub fn is_proof(&self, pid: Pid) -> bool {
+        self.proof.as_ref().is_some_and(|proof| proof.pid == pid)
+    }
+
+    /// The call that somebody waits for, as the process that was sent to look for evidence has said.
+    pub fn operation(&mut self) -> Option<String> {
+        let mut text = [0; OPERATION_LIMIT];
+        let length = read(self.said.take()?, &mut text).ok()?;
+        (length > 0).then(|| printable(&text[..length]))
+    }
+
+    /// The shortest deadline of a mountpoint.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Takes its answer. Threads that wait for nothing in particular, or for what may take longer, get the whole deadline
+    /// again.
+    pub fn take_proof(&mut self, code: Option<i32>, now: Instant) -> Finding {
+        self.proof = None;
+        let finding = match Finding::of(code) {
+            Finding::Mountpoint(index) if index >= self.busy.len() => Finding::Nothing,
+            finding => finding,
+        };
+        let again = match finding {
+            Finding::Mountpoint(_) => return finding,
+            Finding::Nothing => self.deadline,
+            // Which filesystem it is may be clearer soon.
+            Finding::Unnamed => self.deadline / 4,
+        };
+        let left = self.sleepers.iter_mut().filter(|sleeper| sleeper.due <= now);
+        left.for_each(|sleeper| sleeper.due = now + again);
+        finding
+    }
+}
+
+/// The time between two looks while nobody waits. Whoever is seen asleep is watched for a sixth of the deadline at least,
+/// in which a standstill shows, before anybody is judged; and is seen in time to be judged at it.
+fn every(deadline: Duration, sleep_is_told: bool) -> Duration {
+    match sleep_is_told {
+        true => deadline * 5 / 6,
+        false => LONGEST.min(deadline / 4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(3);
+
+    /// One mountpoint that was busy, and one thread that slept, all the time.
+    fn overdue(now: Instant) -> Unanswered {
+        let since = now.checked_sub(DEADLINE).unwrap();
+        let thread = Thread {
+            process: 7,
+            number: 8,
+        };
+        let sleeper = Sleeper {
+            thread,
+            switches: (4, 0),
+            since,
+            due: now,
+        };
+        Unanswered {
+            busy: vec![Some(since)],
+            sleepers: vec![sleeper],
+            proof: Some(Probe {
+                pid: Pid::from_raw(77),
+                since: now,
+            }),
+            ..Unanswered::new(DEADLINE, 1, true)
+        }
+    }
+
+    #[test]
+    fn it_looks_before_any_deadline_is_over() {
+        assert_eq!(
+            (every(DEADLINE, true), every(DEADLINE, false)),
+            (Duration::from_millis(2500), LONGEST)
+        );
+    }
+
+    #[test]
+    fn evidence_names_a_mountpoint() {
+        let now = Instant::now();
+        assert_eq!(overdue(now).take_proof(Some(1), now), Finding::Mountpoint(0));
+        // Nothing; a mountpoint that is not there; killed.
+        for code in [Some(0), Some(2), None] {
+            assert_eq!(overdue(now).take_proof(code, now), Finding::Nothing, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn who_proved_nothing_has_the_whole_deadline_again() {
+        let now = Instant::now();
+        let mut unanswered = overdue(now);
+        assert!(unanswered.is_proof(Pid::from_raw(77)));
+        unanswered.take_proof(Some(0), now);
+        assert!(!unanswered.is_proof(Pid::from_raw(77)));
+        assert_eq!(unanswered.sleepers[0].due, now + DEADLINE);
+        let mut unanswered = overdue(now);
+        assert_eq!(unanswered.take_proof(Some(255), now), Finding::Unnamed);
+        assert_eq!(unanswered.sleepers[0].due, now + DEADLINE / 4);
+    }
+
+    #[test]
+    fn a_mountpoint_is_waited_for_while_it_has_requests_and_a_thread_sleeps() {
+        let now = Instant::now();
+        let unanswered = overdue(now);
+        assert!(unanswered.waits_for(0, DEADLINE, now));
+        assert!(!unanswered.waits_for(0, DEADLINE * 2, now) && !unanswered.waits_for(1, DEADLINE, now));
+        let awake = Unanswered {
+            sleepers: Vec::new(),
+            ..overdue(now)
+        };
+        let idle = Unanswered {
+            busy: vec![None],
+            ..overdue(now)
+        };
+        assert!(!awake.waits_for(0, DEADLINE, now) && !idle.waits_for(0, DEADLINE, now));
+    }
+
+    #[test]
+    fn time_that_stood_still_does_not_count() {
+        let now = Instant::now();
+        let mut unanswered = overdue(now);
+        unanswered.forgive(DEADLINE, now);
+        assert_eq!(
+            (unanswered.sleepers[0].since, unanswered.busy[0]),
+            (now, Some(now))
+        );
+        assert_eq!(unanswered.looked, now);
+    }
+}

@@ -1,0 +1,239 @@
+//! The table of mounts, and which of its FUSE filesystems and overlays are the vassal's: only those are ever aborted,
+//! unmounted or waited for, and only those can lose what it has written.
+//!
+//! A filesystem is the vassal's when it was mounted first in the vassal's own mount namespace. None of these is:
+//! - one that was there before the first hook, as a copy of the host's mounts (`Handoff::foreign`);
+//! - one of which any mount is a slave: it has come from the host since then, or is a bind mount of one that has;
+//! - one that the host has mounted now, however it has come here: what was a slave once is none any more when the host
+//!   makes its own mount private;
+//! - one that was found to be none at any look, for as long as it is mounted here: the host may have unmounted it meanwhile.
+//!
+//! A number of a device is given to another filesystem when no mount of the first is left, here or anywhere; so what is
+//! remembered of a number is forgotten when the table does not have it any more.
+
+use crate::mountpoints::verdict::is_same;
+use nix::errno::Errno;
+use std::cell::RefCell;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use vassal_state::handoff::Handoff;
+use vassal_sys::error::Step;
+use vassal_sys::fusectl::Abort;
+use vassal_sys::mountinfo::{self, Mount};
+use vassal_sys::{SysError, mounts};
+
+type Device = (u32, u32);
+
+/// The table, and what is known of the filesystems in it.
+#[derive(Debug)]
+pub struct Table {
+    /// The mountinfo of the namespace in which the vassal was started.
+    host: File,
+    /// Whether the vassal has a mount namespace of its own.
+    owns_mounts: bool,
+    origins: RefCell<Origins>,
+}
+
+/// Whose the filesystems of the table are; in order, for searching.
+#[derive(Debug, Default)]
+struct Origins {
+    own: Vec<Device>,
+    foreign: Vec<Device>,
+}
+
+impl Table {
+    /// That of a vassal whose hooks have run; `host` is the mountinfo of the namespace in which it was started.
+    pub fn new(handoff: &Handoff, host: File) -> Self {
+        let mut foreign = handoff.foreign.clone();
+        foreign.sort_unstable();
+        let own = Vec::new();
+        Self {
+            host,
+            owns_mounts: handoff.owns_mounts,
+            origins: RefCell::new(Origins { own, foreign }),
+        }
+    }
+
+    /// The mounts that are `wanted`, in their order, whosever they are; and finds out whose the filesystems are.
+    ///
+    /// # Errors
+    /// When proc does not answer.
+    pub fn look(
+        &self,
+        proc: &OwnedFd,
+        mut wanted: impl FnMut(&Mount) -> bool,
+    ) -> Result<Vec<Mount>, SysError> {
+        let mut seen = Vec::new();
+        let found = select(proc, |mount| {
+            if self.owns_mounts && has_origin(mount) {
+                seen.push((mount.device(), mount.is_slave));
+            }
+            wanted(mount)
+        })?;
+        let mut origins = self.origins.borrow_mut();
+        let unknown = origins.renew(seen);
+        if !unknown.is_empty() {
+            let hosts = self.of_host(&unknown)?;
+            for device in unknown {
+                origins.add(device, hosts.contains(&device));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The vassal's own mounts that are `wanted`, in their order.
+    ///
+    /// # Errors
+    /// When proc does not answer.
+    pub fn own(
+        &self,
+        proc: &OwnedFd,
+        mut wanted: impl FnMut(&Mount) -> bool,
+    ) -> Result<Vec<Mount>, SysError> {
+        // Others may have any number of mounts with long names: they are not even collected.
+        let mut found = self.look(proc, |mount| self.may_be_own(mount) && wanted(mount))?;
+        found.retain(|mount| self.is_own(mount));
+        Ok(found)
+    }
+
+    /// As [`Table::own`], of those filesystems that were there at the last look: for a process of our own, which shares the
+    /// open mountinfo of the host with us.
+    ///
+    /// # Errors
+    /// When proc does not answer.
+    pub fn known(
+        &self,
+        proc: &OwnedFd,
+        mut wanted: impl FnMut(&Mount) -> bool,
+    ) -> Result<Vec<Mount>, SysError> {
+        select(proc, |mount| self.is_own(mount) && wanted(mount))
+    }
+
+    /// Whether the filesystem of `mount` is the vassal's, as of the last look.
+    pub fn is_own(&self, mount: &Mount) -> bool {
+        self.may_be_own(mount) && self.origins.borrow().own.binary_search(&mount.device()).is_ok()
+    }
+
+    /// Whether the next look may find that it is the vassal's.
+    pub fn may_be_own(&self, mount: &Mount) -> bool {
+        let is_foreign = || {
+            self.origins
+                .borrow()
+                .foreign
+                .binary_search(&mount.device())
+                .is_ok()
+        };
+        self.owns_mounts && has_origin(mount) && !mount.is_slave && !is_foreign()
+    }
+
+    /// Ends the connection of `mount`, if that is still this very mount and the vassal's: whoever waits for its daemon goes
+    /// on. The directory of connections is the whole machine's, and numbers are given again; so the file is opened first,
+    /// which then means one connection and never another, and whose it is is found out after that, anew.
+    ///
+    /// # Errors
+    /// When proc does not answer; `EROFS` where /sys is read-only.
+    pub fn abort(&self, proc: &OwnedFd, fusectl: &OwnedFd, mount: &Mount) -> Result<(), SysError> {
+        let abort = match Abort::open(fusectl, mount.connection()) {
+            Err(error) if error.errno == Errno::ENOENT => return Ok(()),
+            opened => opened?,
+        };
+        let found = self.look(proc, |now| is_same(mount, now))?;
+        let is_ours = found.iter().any(|now| self.is_own(now));
+        if is_ours && self.of_host(&[mount.device()])?.is_empty() {
+            abort.end()?;
+        }
+        Ok(())
+    }
+
+    /// Which of `devices` the host has mounted now.
+    fn of_host(&self, devices: &[Device]) -> Result<Vec<Device>, SysError> {
+        let mut found = Vec::new();
+        mountinfo::visit(&self.host, |mount| {
+            let device = mount.device();
+            if devices.contains(&device) && !found.contains(&device) {
+                found.push(device);
+            }
+        })
+        .step(|| "read the host's mountinfo")?;
+        Ok(found)
+    }
+}
+
+impl Origins {
+    /// Takes note of the devices that there are, each with whether one of its mounts is a slave; those of which nothing is
+    /// known yet.
+    fn renew(&mut self, mut seen: Vec<(Device, bool)>) -> Vec<Device> {
+        // Of each, a slave first.
+        seen.sort_unstable_by_key(|(device, is_slave)| (*device, !is_slave));
+        seen.dedup_by_key(|(device, _)| *device);
+        let (mut own, mut foreign, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        for (device, is_slave) in seen {
+            if is_slave || self.foreign.binary_search(&device).is_ok() {
+                foreign.push(device);
+            } else if self.own.binary_search(&device).is_ok() {
+                own.push(device);
+            } else {
+                unknown.push(device);
+            }
+        }
+        *self = Self { own, foreign };
+        unknown
+    }
+
+    fn add(&mut self, device: Device, is_foreign: bool) {
+        let list = match is_foreign {
+            true => &mut self.foreign,
+            false => &mut self.own,
+        };
+        if let Err(place) = list.binary_search(&device) {
+            list.insert(place, device);
+        }
+    }
+}
+
+/// Only of these it matters whose they are.
+fn has_origin(mount: &Mount) -> bool {
+    mount.is_fuse() || mount.is_overlay()
+}
+
+fn select(proc: &OwnedFd, wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
+    let file = mounts::open_below(proc, "self/mountinfo")?;
+    mountinfo::select(file, wanted).step(|| "read mountinfo")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_a_slave_or_was_foreign_once_is_foreign_until_it_is_gone() {
+        let mut origins = Origins {
+            own: vec![(0, 41)],
+            foreign: vec![(0, 40), (0, 50)],
+        };
+        // 40 was the host's, 42 has two mounts and one of them is a slave, 43 is new, 50 is gone.
+        let seen = vec![
+            ((0, 43), false),
+            ((0, 42), false),
+            ((0, 42), true),
+            ((0, 41), false),
+            ((0, 40), false),
+        ];
+        assert_eq!(origins.renew(seen), [(0, 43)]);
+        assert_eq!(origins.own, [(0, 41)]);
+        assert_eq!(origins.foreign, [(0, 40), (0, 42)]);
+        origins.add((0, 43), false);
+        // 42 is none any more, 41 has become one, and 50 is another filesystem.
+        let seen = vec![
+            ((0, 42), false),
+            ((0, 41), true),
+            ((0, 43), false),
+            ((0, 50), false),
+        ];
+        assert_eq!(origins.renew(seen), [(0, 50)]);
+        assert_eq!(origins.own, [(0, 43)]);
+        assert_eq!(origins.foreign, [(0, 41), (0, 42)]);
+        origins.add((0, 50), true);
+        assert_eq!(origins.foreign, [(0, 41), (0, 42), (0, 50)]);
+    }
+}

@@ -1,0 +1,257 @@
+//! Signs to verdicts. Pure: no clock, no kernel; what was seen goes in, what it means comes out.
+
+use crate::mountpoints::disturbed::Disturbance;
+use nix::errno::Errno;
+use std::fmt;
+use std::time::Duration;
+use vassal_sys::mountinfo::{self, Mount};
+use vassal_sys::statfs::ELSEWHERE;
+
+/// What is wrong with a mountpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its filesystem answers with an error: nobody stands behind it any more.
+    Dead(Errno),
+    /// Its filesystem does not answer.
+    Hung(Silence),
+    /// Nothing is mounted there any more.
+    Gone,
+    /// Something else is mounted there.
+    Replaced,
+    /// It is mounted somewhere else: a directory above it was renamed, or the mount moved.
+    Moved,
+    /// Nobody can tell: so many probes were kept from asking, this one last, and no other had an answer for a deadline.
+    Disturbed(u32, Disturbance),
+}
+
+/// What a filesystem that hangs has left unanswered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// A probe.
+    Probe,
+    /// A request of one of the vassal's processes, for this long, while probes are answered.
+    Request(Duration),
+}
+
+impl Verdict {
+    /// The word of `VASSAL_VERDICT=`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Dead(_) => "dead",
+            Verdict::Hung(_) => "hung",
+            Verdict::Gone => "gone",
+            Verdict::Replaced => "replaced",
+            Verdict::Moved => "moved",
+            Verdict::Disturbed(..) => "disturbed",
+        }
+    }
+
+    /// `MESSAGE_ID=` of the event, as in units/vassal.catalog.
+    pub fn message_id(self) -> &'static str {
+        match self {
+            Verdict::Dead(_) => "363e9edddcee41299bd840537e5604ee",
+            Verdict::Hung(_) => "7f072125abb84fd0bcddf950da97cc6f",
+            Verdict::Gone => "f393e907e9d843ba860abed9cd69c3c3",
+            Verdict::Replaced => "130b0ed25e5649878cdc00644f558fac",
+            Verdict::Moved => "a1677a8478394469908113f3706ebad6",
+            Verdict::Disturbed(..) => "29192cabec1d44efa125c6989971b4db",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Dead(errno) => write!(f, "dead ({errno:?})"),
+            Verdict::Hung(Silence::Probe) => f.write_str("hung (no answer within the deadline)"),
+            Verdict::Hung(Silence::Request(time)) => {
+                let seconds = time.as_secs_f32();
+                write!(
+                    f,
+                    "hung (a request unanswered for {seconds} s while statfs is answered)"
+                )
+            }
+            Verdict::Gone => f.write_str("gone (unmounted)"),
+            Verdict::Replaced => f.write_str("replaced (another filesystem is mounted there)"),
+            Verdict::Moved => f.write_str("moved (its path no longer leads to it)"),
+            Verdict::Disturbed(1, how) => {
+                write!(f, "disturbed (no answer within the deadline, as the probe {how})")
+            }
+            Verdict::Disturbed(count, how) => write!(
+                f,
+                "disturbed (no answer within the deadline: of {count} probes each was disturbed, the last {how})"
+            ),
+        }
+    }
+}
+
+/// Whether `found` says anything of what has become of `expected`: it is at its place, or may be itself at another.
+pub fn concerns(expected: &Mount, found: &Mount) -> bool {
+    expected.mountpoint == found.mountpoint || expected.id == found.id
+}
+
+/// What mountinfo says of the mountpoint of `expected`: `None` while the same mount is on top there.
+pub fn judge_mounts(expected: &Mount, now: &[Mount]) -> Option<Verdict> {
+    match mountinfo::top(now, &expected.mountpoint) {
+        None if now.iter().any(|mount| is_same(expected, mount)) => Some(Verdict::Moved),
+        None => Some(Verdict::Gone),
+        Some(top) if is_same(expected, top) => None,
+        Some(_) => Some(Verdict::Replaced),
+    }
+}
+
+/// Whether `found` is the mount `expected`. Ids and device numbers are reused, so all must agree; the parent may
+/// change when the old root is unmounted from below.
+pub fn is_same(expected: &Mount, found: &Mount) -> bool {
+    let identity = |mount: &Mount| (mount.id, mount.major, mount.minor, mount.fstype.clone());
+    identity(expected) == identity(found)
+}
+
+/// What a probe has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The filesystem answers.
+    Healthy,
+    /// It answers that it is not well.
+    Bad(Verdict),
+    /// Perhaps not the filesystem was asked, but a path that does not lead to it any more: mountinfo knows. If that has
+    /// nothing to say, this is the verdict; without one, the path was changed and changed back.
+    Elsewhere(Option<Verdict>),
+}
+
+/// What a probe's exit code says: the errno of the call that failed, 0 for an answer.
+pub fn judge_answer(code: i32) -> Reply {
+    let errno = Errno::from_raw(code);
+    match errno {
+        _ if code == 0 => Reply::Healthy,
+        _ if code == ELSEWHERE => Reply::Elsewhere(None),
+        Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES => {
+            Reply::Elsewhere(Some(Verdict::Dead(errno)))
+        }
+        errno => Reply::Bad(Verdict::Dead(errno)),
+    }
+}
+
+/// What a probe does that has had no answer yet, as its state in proc says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// It waits for the filesystem (`S`, or `D` once its request was read).
+    Asks,
+    /// It is stopped (`T`, or `t` by a debugger).
+    Stands,
+    /// It could run (`R`), and did not get the processor; or it has ended just now.
+    Runs,
+}
+
+/// What the state of a probe says that has not ended.
+pub fn judge_state(state: Option<u8>) -> Waiting {
+    match state {
+        Some(b'S' | b'D') => Waiting::Asks,
+        Some(b'T' | b't') => Waiting::Stands,
+        _ => Waiting::Runs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(id: u32, minor: u32, fstype: &str) -> Mount {
+        Mount {
+            id,
+            parent: 1,
+            major: 0,
+            minor,
+            mountpoint: b"/app".to_vec(),
+            fstype: fstype.into(),
+            owner: (20001, 20001),
+            writable: true,
+            is_slave: false,
+        }
+    }
+
+    #[test]
+    fn the_same_mount_under_another_parent_is_no_verdict() {
+        let expected = mount(40, 51, "fuse.fuse-zip");
+        let mut now = expected.clone();
+        now.parent = 7;
+        assert_eq!(judge_mounts(&expected, &[now]), None);
+    }
+
+    #[test]
+    fn an_empty_place_is_gone_and_another_mount_is_replaced() {
+        let expected = mount(40, 51, "fuse.fuse-zip");
+        assert_eq!(judge_mounts(&expected, &[]), Some(Verdict::Gone));
+        let another_major = Mount {
+            major: 8,
+            ..expected.clone()
+        };
+        let others = [
+            ("all", mount(41, 52, "tmpfs")),
+            ("mount id", mount(41, 51, "fuse.fuse-zip")),
+            ("device's major number", another_major),
+            ("device's minor number", mount(40, 52, "fuse.fuse-zip")),
+            ("type", mount(40, 51, "fuse.squashfuse")),
+        ];
+        for (what, other) in others {
+            let verdict = judge_mounts(&expected, &[other]);
+            assert_eq!(verdict, Some(Verdict::Replaced), "another {what}");
+        }
+        let mut over = mount(41, 52, "tmpfs");
+        over.parent = 40;
+        assert_eq!(
+            judge_mounts(&expected, &[expected.clone(), over]),
+            Some(Verdict::Replaced)
+        );
+    }
+
+    #[test]
+    fn only_a_probe_that_sleeps_asks() {
+        for (state, expected) in [
+            (Some(b'S'), Waiting::Asks),
+            (Some(b'D'), Waiting::Asks),
+            (Some(b'R'), Waiting::Runs),
+            (Some(b'T'), Waiting::Stands),
+            (Some(b't'), Waiting::Stands),
+            (Some(b'Z'), Waiting::Runs),
+            (None, Waiting::Runs),
+        ] {
+            assert_eq!(judge_state(state), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_mount_whose_directory_was_renamed_has_moved() {
+        let expected = mount(40, 51, "fuse.fuse-zip");
+        let moved = Mount {
+            mountpoint: b"/elsewhere/app".to_vec(),
+            ..expected.clone()
+        };
+        assert_eq!(judge_mounts(&expected, &[moved]), Some(Verdict::Moved));
+    }
+
+    #[test]
+    fn an_answer_is_healthy_and_an_errno_is_dead() {
+        let dead = Verdict::Dead(Errno::ENOTCONN);
+        assert_eq!(judge_answer(0), Reply::Healthy);
+        assert_eq!(judge_answer(107), Reply::Bad(dead));
+        assert_eq!(dead.to_string(), "dead (ENOTCONN)");
+    }
+
+    #[test]
+    fn an_answer_of_a_path_is_doubted() {
+        let missing = Verdict::Dead(Errno::ENOENT);
+        assert_eq!(judge_answer(2), Reply::Elsewhere(Some(missing)));
+        assert_eq!(judge_answer(ELSEWHERE), Reply::Elsewhere(None));
+    }
+
+    #[test]
+    fn a_request_that_hangs_is_told_with_its_time() {
+        let verdict = Verdict::Hung(Silence::Request(Duration::from_millis(900)));
+        assert_eq!(verdict.word(), "hung");
+        assert_eq!(
+            verdict.to_string(),
+            "hung (a request unanswered for 0.9 s while statfs is answered)"
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! Signals to processes that may have ended already, and what is told of the others.
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use vassal_systemd::journal::{Priority, line};
+
+/// Signals every process of a group, if there is any.
+pub fn signal_group(leader: Pid, signal: Signal) {
+    ignore_gone(killpg(leader, signal));
+}
+
+/// Signals a process, if it is there.
+pub fn send(pid: Pid, signal: Signal) {
+    ignore_gone(kill(pid, signal));
+}
+
+fn ignore_gone(result: nix::Result<()>) {
+    match result {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => warn(&format!("cannot signal a process: {}", errno.desc())),
+    }
+}
+
+/// Tells of something that does not end the watchdog.
+pub fn warn(message: &str) {
+    line(Priority::Warning, message);
+}

@@ -1,0 +1,11 @@
+//! What is measured, one file for each.
+
+pub mod entry;
+pub mod hang;
+pub mod incident;
+pub mod ladder;
+pub mod many;
+pub mod memory;
+pub mod remount;
+pub mod request;
+pub mod thousand;

@@ -1,0 +1,389 @@
+//! What the documents say, compared with the sources: names, numbers, paths, and who may import whom.
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used)]
+
+mod imports;
+mod text;
+
+use std::collections::BTreeSet;
+use text::{all_named, arms, between, bold, byte_strings, files, quoted, read, root, section, words};
+
+const INI: &str = "packaging/man/vassal.ini.5";
+
+/// The 32-digit strings in the sources of the programs.
+fn message_ids() -> BTreeSet<String> {
+    let sources = files("helpers", ".rs")
+        .into_iter()
+        .chain(files("generator", ".rs"));
+    let is_id = |text: &&str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    sources
+        .flat_map(|path| {
+            read(&path)
+                .split('"')
+                .filter(is_id)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
+    let catalog = read("units/vassal.catalog");
+    let entries: BTreeSet<_> = catalog
+        .lines()
+        .filter_map(|line| line.strip_prefix("-- "))
+        .map(str::to_owned)
+        .collect();
+    assert!(!entries.is_empty());
+    for id in &entries {
+        let digits = id
+            .bytes()
+            .filter(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            .count();
+        assert_eq!(
+            (digits, id.len()),
+            (32, 32),
+            "{id} is not 32 small hexadecimal digits"
+        );
+    }
+    assert_eq!(
+        message_ids(),
+        entries,
+        "programs (left) and units/vassal.catalog (right)"
+    );
+    all_named(
+        &entries,
+        &read("packaging/man/vassal-watchdog.8"),
+        "vassal-watchdog(8)",
+    );
+}
+
+#[test]
+fn every_setting_is_in_the_manual() {
+    let source = read("helpers/config/src/vassal/settings.rs");
+    let settings = arms(between(&source, "match entry.key.as_slice() {", "_ => {"));
+    assert!(settings.len() > 5, "{settings:?}");
+    let page = read(INI).replace("\\-", "-");
+    let page = section(&page, ".SH THE [VASSAL] SECTION");
+    for setting in settings {
+        assert!(
+            page.contains(&format!(".BI {setting}= ")),
+            "[vassal] {setting} is not in vassal.ini(5)"
+        );
+    }
+}
+
+#[test]
+fn every_hook_action_and_mount_flag_is_in_the_manual() {
+    let source = read("helpers/config/src/hooks/action.rs");
+    let mut names = arms(between(&source, "pub fn parse_hook(", "\n}\n"));
+    names.extend(arms(between(&source, "pub fn parse_call(", "\n}\n")));
+    let flags = read("helpers/config/src/hooks/mountflags.rs");
+    names.extend(byte_strings(between(&flags, "const MOUNT_WORDS", ";\n")));
+    names.extend(arms(between(&flags, "impl UmountFlags", "#[cfg(test)]")));
+    all_named(
+        &names,
+        &bold(section(&read(INI), ".SH HOOK ACTIONS")),
+        "HOOK ACTIONS of vassal.ini(5)",
+    );
+}
+
+#[test]
+fn every_option_that_is_refused_or_taken_is_in_the_manual() {
+    let source = read("helpers/config/src/options/table.rs");
+    let page = read(INI);
+    let uwsgi = section(&page, ".SH THE [UWSGI] SECTION");
+    let (taken, refused) = uwsgi
+        .split_once(".SS Options that are refused")
+        .expect("a list of refused options");
+    all_named(
+        &taken_by(&source, "Refused"),
+        &bold(refused),
+        "the refused options of vassal.ini(5)",
+    );
+    let ours = ["Enter", "Watchdog", "Unit"].map(|taker| taken_by(&source, taker));
+    let is_hook = |name: &String| {
+        ["hook-", "mount-", "umount-", "exec-", "call-"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
+    };
+    let is_other_name = |name: &String| name.contains("iface") || name.starts_with("wait-interface");
+    let ours: BTreeSet<String> = ours
+        .into_iter()
+        .flatten()
+        .filter(|name| !is_hook(name) && !is_other_name(name))
+        .chain(["mount-check".to_owned()])
+        .collect();
+    all_named(
+        &ours,
+        &bold(taken),
+        "the options of vassal.ini(5) that vassal takes",
+    );
+    let sockets = read("helpers/config/src/vassal/socket.rs");
+    let listening = byte_strings(between(&sockets, "const LISTENING", ";\n"));
+    all_named(&listening, &bold(taken), "the sockets of vassal.ini(5)");
+}
+
+/// The names of the options that `taker` takes.
+fn taken_by(table: &str, taker: &str) -> BTreeSet<String> {
+    let by = format!(".by({taker}, ");
+    let rows = table.lines().filter(|row| row.contains(&by));
+    let names: BTreeSet<_> = rows
+        .filter_map(|row| row.split('"').nth(1).map(str::to_owned))
+        .collect();
+    assert!(!names.is_empty(), "no row is taken by {taker}");
+    names
+}
+
+#[test]
+fn every_option_of_the_emperor_is_in_the_manual() {
+    let source = read("helpers/config/src/emperor/settings.rs");
+    let mut options = byte_strings(between(&source, "const SYSTEMD_DOES_IT", ";\n"));
+    options.extend(arms(between(&source, "match entry.key.as_slice() {", "key =>")));
+    all_named(
+        &options,
+        &bold(section(&read(INI), ".SH EMPEROR.INI")),
+        "EMPEROR.INI of vassal.ini(5)",
+    );
+}
+
+#[test]
+fn every_denied_system_call_is_in_the_manual() {
+    let source = read("helpers/sys/build.rs");
+    let lists = between(&source, "const DENIED", "const X32_BIT");
+    let calls = lists.split("libc::SYS_").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        rest[..end.unwrap_or(rest.len())].to_owned()
+    });
+    let calls: BTreeSet<_> = calls.collect();
+    assert!(calls.len() > 20, "{calls:?}");
+    let page = read(INI).replace("\\-", "-");
+    let vassal = section(&page, ".SH THE [VASSAL] SECTION");
+    let (_, setting) = vassal
+        .split_once(".BI seccomp= ")
+        .expect("a paragraph of seccomp=");
+    let denied = bold(between(setting, "EPERM", ".IP"));
+    all_named(&calls, &denied, "seccomp= of vassal.ini(5)");
+}
+
+#[test]
+fn every_refused_directive_is_in_the_manual() {
+    let source = read("helpers/config/src/unit/directives.rs");
+    let table = between(&source, "const OURS", ";\n");
+    let first = |line: &str| Some(line.trim().strip_prefix("(\"")?.split_once('"')?.0.to_owned());
+    let directives: BTreeSet<_> = table.lines().filter_map(first).collect();
+    let page = read(INI);
+    all_named(
+        &directives,
+        section(&page, ".SH THE [UNIT] AND [SERVICE] SECTIONS"),
+        "vassal.ini(5)",
+    );
+}
+
+#[test]
+fn every_exit_code_is_in_the_manual() {
+    let source = read("helpers/systemd/src/exit.rs");
+    let codes = source
+        .lines()
+        .filter_map(|line| line.split_once(": u8 = ")?.1.strip_suffix(';'));
+    let codes: BTreeSet<_> = codes.collect();
+    assert!(codes.len() > 3, "{codes:?}");
+    let page = read("packaging/man/vassal-enter.8");
+    let status = section(&page, ".SH EXIT STATUS");
+    for code in codes {
+        assert!(
+            status.lines().any(|line| line == format!(".B {code}")),
+            "exit code {code} is not in vassal-enter(8)"
+        );
+    }
+}
+
+#[test]
+fn every_trap_of_vassalctl_is_in_the_manual() {
+    let mut rules = BTreeSet::new();
+    for path in files("helpers/ctl/src", ".rs") {
+        let source: String = read(&path).split_whitespace().collect();
+        for start in ["Said::warning(\"", "Said::note(\"", "rule:Some(\""] {
+            let found = source
+                .split(start)
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next());
+            rules.extend(found.map(str::to_owned));
+        }
+    }
+    let page = read("packaging/man/vassalctl.8");
+    let traps = bold(section(&page, ".SH TRAPS"));
+    all_named(&rules, &traps, "TRAPS of vassalctl(8)");
+    let is_rule = |line: &str| {
+        let names = words(line.strip_prefix(".B ")?);
+        names.into_iter().find(|word| word.contains('-'))
+    };
+    let named: BTreeSet<_> = section(&page, ".SH TRAPS").lines().filter_map(is_rule).collect();
+    let others: BTreeSet<_> = ["--files-only", "mountpoint-check", "as-user-atexit", "as-user"]
+        .map(str::to_owned)
+        .into();
+    assert_eq!(named.difference(&others).cloned().collect::<BTreeSet<_>>(), rules);
+}
+
+#[test]
+fn every_field_of_vassalctls_json_is_in_the_manual() {
+    let page = read("packaging/man/vassalctl.8");
+    let json = bold(section(&page, ".SH JSON"));
+    for verb in ["check", "show", "migrate", "options"] {
+        let source = read(&format!("helpers/ctl/src/verbs/{verb}.rs"));
+        let structs = source
+            .split("Serialize)]")
+            .skip(1)
+            .filter(|rest| rest.contains("struct "));
+        let bodies = structs.filter_map(|rest| rest.split_once("struct ")?.1.split("\n}").next());
+        let fields: BTreeSet<_> = bodies
+            .filter(|body| body.contains('{'))
+            .flat_map(|body| {
+                let lines: Vec<_> = body.lines().map(str::trim).collect();
+                let pairs = lines.windows(2).filter(|pair| !pair[0].starts_with("#[serde("));
+                let name = |line: &str| Some(line.trim_start_matches("pub ").split_once(": ")?.0.to_owned());
+                pairs
+                    .filter_map(|pair| name(pair[1]))
+                    .filter(|name| !name.contains(' '))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        all_named(&fields, &json, "JSON of vassalctl(8)");
+    }
+}
+
+#[test]
+fn every_variable_that_is_not_passed_on_is_in_the_manual() {
+    let source = read("helpers/enter/src/invocation.rs");
+    let variables = byte_strings(between(&source, "const SYSTEMDS", ";\n"));
+    all_named(
+        &variables,
+        &read("packaging/man/vassal-enter.8"),
+        "vassal-enter(8)",
+    );
+}
+
+#[test]
+fn every_page_is_installed_and_every_page_that_is_referred_to_exists() {
+    let pages: BTreeSet<_> = files("packaging/man", "")
+        .iter()
+        .map(|path| path.replace("packaging/", ""))
+        .collect();
+    let installed = read("packaging/debian/vassal.manpages");
+    assert_eq!(
+        pages,
+        installed.lines().map(str::to_owned).collect(),
+        "packaging/man and vassal.manpages"
+    );
+    for path in files("units", "") {
+        for reference in read(&path)
+            .split_whitespace()
+            .filter_map(|word| word.split_once("man:"))
+        {
+            let page = reference.1.replace('(', ".").replace(')', "");
+            assert!(pages.contains(&format!("man/{page}")), "{path} refers to {page}");
+        }
+    }
+}
+
+#[test]
+fn every_page_is_named_as_its_file() {
+    for path in files("packaging/man", "") {
+        let name = path.rsplit('/').next().expect("a name").to_owned();
+        let (name, number) = name.rsplit_once('.').expect("a section");
+        let page = read(&path);
+        let heading = format!(".TH {} {number} ", name.to_uppercase());
+        assert!(
+            page.lines().any(|line| line.starts_with(&heading)),
+            "{path} has no '{heading}'"
+        );
+        assert!(
+            words(section(&page, ".SH NAME").lines().next().unwrap_or_default()).len() > 1,
+            "{path} has no name"
+        );
+    }
+}
+
+#[test]
+fn every_path_in_the_documents_exists() {
+    const TOPS: [&str; 5] = ["generator/", "helpers/", "packaging/", "tests/", "units/"];
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        for path in quoted(&read(document))
+            .iter()
+            .filter(|text| TOPS.iter().any(|top| text.starts_with(top)))
+        {
+            assert!(
+                root().join(path).exists(),
+                "{document} names '{path}', which does not exist"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_attack_has_a_test_or_a_reason() {
+    const ROWS: [(char, u32); 10] = [
+        ('A', 12),
+        ('B', 16),
+        ('C', 12),
+        ('D', 12),
+        ('E', 7),
+        ('F', 8),
+        ('G', 15),
+        ('H', 8),
+        ('I', 10),
+        ('J', 5),
+    ];
+    let document = read("docs/attacks.md");
+    let rows: Vec<Vec<_>> = document
+        .lines()
+        .filter_map(|line| {
+            Some(
+                line.strip_prefix("| ")?
+                    .strip_suffix(" |")?
+                    .split(" | ")
+                    .collect(),
+            )
+        })
+        .filter(|cells: &Vec<&str>| cells[0] != "row")
+        .collect();
+    let all = ROWS
+        .iter()
+        .flat_map(|(part, count)| (1..=*count).map(move |number| format!("{part}{number}")));
+    let ids: Vec<_> = rows.iter().map(|cells| cells[0].to_owned()).collect();
+    assert_eq!(ids, all.collect::<Vec<_>>());
+    for cells in rows {
+        let [id, _, _, shown] = cells[..] else {
+            panic!("a row of docs/attacks.md has {} cells: {cells:?}", cells.len());
+        };
+        let is_reason = shown.starts_with("no test: ") || shown.starts_with("no test yet: ");
+        assert!(
+            is_reason || !quoted(shown).is_empty(),
+            "{id}: neither a test nor a reason"
+        );
+    }
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let sources: String = ["generator", "helpers", "tests"]
+        .iter()
+        .flat_map(|top| files(top, ".rs"))
+        .map(|path| read(&path))
+        .collect();
+    for document in ["SECURITY.md", "docs/attacks.md"] {
+        let text = read(document);
+        let names: Vec<_> = quoted(&text)
+            .into_iter()
+            .filter(|text| text.matches('_').count() > 2)
+            .collect();
+        assert!(names.len() > 5, "{names:?}");
+        for name in names {
+            assert!(
+                sources.contains(&format!("fn {name}()")),
+                "{document} names the test '{name}', which does not exist"
+            );
+        }
+    }
+}

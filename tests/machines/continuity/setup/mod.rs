@@ -1,0 +1,5 @@
+//! The vassals that are restarted, and the clients that must not notice.
+
+pub mod client;
+pub mod scene;
+pub mod writer;
