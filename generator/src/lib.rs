@@ -6,6 +6,8 @@
 //! vassal-config, and of vassal-sys the fork. What it cannot know at that time it leaves to vassal-enter, which reads the
 //! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
 //! reading at [`generate`].
+//!
+//! Rooms, each of which uses only those before it: pack, output, drop_in, read, answer, apart, kept.
 #![forbid(unsafe_code)]
 
 pub mod drop_in;

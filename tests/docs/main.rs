@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod imports;
+mod rooms;
 mod text;
 
 use std::collections::BTreeSet;
