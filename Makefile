@@ -35,7 +35,7 @@ machines:
 	tests/machines/setup.sh
 
 machine-tests: deb machines
-	$(CARGO) test --locked -p vassal-tests --test rig --test scenario --test badinput --test faults --test continuity --test attacks --test operations --test trace -- --test-threads=$(MACHINE_THREADS)
+	$(CARGO) test --locked -p vassal-tests --test rig --test scenario --test badinput --test faults --test continuity --test deploy --test attacks --test operations --test trace -- --test-threads=$(MACHINE_THREADS)
 
 test: check deb machines corpus docs machine-tests
 

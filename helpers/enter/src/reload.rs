@@ -14,6 +14,8 @@ use crate::invocation::{Inherited, environment, vassal_of};
 use crate::start::last_words;
 use crate::start::source;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::env;
 use std::fs::File;
@@ -21,10 +23,9 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
-use successor::{Beside, Outcome};
+use successor::{Beside, Outcome, hear};
 use utc::utc;
 use vassal_config::emperor::name::VassalName;
-use vassal_config::emperor::settings::Emperor;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::language::evaluation::evaluate::Entry;
@@ -38,6 +39,7 @@ use vassal_config::vassal::settings::Reload;
 use vassal_state::reload_channel::Watchdog;
 use vassal_state::request::{Answer, Request, pair};
 use vassal_sys::error::Step;
+use vassal_sys::signals;
 use vassal_systemd::journal::{Priority, line};
 
 /// Its presence is what makes `if-reload` true (REL-3).
@@ -48,11 +50,13 @@ const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
 /// # Errors
 /// What is wrong in the file; an app that cannot be reloaded, or does not come back.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
+    // From the first moment on: a stop in the midst of a reload is no failure of it.
+    let stop = signals::take(&[Signal::SIGTERM])?;
     let name = vassal_of(instance)?;
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
     let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
-    let reloaded = reload(&watchdog, &name);
+    let reloaded = reload(&watchdog, &name, &stop);
     let why = match &reloaded {
         Ok(parts) if parts.is_empty() => String::new(),
         Ok(parts) => format!("a restart takes: {}", parts.join(", ")),
@@ -63,7 +67,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
 }
 
 /// The parts of the file that a reload has not taken.
-fn reload(watchdog: &Watchdog, name: &VassalName) -> Result<Vec<&'static str>, Failure> {
+fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Failure> {
     let environment = environment();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
@@ -82,8 +86,19 @@ fn reload(watchdog: &Watchdog, name: &VassalName) -> Result<Vec<&'static str>, F
     renew::keys(watchdog, &reloaded.plan)?;
     let decision = decide_for(watchdog, &reloaded.plan);
     match decision.reload {
-        Reload::Overlap => overlap(watchdog, name, &emperor, &started, &reloaded)?,
-        Reload::InPlace => in_place(watchdog, &decision, &reloaded)?,
+        Reload::Overlap => {
+            let journal_stream = env::var("JOURNAL_STREAM").ok();
+            overlap(&Beside {
+                watchdog,
+                name,
+                emperor: &emperor,
+                started: &started,
+                reloaded: &reloaded,
+                journal_stream: journal_stream.as_deref(),
+                stop,
+            })?;
+        }
+        Reload::InPlace => in_place(watchdog, &decision, &reloaded, stop)?,
     }
     Ok(changed(watchdog, &started, decision.reload))
 }
@@ -105,22 +120,7 @@ fn decide_for(watchdog: &Watchdog, plan: &Plan) -> Decision {
 }
 
 /// Starts the next app beside the present one.
-fn overlap(
-    watchdog: &Watchdog,
-    name: &VassalName,
-    emperor: &Emperor,
-    started: &Vassal,
-    reloaded: &Vassal,
-) -> Result<(), Failure> {
-    let journal_stream = env::var("JOURNAL_STREAM").ok();
-    let beside = Beside {
-        watchdog,
-        name,
-        emperor,
-        started,
-        reloaded,
-        journal_stream: journal_stream.as_deref(),
-    };
+fn overlap(beside: &Beside<'_>) -> Result<(), Failure> {
     let Outcome { process, refused } = beside.start()?;
     match refused {
         None => Ok(()),
@@ -134,7 +134,12 @@ fn overlap(
 }
 
 /// Has the present app reload itself.
-fn in_place(watchdog: &Watchdog, decision: &Decision, reloaded: &Vassal) -> Result<(), Failure> {
+fn in_place(
+    watchdog: &Watchdog,
+    decision: &Decision,
+    reloaded: &Vassal,
+    stop: &SignalFd,
+) -> Result<(), Failure> {
     let Decision { reason, origin, .. } = decision;
     let place = origin
         .as_ref()
@@ -148,7 +153,7 @@ fn in_place(watchdog: &Watchdog, decision: &Decision, reloaded: &Vassal) -> Resu
     let requester = watchdog.copy_of(watchdog.control.requester)?;
     Request::InPlace { pushed }.send(&requester, &answered)?;
     drop((answered, requester));
-    match Answer::receive(&answers)? {
+    match hear(&answers, stop)? {
         Some(Answer::Known | Answer::Done) => Ok(()),
         Some(Answer::Refused(reason)) => Err(Failure::passing(reason)),
         // The watchdog is gone, and with it the vassal: systemd starts it again.

@@ -38,11 +38,7 @@ pub fn decide(plan: &Plan) -> Decision {
         return Decision::new(Reload::InPlace, reason, origin);
     }
     if let Some((reload, origin)) = &plan.settings.reload {
-        let word = match reload {
-            Reload::Overlap => "overlap",
-            Reload::InPlace => "in-place",
-        };
-        return Decision::new(*reload, format!("reload = {word} in [vassal]"), Some(origin));
+        return Decision::new(*reload, format!("reload = {reload} in [vassal]"), Some(origin));
     }
     match forbidden(plan) {
         Some((reason, origin)) => Decision::new(Reload::InPlace, reason, origin),

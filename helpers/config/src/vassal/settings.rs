@@ -5,6 +5,7 @@ use crate::language::evaluation::evaluate::Entry;
 use crate::options::flag::switches_on;
 use crate::vassal::socket;
 use crate::vassal::socket::{Address, SocketOwner, UnixOptions};
+use std::fmt;
 use std::time::Duration;
 
 /// How it is known that the app serves.
@@ -29,6 +30,15 @@ pub enum Reload {
     Overlap,
     /// The present app does it itself.
     InPlace,
+}
+
+impl fmt::Display for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reload::Overlap => "overlap",
+            Reload::InPlace => "in-place",
+        })
+    }
 }
 
 /// A socket that is bound for `command`.

@@ -13,13 +13,19 @@ use crate::hooks::run::place;
 use crate::inside::handoff::{app, settings};
 use crate::invocation::Environment;
 use crate::sockets::store::Open;
+use crate::stop::Stop;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
+use vassal_config::unit::directives::Directive;
+use vassal_config::unit::values::time_span;
 use vassal_config::vassal::plan::Operation;
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::restart_only;
@@ -28,8 +34,14 @@ use vassal_state::reload_channel::{Control, Kept, Watchdog};
 use vassal_state::request::{Answer, Request, pair};
 use vassal_sys::SysError;
 
-/// How long the next app may take to serve, less than `TimeoutStartSec=`, which counts for a reload, too.
-pub const LIMIT: Duration = Duration::from_secs(80);
+/// `TimeoutStartSec=` where the unit has no other: it counts for a reload, too (systemd-system.conf(5)).
+const START_LIMIT: Duration = Duration::from_secs(90);
+/// The part of it that is left to say why the next app did not come to serve, and the most of that.
+const REST: u32 = 6;
+/// See [`REST`].
+const MOST_REST: Duration = Duration::from_secs(10);
+/// For a unit with `infinity`.
+const NO_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 /// What the next app is made of.
 #[derive(Debug)]
@@ -46,6 +58,8 @@ pub struct Beside<'a> {
     pub reloaded: &'a Vassal,
     /// `$JOURNAL_STREAM`
     pub journal_stream: Option<&'a str>,
+    /// systemd's wish to stop.
+    pub stop: &'a SignalFd,
 }
 
 /// How it went.
@@ -92,7 +106,7 @@ impl Beside<'_> {
         wait_until_ready(&conversation, &operations)?;
         let request = Request::Successor {
             app: app(plan, &links, pid),
-            limit: LIMIT,
+            limit: limit(&self.started.directives),
             record: control.store_next()?,
             links: links.ours(),
         };
@@ -100,7 +114,7 @@ impl Beside<'_> {
         let requester = self.watchdog.copy_of(self.watchdog.control.requester)?;
         request.send(&requester, &answered)?;
         drop((request, answered, requester));
-        let refused = follow(&answers, &conversation)?;
+        let refused = follow(&answers, &conversation, self.stop)?;
         Ok(Outcome { process, refused })
     }
 
@@ -219,9 +233,13 @@ fn wait_until_ready(conversation: &Conversation, operations: &[Operation]) -> Re
 }
 
 /// Lets the process become the app when the watchdog knows it, and waits for what becomes of it: why it was refused, if it was.
-fn follow(answers: &OwnedFd, conversation: &Conversation) -> Result<Option<String>, Failure> {
+fn follow(
+    answers: &OwnedFd,
+    conversation: &Conversation,
+    stop: &SignalFd,
+) -> Result<Option<String>, Failure> {
     loop {
-        match Answer::receive(answers)? {
+        match hear(answers, stop)? {
             Some(Answer::Known) => {
                 conversation.go()?;
                 if let Some(Report::Failed(failure)) = conversation.receive()? {
@@ -232,6 +250,40 @@ fn follow(answers: &OwnedFd, conversation: &Conversation) -> Result<Option<Strin
             Some(Answer::Refused(reason)) => return Ok(Some(reason)),
             None => return Err(Failure::passing("the vassal has ended meanwhile")),
         }
+    }
+}
+
+/// The next answer, or nothing when the watchdog has ended. A wish to stop, of which the watchdog has heard, too, ends this process.
+///
+/// # Errors
+/// As poll(2).
+pub fn hear(answers: &OwnedFd, stop: &SignalFd) -> Result<Option<Answer>, Failure> {
+    loop {
+        let mut fds = [answers.as_fd(), stop.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(SysError::new("wait for the watchdog", errno).into()),
+        }
+        let [answered, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
+        if stopped {
+            Stop::here(stop).obey();
+        }
+        if answered {
+            return Ok(Answer::receive(answers)?);
+        }
+    }
+}
+
+/// How long the next app may take to serve: less than systemd waits for this process.
+fn limit(directives: &[Directive]) -> Duration {
+    let is_limit = |each: &&Directive| {
+        each.section == "Service" && ["TimeoutStartSec", "TimeoutSec"].contains(&each.key.as_str())
+    };
+    let last = directives.iter().rev().find(is_limit);
+    let limit = last.map_or(Some(START_LIMIT), |each| time_span(&each.value));
+    match limit {
+        Some(limit) => limit - (limit / REST).min(MOST_REST),
+        None => NO_LIMIT,
     }
 }
 

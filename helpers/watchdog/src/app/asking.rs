@@ -58,10 +58,11 @@ pub fn serves(url: &Url, whose: Option<Whose<'_>>) -> Result<(), Errno> {
     signals::reset().map_err(|error| error.errno)?;
     until_limit(|end| {
         let mut connection = Connection::to(&url.address)?;
-        connection.ask(url)?;
+        // Before it is asked: with its answer it may close the connection.
         if !whose.is_none_or(|whose| connection.is_accepted_by(whose, end)) {
             return Err(Errno::EAGAIN);
         }
+        connection.ask(url)?;
         connection.answers_well().then_some(()).ok_or(Errno::EAGAIN)
     })
 }

@@ -180,8 +180,8 @@ impl Vassal {
     }
 
     fn stop_apps_and_finish(&mut self) {
-        // It has not served: nothing of it is missed.
-        self.remove_successor("the vassal is being stopped");
+        // It has not served: nothing of it is missed. systemd ends who waits for an answer, or this process's end does.
+        let _answers = self.end_successor();
         let (app, before) = (self.app.take(), self.overlap.take_retiring());
         let ending = Ending {
             patience: Some(Patience::new(&self.reporter)),

@@ -123,15 +123,20 @@ impl Vassal {
 
     /// Ends the next app before it serves; who has asked for it hears why.
     pub(super) fn remove_successor(&mut self, reason: &str) {
-        let Some(successor) = self.overlap.successor.take() else {
-            return;
-        };
+        if let Some(answers) = self.end_successor() {
+            Answer::Refused(reason.into()).send(answers.as_fd());
+            // The status line says that one loads.
+            self.keep_alive_due = self.awake;
+            self.listen_anew();
+        }
+    }
+
+    /// The same, and nobody hears of it yet: where answers go.
+    pub(super) fn end_successor(&mut self) -> Option<OwnedFd> {
+        let successor = self.overlap.successor.take()?;
         successor.readying.end();
         signal_group(successor.running.pid(), Signal::SIGKILL);
-        Answer::Refused(reason.into()).send(successor.answers.as_fd());
-        // The status line says that one loads.
-        self.keep_alive_due = self.awake;
-        self.listen_anew();
+        Some(successor.answers)
     }
 
     /// A child has ended: whether it belongs to an app beside the one that serves.
