@@ -307,15 +307,15 @@ fn how_a_reload_would_be_done_is_told_with_the_line_that_decides() {
         (
             "http-socket = :9090\nspooler = /srv/a\n",
             "in-place",
-            "in-place (app.ini:4: 'spooler': the spoolers of both would take the same tasks)\n",
+            "in-place (site.ini:4: 'spooler': the spoolers of both would take the same tasks)\n",
         ),
     ];
     for (lines, way, told) in CASES {
         let machine = Machine::new();
-        machine.vassal("app", &format!("[uwsgi]\nuid = root\n{lines}"));
-        let said = machine.say("check", &["app"]);
+        machine.vassal("site", &format!("[uwsgi]\nuid = root\n{lines}"));
+        let said = machine.say("check", &["site"]);
         assert!(said.out.contains(&format!("reload: {told}")), "{said:?}");
-        let report = machine.say("check", &["--json", "app"]).json();
+        let report = machine.say("check", &["--json", "site"]).json();
         assert_eq!(report["files"][0]["reload"]["way"], *way);
     }
 }
