@@ -7,10 +7,11 @@ mod successor;
 mod utc;
 
 use crate::app::channel::configuration as configuration_of;
+use crate::environment::{Inherited, inherited};
 use crate::failure::Failure;
 use crate::handed_over::keys;
 use crate::handed_over::renew;
-use crate::invocation::{Inherited, environment, vassal_of};
+use crate::invocation::vassal_of;
 use crate::start::last_words;
 use crate::start::source;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -28,19 +29,19 @@ use utc::utc;
 use vassal_config::emperor::name::VassalName;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
-use vassal_config::language::evaluation::evaluate::Entry;
-use vassal_config::vassal::overlap::{Decision, decide};
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
-use vassal_config::vassal::restart_only;
+use vassal_config::vassal::reload::overlap::{Decision, decide};
+use vassal_config::vassal::reload::restart_only;
 use vassal_config::vassal::settings::Reload;
 use vassal_state::reload_channel::Watchdog;
 use vassal_state::request::{Answer, Request, pair};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::signals;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
@@ -68,7 +69,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
 
 /// The parts of the file that a reload has not taken.
 fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Failure> {
-    let environment = environment();
+    let environment = inherited();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
     let read = |environment: Inherited| read::read(&emperor, name, &found.world(environment));
@@ -79,10 +80,10 @@ fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec
             .into(),
     )?;
     for warning in &reloaded.warnings {
-        line(Priority::Warning, &warning.to_string());
+        log(Priority::Warning, &warning.to_string());
     }
     std::env::set_current_dir(&found.directory)
-        .step(|| format!("change to '{}'", found.directory.display()))?;
+        .context(|| format!("change to '{}'", found.directory.display()))?;
     renew::keys(watchdog, &reloaded.plan)?;
     let decision = decide_for(watchdog, &reloaded.plan);
     match decision.reload {
@@ -144,7 +145,7 @@ fn in_place(
     let place = origin
         .as_ref()
         .map_or_else(String::new, |origin| format!("{origin}: "));
-    line(Priority::Info, &format!("{place}reload in place: {reason}"));
+    log(Priority::Info, &format!("{place}reload in place: {reason}"));
     let pushed = match &reloaded.plan.payload {
         Payload::Uwsgi { entries, .. } => Some(memory(&configuration(watchdog, entries, &reloaded.plan)?)?),
         Payload::Command { .. } => None,
@@ -178,8 +179,8 @@ fn configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<
 
 fn memory(message: &[u8]) -> Result<OwnedFd, Failure> {
     let step = || "keep the configuration";
-    let mut file = File::from(memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).step(step)?);
-    file.write_all(message).step(step)?;
+    let mut file = File::from(memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).context(step)?);
+    file.write_all(message).context(step)?;
     Ok(file.into())
 }
 
@@ -238,11 +239,11 @@ fn differ(watchdog: &Watchdog, why: String) -> Result<(), Failure> {
 fn tell(name: &VassalName, changed: &[&str]) {
     let unit = name.unit();
     if changed.is_empty() {
-        line(Priority::Info, "reloaded");
+        log(Priority::Info, "reloaded");
     } else {
         let parts = changed.join(", ");
         let message =
             format!("reloaded; restart needed for what has changed in: {parts} (systemctl restart {unit})");
-        line(Priority::Warning, &message);
+        log(Priority::Warning, &message);
     }
 }

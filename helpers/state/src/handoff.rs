@@ -81,7 +81,7 @@ pub struct Descriptors {
     /// /sys/fs/fuse/connections.
     pub fusectl: Option<RawFd>,
     /// The restart record.
-    pub memo: Option<RawFd>,
+    pub restart_record: Option<RawFd>,
     /// The read end of the hooks' log, where a background process still holds the other.
     pub log: Option<RawFd>,
     /// Our end of uWSGI's Emperor socket.
@@ -211,7 +211,7 @@ impl Descriptors {
             notify,
             journal,
             fusectl,
-            memo,
+            restart_record,
             log,
             emperor,
             config,
@@ -230,7 +230,7 @@ impl Descriptors {
             *notify,
             *journal,
             *fusectl,
-            *memo,
+            *restart_record,
             *log,
             *emperor,
             *config,
@@ -253,7 +253,7 @@ impl Descriptors {
             notify: next()?,
             journal: next()?,
             fusectl: next()?,
-            memo: next()?,
+            restart_record: next()?,
             log: next()?,
             emperor: next()?,
             config: next()?,
@@ -418,7 +418,7 @@ mod tests {
             },
             unsent: Unsent {
                 before: Some(10),
-                letters: vec![
+                datagrams: vec![
                     (b"FDSTORE=1".to_vec(), vec![11]),
                     (b"READY=1".to_vec(), Vec::new()),
                 ],

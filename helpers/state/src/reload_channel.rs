@@ -14,7 +14,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use vassal_sys::clone::pidfd;
 use vassal_sys::creds::Credentials;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds};
 
 /// The record's name, as proc shows it. It changes with the record's format, as an upgraded vassal-enter looks into a watchdog
@@ -80,11 +80,11 @@ impl Control {
     /// `ENOMEM`.
     pub fn replace(record: &OwnedFd, next: &OwnedFd) -> Result<(), SysError> {
         let step = || "replace the control record";
-        let bytes = read(&File::from(next.try_clone().step(step)?)).step(step)?;
-        let mut file = File::from(record.try_clone().step(step)?);
-        file.rewind().step(step)?;
-        file.set_len(0).step(step)?;
-        file.write_all(&bytes).step(step)
+        let bytes = read(&File::from(next.try_clone().context(step)?)).context(step)?;
+        let mut file = File::from(record.try_clone().context(step)?);
+        file.rewind().context(step)?;
+        file.set_len(0).context(step)?;
+        file.write_all(&bytes).context(step)
     }
 
     fn write(&self) -> Writer {
@@ -115,7 +115,7 @@ impl Control {
 
     fn load(file: &File) -> Result<Self, SysError> {
         let step = || "read the control record";
-        let control = Self::read(&mut Reader::from_bytes(read(file).step(step)?));
+        let control = Self::read(&mut Reader::from_bytes(read(file).context(step)?));
         control.ok_or_else(|| SysError::new(step(), Errno::EINVAL))
     }
 
@@ -208,12 +208,12 @@ impl Watchdog {
         let link = format!("/memfd:{NAME} (deleted)");
         let is_record =
             |path: &PathBuf| read_link(path).is_ok_and(|target| target.as_os_str() == link.as_str());
-        let entries = read_dir(format!("/proc/{pid}/fd")).step(step)?;
+        let entries = read_dir(format!("/proc/{pid}/fd")).context(step)?;
         let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let path = paths
             .find(is_record)
             .ok_or_else(|| SysError::new(step(), Errno::ESRCH))?;
-        let control = Control::load(&File::open(path).step(step)?)?;
+        let control = Control::load(&File::open(path).context(step)?)?;
         Ok(Self {
             pid,
             process,

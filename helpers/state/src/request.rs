@@ -11,7 +11,7 @@ use nix::sys::socket::{
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds};
 
 /// The longest message. What is longer, the control record, goes as a descriptor.
@@ -82,7 +82,7 @@ pub enum Answer {
 /// `EMFILE`.
 pub fn pair() -> Result<(OwnedFd, OwnedFd), SysError> {
     let flags = SockFlag::SOCK_CLOEXEC;
-    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).step(|| "make a socket pair")
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).context(|| "make a socket pair")
 }
 
 impl Request {
@@ -127,7 +127,7 @@ impl Request {
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         sendmsg::<UnixAddr>(socket.as_raw_fd(), &[IoSlice::new(&text)], &rights, flags, None)
             .map(drop)
-            .step(|| "ask the watchdog")
+            .context(|| "ask the watchdog")
     }
 
     /// The next request and where its answers go, without waiting; nothing where there is none.
@@ -201,7 +201,7 @@ impl Answer {
         let length = loop {
             match recv(answers.as_raw_fd(), &mut text, MsgFlags::empty()) {
                 Err(Errno::EINTR) => {}
-                received => break received.step(|| "hear from the watchdog")?,
+                received => break received.context(|| "hear from the watchdog")?,
             }
         };
         Ok(match &text[..length] {

@@ -1,10 +1,10 @@
 //! The `[vassal]` section, which uWSGI ignores: what it has no word for.
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::language::evaluation::evaluate::Entry;
-use crate::options::flag::switches_on;
-use crate::vassal::socket;
-use crate::vassal::socket::{Address, SocketOwner, UnixOptions};
+use crate::language::evaluation::entry::Entry;
+use crate::options::flag::is_on;
+use crate::vassal::address;
+use crate::vassal::address::{Address, SocketOwner, UnixOptions};
 use std::fmt;
 use std::time::Duration;
 
@@ -148,7 +148,7 @@ impl Settings {
                 b"socket-owner" => settings.unix.owner = Some(SocketOwner::of(value, &entry.origin)),
                 b"socket-backlog" => settings.backlog = backlog(value).map_err(refuse)?,
                 b"reload" => settings.reload = Some((reload(value).map_err(refuse)?, entry.origin.clone())),
-                b"notify" => settings.ready = switches_on(value).then_some(Ready::Notify),
+                b"notify" => settings.ready = is_on(value).then_some(Ready::Notify),
                 b"ready" => settings.ready = Some(ready(value).map_err(refuse)?),
                 b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
                 b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
@@ -156,7 +156,7 @@ impl Settings {
                 b"mountpoint-deadline" => settings.deadline = Some(deadline(value).map_err(refuse)?),
                 b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
                 b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
-                b"trust-root" => settings.trust_root = switches_on(value),
+                b"trust-root" => settings.trust_root = is_on(value),
                 b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
                 b"seccomp" => settings.is_filtered = on_or_off(value).map_err(refuse)?,
                 _ => {
@@ -263,13 +263,13 @@ fn http(value: &[u8]) -> Result<Ready, String> {
 
 /// `ADDRESS` or `NAME:ADDRESS`.
 fn socket(value: &[u8], origin: &Origin) -> Result<Socket, String> {
-    let unnamed = socket::address(value).map(|address| (UNNAMED.to_owned(), address));
+    let unnamed = address::parse(value).map(|address| (UNNAMED.to_owned(), address));
     let named = || {
         let at = value.iter().position(|byte| *byte == b':')?;
         let name = std::str::from_utf8(&value[..at]).ok()?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let is_name = !name.is_empty() && name.len() <= NAME_BYTES && name.bytes().all(is_plain);
-        let address = socket::address(&value[at + 1..])?;
+        let address = address::parse(&value[at + 1..])?;
         is_name.then(|| (name.to_owned(), address))
     };
     let (name, address) = unnamed.or_else(named).ok_or_else(|| {

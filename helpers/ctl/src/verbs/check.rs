@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use vassal_config::diagnostic::printable;
 use vassal_config::emperor::place::Place;
 use vassal_config::emperor::settings::Emperor;
-use vassal_config::vassal::overlap::{Decision, decide};
+use vassal_config::vassal::reload::overlap::{Decision, decide};
 
 /// What is told about one file.
 #[derive(Debug)]

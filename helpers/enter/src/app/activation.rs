@@ -1,11 +1,11 @@
 //! The sockets of a command, handed over as systemd does (sd_listen_fds(3)): from descriptor 3 on, with their names, for the
 //! process of that number in its own PID namespace.
 
-use crate::app::launch::listens;
 use crate::app::supervise::Control;
-use crate::invocation::Environment;
-use crate::sockets::store::Open;
-use std::os::fd::{AsFd, RawFd};
+use crate::environment::Environment;
+use crate::sockets::open::Open;
+use nix::sys::socket::{getsockopt, sockopt};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_sys::{SysError, fds};
@@ -58,4 +58,9 @@ pub fn place(sockets: &[Open]) -> Result<(), SysError> {
     let copies = sockets.iter().map(bound).collect::<Result<Vec<_>, _>>()?;
     let mut numbered = (FIRST..).zip(&copies);
     numbered.try_for_each(|(number, socket)| fds::place_at(socket.as_fd(), number))
+}
+
+/// Whether the socket was bound: an unbound one does not listen (socket(7)).
+pub fn listens(socket: &OwnedFd) -> bool {
+    getsockopt(socket, sockopt::AcceptConn).unwrap_or(false)
 }

@@ -1,10 +1,10 @@
 //! What connects the app with the watchdog: for uWSGI the two sockets of an Emperor (D4, EMP-17), for another program
 //! a notification socket if it asked for one.
 
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::handed_over::keys::Keys;
-use crate::invocation::Environment;
-use crate::sockets::store::Open;
+use crate::sockets::open::Open;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, bind, setsockopt, socket, socketpair, sockopt,
@@ -12,22 +12,22 @@ use nix::sys::socket::{
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::key_files;
-use vassal_config::vassal::overlap::is_kept;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::push;
+use vassal_config::vassal::reload::overlap::is_kept;
 use vassal_config::vassal::settings::Ready;
 use vassal_config::vassal::socket::Listener;
 use vassal_state::handoff::{Readiness, Url};
 use vassal_state::request;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::fds;
 
 /// The connections of one kind of payload.
 #[derive(Debug)]
-pub enum Links {
+pub enum AppChannel {
     /// uWSGI's.
     Uwsgi {
         /// Our end of the Emperor's socket.
@@ -51,7 +51,7 @@ pub enum Links {
 ///
 /// # Errors
 /// A configuration that cannot be pushed; `EMFILE`.
-pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<Links, Failure> {
+pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<AppChannel, Failure> {
     match (&plan.payload, &plan.ready) {
         (Payload::Uwsgi { entries, .. }, _) => {
             let sockets = plan.listeners.iter().zip(sockets);
@@ -63,7 +63,7 @@ pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<Links,
         (
             Payload::Command { .. },
             Ready::Started | Ready::Accepting | Ready::Connect(_) | Ready::Http(..),
-        ) => Ok(Links::None),
+        ) => Ok(AppChannel::None),
     }
 }
 
@@ -87,12 +87,12 @@ pub fn configuration<'a>(
 /// of none so far (measured).
 const NO_RELOAD_YET: (&[u8], &[u8]) = (b"UWSGI_RELOADS", b"0");
 
-impl Links {
+impl AppChannel {
     /// The variables that tell the app about its connections and sockets.
     pub fn environment(&self, plan: &Plan) -> Environment {
         let number = |name: &str, fd: &OwnedFd| (name.into(), fd.as_raw_fd().to_string().into_bytes());
         match self {
-            Links::Uwsgi {
+            AppChannel::Uwsgi {
                 emperor_theirs,
                 config_theirs,
                 ..
@@ -106,8 +106,10 @@ impl Links {
                 ];
                 connections.into_iter().chain(reloads).collect()
             }
-            Links::Notify(_, name) => vec![(b"NOTIFY_SOCKET".to_vec(), [b"@", name.as_slice()].concat())],
-            Links::None => Vec::new(),
+            AppChannel::Notify(_, name) => {
+                vec![(b"NOTIFY_SOCKET".to_vec(), [b"@", name.as_slice()].concat())]
+            }
+            AppChannel::None => Vec::new(),
         }
     }
 
@@ -115,7 +117,7 @@ impl Links {
     pub fn payloads_descriptors<'a>(&'a self, sockets: &'a [Open]) -> Vec<BorrowedFd<'a>> {
         let sockets = sockets.iter().map(|open| open.fd.as_fd());
         match self {
-            Links::Uwsgi {
+            AppChannel::Uwsgi {
                 emperor_theirs,
                 config_theirs,
                 ..
@@ -123,14 +125,14 @@ impl Links {
                 .chain([emperor_theirs.as_fd(), config_theirs.as_fd()])
                 .collect(),
             // Those of a command are put elsewhere.
-            Links::Notify(..) | Links::None => Vec::new(),
+            AppChannel::Notify(..) | AppChannel::None => Vec::new(),
         }
     }
 
     /// The watchdog's ends, for one that runs.
     pub fn ours(self) -> request::Links {
         match self {
-            Links::Uwsgi {
+            AppChannel::Uwsgi {
                 emperor,
                 config,
                 pushed,
@@ -140,8 +142,8 @@ impl Links {
                 config,
                 pushed,
             },
-            Links::Notify(socket, _) => request::Links::Notify(socket),
-            Links::None => request::Links::None,
+            AppChannel::Notify(socket, _) => request::Links::Notify(socket),
+            AppChannel::None => request::Links::None,
         }
     }
 
@@ -155,19 +157,19 @@ impl Links {
                 path: path.clone(),
                 is_kept: is_kept(plan, address),
             }),
-            (Links::Uwsgi { .. }, Ready::Started) => Readiness::Loaded,
-            (Links::Uwsgi { .. }, Ready::Accepting | Ready::Notify) => Readiness::Accepting,
-            (Links::Notify(..), _) => Readiness::Notify,
-            (Links::None, Ready::Accepting) => match plan.listeners.first() {
+            (AppChannel::Uwsgi { .. }, Ready::Started) => Readiness::Loaded,
+            (AppChannel::Uwsgi { .. }, Ready::Accepting | Ready::Notify) => Readiness::Accepting,
+            (AppChannel::Notify(..), _) => Readiness::Notify,
+            (AppChannel::None, Ready::Accepting) => match plan.listeners.first() {
                 Some(listener) => Readiness::Accepted(listener.address.to_string()),
                 None => Readiness::Started,
             },
-            (Links::None, Ready::Started | Ready::Notify) => Readiness::Started,
+            (AppChannel::None, Ready::Started | Ready::Notify) => Readiness::Started,
         }
     }
 }
 
-fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
+fn connect_uwsgi(message: &[u8]) -> Result<AppChannel, Failure> {
     let pair = || {
         socketpair(
             AddressFamily::Unix,
@@ -175,17 +177,18 @@ fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
             None,
             SockFlag::SOCK_CLOEXEC,
         )
-        .step(|| "make a socket pair")
+        .context(|| "make a socket pair")
     };
     let (emperor, emperor_theirs) = pair()?;
     let (config, config_theirs) = pair()?;
     // The longest message there is fits into the buffer of a unix socket, so this does not wait for a reader.
     let mut stream = File::from(config);
-    stream.write_all(message).step(|| "push the configuration")?;
-    let mut pushed =
-        File::from(memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).step(|| "keep the configuration")?);
-    pushed.write_all(message).step(|| "keep the configuration")?;
-    Ok(Links::Uwsgi {
+    stream.write_all(message).context(|| "push the configuration")?;
+    let mut pushed = File::from(
+        memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).context(|| "keep the configuration")?,
+    );
+    pushed.write_all(message).context(|| "keep the configuration")?;
+    Ok(AppChannel::Uwsgi {
         emperor,
         emperor_theirs,
         config: stream.into(),
@@ -196,17 +199,17 @@ fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
 
 /// An abstract socket, reachable whatever the root directory is, with a name that cannot be guessed. The kernel says who sends,
 /// so that only the app's processes are heard.
-fn notify_socket() -> Result<Links, Failure> {
+fn notify_socket() -> Result<AppChannel, Failure> {
     let step = || "make the app's notification socket";
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None).step(step)?;
+    let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None).context(step)?;
     let name: String = fds::random::<16>()?
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let name = format!("vassal-{name}").into_bytes();
-    let address = UnixAddr::new_abstract(&name).step(step)?;
-    bind(fd.as_raw_fd(), &address).step(step)?;
-    setsockopt(&fd, sockopt::PassCred, &true).step(step)?;
-    Ok(Links::Notify(fd, name))
+    let address = UnixAddr::new_abstract(&name).context(step)?;
+    bind(fd.as_raw_fd(), &address).context(step)?;
+    setsockopt(&fd, sockopt::PassCred, &true).context(step)?;
+    Ok(AppChannel::Notify(fd, name))
 }

@@ -5,17 +5,18 @@
 //! parent outside would be systemd's. So the one that joins has a child, which has one itself and ends.
 
 use crate::app::activation;
-use crate::app::channel::Links;
+use crate::app::channel::AppChannel;
 use crate::app::launch::{Launch, Pace};
 use crate::app::stream::AppStream;
 use crate::app::supervise::Control as Conversation;
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::handed_over::keys::Keys;
+use crate::hooks::actions::perform::{Shell, perform};
 use crate::hooks::command::Ended;
-use crate::hooks::perform::{Session, Shell, perform};
-use crate::hooks::run::place;
-use crate::invocation::Environment;
-use crate::sockets::store::Open;
+use crate::hooks::refusal::place;
+use crate::hooks::session::Session;
+use crate::sockets::open::Open;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
@@ -35,7 +36,7 @@ use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_state::reload_channel::Watchdog;
 use vassal_sys::SysError;
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 
 /// What the process is given on its way.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub struct Joining<'a> {
     /// The copies of keys.
     pub keys: Option<&'a Keys>,
     /// What connects it with the watchdog.
-    pub links: &'a Links,
+    pub links: &'a AppChannel,
     /// Its stream to the journal.
     pub stream: Option<&'a AppStream>,
 }
@@ -99,7 +100,7 @@ impl Joining<'_> {
         let doors = Doors::find(self.watchdog)?;
         let (conversation, theirs) = Conversation::pair()?;
         let theirs = activation::out_of_the_way(theirs, self.plan)?;
-        let (numbers, number) = pipe2(OFlag::O_CLOEXEC).step(|| "make a pipe")?;
+        let (numbers, number) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
         match fork()? {
             Side::Parent(joiner) => {
                 drop((theirs, number));
@@ -183,18 +184,8 @@ impl Joining<'_> {
 
     /// Opens the file that gets the app's output, as the start did.
     fn open_log(&self, proc: &OwnedFd) -> Result<Option<OwnedFd>, Failure> {
-        let mut session = Session {
-            environment: Vec::new(),
-            foreign: Vec::new(),
-            shells: &[],
-            proc,
-            limit: self.plan.settings.hook_limit,
-            stop: None,
-            output: None,
-            pidfiles: Vec::new(),
-            own_root: None,
-            old_root: None,
-        };
+        let limit = self.plan.settings.hook_limit;
+        let mut session = Session::new(Vec::new(), &[], limit, proc);
         let mut steps = self.plan.operations.iter();
         if let Some(step) = steps.rfind(|step| matches!(step.action, Action::OpenLog(_))) {
             let opened = perform(&step.action, &mut session, &mut NoShell);
@@ -208,30 +199,32 @@ impl Doors {
     fn find(watchdog: &Watchdog) -> Result<Self, SysError> {
         let pid = watchdog.pid;
         let step = || format!("look into the vassal of process {pid}");
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).step(step)?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).context(step)?;
         let mask = status.lines().find_map(|line| line.strip_prefix("Umask:\t"));
         let mask = mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok());
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(Self {
-            root: open(format!("/proc/{pid}/root").as_str(), flags, Mode::empty()).step(step)?,
+            root: open(format!("/proc/{pid}/root").as_str(), flags, Mode::empty()).context(step)?,
             proc: watchdog.copy_of(watchdog.control.proc)?,
             mask: Mode::from_bits_truncate(mask.unwrap_or(0o022)),
-            control_group: control_group(pid).step(step)?,
+            control_group: control_group(pid).context(step)?,
         })
     }
 
     fn enter(&self, watchdog: &Watchdog) -> Result<(), SysError> {
         if let Some(mut group) = self.control_group.as_ref() {
-            group.write_all(b"0").step(|| "join the vassal's control group")?;
+            group
+                .write_all(b"0")
+                .context(|| "join the vassal's control group")?;
         }
         let all = CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWUTS
             | CloneFlags::CLONE_NEWNET;
-        setns(watchdog.process(), all).step(|| "join the vassal's namespaces")?;
-        fchdir(&self.root).step(|| "change to the vassal's root directory")?;
-        chroot(".").step(|| "change to the vassal's root directory")?;
+        setns(watchdog.process(), all).context(|| "join the vassal's namespaces")?;
+        fchdir(&self.root).context(|| "change to the vassal's root directory")?;
+        chroot(".").context(|| "change to the vassal's root directory")?;
         umask(self.mask);
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! The app: uWSGI's protocol with its Emperor, its master and workers, its connections, its notifications and reloads.
+//!
+//! Rooms, each of which uses only those before it: connections, master, uwsgi, drain, wind_down, notify, running, accepts, readying, retiring, reload.
 
-pub mod asking;
+pub mod accepts;
 pub mod connections;
 pub mod drain;
-pub mod farewell;
 pub mod master;
 pub mod notify;
 pub mod readying;
@@ -11,3 +12,4 @@ pub mod reload;
 pub mod retiring;
 pub mod running;
 pub mod uwsgi;
+pub mod wind_down;

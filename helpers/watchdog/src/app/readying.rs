@@ -1,13 +1,13 @@
 //! Whether an app serves already: it says so itself, or is asked again and again.
 
-use crate::app::asking;
+use crate::app::accepts;
 use crate::app::running::Running;
-use crate::mountpoints::probe::Probe;
+use crate::processes::probe::{Attempt, Probe};
 use nix::unistd::Pid;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_state::handoff::{App, Readiness};
 use vassal_sys::SysError;
+use vassal_sys::proc::Proc;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 pub struct Readying {
     is_ready: bool,
     /// A process that asks the app, or when the next one is due.
-    asking: Result<Probe, Instant>,
+    asking: Attempt,
 }
 
 impl Readying {
@@ -25,7 +25,7 @@ impl Readying {
     pub fn of(app: &App, now: Instant) -> Self {
         Self {
             is_ready: app.readiness == Readiness::Started,
-            asking: Err(now),
+            asking: Attempt::Due(now),
         }
     }
 
@@ -47,21 +47,22 @@ impl Readying {
         &mut self,
         running: &Running,
         others: &[Pid],
-        proc: &OwnedFd,
+        proc: &Proc,
         now: Instant,
     ) -> Result<(), SysError> {
         if self.due(&running.app).is_none_or(|due| due > now) {
             return Ok(());
         }
         let whose = Some((proc, running.pid(), others));
-        let probe = Probe::ask(|| match &running.app.readiness {
-            Readiness::Connect(address) => asking::accepts(address, None),
-            Readiness::Accepted(address) => asking::accepts(address, whose),
-            Readiness::Http(url) => asking::serves(url, whose.filter(|_| url.is_kept)),
+        let question = || match &running.app.readiness {
+            Readiness::Connect(address) => accepts::accepts(address, None),
+            Readiness::Accepted(address) => accepts::accepts(address, whose),
+            Readiness::Http(url) => accepts::serves(url, whose.filter(|_| url.is_kept)),
             // Who says so himself is not asked: see `due`.
             Readiness::Accepting | Readiness::Loaded | Readiness::Notify | Readiness::Started => Ok(()),
-        })?;
-        self.asking = probe.ok_or(now + AGAIN);
+        };
+        let code = || question().err().map_or(0, |errno| errno as i32);
+        self.asking = Attempt::of(Probe::run(code)?, now + AGAIN);
         Ok(())
     }
 
@@ -71,25 +72,21 @@ impl Readying {
             app.readiness,
             Readiness::Connect(_) | Readiness::Accepted(_) | Readiness::Http(_)
         );
-        self.asking
-            .as_ref()
-            .err()
-            .copied()
-            .filter(|_| is_asked && !self.is_ready)
+        self.asking.due().filter(|_| is_asked && !self.is_ready)
     }
 
     /// The process `pid` has ended with `code`: whether it was the one that asked.
     pub fn take_answer(&mut self, pid: Pid, code: Option<i32>) -> bool {
-        if self.asking.as_ref().is_err() || self.asking.as_ref().is_ok_and(|probe| probe.pid != pid) {
+        if !self.asking.is_by(pid) {
             return false;
         }
         self.is_ready |= code == Some(0);
-        self.asking = Err(Instant::now() + AGAIN);
+        self.asking = Attempt::Due(Instant::now() + AGAIN);
         true
     }
 
     /// Nothing is to be known any more.
     pub fn end(&self) {
-        self.asking.iter().for_each(Probe::end);
+        self.asking.running().into_iter().for_each(Probe::end);
     }
 }

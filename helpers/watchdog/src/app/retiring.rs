@@ -1,18 +1,18 @@
 //! An app that was told to stop: because its vassal stops, or because the next one has taken its place. It takes no more
 //! connections, answers what it has begun, and ends; or is killed at its limit. What is due is done without waiting.
 
-use crate::app::drain::{Listener, order_when_deaf};
-use crate::app::farewell::Farewell;
+use crate::app::drain::{DrainTarget, drain_then_order};
 use crate::app::running::Running;
 use crate::app::uwsgi::{Order, Uwsgi, say};
+use crate::app::wind_down::WindDown;
 use crate::processes::reaper::Child;
 use crate::processes::signalling::signal_group;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use vassal_systemd::journal::{Priority, line};
+use vassal_sys::proc::Proc;
+use vassal_systemd::journal::{Priority, log};
 
 /// From SIGTERM to SIGKILL for processes of uWSGI's that it does not end itself.
 pub const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
@@ -37,23 +37,23 @@ pub struct Retiring {
     pub running: Running,
     stage: Stage,
     /// What a uWSGI's processes are watched for.
-    farewell: Option<Farewell>,
+    wind_down: Option<WindDown>,
     end: Instant,
 }
 
 impl Retiring {
     /// Tells the app to stop. `sockets` are the names of the vassal's listening sockets.
-    pub fn begin(running: Running, proc: &OwnedFd, sockets: &[OsString], now: Instant) -> Self {
+    pub fn begin(running: Running, proc: &Proc, sockets: &[OsString], now: Instant) -> Self {
         let end = now + running.app.stop_limit;
-        let mut farewell = None;
+        let mut wind_down = None;
         let stage = match running.uwsgi.as_ref().map(Uwsgi::socket) {
             // It has closed its socket, and hears nothing any more.
             Some(None) => None,
             Some(Some(emperor)) => {
                 let master = running.master(proc);
-                farewell = Some(Farewell::to_stop(&master.workers(), now, LEFTOVER_LIMIT));
-                let listener = Listener { master, sockets };
-                match order_when_deaf(&listener, emperor, Order::Stop) {
+                wind_down = Some(WindDown::to_stop(&master.workers(), now, LEFTOVER_LIMIT));
+                let listener = DrainTarget { master, sockets };
+                match drain_then_order(&listener, emperor, Order::Stop) {
                     Ok(messenger) => Some(Stage::BeingTold(messenger)),
                     // At a limit of processes there is none to make it deaf.
                     Err(_) => say(emperor, Order::Stop).then_some(Stage::Told),
@@ -68,7 +68,7 @@ impl Retiring {
         let mut retiring = Self {
             running,
             stage: Stage::Told,
-            farewell,
+            wind_down,
             end,
         };
         match stage {
@@ -97,7 +97,7 @@ impl Retiring {
     }
 
     /// Does what is due.
-    pub fn follow(&mut self, proc: &OwnedFd, sockets: &[OsString], now: Instant) {
+    pub fn follow(&mut self, proc: &Proc, sockets: &[OsString], now: Instant) {
         if matches!(self.stage, Stage::Killed | Stage::Ended) {
             return;
         }
@@ -105,14 +105,14 @@ impl Retiring {
             let limit = self.running.app.stop_limit.as_secs_f32();
             let command = &self.running.app.command;
             let message = format!("{command} did not stop within {limit} s, killing it");
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
             return self.kill();
         }
         let master = self.running.master(proc);
-        if let (Some(farewell), Stage::Told) = (&mut self.farewell, self.stage) {
-            if farewell.is_due(now) {
-                let listener = Listener { master, sockets };
-                let acts = farewell.acts(&master.children(), now);
+        if let (Some(wind_down), Stage::Told) = (&mut self.wind_down, self.stage) {
+            if wind_down.is_due(now) {
+                let listener = DrainTarget { master, sockets };
+                let acts = wind_down.acts(&master.children(), now);
                 acts.into_iter().for_each(|act| act.perform(&listener));
             }
         }
@@ -143,7 +143,7 @@ impl Retiring {
         match self.stage {
             Stage::BeingTold(_) => Some(self.end),
             Stage::Told => {
-                let look = self.farewell.as_ref().map(Farewell::next_look);
+                let look = self.wind_down.as_ref().map(WindDown::next_look);
                 look.into_iter().chain([self.end]).min()
             }
             Stage::Killed | Stage::Ended => None,

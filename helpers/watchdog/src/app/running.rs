@@ -5,9 +5,9 @@ use crate::app::master::Master;
 use crate::app::notify::PayloadNotify;
 use crate::app::uwsgi::Uwsgi;
 use nix::unistd::Pid;
-use std::os::fd::OwnedFd;
 use vassal_state::handoff::App;
 use vassal_state::request::Links;
+use vassal_sys::proc::Proc;
 
 /// An app and its connections.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Running {
     }
 
     /// That process as a uWSGI's master.
-    pub fn master<'a>(&self, proc: &'a OwnedFd) -> Master<'a> {
+    pub fn master<'a>(&self, proc: &'a Proc) -> Master<'a> {
         Master {
             pid: self.pid(),
             proc,

@@ -1,6 +1,6 @@
 //! The apps are asked to stop, and killed at their limits; or killed at once, when their vassal is lost.
 
-use super::{Ending, KILL_LIMIT};
+use super::state::{KILL_LIMIT, Shutdown};
 use crate::app::connections;
 use crate::app::retiring::Retiring;
 use crate::app::running::Running;
@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// Asks the app to stop, and waits for it and for `others`, which were asked before; kills each at its limit, and cuts the
     /// vassal's filesystems off if even that does not end it.
     pub fn stop_apps(&self, app: Running, others: Option<Retiring>) {

@@ -1,13 +1,14 @@
 //! What else runs when the app has ended, beside the FUSE daemons and their helpers: it is told to end, and killed at its
 //! limit.
 
-use super::{Ending, KILL_LIMIT, LEFTOVER_LIMIT};
+use super::state::{KILL_LIMIT, Shutdown};
+use crate::app::retiring::LEFTOVER_LIMIT;
 use crate::processes::signalling::send;
 use crate::processes::tree;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// The daemons and what they have started, which they may need until they have committed: the ssh of an sshfs, the logger
     /// of a gocryptfs. It mostly ends with its daemon, and never before it.
     pub(super) fn with_helpers(&self, daemons: &[Pid]) -> Vec<Pid> {
@@ -27,6 +28,6 @@ impl Ending<'_> {
             others().for_each(|pid| send(pid, Signal::SIGCONT));
             self.reap_until(limit, |_, any_left| !any_left || others().count() == 0);
         }
-        self.tell_stuck(&others().collect::<Vec<_>>());
+        self.report_stuck(&others().collect::<Vec<_>>());
     }
 }

@@ -1,6 +1,6 @@
 //! The FUSE filesystems are unmounted, and what may stand on them.
 
-use super::{Ending, KILL_LIMIT};
+use super::state::{KILL_LIMIT, Shutdown};
 use crate::processes::signalling::warn;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
@@ -26,7 +26,7 @@ pub(super) enum Left {
     Busy,
 }
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     pub(super) fn unmount(&self, filesystems: &[Mount], limit: Duration) -> Left {
         if filesystems.is_empty() {
             return Left::Nothing;

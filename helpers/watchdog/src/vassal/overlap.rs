@@ -1,7 +1,8 @@
 //! Reloads that overlap: the next app loads beside the present one, on the same sockets. When it serves, the present one takes no
 //! more connections, answers what it has begun, and ends. One that does not come to that is removed, and nothing has happened.
 
-use super::Vassal;
+use super::state::Vassal;
+use super::succession::{Predecessor, Successor};
 use crate::app::notify::PayloadNotify;
 use crate::app::readying::Readying;
 use crate::app::retiring::Retiring;
@@ -10,76 +11,15 @@ use crate::app::uwsgi::Message;
 use crate::processes::reaper::{Child, Ended};
 use crate::processes::signalling::signal_group;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_state::handoff::{App, Readiness};
 use vassal_state::request::{Answer, Links};
 use vassal_sys::SysError;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// How long who has asked for a reload waits for the end of an app of which it cannot be known whether it still accepts.
 const END_LIMIT: Duration = Duration::from_secs(5);
-
-/// The next app, which does not serve yet.
-#[derive(Debug)]
-pub(super) struct Successor {
-    running: Running,
-    readying: Readying,
-    /// Its process waits until it is.
-    is_let_go: bool,
-    /// What the next reload is to find, if it comes to serve.
-    record: OwnedFd,
-    limit: Duration,
-    end: Instant,
-    answers: OwnedFd,
-}
-
-/// The app before, which ends; and who waits to hear that it takes no more connections.
-#[derive(Debug)]
-pub(super) struct Predecessor {
-    retiring: Retiring,
-    waiting: Option<(OwnedFd, Instant)>,
-}
-
-/// The apps beside the one that serves.
-#[derive(Debug, Default)]
-pub(super) struct Overlap {
-    successor: Option<Successor>,
-    predecessor: Option<Predecessor>,
-}
-
-impl Overlap {
-    /// The app that loads.
-    pub(super) fn next(&self) -> Option<&Running> {
-        self.successor.as_ref().map(|successor| &successor.running)
-    }
-
-    /// Every first process of an app that is not the one that serves.
-    pub(super) fn pids(&self) -> Vec<Pid> {
-        let before = self.predecessor.as_ref().map(|each| each.retiring.running.pid());
-        self.next().map(Running::pid).into_iter().chain(before).collect()
-    }
-
-    /// The app that ends, if it has not.
-    pub(super) fn take_retiring(&mut self) -> Option<Retiring> {
-        let predecessor = self.predecessor.take();
-        predecessor.map(|predecessor| predecessor.retiring)
-    }
-
-    /// When something is due.
-    pub(super) fn due(&self) -> Option<Instant> {
-        let next = self.successor.iter().flat_map(|next| {
-            let ask = next.readying.due(&next.running.app).filter(|_| next.is_let_go);
-            ask.into_iter().chain([next.end])
-        });
-        let before = self.predecessor.iter().flat_map(|before| {
-            let wait = before.waiting.as_ref().map(|(_, end)| *end);
-            before.retiring.due().into_iter().chain(wait)
-        });
-        next.chain(before).min()
-    }
-}
 
 impl Vassal {
     /// Takes the process that waits to become the next app. One that loads already, for which an earlier reload did not wait to
@@ -215,7 +155,7 @@ impl Vassal {
                 }
                 (Message::WantsConfiguration, _) => {
                     if let Err(error) = uwsgi.push_again() {
-                        line(Priority::Warning, &error.to_string());
+                        log(Priority::Warning, &error.to_string());
                     }
                 }
                 (Message::WantsStop, _) => {
@@ -239,7 +179,7 @@ impl Vassal {
             .as_ref()
             .map(|reloads| reloads.replace_record(&successor.record))
         {
-            line(Priority::Warning, &error.to_string());
+            log(Priority::Warning, &error.to_string());
         }
         successor.readying.end();
         let before = std::mem::replace(&mut self.app, successor.running);

@@ -1,10 +1,10 @@
 //! Reloads in place: the app is told, and a uWSGI's processes are watched until its workers have ended, as at a stop
 //! ([`crate::app::farewell`]). Its master asks for the configuration when they have, and before it forks the next ones.
 
-use super::{Stage, Vassal};
-use crate::app::drain::{Listener, order_when_deaf};
-use crate::app::farewell::Farewell;
+use super::state::{Stage, Vassal};
+use crate::app::drain::{DrainTarget, drain_then_order};
 use crate::app::uwsgi::Order;
+use crate::app::wind_down::WindDown;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
@@ -78,13 +78,13 @@ impl Vassal {
             let signal = Signal::try_from(self.app.app.reload_signal).map_err(|_| NO_SIGNAL)?;
             return kill(master.pid, signal).map(|()| None).map_err(|_| NO_SIGNAL);
         };
-        let turnover = Farewell::to_reload(&master.workers(), Instant::now());
-        let listener = Listener {
+        let turnover = WindDown::to_reload(&master.workers(), Instant::now());
+        let listener = DrainTarget {
             master,
             sockets: &self.sockets.names,
         };
         let emperor = uwsgi.socket().ok_or(DEAF)?;
-        let messenger = order_when_deaf(&listener, emperor, Order::Reload).map_err(|_| NO_PROCESS)?;
+        let messenger = drain_then_order(&listener, emperor, Order::Reload).map_err(|_| NO_PROCESS)?;
         self.turnover = Some(turnover);
         Ok(Some((messenger, pushed.map(|pushed| uwsgi.exchange(pushed)))))
     }
@@ -112,7 +112,7 @@ impl Vassal {
         let Some(turnover) = &mut self.turnover else {
             return wants_stop;
         };
-        let listener = Listener {
+        let listener = DrainTarget {
             master: self.app.master(&self.proc),
             sockets: &self.sockets.names,
         };

@@ -1,0 +1,20 @@
+//! A vassal's life: what is known of it ([`state`]), its loop ([`run`]), and what that does.
+//!
+//! Rooms, each of which uses only those before it: poller, freezer, succession, state, freeze, overlap, end, ask, wait, messages, turnover, run, children, take_over.
+
+mod ask;
+mod children;
+mod end;
+mod freeze;
+mod freezer;
+mod messages;
+mod overlap;
+mod poller;
+mod run;
+mod state;
+mod succession;
+mod take_over;
+mod turnover;
+mod wait;
+
+pub use state::Vassal;
