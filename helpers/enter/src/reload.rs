@@ -8,7 +8,7 @@ mod utc;
 
 use crate::app::channel::configuration as configuration_of;
 use crate::environment::{Inherited, inherited};
-use crate::failure::Failure;
+use crate::failure::{Failure, ServiceFailure};
 use crate::handed_over::keys;
 use crate::handed_over::renew;
 use crate::invocation::vassal_of;
@@ -55,13 +55,13 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
     let name = vassal_of(instance)?;
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
-    let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
+    let main = main.ok_or(ServiceFailure::NoMainProcess)?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
     let reloaded = reload(&watchdog, &name, &stop);
     let why = match &reloaded {
         Ok(parts) if parts.is_empty() => String::new(),
         Ok(parts) => format!("a restart takes: {}", parts.join(", ")),
-        Err(failure) => format!("a reload failed: {}", failure.public),
+        Err(failure) => format!("a reload failed: {}", failure.public()),
     };
     differ(&watchdog, why)?;
     reloaded.map(|parts| tell(&name, &parts))
@@ -128,8 +128,7 @@ fn overlap(beside: &Beside<'_>) -> Result<(), Failure> {
         Some(reason) => {
             let said = process.and_then(last_words::of_process);
             let said = said.map_or_else(String::new, |said| format!("; its last words: {said}"));
-            let message = format!("{reason}{said}; the app before goes on");
-            Err(Failure::passing(message).saying(&reason))
+            Err(ServiceFailure::GoesOn { reason, said }.into())
         }
     }
 }
@@ -156,9 +155,9 @@ fn in_place(
     drop((answered, requester));
     match hear(&answers, stop)? {
         Some(Answer::Known | Answer::Done) => Ok(()),
-        Some(Answer::Refused(reason)) => Err(Failure::passing(reason)),
+        Some(Answer::Refused(reason)) => Err(ServiceFailure::Refused { reason }.into()),
         // The watchdog is gone, and with it the vassal: systemd starts it again.
-        None => Err(Failure::passing("the vassal has ended meanwhile")),
+        None => Err(ServiceFailure::Ended.into()),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::codec::{Reader, Writer};
 use crate::unsent::Unsent;
 use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vassal_sys::error::SysError;
 use vassal_sys::fds;
 use vassal_sys::mountinfo::Mount;
@@ -108,6 +108,8 @@ pub struct Descriptors {
     pub requests: Option<RawFd>,
     /// See `control`: where they are written, open here for others to copy.
     pub requester: Option<RawFd>,
+    /// The directory of health records.
+    pub health: Option<RawFd>,
 }
 
 /// Everything the watchdog knows of its vassal.
@@ -137,6 +139,8 @@ pub struct Handoff {
     pub deadline: Duration,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,
+    /// When the vassal's file was read.
+    pub loaded: SystemTime,
     /// The descriptors.
     pub fds: Descriptors,
     /// What was said and could not be sent yet.
@@ -166,6 +170,8 @@ impl Handoff {
         for limit in [self.atexit_limit, self.interval, self.deadline, self.keep_alive] {
             writer.milliseconds(limit);
         }
+        let loaded = self.loaded.duration_since(UNIX_EPOCH).unwrap_or_default();
+        writer.bytes(&loaded.as_nanos().to_le_bytes());
         self.fds.numbers().iter().for_each(|fd| {
             writer.number(fd.unwrap_or(-1));
         });
@@ -199,6 +205,7 @@ impl Handoff {
             interval: reader.milliseconds()?,
             deadline: reader.milliseconds()?,
             keep_alive: reader.milliseconds()?,
+            loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
         })
@@ -206,7 +213,7 @@ impl Handoff {
 }
 
 impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 17] {
+    fn numbers(&self) -> [Option<RawFd>; 18] {
         let Self {
             notify,
             journal,
@@ -225,6 +232,7 @@ impl Descriptors {
             control,
             requests,
             requester,
+            health,
         } = self;
         [
             *notify,
@@ -244,6 +252,7 @@ impl Descriptors {
             *control,
             *requests,
             *requester,
+            *health,
         ]
     }
 
@@ -267,6 +276,7 @@ impl Descriptors {
             control: next()?,
             requests: next()?,
             requester: next()?,
+            health: next()?,
         })
     }
 }
@@ -412,6 +422,7 @@ mod tests {
             interval: Duration::from_millis(1000),
             deadline: Duration::from_millis(3000),
             keep_alive: Duration::ZERO,
+            loaded: UNIX_EPOCH + Duration::from_micros(4711),
             fds: Descriptors {
                 emperor: Some(9),
                 ..Descriptors::default()

@@ -113,6 +113,16 @@ impl Control {
         writer
     }
 
+    /// What `record` says.
+    ///
+    /// # Errors
+    /// `EINVAL` for something else; `EMFILE`.
+    pub fn of(record: &OwnedFd) -> Result<Self, SysError> {
+        Self::load(&File::from(
+            record.try_clone().context(|| "read the control record")?,
+        ))
+    }
+
     fn load(file: &File) -> Result<Self, SysError> {
         let step = || "read the control record";
         let control = Self::read(&mut Reader::from_bytes(read(file).context(step)?));

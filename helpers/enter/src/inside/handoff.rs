@@ -21,6 +21,7 @@ use vassal_config::vassal::reload::restart_only;
 use vassal_config::vassal::socket::Listener;
 use vassal_state::codec::leave;
 use vassal_state::handoff::{App, Descriptors, Handoff};
+use vassal_state::health::Place;
 use vassal_state::reload_channel::{Control, Kept};
 use vassal_state::request;
 use vassal_state::unsent::Unsent;
@@ -78,6 +79,7 @@ pub fn become_watchdog(
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
         keep_alive: invocation.keep_alive,
+        loaded: prepared.loaded,
         fds: Descriptors {
             notify: leave(invocation.notifier.socket())?,
             journal: leave(invocation.journal.socket())?,
@@ -96,6 +98,7 @@ pub fn become_watchdog(
             control: leave(Some(control.as_fd()))?,
             requests: leave(Some(requests.as_fd()))?,
             requester: leave(Some(requester.as_fd()))?,
+            health: leave(invocation.health.as_ref().map(Place::directory))?,
         },
         unsent: Unsent::default(),
     };

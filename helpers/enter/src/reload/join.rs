@@ -10,7 +10,7 @@ use crate::app::launch::{Launch, Pace};
 use crate::app::stream::AppStream;
 use crate::app::supervise::Control as Conversation;
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, ServiceFailure};
 use crate::handed_over::keys::Keys;
 use crate::hooks::actions::perform::{Shell, perform};
 use crate::hooks::command::Ended;
@@ -87,7 +87,10 @@ struct NoShell;
 
 impl Shell for NoShell {
     fn run(&mut self, _: &[Vec<u8>], _: &[u8], _: &Environment) -> Result<Ended, Failure> {
-        Err(Failure::passing("a reload runs no command"))
+        Err(ServiceFailure::Refused {
+            reason: "a reload runs no command".into(),
+        }
+        .into())
     }
 }
 
@@ -271,7 +274,7 @@ fn change_to(directory: &[u8]) -> Operation {
 /// Says why there is no next app, and ends.
 fn end(theirs: &Conversation, failure: Failure) -> ! {
     use crate::app::supervise::Report;
-    let code = i32::from(failure.code);
+    let code = i32::from(failure.code());
     // Who does not listen has failed itself and has said why.
     drop(theirs.report(&Report::Failed(failure)));
     std::process::exit(code)
@@ -282,7 +285,7 @@ fn refused(conversation: &Conversation) -> Failure {
     use crate::app::supervise::Report;
     match conversation.receive() {
         Ok(Some(Report::Failed(failure))) => failure,
-        Ok(_) => Failure::passing("the process that was to join the vassal has been killed"),
+        Ok(_) => ServiceFailure::NextGone.into(),
         Err(error) => error.into(),
     }
 }

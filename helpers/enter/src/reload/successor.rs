@@ -8,7 +8,7 @@ use crate::app::channel as link;
 use crate::app::stream::AppStream;
 use crate::app::supervise::{Control as Conversation, Report};
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, Place, ServiceFailure};
 use crate::handed_over::keys::Keys;
 use crate::hooks::refusal::place;
 use crate::inside::handoff::{app, settings};
@@ -123,10 +123,10 @@ impl Beside<'_> {
         let kept = &self.watchdog.control.sockets;
         let open = |listener: &Listener| {
             let address = listener.address.to_string();
-            let kept = kept.iter().find(|kept| kept.address == address).ok_or_else(|| {
-                let message = format!("{address}: it is not bound yet (systemctl restart)");
-                Failure::config(format!("{}: {message}", listener.origin))
-            })?;
+            let Some(kept) = kept.iter().find(|kept| kept.address == address) else {
+                let place = Place::line(&listener.origin, "socket");
+                return Err(Failure::from(ServiceFailure::NotBoundYet { address }).at(&place));
+            };
             Ok(Open {
                 fd: self.watchdog.copy_of(kept.number)?,
                 spare: None,
@@ -227,7 +227,7 @@ fn wait_until_ready(conversation: &Conversation, operations: &[Operation]) -> Re
                 });
             }
             Some(Report::Bound(..)) => {}
-            None => return Err(gone()),
+            None => return Err(ServiceFailure::NextGone.into()),
         }
     }
 }
@@ -248,7 +248,7 @@ fn follow(
             }
             Some(Answer::Done) => return Ok(None),
             Some(Answer::Refused(reason)) => return Ok(Some(reason)),
-            None => return Err(Failure::passing("the vassal has ended meanwhile")),
+            None => return Err(ServiceFailure::Ended.into()),
         }
     }
 }
@@ -266,7 +266,7 @@ pub fn hear(answers: &OwnedFd, stop: &SignalFd) -> Result<Option<Answer>, Failur
         }
         let [answered, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
         if stopped {
-            Stop::here(stop).obey();
+            Stop::here(stop, None).obey();
         }
         if answered {
             return Ok(Answer::receive(answers)?);
@@ -285,8 +285,4 @@ fn limit(directives: &[Directive]) -> Duration {
         Some(limit) => limit - (limit / REST).min(MOST_REST),
         None => NO_LIMIT,
     }
-}
-
-fn gone() -> Failure {
-    Failure::passing("the process that was to become the next app has been killed")
 }

@@ -5,6 +5,7 @@ use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::SystemTime;
 use vassal_state::reload_channel::Control;
 use vassal_state::request::{Answer, Request};
 use vassal_sys::SysError;
@@ -28,6 +29,9 @@ pub struct Reloads {
     in_place: Option<InPlace>,
     /// The process that gives the order, until it has ended.
     messenger: Option<Pid>,
+    /// When it was last asked for, and when that was of the last that was done.
+    asked: SystemTime,
+    done: Option<SystemTime>,
 }
 
 impl Reloads {
@@ -39,12 +43,30 @@ impl Reloads {
             _requester: requester,
             in_place: None,
             messenger: None,
+            asked: SystemTime::UNIX_EPOCH,
+            done: None,
         }
     }
 
     /// The socket to wait on.
     pub fn requests(&self) -> &OwnedFd {
         &self.requests
+    }
+
+    /// The addresses of the app's listening sockets.
+    pub fn addresses(&self) -> Vec<String> {
+        let control = Control::of(&self.record).unwrap_or_default();
+        control.sockets.into_iter().map(|kept| kept.address).collect()
+    }
+
+    /// When the last reload that was done was asked for, after the file had been read.
+    pub fn done(&self) -> Option<SystemTime> {
+        self.done
+    }
+
+    /// A reload is done that was asked for then.
+    pub fn is_done(&mut self, asked: SystemTime) {
+        self.done = Some(asked);
     }
 
     /// The next request, without waiting.
@@ -63,6 +85,7 @@ impl Reloads {
     /// The app is told to reload in place by `messenger`; who has asked hears of it at `answers`.
     pub fn begin(&mut self, messenger: Pid, answers: OwnedFd, before: Option<File>) {
         self.messenger = Some(messenger);
+        self.asked = SystemTime::now();
         self.in_place = Some(InPlace { answers, before });
     }
 
@@ -97,6 +120,9 @@ impl Reloads {
         let done = self.in_place.take();
         done.iter()
             .for_each(|done| Answer::Done.send(done.answers.as_fd()));
+        if done.is_some() {
+            self.done = Some(self.asked);
+        }
         done.is_some()
     }
 }

@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
+use vassal_state::health::State;
 use vassal_state::restart_record::{End, SEE_ABOVE};
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
@@ -45,6 +46,7 @@ impl Vassal {
         let cause = self
             .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
+        self.record_lost(index, verdict);
         let lost = &self.mountpoints[index].watched.mount;
         if verdict == Verdict::Gone && self.mountpoints[index].may_hold_unsaved() {
             self.reporter.status_is(&cause);
@@ -148,6 +150,7 @@ impl Vassal {
             Ended::Exited(_) | Ended::Killed(_) => End::Reported,
         };
         self.reporter.app_ended(&message, reason, self.ready_for());
+        self.record_is(State::Failed);
         self.unrequested_shutdown().finish();
         // Whatever was not saved in order has been told.
         self.reporter.unsaved("");
@@ -157,11 +160,13 @@ impl Vassal {
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
         self.reporter.stopping(&self.app.app.command);
+        self.record_is(State::Stopping);
         self.stop_apps_and_finish();
         match self.stage {
             Stage::Starting => self.reporter.cut_short(),
             Stage::Serving { .. } => self.reporter.stopped(),
         }
+        self.health.stopped();
         0
     }
 
@@ -174,6 +179,7 @@ impl Vassal {
         self.reporter.stopping(command);
         let message = format!("{command} has asked to be stopped");
         self.reporter.app_ended(&message, End::Reported, ready_for);
+        self.record_is(State::Failed);
         self.stop_apps_and_finish();
         self.reporter.unsaved("");
         exit::FAILED

@@ -12,7 +12,7 @@ use crate::processes::reaper::{Child, Ended};
 use crate::processes::signalling::signal_group;
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use vassal_state::handoff::{App, Readiness};
 use vassal_state::request::{Answer, Links};
 use vassal_sys::SysError;
@@ -41,6 +41,7 @@ impl Vassal {
             record,
             limit,
             end: now + limit,
+            asked: SystemTime::now(),
             answers,
         });
         self.listen_anew();
@@ -180,6 +181,9 @@ impl Vassal {
             .map(|reloads| reloads.replace_record(&successor.record))
         {
             log(Priority::Warning, &error.to_string());
+        }
+        if let Some(reloads) = &mut self.reloads {
+            reloads.is_done(successor.asked);
         }
         successor.readying.end();
         let before = std::mem::replace(&mut self.app, successor.running);

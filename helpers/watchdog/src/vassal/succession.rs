@@ -5,7 +5,7 @@ use crate::app::retiring::Retiring;
 use crate::app::running::Running;
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The next app, which does not serve yet.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Successor {
     pub(super) record: OwnedFd,
     pub(super) limit: Duration,
     pub(super) end: Instant,
+    /// When it was asked for, after the file had been read.
+    pub(super) asked: SystemTime,
     pub(super) answers: OwnedFd,
 }
 

@@ -10,6 +10,7 @@ use crate::app::reload::{Reloads, Sockets};
 use crate::app::running::Running;
 use crate::hang::asleep_since;
 use crate::hang::monitor::Monitor;
+use crate::health::Recorder;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::schedule::{Schedule, deadline};
 use crate::mountpoints::table::Table;
@@ -99,14 +100,27 @@ impl Vassal {
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
         let monitor = Monitor::new(shortest, mountpoints.len(), asleep_since::is_told(&proc));
+        let host_proc = Proc::from(fds::adopt(numbers.host_proc.unwrap_or(-1))?);
+        let reloads = match (
+            taken(numbers.control)?,
+            taken(numbers.requests)?,
+            taken(numbers.requester)?,
+        ) {
+            (Some(record), Some(requests), Some(requester)) => {
+                Some(Reloads::new(record, requests, requester))
+            }
+            _ => None,
+        };
+        let addresses = reloads.as_ref().map(Reloads::addresses).unwrap_or_default();
         let mut vassal = Self {
+            health: Recorder::new(&handoff, taken(numbers.health)?, &host_proc, addresses),
             reporter,
             poller: Poller::new()?,
             signals,
             mountinfo,
             mountpoints,
             table,
-            host_proc: Proc::from(fds::adopt(numbers.host_proc.unwrap_or(-1))?),
+            host_proc,
             throttle: Throttle::default(),
             mounts_paused_until: None,
             proc,
@@ -116,16 +130,7 @@ impl Vassal {
             app: Running::new(handoff.app.clone(), links),
             overlap: Overlap::default(),
             sockets,
-            reloads: match (
-                taken(numbers.control)?,
-                taken(numbers.requests)?,
-                taken(numbers.requester)?,
-            ) {
-                (Some(record), Some(requests), Some(requester)) => {
-                    Some(Reloads::new(record, requests, requester))
-                }
-                _ => None,
-            },
+            reloads,
             monitor,
             freezer: Freezer::default(),
             turnover: None,
