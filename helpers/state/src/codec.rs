@@ -20,6 +20,11 @@ impl Writer {
         self
     }
 
+    /// Adds a time, as far as a number of milliseconds goes.
+    pub fn milliseconds(&mut self, time: Duration) -> &mut Self {
+        self.number(time.as_millis().min(i32::MAX as u128) as i32)
+    }
+
     /// Adds bytes of any length.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.number(bytes.len() as i32).0.extend_from_slice(bytes);
@@ -31,6 +36,12 @@ impl Writer {
         self.number(items.len() as i32);
         items.iter().for_each(|item| each(self, item));
         self
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// The record in a memfd, read from its beginning by [`Reader::from_memfd`].
@@ -78,7 +89,13 @@ impl Reader {
         let mut bytes = Vec::new();
         file.rewind().context(step)?;
         file.read_to_end(&mut bytes).context(step)?;
-        Ok(Self { bytes, at: 0 })
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// Reads the record that is these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
     }
 
     /// The next number.

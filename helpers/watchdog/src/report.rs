@@ -41,6 +41,8 @@ pub struct Reporter {
     pub record: Option<Store>,
     /// What it says of earlier runs, which no longer changes: [`history`].
     pub history: String,
+    /// Since when the file of the vassal says something else than what runs, and why.
+    pub differs: Option<(String, String)>,
 }
 
 /// What `record` says of earlier runs: `2 restarts, last: /app dead (ENOTCONN)`
@@ -124,6 +126,13 @@ impl Reporter {
     /// One that has ended or is lost still saves what was written: no watchdog of systemd's is to end that.
     pub fn still_ending(&self) {
         self.notify(&[NotifyState::Watchdog]);
+    }
+
+    /// The file of the vassal says something else than what runs: since when, if that is news, and why; nothing, when `why` is
+    /// empty.
+    pub fn differs(&mut self, since: String, why: String) {
+        let before = self.differs.take().map(|(since, _)| since);
+        self.differs = (!why.is_empty()).then(|| (before.unwrap_or(since), why));
     }
 
     /// A status line of a vassal that does not serve.
@@ -264,6 +273,8 @@ impl Reporter {
     fn status(&self, mountpoints: &[Mountpoint]) -> String {
         let mut parts = vec!["serving".to_owned()];
         parts.extend(mountpoints.iter().map(Mountpoint::sentence));
+        let differs = self.differs.as_ref();
+        parts.extend(differs.map(|(since, why)| format!("not as its file says since {since} ({why})")));
         parts.push(self.history.clone());
         shortened(&parts.join("; "), STATUS_LIMIT)
     }

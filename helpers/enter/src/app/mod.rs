@@ -2,6 +2,7 @@
 //!
 //! Rooms, each of which uses only those before it: stream, supervise, channel, program, order, launch.
 
+pub mod activation;
 pub mod channel;
 pub mod launch;
 pub mod order;

@@ -1,19 +1,13 @@
 //! The life of a vassal from its app's start to its end: one loop, which waits for descriptors and for nothing else.
 
 use super::state::{Stage, Vassal};
-use crate::app::accepts;
 use crate::app::notify::PayloadNotify;
 use crate::mountpoints::mountpoint::Mountpoint;
-use crate::processes::probe::{Attempt, Probe};
 use crate::processes::reaper::take_signals;
 use nix::sys::signal::Signal;
-use std::time::{Duration, Instant};
-use vassal_state::handoff::Readiness;
+use std::time::Instant;
 use vassal_state::restart_record::SETTLED;
 use vassal_sys::SysError;
-
-/// The time between two tries to connect to an app that has not said otherwise that it serves.
-pub(super) const CONNECT_AGAIN: Duration = Duration::from_millis(20);
 
 impl Vassal {
     /// Watches until the end; the exit code.
@@ -28,10 +22,10 @@ impl Vassal {
     }
 
     fn live(&mut self) -> Result<u8, SysError> {
-        if !self.accepting {
+        if !self.readying.is_ready() {
             self.reporter.status_is(&format!(
                 "starting; waiting for {} to accept requests",
-                self.handoff.command
+                self.app.app.command
             ));
         }
         // What has happened since vassal-enter looked.
@@ -71,10 +65,11 @@ impl Vassal {
                 return Ok(self.app_wants_stop());
             }
             if events.reload {
-                self.reload();
+                self.hear_requests();
             }
-            let notify = self.payload_notify.as_mut();
-            self.accepting |= notify.is_some_and(PayloadNotify::says_ready);
+            if self.app.notify.as_mut().is_some_and(PayloadNotify::says_ready) {
+                self.readying.set_ready();
+            }
         }
     }
 
@@ -87,20 +82,18 @@ impl Vassal {
         if self.follow_reload() {
             return Ok(Some(self.app_wants_stop()));
         }
+        self.follow_overlap()?;
         self.resume_mount_events();
         self.look_at_requests()?;
         let now = Instant::now();
         self.unknown_exits.summarize(now);
-        if let (Stage::Starting, Readiness::Connect(address), Attempt::Due(due)) =
-            (self.stage, &self.handoff.readiness, &self.connecting)
-        {
-            if !self.accepting && now >= *due {
-                let probe = Probe::run(|| accepts::connect(address))?;
-                self.connecting = Attempt::of(probe, now + CONNECT_AGAIN);
-            }
+        if self.stage == Stage::Starting {
+            self.readying.ask(&self.app, &[], &self.proc, now)?;
         }
         match self.stage {
-            Stage::Starting if self.accepting && self.mountpoints.iter().all(Mountpoint::has_answered) => {
+            Stage::Starting
+                if self.readying.is_ready() && self.mountpoints.iter().all(Mountpoint::has_answered) =>
+            {
                 self.reporter.ready(&self.mountpoints);
                 self.know_daemons();
                 self.settle_schedule()?;

@@ -3,9 +3,11 @@
 use super::freezer::Freezer;
 use super::poller::Poller;
 use super::state::{Stage, Vassal};
-use crate::app::notify::PayloadNotify;
-use crate::app::reload::Reloads;
-use crate::app::uwsgi::Uwsgi;
+use super::succession::Overlap;
+use crate::app::drain;
+use crate::app::readying::Readying;
+use crate::app::reload::{Reloads, Sockets};
+use crate::app::running::Running;
 use crate::hang::asleep_since;
 use crate::hang::monitor::Monitor;
 use crate::health::Recorder;
@@ -13,7 +15,6 @@ use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::schedule::{Schedule, deadline};
 use crate::mountpoints::table::Table;
 use crate::mountpoints::throttle::Throttle;
-use crate::processes::probe::Attempt;
 use crate::processes::unknown_exits::UnknownExits;
 use crate::report::{Reporter, history};
 use nix::sys::prctl;
@@ -22,7 +23,8 @@ use nix::unistd::chdir;
 use std::fs::File;
 use std::os::fd::RawFd;
 use std::time::Instant;
-use vassal_state::handoff::{Handoff, Readiness, Watched};
+use vassal_state::handoff::{Handoff, Watched};
+use vassal_state::request::Links;
 use vassal_state::restart_record::Store;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
@@ -65,15 +67,28 @@ impl Vassal {
                 handoff.unsent.events.clone(),
             ),
             history: history(restart_record.as_ref()),
+            differs: None,
             record: restart_record,
         };
-        let uwsgi = match (
+        let uwsgis = (
             taken(numbers.emperor)?,
             taken(numbers.config)?,
             taken(numbers.pushed)?,
-        ) {
-            (Some(emperor), Some(config), Some(pushed)) => Some(Uwsgi::new(emperor, config, pushed)),
-            _ => None,
+        );
+        let links = match (uwsgis, taken(numbers.payload_notify)?) {
+            ((Some(emperor), Some(config), Some(pushed)), _) => Links::Uwsgi {
+                emperor,
+                config,
+                pushed,
+            },
+            (_, Some(socket)) => Links::Notify(socket),
+            (_, None) => Links::None,
+        };
+        let own = handoff.sockets.iter().map(|number| fds::adopt(*number));
+        let own = own.collect::<Result<Vec<_>, _>>()?;
+        let sockets = Sockets {
+            names: drain::names(&proc, &own),
+            fds: own,
         };
         let mountpoints: Vec<_> = handoff
             .watched
@@ -88,10 +103,12 @@ impl Vassal {
         let host_proc = Proc::from(fds::adopt(numbers.host_proc.unwrap_or(-1))?);
         let reloads = match (
             taken(numbers.control)?,
-            taken(numbers.request)?,
-            taken(numbers.answer)?,
+            taken(numbers.requests)?,
+            taken(numbers.requester)?,
         ) {
-            (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
+            (Some(record), Some(requests), Some(requester)) => {
+                Some(Reloads::new(record, requests, requester))
+            }
             _ => None,
         };
         let addresses = reloads.as_ref().map(Reloads::addresses).unwrap_or_default();
@@ -110,16 +127,16 @@ impl Vassal {
             fusectl,
             log: taken(numbers.log)?,
             atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
-            uwsgi,
-            payload_notify: taken(numbers.payload_notify)?.map(PayloadNotify::new),
+            app: Running::new(handoff.app.clone(), links),
+            overlap: Overlap::default(),
+            sockets,
             reloads,
             monitor,
             freezer: Freezer::default(),
             turnover: None,
             unknown_exits: UnknownExits::default(),
             awake: Instant::now(),
-            accepting: handoff.readiness == Readiness::Started,
-            connecting: Attempt::Due(now),
+            readying: Readying::of(&handoff.app, now),
             stage: Stage::Starting,
             keep_alive_due: now + handoff.keep_alive,
             handoff,
