@@ -4,7 +4,7 @@
 
 use crate::app::channel::configuration as configuration_of;
 use crate::environment::{Inherited, inherited};
-use crate::failure::Failure;
+use crate::failure::{Failure, ServiceFailure};
 use crate::handed_over::keys;
 use crate::handed_over::renew;
 use crate::invocation::vassal_of;
@@ -29,7 +29,6 @@ use vassal_config::vassal::restart_only;
 use vassal_state::reload_channel::{DONE, RELOAD, Watchdog};
 use vassal_state::reload_outcome::{self, Outcome};
 use vassal_sys::error::Context;
-use vassal_systemd::exit;
 use vassal_systemd::journal::{Priority, log};
 
 /// Its presence is what makes `if-reload` true (REL-3).
@@ -52,9 +51,9 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
             public: changed.join(", "),
         },
         Err(failure) => Outcome {
-            code: failure.code,
-            text: failure.message.clone(),
-            public: failure.public.to_string(),
+            code: failure.code(),
+            text: failure.to_string(),
+            public: failure.public().to_string(),
         },
     };
     let place = Path::new(reload_outcome::DIRECTORY);
@@ -67,7 +66,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
 /// The parts of the file that only a restart changes, where they have changed.
 fn reload(name: &VassalName) -> Result<Vec<&'static str>, Failure> {
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
-    let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
+    let main = main.ok_or(ServiceFailure::NoMainProcess)?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
     let environment = inherited();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
@@ -156,18 +155,8 @@ fn ask(watchdog: &Watchdog) -> Result<(), Failure> {
     drop(request);
     match answer(&answers)? {
         Some(DONE) => Ok(()),
-        Some(_) => Err(Failure {
-            code: exit::UNAVAILABLE,
-            ..Failure::passing(
-                "the app cannot be reloaded (it does not serve yet, or [vassal] has no reload-signal)",
-            )
-        }),
-        None => {
-            let limit = LIMIT.as_secs();
-            Err(Failure::passing(format!(
-                "the app does not serve again within {limit} s"
-            )))
-        }
+        Some(_) => Err(ServiceFailure::NoReload.into()),
+        None => Err(ServiceFailure::NotServing { limit: LIMIT }.into()),
     }
 }
 
@@ -185,7 +174,7 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
         match read(answers, &mut byte) {
             Ok(1) => return Ok(Some(byte[0])),
             // The watchdog is gone, and with it the vassal: systemd starts it again.
-            Ok(_) => return Err(Failure::passing("the vassal has ended meanwhile")),
+            Ok(_) => return Err(ServiceFailure::Ended.into()),
             Err(_) => {}
         }
     }

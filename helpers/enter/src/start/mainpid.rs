@@ -2,7 +2,7 @@
 //! work, done on the processor and the memory that the clone needs (measured: 0.2 of 3.1 ms to the app's first statement,
 //! and 0.5 of 3.6 to its end, when the app ends at once).
 
-use crate::failure::Failure;
+use crate::failure::{Failure, ServiceFailure};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -14,17 +14,17 @@ use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended, and systemd's queue has what
 /// `notifier` says: without it systemd does not know the clone, and takes the end of this process for the vassal's. A wish to
-/// `stop` that systemd has told this process, because it did not know of the clone yet, is passed on.
+/// `stop` that systemd has sent to this process, because it did not know of the clone yet, is relayed.
 ///
 /// # Errors
 /// As poll(2), kill(2); a systemd that does not read.
 pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) -> Result<(), Failure> {
     while !notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))? {
         if !relay(stop, clone)? {
-            let limit = DELIVERY_LIMIT.as_secs();
-            return Err(Failure::passing(format!(
-                "systemd has read nothing for {limit} s"
-            )));
+            return Err(ServiceFailure::SystemdReadsNothing {
+                limit: DELIVERY_LIMIT,
+            }
+            .into());
         }
     }
     loop {
