@@ -149,7 +149,7 @@ fn short(cause: &str) -> String {
 }
 
 /// The marks, and which limits were met.
-fn notes(vassal: &Vassal, now: u64) -> String {
+pub fn notes(vassal: &Vassal, now: u64) -> String {
     let mark = |mark: &Mark| match (mark, vassal.record.next_attempt_usec) {
         (Mark::Waiting, Some(next)) if next > now => {
             format!("attempt {} in {}", vassal.record.attempts + 1, time(next - now))
