@@ -1,6 +1,7 @@
 //! `vassalctl list`: every vassal, one line each.
 
 use crate::arguments::{List, Sort};
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal, is_named, now_usec};
 use crate::reading::state::{Health, Mark, State};
 use crate::render::amounts::{bytes, time};
@@ -17,7 +18,12 @@ const CAUSE_LIMIT: usize = 48;
 
 /// Lists the vassals.
 pub fn run(arguments: &List) -> ExitCode {
-    let fleet = match Fleet::gather(&arguments.place) {
+    let detail = if arguments.json {
+        Detail::Full
+    } else {
+        Detail::Line
+    };
+    let fleet = match Fleet::gather(&arguments.place, detail) {
         Ok(fleet) => fleet,
         Err(why) => return output::fail_with(&why, output::FAILED),
     };

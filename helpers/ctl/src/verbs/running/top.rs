@@ -2,6 +2,7 @@
 
 use super::list::{choose, notes, tone};
 use crate::arguments::Top;
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal, now_usec};
 use crate::reading::state::State;
 use crate::render::amounts::{bytes, time};
@@ -97,7 +98,7 @@ pub fn run(arguments: &Top) -> ExitCode {
 }
 
 fn gather(arguments: &Top) -> Result<Fleet, String> {
-    let fleet = Fleet::gather(&arguments.place)?;
+    let fleet = Fleet::gather(&arguments.place, Detail::Line)?;
     choose(&fleet.vassals, &arguments.patterns)?;
     Ok(fleet)
 }
