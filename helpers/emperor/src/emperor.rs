@@ -2,42 +2,36 @@
 
 use crate::drop_ins::DropIns;
 use crate::memory::{Memory, Place};
+use crate::orders::{Order, Verb};
 use crate::reconcile::{Does, Remembered, Situation, Stamp, Step, Wish, reconcile};
 use crate::situation::{Files, TARGET, Units};
 use crate::source::answer::{Answer, Known, Seen, Watched};
 use crate::source::ask::ask;
-use crate::systemd1::{Order, Outcome, Systemd, Verb};
+use crate::systemd1::Systemd;
 use crate::tell::Teller;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 use vassal_config::emperor::name::{VassalName, escape};
-use vassal_state::{reload_outcome, restart_record};
-use vassal_systemd::exit;
-
-/// One that is older than every file: whatever is there is to be put into effect.
-const NEVER: Stamp = Stamp {
-    modified: i64::MIN,
-    content: 0,
-};
+use vassal_state::restart_record;
 
 /// The emperor.
 #[derive(Debug)]
 pub struct Emperor {
     /// Where it is remembered; nowhere when nothing is done.
     place: Option<Place>,
-    drop_ins: DropIns,
-    memory: Memory,
+    pub(crate) drop_ins: DropIns,
+    pub(crate) memory: Memory,
     known: Known,
     /// What is known of the files.
     pub files: Files,
     /// With which vassals something is being done, and what.
-    busy: BTreeMap<VassalName, Step>,
+    pub(crate) busy: BTreeMap<VassalName, Step>,
     /// Whether systemd has to read all units again when nothing is being stopped any more.
     owes_reload: bool,
     /// Nothing was done yet: if vassals.target is being started now, that is a start of all vassals.
     is_new: bool,
-    teller: Teller,
+    pub(crate) teller: Teller,
 }
 
 /// What came of a look.
@@ -234,7 +228,7 @@ impl Emperor {
         Ok(())
     }
 
-    fn remember(&mut self, name: &VassalName, stamp: Option<Stamp>, trouble: Option<String>) {
+    pub(crate) fn remember(&mut self, name: &VassalName, stamp: Option<Stamp>, trouble: Option<String>) {
         if let Some(stamp) = stamp {
             self.memory
                 .vassals
@@ -248,108 +242,6 @@ impl Emperor {
             .as_ref()
             .map_or(Ok(()), |place| place.store(&self.memory));
         kept.map_err(|error| format!("cannot keep what was done: {error}"))
-    }
-
-    /// What came of an order; what else is to be done for it.
-    pub fn heard(&mut self, order: &Order, outcome: Outcome, systemd: &Systemd) -> Option<Order> {
-        let name = crate::drop_ins::vassal_of(&order.unit)?;
-        let step = self.busy.remove(&name)?;
-        if let Outcome::Lost(why) = &outcome {
-            self.teller
-                .warn(&format!("'{}': {why}; trying again", order.unit));
-            return None;
-        }
-        match order.verb {
-            Verb::Start => self.started(&step, outcome),
-            Verb::Restart => self.restarted(&step, outcome),
-            Verb::Stop => self.stopped(&step, outcome, systemd),
-            Verb::Reload => {
-                let next = self.reloaded(&step, outcome)?;
-                self.busy.insert(name, step);
-                return Some(next);
-            }
-        }
-        None
-    }
-
-    fn started(&mut self, step: &Step, outcome: Outcome) {
-        match outcome {
-            Outcome::Refused(why) | Outcome::Failed(why) => self.teller.refused(&step.name, &why),
-            Outcome::Accepted | Outcome::Done | Outcome::Lost(_) => {
-                self.remember(&step.name, step.stamp, None);
-                self.teller.did(&step.name, "started");
-            }
-        }
-    }
-
-    fn restarted(&mut self, step: &Step, outcome: Outcome) {
-        self.remember(&step.name, step.stamp, None);
-        match outcome {
-            Outcome::Refused(why) => self.teller.refused(&step.name, &why),
-            // Its own status says why.
-            Outcome::Failed(result) => self.teller.did(&step.name, &format!("restarted: {result}")),
-            Outcome::Accepted | Outcome::Done | Outcome::Lost(_) => self.teller.did(&step.name, "restarted"),
-        }
-    }
-
-    fn stopped(&mut self, step: &Step, outcome: Outcome, systemd: &Systemd) {
-        let unit = step.name.unit();
-        if let Outcome::Refused(why) = &outcome {
-            self.teller.refused(&step.name, why);
-        }
-        systemd.reset_failed(&unit);
-        systemd.reset_failed(&unit.replacen("vassal@", "vassal-retry@", 1));
-        // What is left is removed at the next look, unless its file is back by then.
-        self.remember(&step.name, Some(NEVER), None);
-        self.teller.did(&step.name, "stopped: its file is gone");
-    }
-
-    /// What a reload has come to; a restart, where only that puts the file into effect.
-    fn reloaded(&mut self, step: &Step, outcome: Outcome) -> Option<Order> {
-        let left = reload_outcome::take(Path::new(reload_outcome::DIRECTORY), &escape(step.name.bytes()));
-        let restart = Order {
-            unit: step.name.unit(),
-            verb: Verb::Restart,
-        };
-        let why = match (left, outcome) {
-            (_, Outcome::Refused(_)) => return None,
-            (Some(left), _) if left.code == 0 && left.text.is_empty() => None,
-            (Some(left), _) if left.code == 0 => Some(left.text),
-            (Some(left), _) if left.code == exit::UNAVAILABLE => Some(left.text),
-            (Some(left), _) => {
-                let told = self.teller.trouble(&step.name, &left.text, &left.public);
-                self.remember(&step.name, step.stamp, Some(told));
-                return None;
-            }
-            (None, Outcome::Failed(result)) if result != "canceled" => {
-                let why = format!("'{}' cannot be reloaded ({result})", step.name.unit());
-                let told = self.teller.trouble(&step.name, &why, &why);
-                self.remember(&step.name, step.stamp, Some(told));
-                return None;
-            }
-            (None, _) => None,
-        };
-        if let Some(text) = &step.drop_in {
-            self.memory.owes_reload = true;
-            if let Err(error) = self.drop_ins.write(&step.name, text) {
-                self.teller
-                    .warn(&format!("'{}': {error}; trying again", step.name.unit()));
-                return None;
-            }
-        }
-        self.teller.untrouble(&step.name);
-        match why {
-            Some(why) => {
-                self.teller
-                    .did(&step.name, &format!("is restarted for what has changed: {why}"));
-                Some(restart)
-            }
-            None => {
-                self.remember(&step.name, step.stamp, None);
-                self.teller.did(&step.name, "reloaded");
-                None
-            }
-        }
     }
 
     /// Ends a turn: systemd reads what was written, what was done is kept, and told.

@@ -4,13 +4,16 @@
 //! The files are the only truth. [`reconcile`] decides what is to be done from the files, the units and what was done before; [`emperor`] looks,
 //! and does it; [`service`] waits for the moment. A process that is killed anywhere in between has lost nothing.
 //!
-//! Rooms, each of which uses only those before it: reconcile, source, drop_ins, memory, systemd1, situation, tell, emperor, once, service.
+//! Rooms, each of which uses only those before it: reconcile, source, drop_ins, memory, systemd1, orders, situation, tell,
+//! emperor, outcomes, once, service.
 #![forbid(unsafe_code)]
 
 mod drop_ins;
 mod emperor;
 mod memory;
 mod once;
+mod orders;
+mod outcomes;
 mod reconcile;
 mod service;
 mod situation;

@@ -1,8 +1,9 @@
 //! `vassalctl sync`: looks and acts until everything is as the files say, without the service.
 
 use crate::emperor::Emperor;
+use crate::orders::{Order, Outcome, Verb, give};
 use crate::reconcile::{Does, Step};
-use crate::systemd1::{Order, Outcome, Systemd, Verb, give};
+use crate::systemd1::Systemd;
 use std::thread;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;

@@ -1,9 +1,10 @@
 //! The service: waits for news, looks, acts. Nothing of it runs while there are none.
 
 use crate::emperor::Emperor;
+use crate::orders::{Order, Outcome, Verb, give};
 use crate::source::answer::Watched;
 use crate::source::directory::{Doorbell, Ring, listen_to_mounts};
-use crate::systemd1::{Order, Outcome, Systemd, Verb, give};
+use crate::systemd1::Systemd;
 use nix::sys::signal::{SigSet, Signal};
 use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
