@@ -235,7 +235,7 @@ fn every_field_of_vassalctls_json_is_in_the_manual() {
     let json = bold(section(&page, ".SH JSON"));
     for file in [
         "verbs/check",
-        "verbs/show",
+        "verbs/show/model",
         "verbs/migrate",
         "verbs/options",
         "render/vassal_json",
@@ -286,11 +286,7 @@ fn every_metric_state_and_mark_and_every_field_of_a_health_record_is_in_the_manu
         &bold(section(&page, ".SH MONITORING")),
         "MONITORING of vassalctl(8)",
     );
-    all_named(
-        &literals("helpers/ctl/src/reading/state.rs"),
-        &page,
-        "vassalctl(8)",
-    );
+    all_named(&literals("helpers/ctl/src/state.rs"), &page, "vassalctl(8)");
     let page = read("packaging/man/vassal-health.7");
     let fields = literals("helpers/state/src/health.rs");
     let record = section(&page, ".SH THE HEALTH RECORD");

@@ -1,7 +1,7 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
 use crate::environment::{Inherited, inherited};
-use crate::failure::Failure;
+use crate::failure::{Failure, FileFailure};
 use crate::health;
 use sd_notify::NotifyState;
 use std::env;
@@ -9,8 +9,7 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-use vassal_config::diagnostic::Public;
-use vassal_config::emperor::name::{Unfit, VassalName, escape, unescape};
+use vassal_config::emperor::name::{VassalName, escape, unescape};
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::{printable, shortened};
@@ -56,7 +55,7 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// Takes everything in, and makes sure that nothing else is inherited by anybody.
+    /// Takes everything in, and makes sure that no later program inherits anything else.
     ///
     /// # Errors
     /// A name that is no vassal's, or a machine without descriptors or memory.
@@ -77,7 +76,7 @@ impl Invocation {
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
         let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &record, failure))?;
-        // Without systemd nobody would take the record away again.
+        // Without systemd nothing would remove the record again.
         let health = notifier.socket().and_then(|_| health::place(&vassal));
         Ok(Self {
             health,
@@ -109,7 +108,7 @@ impl Invocation {
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
     pub fn report(&self, failure: &Failure) {
-        log(Priority::Error, &failure.message);
+        log(Priority::Error, &failure.to_string());
         report_to_systemd(&self.notifier, &self.record, failure);
         self.health_is(State::Failed, &self.record.read(), None);
     }
@@ -162,8 +161,8 @@ impl Invocation {
 }
 
 fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
-    // Everybody may read it, now and as the cause of a restart.
-    let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
+    // Any user may read it, now and as the cause of a restart.
+    let status = shortened(&failure.public().to_string(), STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
     let delivered = notifier.send(&[NotifyState::Status(&status)]);
     let kept = record.update(|record| record.start_failed(&status));
@@ -177,7 +176,7 @@ fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
 }
 
 fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
-    // Without systemd nobody starts it again.
+    // Without systemd it is not started again.
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
@@ -201,33 +200,15 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
 /// Why there is none.
 pub fn vassal_of(instance: &[u8]) -> Result<VassalName, Failure> {
     let name = unescape(instance);
-    let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit))?;
+    let vassal = match VassalName::parse(&name) {
+        Ok(vassal) => vassal,
+        Err(unfit) => return Err(FileFailure::NotAVassal { name, unfit }.into()),
+    };
     if escape(&name).as_bytes() != instance {
-        return Err(Failure::config(format!(
-            "'vassal@{}' is not the unit of vassal '{}' (use '{}')",
-            printable(instance),
-            printable(&name),
-            vassal.unit()
-        )));
+        let (instance, unit) = (instance.to_vec(), vassal.unit());
+        return Err(FileFailure::OtherUnit { instance, name, unit }.into());
     }
     Ok(vassal)
-}
-
-/// Why `instance` is no vassal.
-fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
-    let shown = printable(instance);
-    let failure = Failure::config(match unfit {
-        Unfit::TooLong => format!(
-            "vassal '{}': the name is too long for a unit",
-            shortened(&shown, 80)
-        ),
-        Unfit::Hidden => format!("vassal '{shown}': names that start with a dot are no vassals"),
-        Unfit::NotIni | Unfit::NotAName => format!("'{}' is no name of a vassal", shortened(&shown, 80)),
-    });
-    Failure {
-        public: Public::words("the unit's name is no vassal's (the journal says why)"),
-        ..failure
-    }
 }
 
 fn number(variable: &str) -> Option<u64> {

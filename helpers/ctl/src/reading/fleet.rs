@@ -3,11 +3,11 @@
 use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
 use super::processes::{self, Process};
 use super::record::{self, Record};
-use super::state::{Health, Mark, State};
 use super::units::{self, Units};
 use crate::arguments::Place;
 use crate::reading::emperor_file;
 use crate::reading::targets;
+use crate::state::{Health, Mark, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -11,6 +11,5 @@ pub mod nearest;
 pub mod processes;
 pub mod record;
 pub mod recover;
-pub mod state;
 pub mod targets;
 pub mod units;

@@ -4,7 +4,7 @@
 use super::vassal_json::seconds;
 use crate::reading::fleet::Vassal;
 use crate::reading::record::Mount;
-use crate::reading::state::State;
+use crate::state::State;
 use std::fmt::Write;
 
 /// What a family of metrics measures.

@@ -7,4 +7,4 @@ pub mod migrate;
 pub mod options;
 pub mod running;
 pub mod show;
-pub mod show_text;
+pub mod sync;

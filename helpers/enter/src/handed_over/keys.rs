@@ -1,9 +1,9 @@
 //! Certificates and keys that only root can read. uWSGI reads them by path, as root under an Emperor and as the app's user here,
 //! and reads them again when it reloads in place; no descriptor of a file survives that (measured). So those which the user may
-//! not read are copied into a filesystem in memory of this vassal's own, where they are his to read, and uWSGI is told of the
+//! not read are copied into a filesystem in memory of this vassal's own, where the user may read them, and uWSGI is told of the
 //! copies. It is mounted on /run/vassal in the vassal's mount namespace, or, where it has none, in one of the app's process.
 
-use crate::failure::{Failure, Place};
+use crate::failure::{AppFailure, Failure, NoCopy, Place};
 use crate::user::may;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
@@ -30,7 +30,7 @@ use vassal_sys::{SysError, attach, mounts};
 const LIMIT: u64 = 1 << 20;
 /// The most that all of a vassal may hold.
 const LIMIT_OF_ALL: usize = 8 << 20;
-/// The filesystem: nobody but root may write there or list it.
+/// The filesystem: only root may write there or list it.
 const OPTIONS: &[u8] = b"mode=711,size=16m,nr_inodes=256";
 const FLAGS: MsFlags = MsFlags::MS_NOSUID
     .union(MsFlags::MS_NODEV)
@@ -54,7 +54,7 @@ pub struct Keys {
     pub names: Vec<(Vec<u8>, String)>,
 }
 
-/// Reads, in the host's root directory as uWSGI does, those of `files` that the app's user may not read; all, where who that is
+/// Reads, in the host's root directory as uWSGI does, those of `files` that the app's user may not read; all, where that user
 /// is known only in the vassal's own root. What is not there, or not root's alone to put there, is left to uWSGI.
 ///
 /// # Errors
@@ -84,9 +84,7 @@ pub fn collect(
             });
         }
         if copies.iter().map(|copy| copy.content.len()).sum::<usize>() > LIMIT_OF_ALL {
-            return Err(at_line(Failure::config(
-                "the certificates and keys are longer than 8 MiB together",
-            )));
+            return Err(at_line(AppFailure::KeysTooLong.into()));
         }
     }
     Ok(copies)
@@ -114,9 +112,10 @@ pub fn read(path: &Path, proc: &OwnedFd) -> Result<Option<Vec<u8>>, Failure> {
     let mut content = Vec::new();
     file.take(LIMIT + 1).read_to_end(&mut content).context(step)?;
     match content.len() as u64 > LIMIT {
-        true => Err(Failure::config(format!(
-            "'{shown}' is longer than 1 MiB, which no certificate is"
-        ))),
+        true => Err(AppFailure::KeyTooLong {
+            path: path.as_os_str().as_bytes().to_vec(),
+        }
+        .into()),
         false => Ok(Some(content)),
     }
 }
@@ -139,7 +138,7 @@ fn may_read(path: &Path, credentials: &Credentials) -> bool {
 
 impl Keys {
     /// Makes the filesystem, mounted nowhere yet, and writes the copies into it; nothing where there are none. What the user may
-    /// read in the present root directory he reads there.
+    /// read in the present root directory is not copied.
     ///
     /// # Errors
     /// `ENOMEM`, `ENOSPC`.
@@ -181,10 +180,7 @@ impl Keys {
         let target = target.filter(|object| fstat(object).is_ok_and(|status| reach::is_directory(&status)));
         match target {
             Some(target) => Ok(attach::put(&self.directory, &target).context(step)?),
-            None => Err(refuse(
-                plan,
-                &format!("its copy has no place in the vassal's own root (mkdir {DIRECTORY} there)"),
-            )),
+            None => Err(refuse(plan, NoCopy::NoDirectory)),
         }
     }
 
@@ -208,19 +204,14 @@ impl Keys {
 pub fn refuse_mounts(plan: &Plan, has_hooks: bool) -> Result<(), Failure> {
     match has_hooks || !plan.watch.is_empty() {
         false => Ok(()),
-        true => Err(refuse(
-            plan,
-            "its copy would need a mount namespace, and there are as-user hooks or a mountpoint-check (emperor-use-clone = fs)",
-        )),
+        true => Err(refuse(plan, NoCopy::NoNamespace)),
     }
 }
 
-fn refuse(plan: &Plan, why: &str) -> Failure {
+fn refuse(plan: &Plan, why: NoCopy) -> Failure {
     let first = plan.key_files.first();
-    let path = first.map_or_else(Default::default, |file| printable(&file.path));
-    let failure = Failure::config(format!(
-        "the app's user may not read '{path}', and {why}; or chgrp it to the app's group and chmod 640"
-    ));
+    let path = first.map_or_else(Vec::new, |file| file.path.clone());
+    let failure = Failure::from(AppFailure::NoCopy { path, why });
     match first {
         Some(file) => failure.at(&line_of(file)),
         None => failure,

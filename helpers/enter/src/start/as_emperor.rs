@@ -49,8 +49,8 @@ fn run_all(
         limit: plan.settings.hook_limit,
     };
     for hook in hooks {
-        if let Err(failure) = runner.run_one(hook, &mut session) {
-            invocation.warn(&format!("{}, ignoring", failure.message));
+        if let Err(failure) = runner.run(hook, &mut session) {
+            invocation.warn(&format!("{failure}, ignoring"));
         }
     }
     Ok(())

@@ -77,7 +77,7 @@ enum Outside {
 }
 
 /// Has vassal-retry@.service make the pause. systemd's wish to stop is heard meanwhile: it may read it before it reads that the
-/// retry is to be started, which is then to find that nobody wants it.
+/// retry is to be started; the retry is then to find that it is not wanted.
 fn leave_outside(invocation: &Invocation, record: &mut RestartRecord) -> Result<Outside, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
     let can_wait = can_wait_outside(invocation, record);

@@ -3,13 +3,13 @@
 use crate::arguments::{List, Sort};
 use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal, is_named, now_usec};
-use crate::reading::state::{Health, Mark, State};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
+use crate::state::{Health, Mark, State};
 use std::cmp::Reverse;
 use std::process::ExitCode;
 

@@ -4,8 +4,8 @@ use super::list::choose;
 use crate::arguments::Nagios;
 use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal};
-use crate::reading::state::{Health, State};
 use crate::render::output;
+use crate::state::{Health, State};
 use std::process::ExitCode;
 
 /// The exit codes of a plugin.

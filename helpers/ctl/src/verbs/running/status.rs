@@ -5,13 +5,13 @@ use crate::arguments::Status;
 use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal, now_usec};
 use crate::reading::journal::{Entry, Journal};
-use crate::reading::state::{Mark, State};
 use crate::render::amounts::{bytes, rfc3339, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::Form;
 use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
+use crate::state::{Mark, State};
 use std::process::ExitCode;
 
 /// How many events and how many lines of the app are shown.

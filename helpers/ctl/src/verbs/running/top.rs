@@ -4,11 +4,11 @@ use super::list::{choose, notes, tone};
 use crate::arguments::Top;
 use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal, now_usec};
-use crate::reading::state::State;
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::sentences;
+use crate::state::State;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, poll, read};
 use crossterm::terminal::{
