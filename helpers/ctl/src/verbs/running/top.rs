@@ -237,12 +237,20 @@ impl<'a> Screen<'a> {
             .map(|(count, word)| format!("{count} {word}"))
             .collect();
         let memory: u64 = vassals.iter().filter_map(|vassal| vassal.usage.memory).sum();
-        let load: f64 = vassals.iter().map(|vassal| self.load_of(vassal)).sum();
+        // The sum of nothing is a negative zero.
+        let load = vassals
+            .iter()
+            .map(|vassal| self.load_of(vassal))
+            .sum::<f64>()
+            .abs();
         let paused = if self.is_paused { "; paused" } else { "" };
         let sum = format!(
-            "{} vassals: {}; {} memory, {load:.1}% of a processor{paused}",
+            "{} vassals: {}{} memory, {load:.1}% of a processor{paused}",
             vassals.len(),
-            counts.join(", "),
+            counts
+                .iter()
+                .map(|count| format!("{count}, "))
+                .collect::<String>(),
             bytes(memory)
         );
         let now = now_usec();
