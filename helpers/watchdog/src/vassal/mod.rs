@@ -1,6 +1,6 @@
 //! A vassal's life: what is known of it ([`state`]), its loop ([`run`]), and what that does.
 //!
-//! Rooms, each of which uses only those before it: poller, freezer, succession, state, freeze, overlap, record, end, ask, wait, messages, turnover, run, children, take_over.
+//! Rooms, each of which uses only those before it: poller, freezer, state, freeze, overlap, record, end, ask, wait, messages, turnover, run, children, take_over.
 
 mod ask;
 mod children;
@@ -13,7 +13,6 @@ mod poller;
 mod record;
 mod run;
 mod state;
-mod succession;
 mod take_over;
 mod turnover;
 mod wait;

@@ -2,11 +2,11 @@
 //! more connections, answers what it has begun, and ends. One that does not come to that is removed, and nothing has happened.
 
 use super::state::Vassal;
-use super::succession::{Predecessor, Successor};
 use crate::app::notify::PayloadNotify;
 use crate::app::readying::Readying;
 use crate::app::retiring::Retiring;
 use crate::app::running::Running;
+use crate::app::succession::{Predecessor, Successor};
 use crate::app::uwsgi::Message;
 use crate::processes::reaper::{Child, Ended};
 use crate::processes::signalling::signal_group;

@@ -2,10 +2,10 @@
 
 use super::freezer::Freezer;
 use super::poller::Poller;
-use super::succession::Overlap;
 use crate::app::readying::Readying;
 use crate::app::reload::{Reloads, Sockets};
 use crate::app::running::Running;
+use crate::app::succession::Overlap;
 use crate::app::wind_down::WindDown;
 use crate::hang::monitor::Monitor;
 use crate::health::Recorder;

@@ -3,11 +3,11 @@
 use super::freezer::Freezer;
 use super::poller::Poller;
 use super::state::{Stage, Vassal};
-use super::succession::Overlap;
 use crate::app::drain;
 use crate::app::readying::Readying;
 use crate::app::reload::{Reloads, Sockets};
 use crate::app::running::Running;
+use crate::app::succession::Overlap;
 use crate::hang::asleep_since;
 use crate::hang::monitor::Monitor;
 use crate::health::Recorder;
