@@ -10,30 +10,39 @@ use std::time::{Duration, Instant, SystemTime};
 /// The next app, which does not serve yet.
 #[derive(Debug)]
 pub struct Successor {
+    /// The app.
     pub running: Running,
+    /// Whether it serves already.
     pub readying: Readying,
     /// Its process waits until it is.
     pub is_let_go: bool,
     /// What the next reload is to find, if it comes to serve.
     pub record: OwnedFd,
+    /// How long it may take to serve.
     pub limit: Duration,
+    /// When that time is over.
     pub end: Instant,
     /// When it was asked for, after the file had been read.
     pub asked: SystemTime,
+    /// Where to say what has become of it.
     pub answers: OwnedFd,
 }
 
 /// The app before, which ends; and who waits to hear that it takes no more connections.
 #[derive(Debug)]
 pub struct Predecessor {
+    /// The app.
     pub retiring: Retiring,
+    /// Who waits, and until when.
     pub waiting: Option<(OwnedFd, Instant)>,
 }
 
 /// The apps beside the one that serves.
 #[derive(Debug, Default)]
 pub struct Overlap {
+    /// The next app.
     pub successor: Option<Successor>,
+    /// The app before.
     pub predecessor: Option<Predecessor>,
 }
 

@@ -15,8 +15,7 @@ use vassal_state::request::{Answer, Request};
 /// Why nothing is reloaded that does not serve.
 const NOT_YET: &str = "the vassal does not serve yet: it starts with its file as it is now";
 const ONE_AT_A_TIME: &str = "a reload in place is under way already";
-const NO_SIGNAL: &str =
-    "there is no way to reload it in place (reload-signal = HUP in [vassal], or systemctl restart)";
+const NO_SIGNAL: &str = "the app cannot be reloaded in place: [vassal] has no reload-signal (reload-signal = HUP, or systemctl restart)";
 const NO_PROCESS: &str = "no process can be started now (TasksMax=)";
 const DEAF: &str = "the app has closed its Emperor's socket, and cannot be told (systemctl restart)";
 
