@@ -27,6 +27,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use sd_notify::NotifyState;
 use start::backoff::Turn;
+use start::queue::{Place, Waited};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -36,6 +37,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use stop::Stop;
 use user::Lookup;
+use vassal_config::emperor::settings::Emperor;
 use vassal_config::hooks::namespaces::Namespaces;
 use vassal_config::vassal::plan::Plan;
 use vassal_sys::allocator::Bump;
@@ -132,7 +134,7 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
         Turn::Later => return Ok(exit::LATER),
         Turn::Stopped => return Ok(0),
     }
-    let emperor = start::source::read_emperor(Path::new(start::source::EMPEROR_FILE), &start.environment)?;
+    let (emperor, place) = read_emperor_in_turn(start)?;
     let Some(found) = start::source::find_file(&emperor, &start.vassal)? else {
         start.forget();
         return Err(start::source::missing(&emperor, &start.vassal));
@@ -142,6 +144,8 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     let vassal = start::source::read_vassal(&emperor, start, &found)?;
     start.open_stream(&vassal.directives);
     let plan = &vassal.plan;
+    // What it waits for may be a vassal that waits for its place.
+    let place = place.filter(|_| !plan.waits_for_others());
     let (credentials, key_copies) = find_on_host(plan)?;
     let sockets = sockets::store::open(&plan.listeners, start)?;
     let programs = open_programs()?;
@@ -194,9 +198,21 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
                 host_mounts,
                 host_proc,
                 stop,
+                place,
             };
             match inside::enter::enter(prepared)? {}
         }
+    }
+}
+
+/// Reads the emperor's file, and waits until there are not too many starts at the same time; what was mended in that time counts.
+fn read_emperor_in_turn(start: &Start) -> Result<(Emperor, Option<Place>), Failure> {
+    let read = || start::source::read_emperor(Path::new(start::source::EMPEROR_FILE), &start.environment);
+    let emperor = read()?;
+    let waited = Waited::for_place(start, emperor.concurrent_starts);
+    match waited.is_long {
+        true => Ok((read()?, waited.place)),
+        false => Ok((emperor, waited.place)),
     }
 }
 

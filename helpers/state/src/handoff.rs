@@ -73,6 +73,8 @@ pub struct Descriptors {
     pub request: Option<RawFd>,
     /// See `control`.
     pub answer: Option<RawFd>,
+    /// The place among the starts of this moment, to be left when the vassal serves.
+    pub place: Option<RawFd>,
 }
 
 /// Everything the watchdog knows of its vassal.
@@ -207,7 +209,7 @@ impl Handoff {
 }
 
 impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 17] {
+    fn numbers(&self) -> [Option<RawFd>; 18] {
         let Self {
             notify,
             journal,
@@ -226,6 +228,7 @@ impl Descriptors {
             control,
             request,
             answer,
+            place,
         } = self;
         [
             *notify,
@@ -245,6 +248,7 @@ impl Descriptors {
             *control,
             *request,
             *answer,
+            *place,
         ]
     }
 
@@ -268,6 +272,7 @@ impl Descriptors {
             control: next()?,
             request: next()?,
             answer: next()?,
+            place: next()?,
         })
     }
 }

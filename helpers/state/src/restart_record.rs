@@ -4,7 +4,7 @@
 
 mod store;
 
-pub use store::{Store, forget};
+pub use store::{Store, forget, make_directory};
 
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;

@@ -14,6 +14,7 @@ pub mod scheduler;
 pub mod statfs;
 
 pub mod attach;
+pub mod byte_locks;
 pub mod caps;
 pub mod clone;
 pub mod creds;

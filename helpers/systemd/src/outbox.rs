@@ -98,12 +98,34 @@ impl Outbox {
     /// What sendmsg(2) says of a letter beside that there is no room or no memory: that one is given back, and the next tried at
     /// the next call.
     pub fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<(), Returned> {
-        let now = Instant::now();
-        if let Some(until) = self.pause {
-            // Whether there is room now tells the socket.
-            self.pause = (until > now).then_some(until);
-            return Ok(());
+        match self.pause {
+            None => self.send(socket),
+            Some(until) => {
+                // Whether there is room now tells the socket.
+                self.pause = (until > Instant::now()).then_some(until);
+                Ok(())
+            }
         }
+    }
+
+    /// The same by one who does nothing else meanwhile: after each pause it tries again, and never listens for room, so that no
+    /// message that is read wakes it. Of a thousand that end at the same time, each read would wake all.
+    ///
+    /// # Errors
+    /// As [`Outbox::flush`].
+    pub fn retry(&mut self, socket: BorrowedFd<'_>) -> Result<(), Returned> {
+        match self.pause {
+            Some(until) if until > Instant::now() => Ok(()),
+            Some(_) | None => {
+                self.pause = None;
+                self.send(socket)
+            }
+        }
+    }
+}
+
+impl Outbox {
+    fn send(&mut self, socket: BorrowedFd<'_>) -> Result<(), Returned> {
         while let Some(letter) = self.letters.front() {
             match send(socket, letter) {
                 Ok(()) => {
@@ -112,7 +134,7 @@ impl Outbox {
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => {
-                    self.pause = Some(now + self.next_pause());
+                    self.pause = Some(Instant::now() + self.next_pause());
                     return Ok(());
                 }
                 Err(errno) => {
@@ -123,9 +145,7 @@ impl Outbox {
         }
         Ok(())
     }
-}
 
-impl Outbox {
     /// The next pause; those of different processes differ by up to the half.
     fn next_pause(&mut self) -> Duration {
         let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(MOST_DOUBLINGS));

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use vassal_state::handoff::{Handoff, Readiness, Watched};
 use vassal_state::restart_record::{SETTLED, Store};
 use vassal_sys::error::Step;
-use vassal_sys::{SysError, fds, mounts, signals};
+use vassal_sys::{SysError, byte_locks, fds, mounts, signals};
 use vassal_systemd::journal::{Journal, Priority, line, pass_on};
 use wait::Ears;
 
@@ -97,6 +97,8 @@ pub struct Vassal {
     connecting: Result<Probe, Instant>,
     stage: Stage,
     keep_alive_due: Instant,
+    /// The place among the starts of this moment (vassal-enter, start/queue.rs).
+    place: Option<File>,
 }
 
 fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
@@ -188,6 +190,7 @@ impl Vassal {
             connecting: Err(now),
             stage: Stage::Starting,
             keep_alive_due: now + handoff.keep_alive,
+            place: taken(numbers.place)?.map(File::from),
             handoff,
         };
         pass_on(&vassal.handoff.unsent.lines);
@@ -304,7 +307,20 @@ impl Vassal {
             }
             self.keep_alive_due = now + self.handoff.keep_alive;
         }
+        self.leave_place();
         Ok(None)
+    }
+
+    /// Another vassal may start now that this one serves; not before systemd's queue has what it says about that, or the starts
+    /// would fill it.
+    fn leave_place(&mut self) {
+        let serves = matches!(self.stage, Stage::Serving { .. });
+        if let Some(place) = self.place.take_if(|_| serves && self.reporter.notifier.is_sent()) {
+            // The app's process may still have the file, too.
+            if let Err(error) = byte_locks::unlock_all(&place) {
+                line(Priority::Warning, &error.to_string());
+            }
+        }
     }
 
     fn keeps_alive(&self) -> bool {

@@ -18,6 +18,7 @@ use crate::invocation::Start;
 use crate::sockets::store;
 use crate::sockets::store::Open;
 use crate::sockets::unix;
+use crate::start::queue::Place;
 use crate::stop::Stop;
 use crate::user::{Lookup, resolve};
 use nix::sys::signalfd::SignalFd;
@@ -66,6 +67,8 @@ pub struct Prepared<'a> {
     pub host_proc: OwnedFd,
     /// systemd's wish to stop.
     pub stop: SignalFd,
+    /// The place among the starts of this moment.
+    pub place: Option<Place>,
 }
 
 /// The programs of the later steps, which are out of reach by path after pivot_root.

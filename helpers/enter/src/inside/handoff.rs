@@ -111,6 +111,7 @@ pub fn become_watchdog(
             control: leave(Some(control.as_fd()))?,
             request: leave(Some(request.as_fd()))?,
             answer: leave(Some(answer.as_fd()))?,
+            place: leave(prepared.place.as_ref().map(|place| place.file().as_fd()))?,
         },
         unsent: Unsent::default(),
     };

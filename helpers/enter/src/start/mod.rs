@@ -6,6 +6,7 @@ pub mod last_words;
 pub mod mainpid;
 pub mod pause;
 pub mod query;
+pub mod queue;
 pub mod retry;
 pub mod returned;
 pub mod source;

@@ -41,10 +41,7 @@ impl Store {
     pub fn create(directory: &Path, name: &str) -> Result<(Self, Next), SysError> {
         let path = file(directory, name);
         let step = || format!("make the restart record '{}'", path.display());
-        match mkdir(directory, Mode::S_IRWXU) {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(SysError::new(step(), errno)),
-        }
+        make_directory(directory)?;
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let store = Self(File::from(
             open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).step(step)?,
@@ -148,6 +145,17 @@ impl Store {
         let mut memo = self.read();
         change(&mut memo);
         self.write(&memo)
+    }
+}
+
+/// Makes `directory`, root's alone, unless it is there.
+///
+/// # Errors
+/// As mkdir(2).
+pub fn make_directory(directory: &Path) -> Result<(), SysError> {
+    match mkdir(directory, Mode::S_IRWXU) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(SysError::new(format!("make '{}'", directory.display()), errno)),
     }
 }
 

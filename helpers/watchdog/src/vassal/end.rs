@@ -7,6 +7,7 @@ use crate::left_behind::Behind;
 use crate::mountpoints::verdict::Verdict;
 use crate::processes::reaper::{Ended, drain, reap};
 use crate::processes::tree;
+use crate::report::stopping;
 use crate::shutdown::{Ending, Patience};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -157,9 +158,9 @@ impl Vassal {
 
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
-        self.reporter.stopping(&self.handoff.command);
+        let status = stopping(&self.handoff.command);
         let ending = Ending {
-            patience: Some(Patience::new(&self.reporter)),
+            patience: Some(Patience::of_stop(&self.reporter, status)),
             ..self.ending()
         };
         ending.stop_app(self.uwsgi.as_ref());
