@@ -1,7 +1,6 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
 use crate::LAST_LINE_LIMIT;
-use crate::app::stream::AppStream;
 use crate::failure::Failure;
 use crate::start::backoff::START_LIMIT;
 use crate::start::retry;
@@ -15,13 +14,13 @@ use std::time::Duration;
 use vassal_config::diagnostic::Public;
 use vassal_config::emperor::name::{Unfit, VassalName, escape, unescape};
 use vassal_config::hooks::action::Action;
-use vassal_config::unit::directives::Directive;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::{printable, shortened};
 use vassal_state::restart_record;
 use vassal_state::restart_record::{Next, Store};
 use vassal_sys::{SysError, fds, fusectl};
 use vassal_systemd::journal::{Journal, Priority, line};
+use vassal_systemd::lines;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// An environment: names and values as bytes, in order.
@@ -70,8 +69,6 @@ pub struct Start {
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
     pub memo: Store,
-    /// The app's stream to journald.
-    pub stream: Option<AppStream>,
     /// Descriptors from the FD store, by name.
     pub stored: Vec<(String, OwnedFd)>,
 }
@@ -101,23 +98,20 @@ impl Start {
         if next == Next::Retry {
             retry::dismiss(&vassal);
         }
+        let journal = Journal::connect("vassal-enter");
+        if let Some(socket) = journal.socket() {
+            lines::use_when_shut_down(socket, vassal.identifier())?;
+        }
         Ok(Self {
-            stream: None,
             vassal,
             environment: environment(),
             notifier,
-            journal: Journal::connect("vassal-enter"),
+            journal,
             fusectl: fusectl::connections(),
             keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
             memo,
             stored,
         })
-    }
-
-    /// Opens the app's stream to journald, as the unit's `directives` have it.
-    pub fn open_stream(&mut self, directives: &[Directive]) {
-        let systemds = env::var("JOURNAL_STREAM").ok();
-        self.stream = AppStream::open(systemds.as_deref(), &self.vassal, directives);
     }
 
     /// The vassal's name for messages.

@@ -142,7 +142,6 @@ fn run(start: &mut Start) -> Result<u8, Failure> {
     std::env::set_current_dir(&found.directory)
         .step(|| format!("change to '{}'", found.directory.display()))?;
     let vassal = start::source::read_vassal(&emperor, start, &found)?;
-    start.open_stream(&vassal.directives);
     let plan = &vassal.plan;
     // What it waits for may be a vassal that waits for its place.
     let place = place.filter(|_| !plan.waits_for_others());

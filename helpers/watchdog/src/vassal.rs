@@ -35,6 +35,7 @@ use vassal_state::restart_record::{SETTLED, Store};
 use vassal_sys::error::Step;
 use vassal_sys::{SysError, byte_locks, fds, mounts, signals};
 use vassal_systemd::journal::{Journal, Priority, line, pass_on};
+use vassal_systemd::lines;
 use wait::Ears;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
@@ -193,6 +194,9 @@ impl Vassal {
             place: taken(numbers.place)?.map(File::from),
             handoff,
         };
+        if let Some(socket) = vassal.reporter.journal.socket() {
+            lines::use_when_shut_down(socket, vassal.handoff.vassal.clone())?;
+        }
         pass_on(&vassal.handoff.unsent.lines);
         vassal.listen()?;
         Ok(vassal)

@@ -2,7 +2,6 @@
 //! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
 
 use crate::LAST_LINE_LIMIT;
-use crate::app::stream::AppStream;
 use crate::app::supervise::{Control, Report};
 use crate::failure::{Failure, Place};
 use crate::handed_over::keys::Keys;
@@ -69,8 +68,6 @@ pub struct Launch<'a> {
     pub log: BorrowedFd<'a>,
     /// Where its own output goes, if not to the journal.
     pub output: Option<BorrowedFd<'a>>,
-    /// Its stream to the journal.
-    pub stream: Option<&'a AppStream>,
     /// Whether it waits.
     pub pace: Pace,
 }
@@ -161,13 +158,9 @@ impl Launch<'_> {
         };
         // The lines of `print` hooks that journald had no room for: the app knows nothing of them.
         lines::deliver(LAST_LINE_LIMIT)?;
-        match (self.output, self.stream) {
-            (Some(output), _) => {
-                fds::place_at(output, 1)?;
-                fds::place_at(output, 2)?;
-            }
-            (None, Some(stream)) => stream.place()?,
-            (None, None) => {}
+        if let Some(output) = self.output {
+            fds::place_at(output, 1)?;
+            fds::place_at(output, 2)?;
         }
         seal(self.credentials)?;
         if self.plan.settings.is_filtered {

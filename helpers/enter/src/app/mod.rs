@@ -2,5 +2,4 @@
 
 pub mod channel;
 pub mod launch;
-pub mod stream;
 pub mod supervise;

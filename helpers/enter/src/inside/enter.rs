@@ -128,7 +128,6 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         proc: &proc,
         log: log.writer(),
         output: session.output.as_ref().map(AsFd::as_fd),
-        stream: prepared.start.stream.as_ref(),
         pace,
     };
     let watched = match pace {
