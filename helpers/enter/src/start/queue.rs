@@ -217,7 +217,7 @@ impl Queue<'_> {
             self.has_spoken = true;
             let limit = self.limit;
             self.ask_for_time(&format!(
-                "waiting to start; {limit} vassals start at the same time (concurrent-starts)"
+                "waiting to start; {limit} at the same time is the most (concurrent-starts in emperor.ini)"
             ))?;
             self.start.notifier.flush()?;
             self.start.notifier.gather();
