@@ -5,10 +5,14 @@ CARGO := cargo
 UNIT_TESTED := -p vassal-config -p vassal-escape -p vassal-sys -p vassal-systemd -p vassal-state -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassalctl
 # Two cores, and each machine test mostly waits for systemd.
 MACHINE_THREADS := 2
+# The suites on booted machines, in the order in which they run. `make scenario` runs one, `make scenario T=name` its tests whose
+# names contain that, VASSAL_SUITES=trixie either on one Debian.
+MACHINE_SUITES := rig scenario badinput faults continuity attacks operations admin trace
+T ?=
 # How long `make fuzz` gives to each target; 0 runs the committed inputs only.
 FUZZ_SECONDS ?= 60
 
-.PHONY: check test demo deb bench differential fuzz unit corpus docs machines machine-tests clean
+.PHONY: check test demo deb rpm packages bench differential fuzz unit corpus docs machines machine-tests clean $(MACHINE_SUITES)
 
 check:
 	packaging/toolchain.sh
@@ -30,12 +34,25 @@ deb:
 	packaging/toolchain.sh
 	packaging/deb.sh
 
+rpm:
+	packaging/toolchain.sh
+	packaging/rpm.sh
+
+# Every package, of both architectures, and what its own tools say of it.
+packages: deb rpm
+	ARCH=arm64 packaging/deb.sh
+	ARCH=arm64 packaging/rpm.sh
+	packaging/inspect.sh
+
 # Debian roots of both suites, cached in target/machines, and the host's packages to boot them.
 machines:
 	tests/machines/setup.sh
 
+$(MACHINE_SUITES): deb machines
+	$(CARGO) test --locked -p vassal-tests --test $@ -- --test-threads=$(MACHINE_THREADS) $(T)
+
 machine-tests: deb machines
-	$(CARGO) test --locked -p vassal-tests --test rig --test scenario --test badinput --test faults --test continuity --test attacks --test operations --test trace -- --test-threads=$(MACHINE_THREADS)
+	$(CARGO) test --locked -p vassal-tests $(MACHINE_SUITES:%=--test %) -- --test-threads=$(MACHINE_THREADS)
 
 test: check deb machines corpus docs machine-tests
 

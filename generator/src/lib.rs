@@ -6,6 +6,8 @@
 //! vassal-config, and of vassal-sys the fork. What it cannot know at that time it leaves to vassal-enter, which reads the
 //! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
 //! reading at [`generate`].
+//!
+//! Rooms, each of which uses only those before it: pack, output, drop_in, read, answer, apart, kept.
 #![forbid(unsafe_code)]
 
 pub mod drop_in;
@@ -28,7 +30,7 @@ use std::path::Path;
 use vassal_config::emperor::name::{VassalName, escape};
 use vassal_config::emperor::place::Place;
 use vassal_config::machine::trusted::Reader;
-use vassal_state::restart_record;
+use vassal_state::{health, restart_record};
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
 /// spoiled nothing else.
@@ -58,7 +60,9 @@ fn forget_records(root: &Path, units: &[Generated], problems: &mut Vec<String>) 
         .filter_map(|kept| name_of(&kept.file).ok());
     for name in gone.filter(|name| units.binary_search_by(|unit| unit.name.cmp(name)).is_err()) {
         let forgotten = restart_record::forget(&records, &escape(name.bytes()));
-        problems.extend(forgotten.err().map(|error| format!("{error}, ignoring")));
+        let health = health::forget(&records, &escape(name.bytes()));
+        let errors = [forgotten.err(), health.err()].into_iter().flatten();
+        problems.extend(errors.map(|error| format!("{error}, ignoring")));
     }
 }
 

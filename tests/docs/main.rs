@@ -2,11 +2,16 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used)]
 
+mod documents;
 mod imports;
+mod layout;
+mod rooms;
+mod rules;
 mod text;
 
 use std::collections::BTreeSet;
 use text::{all_named, arms, between, bold, byte_strings, files, quoted, read, root, section, words};
+use vassal_sys::denied_calls::{DENIED, DENIED_WITH_NEWUSER, OPEN_TREE_ATTR};
 
 const INI: &str = "packaging/man/vassal.ini.5";
 
@@ -54,8 +59,8 @@ fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
     );
     all_named(
         &entries,
-        &read("packaging/man/vassal-watchdog.8"),
-        "vassal-watchdog(8)",
+        &read("packaging/man/vassal-health.7"),
+        "vassal-health(7)",
     );
 }
 
@@ -150,13 +155,11 @@ fn every_option_of_the_emperor_is_in_the_manual() {
 
 #[test]
 fn every_denied_system_call_is_in_the_manual() {
-    let source = read("helpers/sys/build.rs");
-    let lists = between(&source, "const DENIED", "const X32_BIT");
-    let calls = lists.split("libc::SYS_").skip(1).map(|rest| {
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        rest[..end.unwrap_or(rest.len())].to_owned()
-    });
-    let calls: BTreeSet<_> = calls.collect();
+    let lists = DENIED
+        .iter()
+        .chain(DENIED_WITH_NEWUSER)
+        .chain([&OPEN_TREE_ATTR.0]);
+    let calls: BTreeSet<_> = lists.map(|name| (*name).to_owned()).collect();
     assert!(calls.len() > 20, "{calls:?}");
     let page = read(INI).replace("\\-", "-");
     let vassal = section(&page, ".SH THE [VASSAL] SECTION");
@@ -230,8 +233,14 @@ fn every_trap_of_vassalctl_is_in_the_manual() {
 fn every_field_of_vassalctls_json_is_in_the_manual() {
     let page = read("packaging/man/vassalctl.8");
     let json = bold(section(&page, ".SH JSON"));
-    for verb in ["check", "show", "migrate", "options"] {
-        let source = read(&format!("helpers/ctl/src/verbs/{verb}.rs"));
+    for file in [
+        "verbs/check",
+        "verbs/show/model",
+        "verbs/migrate",
+        "verbs/options",
+        "render/vassal_json",
+    ] {
+        let source = read(&format!("helpers/ctl/src/{file}.rs"));
         let structs = source
             .split("Serialize)]")
             .skip(1)
@@ -253,9 +262,40 @@ fn every_field_of_vassalctls_json_is_in_the_manual() {
     }
 }
 
+/// The text literals of a source that are one word.
+fn literals(path: &str) -> BTreeSet<String> {
+    let source = read(path);
+    let program = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let is_word = |text: &&str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || b"_-".contains(&byte))
+    };
+    let literals = program.split('"').skip(1).step_by(2).filter(is_word);
+    literals.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_metric_state_and_mark_and_every_field_of_a_health_record_is_in_the_manual() {
+    let page = read("packaging/man/vassalctl.8");
+    let mut metrics = literals("helpers/ctl/src/render/metrics.rs");
+    metrics.retain(|name| name.starts_with("vassal_"));
+    all_named(
+        &metrics,
+        &bold(section(&page, ".SH MONITORING")),
+        "MONITORING of vassalctl(8)",
+    );
+    all_named(&literals("helpers/ctl/src/state.rs"), &page, "vassalctl(8)");
+    let page = read("packaging/man/vassal-health.7");
+    let fields = literals("helpers/state/src/health.rs");
+    let record = section(&page, ".SH THE HEALTH RECORD");
+    all_named(&fields, record, "THE HEALTH RECORD of vassal-health(7)");
+}
+
 #[test]
 fn every_variable_that_is_not_passed_on_is_in_the_manual() {
-    let source = read("helpers/enter/src/invocation.rs");
+    let source = read("helpers/enter/src/environment.rs");
     let variables = byte_strings(between(&source, "const SYSTEMDS", ";\n"));
     all_named(
         &variables,
@@ -266,23 +306,28 @@ fn every_variable_that_is_not_passed_on_is_in_the_manual() {
 
 #[test]
 fn every_page_is_installed_and_every_page_that_is_referred_to_exists() {
-    let pages: BTreeSet<_> = files("packaging/man", "")
-        .iter()
-        .map(|path| path.replace("packaging/", ""))
-        .collect();
-    let installed = read("packaging/debian/vassal.manpages");
-    assert_eq!(
-        pages,
-        installed.lines().map(str::to_owned).collect(),
-        "packaging/man and vassal.manpages"
+    let installs_all = "for page in packaging/man/*.[578]; do";
+    assert!(
+        read("packaging/files.sh").contains(installs_all),
+        "packaging/files.sh has no '{installs_all}'"
     );
+    let pages: BTreeSet<_> = files("packaging/man", "").into_iter().collect();
+    for page in &pages {
+        assert!(
+            page.ends_with(['5', '7', '8']),
+            "packaging/files.sh does not install {page}"
+        );
+    }
     for path in files("units", "") {
         for reference in read(&path)
             .split_whitespace()
             .filter_map(|word| word.split_once("man:"))
         {
             let page = reference.1.replace('(', ".").replace(')', "");
-            assert!(pages.contains(&format!("man/{page}")), "{path} refers to {page}");
+            assert!(
+                pages.contains(&format!("packaging/man/{page}")),
+                "{path} refers to {page}"
+            );
         }
     }
 }
@@ -307,9 +352,17 @@ fn every_page_is_named_as_its_file() {
 
 #[test]
 fn every_path_in_the_documents_exists() {
-    const TOPS: [&str; 5] = ["generator/", "helpers/", "packaging/", "tests/", "units/"];
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
-        for path in quoted(&read(document))
+    const TOPS: [&str; 6] = [
+        "docs/",
+        "generator/",
+        "helpers/",
+        "packaging/",
+        "tests/",
+        "units/",
+    ];
+    let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
+    for document in top.map(str::to_owned).into_iter().chain(files("docs", ".md")) {
+        for path in quoted(&read(&document))
             .iter()
             .filter(|text| TOPS.iter().any(|top| text.starts_with(top)))
         {

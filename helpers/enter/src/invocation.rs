@@ -1,52 +1,30 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
-use crate::LAST_LINE_LIMIT;
-use crate::failure::Failure;
-use crate::start::backoff::START_LIMIT;
-use crate::start::retry;
+use crate::environment::{Inherited, inherited};
+use crate::failure::{Failure, FileFailure};
+use crate::health;
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::rc::Rc;
-use std::time::Duration;
-use vassal_config::diagnostic::Public;
-use vassal_config::emperor::name::{Unfit, VassalName, escape, unescape};
+use std::time::{Duration, SystemTime};
+use vassal_config::emperor::name::{VassalName, escape, unescape};
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::{printable, shortened};
+use vassal_state::health::{Health, Place, State};
 use vassal_state::restart_record;
-use vassal_state::restart_record::{Next, Store};
+use vassal_state::restart_record::{Next, RestartRecord, Store};
 use vassal_sys::{SysError, fds, fusectl};
-use vassal_systemd::journal::{Journal, Priority, line};
+use vassal_systemd::journal::{Journal, Priority, log};
 use vassal_systemd::lines;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
-/// An environment: names and values as bytes, in order.
-pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// The environment of the start, which nothing changes.
-pub type Inherited = Rc<[(Vec<u8>, Vec<u8>)]>;
-
-/// systemd's own variables, which are for this process and no other.
-const SYSTEMDS: [&[u8]; 14] = [
-    b"NOTIFY_SOCKET",
-    b"WATCHDOG_PID",
-    b"WATCHDOG_USEC",
-    b"LISTEN_PID",
-    b"LISTEN_FDS",
-    b"LISTEN_FDNAMES",
-    b"FDSTORE",
-    b"MAINPID",
-    b"INVOCATION_ID",
-    b"JOURNAL_STREAM",
-    b"SYSTEMD_EXEC_PID",
-    b"CREDENTIALS_DIRECTORY",
-    b"MEMORY_PRESSURE_WATCH",
-    b"MEMORY_PRESSURE_WRITE",
-];
-
+/// How long the end waits for journald to read why.
+pub const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
+/// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
+pub const START_LIMIT: Duration = Duration::from_secs(90);
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const LISTEN_START: RawFd = 3;
 /// The most of a place that goes into `STATUS=`; the journal has all of a failure.
@@ -54,7 +32,7 @@ const STATUS_LIMIT: usize = 400;
 
 /// The process as it was started.
 #[derive(Debug)]
-pub struct Start {
+pub struct Invocation {
     /// Which vassal.
     pub vassal: VassalName,
     /// The environment without systemd's own variables.
@@ -68,12 +46,16 @@ pub struct Start {
     /// The time between two keep-alives: a third of `WatchdogSec=`, zero without one.
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
-    pub memo: Store,
+    pub record: Store,
+    /// Where the health record is.
+    pub health: Option<Place>,
+    /// Whether a retry of this vassal waits (vassal-retry@.service), which is superfluous now.
+    pub replaces_retry: bool,
     /// Descriptors from the FD store, by name.
     pub stored: Vec<(String, OwnedFd)>,
 }
 
-impl Start {
+impl Invocation {
     /// Takes everything in, and makes sure that nothing else is inherited by anybody.
     ///
     /// # Errors
@@ -88,34 +70,35 @@ impl Start {
         let (records, stored): (Vec<_>, Vec<_>) = stored
             .into_iter()
             .partition(|(name, _)| name == restart_record::NAME);
-        let (memo, next) = match (records.into_iter().next(), &vassal) {
+        let (record, next) = match (records.into_iter().next(), &vassal) {
             (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
             (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()))?,
             // It is not tried again.
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
-        let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
-        if next == Next::Retry {
-            retry::dismiss(&vassal);
-        }
+        let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &record, failure))?;
+        // Without systemd nobody would take the record away again.
+        let health = notifier.socket().and_then(|_| health::place(&vassal));
         let journal = Journal::connect("vassal-enter");
         if let Some(socket) = journal.socket() {
             lines::use_when_shut_down(socket, vassal.identifier())?;
         }
         Ok(Self {
+            health,
             vassal,
-            environment: environment(),
+            environment: inherited(),
             notifier,
             journal,
             fusectl: fusectl::connections(),
             keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
-            memo,
+            record,
+            replaces_retry: next == Next::Retry,
             stored,
         })
     }
 
     /// The vassal's name for messages.
-    pub fn shown_name(&self) -> String {
+    pub fn display_name(&self) -> String {
         printable(self.vassal.bytes())
     }
 
@@ -129,17 +112,30 @@ impl Start {
     }
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
-    pub fn tell(&self, failure: &Failure) {
-        line(Priority::Error, &failure.message);
-        tell(&self.notifier, &self.memo, failure);
+    pub fn report(&self, failure: &Failure) {
+        log(Priority::Error, &failure.to_string());
+        report_to_systemd(&self.notifier, &self.record, failure);
+        self.health_is(State::Failed, &self.record.read(), None);
+    }
+
+    /// Says in the health record how far the vassal is, and what its restart record has of earlier runs.
+    pub fn health_is(&self, state: State, record: &RestartRecord, next_attempt: Option<SystemTime>) {
+        let health = Health {
+            restarts: record.restarts,
+            attempts: record.attempts,
+            cause: record.cause.clone(),
+            next_attempt,
+            ..Health::new(self.display_name(), self.vassal.unit(), state)
+        };
+        health::put(self.health.as_ref(), &health);
     }
 
     /// Says what was collected or had no room yet, before this process ends and no other takes its place.
-    pub fn take_leave(&self) {
-        let told = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
+    pub fn deliver_pending(&self) {
+        let delivered = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
         let kept = self.journal.deliver(LAST_LINE_LIMIT);
-        for error in [told.err(), kept.err()].into_iter().flatten() {
-            line(Priority::Warning, &error.to_string());
+        for error in [delivered.err(), kept.err()].into_iter().flatten() {
+            log(Priority::Warning, &error.to_string());
         }
     }
 
@@ -165,22 +161,22 @@ impl Start {
 
     /// Tells that something runs, but not as written.
     pub fn warn(&self, message: &str) {
-        line(Priority::Warning, message);
+        log(Priority::Warning, message);
     }
 }
 
-fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
+fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
     // Everybody may read it, now and as the cause of a restart.
-    let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
+    let status = shortened(&failure.public().to_string(), STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
-    let told = notifier.send(&[NotifyState::Status(&status)]);
-    let kept = memo.update(|memo| memo.start_failed(&status));
+    let delivered = notifier.send(&[NotifyState::Status(&status)]);
+    let kept = record.update(|record| record.start_failed(&status));
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
     // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
     // A systemd that does not read does not start it again either, so this holds nothing up.
     let read = notifier.barrier(DELIVERY_LIMIT);
-    for error in [told.err(), kept.err(), read.err()].into_iter().flatten() {
-        line(Priority::Warning, &error.to_string());
+    for error in [delivered.err(), kept.err(), read.err()].into_iter().flatten() {
+        log(Priority::Warning, &error.to_string());
     }
 }
 
@@ -189,18 +185,18 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
-    let (memo, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
+    let (record, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
         Ok(found) => found,
         Err(error) => {
-            line(
+            log(
                 Priority::Warning,
                 &format!("{error}, ignoring: after a kill nothing will tell what is lost"),
             );
             (Store::in_memory()?, Next::Restart)
         }
     };
-    notifier.store(restart_record::NAME, memo.file().as_fd())?;
-    Ok((memo, next))
+    notifier.store(restart_record::NAME, record.file().as_fd())?;
+    Ok((record, next))
 }
 
 /// The vassal of a unit's instance. One vassal has one unit, or two would run its app: other escapes of the same name are refused.
@@ -209,41 +205,15 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
 /// Why there is none.
 pub fn vassal_of(instance: &[u8]) -> Result<VassalName, Failure> {
     let name = unescape(instance);
-    let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit))?;
+    let vassal = match VassalName::parse(&name) {
+        Ok(vassal) => vassal,
+        Err(unfit) => return Err(FileFailure::NotAVassal { name, unfit }.into()),
+    };
     if escape(&name).as_bytes() != instance {
-        return Err(Failure::config(format!(
-            "'vassal@{}' is not the unit of vassal '{}' (use '{}')",
-            printable(instance),
-            printable(&name),
-            vassal.unit()
-        )));
+        let (instance, unit) = (instance.to_vec(), vassal.unit());
+        return Err(FileFailure::OtherUnit { instance, name, unit }.into());
     }
     Ok(vassal)
-}
-
-/// Why `instance` is no vassal.
-fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
-    let shown = printable(instance);
-    let failure = Failure::config(match unfit {
-        Unfit::TooLong => format!(
-            "vassal '{}': the name is too long for a unit",
-            shortened(&shown, 80)
-        ),
-        Unfit::Hidden => format!("vassal '{shown}': names that start with a dot are no vassals"),
-        Unfit::NotIni | Unfit::NotAName => format!("'{}' is no name of a vassal", shortened(&shown, 80)),
-    });
-    Failure {
-        public: Public::words("the unit's name is no vassal's (the journal says why)"),
-        ..failure
-    }
-}
-
-/// The environment without systemd's own variables.
-pub fn environment() -> Inherited {
-    env::vars_os()
-        .map(|(name, value)| (name.into_vec(), value.into_vec()))
-        .filter(|(name, _)| !SYSTEMDS.contains(&name.as_slice()))
-        .collect()
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -5,7 +5,7 @@ use crate::codec::{Reader, Writer};
 use crate::unsent::Unsent;
 use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vassal_sys::error::SysError;
 use vassal_sys::fds;
 use vassal_sys::mountinfo::Mount;
@@ -46,7 +46,7 @@ pub struct Descriptors {
     /// /sys/fs/fuse/connections.
     pub fusectl: Option<RawFd>,
     /// The restart record.
-    pub memo: Option<RawFd>,
+    pub restart_record: Option<RawFd>,
     /// The read end of the hooks' log, where a background process still holds the other.
     pub log: Option<RawFd>,
     /// Our end of uWSGI's Emperor socket.
@@ -75,6 +75,8 @@ pub struct Descriptors {
     pub answer: Option<RawFd>,
     /// The place among the starts of this moment, to be left when the vassal serves.
     pub place: Option<RawFd>,
+    /// The directory of health records.
+    pub health: Option<RawFd>,
 }
 
 /// Everything the watchdog knows of its vassal.
@@ -114,6 +116,8 @@ pub struct Handoff {
     pub deadline: Duration,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,
+    /// When the vassal's file was read.
+    pub loaded: SystemTime,
     /// The descriptors.
     pub fds: Descriptors,
     /// What was said and could not be sent yet.
@@ -158,6 +162,8 @@ impl Handoff {
         ] {
             writer.number(limit.as_millis().min(i32::MAX as u128) as i32);
         }
+        let loaded = self.loaded.duration_since(UNIX_EPOCH).unwrap_or_default();
+        writer.bytes(&loaded.as_nanos().to_le_bytes());
         self.fds.numbers().iter().for_each(|fd| {
             writer.number(fd.unwrap_or(-1));
         });
@@ -202,6 +208,7 @@ impl Handoff {
             interval: reader.milliseconds()?,
             deadline: reader.milliseconds()?,
             keep_alive: reader.milliseconds()?,
+            loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
         })
@@ -209,12 +216,12 @@ impl Handoff {
 }
 
 impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 18] {
+    fn numbers(&self) -> [Option<RawFd>; 19] {
         let Self {
             notify,
             journal,
             fusectl,
-            memo,
+            restart_record,
             log,
             emperor,
             config,
@@ -229,12 +236,13 @@ impl Descriptors {
             request,
             answer,
             place,
+            health,
         } = self;
         [
             *notify,
             *journal,
             *fusectl,
-            *memo,
+            *restart_record,
             *log,
             *emperor,
             *config,
@@ -249,6 +257,7 @@ impl Descriptors {
             *request,
             *answer,
             *place,
+            *health,
         ]
     }
 
@@ -258,7 +267,7 @@ impl Descriptors {
             notify: next()?,
             journal: next()?,
             fusectl: next()?,
-            memo: next()?,
+            restart_record: next()?,
             log: next()?,
             emperor: next()?,
             config: next()?,
@@ -273,6 +282,7 @@ impl Descriptors {
             request: next()?,
             answer: next()?,
             place: next()?,
+            health: next()?,
         })
     }
 }
@@ -360,13 +370,14 @@ mod tests {
             interval: Duration::from_millis(1000),
             deadline: Duration::from_millis(3000),
             keep_alive: Duration::ZERO,
+            loaded: UNIX_EPOCH + Duration::from_micros(4711),
             fds: Descriptors {
                 emperor: Some(9),
                 ..Descriptors::default()
             },
             unsent: Unsent {
                 before: Some(10),
-                letters: vec![
+                datagrams: vec![
                     (b"FDSTORE=1".to_vec(), vec![11]),
                     (b"READY=1".to_vec(), Vec::new()),
                 ],

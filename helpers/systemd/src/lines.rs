@@ -6,8 +6,8 @@
 //! A stream of the app's own would be simpler to reason about, but journald has systemd keep each stream, and systemd compares each
 //! that comes with all that it keeps: with two for each of a thousand vassals that took a second of a start and of each daemon-reload.
 
-use crate::journal::Priority;
-use crate::outbox::Awaited;
+use crate::priority::Priority;
+use crate::send_queue::Interest;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
-use vassal_sys::error::{Step, SysError};
+use vassal_sys::error::{Context, SysError};
 
 /// What is kept for a journald that does not read, in bytes: a full pipe of a hook's words, and what is said about it.
 const LIMIT: usize = 128 << 10;
@@ -53,7 +53,7 @@ static BACKLOG: Mutex<Backlog> = Mutex::new(Backlog {
 
 /// Writes one line to standard error, with the priority prefix that systemd reads (sd-daemon(3)). No part of `message` can end
 /// the line, and what was passed on before cannot begin it.
-pub fn line(priority: Priority, message: &str) {
+pub fn log(priority: Priority, message: &str) {
     let message = printable(message.as_bytes());
     let mut backlog = backlog();
     backlog.add_line(format!("<{}>{message}\n", priority as u8).as_bytes());
@@ -61,7 +61,7 @@ pub fn line(priority: Priority, message: &str) {
 }
 
 /// Writes `bytes` to standard error without ever waiting for its reader.
-pub fn pass_on(bytes: &[u8]) {
+pub fn relay(bytes: &[u8]) {
     let mut backlog = backlog();
     backlog.add(bytes);
     backlog.flush();
@@ -73,7 +73,7 @@ pub fn pass_on(bytes: &[u8]) {
 /// `EMFILE`.
 pub fn use_when_shut_down(socket: BorrowedFd<'_>, identifier: String) -> Result<(), SysError> {
     let socket = socket.try_clone_to_owned();
-    let socket = socket.step(|| "keep the socket of journald's")?;
+    let socket = socket.context(|| "keep the socket of journald's")?;
     backlog().datagrams = Some(Datagrams { socket, identifier });
     Ok(())
 }
@@ -88,7 +88,7 @@ pub fn take_over() {
     BACKLOG.lock().unwrap_or_else(PoisonError::into_inner).owner = getpid();
 }
 
-/// What waits, for the next program, which says it by [`pass_on`].
+/// What waits, for the next program, which says it by [`relay`].
 pub fn leave() -> Vec<u8> {
     let mut backlog = backlog();
     // The next program does not know that its first line would go on with another's.
@@ -99,12 +99,12 @@ pub fn leave() -> Vec<u8> {
 }
 
 /// What the lines that could not be written yet wait for.
-pub fn awaited<R>(look: impl FnOnce(Awaited<'_>) -> R) -> R {
+pub fn interest<R>(look: impl FnOnce(Interest<'_>) -> R) -> R {
     let backlog = backlog();
     let stderr = stderr();
     look(match backlog.bytes.is_empty() {
-        true => Awaited::Nothing,
-        false => Awaited::Room(backlog.target().unwrap_or(stderr.as_fd())),
+        true => Interest::Nothing,
+        false => Interest::Writable(backlog.target().unwrap_or(stderr.as_fd())),
     })
 }
 
@@ -126,7 +126,7 @@ pub fn deliver(limit: Duration) -> Result<(), SysError> {
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(target, PollFlags::POLLOUT)], timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno).step(|| "wait for journald"),
+            Err(errno) => return Err(errno).context(|| "wait for journald"),
         }
     }
 }

@@ -10,6 +10,7 @@ mod filesystems;
 
 mod emperor;
 mod event;
+mod guide;
 mod journal;
 mod names;
 mod options;

@@ -1,8 +1,8 @@
 //! What uWSGI would open as root before it changes its user, and here opens as the user: made for him, or given to him, where root
 //! alone can have put there what is there. What he can do himself, or root must not, is left to uWSGI, which says what it lacks.
 
-use crate::failure::{self, Failure};
-use crate::files::safe_open::is_roots_alone;
+use crate::failure::{AppFailure, Failure, Place as Line};
+use crate::files::safe_open::only_root_can_write;
 use crate::user::may;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -18,7 +18,7 @@ use vassal_config::vassal::root_files::{Handed, Purpose};
 use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, Place};
 
 /// As uWSGI makes its logs.
@@ -37,7 +37,7 @@ pub fn prepare(plan: &Plan, as_user: &[Operation], credentials: &Credentials) ->
     for handed in &plan.handed {
         if !comes_later(&handed.path, as_user) {
             prepare_one(handed, plan, credentials)
-                .map_err(|failure| failure.at(&failure::Place::line(&handed.origin, name(handed.purpose))))?;
+                .map_err(|failure| failure.at(&Line::line(&handed.origin, name(handed.purpose))))?;
         }
     }
     Ok(())
@@ -75,14 +75,14 @@ fn prepare_one(handed: &Handed, plan: &Plan, credentials: &Credentials) -> Resul
             }
             let is_givable = purpose == Purpose::Log && reach::is_regular(&status) && status.st_uid == 0;
             match &place.object {
-                Some(object) if is_givable && status.st_nlink == 1 && is_roots_alone(path)? => fchownat(
+                Some(object) if is_givable && status.st_nlink == 1 && only_root_can_write(path)? => fchownat(
                     object,
                     "",
                     credentials.uid,
                     credentials.gid,
                     AtFlags::AT_EMPTY_PATH,
                 )
-                .step(|| describe("give the app's user", path))
+                .context(|| describe("give the app's user", path))
                 .map_err(Failure::from),
                 _ => Err(refused(handed, plan)),
             }
@@ -99,40 +99,33 @@ fn make_log(place: &Place, path: &Path, credentials: &Credentials) -> Result<(),
     let made = match openat(&place.directory, place.name.as_os_str(), flags, LOG_MODE) {
         // Somebody was faster, who can write there: it is not ours to give.
         Err(Errno::EEXIST) => return Ok(()),
-        made => made.step(step)?,
+        made => made.context(step)?,
     };
-    fchown(&made, credentials.uid, credentials.gid).step(step)?;
+    fchown(&made, credentials.uid, credentials.gid).context(step)?;
     Ok(())
 }
 
 fn make_spooler(place: &Place, path: &Path, credentials: &Credentials) -> Result<(), Failure> {
-    if may(&look(&place.directory, path)?, credentials, 0o3) || !is_roots_alone(path)? {
+    if may(&look(&place.directory, path)?, credentials, 0o3) || !only_root_can_write(path)? {
         return Ok(());
     }
     let step = || describe("make the spooler's directory", path);
     let name = place.name.as_os_str();
-    mkdirat(&place.directory, name, SPOOLER_MODE).step(step)?;
+    mkdirat(&place.directory, name, SPOOLER_MODE).context(step)?;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let made = openat(&place.directory, name, flags, Mode::empty()).step(step)?;
-    fchown(&made, credentials.uid, credentials.gid).step(step)?;
+    let made = openat(&place.directory, name, flags, Mode::empty()).context(step)?;
+    fchown(&made, credentials.uid, credentials.gid).context(step)?;
     Ok(())
 }
 
 fn refused(handed: &Handed, plan: &Plan) -> Failure {
-    let path = printable(&handed.path);
-    let user = plan
-        .identity
-        .uid
-        .as_ref()
-        .map_or_else(String::new, |(user, _)| user.to_string());
-    let what = match handed.purpose {
-        Purpose::Log => "opens the log",
-        Purpose::Spooler => "writes into the spooler's directory",
-        Purpose::Lock => "opens the file to lock",
-    };
-    Failure::config(format!(
-        "'{path}' cannot be written by {user}, as whom uWSGI {what} here (chown {user} {path})"
-    ))
+    let user = plan.identity.uid.as_ref();
+    AppFailure::NotWritable {
+        path: handed.path.clone(),
+        user: user.map_or_else(String::new, |(user, _)| user.to_string()),
+        purpose: handed.purpose,
+    }
+    .into()
 }
 
 /// Whether a hook of the user's still makes or mounts what `path` is on.
@@ -154,7 +147,7 @@ fn comes_later(path: &[u8], as_user: &[Operation]) -> bool {
 }
 
 fn look(object: impl AsFd, path: &Path) -> Result<FileStat, SysError> {
-    fstat(object).step(|| describe("look at", path))
+    fstat(object).context(|| describe("look at", path))
 }
 
 fn describe(verb: &str, path: &Path) -> String {

@@ -1,6 +1,6 @@
 //! Certificates and keys at a reload: what they are now takes the place of the copies that the app was started with.
 
-use crate::failure::Failure;
+use crate::failure::{AppFailure, Failure};
 use crate::handed_over::keys::{collect, line_of, read, write};
 use crate::user::{Lookup, resolve};
 use nix::fcntl::AtFlags;
@@ -15,8 +15,8 @@ use vassal_config::vassal::key_files::KeyFile;
 use vassal_config::vassal::plan::Plan;
 use vassal_escape::printable;
 use vassal_state::reload_channel::Watchdog;
-use vassal_sys::error::Step;
-use vassal_systemd::journal::{Priority, line};
+use vassal_sys::error::Context;
+use vassal_systemd::journal::{Priority, log};
 
 /// Renews the copies of a running vassal whose file now means `plan`.
 ///
@@ -26,7 +26,7 @@ pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
     if plan.key_files.is_empty() {
         return Ok(());
     }
-    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
+    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
     refuse_new(watchdog, plan, &proc)?;
     let Some(directory) = watchdog.keys()? else {
         return Ok(());
@@ -36,11 +36,11 @@ pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
         let Some(content) = read(Path::new(OsStr::from_bytes(path)), &proc)? else {
             let shown = printable(path);
             let message = format!("'{shown}' is gone, or not root's alone any more: the app keeps its copy");
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
             continue;
         };
         let before = fstatat(&directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
-            .step(|| "look at the copy of a key")?;
+            .context(|| "look at the copy of a key")?;
         let owner = (Uid::from_raw(before.st_uid), Gid::from_raw(before.st_gid));
         write(&directory, name, &content, (Some(owner.0), Some(owner.1)))?;
     }
@@ -63,12 +63,8 @@ fn refuse_new(watchdog: &Watchdog, plan: &Plan, proc: &OwnedFd) -> Result<(), Fa
     {
         None => Ok(()),
         Some(file) => {
-            let shown = printable(&file.path);
-            let message = format!(
-                "the app's user may not read '{shown}', and a reload cannot hand it over (systemctl restart, or chgrp it to the \
-                 app's group and chmod 640)"
-            );
-            Err(Failure::config(message).at(&line_of(file)))
+            let path = file.path.clone();
+            Err(Failure::from(AppFailure::NewKey { path }).at(&line_of(file)))
         }
     }
 }

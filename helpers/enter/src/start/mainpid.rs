@@ -2,14 +2,14 @@
 //! work, done on the processor and the memory that the clone needs (measured: 0.2 of 3.1 ms to the app's first statement,
 //! and 0.5 of 3.6 to its end, when the app ends at once).
 
-use crate::failure::Failure;
+use crate::failure::{Failure, ServiceFailure};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended, and systemd's queue has what
@@ -20,22 +20,22 @@ use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 /// As poll(2), kill(2); a systemd that does not read.
 pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) -> Result<(), Failure> {
     while !notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))? {
-        if !pass_on(stop, clone)? {
-            let limit = DELIVERY_LIMIT.as_secs();
-            return Err(Failure::passing(format!(
-                "systemd has read nothing for {limit} s"
-            )));
+        if !relay(stop, clone)? {
+            return Err(ServiceFailure::SystemdReadsNothing {
+                limit: DELIVERY_LIMIT,
+            }
+            .into());
         }
     }
     loop {
         let mut fds = [socket.as_fd(), stop.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno).step(|| "wait for the clone").map_err(Failure::from),
+            Err(errno) => return Err(errno).context(|| "wait for the clone").map_err(Failure::from),
         }
         let [dismissed, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
         if stopped {
-            pass_on(stop, clone)?;
+            relay(stop, clone)?;
         }
         if dismissed {
             return Ok(());
@@ -44,10 +44,10 @@ pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) 
 }
 
 /// Whether there was a wish to stop to be passed on.
-fn pass_on(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
-    let is_there = stop.read_signal().step(|| "read signals")?.is_some();
+fn relay(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
+    let is_there = stop.read_signal().context(|| "read signals")?.is_some();
     if is_there {
-        kill(clone, Signal::SIGTERM).step(|| "pass the wish to stop on")?;
+        kill(clone, Signal::SIGTERM).context(|| "pass the wish to stop on")?;
     }
     Ok(is_there)
 }

@@ -6,8 +6,8 @@
 //! Only one start at a time looks for a free place; all others wait for the lock on byte 0, in the order in which they came. So a
 //! place that becomes free wakes one process and not a thousand.
 
-use crate::invocation::Start;
-use crate::start::backoff::START_LIMIT;
+use crate::invocation::{Invocation, START_LIMIT};
+use crate::start_place::Place;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use vassal_state::restart_record::{DIRECTORY, make_directory, since_boot};
 use vassal_sys::SysError;
 use vassal_sys::byte_locks::{first_locked, lock_within, try_lock, unlock};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 
 /// The name of the file with the places.
 const NAME: &str = ".starts";
@@ -46,17 +46,6 @@ const STUCK_LIMIT: Duration = Duration::from_secs(30);
 /// The first in line looks again so often at least: a process that is killed is seen to close the file before its lock is gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A place among the starts of this moment, for as long as the file is open.
-#[derive(Debug)]
-pub struct Place(File);
-
-impl Place {
-    /// The open file that holds the place.
-    pub fn file(&self) -> &File {
-        &self.0
-    }
-}
-
 /// How a wait for a place has ended.
 #[derive(Debug)]
 pub struct Waited {
@@ -69,13 +58,13 @@ pub struct Waited {
 impl Waited {
     /// Waits until fewer than `limit` other vassals start; zero is no limit, `None` a limit that fits the machine. Where it cannot
     /// be told how many there are, the start goes on.
-    pub fn for_place(start: &Start, limit: Option<u16>) -> Self {
+    pub fn for_place(invocation: &Invocation, limit: Option<u16>) -> Self {
         let begun = Instant::now();
         let limit = limit.unwrap_or_else(fitting_limit);
-        let place = match limit == 0 || start.notifier.socket().is_none() {
+        let place = match limit == 0 || invocation.notifier.socket().is_none() {
             true => None,
-            false => take(start, limit, begun).unwrap_or_else(|error| {
-                start.warn(&format!("{error}: starting without waiting for others"));
+            false => take(invocation, limit, begun).unwrap_or_else(|error| {
+                invocation.warn(&format!("{error}: starting without waiting for others"));
                 None
             }),
         };
@@ -94,15 +83,15 @@ fn fitting_limit() -> u16 {
         .clamp(FEWEST_STARTS, MOST_PLACES)
 }
 
-fn take(start: &Start, limit: u16, begun: Instant) -> Result<Option<Place>, SysError> {
+fn take(invocation: &Invocation, limit: u16, begun: Instant) -> Result<Option<Place>, SysError> {
     let directory = Path::new(DIRECTORY);
     make_directory(directory)?;
     let path = directory.join(NAME);
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let fd =
-        open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).step(|| format!("open '{}'", path.display()))?;
+        open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).context(|| format!("open '{}'", path.display()))?;
     let mut queue = Queue {
-        start,
+        invocation,
         limit,
         file: File::from(fd),
         path,
@@ -111,7 +100,7 @@ fn take(start: &Start, limit: u16, begun: Instant) -> Result<Option<Place>, SysE
         has_spoken: false,
     };
     if !queue.wait_to_be_first()? {
-        start.warn("the start that is the next one stands still: starting without waiting for it");
+        invocation.warn("the start that is the next one stands still: starting without waiting for it");
         return Ok(None);
     }
     queue.wait_for_place()?;
@@ -119,11 +108,11 @@ fn take(start: &Start, limit: u16, begun: Instant) -> Result<Option<Place>, SysE
     if queue.has_spoken {
         queue.ask_for_time("starting")?;
     }
-    Ok(Some(Place(queue.file)))
+    Ok(Some(Place::new(queue.file)))
 }
 
 struct Queue<'a> {
-    start: &'a Start,
+    invocation: &'a Invocation,
     limit: u16,
     file: File,
     path: PathBuf,
@@ -157,10 +146,10 @@ impl Queue<'_> {
             return Ok(());
         }
         let step = || "wait for other starts";
-        let closed = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).step(step)?;
+        let closed = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).context(step)?;
         closed
             .add_watch(&self.path, AddWatchFlags::IN_CLOSE_WRITE)
-            .step(step)?;
+            .context(step)?;
         while !self.take_free_place()? {
             let timeout = PollTimeout::try_from(LOOK_AGAIN).unwrap_or(PollTimeout::ZERO);
             let mut fds = [PollFd::new(closed.as_fd(), PollFlags::POLLIN)];
@@ -197,7 +186,7 @@ impl Queue<'_> {
         for byte in [place, FIRST_IN_LINE] {
             self.file
                 .write_all_at(&(now.as_millis() as u64).to_le_bytes(), offset(byte))
-                .step(|| format!("write '{}'", self.path.display()))?;
+                .context(|| format!("write '{}'", self.path.display()))?;
         }
         Ok(true)
     }
@@ -219,8 +208,8 @@ impl Queue<'_> {
             self.ask_for_time(&format!(
                 "waiting to start; {limit} at the same time is the most (concurrent-starts in emperor.ini)"
             ))?;
-            self.start.notifier.flush()?;
-            self.start.notifier.gather();
+            self.invocation.notifier.flush()?;
+            self.invocation.notifier.gather();
         }
         Ok(())
     }
@@ -229,7 +218,7 @@ impl Queue<'_> {
     fn ask_for_time(&self, status: &str) -> Result<(), SysError> {
         let time = u32::try_from(START_LIMIT.as_micros()).unwrap_or(u32::MAX);
         let states = [NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(time)];
-        self.start.notifier.send(&states)
+        self.invocation.notifier.send(&states)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The app of the scenario: how it is started, reached and reloaded.
 
+mod others;
 pub mod payload;
 pub mod privileges;
 pub mod readiness;

@@ -1,4 +1,4 @@
-//! The copy-on-write root with fuse-overlayfs, as README has it for Debian 13.
+//! The copy-on-write root with fuse-overlayfs, as vassal.ini(5) has it for Debian 13.
 
 use vassal_tests::{Machine, Signal, Suite};
 
@@ -6,23 +6,28 @@ use crate::event::wait_for_verdict;
 use crate::filesystems::copy_on_write::{assert_is_jailed, assert_writes_are_the_tenants_own, start_both};
 use crate::vassals::{UNIT, copy_on_write_machine, get, mounts_on, uwsgi, wait_restarted};
 
-const README: &str = include_str!("../../../../README.md");
+const PAGE: &str = include_str!("../../../../packaging/man/vassal.ini.5");
 
 /// The recipe's commands from the one that makes the directories on; what is before that, a Debian with a user and an app, the
 /// machine has.
 fn recipe() -> String {
-    let heading = "## A copy-on-write root on Debian 13\n";
-    let (_, section) = README.split_once(heading).unwrap();
-    let (section, _) = section.split_once("\n## ").unwrap();
-    let lines = section.lines().filter_map(|line| line.strip_prefix("    "));
+    let heading = ".SS A copy-on-write root with fuse-overlayfs\n";
+    let (_, section) = PAGE.split_once(heading).unwrap();
+    let (_, example) = section.split_once("\n.EX\n").unwrap();
+    let (example, _) = example.split_once("\n.EE\n").unwrap();
+    let text = example.replace("\\-", "-").replace("\\(aq", "'");
+    assert!(
+        !text.contains('\\'),
+        "an escape of roff that this test does not know: {text}"
+    );
     let is_done = |line: &&str| !line.starts_with("mkdir ");
-    let lines: Vec<_> = lines.skip_while(is_done).collect();
+    let lines: Vec<_> = text.lines().skip_while(is_done).collect();
     let (last, commands) = lines.split_last().unwrap();
     assert!(last.starts_with("curl "), "{last}");
     commands.join("\n")
 }
 
-/// A machine with README's tenant and another one beside him.
+/// A machine with the recipe's tenant and another one beside him.
 fn tenants() -> Machine {
     let machine = copy_on_write_machine(Suite::Trixie);
     machine.must_sh(&recipe());

@@ -1,10 +1,10 @@
 //! Ports that only root may bind, at options whose sockets uWSGI binds as the app's user.
 
 use crate::lints::host::Host;
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::{printable, quote};
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 
 /// Options whose value begins with an address to bind, or has `addr=` in it.

@@ -1,0 +1,242 @@
+//! What `vassalctl show` shows, as data: printed for people, or as JSON.
+
+use crate::reading::finding::{place, shown};
+use crate::reading::location::Location;
+use crate::reading::targets::Target;
+use crate::render::describe::{describe, namespaces_of};
+use crate::render::output;
+use serde::Serialize;
+use std::os::unix::ffi::OsStrExt;
+use vassal_config::diagnostic::{Origin, printable};
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::language::evaluation::entry::Entry;
+use vassal_config::vassal::payload::Payload;
+use vassal_config::vassal::plan::{Operation, Plan};
+use vassal_config::vassal::read::Vassal;
+use vassal_generator::drop_in::{DropIn, StopHook};
+
+/// All that is shown. The fields are the JSON's, which vassalctl(8) describes; every text is printable.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    version: u32,
+    /// The vassal.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// Its file.
+    pub file: String,
+    /// What it is cloned into.
+    pub namespaces: Vec<&'static str>,
+    /// The steps before the app.
+    pub operations: Vec<Step>,
+    /// What is started.
+    pub app: App,
+    /// The steps after the app.
+    pub atexit: Vec<Step>,
+    /// The mountpoints that are watched.
+    pub watch: Vec<Watched>,
+    /// The sockets that `vassal-enter` binds.
+    pub sockets: Vec<Socket>,
+    /// The drop-in of its unit.
+    pub drop_in: String,
+}
+
+/// Where something was written.
+#[derive(Debug, Serialize)]
+pub struct From {
+    /// The file.
+    pub file: String,
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+    /// The place in short, for people.
+    #[serde(skip)]
+    pub short: String,
+}
+
+/// One operation.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    /// When.
+    pub phase: String,
+    /// What, in a word.
+    pub action: &'static str,
+    /// What with.
+    pub detail: String,
+    /// The option that asks for it.
+    pub option: Option<String>,
+    /// Its value.
+    pub value: Option<String>,
+    /// Where.
+    pub from: Option<From>,
+}
+
+/// What is started.
+#[derive(Debug, Serialize)]
+pub struct App {
+    /// The program, or a shell command.
+    pub command: String,
+    /// Whether that is uWSGI, or speaks as it.
+    pub is_uwsgi: bool,
+    /// Where the command was written.
+    pub from: Option<From>,
+    /// The configuration that uWSGI is given.
+    pub given: Vec<Given>,
+}
+
+/// One line that uWSGI is given.
+#[derive(Debug, Serialize)]
+pub struct Given {
+    /// The option.
+    pub option: String,
+    /// Its value.
+    pub value: String,
+    /// Where; nothing for a line that vassal adds.
+    pub from: Option<From>,
+}
+
+/// One mountpoint.
+#[derive(Debug, Serialize)]
+pub struct Watched {
+    /// The path.
+    pub path: String,
+    /// Seconds between two probes, where the file says it.
+    pub interval: Option<f64>,
+    /// Seconds for which a request may go unanswered, where the file says it.
+    pub deadline: Option<f64>,
+    /// Where.
+    pub from: Option<From>,
+}
+
+/// One socket.
+#[derive(Debug, Serialize)]
+pub struct Socket {
+    /// The address.
+    pub address: String,
+    /// How many connections may wait.
+    pub backlog: i32,
+    /// Where.
+    pub from: Option<From>,
+}
+
+impl Shown {
+    /// The plan of `vassal`, which was read from `target`.
+    pub fn of(vassal: &Vassal, emperor: &Emperor, target: &Target) -> Self {
+        let Vassal {
+            plan,
+            directives,
+            effects: _,
+            warnings: _,
+        } = vassal;
+        let location = &target.location;
+        let file = location
+            .inside()
+            .join(std::ffi::OsStr::from_bytes(&target.name.file()));
+        let stop_hook = StopHook::of(emperor);
+        let drop_in = DropIn {
+            name: &target.name,
+            file: file.as_os_str().as_bytes(),
+            stop_hook: stop_hook.as_ref(),
+            directives: directives.clone(),
+            problems: Vec::new(),
+        };
+        let steps = |operations: &[Operation]| -> Vec<Step> {
+            operations.iter().map(|each| step(each, plan, location)).collect()
+        };
+        Shown {
+            version: output::JSON_VERSION,
+            name: printable(target.name.bytes()),
+            unit: target.name.unit(),
+            file: target.file(),
+            namespaces: namespaces_of(plan.namespaces),
+            operations: steps(&plan.operations),
+            app: app(plan, target),
+            atexit: steps(&plan.atexit),
+            watch: watched(plan, location),
+            sockets: sockets(plan, location),
+            drop_in: drop_in.render(),
+        }
+    }
+}
+
+fn from(origin: &Origin, location: &Location) -> Option<From> {
+    let place = place(origin, location)?;
+    Some(From {
+        file: shown(&place.path),
+        line: place.line,
+        column: place.column,
+        short: origin.to_string(),
+    })
+}
+
+fn step(operation: &Operation, plan: &Plan, location: &Location) -> Step {
+    let (action, detail) = describe(operation, &plan.identity);
+    let origin = operation.origin.as_ref();
+    Step {
+        phase: operation.phase.to_string(),
+        action,
+        detail,
+        option: origin.map(|_| printable(&operation.option)),
+        value: origin.map(|_| printable(&operation.text)),
+        from: origin.and_then(|origin| from(origin, location)),
+    }
+}
+
+fn app(plan: &Plan, target: &Target) -> App {
+    match &plan.payload {
+        Payload::Uwsgi { entries, program } => {
+            let program = program.as_deref().unwrap_or(b"uwsgi");
+            let given = |entry: &Entry| Given {
+                option: printable(&entry.key),
+                value: printable(entry.value.as_deref().unwrap_or(b"true")),
+                from: from(&entry.origin, &target.location),
+            };
+            App {
+                command: format!(
+                    "{} --ini emperor://{}",
+                    printable(program),
+                    printable(&target.name.file())
+                ),
+                is_uwsgi: true,
+                from: None,
+                given: entries.iter().map(given).collect(),
+            }
+        }
+        Payload::Command {
+            command,
+            directory,
+            origin,
+        } => {
+            let command = printable(command);
+            App {
+                command: match directory {
+                    Some(directory) => format!("cd {} && {command}", printable(directory)),
+                    None => command,
+                },
+                is_uwsgi: false,
+                from: from(origin, &target.location),
+                given: Vec::new(),
+            }
+        }
+    }
+}
+
+fn watched(plan: &Plan, location: &Location) -> Vec<Watched> {
+    let watched = plan.watch.iter().map(|watch| Watched {
+        path: printable(&watch.path),
+        interval: plan.settings.interval.map(|time| time.as_secs_f64()),
+        deadline: plan.settings.deadline.map(|time| time.as_secs_f64()),
+        from: from(&watch.origin, location),
+    });
+    watched.collect()
+}
+
+fn sockets(plan: &Plan, location: &Location) -> Vec<Socket> {
+    let sockets = plan.listeners.iter().map(|listener| Socket {
+        address: listener.address.to_string(),
+        backlog: listener.backlog,
+        from: from(&listener.origin, location),
+    });
+    sockets.collect()
+}
