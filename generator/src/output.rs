@@ -1,7 +1,7 @@
 //! Files in the generator's output directory: complete or not there at all, and never through a link that somebody has laid there.
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, readlinkat, renameat};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use std::fs::File;
@@ -114,8 +114,12 @@ impl Units {
     /// # Errors
     /// Whatever the filesystem says; there is no part of a drop-in then.
     pub fn write(&self, unit: &str, drop_in: &str) -> io::Result<()> {
-        let directory = self.directory.enter(&format!("{unit}.d"), PUBLIC_DIRECTORY)?;
-        directory.put(DROP_IN, drop_in.as_bytes(), PUBLIC_FILE)?;
+        let name = format!("{unit}.d");
+        let is_new = mkdirat(&self.directory, name.as_str(), PUBLIC_DIRECTORY).is_ok();
+        if !is_new || !self.put_first(&name, drop_in.as_bytes())? {
+            let directory = self.directory.enter(&name, PUBLIC_DIRECTORY)?;
+            directory.put(DROP_IN, drop_in.as_bytes(), PUBLIC_FILE)?;
+        }
         self.wants.link(TEMPLATE, unit)
     }
 
@@ -138,6 +142,24 @@ impl Units {
             Err(errno) => return Err(errno.into()),
         }
         remove(&self.directory, &directory, UnlinkatFlags::RemoveDir)
+    }
+
+    /// Puts a drop-in into the directory `name` that was made just now, which systemd always has: no file has to be replaced, and
+    /// nothing reads it yet. Whether it is there; not, where the name is taken, or leads elsewhere by now.
+    fn put_first(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
+        let path = format!("{name}/{DROP_IN}");
+        let how = OpenHow::new()
+            .flags(OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC)
+            .mode(PUBLIC_FILE)
+            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+        let Ok(file) = openat2(&self.directory, path.as_str(), how) else {
+            return Ok(false);
+        };
+        let written = File::from(file).write_all(bytes);
+        if written.is_err() {
+            unlinkat(&self.directory, path.as_str(), UnlinkatFlags::NoRemoveDir).ok();
+        }
+        written.map(|()| true)
     }
 }
 

@@ -1,11 +1,12 @@
-//! `bench [ROUNDS | thousand | fleet | live]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
+//! `bench [ROUNDS | thousand | fleet | live | generation]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md. Nothing is asserted about time.
 //!
 //! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`measures::incident`] a FUSE daemon that fails, [`quiet`] one
 //! that gives no sign, [`measures::request`] one HTTP request, [`measures::memory`] what stays in memory. Beside the least that is possible, in C
 //! ([`compile`], floor/): [`measures::entry`] a start without systemd, [`measures::remount`] one after a death, seen by a [`witness`]; [`measures::hang`] and
 //! [`measures::many`] vassal alone; [`measures::thousand`] beside bare units (`bench thousand`: only that); [`measures::fleet`] vassalctl
-//! with a thousand of them (`bench fleet`). [`table`], [`measures::ladder`] and [`report`] are the text.
+//! with a thousand of them (`bench fleet`);
+//! [`measures::generation`] the generator (`bench generation`). [`table`], [`measures::ladder`] and [`report`] are the text.
 #![forbid(unsafe_code)]
 
 mod measures;
@@ -36,17 +37,26 @@ fn main() -> ExitCode {
         [word] if word == "thousand" => return only_thousand(),
         [word] if word == "fleet" => return only_fleet(),
         [word] if word == "live" => return only_live(),
+        [word] if word == "generation" => return only_generation(),
         [number] => number.parse().ok().filter(|rounds| *rounds > 0),
         _ => None,
     };
     let Some(rounds) = rounds else {
-        eprintln!("usage: bench [ROUNDS | thousand | fleet | live]");
+        eprintln!("usage: bench [ROUNDS | thousand | fleet | live | generation]");
         return ExitCode::from(USAGE);
     };
     let mut report = Report::begin();
     eprintln!("launchers");
     match measures::entry::measure() {
         Ok(ladders) => report.add_entry(&ladders),
+        Err(failure) => {
+            eprintln!("{failure}");
+            return ExitCode::FAILURE;
+        }
+    }
+    eprintln!("generators");
+    match measures::generation::measure() {
+        Ok(found) => report.add_generation(&found),
         Err(failure) => {
             eprintln!("{failure}");
             return ExitCode::FAILURE;
@@ -62,6 +72,20 @@ fn main() -> ExitCode {
         }
     }
     ended(&report)
+}
+
+/// Nothing but the generators.
+fn only_generation() -> ExitCode {
+    match measures::generation::measure() {
+        Ok(found) => {
+            print!("{}", report::generation(&found));
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Nothing but the thousand vassals.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use vassal_tests::{Failure, Suite};
 
 use crate::compile::place;
+use crate::measures::generation::Generation;
 use crate::measures::incident::Incident;
 use crate::measures::ladder;
 use crate::measures::ladder::Ladder;
@@ -43,6 +44,13 @@ impl Report {
             ladder::HEADER,
             told("/proc/loadavg")
         );
+        print!("{section}");
+        self.text += &section;
+    }
+
+    /// Adds the table of the generators, and prints it.
+    pub fn add_generation(&mut self, found: &[Generation]) {
+        let section = generation(found);
         print!("{section}");
         self.text += &section;
     }
@@ -144,17 +152,32 @@ fn comparisons(findings: &Findings) -> Vec<Comparison> {
     ]
 }
 
-/// A start of many at once, and what it loses.
+/// Many at once, and what that loses.
 pub fn mass(mass: &Mass) -> String {
-    let [vassals, bare] = [mass.vassals, mass.bare].map(|time| time.as_secs_f64());
     format!(
-        "{} vassals started at once: {vassals:.2} s, as many bare units: {bare:.2} s ({:.2} times); not running then, or restarted: {}; \
-         killed while systemd stood still for {} s: {}.\n\n",
+        "{}{}\n{} vassals at once: not running then, or restarted: {}; killed while systemd stood still for {} s: {}; systemd needs \
+         {:.2} % of a core when all run.\n\n",
+        ladder::HEADER,
+        mass.ladders.iter().map(ladder::lines).collect::<String>(),
         thousand::COUNT,
-        vassals / bare,
         mass.lost,
         thousand::STANDSTILL.as_secs(),
-        mass.killed
+        mass.killed,
+        mass.idle * 100.0,
+    )
+}
+
+/// The generator.
+pub fn generation(found: &[Generation]) -> String {
+    let peaks = found.iter().map(|size| format!("{} KiB", size.peak));
+    format!(
+        "\n## vassal-generator\n\n{}{}\nThe most memory that vassal-generator had: {}.\n",
+        ladder::HEADER,
+        found
+            .iter()
+            .map(|size| ladder::lines(&size.ladder))
+            .collect::<String>(),
+        peaks.collect::<Vec<_>>().join(", "),
     )
 }
 

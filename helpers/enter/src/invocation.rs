@@ -18,6 +18,7 @@ use vassal_state::restart_record;
 use vassal_state::restart_record::{Next, RestartRecord, Store};
 use vassal_sys::{SysError, fds, fusectl};
 use vassal_systemd::journal::{Journal, Priority, log};
+use vassal_systemd::lines;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// How long the end waits for journald to read why.
@@ -78,12 +79,16 @@ impl Invocation {
         let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &record, failure))?;
         // Without systemd nothing would remove the record again.
         let health = notifier.socket().and_then(|_| health::place(&vassal));
+        let journal = Journal::connect("vassal-enter");
+        if let Some(socket) = journal.socket() {
+            lines::use_when_shut_down(socket, vassal.identifier())?;
+        }
         Ok(Self {
             health,
             vassal,
             environment: inherited(),
             notifier,
-            journal: Journal::connect("vassal-enter"),
+            journal,
             fusectl: fusectl::connections(),
             keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
             record,

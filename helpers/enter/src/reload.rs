@@ -116,14 +116,12 @@ fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec
     let decision = decide_for(watchdog, &reloaded.plan);
     match decision.reload {
         Reload::Overlap => {
-            let journal_stream = env::var("JOURNAL_STREAM").ok();
             overlap(&Beside {
                 watchdog,
                 name,
                 emperor: &emperor,
                 started: &started,
                 reloaded: &reloaded,
-                journal_stream: journal_stream.as_deref(),
                 stop,
             })?;
         }

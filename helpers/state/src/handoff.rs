@@ -108,6 +108,8 @@ pub struct Descriptors {
     pub requests: Option<RawFd>,
     /// See `control`: where they are written, open here for others to copy.
     pub requester: Option<RawFd>,
+    /// The place among the starts of this moment, to be left when the vassal serves.
+    pub place: Option<RawFd>,
     /// The directory of health records.
     pub health: Option<RawFd>,
 }
@@ -213,7 +215,7 @@ impl Handoff {
 }
 
 impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 18] {
+    fn numbers(&self) -> [Option<RawFd>; 19] {
         let Self {
             notify,
             journal,
@@ -232,6 +234,7 @@ impl Descriptors {
             control,
             requests,
             requester,
+            place,
             health,
         } = self;
         [
@@ -252,6 +255,7 @@ impl Descriptors {
             *control,
             *requests,
             *requester,
+            *place,
             *health,
         ]
     }
@@ -276,6 +280,7 @@ impl Descriptors {
             control: next()?,
             requests: next()?,
             requester: next()?,
+            place: next()?,
             health: next()?,
         })
     }

@@ -1,6 +1,10 @@
 //! Lines on standard error, which is a stream to journald, or a file or a terminal. Several processes of a vassal write into the same
 //! stream, each line in one piece. Nothing waits for a reader that does not read: what there is no room for is kept, up to a
 //! limit, and written before what comes next; what is lost at that limit is counted and told.
+//!
+//! The app has the same stream as its standard output and may shut it down (shutdown(2)): then lines go to journald as datagrams.
+//! A stream of the app's own would be simpler to reason about, but journald has systemd keep each stream, and systemd compares each
+//! that comes with all that it keeps: with two for each of a thousand vassals that took a second of a start and of each daemon-reload.
 
 use crate::priority::Priority;
 use crate::send_queue::Interest;
@@ -9,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use nix::unistd::{Pid, getpid};
 use std::io::{Write, stderr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
@@ -27,6 +31,15 @@ struct Backlog {
     lost: usize,
     /// What was written last is the beginning of a line of somebody's that was passed on.
     is_within_line: bool,
+    /// Where lines go when standard error has been shut down.
+    datagrams: Option<Datagrams>,
+    is_shut_down: bool,
+}
+
+/// journald's socket for datagrams.
+struct Datagrams {
+    socket: OwnedFd,
+    identifier: String,
 }
 
 static BACKLOG: Mutex<Backlog> = Mutex::new(Backlog {
@@ -34,6 +47,8 @@ static BACKLOG: Mutex<Backlog> = Mutex::new(Backlog {
     bytes: Vec::new(),
     lost: 0,
     is_within_line: false,
+    datagrams: None,
+    is_shut_down: false,
 });
 
 /// Writes one line to standard error, with the priority prefix that systemd reads (sd-daemon(3)). No part of `message` can end
@@ -50,6 +65,17 @@ pub fn relay(bytes: &[u8]) {
     let mut backlog = backlog();
     backlog.add(bytes);
     backlog.flush();
+}
+
+/// From here on lines go through `socket`, which is connected to journald, with `identifier`, should standard error be shut down.
+///
+/// # Errors
+/// `EMFILE`.
+pub fn use_when_shut_down(socket: BorrowedFd<'_>, identifier: String) -> Result<(), SysError> {
+    let socket = socket.try_clone_to_owned();
+    let socket = socket.context(|| "keep the socket of journald's")?;
+    backlog().datagrams = Some(Datagrams { socket, identifier });
+    Ok(())
 }
 
 /// Writes what there is room for.
@@ -74,11 +100,11 @@ pub fn leave() -> Vec<u8> {
 
 /// What the lines that could not be written yet wait for.
 pub fn interest<R>(look: impl FnOnce(Interest<'_>) -> R) -> R {
-    let is_empty = backlog().bytes.is_empty();
+    let backlog = backlog();
     let stderr = stderr();
-    look(match is_empty {
+    look(match backlog.bytes.is_empty() {
         true => Interest::Nothing,
-        false => Interest::Writable(stderr.as_fd()),
+        false => Interest::Writable(backlog.target().unwrap_or(stderr.as_fd())),
     })
 }
 
@@ -91,12 +117,14 @@ pub fn deliver(limit: Duration) -> Result<(), SysError> {
     loop {
         flush();
         let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() || backlog().bytes.is_empty() {
+        let backlog = backlog();
+        if left.is_zero() || backlog.bytes.is_empty() {
             return Ok(());
         }
         let stderr = stderr();
+        let target = backlog.target().unwrap_or(stderr.as_fd());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], timeout) {
+        match poll(&mut [PollFd::new(target, PollFlags::POLLOUT)], timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno).context(|| "wait for journald"),
         }
@@ -113,6 +141,33 @@ fn backlog() -> MutexGuard<'static, Backlog> {
         backlog.is_within_line = false;
     }
     backlog
+}
+
+impl Datagrams {
+    /// Sends the first line of `bytes`, or what there is of it, with the priority that it begins with; how much of `bytes` is done
+    /// with. Nothing, where there is no room.
+    fn send_first_line(&self, bytes: &[u8]) -> usize {
+        let length = bytes.iter().position(|byte| *byte == b'\n');
+        let (line, length) = match length {
+            Some(length) => (&bytes[..length], length + 1),
+            None => (bytes, bytes.len()),
+        };
+        let (priority, message) = match line {
+            [b'<', digit @ b'0'..=b'7', b'>', message @ ..] => (char::from(*digit), message),
+            message => ('6', message),
+        };
+        let head = format!(
+            "PRIORITY={priority}\nSYSLOG_IDENTIFIER={}\nMESSAGE=",
+            self.identifier
+        );
+        let text = [head.as_bytes(), message, b"\n"].concat();
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        match send(self.socket.as_raw_fd(), &text, flags) {
+            Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM | Errno::EINTR) => 0,
+            // One that cannot be sent at all is not to hold up the others.
+            Ok(_) | Err(_) => length,
+        }
+    }
 }
 
 impl Backlog {
@@ -132,8 +187,22 @@ impl Backlog {
         self.add(line);
     }
 
+    /// What has to have room, if it is not standard error.
+    fn target(&self) -> Option<BorrowedFd<'_>> {
+        let datagrams = self.datagrams.as_ref().filter(|_| self.is_shut_down);
+        datagrams.map(|datagrams| datagrams.socket.as_fd())
+    }
+
     fn flush(&mut self) {
         while !self.bytes.is_empty() {
+            if let (true, Some(datagrams)) = (self.is_shut_down, &self.datagrams) {
+                let sent = datagrams.send_first_line(&self.bytes);
+                self.bytes.drain(..sent);
+                if sent == 0 {
+                    return;
+                }
+                continue;
+            }
             let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
             match send(stderr().as_raw_fd(), &self.bytes, flags) {
                 Ok(sent) => drop(self.bytes.drain(..sent)),
@@ -144,6 +213,7 @@ impl Backlog {
                     drop(stderr().write_all(&self.bytes));
                     self.bytes.clear();
                 }
+                Err(Errno::EPIPE) if self.datagrams.is_some() => self.is_shut_down = true,
                 // Standard error itself is gone: there is nobody left to tell.
                 Err(_) => self.bytes.clear(),
             }
@@ -167,6 +237,8 @@ mod tests {
             bytes: Vec::new(),
             lost: 0,
             is_within_line: false,
+            datagrams: None,
+            is_shut_down: false,
         };
         backlog.add(&vec![b'x'; LIMIT - 2]);
         backlog.add(b"y\n");
@@ -183,6 +255,8 @@ mod tests {
             bytes: Vec::new(),
             lost: 0,
             is_within_line: false,
+            datagrams: None,
+            is_shut_down: false,
         };
         backlog.add_line(b"<3>a\n");
         backlog.add(b"half");
@@ -191,5 +265,31 @@ mod tests {
         backlog.add(b"whole\n");
         backlog.add_line(b"<3>c\n");
         assert_eq!(backlog.bytes, b"<3>a\nhalf\n<3>b\nwhole\n<3>c\n");
+    }
+
+    #[test]
+    fn a_line_that_the_stream_does_not_take_any_more_is_a_datagram_with_its_priority() {
+        let (reader, socket) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let datagrams = Datagrams {
+            socket: socket.into(),
+            identifier: "shop".into(),
+        };
+        let mut bytes = b"<3>a=b\nplain\n<9>".to_vec();
+        let mut heard = Vec::new();
+        while !bytes.is_empty() {
+            let sent = datagrams.send_first_line(&bytes);
+            bytes.drain(..sent);
+            let mut text = [0; 100];
+            let length = reader.recv(&mut text).unwrap();
+            heard.push(String::from_utf8_lossy(&text[..length]).into_owned());
+        }
+        assert_eq!(
+            heard,
+            [
+                "PRIORITY=3\nSYSLOG_IDENTIFIER=shop\nMESSAGE=a=b\n",
+                "PRIORITY=6\nSYSLOG_IDENTIFIER=shop\nMESSAGE=plain\n",
+                "PRIORITY=6\nSYSLOG_IDENTIFIER=shop\nMESSAGE=<9>\n",
+            ]
+        );
     }
 }

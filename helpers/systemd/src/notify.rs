@@ -3,7 +3,7 @@
 //! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and nothing waits
 //! for that but who says so ([`Notifier::deliver`]).
 
-use crate::send_queue::{Datagram, Interest, SendQueue};
+use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -174,10 +174,15 @@ impl Notifier {
         }
     }
 
+    /// Whether everything that was said is in systemd's queue, or has been read.
+    pub fn is_sent(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
     /// Whether systemd has read everything that was sent through this socket: one keep-alive that it has not read yet will tell
     /// it all that a second one could, and would only take another vassal's room.
     pub fn is_read(&self) -> bool {
-        self.queue.borrow().is_empty()
+        self.is_sent()
             && self
                 .socket
                 .as_ref()
@@ -199,10 +204,17 @@ impl Notifier {
     /// # Errors
     /// As [`Notifier::send`].
     pub fn flush(&self) -> Result<(), SysError> {
+        self.flush_by(SendQueue::flush)
+    }
+
+    fn flush_by(
+        &self,
+        flush: impl FnOnce(&mut SendQueue, BorrowedFd<'_>) -> Result<(), Unsendable>,
+    ) -> Result<(), SysError> {
         self.gathers.set(false);
         let Some(socket) = &self.socket else { return Ok(()) };
         if self.has_turn()? {
-            let sent = self.queue.borrow_mut().flush(socket.as_fd());
+            let sent = flush(&mut self.queue.borrow_mut(), socket.as_fd());
             sent.map_err(|returned| SysError::new("notify systemd", returned.errno))
         } else {
             Ok(())
@@ -235,7 +247,7 @@ impl Notifier {
         let end = Instant::now() + limit;
         self.dismiss()?;
         loop {
-            self.flush()?;
+            self.flush_by(SendQueue::retry)?;
             let now = Instant::now();
             let left = end.saturating_duration_since(now);
             let is_over = self.interest(|interest| {

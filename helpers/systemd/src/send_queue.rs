@@ -19,6 +19,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// message still to send for dead, as its clocks come after its queue (measured after a standstill of a minute: with pauses of up to
 /// 96 ms it killed 8 of 1000).
 const MOST_DOUBLINGS: u32 = 2;
+/// The same of one that does not listen ([`SendQueue::retry`]): it has said its last, so no clock of systemd's runs for it, and a
+/// thousand that try again every few milliseconds would take the processor from the one that reads.
+const MOST_DOUBLINGS_OF_A_RETRY: u32 = 6;
 
 /// One datagram, with the descriptors that go with it.
 #[derive(Debug)]
@@ -98,12 +101,34 @@ impl SendQueue {
     /// What sendmsg(2) says of a datagram beside that there is no room or no memory: that one is given back, and the next tried at
     /// the next call.
     pub fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<(), Unsendable> {
-        let now = Instant::now();
-        if let Some(until) = self.pause {
-            // Whether there is room now tells the socket.
-            self.pause = (until > now).then_some(until);
-            return Ok(());
+        match self.pause {
+            None => self.send(socket, MOST_DOUBLINGS),
+            Some(until) => {
+                // Whether there is room now tells the socket.
+                self.pause = (until > Instant::now()).then_some(until);
+                Ok(())
+            }
         }
+    }
+
+    /// The same by a process that does nothing else meanwhile: after each pause it tries again, and never listens for room, so that
+    /// no message that is read wakes it. Of a thousand that end at the same time, each read would wake all.
+    ///
+    /// # Errors
+    /// As [`SendQueue::flush`].
+    pub fn retry(&mut self, socket: BorrowedFd<'_>) -> Result<(), Unsendable> {
+        match self.pause {
+            Some(until) if until > Instant::now() => Ok(()),
+            Some(_) | None => {
+                self.pause = None;
+                self.send(socket, MOST_DOUBLINGS_OF_A_RETRY)
+            }
+        }
+    }
+}
+
+impl SendQueue {
+    fn send(&mut self, socket: BorrowedFd<'_>, most_doublings: u32) -> Result<(), Unsendable> {
         while let Some(datagram) = self.datagrams.front() {
             match send(socket, datagram) {
                 Ok(()) => {
@@ -112,7 +137,7 @@ impl SendQueue {
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => {
-                    self.pause = Some(now + self.next_pause());
+                    self.pause = Some(Instant::now() + self.next_pause(most_doublings));
                     return Ok(());
                 }
                 Err(errno) => {
@@ -123,12 +148,10 @@ impl SendQueue {
         }
         Ok(())
     }
-}
 
-impl SendQueue {
     /// The next pause; those of different processes differ by up to the half.
-    fn next_pause(&mut self) -> Duration {
-        let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(MOST_DOUBLINGS));
+    fn next_pause(&mut self, most_doublings: u32) -> Duration {
+        let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(most_doublings));
         self.failures = self.failures.saturating_add(1);
         let apart = getpid().as_raw().unsigned_abs().wrapping_mul(2_654_435_761) >> 22;
         pause / 2 + pause * apart / 1024

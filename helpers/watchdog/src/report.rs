@@ -45,6 +45,11 @@ pub struct Reporter {
     pub differs: Option<(String, String)>,
 }
 
+/// The status line of a vassal that stops.
+pub fn stopping(command: &str) -> String {
+    format!("stopping; waiting for {command}")
+}
+
 /// What `record` says of earlier runs: `2 restarts, last: /app dead (ENOTCONN)`
 pub fn history(record: Option<&Store>) -> String {
     let record = record.map(Store::read).unwrap_or_default();
@@ -113,14 +118,15 @@ impl Reporter {
 
     /// The vassal stops.
     pub fn stopping(&self, command: &str) {
-        let status = format!("stopping; waiting for {command}");
-        self.notify(&[NotifyState::Stopping, NotifyState::Status(&status)]);
+        self.notify(&[NotifyState::Stopping, NotifyState::Status(&stopping(command))]);
     }
 
     /// The stop goes on, and systemd is to wait for `limit` from now, whatever its unit says.
-    pub fn still_stopping(&self, limit: Duration) {
+    pub fn still_stopping(&self, limit: Duration, status: Option<&str>) {
         let limit = u32::try_from(limit.as_micros()).unwrap_or(u32::MAX);
-        self.notify(&[NotifyState::ExtendTimeoutUsec(limit)]);
+        let limit = [NotifyState::ExtendTimeoutUsec(limit)];
+        let status = status.map(NotifyState::Status);
+        self.notify(&Vec::from_iter(limit.into_iter().chain(status)));
     }
 
     /// One that has ended or is lost still saves what was written: no watchdog of systemd's is to end that.

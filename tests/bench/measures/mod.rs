@@ -2,6 +2,7 @@
 
 pub mod entry;
 pub mod fleet;
+pub mod generation;
 pub mod hang;
 pub mod incident;
 pub mod ladder;

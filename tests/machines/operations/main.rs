@@ -15,4 +15,5 @@ mod names;
 mod opened_by_root;
 mod roles;
 mod slow;
+mod starts;
 mod stop;

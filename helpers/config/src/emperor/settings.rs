@@ -1,6 +1,6 @@
 //! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
 
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, printable};
 use crate::emperor::name::VassalName;
 use crate::emperor::place::Place;
 use crate::hooks::hook::Hook;
@@ -40,6 +40,8 @@ pub struct Emperor {
     pub stop_hook: Option<(Vec<u8>, Origin)>,
     /// `emperor-nofollow`: a link's own date counts, and not that of the file it leads to (EMP-4).
     pub nofollow: bool,
+    /// `concurrent-starts` of the `[vassal]` section: how many vassals start at the same time. Zero: any number.
+    pub concurrent_starts: Option<u16>,
     before: Vec<Vec<u8>>,
     after: Vec<Vec<u8>>,
 }
@@ -80,7 +82,11 @@ impl Emperor {
             matches!(entry.origin, Origin::File { .. }) && disposition(&entry.key) != Disposition::Language
         };
         let settings: Vec<Entry> = own.effects.into_iter().filter(is_setting).collect();
-        emperor.trust = Trust::from_entries(&settings)?;
+        let (starts, trust): (Vec<_>, Vec<_>) = settings
+            .into_iter()
+            .partition(|entry| entry.key == b"concurrent-starts");
+        emperor.concurrent_starts = starts.last().map(number_of_starts).transpose()?;
+        emperor.trust = Trust::from_entries(&trust)?;
         let identity = Identity {
             uid: emperor.uid.clone(),
             gid: emperor.gid.clone(),
@@ -185,6 +191,19 @@ fn tyrant(origin: &Origin) -> Diagnostic {
         "emperor-tyrant is not supported: the hooks of a file would run as root and not as its owner";
     Diagnostic::error(Some(origin.clone()), message)
         .with_hint("leave it out: root owns the vassals' files here, and each names its user with uid =")
+}
+
+fn number_of_starts(entry: &Entry) -> Result<u16, Diagnostic> {
+    let value = entry.value.as_deref().unwrap_or_default();
+    let number = std::str::from_utf8(value.trim_ascii()).ok();
+    number.and_then(|number| number.parse().ok()).ok_or_else(|| {
+        let message = format!(
+            "concurrent-starts = {}: not a number of vassals",
+            printable(value)
+        );
+        Diagnostic::error(Some(entry.origin.clone()), message)
+            .with_hint("write how many may start at the same time, at most 65535; 0 is any number")
+    })
 }
 
 fn is_root(account: &[u8]) -> bool {
@@ -313,6 +332,20 @@ mod tests {
                 Emperor::from_entries(&[entry("uid", number)]).is_err(),
                 "{number}"
             );
+        }
+    }
+
+    #[test]
+    fn the_number_of_starts_is_a_number() {
+        for (value, expected) in [
+            ("8", Some(8)),
+            (" 0 ", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("70000", None),
+        ] {
+            let found = number_of_starts(&entry("concurrent-starts", value));
+            assert_eq!(found.ok(), expected, "{value}");
         }
     }
 

@@ -12,13 +12,25 @@ use std::time::{Duration, Instant};
 
 use crate::machine::world::ReadError;
 
+/// A buffer that is filled to its end makes std look with a small read whether there is more.
+const ROOM_FOR_THE_END: u64 = 32;
+
 /// Reads to the end, or fails when there are more than `limit` bytes.
 ///
 /// # Errors
 /// [`ReadError::TooLarge`] or what the system said.
 pub(crate) fn read_at_most(source: impl Read, limit: usize) -> Result<Vec<u8>, ReadError> {
+    read_expecting(0, source, limit)
+}
+
+/// The same of something that is probably `length` long: read at once, and not in parts of a buffer that grows.
+///
+/// # Errors
+/// As [`read_at_most`].
+pub(crate) fn read_expecting(length: u64, source: impl Read, limit: usize) -> Result<Vec<u8>, ReadError> {
     let one_more = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut text = Vec::new();
+    let room = length.saturating_add(ROOM_FOR_THE_END).min(one_more);
+    let mut text = Vec::with_capacity(usize::try_from(room).unwrap_or(limit));
     source
         .take(one_more)
         .read_to_end(&mut text)

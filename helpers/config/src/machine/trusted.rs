@@ -49,7 +49,7 @@ impl Reader {
             });
         }
         let open = self.open_on_the_way(path, &metadata);
-        let content = exec_source::read_at_most(file, limits::FILE_BYTES)?;
+        let content = exec_source::read_expecting(metadata.len(), file, limits::FILE_BYTES)?;
         Ok(Trusted { content, open })
     }
 

@@ -13,7 +13,7 @@ pub struct Trust {
 }
 
 /// The settings that exist, for messages.
-const KNOWN: &str = "trusted-users, trusted-groups";
+const KNOWN: &str = "trusted-users, trusted-groups, concurrent-starts";
 
 impl Trust {
     /// Makes sense of the evaluated `[vassal]` section of the emperor's file.

@@ -75,6 +75,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether a step waits for something that is not the vassal's to make.
+    pub fn waits_for_others(&self) -> bool {
+        let waits =
+            |operation: &Operation| matches!(operation.action, Action::WaitFor(..) | Action::Sleep(_));
+        self.operations.iter().any(waits)
+    }
+
     /// The steps in the host's namespaces, and those in the vassal's.
     pub fn split_emperors(&self) -> (&[Operation], &[Operation]) {
         let is_emperors = |operation: &Operation| operation.phase == Phase::AsEmperor;

@@ -4,7 +4,6 @@
 use crate::app::activation::{self, listens};
 use crate::app::order::{Kernel, Pace, become_app};
 use crate::app::program;
-use crate::app::stream::AppStream;
 use crate::app::supervise::{Control, Report};
 use crate::environment::Environment;
 use crate::failure::{AppFailure, Failure, Place};
@@ -60,8 +59,6 @@ pub struct Launch<'a> {
     pub log: BorrowedFd<'a>,
     /// Where its own output goes, if not to the journal.
     pub output: Option<BorrowedFd<'a>>,
-    /// Its stream to the journal.
-    pub stream: Option<&'a AppStream>,
     /// Whether it waits.
     pub pace: Pace,
 }
@@ -193,13 +190,9 @@ impl Kernel for Process<'_> {
     }
 
     fn place_output(&mut self) -> Result<(), Failure> {
-        match (self.launch.output, self.launch.stream) {
-            (Some(output), _) => {
-                fds::place_at(output, 1)?;
-                fds::place_at(output, 2)?;
-            }
-            (None, Some(stream)) => stream.place()?,
-            (None, None) => {}
+        if let Some(output) = self.launch.output {
+            fds::place_at(output, 1)?;
+            fds::place_at(output, 2)?;
         }
         Ok(())
     }

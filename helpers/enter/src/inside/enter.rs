@@ -203,7 +203,6 @@ impl Kernel for Inside<'_> {
             proc: self.proc,
             log: self.log.writer(),
             output: self.session.output.as_ref().map(AsFd::as_fd),
-            stream: prepared.stream.as_ref(),
             pace,
         };
         let (control, theirs) = Control::pair()?;

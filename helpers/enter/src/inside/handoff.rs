@@ -98,6 +98,7 @@ pub fn become_watchdog(
             control: leave(Some(control.as_fd()))?,
             requests: leave(Some(requests.as_fd()))?,
             requester: leave(Some(requester.as_fd()))?,
+            place: leave(prepared.place.as_ref().map(|place| place.file().as_fd()))?,
             health: leave(invocation.health.as_ref().map(Place::directory))?,
         },
         unsent: Unsent::default(),

@@ -1,11 +1,11 @@
 //! What the steps inside the namespaces begin with, and what they lead to.
 
-use crate::app::stream::AppStream;
 use crate::environment::Environment;
 use crate::handed_over::keys::{Copy, Keys};
 use crate::hooks::atexit_record::Record;
 use crate::invocation::Invocation;
 use crate::sockets::open::Open;
+use crate::start_place::Place;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -31,8 +31,6 @@ pub struct Prepared<'a> {
     pub emperor: &'a Emperor,
     /// The app's user, where it could be found outside.
     pub credentials: Option<Credentials>,
-    /// The app's stream to journald.
-    pub stream: Option<AppStream>,
     /// The listening sockets.
     pub sockets: Vec<Open>,
     /// The certificates and keys that the app's user may not read.
@@ -43,6 +41,8 @@ pub struct Prepared<'a> {
     pub host_mounts: File,
     /// The host's proc, for the watchdog to leave behind what cannot be ended.
     pub host_proc: OwnedFd,
+    /// The place among the starts of this moment.
+    pub place: Option<Place>,
 }
 
 /// The programs of the later steps, which are out of reach by path after pivot_root.

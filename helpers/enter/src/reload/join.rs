@@ -8,7 +8,6 @@ use crate::app::activation;
 use crate::app::channel::AppChannel;
 use crate::app::launch::Launch;
 use crate::app::order::Pace;
-use crate::app::stream::AppStream;
 use crate::app::supervise::Control as Conversation;
 use crate::environment::Environment;
 use crate::failure::{Failure, ServiceFailure};
@@ -60,8 +59,6 @@ pub struct Joining<'a> {
     pub keys: Option<&'a Keys>,
     /// What connects it with the watchdog.
     pub links: &'a AppChannel,
-    /// Its stream to the journal.
-    pub stream: Option<&'a AppStream>,
 }
 
 /// The process, which waits for the go-ahead.
@@ -180,7 +177,6 @@ impl Joining<'_> {
             proc,
             log: journal.as_fd(),
             output: output.as_ref().map(AsFd::as_fd),
-            stream: self.stream,
             pace: Pace::Beside,
         };
         launch.run(theirs)

@@ -5,7 +5,6 @@
 
 use super::join::{Joined, Joining};
 use crate::app::channel as link;
-use crate::app::stream::AppStream;
 use crate::app::supervise::{Control as Conversation, Report};
 use crate::environment::Environment;
 use crate::failure::{Failure, Place, ServiceFailure};
@@ -56,8 +55,6 @@ pub struct Beside<'a> {
     pub started: &'a Vassal,
     /// The file as a reload reads it now.
     pub reloaded: &'a Vassal,
-    /// `$JOURNAL_STREAM`
-    pub journal_stream: Option<&'a str>,
     /// systemd's wish to stop.
     pub stop: &'a SignalFd,
 }
@@ -81,7 +78,6 @@ impl Beside<'_> {
         let sockets = self.sockets()?;
         let keys = self.keys()?;
         let links = link::make(plan, &sockets, keys.as_ref())?;
-        let stream = AppStream::open(self.journal_stream, self.name, &self.reloaded.directives);
         let operations = self.operations();
         let environment = self.environment();
         let control = self.control(&sockets, &environment);
@@ -95,7 +91,6 @@ impl Beside<'_> {
             sockets: &sockets,
             keys: keys.as_ref(),
             links: &links,
-            stream: stream.as_ref(),
         };
         let Joined {
             pid,

@@ -1,6 +1,6 @@
 //! What happens in the host's namespaces before the clone: sources, attempts, pauses, and the end of the first main process.
 //!
-//! Rooms, each of which uses only those before it: query, source, last_words, returned, pause, retry, backoff, unsaved, as_emperor,
+//! Rooms, each of which uses only those before it: query, queue, source, last_words, returned, pause, retry, backoff, unsaved, as_emperor,
 //! mainpid, run.
 
 pub mod as_emperor;
@@ -9,6 +9,7 @@ pub mod last_words;
 pub mod mainpid;
 pub mod pause;
 pub mod query;
+pub mod queue;
 pub mod retry;
 pub mod returned;
 pub mod run;

@@ -1,7 +1,6 @@
 //! A start, in the order in which it happens: the turn, the files, what is opened on the host, the clone. The clone goes on inside
 //! ([`crate::inside::enter`]); this process runs the emperor's hooks and ends.
 
-use crate::app::stream::AppStream;
 use crate::failure::Failure;
 use crate::handed_over::keys::{self, Copy};
 use crate::health;
@@ -11,8 +10,10 @@ use crate::invocation::Invocation;
 use crate::namespaces::clone_flags;
 use crate::sockets::store;
 use crate::start::backoff::{Turn, wait_for_turn};
+use crate::start::queue::Waited;
 use crate::start::source::{self, EMPEROR_FILE};
 use crate::start::{as_emperor, mainpid, retry, unsaved};
+use crate::start_place::Place;
 use crate::stop::Stop;
 use crate::user::{self, Lookup};
 use nix::fcntl::{OFlag, open, readlink};
@@ -68,8 +69,11 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
         Turn::Stopped => return Ok(0),
     }
     let loaded = SystemTime::now();
-    let (emperor, vassal) = read_files(invocation)?;
-    let prepared = prepare(invocation, &emperor, (&vassal, loaded))?;
+    let (emperor, place) = read_emperor_in_turn(invocation)?;
+    let vassal = read_vassal(invocation, &emperor)?;
+    // What it waits for may be a vassal that waits for its place.
+    let place = place.filter(|_| !vassal.plan.waits_for_others());
+    let prepared = prepare(invocation, &emperor, (&vassal, loaded), place)?;
     // systemd's wish to stop. The init of a PID namespace gets only the signals that it has asked for: it asks before it is cloned.
     let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     // The clone goes on at once, but waits for the end of this process before it sends systemd a message: only then is the clone
@@ -95,18 +99,27 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     }
 }
 
-/// The emperor's file and the vassal's; from here on the working directory is the one that has the vassal's.
-fn read_files(invocation: &mut Invocation) -> Result<(Emperor, Vassal), Failure> {
-    let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &invocation.environment)?;
-    let Some(found) = source::find_file(&emperor, &invocation.vassal)? else {
+/// Reads the emperor's file, and waits until there are not too many starts at the same time; what was mended in that time counts.
+fn read_emperor_in_turn(invocation: &Invocation) -> Result<(Emperor, Option<Place>), Failure> {
+    let read = || source::read_emperor(Path::new(EMPEROR_FILE), &invocation.environment);
+    let emperor = read()?;
+    let waited = Waited::for_place(invocation, emperor.concurrent_starts);
+    match waited.is_long {
+        true => Ok((read()?, waited.place)),
+        false => Ok((emperor, waited.place)),
+    }
+}
+
+/// The vassal's file; from here on the working directory is the one that has it.
+fn read_vassal(invocation: &mut Invocation, emperor: &Emperor) -> Result<Vassal, Failure> {
+    let Some(found) = source::find_file(emperor, &invocation.vassal)? else {
         invocation.forget();
         health::remove(invocation.health.take().as_ref());
-        return Err(source::missing(&emperor, &invocation.vassal));
+        return Err(source::missing(emperor, &invocation.vassal));
     };
     std::env::set_current_dir(&found.directory)
         .context(|| format!("change to '{}'", found.directory.display()))?;
-    let vassal = source::read_vassal(&emperor, invocation, &found)?;
-    Ok((emperor, vassal))
+    source::read_vassal(emperor, invocation, &found)
 }
 
 /// Opens what is the host's: sockets, programs, tables. Inside its paths may be out of reach.
@@ -114,10 +127,9 @@ fn prepare<'a>(
     invocation: &'a mut Invocation,
     emperor: &'a Emperor,
     (vassal, loaded): (&'a Vassal, SystemTime),
+    place: Option<Place>,
 ) -> Result<Prepared<'a>, Failure> {
     let plan = &vassal.plan;
-    let journal_stream = std::env::var("JOURNAL_STREAM").ok();
-    let stream = AppStream::open(journal_stream.as_deref(), &invocation.vassal, &vassal.directives);
     let (credentials, key_copies) = find_on_host(plan)?;
     let stored = std::mem::take(&mut invocation.stored);
     let sockets = store::open(&plan.listeners, stored, invocation)?;
@@ -133,12 +145,12 @@ fn prepare<'a>(
         loaded,
         emperor,
         credentials,
-        stream,
         sockets,
         key_copies,
         programs,
         host_mounts,
         host_proc,
+        place,
     })
 }
 

@@ -8,4 +8,4 @@ mod record;
 mod store;
 
 pub use record::{End, Next, RestartRecord, SEE_ABOVE, SETTLED, Turn, since_boot};
-pub use store::{DIRECTORY, NAME, Store, forget};
+pub use store::{DIRECTORY, NAME, Store, forget, make_directory};

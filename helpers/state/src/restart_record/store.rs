@@ -47,10 +47,7 @@ impl Store {
     pub fn create(directory: &Path, name: &str) -> Result<(Self, Next), SysError> {
         let path = file(directory, name);
         let step = || format!("make the restart record '{}'", path.display());
-        match mkdir(directory, Mode::S_IRWXU) {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(SysError::new(step(), errno)),
-        }
+        make_directory(directory)?;
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let store = Self(File::from(
             open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).context(step)?,
@@ -155,6 +152,17 @@ impl Store {
         let mut record = self.read();
         change(&mut record);
         self.write(&record)
+    }
+}
+
+/// Makes `directory`, root's alone, unless it is there.
+///
+/// # Errors
+/// As mkdir(2).
+pub fn make_directory(directory: &Path) -> Result<(), SysError> {
+    match mkdir(directory, Mode::S_IRWXU) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(SysError::new(format!("make '{}'", directory.display()), errno)),
     }
 }
 

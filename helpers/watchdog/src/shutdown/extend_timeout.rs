@@ -3,13 +3,16 @@
 //! none that stops, for systemd: there it is the clock of `WatchdogSec=` that runs meanwhile.
 
 use crate::report::Reporter;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 /// How long systemd waits for the next word: several of them may get lost.
 const LIMIT: Duration = Duration::from_secs(20);
 /// The time between two words.
 const PAUSE: Duration = Duration::from_secs(4);
+/// The time before the first word of a stop that systemd has asked for. Most stops have ended by then, and a thousand of them at
+/// the same time need systemd for other things.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What systemd measures.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +29,10 @@ pub struct TimeoutExtension<'a> {
     reporter: &'a Reporter,
     clock: Clock,
     pause: Duration,
-    said: Cell<Option<Instant>>,
+    /// When the next word is due.
+    due: Cell<Instant>,
+    /// What is said with the first word.
+    status: RefCell<Option<String>>,
 }
 
 impl<'a> TimeoutExtension<'a> {
@@ -36,7 +42,17 @@ impl<'a> TimeoutExtension<'a> {
             reporter,
             clock: Clock::Timeout,
             pause: PAUSE,
-            said: Cell::new(None),
+            due: Cell::new(Instant::now()),
+            status: RefCell::new(None),
+        }
+    }
+
+    /// With one that systemd has told to stop; `status` is said when it takes a while.
+    pub fn of_stop(reporter: &'a Reporter, status: String) -> Self {
+        Self {
+            due: Cell::new(Instant::now() + FIRST_PAUSE),
+            status: RefCell::new(Some(status)),
+            ..Self::new(reporter)
         }
     }
 
@@ -52,10 +68,10 @@ impl<'a> TimeoutExtension<'a> {
     /// Says that it goes on, when it is time.
     pub(super) fn keep(&self) {
         let now = Instant::now();
-        if self.said.get().is_none_or(|said| now >= said + self.pause) {
-            self.said.set(Some(now));
+        if now >= self.due.get() {
+            self.due.set(now + self.pause);
             match self.clock {
-                Clock::Timeout => self.reporter.still_stopping(LIMIT),
+                Clock::Timeout => self.reporter.still_stopping(LIMIT, self.status.take().as_deref()),
                 Clock::Watchdog => self.reporter.still_ending(),
             }
         }

@@ -5,6 +5,7 @@ use crate::app::connections;
 use crate::mountpoints::verdict::Verdict;
 use crate::processes::reaper::{Ended, reap, take_signals};
 use crate::processes::tree;
+use crate::report::stopping;
 use crate::shutdown::left_behind::LeftBehind;
 use crate::shutdown::{Shutdown, TimeoutExtension};
 use nix::errno::Errno;
@@ -159,9 +160,9 @@ impl Vassal {
 
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
-        self.reporter.stopping(&self.app.app.command);
+        let status = stopping(&self.app.app.command);
         self.record_is(State::Stopping);
-        self.stop_apps_and_finish();
+        self.stop_apps_and_finish(Some(status));
         match self.stage {
             Stage::Starting => self.reporter.cut_short(),
             Stage::Serving { .. } => self.reporter.stopped(),
@@ -180,17 +181,22 @@ impl Vassal {
         let message = format!("{command} has asked to be stopped");
         self.reporter.app_ended(&message, End::Reported, ready_for);
         self.record_is(State::Failed);
-        self.stop_apps_and_finish();
+        self.stop_apps_and_finish(None);
         self.reporter.unsaved("");
         exit::FAILED
     }
 
-    fn stop_apps_and_finish(&mut self) {
+    /// `status` is what a stop says once it takes long; nothing where it was said.
+    fn stop_apps_and_finish(&mut self, status: Option<String>) {
         // It has not served: nothing of it is missed. systemd ends who waits for an answer, or this process's end does.
         let _answers = self.end_successor();
         let (app, before) = (self.app.take(), self.overlap.take_retiring());
+        let extension = match status {
+            Some(status) => TimeoutExtension::of_stop(&self.reporter, status),
+            None => TimeoutExtension::new(&self.reporter),
+        };
         let shutdown = Shutdown {
-            extension: Some(TimeoutExtension::new(&self.reporter)),
+            extension: Some(extension),
             ..self.shutdown()
         };
         shutdown.stop_apps(app, before);

@@ -7,7 +7,8 @@ use crate::processes::reaper::take_signals;
 use nix::sys::signal::Signal;
 use std::time::Instant;
 use vassal_state::restart_record::SETTLED;
-use vassal_sys::SysError;
+use vassal_sys::{SysError, byte_locks};
+use vassal_systemd::journal::{Priority, log};
 
 impl Vassal {
     /// Watches until the end; the exit code.
@@ -120,7 +121,20 @@ impl Vassal {
             }
             self.keep_alive_due = now + self.handoff.keep_alive;
         }
+        self.leave_place();
         Ok(None)
+    }
+
+    /// Another vassal may start now that this one serves; not before systemd's queue has what it says about that, or the starts
+    /// would fill it.
+    fn leave_place(&mut self) {
+        let serves = matches!(self.stage, Stage::Serving { .. });
+        if let Some(place) = self.place.take_if(|_| serves && self.reporter.notifier.is_sent()) {
+            // The app's process may still have the file, too.
+            if let Err(error) = byte_locks::unlock_all(&place) {
+                log(Priority::Warning, &error.to_string());
+            }
+        }
     }
 
     pub(super) fn keeps_alive(&self) -> bool {

@@ -81,4 +81,6 @@ pub struct Vassal {
     pub(super) readying: Readying,
     pub(super) stage: Stage,
     pub(super) keep_alive_due: Instant,
+    /// The place among the starts of this moment (vassal-enter, start/queue.rs).
+    pub(super) place: Option<File>,
 }

@@ -30,6 +30,7 @@ use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, fds, signals};
 use vassal_systemd::journal::{Journal, relay};
+use vassal_systemd::lines;
 
 fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
     let deadline = deadline(&watched.mount.fstype, handoff.deadline);
@@ -139,8 +140,12 @@ impl Vassal {
             readying: Readying::of(&handoff.app, now),
             stage: Stage::Starting,
             keep_alive_due: now + handoff.keep_alive,
+            place: taken(numbers.place)?.map(File::from),
             handoff,
         };
+        if let Some(socket) = vassal.reporter.journal.socket() {
+            lines::use_when_shut_down(socket, vassal.handoff.vassal.clone())?;
+        }
         relay(&vassal.handoff.unsent.lines);
         vassal.listen()?;
         Ok(vassal)

@@ -1,0 +1,203 @@
+//! Locks on single bytes of a file (fcntl(2), "Open file description locks"). Such a lock belongs to the open file, not to the
+//! process: it goes on through fork and exec, and ends when the last descriptor of that open file is closed, whatever has become of
+//! the process. Of several that wait for one byte the kernel wakes one at a time.
+
+use crate::error::{Context, SysError};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::signal::{SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, sigaction};
+use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+use nix::time::ClockId;
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// After the limit the wait is interrupted again and again: the first signal may come before the wait has begun.
+const INTERRUPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Locks `byte`, if nothing else has it; whether it is locked now.
+///
+/// # Errors
+/// As fcntl(2).
+pub fn try_lock(file: &File, byte: u16) -> Result<bool, SysError> {
+    match set(file, libc::F_WRLCK, byte) {
+        Ok(()) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(SysError::new(step(), errno)),
+    }
+}
+
+/// Unlocks `byte`.
+///
+/// # Errors
+/// As fcntl(2).
+pub fn unlock(file: &File, byte: u16) -> Result<(), SysError> {
+    set(file, libc::F_UNLCK, byte).context(step)
+}
+
+/// Unlocks all bytes that this open file has locked, through whichever of its descriptors.
+///
+/// # Errors
+/// As fcntl(2).
+pub fn unlock_all(file: &File) -> Result<(), SysError> {
+    // A length of zero is up to the end, wherever that is.
+    let all = libc::flock {
+        l_len: 0,
+        ..lock_of(libc::F_UNLCK, 0)
+    };
+    fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&all))
+        .map(drop)
+        .context(step)
+}
+
+/// The first of `bytes` that another open file has locked.
+///
+/// # Errors
+/// As fcntl(2).
+pub fn first_locked(file: &File, bytes: Range<u16>) -> Result<Option<u16>, SysError> {
+    let mut lock = lock_of(libc::F_WRLCK, bytes.start);
+    lock.l_len = i64::from(bytes.end.saturating_sub(bytes.start));
+    if lock.l_len == 0 {
+        return Ok(None);
+    }
+    fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut lock)).context(step)?;
+    let is_free = lock.l_type == libc::F_UNLCK as libc::c_short;
+    Ok((!is_free).then(|| {
+        u16::try_from(lock.l_start)
+            .unwrap_or(bytes.start)
+            .max(bytes.start)
+    }))
+}
+
+/// Waits until `byte` is free and locks it, for at most `limit`; whether it is locked now. A signal that ends the process ends the
+/// wait, too; `SIGALRM` is used for the limit and has its default action afterwards.
+///
+/// # Errors
+/// As fcntl(2), sigaction(2), timer_create(2).
+pub fn lock_within(file: &File, byte: u16, limit: Duration) -> Result<bool, SysError> {
+    handle_alarm(SigHandler::Handler(interrupt))?;
+    let result = alarm(limit).map(|_alarm| {
+        let lock = lock_of(libc::F_WRLCK, byte);
+        fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&lock))
+    });
+    handle_alarm(SigHandler::SigDfl)?;
+    match result? {
+        Ok(_) => Ok(true),
+        Err(Errno::EINTR) => Ok(false),
+        Err(errno) => Err(SysError::new(step(), errno)),
+    }
+}
+
+/// Interrupts the system call that the process is in, and nothing else.
+extern "C" fn interrupt(_: libc::c_int) {}
+
+fn handle_alarm(handler: SigHandler) -> Result<(), SysError> {
+    // Without SA_RESTART.
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing, which it may at any moment.
+    unsafe { sigaction(Signal::SIGALRM, &action) }
+        .map(drop)
+        .context(|| "handle SIGALRM")
+}
+
+/// Interrupts this process, which has one thread, after `limit`, until it is dropped.
+fn alarm(limit: Duration) -> Result<Timer, SysError> {
+    let notify = SigevNotify::SigevSignal {
+        signal: Signal::SIGALRM,
+        si_value: 0,
+    };
+    let step = || "set a timer";
+    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(notify)).context(step)?;
+    let times = Expiration::IntervalDelayed(limit.into(), INTERRUPT_AGAIN.into());
+    timer.set(times, TimerSetTimeFlags::empty()).context(step)?;
+    Ok(timer)
+}
+
+fn set(file: &File, kind: libc::c_int, byte: u16) -> nix::Result<()> {
+    fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&lock_of(kind, byte))).map(drop)
+}
+
+fn lock_of(kind: libc::c_int, byte: u16) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: i64::from(byte),
+        l_len: 1,
+        // Must be zero for locks of this kind.
+        l_pid: 0,
+    }
+}
+
+fn step() -> &'static str {
+    "lock a byte of a file"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+    use std::time::Instant;
+
+    fn opened_twice(name: &str) -> [File; 2] {
+        let path = std::env::temp_dir().join(format!("vassal-{name}-{}", std::process::id()));
+        let open = || {
+            let mut options = File::options();
+            options.read(true).write(true).create(true).truncate(false);
+            options.open(&path).unwrap()
+        };
+        let files = [open(), open()];
+        std::fs::remove_file(&path).unwrap();
+        files
+    }
+
+    #[test]
+    fn a_byte_belongs_to_one_open_file_until_its_last_descriptor_is_closed() {
+        let [one, other] = opened_twice("locks");
+        assert!(try_lock(&one, 3).unwrap());
+        assert!(!try_lock(&other, 3).unwrap());
+        assert_eq!(first_locked(&other, 0..8).unwrap(), Some(3));
+        assert_eq!(first_locked(&other, 4..8).unwrap(), None);
+        assert_eq!(first_locked(&other, 3..3).unwrap(), None);
+        unlock(&one, 3).unwrap();
+        assert!(try_lock(&one, 3).unwrap() && try_lock(&one, 4).unwrap());
+        let copy = one.try_clone().unwrap();
+        drop(one);
+        assert!(!try_lock(&other, 3).unwrap());
+        unlock_all(&copy).unwrap();
+        assert_eq!(first_locked(&other, 0..8).unwrap(), None);
+        assert!(try_lock(&copy, 3).unwrap());
+        drop(copy);
+        assert!(try_lock(&other, 3).unwrap());
+    }
+
+    /// Waits in a process of its own, which has one thread; whether the byte is locked then.
+    fn waits_and_locks(file: &File, limit: Duration) -> bool {
+        // SAFETY: the child calls the kernel only, and ends without running anything of its parent's.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Parent { child } => waitpid(child, None).unwrap() == WaitStatus::Exited(child, 1),
+            ForkResult::Child => {
+                let locked = lock_within(file, 0, limit);
+                // SAFETY: as above.
+                unsafe { libc::_exit(locked.map_or(2, i32::from)) }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_limit_or_when_the_byte_is_free() {
+        let [one, other] = opened_twice("waits");
+        assert!(try_lock(&one, 0).unwrap());
+        let begun = Instant::now();
+        assert!(!waits_and_locks(&other, Duration::from_millis(30)));
+        assert!(begun.elapsed() >= Duration::from_millis(30));
+        let holder = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            // The process that waits has a copy of the descriptor.
+            unlock_all(&one).unwrap();
+        });
+        assert!(waits_and_locks(&other, Duration::from_secs(60)));
+        holder.join().unwrap();
+    }
+}
