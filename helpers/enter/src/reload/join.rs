@@ -11,6 +11,7 @@ use crate::app::order::Pace;
 use crate::app::supervise::Control as Conversation;
 use crate::environment::Environment;
 use crate::failure::{Failure, ServiceFailure};
+use crate::files::paths;
 use crate::handed_over::keys::Keys;
 use crate::hooks::actions::perform::{Shell, perform};
 use crate::hooks::command::Ended;
@@ -22,7 +23,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, chdir, chroot, fchdir, pipe2};
+use nix::unistd::{Pid, chroot, fchdir, pipe2};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write, stderr};
@@ -152,10 +153,11 @@ impl Joining<'_> {
 
     fn become_app(self, proc: &OwnedFd, theirs: &Conversation) -> ! {
         let control = &self.watchdog.control;
-        // As root first, who may go where a start has begun; a directory in a filesystem of the user's is closed to root.
+        // As root first, which may go where a start has begun, but by no link that root has not made: that could lead the user
+        // where he may not go. A directory in a filesystem of the user's is closed to root.
         let directory = Path::new(OsStr::from_bytes(&control.directory));
         let mut operations = self.operations.to_vec();
-        if chdir(directory).is_err() {
+        if paths::change_directory(directory).is_err() {
             operations.insert(0, change_to(&control.directory));
         }
         let output = match self.open_log(proc) {
