@@ -80,13 +80,13 @@ pub fn measure(suite: Suite) -> Result<Live, Failure> {
         }
         eprintln!("{suite}: round {round}");
     }
+    eprintln!("{suite}: {:?}", (&live.drops, &live.removals, &live.changes));
     live.twenty = drop_many(&machine, "few", AT_ONCE);
     live.crowd = drop_many(&machine, "mass", CROWD);
     live.changed = change_many(&machine);
     let pid = machine.unit("vassal-emperor.service", "MainPID");
     let memory = machine.must_sh(&format!("awk '/VmHWM/ {{ print $2 }}' /proc/{pid}/status"));
     live.memory = memory.trim().parse().unwrap_or(0);
-    machine.must(&["systemctl", "stop", "vassals.target", "vassal.slice"]);
     Ok(live)
 }
 
