@@ -7,8 +7,8 @@ use crate::vassals::{UNIT, drop_in, serving};
 
 const DEB: &str = "/root/vassal.deb";
 
-/// Everything with the package's name that is not the package manager's own, this test's or uWSGI's.
-const TRACES: &str = "for at in / /run; do find $at -xdev -name '*vassal*' -not -path '/root/*' -not -path '/var/lib/dpkg/*' -not -path '/usr/share/doc/uwsgi*'; done | sort";
+/// Everything with the package's name that is not the package manager's own, this test's, the rig's or uWSGI's.
+const TRACES: &str = "for at in / /run; do find $at -xdev -name '*vassal*' -not -path '/root/*' -not -path '/var/lib/dpkg/*' -not -path '/etc/systemd/system/vassal-emperor.service.d' -not -path '/usr/share/doc/uwsgi*'; done | sort";
 
 /// What systemd has of the package's units that is running or failed.
 fn units(machine: &Machine) -> String {
