@@ -88,9 +88,13 @@ fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
 }
 
 impl Reporter {
+    /// Takes note that the vassal has come to serve.
+    pub fn served(&self) {
+        self.remember(RestartRecord::served);
+    }
+
     /// Says to systemd that the vassal serves.
     pub fn ready(&self, mountpoints: &[Mountpoint]) {
-        self.remember(RestartRecord::served);
         let status = self.status(mountpoints);
         self.notify(&[
             NotifyState::Ready,

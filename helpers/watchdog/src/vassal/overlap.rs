@@ -113,6 +113,8 @@ impl Vassal {
     /// When no process can be sent.
     pub(super) fn follow_overlap(&mut self) -> Result<(), SysError> {
         let now = Instant::now();
+        // First the one before: its end is what the next one waits for, and nothing else need wake this process.
+        self.follow_predecessor(now);
         self.let_successor_go(now);
         self.hear_successor();
         let others: Vec<_> = [self.app.pid()].into_iter().chain(self.overlap.pids()).collect();
@@ -133,7 +135,6 @@ impl Vassal {
                 self.remove_successor(&reason);
             }
         }
-        self.follow_predecessor(now);
         Ok(())
     }
 

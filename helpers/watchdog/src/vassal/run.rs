@@ -95,13 +95,16 @@ impl Vassal {
             Stage::Starting
                 if self.readying.is_ready() && self.mountpoints.iter().all(Mountpoint::has_answered) =>
             {
-                self.reporter.ready(&self.mountpoints);
-                self.know_daemons();
-                self.settle_schedule()?;
                 self.stage = Stage::Serving {
                     since: now,
                     settled: false,
                 };
+                // Before systemd hears of it: whoever has waited for the start may read the record.
+                self.reporter.served();
+                self.keep_record();
+                self.reporter.ready(&self.mountpoints);
+                self.know_daemons();
+                self.settle_schedule()?;
                 self.keep_alive_due = now + self.handoff.keep_alive;
             }
             Stage::Serving {
