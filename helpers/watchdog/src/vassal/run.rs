@@ -101,9 +101,9 @@ impl Vassal {
                 };
                 // Before systemd hears of it: whoever has waited for the start may read the record.
                 self.reporter.served();
+                self.know_daemons();
                 self.keep_record();
                 self.reporter.ready(&self.mountpoints);
-                self.know_daemons();
                 self.settle_schedule()?;
                 self.keep_alive_due = now + self.handoff.keep_alive;
             }
