@@ -1,4 +1,4 @@
-//! A row of the table of options: what is known about one name (section 12 of the specification).
+//! A row of the table of options: what is known about one name.
 
 use crate::options::disposition::Disposition;
 

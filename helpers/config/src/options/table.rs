@@ -1,8 +1,8 @@
 //! The options of uWSGI 2.0, one row each: what 2.0.21 lists with `--dump-options`, and what 2.0.28 has besides.
 //!
-//! Argument kinds were asked of the binary by leaving a required one out and by giving one to a flag (X8); a kind is the
-//! specification's where it states one, `Natural` where the binary refuses `-1`, and `Opaque` otherwise. Names are aliases
-//! of each other where the specification or the binary's own help says so. Sorted by name, bytewise; a test checks it.
+//! Argument kinds were asked of the binary by leaving a required one out and by giving one to a flag (X8); a kind is that of
+//! docs/uwsgi-behaviour.md where it states one, `Natural` where the binary refuses `-1`, and `Opaque` otherwise. Names are aliases
+//! of each other where those rules or the binary's own help says so. Sorted by name, bytewise; a test checks it.
 //!
 //! `harakiri-graceful-signal`, `harakiri-graceful-timeout` and `harakiri-queue-threshold` are of 2.0.28, and so is the
 //! optional argument of `need-app`.

@@ -1,5 +1,5 @@
 //! Reloads in place: the app is told, and a uWSGI's processes are watched until its workers have ended, as at a stop
-//! ([`crate::app::farewell`]). Its master asks for the configuration when they have, and before it forks the next ones.
+//! ([`crate::app::wind_down`]). Its master asks for the configuration when they have, and before it forks the next ones.
 
 use super::state::{Stage, Vassal};
 use crate::app::drain::{DrainTarget, drain_then_order};
