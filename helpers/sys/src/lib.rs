@@ -9,9 +9,10 @@
 //!
 //! All functions assume a single-threaded caller; [`clone::ensure_single_threaded`] is how the binaries check it.
 //!
-//! Rooms, each of which uses only those before it: error, descriptors, process, files, mounts, allocator.
+//! Rooms, each of which uses only those before it: error, deadline, descriptors, process, files, mounts, allocator.
 
 pub mod allocator;
+pub mod deadline;
 mod descriptors;
 pub mod error;
 mod files;

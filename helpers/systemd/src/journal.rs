@@ -2,13 +2,12 @@
 //! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
 
 use crate::notify::connect_datagram;
-use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable, Woken};
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_escape::printable;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::{Context, SysError};
 
 pub use crate::lines::{log, relay};
@@ -98,26 +97,12 @@ impl Journal {
     /// # Errors
     /// As poll(2).
     pub fn deliver(&self, limit: Duration) -> Result<(), SysError> {
-        let end = Instant::now() + limit;
+        let deadline = Deadline::after(limit);
         loop {
             self.flush();
-            let now = Instant::now();
-            let left = end.saturating_duration_since(now);
-            let is_over = self.interest(|interest| {
-                let (fd, left) = match interest {
-                    Interest::Nothing => return Ok(true),
-                    Interest::Readable(fd) | Interest::Writable(fd) => {
-                        (Some(PollFd::new(fd, PollFlags::POLLOUT)), left)
-                    }
-                    Interest::At(until) => (None, left.min(until.saturating_duration_since(now))),
-                };
-                let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
-                match poll(&mut Vec::from_iter(fd), timeout.unwrap_or(PollTimeout::MAX)) {
-                    Ok(_) | Err(Errno::EINTR) => Ok(false),
-                    Err(errno) => Err(errno).context(|| "wait for journald"),
-                }
-            })?;
-            if is_over || left.is_zero() {
+            let is_last = deadline.is_over();
+            let woken = self.interest(|interest| interest.wait(deadline, None));
+            if woken.context(|| "wait for journald")? == Woken::Idle || is_last {
                 return Ok(());
             }
         }

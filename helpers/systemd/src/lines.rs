@@ -3,16 +3,16 @@
 //! limit, and written before what comes next; what is lost at that limit is counted and told.
 
 use crate::priority::Priority;
-use crate::send_queue::Interest;
+use crate::send_queue::{Interest, Woken};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use nix::unistd::{Pid, getpid};
 use std::io::{Write, stderr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_escape::printable;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::{Context, SysError};
 
 /// What is kept for a journald that does not read, in bytes: a full pipe of a hook's words, and what is said about it.
@@ -87,18 +87,13 @@ pub fn interest<R>(look: impl FnOnce(Interest<'_>) -> R) -> R {
 /// # Errors
 /// As poll(2).
 pub fn deliver(limit: Duration) -> Result<(), SysError> {
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     loop {
         flush();
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() || backlog().bytes.is_empty() {
+        let is_last = deadline.is_over();
+        let woken = interest(|interest| interest.wait(deadline, None));
+        if woken.context(|| "wait for journald")? == Woken::Idle || is_last {
             return Ok(());
-        }
-        let stderr = stderr();
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno).context(|| "wait for journald"),
         }
     }
 }

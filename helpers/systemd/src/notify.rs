@@ -3,7 +3,7 @@
 //! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and nothing waits
 //! for that but who says so ([`Notifier::deliver`]).
 
-use crate::send_queue::{Datagram, Interest, SendQueue};
+use crate::send_queue::{Datagram, Interest, SendQueue, Woken};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,8 +13,9 @@ use sd_notify::NotifyState;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_escape::printable;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::{Context, SysError};
 use vassal_sys::fds::unread_bytes;
 
@@ -160,18 +161,20 @@ impl Notifier {
             return Ok(());
         }
         let step = || "wait for systemd to read its notifications";
-        let end = Instant::now() + limit;
+        let deadline = Deadline::after(limit);
         let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).context(step)?;
         self.deliver(limit, None)?;
         self.send_with(&[NotifyState::Custom("BARRIER=1")], Some(theirs.as_fd()))?;
         drop(theirs);
-        self.deliver(end.saturating_duration_since(Instant::now()), None)?;
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(ours.as_fd(), PollFlags::empty())], timeout).context(step)? {
-            0 => Err(SysError::new(step(), Errno::ETIMEDOUT)),
-            _ => Ok(()),
+        self.deliver(deadline.left(), None)?;
+        let mut fds = [PollFd::new(ours.as_fd(), PollFlags::empty())];
+        // systemd closes its end when it has come to this message.
+        while !deadline.poll(&mut fds, limit).context(step)? {
+            if deadline.is_over() {
+                return Err(SysError::new(step(), Errno::ETIMEDOUT));
+            }
         }
+        Ok(())
     }
 
     /// Whether systemd has read everything that was sent through this socket: one keep-alive that it has not read yet will tell
@@ -232,33 +235,17 @@ impl Notifier {
     /// # Errors
     /// As [`Notifier::send`], poll(2).
     pub fn deliver(&self, limit: Duration, other: Option<BorrowedFd<'_>>) -> Result<bool, SysError> {
-        let end = Instant::now() + limit;
+        let deadline = Deadline::after(limit);
         self.dismiss()?;
         loop {
             self.flush()?;
-            let now = Instant::now();
-            let left = end.saturating_duration_since(now);
-            let is_over = self.interest(|interest| {
-                let (fd, left) = match interest {
-                    Interest::Nothing => return Ok(Some(true)),
-                    Interest::Readable(fd) => (Some((fd, PollFlags::POLLIN)), left),
-                    Interest::Writable(fd) => (Some((fd, PollFlags::POLLOUT)), left),
-                    Interest::At(until) => (None, left.min(until.saturating_duration_since(now))),
-                };
-                let fds = other.map(|fd| (fd, PollFlags::POLLIN)).into_iter().chain(fd);
-                let mut fds: Vec<_> = fds.map(|(fd, flags)| PollFd::new(fd, flags)).collect();
-                let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
-                match poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX)) {
-                    Ok(_) | Err(Errno::EINTR) => {}
-                    Err(errno) => return Err(SysError::new("wait for systemd", errno)),
-                }
-                let is_called = other.is_some() && fds[0].any().unwrap_or(false);
-                Ok(is_called.then_some(false))
-            })?;
-            match is_over {
-                Some(is_over) => return Ok(is_over),
-                None if left.is_zero() => return Ok(false),
-                None => {}
+            let is_last = deadline.is_over();
+            let woken = self.interest(|interest| interest.wait(deadline, other));
+            match woken.context(|| "wait for systemd")? {
+                Woken::Idle => return Ok(true),
+                Woken::ByOther => return Ok(false),
+                Woken::ToTry if is_last => return Ok(false),
+                Woken::ToTry => {}
             }
         }
     }

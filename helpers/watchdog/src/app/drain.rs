@@ -13,8 +13,9 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_sys::clone::{Side, fork, pidfd as open};
+use vassal_sys::deadline::Deadline;
 use vassal_sys::proc::{Proc, Thread};
 use vassal_sys::{SysError, fds, pidfd};
 
@@ -139,10 +140,10 @@ fn heard_by(proc: &Proc, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
 /// asleep, deaf, does not come there any more.
 fn wait_until_idle(proc: &Proc, processes: &[Pid]) {
     let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| proc.threads(*pid)).collect();
-    let end = Instant::now() + LIMIT;
+    let deadline = Deadline::after(LIMIT);
     loop {
         busy.retain(|thread| thread.stat(proc).is_some_and(|stat| stat.state == b'R'));
-        if busy.is_empty() || Instant::now() >= end {
+        if busy.is_empty() || deadline.is_over() {
             return;
         }
         std::thread::sleep(PAUSE);

@@ -10,7 +10,8 @@
 use crate::processes::tree;
 use nix::unistd::Pid;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 use vassal_sys::{fusectl, mountinfo};
@@ -35,10 +36,10 @@ pub struct Place<'a> {
 /// Looks for at most `limit` at the daemon of the FUSE connection; the exit code: 1 as soon as it is seen to be at work, 0 if
 /// it is not, or nobody can tell which process it is.
 pub fn watch(place: Place<'_>, connection: u32, limit: Duration) -> i32 {
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     let daemons = daemons(place, connection);
     let before: Vec<_> = daemons.iter().map(|pid| moved(place.proc, *pid)).collect();
-    while !daemons.is_empty() && Instant::now() < end {
+    while !daemons.is_empty() && !deadline.is_over() {
         std::thread::sleep(LOOK);
         let is_at_work = |(pid, before): (&Pid, &Option<u64>)| {
             let now = moved(place.proc, *pid).zip(*before);
@@ -109,6 +110,7 @@ mod tests {
     use nix::fcntl::{OFlag, open};
     use nix::sys::stat::Mode;
     use std::process::Command;
+    use std::time::Instant;
 
     #[test]
     fn the_texts_of_proc_are_read() {

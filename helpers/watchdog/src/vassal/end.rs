@@ -8,8 +8,7 @@ use crate::processes::reaper::{Ended, reap, take_signals};
 use crate::processes::tree;
 use crate::shutdown::left_behind::LeftBehind;
 use crate::shutdown::{Shutdown, TimeoutExtension};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::unistd::Pid;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
@@ -17,6 +16,8 @@ use std::time::{Duration, Instant};
 use vassal_escape::printable;
 use vassal_state::restart_record::{End, SEE_ABOVE};
 use vassal_sys::SysError;
+use vassal_sys::deadline::Deadline;
+use vassal_sys::error::Context;
 use vassal_sys::mountinfo::Mount;
 use vassal_systemd::exit;
 use vassal_systemd::journal::{Priority, log};
@@ -88,18 +89,14 @@ impl Vassal {
                 read_at = Some(Instant::now());
             }
             let end = read_at.map_or(begun + DELIVERY_LIMIT, |read_at| read_at + TRIGGER_LIMIT);
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let deadline = Deadline::at(end);
+            if deadline.is_over() {
                 return Ok(());
             }
-            let timeout = PollTimeout::try_from(left.min(LOOK_AGAIN)).unwrap_or(PollTimeout::ZERO);
-            match poll(
-                &mut [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)],
-                timeout,
-            ) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(SysError::new("wait for the end", errno)),
-            }
+            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            deadline
+                .poll(&mut fds, LOOK_AGAIN)
+                .context(|| "wait for the end")?;
             take_signals(&self.signals);
             let (ended, _) = reap(&self.proc);
             if ended.iter().any(|child| Some(child.pid) == main) {
