@@ -1,4 +1,4 @@
-//! A record as bytes in a memfd, and the descriptors that stay open for its reader.
+//! The one format of all records that a program leaves: fields without names, in their order.
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
@@ -26,11 +26,31 @@ impl Writer {
         self
     }
 
+    /// Adds a fact.
+    pub fn flag(&mut self, flag: bool) -> &mut Self {
+        self.number(flag.into())
+    }
+
+    /// Adds a time, in milliseconds, up to 24 days.
+    pub fn milliseconds(&mut self, time: Duration) -> &mut Self {
+        self.number(i32::try_from(time.as_millis()).unwrap_or(i32::MAX))
+    }
+
+    /// Adds the number of a descriptor, if there is one.
+    pub fn descriptor(&mut self, number: Option<RawFd>) -> &mut Self {
+        self.number(number.unwrap_or(-1))
+    }
+
     /// Adds a list, each item by `each`.
     pub fn list<T>(&mut self, items: &[T], each: impl Fn(&mut Self, &T)) -> &mut Self {
         self.number(items.len() as i32);
         items.iter().for_each(|item| each(self, item));
         self
+    }
+
+    /// The record.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// The record in a memfd, read from its beginning by [`Reader::from_memfd`].
@@ -61,6 +81,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Reads the record `bytes`.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
+    }
+
     /// Reads the record in descriptor `number`, which is closed.
     ///
     /// # Errors
@@ -78,7 +103,7 @@ impl Reader {
         let mut bytes = Vec::new();
         file.rewind().context(step)?;
         file.read_to_end(&mut bytes).context(step)?;
-        Ok(Self { bytes, at: 0 })
+        Ok(Self::new(bytes))
     }
 
     /// The next number.
@@ -105,6 +130,16 @@ impl Reader {
     pub fn list<T>(&mut self, each: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.number()?;
         (0..count).map(|_| each(self)).collect()
+    }
+
+    /// The next fact.
+    pub fn flag(&mut self) -> Option<bool> {
+        self.number().map(|number| number != 0)
+    }
+
+    /// The next number of a descriptor, which may say that there is none.
+    pub fn descriptor(&mut self) -> Option<Option<RawFd>> {
+        self.number().map(|number| (number >= 0).then_some(number))
     }
 
     /// The next number, as milliseconds.

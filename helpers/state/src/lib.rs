@@ -4,10 +4,11 @@
 //! All of it is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
 //! vassal-systemd and vassal-escape.
 //!
-//! Rooms, each of which uses only those before it: codec, unsent, handoff, reload_channel, restart_record.
+//! Rooms, each of which uses only those before it: codec, descriptors, unsent, handoff, reload_channel, restart_record.
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod descriptors;
 pub mod handoff;
 pub mod reload_channel;
 pub mod restart_record;

@@ -57,7 +57,7 @@ impl Control {
         writer
             .number(self.request)
             .number(self.answer)
-            .number(self.pushed.unwrap_or(-1));
+            .descriptor(self.pushed);
         writer.list(&self.sockets, |writer, (address, number)| {
             writer.bytes(address.as_bytes()).number(*number);
         });
@@ -67,7 +67,7 @@ impl Control {
         writer.list(&self.environment, |writer, (name, value)| {
             writer.bytes(name).bytes(value);
         });
-        writer.number(self.keys.unwrap_or(-1));
+        writer.descriptor(self.keys);
         writer.list(&self.copies, |writer, (path, name)| {
             writer.bytes(path).bytes(name.as_bytes());
         });
@@ -89,18 +89,14 @@ impl Control {
         Some(Self {
             request: reader.number()?,
             answer: reader.number()?,
-            pushed: descriptor(reader.number()?),
+            pushed: reader.descriptor()?,
             sockets: reader.list(|reader| Some((reader.text()?, reader.number()?)))?,
             lasting: reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?,
             environment: reader.list(|reader| Some((reader.bytes()?, reader.bytes()?)))?,
-            keys: descriptor(reader.number()?),
+            keys: reader.descriptor()?,
             copies: reader.list(|reader| Some((reader.bytes()?, reader.text()?)))?,
         })
     }
-}
-
-fn descriptor(number: RawFd) -> Option<RawFd> {
-    (number >= 0).then_some(number)
 }
 
 /// A pipe of which one descriptor is both ends, so that it is never at its end.

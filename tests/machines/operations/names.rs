@@ -117,7 +117,7 @@ fn a_name_that_is_no_vassals_leaves_no_record() {
         );
         drop_in(&machine, "user001", seed::ZIP);
         machine.must(&["systemctl", "start", "vassal@user001"]);
-        assert_eq!(machine.must_sh("ls -A /run/vassal"), "user001.2", "{suite}");
+        assert_eq!(machine.must_sh("ls -A /run/vassal"), "user001.3", "{suite}");
         machine.must(&["systemctl", "stop", "vassal@user001"]);
         machine.must(&["rm", &format!("{VASSALS}/user001.ini")]);
         machine.must(&["systemctl", "daemon-reload"]);

@@ -16,7 +16,8 @@ use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::restart_only;
 use vassal_state::codec::leave;
-use vassal_state::handoff::{Descriptors, Handoff, Watched};
+use vassal_state::descriptors::{Descriptors, Name};
+use vassal_state::handoff::{Handoff, Watched};
 use vassal_state::reload_channel::{Control, endless_pipe};
 use vassal_state::unsent::Unsent;
 use vassal_sys::caps;
@@ -93,25 +94,25 @@ pub fn become_watchdog(
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
         keep_alive: start.keep_alive,
-        fds: Descriptors {
-            notify: leave(start.notifier.socket())?,
-            journal: leave(start.journal.socket())?,
-            fusectl: leave(start.fusectl.as_ref().map(AsFd::as_fd))?,
-            restart_record: leave(Some(start.record.file().as_fd()))?,
-            log: leave(survivor.as_ref().map(AsFd::as_fd))?,
-            emperor: leave(emperor.map(AsFd::as_fd))?,
-            config: leave(config.map(AsFd::as_fd))?,
-            pushed: leave(pushed.map(AsFd::as_fd))?,
-            payload_notify: leave(payload_notify.map(AsFd::as_fd))?,
-            proc: leave(Some(proc.as_fd()))?,
-            host_mounts: leave(Some(prepared.host_mounts.as_fd()))?,
-            host_proc: leave(Some(prepared.host_proc.as_fd()))?,
-            enter: leave(enter)?,
-            atexit: leave(atexit.as_ref().map(AsFd::as_fd))?,
-            control: leave(Some(control.as_fd()))?,
-            request: leave(Some(request.as_fd()))?,
-            answer: leave(Some(answer.as_fd()))?,
-        },
+        fds: Descriptors::of([
+            (Name::Notify, start.notifier.socket()),
+            (Name::Journal, start.journal.socket()),
+            (Name::Fusectl, start.fusectl.as_ref().map(AsFd::as_fd)),
+            (Name::RestartRecord, Some(start.record.file().as_fd())),
+            (Name::Log, survivor.as_ref().map(AsFd::as_fd)),
+            (Name::Emperor, emperor.map(AsFd::as_fd)),
+            (Name::Config, config.map(AsFd::as_fd)),
+            (Name::Pushed, pushed.map(AsFd::as_fd)),
+            (Name::PayloadNotify, payload_notify.map(AsFd::as_fd)),
+            (Name::Proc, Some(proc.as_fd())),
+            (Name::HostMounts, Some(prepared.host_mounts.as_fd())),
+            (Name::HostProc, Some(prepared.host_proc.as_fd())),
+            (Name::Enter, enter),
+            (Name::Atexit, atexit.as_ref().map(AsFd::as_fd)),
+            (Name::Control, Some(control.as_fd())),
+            (Name::Request, Some(request.as_fd())),
+            (Name::Answer, Some(answer.as_fd())),
+        ])?,
         unsent: Unsent::default(),
     };
     // As late as possible: the end of the process before this one is work, which the app would have to wait for.

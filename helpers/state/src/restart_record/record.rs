@@ -1,7 +1,9 @@
 //! The record, and what follows from it: how long to wait before the next attempt, and from where that is made.
 
+use crate::codec::{Reader, Writer};
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
+use vassal_escape::shortened;
 
 /// How long a vassal must have served for its next failure to count as a first one. A restart with its app costs some
 /// 90 ms of a core (measured), so that one in this time is half of a hundredth.
@@ -21,6 +23,11 @@ pub const SEE_ABOVE: &str = "the reason is in the lines above";
 const HOLD_LIMIT: Duration = Duration::from_secs(5);
 /// The shortest pause of a unit that has failed, so that what waited for it goes on before it is tried again.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How much of the reason of the last restart is kept, in bytes.
+const CAUSE_LIMIT: usize = 400;
+/// How much of the list of filesystems is kept, in bytes.
+const UNSAVED_LIMIT: usize = 400;
 
 /// How the run before has ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -184,24 +191,50 @@ impl RestartRecord {
     }
 }
 
-impl End {
-    pub(super) fn from_byte(byte: u8) -> Self {
-        match byte {
-            1 => End::Unreported,
-            2 => End::Reported,
-            3 => End::App,
-            _ => End::Ordered,
-        }
-    }
-}
+/// All ends and all starters; their places are their numbers in a record.
+const ENDS: [End; 4] = [End::Ordered, End::Unreported, End::Reported, End::App];
+/// See [`ENDS`].
+const NEXTS: [Next; 3] = [Next::Restart, Next::Retry, Next::Asked];
 
-impl Next {
-    pub(super) fn from_byte(byte: u8) -> Self {
-        match byte {
-            1 => Next::Retry,
-            2 => Next::Asked,
-            _ => Next::Restart,
-        }
+impl RestartRecord {
+    pub(super) fn write(&self, writer: &mut Writer) {
+        let Self {
+            attempts,
+            restarts,
+            begun,
+            held,
+            end,
+            next,
+            is_restart,
+            has_served,
+            debt,
+            cause,
+            unsaved,
+        } = self;
+        writer.number(*attempts as i32).number(*restarts as i32);
+        writer.milliseconds(*debt);
+        writer.number(begun.unwrap_or(0) as i32).milliseconds(*held);
+        writer.number(*end as i32).number(*next as i32);
+        writer.flag(*is_restart).flag(*has_served);
+        writer.bytes(shortened(cause, CAUSE_LIMIT).as_bytes());
+        writer.bytes(shortened(unsaved, UNSAVED_LIMIT).as_bytes());
+    }
+
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let place = |number: i32| usize::try_from(number).ok();
+        Some(Self {
+            attempts: reader.number()? as u32,
+            restarts: reader.number()? as u32,
+            debt: reader.milliseconds()?,
+            begun: Some(reader.number()? as u32).filter(|begun| *begun != 0),
+            held: reader.milliseconds()?,
+            end: *ENDS.get(place(reader.number()?)?)?,
+            next: *NEXTS.get(place(reader.number()?)?)?,
+            is_restart: reader.flag()?,
+            has_served: reader.flag()?,
+            cause: reader.text()?,
+            unsaved: reader.text()?,
+        })
     }
 }
 

@@ -17,102 +17,61 @@ use crate::processes::unknown_exits::UnknownExits;
 use crate::report::{Reporter, history};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::chdir;
 use std::fs::File;
-use std::os::fd::RawFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use vassal_state::descriptors::{Descriptors, Name};
 use vassal_state::handoff::{Handoff, Readiness, Watched};
 use vassal_state::restart_record::Store;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
-use vassal_sys::{SysError, fds, signals};
+use vassal_sys::{SysError, signals};
 use vassal_systemd::journal::{Journal, relay};
-
-fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
-    let deadline = deadline(&watched.mount.fstype, handoff.deadline);
-    let schedule = Schedule::new(handoff.interval, deadline);
-    Mountpoint::new(watched.clone(), schedule, table.is_own(&watched.mount))
-}
 
 impl Vassal {
     /// Takes the vassal over from `vassal-enter`.
     ///
     /// # Errors
     /// A descriptor that is not there; a proc that does not answer.
-    pub fn take_over(handoff: Handoff) -> Result<Self, SysError> {
-        let signals = signals::take(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])?;
-        // An exec by descriptor leaves a number for a name on kernels before 6.14.
-        prctl::set_name(c"vassal-watchdog").context(|| "set the process name")?;
-        // Not on a filesystem that can hang (ARCHITECTURE D7), as far as there is a choice.
-        chdir("/").context(|| "change to '/'")?;
-        let taken = |fd: Option<RawFd>| fd.map(fds::adopt).transpose();
-        let numbers = &handoff.fds;
-        let proc = Proc::from(fds::adopt(numbers.proc.unwrap_or(-1))?);
+    pub fn take_over(mut handoff: Handoff) -> Result<Self, SysError> {
+        let signals = prepare_process()?;
+        let proc = Proc::from(handoff.fds.need(Name::Proc)?);
         let mountinfo = proc.mountinfo()?;
-        let host = fds::adopt(numbers.host_mounts.unwrap_or(-1))?;
-        let table = Table::new(&handoff, File::from(host));
+        let host_mounts = File::from(handoff.fds.need(Name::HostMounts)?);
+        let table = Table::new(&handoff, host_mounts);
         // Whose the watched filesystems are decides how they are asked.
         table.look(&proc, |_| false)?;
-        let restart_record = taken(numbers.restart_record)?.map(Store::inherited);
-        let reporter = Reporter {
-            vassal: handoff.vassal.clone(),
-            unit: handoff.unit.clone(),
-            notifier: handoff.unsent.notifier(taken(numbers.notify)?)?,
-            journal: Journal::inherited(
-                taken(numbers.journal)?,
-                "vassal-watchdog",
-                handoff.unsent.events.clone(),
-            ),
-            history: history(restart_record.as_ref()),
-            record: restart_record,
-        };
-        let uwsgi = match (
-            taken(numbers.emperor)?,
-            taken(numbers.config)?,
-            taken(numbers.pushed)?,
-        ) {
-            (Some(emperor), Some(config), Some(pushed)) => Some(Uwsgi::new(emperor, config, pushed)),
-            _ => None,
-        };
+        let reporter = reporter(&mut handoff)?;
         let mountpoints: Vec<_> = handoff
             .watched
             .iter()
             .map(|each| mountpoint(each, &handoff, &table))
             .collect();
-        let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.schedule.deadline);
-        let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", handoff.deadline));
+        let fds = &mut handoff.fds;
         let now = Instant::now();
-        let fusectl = taken(numbers.fusectl)?;
-        let monitor = Monitor::new(shortest, mountpoints.len(), asleep_since::is_told(&proc));
         let mut vassal = Self {
             reporter,
             poller: Poller::new()?,
             signals,
             mountinfo,
+            monitor: monitor(&mountpoints, handoff.deadline, &proc),
             mountpoints,
             table,
-            host_proc: Proc::from(fds::adopt(numbers.host_proc.unwrap_or(-1))?),
+            host_proc: Proc::from(fds.need(Name::HostProc)?),
             throttle: Throttle::default(),
             mounts_paused_until: None,
             proc,
-            fusectl,
-            log: taken(numbers.log)?,
-            atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
-            uwsgi,
-            payload_notify: taken(numbers.payload_notify)?.map(PayloadNotify::new),
-            reloads: match (
-                taken(numbers.control)?,
-                taken(numbers.request)?,
-                taken(numbers.answer)?,
-            ) {
-                (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
-                _ => None,
-            },
-            monitor,
+            fusectl: fds.take(Name::Fusectl)?,
+            log: fds.take(Name::Log)?,
+            atexit: fds.take(Name::Enter)?.zip(fds.take(Name::Atexit)?),
+            uwsgi: uwsgi(fds)?,
+            payload_notify: fds.take(Name::PayloadNotify)?.map(PayloadNotify::new),
+            reloads: reloads(fds)?,
             freezer: Freezer::default(),
             turnover: None,
             unknown_exits: UnknownExits::default(),
-            awake: Instant::now(),
+            awake: now,
             accepting: handoff.readiness == Readiness::Started,
             connecting: Attempt::Due(now),
             stage: Stage::Starting,
@@ -123,4 +82,54 @@ impl Vassal {
         vassal.listen()?;
         Ok(vassal)
     }
+}
+
+/// The signals that are waited for from here on, of a process that has a name and stands on no filesystem that can hang.
+fn prepare_process() -> Result<SignalFd, SysError> {
+    let signals = signals::take(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])?;
+    // An exec by descriptor leaves a number for a name on kernels before 6.14.
+    prctl::set_name(c"vassal-watchdog").context(|| "set the process name")?;
+    // As far as there is a choice (ARCHITECTURE D7).
+    chdir("/").context(|| "change to '/'")?;
+    Ok(signals)
+}
+
+/// The connections to systemd and journald, with what vassal-enter could not send, and the restart record.
+fn reporter(handoff: &mut Handoff) -> Result<Reporter, SysError> {
+    let Handoff { fds, unsent, .. } = handoff;
+    let record = fds.take(Name::RestartRecord)?.map(Store::inherited);
+    let journal = fds.take(Name::Journal)?;
+    Ok(Reporter {
+        vassal: handoff.vassal.clone(),
+        unit: handoff.unit.clone(),
+        notifier: unsent.notifier(fds.take(Name::Notify)?)?,
+        journal: Journal::inherited(journal, "vassal-watchdog", unsent.events.clone()),
+        history: history(record.as_ref()),
+        record,
+    })
+}
+
+fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
+    let deadline = deadline(&watched.mount.fstype, handoff.deadline);
+    let schedule = Schedule::new(handoff.interval, deadline);
+    Mountpoint::new(watched.clone(), schedule, table.is_own(&watched.mount))
+}
+
+/// The monitor of requests to `mountpoints`, by the shortest of their deadlines; `told` is the file's, zero for none.
+fn monitor(mountpoints: &[Mountpoint], told: Duration, proc: &Proc) -> Monitor {
+    let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.schedule.deadline);
+    let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", told));
+    Monitor::new(shortest, mountpoints.len(), asleep_since::is_told(proc))
+}
+
+fn uwsgi(fds: &mut Descriptors) -> Result<Option<Uwsgi>, SysError> {
+    let (emperor, config) = (fds.take(Name::Emperor)?, fds.take(Name::Config)?);
+    let sockets = emperor.zip(config).zip(fds.take(Name::Pushed)?);
+    Ok(sockets.map(|((emperor, config), pushed)| Uwsgi::new(emperor, config, pushed)))
+}
+
+fn reloads(fds: &mut Descriptors) -> Result<Option<Reloads>, SysError> {
+    let (record, request) = (fds.take(Name::Control)?, fds.take(Name::Request)?);
+    let pipes = record.zip(request).zip(fds.take(Name::Answer)?);
+    Ok(pipes.map(|((record, request), answer)| Reloads::new(record, request, answer)))
 }
