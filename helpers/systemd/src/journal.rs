@@ -1,6 +1,7 @@
 //! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root. Nothing waits for
 //! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
 
+use crate::events::MessageId;
 use crate::notify::connect_datagram;
 use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable, Woken};
 use std::cell::{Cell, RefCell};
@@ -23,8 +24,8 @@ const MOST_EVENTS: usize = 64;
 pub struct Event<'a> {
     /// How grave it is.
     pub priority: Priority,
-    /// 32 hexadecimal digits; listed in units/vassal.catalog.
-    pub id: &'a str,
+    /// Which event it is.
+    pub id: MessageId,
     /// One line for people.
     pub message: &'a str,
     /// Further fields, names in capitals.
@@ -147,7 +148,7 @@ fn encode(event: &Event<'_>, identifier: &str) -> Vec<u8> {
     let priority = (event.priority as u8).to_string();
     let own = [
         ("MESSAGE", event.message),
-        ("MESSAGE_ID", event.id),
+        ("MESSAGE_ID", event.id.id),
         ("PRIORITY", &priority),
         ("SYSLOG_IDENTIFIER", identifier),
     ];
@@ -169,6 +170,7 @@ fn encode(event: &Event<'_>, identifier: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::SERVING;
 
     #[test]
     fn who_ends_waits_until_a_full_queue_has_room_and_no_longer_than_the_limit() {
@@ -178,7 +180,7 @@ mod tests {
         let journal = Journal::inherited(Some(socket), "vassal-enter", Vec::new());
         let event = Event {
             priority: Priority::Warning,
-            id: "0",
+            id: SERVING,
             message: "lost",
             fields: &[],
         };
@@ -198,12 +200,12 @@ mod tests {
     fn a_value_with_a_line_break_cannot_add_a_field() {
         let event = Event {
             priority: Priority::Error,
-            id: "0",
+            id: SERVING,
             message: "a\nPRIORITY=0",
             fields: &[("VASSAL", "x")],
         };
         let text = encode(&event, "vassal");
-        assert!(text.starts_with(b"MESSAGE\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\nMESSAGE_ID=0\nPRIORITY=3\n"));
+        assert!(text.starts_with(b"MESSAGE\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\nMESSAGE_ID=432e5f4d6e814274ae80f8c9e6ea7cdf\nPRIORITY=3\n"));
         assert_eq!(message_of(b"MESSAGE=a b\nPRIORITY=3\n"), "a b");
         assert!(text.ends_with(b"SYSLOG_IDENTIFIER=vassal\nVASSAL=x\n"));
     }

@@ -14,6 +14,7 @@ use vassal_state::restart_record;
 use vassal_state::restart_record::{Next, RestartRecord, since_boot};
 use vassal_sys::error::Context;
 use vassal_sys::signals;
+use vassal_systemd::status;
 
 /// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
 pub const START_LIMIT: Duration = Duration::from_secs(90);
@@ -63,7 +64,7 @@ pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
 
 fn stopped(start: &Start) -> Result<Turn, Failure> {
     start.record.update(RestartRecord::stopped)?;
-    start.notifier.send(&[NotifyState::Status("stopped")])?;
+    start.notifier.send(&[NotifyState::Status(status::STOPPED.0)])?;
     Ok(Turn::Stopped)
 }
 
@@ -111,23 +112,19 @@ fn wait(start: &Start, record: &RestartRecord, time: Duration) -> Result<Pause, 
     ])?;
     let ended = pause(time, &record.cause, Some(&start.notifier))?;
     if ended == Pause::Over {
-        let status = format!(
-            "attempt {}; last: {}",
-            record.attempts.saturating_add(1),
-            record.cause
-        );
+        let number = record.attempts.saturating_add(1);
+        let status = status::ATTEMPT.with(&[("number", &number), ("cause", &record.cause)]);
         start.notifier.send(&[NotifyState::Status(&status)])?;
     }
     Ok(ended)
 }
 
 fn waiting(record: &RestartRecord, time: Duration) -> String {
-    format!(
-        "waiting {} s before attempt {}; last: {}",
-        time.as_secs(),
-        record.attempts.saturating_add(1),
-        record.cause
-    )
+    status::WAITING.with(&[
+        ("seconds", &time.as_secs()),
+        ("number", &record.attempts.saturating_add(1)),
+        ("cause", &record.cause),
+    ])
 }
 
 /// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that

@@ -6,6 +6,7 @@ use crate::start::query::query;
 use std::time::Duration;
 use vassal_escape::{printable, shortened};
 use vassal_state::restart_record::{End, RestartRecord, SEE_ABOVE, Turn};
+use vassal_systemd::events::APP_ENDED;
 
 const JOURNALCTL: &str = "/usr/bin/journalctl";
 /// The lines of the unit that are looked at.
@@ -16,8 +17,6 @@ const WORDS_LIMIT: usize = 200;
 /// large journal it takes 4 ms (measured).
 const AT_ONCE_LIMIT: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(2);
-/// An app has ended by itself (units/vassal.catalog).
-const APP_ENDED: &[u8] = b"e9cbe4dd51554c349c33af94ff46dad2";
 /// What uWSGI and Perl say of every app that does not load, after the reason.
 const EPILOGUES: [&[u8]; 6] = [
     b"*** no app loaded",
@@ -81,7 +80,9 @@ impl Entry<'_> {
 /// down after the event that tells of the end.
 fn last_words(export: &[u8]) -> Option<String> {
     let entries = entries(export);
-    let end = entries.iter().rposition(|entry| entry.id == APP_ENDED)?;
+    let end = entries
+        .iter()
+        .rposition(|entry| entry.id == APP_ENDED.id.as_bytes())?;
     let is_event = |entry: &Entry<'_>| !entry.id.is_empty();
     let start = entries[..end]
         .iter()

@@ -4,10 +4,8 @@
 
 use crate::failure::Failure;
 use crate::invocation::Start;
+use vassal_systemd::events::UNSAVED;
 use vassal_systemd::journal::{Event, Priority};
-
-/// A run was killed with filesystems mounted for writing (units/vassal.catalog).
-const KILLED: &str = "7ff69939102e4db2a8f465e7c8428a9d";
 
 /// Tells of it, once.
 ///
@@ -32,7 +30,7 @@ pub fn tell(start: &Start) -> Result<(), Failure> {
     fields.extend(paths.iter().map(|path| ("VASSAL_MOUNTPOINT", *path)));
     start.journal.write(&Event {
         priority: Priority::Warning,
-        id: KILLED,
+        id: UNSAVED,
         message: &message,
         fields: &fields,
     });

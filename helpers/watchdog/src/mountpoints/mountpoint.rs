@@ -18,6 +18,7 @@ use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
+use vassal_systemd::status;
 
 /// From a question that nobody could be sent out with to the next try.
 const SEND_AGAIN: Duration = Duration::from_millis(250);
@@ -385,10 +386,11 @@ impl Mountpoint {
         let path = self.shown_path();
         let fstype = shown_type(&self.watched.mount.fstype);
         match self.answered {
-            None => format!("{path} not yet probed ({fstype})"),
+            None => status::NOT_PROBED.with(&[("path", &path), ("type", &fstype)]),
             Some((when, took)) => {
-                let (ago, took) = (when.elapsed().as_secs_f32(), took.as_micros());
-                format!("{path} healthy ({fstype}, probed {ago:.1} s ago, {took} us)")
+                let age = format!("{:.1}", when.elapsed().as_secs_f32());
+                let time = took.as_micros();
+                status::HEALTHY.with(&[("path", &path), ("type", &fstype), ("age", &age), ("time", &time)])
             }
         }
     }

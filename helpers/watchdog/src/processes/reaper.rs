@@ -12,6 +12,7 @@ use std::time::Duration;
 use vassal_escape::printable;
 use vassal_sys::deadline::Deadline;
 use vassal_sys::proc::Proc;
+use vassal_systemd::status;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +36,8 @@ impl Ended {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ended::Exited(code) => write!(f, "exited with {code}"),
-            Ended::Killed(signal) => write!(f, "was killed by {signal}"),
+            Ended::Exited(code) => f.write_str(&status::EXITED.with(&[("code", code)])),
+            Ended::Killed(signal) => f.write_str(&status::KILLED.with(&[("signal", signal)])),
         }
     }
 }

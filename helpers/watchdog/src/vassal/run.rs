@@ -1,16 +1,19 @@
 //! The life of a vassal from its app's start to its end: one loop, which waits for descriptors and for nothing else.
 
-use super::state::{Stage, Vassal};
+use super::poller::Events;
+use super::state::{Flow, Stage, Vassal};
 use crate::app::accepts;
 use crate::app::notify::PayloadNotify;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::processes::probe::{Attempt, Probe};
 use crate::processes::reaper::take_signals;
 use nix::sys::signal::Signal;
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 use vassal_state::handoff::Readiness;
 use vassal_state::restart_record::SETTLED;
 use vassal_sys::SysError;
+use vassal_systemd::status;
 
 /// The time between two tries to connect to an app that has not said otherwise that it serves.
 pub(super) const CONNECT_AGAIN: Duration = Duration::from_millis(20);
@@ -29,75 +32,98 @@ impl Vassal {
 
     fn live(&mut self) -> Result<u8, SysError> {
         if !self.accepting {
-            self.reporter.status_is(&format!(
-                "starting; waiting for {} to accept requests",
-                self.handoff.command
-            ));
+            let status = status::STARTING.with(&[("command", &self.handoff.command)]);
+            self.reporter.status_is(&status);
         }
         // What has happened since vassal-enter looked.
-        if let Some(code) = self.children()? {
+        if let Break(code) = self.children()? {
             return Ok(code);
         }
-        if let Some(code) = self.look_at_mounts()? {
+        if let Break(code) = self.look_at_mounts()? {
             return Ok(code);
         }
         loop {
-            if let Some(code) = self.tick()? {
+            if let Break(code) = self.tick()? {
                 return Ok(code);
             }
             let events = self.wait()?;
-            if events.log {
-                self.relay_log();
+            if let Break(code) = self.follow(&events)? {
+                return Ok(code);
             }
-            if events.signals {
-                if take_signals(&self.signals)
-                    .iter()
-                    .any(|signal| matches!(signal, Signal::SIGTERM | Signal::SIGINT))
-                {
-                    return Ok(self.stop());
-                }
-                if let Some(code) = self.children()? {
-                    return Ok(code);
-                }
-            }
-            if events.mounts {
-                if let Some(code) = self.look_at_mounts()? {
-                    return Ok(code);
-                }
-                self.pause_mount_events()?;
-            }
-            if events.uwsgi && self.hear_uwsgi() {
-                return Ok(self.app_wants_stop());
-            }
-            if events.reload {
-                self.reload();
-            }
-            let notify = self.payload_notify.as_mut();
-            self.accepting |= notify.is_some_and(PayloadNotify::says_ready);
         }
     }
 
-    /// What is due by the clock, and what follows from what was heard.
-    fn tick(&mut self) -> Result<Option<u8>, SysError> {
+    /// What follows from what was heard.
+    fn follow(&mut self, events: &Events) -> Result<Flow, SysError> {
+        if events.log {
+            self.relay_log();
+        }
+        if events.signals {
+            let signals = take_signals(&self.signals);
+            if signals.contains(&Signal::SIGTERM) || signals.contains(&Signal::SIGINT) {
+                return Ok(Break(self.stop()));
+            }
+            if let end @ Break(_) = self.children()? {
+                return Ok(end);
+            }
+        }
+        if events.mounts {
+            if let end @ Break(_) = self.look_at_mounts()? {
+                return Ok(end);
+            }
+            self.pause_mount_events()?;
+        }
+        if events.uwsgi && self.hear_uwsgi() {
+            return Ok(Break(self.app_wants_stop()));
+        }
+        if events.reload {
+            self.reload();
+        }
+        let notify = self.payload_notify.as_mut();
+        self.accepting |= notify.is_some_and(PayloadNotify::says_ready);
+        Ok(Continue(()))
+    }
+
+    /// What is due by the clock.
+    fn tick(&mut self) -> Result<Flow, SysError> {
         if let Some((index, verdict)) = self.ask()? {
-            return self.lost(index, verdict).map(Some);
+            return self.lost(index, verdict).map(Break);
         }
         self.thaw_in_time();
         if self.follow_reload() {
-            return Ok(Some(self.app_wants_stop()));
+            return Ok(Break(self.app_wants_stop()));
         }
         self.resume_mount_events();
         self.look_at_requests()?;
         let now = Instant::now();
         self.unknown_exits.summarize(now);
-        if let (Stage::Starting, Readiness::Connect(address), Attempt::Due(due)) =
-            (self.stage, &self.handoff.readiness, &self.connecting)
-        {
-            if !self.accepting && now >= *due {
-                let probe = Probe::run(|| accepts::connect(address))?;
-                self.connecting = Attempt::of(probe, now + CONNECT_AGAIN);
+        self.try_to_connect(now)?;
+        self.become_ready_or_settled(now)?;
+        if self.is_keep_alive_due(now) {
+            // One that systemd has not read yet counts from when it does.
+            if self.reporter.notifier.is_read() {
+                self.reporter.keep_alive(&self.mountpoints);
             }
+            self.keep_alive_due = now + self.handoff.keep_alive;
         }
+        Ok(Continue(()))
+    }
+
+    /// Tries to connect to an app that serves when it accepts connections.
+    fn try_to_connect(&mut self, now: Instant) -> Result<(), SysError> {
+        let address = match (&self.handoff.readiness, &self.connecting) {
+            (Readiness::Connect(address), Attempt::Due(due)) if now >= *due => address,
+            _ => return Ok(()),
+        };
+        if self.stage == Stage::Starting && !self.accepting {
+            let probe = Probe::run(|| accepts::connect(address))?;
+            self.connecting = Attempt::of(probe, now + CONNECT_AGAIN);
+        }
+        Ok(())
+    }
+
+    /// systemd is told when app and mountpoints serve; the restart record, when they have for long enough.
+    fn become_ready_or_settled(&mut self, now: Instant) -> Result<(), SysError> {
         match self.stage {
             Stage::Starting if self.accepting && self.mountpoints.iter().all(Mountpoint::has_answered) => {
                 self.reporter.ready(&self.mountpoints);
@@ -118,14 +144,7 @@ impl Vassal {
             }
             Stage::Starting | Stage::Serving { .. } => {}
         }
-        if self.is_keep_alive_due(now) {
-            // One that systemd has not read yet counts from when it does.
-            if self.reporter.notifier.is_read() {
-                self.reporter.keep_alive(&self.mountpoints);
-            }
-            self.keep_alive_due = now + self.handoff.keep_alive;
-        }
-        Ok(None)
+        Ok(())
     }
 
     pub(super) fn keeps_alive(&self) -> bool {

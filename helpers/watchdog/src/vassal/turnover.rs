@@ -9,6 +9,7 @@ use crate::app::wind_down::WindDown;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Instant;
+use vassal_systemd::status;
 
 impl Vassal {
     /// Passes a reload on to an app that serves.
@@ -38,8 +39,7 @@ impl Vassal {
                     Some(messenger) => {
                         reloads.begin(Some(messenger));
                         self.turnover = Some(turnover);
-                        self.reporter
-                            .status_is("reloading; waiting for uwsgi to accept requests again");
+                        self.reporter.status_is(status::RELOADING.0);
                     }
                     None => reloads.refuse(),
                 }
