@@ -58,7 +58,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["vassal-escape", "vassal-state", "vassal-sys", "vassal-systemd"],
     ),
     ("helpers/ctl", &["vassal-config", "vassal-generator"]),
-    ("tests", &["vassal-config", "vassal-systemd"]),
+    ("tests", &["vassal-config", "vassal-sys", "vassal-systemd"]),
 ];
 
 #[test]

@@ -1,6 +1,5 @@
 //! Findings as values: what is wrong, where it stands, what to do about it.
 
-use crate::language::evaluation::evaluate::Entry;
 use std::fmt;
 use std::rc::Rc;
 
@@ -124,16 +123,6 @@ impl Diagnostic {
         match (&self.origin, option) {
             (None, "") => Public::words("the configuration is wrong (the journal says why)"),
             (origin, option) => words.at(&Public::place(origin.as_ref(), option.as_bytes())),
-        }
-    }
-
-    /// The same finding, with the option of its line, as one of `entries` has it.
-    #[must_use]
-    pub fn with_option_of(self, entries: &[Entry]) -> Self {
-        let mut entries = entries.iter();
-        match entries.find(|entry| Some(&entry.origin) == self.origin.as_ref()) {
-            Some(entry) => self.with_option(&entry.key),
-            None => self,
         }
     }
 
@@ -266,13 +255,8 @@ mod tests {
 
     #[test]
     fn what_everybody_may_read_has_the_place_and_the_option_and_no_value() {
-        let entry = Entry {
-            key: b"uid".to_vec(),
-            value: Some(b"secret".to_vec()),
-            origin: at(b"user001.ini", 6).unwrap(),
-        };
         let found = Diagnostic::error(at(b"user001.ini", 6), "there is no user 'secret'").with_hint("secret");
-        let shown = found.clone().with_option_of(&[entry]).public().to_string();
+        let shown = found.clone().with_option(b"uid").public().to_string();
         assert_eq!(shown, "user001.ini:6: uid: it is wrong (the journal says why)");
         let shown = found.public().to_string();
         assert_eq!(shown, "user001.ini:6: it is wrong (the journal says why)");

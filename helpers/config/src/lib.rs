@@ -4,13 +4,16 @@
 //! the one trait [`machine::world::World`], so every rule of the dialect can be tried with a machine made of constants.
 //! The rules have names (`E8`, `C4`, ...), which comments cite; each is a fact observed on uWSGI 2.0.
 //!
+//! Rooms, each of which uses only those before it: limits, bytes, diagnostic, machine, options, language, users, hooks, unit,
+//! emperor, vassal.
+//!
 //! This crate may import std and regex-lite, nothing of this project, and is imported by the generator, the root helpers
 //! and the tools. Start reading at [`language::evaluation::evaluate::evaluate`], which tells the story of a configuration from arguments to the
 //! final list; then `evaluator` (one entry is added), `files` (one file is read) and `expand` (references).
 //! [`language::text::lex`] alone is for who wants the lines as written, without evaluating anything.
 #![forbid(unsafe_code)]
 
-mod bytes;
+pub(crate) mod bytes;
 pub mod emperor;
 pub mod hooks;
 pub mod language;

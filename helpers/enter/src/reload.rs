@@ -3,10 +3,11 @@
 //! says what would take a restart. An error leaves everything as it is.
 
 use crate::app::channel::configuration as configuration_of;
+use crate::environment::{Inherited, inherited};
 use crate::failure::Failure;
 use crate::handed_over::keys;
 use crate::handed_over::renew;
-use crate::invocation::{Inherited, environment, vassal_of};
+use crate::invocation::vassal_of;
 use crate::start::source;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, read};
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read;
@@ -44,7 +45,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
     let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
-    let environment = environment();
+    let environment = inherited();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, &name)?.ok_or_else(|| source::missing(&emperor, &name))?;
     let read = |environment: Inherited| read::read(&emperor, &name, &found.world(environment));
@@ -73,7 +74,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
         }
         return Err(failure);
     }
-    tell(&watchdog, &name, &started);
+    report(&watchdog, &name, &started);
     Ok(())
 }
 
@@ -165,7 +166,7 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
 }
 
 /// One line for what is in the file and not in the running vassal.
-fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
+fn report(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
     let before = &watchdog.control.lasting;
     let parts = restart_only::parts(started).into_iter();
     let mut changed: Vec<&str> = parts

@@ -23,4 +23,4 @@ pub use descriptors::{directory, fds};
 pub use error::SysError;
 pub use files::{passwd, reach};
 pub use mounts::{attach, fusectl, mountinfo, statfs};
-pub use process::{caps, clone, creds, pidfd, proc, scheduler, seccomp, signals};
+pub use process::{caps, clone, creds, denied_calls, pidfd, proc, scheduler, seccomp, signals};

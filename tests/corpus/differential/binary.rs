@@ -211,7 +211,7 @@ fn read_theirs(output: &Output) -> Result {
 }
 
 fn read_ours(evaluation: &Evaluation) -> Result {
-    let line = |entry: &vassal_config::language::evaluation::evaluate::Entry| {
+    let line = |entry: &vassal_config::language::evaluation::entry::Entry| {
         [
             &entry.key[..],
             b" = ",

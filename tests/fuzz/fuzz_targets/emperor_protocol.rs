@@ -1,12 +1,11 @@
-//! The Emperor's sockets: what uWSGI says is read the same in whatever pieces it arrives, byte for byte and in order, and
+//! The Emperor's sockets: what uWSGI says is read in whatever pieces it arrives, each message of a piece once and in order, and
 //! what is pushed arrives whole.
 #![no_main]
 
 // The watchdog is a program, and nothing imports it; its reader is compiled here once more.
-#[path = "../../../helpers/watchdog/src/emperor_protocol.rs"]
-mod emperor_protocol;
+#[path = "../../../helpers/watchdog/src/app/uwsgi.rs"]
+mod uwsgi;
 
-use emperor_protocol::{Message, Uwsgi, meaning};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -16,6 +15,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use uwsgi::{Message, Order, Uwsgi, meaning, say};
 
 /// libFuzzer's alarm may interrupt a read, which then brings nothing; more often in a row than this it does not.
 const INTERRUPTIONS: usize = 4;
@@ -31,26 +31,39 @@ fuzz_target!(|input: Input<'_>| {
     if said.len() > 4096 || input.pushed.len() > 4096 {
         return;
     }
-    let wanted: Vec<Message> = said.iter().copied().map(meaning).collect();
-    assert_eq!(heard(&input.pieces, input.pushed), wanted, "in pieces");
-    assert_eq!(heard(&[&said], input.pushed), wanted, "at once");
+    for pieces in [&input.pieces[..], &[&said]] {
+        let heard = heard(pieces, input.pushed);
+        let wanted = pieces.iter().map(|piece| once(piece)).collect::<Vec<_>>();
+        assert_eq!(heard, wanted);
+    }
 });
 
-/// What the watchdog hears when uWSGI writes these pieces and ends.
-fn heard(pieces: &[&[u8]], pushed: &[u8]) -> Vec<Message> {
+/// Each message that is in a piece, once.
+fn once(piece: &[u8]) -> Vec<Message> {
+    let mut messages = Vec::new();
+    for message in piece.iter().copied().map(meaning) {
+        if !messages.contains(&message) {
+            messages.push(message);
+        }
+    }
+    messages
+}
+
+/// What the watchdog hears of each of these pieces, which are written one after the other before uWSGI ends.
+fn heard(pieces: &[&[u8]], pushed: &[u8]) -> Vec<Vec<Message>> {
     let ((emperor, theirs), (config, config_theirs)) = (pair(), pair());
     let (mut theirs, mut config_theirs) = (UnixStream::from(theirs), File::from(config_theirs));
     let mut uwsgi = Uwsgi::new(emperor, config, memory(pushed));
     let mut heard = Vec::new();
     for piece in pieces {
         theirs.write_all(piece).expect("the socket holds it");
-        let wanted = heard.len() + piece.len();
-        for _ in 0..piece.len() + INTERRUPTIONS {
-            if heard.len() < wanted {
-                heard.extend(uwsgi.messages());
+        let mut messages = Vec::new();
+        for _ in 0..INTERRUPTIONS {
+            if messages.is_empty() && !piece.is_empty() {
+                messages = uwsgi.messages();
             }
         }
-        assert_eq!(heard.len(), wanted, "what is there to be read is read");
+        heard.push(messages);
         assert!(
             uwsgi.messages().is_empty() && uwsgi.socket().is_some(),
             "silence is no end"
@@ -64,16 +77,17 @@ fn heard(pieces: &[&[u8]], pushed: &[u8]) -> Vec<Message> {
             .expect("all of it is there");
         assert_eq!(arrived, pushed);
     }
-    assert!(uwsgi.stop());
-    let mut stop = [1];
-    theirs.read_exact(&mut stop).expect("one byte");
-    assert_eq!(stop, [2], "EMP-6");
+    let socket = uwsgi.socket().expect("it is open");
+    assert!(say(socket, Order::Reload) && say(socket, Order::Stop));
+    let mut orders = [0; 2];
+    theirs.read_exact(&mut orders).expect("two bytes");
+    assert_eq!(orders, [1, 2], "EMP-6");
     // Not a close: that takes effect only when nobody else, as a tracer of the kernel, holds the file.
     theirs.shutdown(Shutdown::Both).expect("it is connected");
     for _ in 0..INTERRUPTIONS {
         assert!(uwsgi.messages().is_empty());
     }
-    assert!(uwsgi.socket().is_none() && !uwsgi.stop(), "the end is noticed");
+    assert!(uwsgi.socket().is_none(), "the end is noticed");
     heard
 }
 

@@ -3,9 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use vassal_config::language::evaluation::evaluate::{Entry, Evaluation};
+use vassal_config::language::evaluation::entry::Entry;
+use vassal_config::language::evaluation::evaluate::Evaluation;
 use vassal_config::language::text::lex::lines;
-use vassal_fuzz::constant::Constant;
+use vassal_config::machine::fake::FakeWorld;
 use vassal_fuzz::{judge, vassal};
 
 /// Bytes of all keys and values together: below this the limits of the evaluation keep what 64 KiB of input may become.
@@ -41,7 +42,7 @@ fn split(input: &[u8]) -> (&[u8], &[u8]) {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
-fn accepted(evaluation: &Evaluation, world: &Constant, text: &[u8]) {
+fn accepted(evaluation: &Evaluation, world: &FakeWorld, text: &[u8]) {
     judge::findings(&evaluation.warnings);
     assert!(evaluation.exit.is_none_or(|code| (0..=255).contains(&code)));
     let size = |entry: &Entry| entry.key.len() + entry.value.as_ref().map_or(0, Vec::len);

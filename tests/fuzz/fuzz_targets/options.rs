@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use vassal_config::diagnostic::Origin;
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::language::text::lex::lines;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
@@ -44,15 +44,19 @@ fn planned(plan: &Plan) {
     }
     match &plan.payload {
         Payload::Uwsgi { entries, program: _ } => {
-            let descriptors: Vec<_> = plan
+            assert!(
+                plan.listeners
+                    .iter()
+                    .all(|listener| listener.entry < entries.len())
+            );
+            let replaced: Vec<_> = plan
                 .listeners
                 .iter()
                 .zip(10..)
-                .map(|(listener, fd)| (listener.entry, fd))
+                .filter_map(|(listener, fd)| Some((listener.entry, listener.value(fd)?)))
                 .collect();
-            assert!(descriptors.iter().all(|(entry, _)| *entry < entries.len()));
-            match push::message(entries, &descriptors) {
-                Ok(message) => pushed(&message, entries, &descriptors),
+            match push::message(entries, &replaced) {
+                Ok(message) => pushed(&message, entries, &replaced),
                 Err(error) => judge::finding(&error),
             }
         }
@@ -63,7 +67,7 @@ fn planned(plan: &Plan) {
 }
 
 /// Reads the message as uWSGI does: header, `%%` of the text, lines.
-fn pushed(message: &[u8], entries: &[Entry], descriptors: &[(usize, i32)]) {
+fn pushed(message: &[u8], entries: &[Entry], replaced: &[(usize, Vec<u8>)]) {
     let (header, text) = message.split_at(4);
     assert_eq!(header, [115, text.len() as u8, (text.len() >> 8) as u8, 0]);
     let text = undoubled(text);
@@ -74,8 +78,8 @@ fn pushed(message: &[u8], entries: &[Entry], descriptors: &[(usize, i32)]) {
         .iter()
         .enumerate()
         .map(
-            |(at, entry)| match descriptors.iter().find(|(entry, _)| *entry == at) {
-                Some((_, fd)) => format!("fd://{fd}").into_bytes(),
+            |(at, entry)| match replaced.iter().find(|(entry, _)| *entry == at) {
+                Some((_, value)) => value.clone(),
                 None => entry.value.clone().unwrap_or_else(|| b"true".to_vec()),
             },
         )

@@ -4,10 +4,10 @@
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use vassal_config::unit::directives::{Directive, directives};
 use vassal_config::emperor::name::{VassalName, unescape};
+use vassal_config::unit::directives::directives;
 use vassal_fuzz::judge;
-use vassal_generator::drop_in::{DropIn, slice};
+use vassal_generator::drop_in::{DropIn, StopHook, slice};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -23,24 +23,24 @@ fuzz_target!(|input: Input<'_>| {
     };
     check_name(&name);
     let text = [b"[Service]\n", input.text].concat();
-    let directives = directives(&text, input.file).map_err(|error| {
-        judge::finding(&error);
-        error.to_string()
+    let (taken, refused) = directives(&text, input.file);
+    judge::findings(&refused);
+    // Once as the generator writes it, and once with texts that were never checked as the problems.
+    let raw = vec![String::from_utf8_lossy(input.text).into_owned()];
+    let problems = [refused.iter().map(ToString::to_string).collect(), raw];
+    let stop_hook = input.stop_hook.map(|program| StopHook {
+        program: program.to_vec(),
+        user: None,
     });
-    // Without directives, and with a text that was never checked as the reason.
-    let reasons = [
-        directives.clone(),
-        Err(String::from_utf8_lossy(input.text).into_owned()),
-    ];
-    for directives in reasons {
-        let meant = directives.clone().unwrap_or_default();
+    for problems in problems {
         let drop_in = DropIn {
             name: &name,
             file: input.file,
-            stop_hook: input.stop_hook,
-            directives,
+            stop_hook: stop_hook.as_ref(),
+            directives: taken.clone(),
+            problems,
         };
-        check(&drop_in, &meant);
+        check(&drop_in);
     }
 });
 
@@ -55,14 +55,14 @@ fn check_name(name: &VassalName) {
     assert!(
         instance
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b":_.\\".contains(&byte)),
+            .all(|byte| byte.is_ascii_alphanumeric() || b":_.-@\\".contains(&byte)),
         "{unit}"
     );
     assert!(unit.len() + ".d".len() <= 255, "{unit}");
 }
 
 /// The unit, read line by line as systemd reads it.
-fn check(drop_in: &DropIn<'_>, directives: &[Directive]) {
+fn check(drop_in: &DropIn<'_>) {
     let text = drop_in.render();
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     let mut lines: Vec<String> = text
@@ -81,25 +81,38 @@ fn check(drop_in: &DropIn<'_>, directives: &[Directive]) {
     }
     for line in &mut lines {
         if let Some(command) = line.strip_prefix("ExecStopPost=-/usr/bin/env -C ") {
-            if let Some(program) = drop_in.stop_hook {
+            if let Some(StopHook { program, user: _ }) = drop_in.stop_hook {
                 check_stop(command, program, drop_in);
                 *line = "ExecStopPost".to_owned();
                 break;
             }
         }
     }
-    assert_eq!(lines, wanted(drop_in, directives), "{text}");
+    assert_eq!(lines, wanted(drop_in), "{text}");
 }
 
 /// The lines of the unit, in order; of those that are escaped only the name.
-fn wanted(drop_in: &DropIn<'_>, directives: &[Directive]) -> Vec<String> {
+fn wanted(drop_in: &DropIn<'_>) -> Vec<String> {
     let of = |section: &'static str| {
-        let of_section = directives.iter().filter(move |each| each.section == section);
+        let of_section = drop_in
+            .directives
+            .iter()
+            .filter(move |each| each.section == section);
         of_section.map(|each| format!("{}={}", each.key, each.value))
     };
+    // A name that is written otherwise in the unit's name is shown as it is.
+    let shown = drop_in.name.identifier();
+    let is_shown = drop_in.name.unit() != format!("vassal@{shown}.service");
+    let shown = is_shown.then(|| shown.replace('%', "%%"));
     let mut wanted = vec!["[Unit]".to_owned(), "Documentation".to_owned()];
+    wanted.extend(
+        shown
+            .iter()
+            .map(|name| format!("Description=uWSGI vassal {name}")),
+    );
     wanted.extend(of("Unit"));
     wanted.extend(["[Service]".to_owned(), format!("Slice={}", slice(drop_in.name))]);
+    wanted.extend(shown.iter().map(|name| format!("SyslogIdentifier={name}")));
     wanted.extend(drop_in.stop_hook.map(|_| "ExecStopPost".to_owned()));
     wanted.extend(of("Service"));
     wanted

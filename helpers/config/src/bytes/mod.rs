@@ -1,4 +1,7 @@
 //! Bytes without a meaning yet: splitting, replacing, numbers.
+//!
+//! Rooms, each of which uses only those before it: number, replace, split.
 
 pub(crate) mod number;
 pub(crate) mod replace;
+pub(crate) mod split;

@@ -1,4 +1,6 @@
 //! The Emperor's file: its settings, the names of vassals, and where their files are.
+//!
+//! Rooms, each of which uses only those before it: name, place, settings.
 
 pub mod name;
 pub mod place;

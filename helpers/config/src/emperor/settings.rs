@@ -3,16 +3,19 @@
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
 use crate::emperor::place::Place;
+use crate::hooks::hook::Hook;
 use crate::hooks::namespaces::Namespaces;
-use crate::hooks::phase::{HookKind, Phase, hook_option};
-use crate::language::evaluation::evaluate::{Entry, evaluate};
+use crate::hooks::phase::{Phase, hook_option};
+use crate::language::evaluation::entry::{Entry, with_option_of};
+use crate::language::evaluation::evaluate::evaluate;
 use crate::machine::world::World;
-use crate::options::disposition::{Taker, taker};
-use crate::options::flag::switches_on;
-use crate::options::lookup::{OptionRow, find};
+use crate::options::disposition::Disposition;
+use crate::options::flag::is_on;
+use crate::options::lookup::disposition;
+use crate::options::lookup::find;
+use crate::options::row::OptionRow;
 use crate::users::identity::{Identity, Named};
 use crate::users::trust::{Judgement, Trust, judge};
-use crate::vassal::plan::Hook;
 
 /// What the emperor's file says.
 #[derive(Debug, Clone, Default)]
@@ -68,12 +71,12 @@ impl Emperor {
     /// A line that makes it unusable.
     pub fn read(file: &[u8], world: &dyn World) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
         let evaluation = evaluate(&[b"--ini".to_vec(), file.to_vec()], world)?;
-        let named = |found: Diagnostic| found.with_option_of(&evaluation.effects);
+        let named = |found: Diagnostic| with_option_of(found, &evaluation.effects);
         let (mut emperor, warnings) = Self::from_entries(&evaluation.effects).map_err(named)?;
         let warnings: Vec<Diagnostic> = warnings.into_iter().map(named).collect();
         let own = evaluate(&[b"--ini".to_vec(), [file, b":vassal"].concat()], world)?;
         let is_setting = |entry: &Entry| {
-            matches!(entry.origin, Origin::File { .. }) && taker(&entry.key) != Taker::Language
+            matches!(entry.origin, Origin::File { .. }) && disposition(&entry.key) != Disposition::Language
         };
         let settings: Vec<Entry> = own.effects.into_iter().filter(is_setting).collect();
         emperor.trust = Trust::from_entries(&settings)?;
@@ -109,7 +112,7 @@ impl Emperor {
                 b"emperor" => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
                 b"chdir" => {}
                 b"emperor-use-clone" => emperor.namespaces.add(entry)?,
-                b"emperor-tyrant" if switches_on(&value) => return Err(tyrant(&entry.origin)),
+                b"emperor-tyrant" if is_on(&value) => return Err(tyrant(&entry.origin)),
                 b"uid" | b"gid" if is_root(&value) => {}
                 b"uid" | b"gid" => accounts.push(entry.clone()),
                 b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
@@ -194,7 +197,7 @@ fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
             "'{shown}' has no effect: systemd starts, stops and restarts the vassals, ignoring"
         ));
     }
-    let is_languages = |row: OptionRow| row.taker == Taker::Language;
+    let is_languages = |row: &OptionRow| row.disposition == Disposition::Language;
     match find(key) {
         // A placeholder, or what has done its work when the file was read.
         None => None,
@@ -202,19 +205,6 @@ fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
         Some(_) => warn(format!(
             "'{shown}' is not supported in the emperor's file, ignoring"
         )),
-    }
-}
-
-impl Hook {
-    /// The hook that `entry` describes.
-    pub fn new(kind: HookKind, phase: Phase, entry: &Entry) -> Self {
-        Self {
-            kind,
-            phase,
-            option: entry.key.clone(),
-            value: entry.value.clone().unwrap_or_default(),
-            origin: entry.origin.clone(),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The words for namespaces, of `emperor-use-clone`, `unshare` and `unshare2` (NS-1).
 
 use crate::diagnostic::Diagnostic;
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 
 /// A set of namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

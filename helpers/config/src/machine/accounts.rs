@@ -1,7 +1,21 @@
-//! Small files of the system, read as text: who is who, and how many processors there are.
+//! Users and groups, as the files passwd(5) and group(5) have them: the only reader of both, for a start and for `vassalctl`.
+//!
+//! The name service is not asked: it would load libraries, of which a vassal's own root could bring its own.
 
-use std::net::Ipv4Addr;
+use crate::machine::exec_source::read_at_most;
+use crate::machine::world::ReadError;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
+
+/// The two files, passwd(5) first.
+pub const FILES: [&str; 2] = ["/etc/passwd", "/etc/group"];
+
+/// Most bytes of one of them: some hundred thousand users.
+pub const FILE_BYTES: usize = 32 << 20;
+
+/// Only the owner may write them.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The users and groups of one root directory.
 #[derive(Debug, Default, Clone)]
@@ -22,6 +36,19 @@ pub struct User {
 }
 
 impl Accounts {
+    /// The accounts of the files, opened, `None` for one that is not there; `own` is the real user of this process, whose own files
+    /// count like root's: it looks at a tree of its own.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read([passwd, group]: [Option<File>; 2], own: u32) -> Result<Self, ReadError> {
+        let text = |file: Option<File>| file.map_or(Ok(Vec::new()), |file| read(file, own));
+        Ok(Self {
+            passwd: text(passwd)?,
+            group: text(group)?,
+        })
+    }
+
     /// The accounts of the texts of passwd(5) and group(5). A line that is not as those pages say is none.
     pub fn from_text(passwd: &[u8], group: &[u8]) -> Self {
         Self {
@@ -96,39 +123,21 @@ impl Accounts {
     }
 }
 
-/// The real id in `/proc/self/status`, on the line of that name.
-pub(crate) fn real_id(status: &[u8], field: &str) -> Option<u32> {
-    let mut lines = status.split(|&byte| byte == b'\n');
-    let ids = lines.find_map(|line| line.strip_prefix(field.as_bytes()))?;
-    parse(ids.trim_ascii().split(|byte| byte.is_ascii_whitespace()).next()?)
-}
-
-/// How many numbers a list such as `0-3,5` holds; nothing when it is not such a list.
-pub(crate) fn count_ranges(list: &str) -> Option<usize> {
-    list.trim().split(',').try_fold(0_usize, |count, range| {
-        let (low, high) = range.split_once('-').unwrap_or((range, range));
-        let (low, high) = (low.parse::<usize>().ok()?, high.parse::<usize>().ok()?);
-        Some(count + high.checked_sub(low)? + 1)
-    })
-}
-
-/// The IPv4 address of a host: the text itself when it is one, else what a hosts file says.
-pub(crate) fn address_of(hosts: &[u8], host: &[u8]) -> Option<Vec<u8>> {
-    if parse::<Ipv4Addr>(host).is_some() {
-        return Some(host.to_vec());
+/// The text of one of the files. One that another user than root or `own` owns or may write counts as empty: its writer could give
+/// himself any number.
+///
+/// # Errors
+/// It is no regular file, it is larger than [`FILE_BYTES`], or what the system said.
+pub fn read(file: File, own: u32) -> Result<Vec<u8>, ReadError> {
+    let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile);
     }
-    hosts.split(|&byte| byte == b'\n').find_map(|line| {
-        let line = line.split(|&byte| byte == b'#').next()?;
-        let mut words = line
-            .split(|byte| byte.is_ascii_whitespace())
-            .filter(|word| !word.is_empty());
-        let address = words
-            .next()
-            .filter(|address| parse::<Ipv4Addr>(address).is_some())?;
-        words
-            .any(|name| name.eq_ignore_ascii_case(host))
-            .then(|| address.to_vec())
-    })
+    let is_owned = metadata.uid() == 0 || metadata.uid() == own;
+    match is_owned && metadata.mode() & WRITABLE_BY_OTHERS == 0 {
+        true => read_at_most(file, FILE_BYTES),
+        false => Ok(Vec::new()),
+    }
 }
 
 fn parse<T: FromStr>(text: &[u8]) -> Option<T> {
@@ -164,31 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn the_real_id_is_the_first_of_four() {
-        let status = b"Name:\tx\nUid:\t7\t8\t9\t10\nGid:\t1\t2\t3\t4\n";
-        assert_eq!(real_id(status, "Uid:"), Some(7));
-        assert_eq!(real_id(status, "Gid:"), Some(1));
-        assert_eq!(real_id(b"", "Uid:"), None);
-    }
-
-    #[test]
-    fn processors_are_counted() {
-        for (list, wanted) in [
-            ("0-1\n", Some(2)),
-            ("0", Some(1)),
-            ("0-3,5,7-8", Some(7)),
-            ("", None),
-            ("3-1", None),
-        ] {
-            assert_eq!(count_ranges(list), wanted, "{list:?}");
+    fn a_file_that_others_may_write_names_nobody() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("vassal-accounts-{}", std::process::id()));
+        std::fs::write(&path, "u:x:5:5::/:/bin/sh\n").unwrap();
+        let own = path.metadata().unwrap().uid();
+        for (mode, expected) in [(0o664, None), (0o646, None), (0o644, Some(5))] {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let accounts = Accounts::read([File::open(&path).ok(), None], own).unwrap();
+            assert_eq!(accounts.user(b"u").map(|user| user.uid), expected, "{mode:o}");
         }
-    }
-
-    #[test]
-    fn hosts_have_addresses() {
-        let hosts = b"::1 localhost ip6\n127.0.0.1\tlocalhost me # you\n";
-        assert_eq!(address_of(hosts, b"LOCALHOST"), Some(b"127.0.0.1".to_vec()));
-        assert_eq!(address_of(hosts, b"10.1.2.3"), Some(b"10.1.2.3".to_vec()));
-        assert_eq!(address_of(hosts, b"you"), None);
+        let other = Accounts::read([File::open(&path).ok(), None], own + 1).unwrap();
+        assert_eq!(other.is_empty(), own != 0);
+        std::fs::remove_file(&path).unwrap();
     }
 }

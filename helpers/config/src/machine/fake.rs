@@ -1,37 +1,40 @@
-//! A world made of constants, for unit tests.
+//! A [`World`] made of constants: the double for the tests of every crate, and for the fuzz targets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::diagnostic::Diagnostic;
-use crate::language::evaluation::evaluate::{Evaluation, evaluate};
 use crate::machine::world::{Open, ReadError, World};
 
-/// Files by name, an environment, and nothing else that changes.
-#[derive(Clone)]
-pub(crate) struct Fixed {
-    pub(crate) files: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub(crate) environment: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(crate) open: Vec<Open>,
+/// Files by name, relative to the working directory `/w`, an environment, and nothing else that changes.
+#[derive(Clone, Debug, Default)]
+pub struct FakeWorld {
+    /// The files.
+    pub files: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The environment, in its order.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What [`World::open_files`] answers.
+    pub open: Vec<Open>,
 }
 
-impl Fixed {
-    /// Files by name, relative to the working directory `/w`, in an empty environment.
-    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
-        let files = files
-            .iter()
-            .map(|(name, text)| (name.as_bytes().to_vec(), text.as_bytes().to_vec()))
-            .collect();
-        Fixed {
-            files,
-            environment: Vec::new(),
-            open: Vec::new(),
-        }
+impl FakeWorld {
+    /// A world with these files and an empty environment.
+    #[must_use]
+    pub fn with(files: &[(&str, &str)]) -> Self {
+        let file = |world: Self, (name, text): &(&str, &str)| world.file(name.as_bytes(), text.as_bytes());
+        files.iter().fold(Self::default(), file)
     }
 
-    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
-        self.environment
-            .push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+    /// The same world with one more file.
+    #[must_use]
+    pub fn file(mut self, name: &[u8], text: &[u8]) -> Self {
+        self.files.insert(name.to_vec(), text.to_vec());
+        self
+    }
+
+    /// The same world with one more variable in its environment.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -40,7 +43,7 @@ impl Fixed {
     }
 }
 
-impl World for Fixed {
+impl World for FakeWorld {
     fn read_file(&self, path: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
         match self.files.get(path) {
             Some(text) if text.len() > limit => Err(ReadError::TooLarge { limit }),
@@ -160,40 +163,4 @@ impl World for Fixed {
             Self::missing()
         }
     }
-}
-
-/// Evaluates arguments written with blanks between them.
-pub(crate) fn evaluated(world: &Fixed, args: &str) -> Result<Evaluation, Diagnostic> {
-    let args: Vec<Vec<u8>> = args.split(' ').map(|arg| arg.as_bytes().to_vec()).collect();
-    evaluate(&args, world)
-}
-
-/// The list that `main.ini` with this text in section `uwsgi` comes to, one `key=value` after the other, without the `ini`
-/// that names it; or the message of the error.
-pub(crate) fn listed(world: &Fixed, text: &str) -> String {
-    let mut world = world.clone();
-    world
-        .files
-        .insert(b"main.ini".to_vec(), [b"[uwsgi]\n", text.as_bytes()].concat());
-    match evaluated(&world, "--ini main.ini") {
-        Ok(evaluation) => shown(&evaluation)
-            .strip_prefix("ini=main.ini")
-            .unwrap_or_default()
-            .trim_start()
-            .to_owned(),
-        Err(error) => error.to_string(),
-    }
-}
-
-/// The list, one `key=value` after the other.
-pub(crate) fn shown(evaluation: &Evaluation) -> String {
-    let pairs = evaluation.entries.iter().map(|entry| {
-        let value = entry.value.as_deref().unwrap_or(b"true");
-        format!(
-            "{}={}",
-            String::from_utf8_lossy(&entry.key),
-            String::from_utf8_lossy(value)
-        )
-    });
-    pairs.collect::<Vec<_>>().join(" ")
 }

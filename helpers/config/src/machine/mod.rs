@@ -1,9 +1,13 @@
 //! The machine that a configuration is read on: the trait [`world::World`], the real one, and what is read of its files.
+//!
+//! Rooms, each of which uses only those before it: world, exec_source, files, process, text_files, accounts, trusted, system, fake.
 
 pub mod accounts;
 pub(crate) mod exec_source;
-#[cfg(test)]
-pub(crate) mod fake;
+pub mod fake;
+pub(crate) mod files;
+pub mod process;
 pub mod system;
+pub(crate) mod text_files;
 pub mod trusted;
 pub mod world;

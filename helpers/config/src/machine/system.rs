@@ -6,10 +6,10 @@
 use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,18 +17,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::machine::accounts;
 use crate::machine::accounts::Accounts;
 use crate::machine::exec_source;
+use crate::machine::files::{open, open_regular, read_regular};
+use crate::machine::process;
+use crate::machine::text_files::{address_of, count_ranges};
 use crate::machine::trusted::{Reader, Trusted};
 use crate::machine::world::{Open, ReadError, World};
-
-/// open(2): do not wait for a FIFO's writer. asm-generic; alpha, mips, parisc and sparc have other numbers, and refuse the
-/// unknown ones or read the file all the same, which was seen to be regular before.
-const O_NONBLOCK: i32 = 0o4000;
-
-/// What nobody but the owner of a file of accounts may have.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
-
-/// open(2): do not become the controlling process of a terminal.
-const O_NOCTTY: i32 = 0o400;
 
 /// errno of a name that does not exist.
 const ENOENT: i32 = 2;
@@ -41,9 +34,6 @@ const VERSION_TIME: Duration = Duration::from_secs(5);
 const VERSION_BYTES: usize = 100;
 /// Where nothing is executed, and nobody else knows: that of Debian 13.
 const USUAL_VERSION: &[u8] = b"2.0.28-debian";
-
-/// Most bytes of a file of the system: `/etc/passwd` with some hundred thousand users.
-const SYSTEM_FILE_BYTES: usize = 32 << 20;
 
 /// This machine.
 #[derive(Clone, Debug)]
@@ -143,14 +133,6 @@ impl System {
         self.cwd.join(OsStr::from_bytes(path))
     }
 
-    fn users(&self) -> Accounts {
-        Accounts::from_text(&account_file(Path::new("/etc/passwd")), b"")
-    }
-
-    fn groups(&self) -> Accounts {
-        Accounts::from_text(b"", &account_file(Path::new("/etc/group")))
-    }
-
     fn metadata(&self, path: &[u8]) -> Option<Metadata> {
         if path.is_empty() {
             None
@@ -196,8 +178,7 @@ impl World for System {
     }
 
     fn groups_of(&self, uid: u32) -> Vec<u32> {
-        let [passwd, group] = ["/etc/passwd", "/etc/group"].map(|path| account_file(Path::new(path)));
-        let accounts = Accounts::from_text(&passwd, &group);
+        let accounts = accounts_below(Path::new("/"));
         let user = accounts.user_of(uid);
         user.map_or(Vec::new(), |user| accounts.groups_of(&user.name, user.gid))
     }
@@ -254,33 +235,32 @@ impl World for System {
     }
 
     fn uid(&self) -> u32 {
-        accounts::real_id(&proc_status(), "Uid:").unwrap_or_default()
+        process::uid()
     }
 
     fn gid(&self) -> u32 {
-        accounts::real_id(&proc_status(), "Gid:").unwrap_or_default()
+        process::gid()
     }
 
     fn user_name(&self, uid: u32) -> Option<Vec<u8>> {
-        self.users().user_of(uid).map(|user| user.name)
+        accounts_below(Path::new("/")).user_of(uid).map(|user| user.name)
     }
 
     fn group_name(&self, gid: u32) -> Option<Vec<u8>> {
-        self.groups().group_of(gid)
+        accounts_below(Path::new("/")).group_of(gid)
     }
 
     fn user_id(&self, name: &[u8]) -> Option<u32> {
-        self.users().user(name).map(|user| user.uid)
+        accounts_below(Path::new("/")).user(name).map(|user| user.uid)
     }
 
     fn group_id(&self, name: &[u8]) -> Option<u32> {
-        self.groups().group(name)
+        accounts_below(Path::new("/")).group(name)
     }
 
     fn cpus(&self) -> usize {
         let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-        accounts::count_ranges(&online)
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+        count_ranges(&online).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 
     fn start_time(&self) -> Duration {
@@ -326,69 +306,28 @@ impl World for System {
     }
 
     fn resolve(&self, host: &[u8]) -> Result<Vec<u8>, ReadError> {
-        accounts::address_of(&system_file("/etc/hosts"), host).ok_or(ReadError::Refused {
+        address_of(&system_file("/etc/hosts"), host).ok_or(ReadError::Refused {
             why: "it is no IPv4 address and not in /etc/hosts, and no name server is asked",
         })
     }
 }
 
-/// What /proc tells of this process; empty without /proc.
-pub(crate) fn proc_status() -> Vec<u8> {
-    fs::read("/proc/self/status").unwrap_or_default()
+/// The accounts of the machine whose files are below `root`. A file that cannot be read is as one without lines.
+pub fn accounts_below(root: &Path) -> Accounts {
+    let open = |path: &str| open_regular(&root.join(path.trim_start_matches('/'))).ok();
+    let own = process::uid();
+    let text = |path| {
+        open(path)
+            .and_then(|file| accounts::read(file, own).ok())
+            .unwrap_or_default()
+    };
+    let [passwd, group] = accounts::FILES.map(text);
+    Accounts::from_text(&passwd, &group)
 }
 
 /// A file of the system; empty when it cannot be read, which is to know no names.
 fn system_file(path: &str) -> Vec<u8> {
-    read_regular(Path::new(path), SYSTEM_FILE_BYTES).unwrap_or_default()
-}
-
-/// A file of accounts, by the rule of a start: empty when it cannot be read, and when others than root (and the user this
-/// program runs as, who looks at a tree of his own) may write it.
-pub fn account_file(path: &Path) -> Vec<u8> {
-    let own = accounts::real_id(&proc_status(), "Uid:").unwrap_or_default();
-    let is_trusted = |metadata: &Metadata| {
-        (metadata.uid() == 0 || metadata.uid() == own) && metadata.mode() & WRITABLE_BY_OTHERS == 0
-    };
-    let read = || -> Result<Vec<u8>, ReadError> {
-        let file = open_regular(path)?;
-        match file.metadata().is_ok_and(|metadata| is_trusted(&metadata)) {
-            true => exec_source::read_at_most(file, SYSTEM_FILE_BYTES),
-            false => Ok(Vec::new()),
-        }
-    };
-    read().unwrap_or_default()
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NONBLOCK | O_NOCTTY)
-        .open(path)
-}
-
-fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
-    exec_source::read_at_most(open_regular(path)?, limit)
-}
-
-/// Opens a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
-/// it may have been replaced.
-pub(crate) fn open_regular(path: &Path) -> Result<File, ReadError> {
-    let failed = |error: io::Error| ReadError::from_io(&error);
-    check_regular(&fs::metadata(path).map_err(failed)?)?;
-    let file = open(path).map_err(failed)?;
-    check_regular(&file.metadata().map_err(failed)?)?;
-    Ok(file)
-}
-
-fn check_regular(metadata: &Metadata) -> Result<(), ReadError> {
-    let kind = metadata.file_type();
-    if kind.is_dir() {
-        return Err(ReadError::Directory);
-    }
-    if !kind.is_file() {
-        return Err(ReadError::NotAFile);
-    }
-    Ok(())
+    read_regular(Path::new(path), accounts::FILE_BYTES).unwrap_or_default()
 }
 
 #[cfg(test)]

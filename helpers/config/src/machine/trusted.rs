@@ -1,9 +1,9 @@
 //! Reading files that a program acts on as root, and seeing who else may write them: that is root, too, by way of what he writes.
 
 use crate::limits;
-use crate::machine::accounts;
 use crate::machine::exec_source;
-use crate::machine::system::{open_regular, proc_status};
+use crate::machine::files::open_regular;
+use crate::machine::process;
 use crate::machine::world::{Open, ReadError};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -129,7 +129,7 @@ fn open_to_others(path: &Path, metadata: &Metadata) -> Option<Open> {
         mode if metadata.is_dir() && mode & STICKY != 0 => 0,
         mode => mode,
     };
-    let is_own = |id: u32, field: &str| id == 0 || accounts::real_id(&proc_status(), field) == Some(id);
+    let is_own = |id: u32, field: &str| id == 0 || process::own_id(field) == Some(id);
     let group = (mode & GROUP_WRITES != 0 && !is_own(metadata.gid(), "Gid:")).then(|| metadata.gid());
     let everybody = mode & EVERYBODY_WRITES != 0;
     let is_open = group.is_some() || everybody || !is_own(metadata.uid(), "Uid:");

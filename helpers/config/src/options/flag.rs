@@ -2,7 +2,7 @@
 
 /// Whether `value` switches a flag on: `false`, `off`, `no` (in any case) and exactly `0` do not, everything else
 /// does, the empty value included (O5).
-pub fn switches_on(value: &[u8]) -> bool {
+pub fn is_on(value: &[u8]) -> bool {
     !(value == b"0"
         || [&b"false"[..], b"off", b"no"]
             .iter()
@@ -16,10 +16,10 @@ mod tests {
     #[test]
     fn four_words_switch_off_and_everything_else_on() {
         for off in ["false", "OFF", "No", "0"] {
-            assert!(!switches_on(off.as_bytes()), "{off}");
+            assert!(!is_on(off.as_bytes()), "{off}");
         }
         for on in ["", "true", "1", "00", "none", "disabled"] {
-            assert!(switches_on(on.as_bytes()), "{on}");
+            assert!(is_on(on.as_bytes()), "{on}");
         }
     }
 }

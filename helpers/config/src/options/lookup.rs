@@ -1,161 +1,40 @@
-//! What is known about option names: the table of the binary, one row per name (section 12 of the specification).
+//! Looking up an option by its name or its letter.
 
-use crate::options::disposition::Taker;
-use crate::options::strings::{Packed, ROWS};
-
-/// Whether an option takes an argument on a command line. In files every option may have or lack a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Argument {
-    /// It must be there.
-    Required,
-    /// It must not.
-    None,
-    /// It may be there, in the same word (`--mule=x`).
-    Optional,
-}
-
-/// What an option does with its value, and with being repeated (O2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// On or off, see [`is_on`] (O5); the one applied last wins.
-    Flag,
-    /// Every value counts, in order.
-    List,
-    /// The one applied last wins.
-    Last,
-    /// As `Last`, an integer, negative ones refused (O6).
-    Natural,
-    /// As `Last`, an integer of either sign.
-    Integer,
-    /// As `Last`, an integer counting MiB.
-    Megabytes,
-    /// The union of all values (`unshare`).
-    Union,
-    /// `uid` and `gid`, whose repeats follow rules of their own (T3).
-    Identity,
-    /// Has an effect each time.
-    Acts,
-    /// Opens a block (C1).
-    Opener,
-    /// Ends one (C4).
-    End,
-    /// Reads a configuration (I1, I5).
-    Load,
-    /// Adds an entry of another name (P1, P2).
-    Sets,
-    /// Known by name only; how repeats combine is the business of who implements it.
-    Opaque,
-}
-
-/// One option name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OptionRow {
-    /// The name, without dashes.
-    pub name: &'static str,
-    /// The name all aliases share; itself for most.
-    pub canonical: &'static str,
-    /// Whether it takes an argument on a command line.
-    pub argument: Argument,
-    /// What it does with its value.
-    pub kind: Kind,
-    /// Whether it takes effect the moment it is met, with its raw value (O4).
-    pub immediate: bool,
-    /// The short letter that is stored under this name (A1).
-    pub letter: Option<u8>,
-    /// Who takes it when a vassal is started.
-    pub taker: Taker,
-    /// Why they do, and for a refused one what to write instead: a phrase without a final period.
-    pub why: &'static str,
-    /// What is not as under uWSGI's Emperor, where something is not.
-    pub change: Option<&'static str>,
-}
-
-/// Why uWSGI keeps an option.
-const APP_SERVER: &str = "the app server's own work, done as the vassal's user";
-
-/// A row of the table.
-pub(crate) const fn option(name: &'static str, argument: Argument, kind: Kind) -> OptionRow {
-    OptionRow {
-        name,
-        canonical: name,
-        argument,
-        kind,
-        immediate: false,
-        letter: None,
-        taker: Taker::Uwsgi,
-        why: APP_SERVER,
-        change: None,
-    }
-}
-
-impl OptionRow {
-    pub(crate) const fn alias_of(self, canonical: &'static str) -> Self {
-        OptionRow { canonical, ..self }
-    }
-
-    pub(crate) const fn immediate(self) -> Self {
-        OptionRow {
-            immediate: true,
-            ..self
-        }
-    }
-
-    pub(crate) const fn letter(self, letter: u8) -> Self {
-        OptionRow {
-            letter: Some(letter),
-            ..self
-        }
-    }
-
-    pub(crate) const fn by(self, taker: Taker, why: &'static str) -> Self {
-        OptionRow { taker, why, ..self }
-    }
-
-    pub(crate) const fn changed(self, how: &'static str) -> Self {
-        OptionRow {
-            change: Some(how),
-            ..self
-        }
-    }
-}
+use crate::options::disposition::Disposition;
+use crate::options::row::OptionRow;
+use crate::options::table::OPTIONS;
 
 /// The row of an option, or nothing for names uWSGI does not know without plugins; those are placeholders (P3, U1).
 /// Names are case sensitive, and `_` is not `-` (L13).
 #[must_use]
-pub fn find(name: &[u8]) -> Option<OptionRow> {
-    let index = ROWS.binary_search_by(|row| row.name().cmp(name)).ok()?;
-    ROWS.get(index).map(Packed::unpacked)
+pub fn find(name: &[u8]) -> Option<&'static OptionRow> {
+    let index = OPTIONS
+        .binary_search_by(|row| row.name.as_bytes().cmp(name))
+        .ok()?;
+    OPTIONS.get(index)
 }
 
 /// The row a short letter stands for: `-p` is stored as `processes` (A1).
 #[must_use]
-pub fn find_letter(letter: u8) -> Option<OptionRow> {
-    let row = ROWS.iter().find(|row| row.letter() == Some(letter));
-    row.map(Packed::unpacked)
+pub fn find_letter(letter: u8) -> Option<&'static OptionRow> {
+    OPTIONS.iter().find(|row| row.letter == Some(letter))
 }
 
-/// All rows, sorted by name.
-pub fn all() -> impl Iterator<Item = OptionRow> {
-    ROWS.iter().map(Packed::unpacked)
+/// What becomes of the option `key`.
+pub fn disposition(key: &[u8]) -> Disposition {
+    find(key).map_or(Disposition::Uwsgi, |row| row.disposition)
 }
 
-/// The names of all rows, and whether they take arguments.
-pub(crate) fn names() -> impl Iterator<Item = (&'static [u8], Argument)> {
-    ROWS.iter().map(|row| (row.name(), row.argument()))
-}
-
-/// Whether a flag's value switches it on. `false`, `off`, `no` in any case and exactly `0` switch off; everything else,
-/// the empty value and a bare command line flag included, switches on (O5).
-#[must_use]
-pub fn is_on(value: Option<&[u8]>) -> bool {
-    const OFF: [&[u8]; 4] = [b"false", b"off", b"no", b"0"];
-    value.is_none_or(|value| !OFF.iter().any(|word| value.eq_ignore_ascii_case(word)))
+/// Why, for a warning or an error about the option `key`; empty for a name that is no option.
+pub fn why(key: &[u8]) -> &'static str {
+    find(key).map_or("", |row| row.why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::table::OPTIONS;
+    use crate::hooks::phase::hook_option;
+    use crate::options::row::Kind;
 
     #[test]
     fn the_table_is_sorted_and_every_name_is_there_once() {
@@ -246,13 +125,56 @@ mod tests {
     }
 
     #[test]
-    fn only_four_words_switch_a_flag_off() {
-        for word in ["false", "OFF", "No", "0"] {
-            assert!(!is_on(Some(word.as_bytes())), "{word}");
+    fn each_option_of_the_scenario_has_its_taker() {
+        const CASES: &[(&[u8], Disposition)] = &[
+            (b"uid", Disposition::Enter),
+            (b"if-not-reload", Disposition::Language),
+            (b"exec-as-user", Disposition::Enter),
+            (b"endif", Disposition::Language),
+            (b"http-socket", Disposition::Uwsgi),
+            (b"psgi", Disposition::Uwsgi),
+            (b"mountpoint-check", Disposition::Watchdog),
+            (b"plugins-dir", Disposition::Uwsgi),
+            (b"hook-pre-jail", Disposition::Enter),
+            (b"pivot_root", Disposition::Enter),
+            (b"exec-as-user-atexit", Disposition::Enter),
+            (b"emperor-use-clone", Disposition::Emperor),
+            (b"ns", Disposition::Refused),
+            (b"refork", Disposition::Ignored),
+        ];
+        for (key, expected) in CASES {
+            assert_eq!(disposition(key), *expected, "{}", key.escape_ascii());
         }
-        for word in ["", "00", "true", "1", "nope", "false "] {
-            assert!(is_on(Some(word.as_bytes())), "{word:?}");
+    }
+
+    #[test]
+    fn every_row_says_why() {
+        for row in OPTIONS {
+            assert!(!row.why.is_empty() && !row.why.ends_with('.'), "{}", row.name);
+            assert_ne!(row.change, Some(""), "{}", row.name);
         }
-        assert!(is_on(None));
+    }
+
+    #[test]
+    fn aliases_have_the_same_fate() {
+        for row in OPTIONS {
+            let canonical = find(row.canonical.as_bytes()).unwrap();
+            assert_eq!(
+                (row.disposition, row.why, row.change),
+                (canonical.disposition, canonical.why, canonical.change),
+                "{}",
+                row.name
+            );
+        }
+    }
+
+    #[test]
+    fn the_hooks_of_ours_are_those_of_the_table() {
+        for row in OPTIONS {
+            let is_ours = matches!(row.disposition, Disposition::Enter | Disposition::Emperor);
+            if hook_option(row.name.as_bytes()).is_some() {
+                assert!(is_ours, "{} is a hook that nobody runs", row.name);
+            }
+        }
     }
 }

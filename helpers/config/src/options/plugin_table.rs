@@ -2,9 +2,52 @@
 //!
 //! Listed by the binary itself: `--plugin NAME --dump-options`. Sorted by name, bytewise; a test checks it.
 
-use crate::options::lookup::Argument::{None, Optional, Required};
-use crate::options::plugins::{PluginOption, plugin_option};
+use crate::options::row::Argument;
+use crate::options::row::Argument::{None, Optional, Required};
 use crate::options::table::KEYS;
+
+/// An option name that a plugin brings.
+#[derive(Debug)]
+pub(crate) struct PluginOption {
+    pub(crate) name: &'static str,
+    /// The plugin's own name.
+    pub(crate) plugin: &'static str,
+    pub(crate) argument: Argument,
+    pub(crate) immediate: bool,
+    /// What is not as under an Emperor.
+    pub(crate) change: Option<&'static str>,
+}
+
+/// A row of the table.
+pub(crate) const fn plugin_option(
+    name: &'static str,
+    plugin: &'static str,
+    argument: Argument,
+) -> PluginOption {
+    PluginOption {
+        name,
+        plugin,
+        argument,
+        immediate: false,
+        change: Option::None,
+    }
+}
+
+impl PluginOption {
+    pub(crate) const fn immediate(self) -> Self {
+        PluginOption {
+            immediate: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn changed(self, how: &'static str) -> Self {
+        PluginOption {
+            change: Some(how),
+            ..self
+        }
+    }
+}
 
 #[rustfmt::skip] // one option, one line
 pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[

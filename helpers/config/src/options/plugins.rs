@@ -4,8 +4,7 @@
 
 use crate::limits::PLUGIN_FILES;
 use crate::machine::world::World;
-use crate::options::lookup::Argument;
-use crate::options::plugin_table::PLUGIN_OPTIONS;
+use crate::options::plugin_table::{PLUGIN_OPTIONS, PluginOption};
 
 const SUFFIX: &[u8] = b"_plugin.so";
 
@@ -73,49 +72,6 @@ const KNOWN_WITHOUT_OPTIONS: [&[u8]; 52] = [
     b"transformation_toupper",
     b"xattr",
 ];
-
-/// An option name that a plugin brings.
-#[derive(Debug)]
-pub(crate) struct PluginOption {
-    pub(crate) name: &'static str,
-    /// The plugin's own name.
-    pub(crate) plugin: &'static str,
-    pub(crate) argument: Argument,
-    pub(crate) immediate: bool,
-    /// What is not as under an Emperor.
-    pub(crate) change: Option<&'static str>,
-}
-
-/// A row of the table.
-pub(crate) const fn plugin_option(
-    name: &'static str,
-    plugin: &'static str,
-    argument: Argument,
-) -> PluginOption {
-    PluginOption {
-        name,
-        plugin,
-        argument,
-        immediate: false,
-        change: None,
-    }
-}
-
-impl PluginOption {
-    pub(crate) const fn immediate(self) -> Self {
-        PluginOption {
-            immediate: true,
-            ..self
-        }
-    }
-
-    pub(crate) const fn changed(self, how: &'static str) -> Self {
-        PluginOption {
-            change: Some(how),
-            ..self
-        }
-    }
-}
 
 /// What is not as under an Emperor of an option that one of Debian's plugins brings.
 pub fn plugin_change(name: &[u8]) -> Option<&'static str> {
@@ -242,7 +198,7 @@ impl Plugins {
 
 /// The file of a plugin as it is named: `psgi`, `0:psgi` with a modifier, or a path.
 fn file_of(word: &[u8]) -> Vec<u8> {
-    let name = crate::language::text::lex::split_once(word, b':')
+    let name = crate::bytes::split::split_once(word, b':')
         .map_or(word, |(_modifier, name)| name)
         .trim_ascii();
     if name.ends_with(SUFFIX) {
@@ -311,7 +267,7 @@ pub fn debian_name(plugin: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::fake::Fixed;
+    use crate::machine::fake::FakeWorld;
 
     #[test]
     fn the_table_is_sorted_and_shares_no_name_with_the_core() {
@@ -329,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_plugin_whose_options_are_known_may_not_know_more() {
-        let world = Fixed::with(&[("/plugins/http_plugin.so", ""), ("/plugins/echo_plugin.so", "")]);
+        let world = FakeWorld::with(&[("/plugins/http_plugin.so", ""), ("/plugins/echo_plugin.so", "")]);
         let mut plugins = Plugins::default();
         assert_eq!(
             plugins.load(b"http,echo,http", &world),
@@ -342,12 +298,12 @@ mod tests {
     #[test]
     fn endless_lists_of_plugins_are_given_up() {
         let value = b"x,".repeat(PLUGIN_FILES + 1);
-        assert_eq!(Plugins::default().load(&value, &Fixed::with(&[])), None);
+        assert_eq!(Plugins::default().load(&value, &FakeWorld::with(&[])), None);
     }
 
     #[test]
     fn plugins_are_looked_for_where_uwsgi_looks() {
-        let world = Fixed::with(&[
+        let world = FakeWorld::with(&[
             ("/plugins/psgi_plugin.so", ""),
             ("/plugins/http_plugin.so", ""),
             ("/plugins/python3_plugin.so", ""),

@@ -7,14 +7,14 @@
 //! `harakiri-graceful-signal`, `harakiri-graceful-timeout` and `harakiri-queue-threshold` are of 2.0.28, and so is the
 //! optional argument of `need-app`.
 
-use crate::options::disposition::Taker::{
+use crate::options::disposition::Disposition::{
     Emperor, Enter, EnterAndUwsgi, Ignored, Language, Refused, Unit, Uwsgi, Watchdog,
 };
-use crate::options::lookup::Argument::{None, Optional, Required};
-use crate::options::lookup::Kind::{
+use crate::options::row::Argument::{None, Optional, Required};
+use crate::options::row::Kind::{
     Acts, End, Flag, Identity, Integer, Last, List, Load, Megabytes, Natural, Opaque, Opener, Sets, Union,
 };
-use crate::options::lookup::{OptionRow, option};
+use crate::options::row::{OptionRow, option};
 
 // Why an option is taken by whom, and what is not as under uWSGI's Emperor.
 const HOOK: &str = "a step of the start, in its phase (ORD-1)";
@@ -87,8 +87,9 @@ const RELOADS_IN_PLACE: &str =
     "the app reloads in place, with its new configuration; a new process is made by systemctl restart";
 const NO_FALLBACK: &str = "not started over with another configuration: systemd restarts the vassal";
 
+/// All options, sorted by name.
 #[rustfmt::skip] // one option, one line
-pub(crate) const OPTIONS: &[OptionRow] = &[
+pub static OPTIONS: &[OptionRow] = &[
     option("abstract-socket", None, Flag).letter(b'a'),
     option("add-cache-item", Required, Opaque),
     option("add-gid", Required, List).by(Enter, USER),

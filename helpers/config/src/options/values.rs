@@ -2,7 +2,7 @@
 
 use crate::bytes::number::leading_i32;
 use crate::machine::world::World;
-use crate::options::lookup::{Kind, OptionRow};
+use crate::options::row::{Kind, OptionRow};
 
 /// The namespaces `unshare` and its like know (NS-1).
 const NAMESPACES: [&[u8]; 12] = [
@@ -153,7 +153,7 @@ fn is_address(canonical: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::fake::Fixed;
+    use crate::machine::fake::FakeWorld;
     use crate::options::lookup::find;
 
     #[test]
@@ -193,11 +193,11 @@ mod tests {
             ("immediate-gid", "", false),
             ("chdir", "", true),
         ];
-        let world = Fixed::with(&[]);
+        let world = FakeWorld::with(&[]);
         for (name, value, wanted) in CASES {
             let row = find(name.as_bytes()).expect("in the table");
             assert_eq!(
-                check(&row, value.as_bytes(), &world).is_ok(),
+                check(row, value.as_bytes(), &world).is_ok(),
                 *wanted,
                 "{name} = {value}"
             );
@@ -206,7 +206,10 @@ mod tests {
 
     #[test]
     fn what_ends_the_process_is_in_the_table() {
-        for row in crate::options::lookup::all().filter(|row| ends_the_process(row.name)) {
+        for row in crate::options::table::OPTIONS
+            .iter()
+            .filter(|row| ends_the_process(row.name))
+        {
             assert_eq!(row.canonical, row.name);
         }
         assert!(ends_the_process("stop") && !ends_the_process("exit"));

@@ -1,7 +1,7 @@
 //! `cgroup-opt = FILE=VALUE`: what it writes into a control group, as a directive of the unit (systemd.resource-control(5)).
 //! The names are those of both versions of control groups; the numbers of the first are converted as systemd does it.
 
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 
 /// No limit, in systemd's word.
 const INFINITY: &str = "infinity";

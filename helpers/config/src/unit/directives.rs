@@ -4,7 +4,8 @@
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::text::lex;
-use crate::options::lookup::{Kind, find};
+use crate::options::lookup::find;
+use crate::options::row::Kind;
 use crate::unit::cgroup;
 use crate::unit::values::complaint;
 use crate::users::capability;

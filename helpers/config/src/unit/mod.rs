@@ -1,4 +1,6 @@
 //! What a file adds to its vassal's unit: directives of `[Unit]` and `[Service]`, control groups.
+//!
+//! Rooms, each of which uses only those before it: values, cgroup, directives.
 
 pub(crate) mod cgroup;
 pub mod directives;

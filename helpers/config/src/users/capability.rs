@@ -1,7 +1,7 @@
 //! The names of capabilities(7), as `cap` and `emperor-cap` write them.
 
 use crate::diagnostic::Diagnostic;
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 use std::collections::BTreeSet;
 
 /// In the order of their numbers.

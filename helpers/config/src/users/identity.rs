@@ -1,7 +1,7 @@
 //! Who the app runs as: `uid`, `gid`, `add-gid`, `no-initgroups` (T3, ORD-8, ORD-9).
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 use crate::users::capability::Capabilities;
 
 /// A user or group as the file names it. Which number a name has is found out when privileges are dropped, in the
@@ -68,7 +68,7 @@ impl Identity {
                         .add_gid
                         .push((account("add-gid", value, &entry.origin)?, entry.origin.clone()));
                 }
-                b"no-initgroups" => identity.no_initgroups = crate::options::flag::switches_on(value),
+                b"no-initgroups" => identity.no_initgroups = crate::options::flag::is_on(value),
                 b"cap" => {
                     let (capabilities, unknown) = Capabilities::parse(entry)?;
                     identity.capabilities = Some(capabilities);

@@ -1,7 +1,7 @@
 //! Who may write a configuration: its hooks are root's, so whoever may is root. A vassal's own user may not; others are told of.
 
 use crate::diagnostic::{Diagnostic, Origin, printable};
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 use crate::machine::world::{Open, World};
 use crate::users::identity::{Account, Identity};
 
@@ -214,7 +214,7 @@ mod tests {
             (open(7, Some(8)), "7", "", (0, 1)),
         ];
         for (open, users, groups, expected) in cases {
-            let mut world = crate::machine::fake::Fixed::with(&[]);
+            let mut world = crate::machine::fake::FakeWorld::with(&[]);
             world.open.push(open.clone());
             let trust = Trust {
                 users: accounts(users.as_bytes()),

@@ -1,7 +1,7 @@
 //! The files of certificates and keys that options name: uWSGI reads them before it changes its user.
 
 use crate::diagnostic::Origin;
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 use std::ops::Range;
 
 /// `ADDRESS,CERTIFICATE,KEY[,CIPHERS[,CA]]`
@@ -112,7 +112,7 @@ fn ranges(option: &[u8], value: &[u8]) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::evaluation::evaluate::entry;
+    use crate::language::evaluation::entry::entry;
 
     #[test]
     fn the_files_of_each_option_are_found_and_replaced() {

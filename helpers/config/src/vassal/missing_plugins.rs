@@ -1,9 +1,9 @@
 //! Lines that need a plugin which no line loads. A uWSGI without built-in plugins, as Debian's is, takes such an option for a
 //! placeholder and says nothing (SEED-1); a logger or a route's action that is not there ends it.
 
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
+use crate::options::plugin_words::{ACTIONS, LOGGERS, plugin_of_word};
 use crate::options::plugins::{is_loaded_by, plugin_of};
-use crate::vassal::plugin_words::{ACTIONS, LOGGERS, plugin_of_word};
 
 const LOADERS: [&[u8]; 4] = [b"plugin", b"plugins", b"need-plugin", b"need-plugins"];
 

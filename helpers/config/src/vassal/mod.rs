@@ -1,10 +1,14 @@
 //! One vassal: its file is read, and what a start does is compiled into a plan.
+//!
+//! Rooms, each of which uses only those before it: settings, missing_plugins, payload, push, key_files, socket, logs, root_files,
+//! workers, plan, steps, compile, read, restart_only.
 
+pub mod compile;
 pub mod key_files;
+pub(crate) mod logs;
 pub mod missing_plugins;
 pub mod payload;
 pub mod plan;
-pub(crate) mod plugin_words;
 pub mod push;
 pub mod read;
 pub mod restart_only;

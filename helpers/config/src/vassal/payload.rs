@@ -1,7 +1,7 @@
 //! What is started in the end, and what it is given.
 
 use crate::diagnostic::Origin;
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 use crate::options::plugins::debian_name;
 use crate::vassal::missing_plugins::missing_plugins;
 use crate::vassal::settings::Settings;

@@ -1,7 +1,7 @@
 //! What is left of a configuration, as the text uWSGI is given through the Emperor's configuration socket (D4).
 
 use crate::diagnostic::Diagnostic;
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 
 /// The most the header's 16 bits can say.
 const LONGEST: usize = u16::MAX as usize;
@@ -59,7 +59,7 @@ fn doubled(bytes: &[u8], text: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::evaluation::evaluate::entry;
+    use crate::language::evaluation::entry::entry;
 
     #[test]
     fn the_message_is_a_header_and_a_text_with_doubled_percents() {

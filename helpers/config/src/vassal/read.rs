@@ -6,15 +6,18 @@ use crate::emperor::settings::Emperor;
 use crate::hooks::action;
 use crate::hooks::action::{Action, OnFailure};
 use crate::hooks::phase::Phase;
-use crate::language::evaluation::evaluate::{Entry, evaluate};
+use crate::language::evaluation::entry::{Entry, with_option_of};
+use crate::language::evaluation::evaluate::evaluate;
 use crate::limits::FILE_BYTES;
 use crate::machine::world::World;
-use crate::options::disposition::{Taker, taker};
+use crate::options::disposition::Disposition;
+use crate::options::lookup::disposition;
 use crate::unit::cgroup;
 use crate::unit::directives::{Directive, directives};
 use crate::users::identity::Identity;
 use crate::users::trust::{Judgement, judge};
-use crate::vassal::plan::{Operation, Plan, after_user, compile};
+use crate::vassal::compile::{after_user, compile};
+use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::settings::Settings;
 
 /// What a vassal's file comes to.
@@ -60,7 +63,7 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
         Ok(_) => return Err(errors),
         Err(more) => {
             let more = more.into_iter();
-            errors.extend(more.map(|error| error.with_option_of(&evaluation.effects)));
+            errors.extend(more.map(|error| with_option_of(error, &evaluation.effects)));
             return Err(errors);
         }
     };
@@ -172,7 +175,7 @@ fn is_from_file(entry: &Entry) -> bool {
 fn settings(name: &VassalName, world: &dyn World) -> Result<Settings, Diagnostic> {
     let section = [&name.file(), &b":vassal"[..]].concat();
     let evaluation = evaluate(&[b"--ini".to_vec(), section], world)?;
-    let is_setting = |entry: &Entry| is_from_file(entry) && taker(&entry.key) != Taker::Language;
+    let is_setting = |entry: &Entry| is_from_file(entry) && disposition(&entry.key) != Disposition::Language;
     let settings: Vec<Entry> = evaluation.effects.into_iter().filter(is_setting).collect();
     Settings::from_entries(&settings)
 }

@@ -85,12 +85,12 @@ mod tests {
     use super::*;
     use crate::emperor::name::VassalName;
     use crate::emperor::settings::Emperor;
-    use crate::machine::fake::Fixed;
+    use crate::machine::fake::FakeWorld;
     use crate::vassal::read::read;
 
     fn changed(before: &str, after: &str) -> Vec<&'static str> {
         let parts = |text: &str| {
-            let world = Fixed::with(&[("u.ini", text)]);
+            let world = FakeWorld::with(&[("u.ini", text)]);
             parts(&read(&Emperor::default(), &VassalName::parse(b"u").unwrap(), &world).unwrap())
         };
         let both = parts(before).into_iter().zip(parts(after));

@@ -1,8 +1,8 @@
 //! What uWSGI opens by its path as root before it changes its user, and opens again later: a start prepares it for the app's user.
 
 use crate::diagnostic::Origin;
-use crate::language::evaluation::evaluate::Entry;
-use crate::vassal::steps::{is_log, is_log_file};
+use crate::language::evaluation::entry::Entry;
+use crate::vassal::logs::{is_log, is_log_file};
 
 /// What a path is to be for the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The `[vassal]` section, which uWSGI ignores: what it has no word for.
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::language::evaluation::evaluate::Entry;
-use crate::options::flag::switches_on;
+use crate::language::evaluation::entry::Entry;
+use crate::options::flag::is_on;
 use std::time::Duration;
 
 /// How it is known that the app serves.
@@ -89,7 +89,7 @@ impl Settings {
             match entry.key.as_slice() {
                 b"command" if value.is_empty() => return Err(refuse("no command given".into())),
                 b"command" => settings.command = Some((value.to_vec(), entry.origin.clone())),
-                b"notify" => settings.ready = switches_on(value).then_some(Ready::Notify),
+                b"notify" => settings.ready = is_on(value).then_some(Ready::Notify),
                 b"ready" => settings.ready = Some(ready(value).map_err(refuse)?),
                 b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
                 b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
@@ -97,7 +97,7 @@ impl Settings {
                 b"mountpoint-deadline" => settings.deadline = Some(deadline(value).map_err(refuse)?),
                 b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
                 b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
-                b"trust-root" => settings.trust_root = switches_on(value),
+                b"trust-root" => settings.trust_root = is_on(value),
                 b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
                 b"seccomp" => settings.is_filtered = on_or_off(value).map_err(refuse)?,
                 _ => {

@@ -1,7 +1,7 @@
 //! The listening sockets that a configuration names, as far as they are bound for it and kept over restarts.
 
 use crate::diagnostic::Origin;
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
@@ -201,7 +201,7 @@ fn tcp(value: &[u8]) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::evaluation::evaluate::entry;
+    use crate::language::evaluation::entry::entry;
 
     #[test]
     fn numeric_tcp_addresses_are_bound_for_uwsgi() {

@@ -4,8 +4,9 @@ use crate::diagnostic::Diagnostic;
 use crate::hooks::action::{Action, Awaited, WriteMode};
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::Phase;
-use crate::language::evaluation::evaluate::Entry;
-use crate::vassal::plan::{Operation, is_on};
+use crate::language::evaluation::entry::Entry;
+use crate::options::flag;
+use crate::vassal::plan::Operation;
 use std::time::Duration;
 
 /// What such options come to.
@@ -221,34 +222,6 @@ impl Steps {
     }
 }
 
-/// Whether the log is opened here: not when its value is an address or a device, nor when other options make uWSGI
-/// open, move or empty the file again, which takes a path it can open itself.
-pub(crate) fn opens_log(entry: &Entry, others: &[Entry]) -> bool {
-    const AGAIN: [&[u8]; 8] = [
-        b"log-reopen",
-        b"log-truncate",
-        b"log-maxsize",
-        b"log-backupname",
-        b"touch-logreopen",
-        b"touch-logrotate",
-        b"logfile-chmod",
-        b"logfile-chown",
-    ];
-    let is_opened_again = others.iter().any(|other| AGAIN.contains(&other.key.as_slice()));
-    is_log_file(&value(entry)) && !is_opened_again
-}
-
-/// Whether the value of such an option is a file, and no address or device.
-pub(crate) fn is_log_file(text: &[u8]) -> bool {
-    let is_device = text.starts_with(b"/dev/") || text.starts_with(b"/proc/");
-    !text.contains(&b':') && !is_device
-}
-
-/// Whether it names the log.
-pub(crate) fn is_log(entry: &Entry) -> bool {
-    matches!(entry.key.as_slice(), b"logto" | b"daemonize")
-}
-
 fn octal(text: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(text).ok()?;
     u32::from_str_radix(text, 8).ok().filter(|mask| *mask <= 0o777)
@@ -263,4 +236,10 @@ fn limit(entries: &[Entry], names: &[&[u8]], errors: &mut Vec<Diagnostic>) -> Op
         errors.push(wrong(entry, "not a number", "seconds, as 60"));
     }
     seconds.map(Duration::from_secs)
+}
+
+/// Whether the flag `name` is on: the last line counts.
+fn is_on(entries: &[Entry], name: &[u8]) -> bool {
+    let last = entries.iter().rev().find(|entry| entry.key == name);
+    last.is_some_and(|entry| flag::is_on(entry.value.as_deref().unwrap_or_default()))
 }

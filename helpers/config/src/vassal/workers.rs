@@ -2,8 +2,8 @@
 //! measured with 2.0.21 and 2.0.28: a router, a subscription server, cron, daemons, spoolers, mules, a zerg pool, an Emperor and a
 //! uWSGI that is cheap say no more than byte 1, that they have loaded everything.
 
-use crate::language::evaluation::evaluate::Entry;
-use crate::options::flag::switches_on;
+use crate::language::evaluation::entry::Entry;
+use crate::options::flag::is_on;
 
 /// Options that give the workers something to accept on.
 const SOCKETS: [&[u8]; 17] = [
@@ -50,7 +50,7 @@ pub(crate) fn accept(entries: &[Entry]) -> bool {
     };
     let has = |names: &[&[u8]]| last(names).is_some();
     // Workers are started by the first request.
-    let is_cheap = last(&[b"cheap"]).is_some_and(|value| value.is_none_or(switches_on));
+    let is_cheap = last(&[b"cheap"]).is_some_and(|value| value.is_none_or(is_on));
     let is_without = last(&[b"processes", b"workers"]).flatten() == Some(b"0");
     // Another program takes the worker's place, and says nothing.
     let is_replaced = has(&[b"worker-exec", b"worker-exec2"]);

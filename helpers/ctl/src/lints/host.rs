@@ -1,6 +1,5 @@
 //! What is on the machine: users, directories, devices, mounts. Looked at only, and as far as this user may.
 
-use crate::reading::dry_run::accounts_below;
 use crate::reading::location::below;
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -8,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use vassal_config::machine::accounts::Accounts;
+use vassal_config::machine::system::accounts_below;
 use vassal_config::users::identity::{Account, Identity};
 
 /// The machine below a root directory.

@@ -10,8 +10,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vassal_config::machine::accounts::Accounts;
-use vassal_config::machine::system::{System, account_file};
+use vassal_config::machine::system::{System, accounts_below};
 use vassal_config::machine::world::{Open, ReadError, World};
 
 /// What the unit of a vassal has, as far as it is the same everywhere (vassal-enter(8), ENVIRONMENT).
@@ -205,13 +204,6 @@ impl World for Rehearsal {
     fn resolve(&self, host: &[u8]) -> Result<Vec<u8>, ReadError> {
         self.system.resolve(host)
     }
-}
-
-/// The accounts of the root directory `root`; a file that a start would not believe has none.
-pub fn accounts_below(root: &Path) -> Accounts {
-    let [passwd, group] =
-        ["/etc/passwd", "/etc/group"].map(|path| account_file(&below(root, Path::new(path))));
-    Accounts::from_text(&passwd, &group)
 }
 
 /// The version that Debian's uwsgi-core below `root` says it has: that of the package without the archive's part. A start asks the

@@ -1,7 +1,7 @@
 //! vassal-options(7), written from the table.
 
-use vassal_config::options::disposition::Taker;
-use vassal_config::options::lookup::all;
+use vassal_config::options::disposition::Disposition;
+use vassal_config::options::table::OPTIONS;
 
 const HEAD: &str = r#".\" Written by 'vassalctl options --man' from the option table: change that, not this page.
 .TH VASSAL-OPTIONS 7 2026-11-22 "vassal @VERSION@" "vassal manual"
@@ -32,46 +32,50 @@ const TAIL: &str = r".SH SEE ALSO
 ";
 
 /// The sections in their order, with what stands below the heading.
-const SECTIONS: [(Taker, &str, &str); 9] = [
-    (Taker::Enter, "TAKEN BY VASSAL-ENTER", "uWSGI does not see them."),
+const SECTIONS: [(Disposition, &str, &str); 9] = [
     (
-        Taker::EnterAndUwsgi,
+        Disposition::Enter,
+        "TAKEN BY VASSAL-ENTER",
+        "uWSGI does not see them.",
+    ),
+    (
+        Disposition::EnterAndUwsgi,
         "TAKEN BY VASSAL-ENTER AND BY UWSGI",
         "Each does its part.",
     ),
     (
-        Taker::Watchdog,
+        Disposition::Watchdog,
         "TAKEN BY VASSAL-WATCHDOG",
         "uWSGI does not see them.",
     ),
     (
-        Taker::Unit,
+        Disposition::Unit,
         "DIRECTIVES OF THE UNIT",
         "Taken by vassal-generator; uWSGI does not see them.",
     ),
     (
-        Taker::Language,
+        Disposition::Language,
         "WORDS OF THE CONFIGURATION LANGUAGE",
         "They have had their effect when the file has been read.",
     ),
     (
-        Taker::Emperor,
+        Disposition::Emperor,
         "OPTIONS OF THE EMPEROR",
         "They count in emperor.ini, as far as vassal.ini(5) says. In a vassal's file they have no effect, unless it is \
          an Emperor itself.",
     ),
     (
-        Taker::Ignored,
+        Disposition::Ignored,
         "WITHOUT EFFECT",
         "What they ask for is so anyway, or is nothing under systemd.",
     ),
     (
-        Taker::Refused,
+        Disposition::Refused,
         "REFUSED",
         "A vassal that has one does not start: leaving it out silently would change what the file means.",
     ),
     (
-        Taker::Uwsgi,
+        Disposition::Uwsgi,
         "PASSED ON TO UWSGI",
         "uWSGI does them, as the vassal's user.",
     ),
@@ -100,9 +104,9 @@ pub fn text() -> String {
     text + TAIL
 }
 
-fn groups(taker: Taker) -> Vec<Group> {
+fn groups(disposition: Disposition) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for row in all().filter(|row| row.taker == taker) {
+    for row in OPTIONS.iter().filter(|row| row.disposition == disposition) {
         let known = groups
             .iter_mut()
             .find(|group| (group.why, group.change) == (row.why, row.change));

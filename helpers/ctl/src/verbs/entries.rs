@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use vassal_config::diagnostic::printable;
-use vassal_config::language::evaluation::evaluate::{Entry, evaluate};
+use vassal_config::language::evaluation::entry::Entry;
+use vassal_config::language::evaluation::evaluate::evaluate;
 use vassal_config::machine::system::System;
 
 /// Prints the list, or says in one line why uWSGI would refuse. What `print` prints goes to standard error.

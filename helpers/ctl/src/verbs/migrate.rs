@@ -17,8 +17,9 @@ use vassal_config::diagnostic::{Origin, printable};
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::language::text::lex::lines;
 use vassal_config::machine::trusted::Reader;
-use vassal_config::options::disposition::{Taker, taker, why};
+use vassal_config::options::disposition::Disposition;
 use vassal_config::options::lookup::find;
+use vassal_config::options::lookup::{disposition, why};
 use vassal_config::options::plugins::plugin_change;
 
 /// The section that uWSGI reads.
@@ -228,7 +229,7 @@ struct Company {
 fn line(key: &[u8], value: &[u8], place: &Place, company: Company, wrong: Option<&Finding>) -> Line {
     let (fate, remark) = match wrong {
         // What the table says of a refused option is in the message already.
-        Some(finding) if taker(key) != Taker::Refused => {
+        Some(finding) if disposition(key) != Disposition::Refused => {
             (Fate::Refused, format!("{}{}", finding.message, hint(finding)))
         }
         Some(_) | None => fate(key, company),
@@ -237,7 +238,7 @@ fn line(key: &[u8], value: &[u8], place: &Place, company: Company, wrong: Option
         option: printable(key),
         value: printable(value),
         fate,
-        taker: taker(key).word(),
+        taker: disposition(key).word(),
         remark,
         file: shown(&place.path),
         line: place.line,
@@ -248,17 +249,22 @@ fn line(key: &[u8], value: &[u8], place: &Place, company: Company, wrong: Option
 fn fate(key: &[u8], company: Company) -> (Fate, String) {
     let why = why(key).to_owned();
     let change = find(key).map_or_else(|| plugin_change(key), |row| row.change);
-    match (taker(key), change) {
-        (Taker::Refused, _) => (Fate::Refused, why),
+    match (disposition(key), change) {
+        (Disposition::Refused, _) => (Fate::Refused, why),
         // Its change is about a gid that is not given.
         (_, Some(_)) if key == b"uid" && company.has_gid => (Fate::Native, why),
         (_, Some(change)) => (Fate::Changed, change.to_owned()),
-        (Taker::Emperor, None) if company.is_emperor => (Fate::Passed, why),
-        (Taker::Emperor | Taker::Ignored, None) => (Fate::Ignored, why),
-        (Taker::Uwsgi, None) => (Fate::Passed, why),
-        (Taker::Enter | Taker::EnterAndUwsgi | Taker::Watchdog | Taker::Unit | Taker::Language, None) => {
-            (Fate::Native, why)
-        }
+        (Disposition::Emperor, None) if company.is_emperor => (Fate::Passed, why),
+        (Disposition::Emperor | Disposition::Ignored, None) => (Fate::Ignored, why),
+        (Disposition::Uwsgi, None) => (Fate::Passed, why),
+        (
+            Disposition::Enter
+            | Disposition::EnterAndUwsgi
+            | Disposition::Watchdog
+            | Disposition::Unit
+            | Disposition::Language,
+            None,
+        ) => (Fate::Native, why),
     }
 }
 

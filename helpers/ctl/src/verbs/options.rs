@@ -9,9 +9,11 @@ use crate::render::table::table;
 use serde::Serialize;
 use std::process::ExitCode;
 use vassal_config::diagnostic::quote;
-use vassal_config::options::disposition::Taker;
-use vassal_config::options::lookup::{OptionRow, all, find};
+use vassal_config::options::disposition::Disposition;
+use vassal_config::options::lookup::find;
 use vassal_config::options::plugins::{debian_name, plugin_change, plugin_names, plugin_of};
+use vassal_config::options::row::OptionRow;
+use vassal_config::options::table::OPTIONS;
 
 /// The JSON of `options`; vassalctl(8) describes it.
 #[derive(Debug, Serialize)]
@@ -30,11 +32,11 @@ struct Row {
 }
 
 impl Row {
-    fn of(row: OptionRow) -> Self {
+    fn of(row: &OptionRow) -> Self {
         Row {
             name: row.name,
             alias_of: (row.canonical != row.name).then_some(row.canonical),
-            taker: row.taker.word(),
+            taker: row.disposition.word(),
             why: row.why.to_owned(),
             change: row.change,
         }
@@ -46,7 +48,7 @@ impl Row {
         Some(Row {
             name: plugin_names().find(|known| *known == name)?,
             alias_of: None,
-            taker: Taker::Uwsgi.word(),
+            taker: Disposition::Uwsgi.word(),
             why: format!("an option of a plugin: it needs a line 'plugin = {plugin}'"),
             change: plugin_change(name.as_bytes()),
         })
@@ -73,7 +75,7 @@ pub fn run(arguments: &Options) -> ExitCode {
         }
     }
     if arguments.names.is_empty() {
-        rows = all().map(Row::of).collect();
+        rows = OPTIONS.iter().map(Row::of).collect();
     }
     if arguments.json {
         let report = Report {
@@ -94,7 +96,7 @@ pub fn run(arguments: &Options) -> ExitCode {
 
 fn unknown(name: &str) -> String {
     let shown = quote(name.as_bytes());
-    let known = all().map(|row| row.name).chain(plugin_names());
+    let known = OPTIONS.iter().map(|row| row.name).chain(plugin_names());
     let meant = nearest(name, known).map_or(String::new(), |meant| format!(" (did you mean '{meant}'?)"));
     format!("{shown} is no option: uWSGI gets it as a placeholder{meant}")
 }

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use vassal_config::diagnostic::{Origin, printable};
 use vassal_config::emperor::settings::Emperor;
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;

@@ -1,9 +1,9 @@
 //! What the process that becomes the app tells its supervisor, and the watch over it until it is the app.
 
 use crate::failure::{Failure, Place};
-use crate::hooks::output::HookLog;
-use crate::hooks::run::{place, told};
-use crate::sockets::unix;
+use crate::hooks::output::HookOutput;
+use crate::hooks::refusal::{place, with_last_words};
+use crate::sockets::open;
 use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -28,7 +28,7 @@ pub enum Report {
     /// It begins with this operation, once it is let go.
     Hook(u32),
     /// It has bound the unix socket of this number in the list to this file.
-    Bound(u32, unix::File),
+    Bound(u32, open::File),
     /// The hooks are done; it waits for the go-ahead.
     Ready,
     /// It does not become the app.
@@ -146,7 +146,7 @@ impl Control {
 }
 
 /// The unix sockets that were bound: their places in the list, and their files.
-pub type Bound = Vec<(usize, unix::File)>;
+pub type Bound = Vec<(usize, open::File)>;
 
 /// Watches over the process in its as-user phase.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ pub struct Supervisor<'a> {
     /// The operations it runs.
     pub operations: &'a [Operation],
     /// Their log.
-    pub log: &'a mut HookLog,
+    pub log: &'a mut HookOutput,
     /// systemd's wish to stop.
     pub stop: &'a Stop<'a>,
     /// How long one hook may take.
@@ -206,7 +206,7 @@ impl Supervisor<'_> {
                 }
                 Event::Report(Some(Report::Failed(failure))) => {
                     return Err(match current {
-                        Some(operation) => told(failure, operation, self.log),
+                        Some(operation) => with_last_words(failure, operation, self.log),
                         None => failure,
                     });
                 }
@@ -243,12 +243,12 @@ impl Supervisor<'_> {
             self.limit.as_secs_f32()
         );
         match current {
-            Some(operation) => told(
+            Some(operation) => with_last_words(
                 Failure::passing(problem).at(&place(operation)),
                 operation,
                 self.log,
             ),
-            None => Failure::passing(problem).at(&Place::step("the process that becomes the app")),
+            None => Failure::passing(problem).at(&Place::context("the process that becomes the app")),
         }
     }
 }

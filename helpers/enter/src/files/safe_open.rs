@@ -79,25 +79,25 @@ pub fn open_for_writing(
     let shown = || format!("open '{}'", printable(path));
     let path = Path::new(OsStr::from_bytes(path));
     if !geteuid().is_root() {
-        return open(path, flags, mode).map_err(|errno| told(shown(), errno));
+        return open(path, flags, mode).map_err(|errno| explain(shown(), errno));
     }
     for _ in 0..ATTEMPTS {
-        let place = reach::place(path, Last::Followed).map_err(|errno| told(shown(), errno))?;
+        let place = reach::place(path, Last::Followed).map_err(|errno| explain(shown(), errno))?;
         if let Some(object) = &place.object {
             let status = fstat(object).context(shown)?;
             if let Some(why) = why_not(&status, kind, path)? {
                 return Err(SysError::new(shown(), Errno::EINVAL).meaning(Some(why)));
             }
             let opened = reach::reopen(proc, object, flags - OFlag::O_CREAT);
-            return opened.map_err(|errno| told(shown(), errno));
+            return opened.map_err(|errno| explain(shown(), errno));
         }
         if !flags.contains(OFlag::O_CREAT) {
-            return Err(told(shown(), Errno::ENOENT));
+            return Err(explain(shown(), Errno::ENOENT));
         }
         let made = flags | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
         match openat(&place.directory, place.name.as_os_str(), made, mode) {
             Err(Errno::EEXIST) => {}
-            made => return made.map_err(|errno| told(shown(), errno)),
+            made => return made.map_err(|errno| explain(shown(), errno)),
         }
     }
     Err(SysError::new(shown(), Errno::EEXIST).meaning(Some("others make and remove it all the time")))
@@ -107,11 +107,11 @@ pub fn open_for_writing(
 fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static str>, SysError> {
     Ok(match (reach::kind(status), kind) {
         (SFlag::S_IFREG, _) | (SFlag::S_IFIFO, Kind::Fifo) => {
-            let is_shared = status.st_nlink > 1 && reach::is_regular(status) && !is_roots_alone(path)?;
+            let is_shared = status.st_nlink > 1 && reach::is_regular(status) && !only_root_can_write(path)?;
             is_shared.then_some(SHARED)
         }
         (SFlag::S_IFDIR, _) => Some("it is a directory"),
-        _ if is_roots_alone(path)? => None,
+        _ if only_root_can_write(path)? => None,
         _ => Some("it is neither a regular file nor in directories that are root's alone"),
     })
 }
@@ -122,13 +122,13 @@ fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static
 /// `EMLINK`.
 pub fn refuse_shared(object: &OwnedFd, path: &Path, step: impl Fn() -> String) -> Result<(), SysError> {
     let status = fstat(object).context(&step)?;
-    if reach::is_directory(&status) || status.st_nlink < 2 || is_roots_alone(path)? {
+    if reach::is_directory(&status) || status.st_nlink < 2 || only_root_can_write(path)? {
         return Ok(());
     }
     Err(SysError::new(step(), Errno::EMLINK).meaning(Some(SHARED)))
 }
 
-fn told(step: String, errno: Errno) -> SysError {
+fn explain(step: String, errno: Errno) -> SysError {
     SysError::new(step, errno).meaning(match errno {
         Errno::ELOOP => Some(NOT_FOLLOWED),
         Errno::ENXIO => Some("it is a FIFO that nobody reads"),
@@ -141,7 +141,7 @@ fn told(step: String, errno: Errno) -> SysError {
 /// # Errors
 /// `ELOOP` for a link of somebody else's; what the kernel refused.
 pub fn place(path: &Path, last: Last, step: impl Fn() -> String) -> Result<Place, SysError> {
-    reach::place(path, last).map_err(|errno| told(step(), errno))
+    reach::place(path, last).map_err(|errno| explain(step(), errno))
 }
 
 /// The same, for what has to be there.
@@ -157,7 +157,7 @@ pub fn object(path: &Path, step: impl Fn() -> String) -> Result<OwnedFd, SysErro
 ///
 /// # Errors
 /// What the kernel refused.
-pub fn is_roots_alone(path: &Path) -> Result<bool, SysError> {
+pub fn only_root_can_write(path: &Path) -> Result<bool, SysError> {
     let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
     let absolute = std::path::absolute(path).context(step)?;
     let root = reach::root().context(step)?;
@@ -184,7 +184,7 @@ pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), F
         };
         Failure::passing(format!("cannot read '{shown}': {meaning}"))
     };
-    let (directory, mut is_roots) =
+    let (directory, mut is_trusted) =
         open_envdir(Path::new(OsStr::from_bytes(path)), proc).map_err(|errno| refuse(b"", errno))?;
     let mut variables = Vec::new();
     let mut size = 0;
@@ -195,10 +195,10 @@ pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), F
         }
         let value = read_variable(&directory, OsStr::from_bytes(&name), proc)
             .map_err(|errno| refuse(&[b"/", name.as_slice()].concat(), errno))?;
-        let Some((value, is_files_roots)) = value else {
+        let Some((value, is_file_trusted)) = value else {
             continue;
         };
-        is_roots &= is_files_roots;
+        is_trusted &= is_file_trusted;
         size += name.len() + value.len();
         if size > ENVDIR_LIMIT {
             let shown = printable(path);
@@ -208,7 +208,7 @@ pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), F
         variables.push((name, (!value.is_empty()).then(|| trimmed(&value))));
     }
     variables.sort();
-    Ok((variables, is_roots))
+    Ok((variables, is_trusted))
 }
 
 /// The directory, and whether root alone can have put something there.

@@ -2,7 +2,7 @@
 //! alone can have put there what is there. What he can do himself, or root must not, is left to uWSGI, which says what it lacks.
 
 use crate::failure::{self, Failure};
-use crate::files::safe_open::is_roots_alone;
+use crate::files::safe_open::only_root_can_write;
 use crate::user::may;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -75,7 +75,7 @@ fn prepare_one(handed: &Handed, plan: &Plan, credentials: &Credentials) -> Resul
             }
             let is_givable = purpose == Purpose::Log && reach::is_regular(&status) && status.st_uid == 0;
             match &place.object {
-                Some(object) if is_givable && status.st_nlink == 1 && is_roots_alone(path)? => fchownat(
+                Some(object) if is_givable && status.st_nlink == 1 && only_root_can_write(path)? => fchownat(
                     object,
                     "",
                     credentials.uid,
@@ -106,7 +106,7 @@ fn make_log(place: &Place, path: &Path, credentials: &Credentials) -> Result<(),
 }
 
 fn make_spooler(place: &Place, path: &Path, credentials: &Credentials) -> Result<(), Failure> {
-    if may(&look(&place.directory, path)?, credentials, 0o3) || !is_roots_alone(path)? {
+    if may(&look(&place.directory, path)?, credentials, 0o3) || !only_root_can_write(path)? {
         return Ok(());
     }
     let step = || describe("make the spooler's directory", path);

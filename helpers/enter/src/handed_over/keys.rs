@@ -72,19 +72,19 @@ pub fn collect(
         if copies.iter().any(|copy| copy.path == file.path) {
             continue;
         }
-        let told = |failure: Failure| failure.at(&line_of(file));
+        let at_line = |failure: Failure| failure.at(&line_of(file));
         let path = Path::new(OsStr::from_bytes(&file.path));
         if credentials.is_some_and(|credentials| may_read(path, credentials)) {
             continue;
         }
-        if let Some(content) = read(path, proc).map_err(told)? {
+        if let Some(content) = read(path, proc).map_err(at_line)? {
             copies.push(Copy {
                 path: file.path.clone(),
                 content,
             });
         }
         if copies.iter().map(|copy| copy.content.len()).sum::<usize>() > LIMIT_OF_ALL {
-            return Err(told(Failure::config(
+            return Err(at_line(Failure::config(
                 "the certificates and keys are longer than 8 MiB together",
             )));
         }

@@ -1,9 +1,10 @@
 //! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
 
+use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::hooks::output::HookLog;
-use crate::hooks::simple_command::Plain;
-use crate::invocation::Environment;
+use crate::hooks::argv::{c_environment, c_string};
+use crate::hooks::output::HookOutput;
+use crate::hooks::simple_command::SimpleCommand;
 use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -48,8 +49,8 @@ pub fn spawn(
 ) -> Result<Pid, Failure> {
     let shells = shells.iter().map(|shell| c_string(shell));
     let shells: Vec<CString> = shells.collect::<Result<_, _>>()?;
-    let plain = match shells.is_empty() {
-        true => Plain::of(command, environment)?,
+    let simple = match shells.is_empty() {
+        true => SimpleCommand::of(command, environment)?,
         false => None,
     };
     let arguments = [c"sh".to_owned(), c"-c".to_owned(), c_string(command)?];
@@ -57,7 +58,7 @@ pub fn spawn(
     match fork()? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
-            let error = exec_command(plain, &shells, &arguments, &environment, log);
+            let error = exec_command(simple, &shells, &arguments, &environment, log);
             eprintln!("cannot run {SHELL}: {error}");
             std::process::exit(CANNOT_EXEC)
         }
@@ -65,7 +66,7 @@ pub fn spawn(
 }
 
 fn exec_command(
-    plain: Option<Plain>,
+    simple: Option<SimpleCommand>,
     shells: &[CString],
     arguments: &[CString],
     environment: &[CString],
@@ -80,8 +81,8 @@ fn exec_command(
     if let Err(error) = prepare() {
         return error;
     }
-    if let Some(plain) = plain {
-        plain.execute(environment);
+    if let Some(simple) = simple {
+        simple.execute(environment);
     }
     let last = CString::from(c"/bin/sh");
     let mut refused = Errno::ENOENT;
@@ -99,7 +100,12 @@ fn exec_command(
 ///
 /// # Errors
 /// When the kernel does not let us wait.
-pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>) -> Result<Ended, Failure> {
+pub fn supervise(
+    child: Pid,
+    limit: Duration,
+    log: &mut HookOutput,
+    stop: &Stop<'_>,
+) -> Result<Ended, Failure> {
     let ended = pidfd(child)?;
     let end = Instant::now() + limit;
     loop {
@@ -154,25 +160,6 @@ pub fn wait(child: Pid) -> Result<Ended, Failure> {
             Err(errno) => return Err(SysError::new("wait for a hook", errno).into()),
         }
     }
-}
-
-/// `NAME=VALUE` strings for execve(2).
-///
-/// # Errors
-/// A NUL in one of them.
-pub fn c_environment(environment: &Environment) -> Result<Vec<CString>, Failure> {
-    environment
-        .iter()
-        .map(|(name, value)| c_string(&[name, &b"="[..], value].concat()))
-        .collect()
-}
-
-/// `bytes` as a C string.
-///
-/// # Errors
-/// A NUL in them.
-pub fn c_string(bytes: &[u8]) -> Result<CString, Failure> {
-    CString::new(bytes).map_err(|_| Failure::config("a command or a variable holds a NUL byte"))
 }
 
 fn ignore_gone(errno: Errno) -> Result<(), Errno> {

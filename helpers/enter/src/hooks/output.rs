@@ -22,14 +22,14 @@ const CHUNKS: usize = 16;
 
 /// The pipe, and the last lines that came through it.
 #[derive(Debug)]
-pub struct HookLog {
+pub struct HookOutput {
     reader: OwnedFd,
     writer: OwnedFd,
     last_lines: VecDeque<Vec<u8>>,
     unfinished: Vec<u8>,
 }
 
-impl HookLog {
+impl HookOutput {
     /// A new pipe; both ends are close-on-exec, the reading end does not block.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_last_line_that_says_something_is_kept() {
-        let mut log = HookLog::new().unwrap();
+        let mut log = HookOutput::new().unwrap();
         log.keep(b"first\nsecond: \x07 denied\n\n  \n");
         assert_eq!(log.last_words().as_deref(), Some("second: \\x07 denied"));
         log.keep(b"half");
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_reason_that_is_not_the_last_line_is_found() {
-        let mut log = HookLog::new().unwrap();
+        let mut log = HookOutput::new().unwrap();
         log.keep(
             b"fusermount3: option allow_other only allowed if 'user_allow_other' is set in /etc/fuse.conf\n",
         );
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn who_never_stops_talking_holds_nobody_up() {
-        let mut log = HookLog::new().unwrap();
+        let mut log = HookOutput::new().unwrap();
         let written = log.writer().try_clone_to_owned().unwrap();
         let talker =
             std::thread::spawn(move || while nix::unistd::write(&written, &[b'\n'; 4096]).is_ok() {});
@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn only_a_pipe_that_somebody_holds_survives() {
-        let log = HookLog::new().unwrap();
+        let log = HookOutput::new().unwrap();
         let held = log.writer().try_clone_to_owned().unwrap();
         assert!(log.into_survivor().is_some());
         drop(held);
-        assert!(HookLog::new().unwrap().into_survivor().is_none());
+        assert!(HookOutput::new().unwrap().into_survivor().is_none());
     }
 }

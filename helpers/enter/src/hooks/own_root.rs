@@ -4,9 +4,9 @@
 //! A directory's owner is no answer where a union shows it: on FUSE a daemon says what it likes, and of an overlay each layer adds
 //! what the others have not. The first is never root's alone, of the second each layer has to be.
 
+use crate::environment::{Environment, value};
 use crate::failure::Failure;
-use crate::hooks::simple_command::Plain;
-use crate::invocation::Environment;
+use crate::hooks::simple_command::SimpleCommand;
 use crate::user::{self, Lookup};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -277,8 +277,7 @@ fn foreign_file(root: &OwnedFd, path: &Path) -> Option<String> {
 
 /// The first directory of `$PATH` that is not root's alone, with the reason.
 fn foreign_search_path(root: &OwnedFd, environment: &Environment) -> Option<String> {
-    let (_, path) = environment.iter().rev().find(|(name, _)| name == b"PATH")?;
-    let mut directories = path
+    let mut directories = value(environment, b"PATH")?
         .split(|byte| *byte == b':')
         .filter(|directory| directory.starts_with(b"/"));
     directories.find_map(|directory| foreign_directory(root, Path::new(OsStr::from_bytes(directory))))
@@ -293,12 +292,16 @@ fn foreign_program(
     environment: &Environment,
     proc: &OwnedFd,
 ) -> Result<Option<String>, Failure> {
-    let plain = match shells {
-        [] => Plain::of(command, environment)?,
+    let simple = match shells {
+        [] => SimpleCommand::of(command, environment)?,
         _ => None,
     };
     let bytes = |program: &CString| program.as_bytes().to_vec();
-    let mut programs: Vec<_> = plain.iter().flat_map(Plain::programs).map(bytes).collect();
+    let mut programs: Vec<_> = simple
+        .iter()
+        .flat_map(SimpleCommand::programs)
+        .map(bytes)
+        .collect();
     programs.extend_from_slice(shells);
     programs.push(b"/bin/sh".to_vec());
     for program in programs {

@@ -3,8 +3,8 @@
 //! as their path leads to them.
 
 use crate::failure::{Failure, Place as Line};
-use crate::files::safe_open::{is_roots_alone, place};
-use crate::sockets::store::Open;
+use crate::files::safe_open::{only_root_can_write, place};
+use crate::sockets::open::{File, Open};
 use crate::user;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open as open_file};
@@ -21,9 +21,6 @@ use vassal_sys::SysError;
 use vassal_sys::error::Context;
 use vassal_sys::reach::Last;
 
-/// Which file a socket is bound to: its device and inode.
-pub type File = (u64, u64);
-
 /// Binds `open` to the path of `listener`, unless the path still leads to the socket that was kept; the new file, if
 /// there is one. `proc` is one of this PID namespace: the root directory may have none.
 ///
@@ -39,13 +36,13 @@ pub fn settle(
         return Ok(None);
     };
     let line = Line::line(&listener.origin, "socket");
-    let told = |error: SysError| Failure::passing(error.to_string()).at(&line);
+    let at_line = |error: SysError| Failure::passing(error.to_string()).at(&line);
     let shown = Path::new(OsStr::from_bytes(path));
     let (path, _directory) = match options.owner {
         None => (shown.to_path_buf(), None),
-        Some(_) => fixed(shown).map_err(told)?,
+        Some(_) => fixed(shown).map_err(at_line)?,
     };
-    let there = socket_file(&path, shown).map_err(told)?;
+    let there = socket_file(&path, shown).map_err(at_line)?;
     if there.is_some() && there == open.kept {
         return Ok(None);
     }
@@ -53,28 +50,28 @@ pub fn settle(
         // What an earlier life has left; uWSGI does the same.
         unlink(&path)
             .context(|| describe("remove", shown))
-            .map_err(told)?;
+            .map_err(at_line)?;
     }
     let socket = open.spare.as_ref().unwrap_or(&open.fd);
     let address = UnixAddr::new(&path)
         .context(|| describe("listen on", shown))
-        .map_err(told)?;
+        .map_err(at_line)?;
     bind(socket.as_raw_fd(), &address)
         .context(|| describe("listen on", shown))
-        .map_err(told)?;
+        .map_err(at_line)?;
     let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
     listen(socket, backlog)
         .context(|| describe("listen on", shown))
-        .map_err(told)?;
+        .map_err(at_line)?;
     adjust(&path, shown, options, proc).map_err(|failure| failure.at(&line))?;
-    socket_file(&path, shown).map_err(told)
+    socket_file(&path, shown).map_err(at_line)
 }
 
 /// A path for root: directories on the way may be a tenant's, who could put a link in place of one between two steps.
 /// Where that is so, the directory is opened once, and the path goes through its descriptor.
 fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
     let found = place(path, Last::Kept, || describe("listen on", path))?;
-    if is_roots_alone(path)? {
+    if only_root_can_write(path)? {
         return Ok((path.to_path_buf(), None));
     }
     let through = format!("/proc/self/fd/{}", found.directory.as_raw_fd());

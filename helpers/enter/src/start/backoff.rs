@@ -3,7 +3,7 @@
 //! fails, so that nothing that is ordered after it waits any longer, and [`crate::start::retry`] tries again (ARCHITECTURE D11).
 
 use crate::failure::Failure;
-use crate::invocation::Start;
+use crate::invocation::{Invocation, START_LIMIT};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
 use crate::start::{last_words, retry};
@@ -15,9 +15,6 @@ use vassal_state::restart_record::{Next, RestartRecord, since_boot};
 use vassal_sys::error::Context;
 use vassal_sys::signals;
 use vassal_systemd::status;
-
-/// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
-pub const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// What this start is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,36 +32,38 @@ pub enum Turn {
 ///
 /// # Errors
 /// When the signals cannot be read, or the record not be written.
-pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
-    let mut record = start.record.read();
-    if record.was_cut_short() && !was_restarted_by_systemd(start) {
+pub fn wait_for_turn(invocation: &Invocation) -> Result<Turn, Failure> {
+    let mut record = invocation.record.read();
+    if record.was_cut_short() && !was_restarted_by_systemd(invocation) {
         record.stopped();
     }
     let turn = record.turn(since_boot());
-    last_words::add(&mut record, turn, &start.vassal.unit());
+    last_words::add(&mut record, turn, &invocation.vassal.unit());
     let time = match turn {
         restart_record::Turn::After(time) => time,
-        restart_record::Turn::Later(time) => match leave_outside(start, &mut record)? {
+        restart_record::Turn::Later(time) => match leave_outside(invocation, &mut record)? {
             Outside::Waits => {
                 let status = waiting(&record, time);
-                start.notifier.send(&[NotifyState::Status(&status)])?;
+                invocation.notifier.send(&[NotifyState::Status(&status)])?;
                 return Ok(Turn::Later);
             }
-            Outside::Stopped => return stopped(start),
+            Outside::Stopped => return stopped(invocation),
             Outside::Cannot => time,
         },
     };
-    if !time.is_zero() && wait(start, &record, time)? == Pause::Stopped {
-        return stopped(start);
+    if !time.is_zero() && wait(invocation, &record, time)? == Pause::Stopped {
+        return stopped(invocation);
     }
     record.begin(time, since_boot());
-    start.record.write(&record)?;
+    invocation.record.write(&record)?;
     Ok(Turn::Go)
 }
 
-fn stopped(start: &Start) -> Result<Turn, Failure> {
-    start.record.update(RestartRecord::stopped)?;
-    start.notifier.send(&[NotifyState::Status(status::STOPPED.0)])?;
+fn stopped(invocation: &Invocation) -> Result<Turn, Failure> {
+    invocation.record.update(RestartRecord::stopped)?;
+    invocation
+        .notifier
+        .send(&[NotifyState::Status(status::STOPPED.0)])?;
     Ok(Turn::Stopped)
 }
 
@@ -77,9 +76,9 @@ enum Outside {
 
 /// Has vassal-retry@.service make the pause. systemd's wish to stop is heard meanwhile: it may read it before it reads that the
 /// retry is to be started, which is then to find that nobody wants it.
-fn leave_outside(start: &Start, record: &mut RestartRecord) -> Result<Outside, Failure> {
+fn leave_outside(invocation: &Invocation, record: &mut RestartRecord) -> Result<Outside, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
-    let can_wait = can_wait_outside(start, record);
+    let can_wait = can_wait_outside(invocation, record);
     if stop.read_signal().context(|| "read signals")?.is_some() {
         return Ok(Outside::Stopped);
     }
@@ -91,30 +90,30 @@ fn leave_outside(start: &Start, record: &mut RestartRecord) -> Result<Outside, F
 }
 
 /// Has vassal-retry@.service wait. Else the pause is made here, which is better than none.
-fn can_wait_outside(start: &Start, record: &mut RestartRecord) -> bool {
+fn can_wait_outside(invocation: &Invocation, record: &mut RestartRecord) -> bool {
     // A unit that goes on after `LATER` all the same has lost its RestartPreventExitStatus=.
     if record.next == Next::Retry {
         return false;
     }
-    let arranged = retry::arrange(start, record);
+    let arranged = retry::arrange(invocation, record);
     if let Err(error) = &arranged {
-        let unit = retry::unit(&start.vassal);
-        start.warn(&format!("cannot start '{unit}': {error}; waiting here"));
+        let unit = retry::unit(&invocation.vassal);
+        invocation.warn(&format!("cannot start '{unit}': {error}; waiting here"));
     }
     arranged.is_ok()
 }
 
-fn wait(start: &Start, record: &RestartRecord, time: Duration) -> Result<Pause, Failure> {
+fn wait(invocation: &Invocation, record: &RestartRecord, time: Duration) -> Result<Pause, Failure> {
     let limit = u32::try_from((time + START_LIMIT).as_micros()).unwrap_or(u32::MAX);
-    start.notifier.send(&[
+    invocation.notifier.send(&[
         NotifyState::Status(&waiting(record, time)),
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
-    let ended = pause(time, &record.cause, Some(&start.notifier))?;
+    let ended = pause(time, &record.cause, Some(&invocation.notifier))?;
     if ended == Pause::Over {
         let number = record.attempts.saturating_add(1);
         let status = status::ATTEMPT.with(&[("number", &number), ("cause", &record.cause)]);
-        start.notifier.send(&[NotifyState::Status(&status)])?;
+        invocation.notifier.send(&[NotifyState::Status(&status)])?;
     }
     Ok(ended)
 }
@@ -129,8 +128,8 @@ fn waiting(record: &RestartRecord, time: Duration) -> String {
 
 /// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that
 /// one counts from zero. Asked only then, as it takes a process; nothing else that systemd passes on tells them apart.
-fn was_restarted_by_systemd(start: &Start) -> bool {
-    let unit = start.vassal.unit();
+fn was_restarted_by_systemd(invocation: &Invocation) -> bool {
+    let unit = invocation.vassal.unit();
     let answer = systemctl(&["show", "--property=NRestarts", "--value", "--", &unit]);
     // An unanswered question must not end a series of failures.
     answer.map_or(true, |answer| answer.trim_ascii() != b"0")

@@ -20,7 +20,7 @@ use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 /// As poll(2), kill(2); a systemd that does not read.
 pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) -> Result<(), Failure> {
     while !notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))? {
-        if !pass_on(stop, clone)? {
+        if !relay(stop, clone)? {
             let limit = DELIVERY_LIMIT.as_secs();
             return Err(Failure::passing(format!(
                 "systemd has read nothing for {limit} s"
@@ -35,7 +35,7 @@ pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) 
         }
         let [dismissed, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
         if stopped {
-            pass_on(stop, clone)?;
+            relay(stop, clone)?;
         }
         if dismissed {
             return Ok(());
@@ -44,7 +44,7 @@ pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) 
 }
 
 /// Whether there was a wish to stop to be passed on.
-fn pass_on(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
+fn relay(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
     let is_there = stop.read_signal().context(|| "read signals")?.is_some();
     if is_there {
         kill(clone, Signal::SIGTERM).context(|| "pass the wish to stop on")?;

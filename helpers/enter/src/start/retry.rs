@@ -2,8 +2,9 @@
 //! systemd start the vassal again. A service of its own, because the start of a unit that only waits would hold up everything
 //! that is ordered after it, and nobody would find the vassal among the failed ones.
 
+use crate::environment::inherited;
 use crate::failure::Failure;
-use crate::invocation::{Start, environment, vassal_of};
+use crate::invocation::{Invocation, vassal_of};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
 use crate::start::source;
@@ -22,16 +23,16 @@ pub fn unit(vassal: &VassalName) -> String {
 ///
 /// # Errors
 /// When systemd does not do it.
-pub fn arrange(start: &Start, record: &mut RestartRecord) -> std::io::Result<()> {
+pub fn arrange(invocation: &Invocation, record: &mut RestartRecord) -> std::io::Result<()> {
     record.next = Next::Retry;
     // A record in memory is found by nobody.
-    Store::open(Path::new(DIRECTORY), &escape(start.vassal.bytes())).map_err(std::io::Error::other)?;
-    start.record.write(record).map_err(std::io::Error::other)?;
-    let arranged = systemctl(&["start", "--no-block", "--", &unit(&start.vassal)]);
+    Store::open(Path::new(DIRECTORY), &escape(invocation.vassal.bytes())).map_err(std::io::Error::other)?;
+    invocation.record.write(record).map_err(std::io::Error::other)?;
+    let arranged = systemctl(&["start", "--no-block", "--", &unit(&invocation.vassal)]);
     if arranged.is_err() {
         record.next = Next::Restart;
         // A systemd that was only slow begins the wait all the same: it is to find that nobody wants it.
-        start.record.write(record).map_err(std::io::Error::other)?;
+        invocation.record.write(record).map_err(std::io::Error::other)?;
     }
     arranged.map(drop)
 }
@@ -102,6 +103,6 @@ fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
 
 /// Whether the vassal still has a file. What cannot be read is told by the attempt.
 fn has_file(vassal: &VassalName) -> bool {
-    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment());
+    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &inherited());
     emperor.map_or(true, |emperor| source::has_file(&emperor, vassal))
 }

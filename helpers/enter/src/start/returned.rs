@@ -3,7 +3,7 @@
 //! seen before not to be there, to be dead or to hang: a vassal that fails with all its mounts in order waits as long as it
 //! has to. Nothing is looked at but a changed table of mounts, twice a second at most.
 
-use crate::inside::mountpoints;
+use crate::mountpoints;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};

@@ -1,11 +1,12 @@
 //! Arguments, as getopt_long(3) reads them for uWSGI (A1, A3).
 
+use crate::bytes::split::split_once;
 use crate::diagnostic::quote;
 use crate::language::evaluation::custom::Customs;
-use crate::language::text::lex::split_once;
 use crate::options::lookup;
-use crate::options::lookup::Argument;
 use crate::options::plugins::Plugins;
+use crate::options::row::Argument;
+use crate::options::table::OPTIONS;
 
 /// What one step along the arguments finds.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(crate) struct Vocabulary<'a> {
 
 impl Vocabulary<'_> {
     fn names(&self) -> impl Iterator<Item = (&[u8], Argument)> {
-        let core = lookup::names().map(|(name, argument): (&[u8], _)| (name, argument));
+        let core = OPTIONS.iter().map(|row| (row.name.as_bytes(), row.argument));
         let plugins = self
             .plugins
             .options()

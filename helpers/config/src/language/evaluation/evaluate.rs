@@ -2,20 +2,10 @@
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::arguments::{Vocabulary, Word, Words};
-use crate::language::evaluation::evaluator::{Evaluator, Step, Stop};
-use crate::language::evaluation::load::Loader;
+use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::evaluator::{Evaluator, Outcome, Stop};
+use crate::language::evaluation::reading::Loader;
 use crate::machine::world::World;
-
-/// One entry of the list: an option, a placeholder or a logic word, in the order it was added (M0.1, O1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The name as written, after magic variables.
-    pub key: Vec<u8>,
-    /// The value, expanded; none for a flag given on the command line without one (A1).
-    pub value: Option<Vec<u8>>,
-    /// Where it was written.
-    pub origin: Origin,
-}
 
 /// What a configuration comes to.
 #[derive(Clone, Debug)]
@@ -70,7 +60,7 @@ pub fn evaluate(args: &[Vec<u8>], world: &dyn World) -> Result<Evaluation, Diagn
 
 impl Evaluator<'_> {
     /// The three phases of M0.2.
-    fn live(&mut self, args: &[Vec<u8>]) -> Step {
+    fn live(&mut self, args: &[Vec<u8>]) -> Outcome {
         self.collect_environment()?;
         self.collect_arguments(args)?;
         self.expand()?;
@@ -78,7 +68,7 @@ impl Evaluator<'_> {
     }
 
     /// A2: `UWSGI_NAME=value` is an option.
-    fn collect_environment(&mut self) -> Step {
+    fn collect_environment(&mut self) -> Outcome {
         for (name, value) in self.world.environment() {
             if let Some(key) = option_of_variable(name) {
                 self.add(Entry {
@@ -92,7 +82,7 @@ impl Evaluator<'_> {
     }
 
     /// A1 and A3: options from left to right, bare files after them.
-    fn collect_arguments(&mut self, args: &[Vec<u8>]) -> Step {
+    fn collect_arguments(&mut self, args: &[Vec<u8>]) -> Outcome {
         let mut words = Words::new(args);
         let mut files = Vec::new();
         while let Some(word) = self.next_word(&mut words)? {
@@ -111,7 +101,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    fn next_word(&self, words: &mut Words<'_>) -> Step<Option<Word>> {
+    fn next_word(&self, words: &mut Words<'_>) -> Outcome<Option<Word>> {
         let vocabulary = Vocabulary {
             plugins: &self.plugins,
             customs: &self.customs,
@@ -149,24 +139,15 @@ fn option_of_variable(name: &[u8]) -> Option<Vec<u8>> {
     )
 }
 
-/// An entry of a test.
-#[cfg(test)]
-pub(crate) fn entry(key: &str, value: &str) -> Entry {
-    Entry {
-        key: key.into(),
-        value: Some(value.into()),
-        origin: Origin::CommandLine,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::fake::{Fixed, evaluated, listed, shown};
+    use crate::language::testing::{evaluated, listed, shown};
+    use crate::machine::fake::FakeWorld;
 
     #[test]
     fn environment_then_arguments_then_bare_files() {
-        let world = Fixed::with(&[
+        let world = FakeWorld::with(&[
             ("a.ini", "[uwsgi]\nn=[%n][%N]\n"),
             ("b.ini", "[uwsgi]\nm=[%n][%N]\n"),
         ])
@@ -180,7 +161,7 @@ mod tests {
 
     #[test]
     fn origins_name_the_line_as_written() {
-        let world = Fixed::with(&[
+        let world = FakeWorld::with(&[
             ("a.ini", "[uwsgi]\n; 50%\nlost = 1\n\n  set = x=%n\nini = b.ini\n"),
             ("b.ini", "[uwsgi]\ny"),
         ]);
@@ -211,14 +192,14 @@ mod tests {
 
     #[test]
     fn a_bare_flag_has_no_value() {
-        let found = evaluated(&Fixed::with(&[]), "--master --set x=%(master)").expect("is accepted");
+        let found = evaluated(&FakeWorld::with(&[]), "--master --set x=%(master)").expect("is accepted");
         assert_eq!(shown(&found), "master=true set=x=%(master) x=%(master)");
         assert_eq!(found.entries[0].value, None);
     }
 
     #[test]
     fn exit_ends_at_once() {
-        let world = Fixed::with(&[(
+        let world = FakeWorld::with(&[(
             "a.ini",
             "[uwsgi]\nprint=never\niprint=now\nexit=300\ninclude=missing\n",
         )]);
@@ -232,7 +213,7 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_told_from_the_command_line() {
-        let error = evaluated(&Fixed::with(&[]), "--nope").expect_err("is refused");
+        let error = evaluated(&FakeWorld::with(&[]), "--nope").expect_err("is refused");
         assert_eq!(error.to_string(), "command line: there is no option '--nope'");
     }
 
@@ -281,7 +262,7 @@ mod tests {
         let mut accepted = 0;
         for _ in 0..600 {
             let text: String = (0..below(40)).map(|_| PIECES[below(PIECES.len())]).collect();
-            let world = Fixed::with(&[("f", &text), ("f.ini", &text)]).set("A", "%(b)");
+            let world = FakeWorld::with(&[("f", &text), ("f.ini", &text)]).set("A", "%(b)");
             let list = listed(&world, &text);
             accepted += usize::from(!list.starts_with("main.ini:") && !list.starts_with("f:"));
         }

@@ -2,23 +2,22 @@
 
 use std::rc::Rc;
 
-use crate::bytes::replace::{TooLong, replaced};
 use crate::diagnostic::{Diagnostic, Origin, quote};
-use crate::language::evaluation::blocks;
 use crate::language::evaluation::blocks::Block;
 use crate::language::evaluation::custom::{Custom, Customs};
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 use crate::language::evaluation::list::List;
-use crate::language::evaluation::load::Reading;
+use crate::language::evaluation::reading::Reading;
 use crate::language::text::permissions::Permissions;
 use crate::limits;
 use crate::machine::world::World;
 use crate::options::lookup;
-use crate::options::lookup::OptionRow;
-use crate::options::plugins::{PluginOption, Plugins, debian_name, plugin_of};
+use crate::options::plugin_table::PluginOption;
+use crate::options::plugins::{Plugins, debian_name, plugin_of};
+use crate::options::row::OptionRow;
 
 /// What a step of the evaluation gives: something, or the end of it all.
-pub(crate) type Step<T = ()> = Result<T, Stop>;
+pub(crate) type Outcome<T = ()> = Result<T, Stop>;
 
 /// Why an evaluation ended early.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ const WARNINGS: usize = 100;
 /// What a name means at this point of the evaluation.
 pub(crate) enum Known {
     /// An option of the core.
-    Core(OptionRow),
+    Core(&'static OptionRow),
     /// An option of a plugin that is loaded.
     Plugin(&'static PluginOption),
     /// A declared option (K1); built-in names win (K2).
@@ -59,13 +58,6 @@ impl Known {
     }
 }
 
-/// As what an entry is added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Option,
-    Placeholder,
-}
-
 /// One evaluation.
 pub(crate) struct Evaluator<'w> {
     pub(crate) world: &'w dyn World,
@@ -75,7 +67,7 @@ pub(crate) struct Evaluator<'w> {
     pub(crate) reading: Reading,
     pub(crate) block: Option<Rc<Block>>,
     /// Lines of blocks seen so far.
-    block_lines: usize,
+    pub(crate) block_lines: usize,
     /// Names that `for-glob` may still look at.
     pub(crate) glob_names: usize,
     /// A line of a block's body is being added (C2, C13).
@@ -115,92 +107,8 @@ impl<'w> Evaluator<'w> {
         }
     }
 
-    /// Adds an entry as M0.3 says: refuses what is forbidden, closes or feeds an open block, appends, and runs the effect of
-    /// an immediate option.
-    pub(crate) fn add(&mut self, entry: Entry) -> Step {
-        self.add_as(Role::Option, entry)
-    }
-
-    /// The same for `set-ph` and `resolve`: whatever the name, it is only a value (P2).
-    pub(crate) fn add_placeholder(&mut self, entry: Entry) -> Step {
-        self.add_as(Role::Placeholder, entry)
-    }
-
-    fn add_as(&mut self, role: Role, entry: Entry) -> Step {
-        if let Some(list) = self.permissions.forbidding(&entry.key) {
-            return self.refuse(
-                &entry.origin,
-                format!("option {} is forbidden by the {list}", quote(&entry.key)),
-            );
-        }
-        if !self.is_replaying {
-            if blocks::is_end(&entry.key) {
-                self.block = None;
-            }
-            if let Some(block) = self.block.clone() {
-                return self.replay(&block, role, &entry);
-            }
-        }
-        if role == Role::Placeholder {
-            return self.append(entry, true);
-        }
-        let known = self.known(&entry.key);
-        if known.is_none() && self.is_strict {
-            self.unknown_in_strict_mode(&entry)?;
-        }
-        match known.filter(Known::is_immediate) {
-            Some(known) => {
-                self.append(entry.clone(), true)?;
-                self.run(&known, &entry)
-            }
-            None => self.append(entry, false),
-        }
-    }
-
-    /// Adds one line of a block's body, once for each round of the block (C2).
-    fn replay(&mut self, block: &Block, role: Role, entry: &Entry) -> Step {
-        self.block_lines += 1;
-        if self.block_lines > limits::BLOCK_LINES {
-            return self.refuse(
-                &entry.origin,
-                format!("more than {} lines stand in blocks", limits::BLOCK_LINES),
-            );
-        }
-        let mut is_taken = false;
-        for context in block.rounds(self)? {
-            is_taken = true;
-            let line = self.in_context(entry, context.as_deref())?;
-            self.is_replaying = true;
-            let added = self.add_as(role, line);
-            self.is_replaying = false;
-            added?;
-        }
-        if !is_taken && blocks::is_opener(&entry.key) {
-            let opener = quote(&entry.key);
-            let what = format!("{opener} stands in a block that is not taken, and opens nothing, ignoring");
-            let hint = "blocks do not nest; the next end word ends the outer one";
-            self.warn(Diagnostic::warning(Some(entry.origin.clone()), what).with_hint(hint));
-        }
-        Ok(())
-    }
-
-    /// The line as it is in one round: every `%(_)` in the value becomes the context, where there is one (C3).
-    fn in_context(&self, entry: &Entry, context: Option<&[u8]>) -> Step<Entry> {
-        let (Some(value), Some(context)) = (entry.value.as_deref(), context) else {
-            return Ok(entry.clone());
-        };
-        match replaced(value, b"%(_)", context) {
-            Ok(value) => Ok(Entry {
-                key: entry.key.clone(),
-                value: Some(value),
-                origin: entry.origin.clone(),
-            }),
-            Err(TooLong) => self.refuse(&entry.origin, "the value becomes too long with %(_) replaced"),
-        }
-    }
-
     /// Puts an entry at the end of the list.
-    pub(crate) fn append(&mut self, entry: Entry, done: bool) -> Step {
+    pub(crate) fn append(&mut self, entry: Entry, done: bool) -> Outcome {
         if self.list.len() >= limits::ENTRIES || self.list.bytes() >= limits::LIST_BYTES {
             let what = format!(
                 "the configuration has more than {} entries or {} bytes",
@@ -227,7 +135,7 @@ impl<'w> Evaluator<'w> {
     }
 
     /// Refuses an unknown name (U2), unless a plugin may know it of which nothing is known here.
-    pub(crate) fn unknown_in_strict_mode(&mut self, entry: &Entry) -> Step {
+    pub(crate) fn unknown_in_strict_mode(&mut self, entry: &Entry) -> Outcome {
         let what = format!("there is no option {}", quote(&entry.key));
         if self.plugins.may_know_more() {
             let warning = Diagnostic::warning(
@@ -270,7 +178,7 @@ impl<'w> Evaluator<'w> {
     }
 
     /// Ends the evaluation with an error, which tells how its file came to be read.
-    pub(crate) fn refuse<T>(&self, origin: &Origin, message: impl Into<String>) -> Step<T> {
+    pub(crate) fn refuse<T>(&self, origin: &Origin, message: impl Into<String>) -> Outcome<T> {
         let error = Diagnostic::error(Some(origin.clone()), message);
         Err(Stop::from(match self.reading.chain() {
             Some(chain) => error.with_hint(format!("read because of {chain}")),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::language::evaluation::evaluate::Entry;
+use crate::language::evaluation::entry::Entry;
 
 /// An entry in the list.
 #[derive(Debug)]

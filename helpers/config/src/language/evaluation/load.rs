@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use crate::bytes::replace::TooLong;
 use crate::diagnostic::{Diagnostic, Origin, printable, quote};
-use crate::language::evaluation::evaluate::Entry;
-use crate::language::evaluation::evaluator::{Evaluator, Step};
+use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::evaluator::{Evaluator, Outcome};
+use crate::language::evaluation::reading::Loader;
 use crate::language::expansion::magic::{Magic, Names};
 use crate::language::text::lex;
 use crate::language::text::source_text::{Joined, Replaced};
@@ -15,68 +16,6 @@ use crate::machine::world::ReadError;
 
 /// The section read when none is asked for (S1).
 const DEFAULT_SECTION: &[u8] = b"uwsgi";
-
-/// Entries of the chain shown in a message: where it starts and where it is now.
-const CHAIN_SHOWN: usize = 4;
-
-/// By which option a file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Loader {
-    /// `ini`: whatever the file is called.
-    Ini,
-    /// `include`, `inherit` and bare arguments: the ending decides (I2), upper case magic stays unset (M7).
-    ByEnding,
-}
-
-/// What is remembered from file to file.
-#[derive(Debug, Default)]
-pub(crate) struct Reading {
-    /// The entries that made the files being read now be read, outermost first.
-    because: Vec<Origin>,
-    /// `%n` and so on: of the file most recently named (M8, S7).
-    current: Names,
-    /// `%N` and so on (M7).
-    first: Option<Names>,
-    /// How many files being read were named by ending.
-    by_ending: usize,
-    /// What `ini = :section` reads again (S7).
-    last: Option<Vec<u8>>,
-    /// `inject-before` and `inject-after` (I6).
-    pub(crate) before: Vec<Vec<u8>>,
-    pub(crate) after: Vec<Vec<u8>>,
-    files: usize,
-    bytes: usize,
-}
-
-impl Reading {
-    /// How many files are being read.
-    pub(crate) fn depth(&self) -> usize {
-        self.because.len()
-    }
-
-    /// The lines because of which the file being read is read, innermost first, for messages.
-    pub(crate) fn chain(&self) -> Option<String> {
-        let lines: Vec<String> = self
-            .because
-            .iter()
-            .rev()
-            .filter(|origin| is_line(origin))
-            .map(Origin::to_string)
-            .collect();
-        match lines.len() {
-            0 => None,
-            count if count <= CHAIN_SHOWN => Some(lines.join(", ")),
-            _ => Some(format!(
-                "{}, ...",
-                lines.get(..CHAIN_SHOWN).unwrap_or_default().join(", ")
-            )),
-        }
-    }
-}
-
-fn is_line(origin: &Origin) -> bool {
-    matches!(origin, Origin::File { .. })
-}
 
 /// A configuration that was found and read, before its text is looked at.
 struct Opened<'a> {
@@ -89,7 +28,7 @@ struct Opened<'a> {
 
 impl Evaluator<'_> {
     /// Reads the file an entry names, and adds its entries.
-    pub(crate) fn load(&mut self, argument: &[u8], loader: Loader, origin: &Origin) -> Step {
+    pub(crate) fn load(&mut self, argument: &[u8], loader: Loader, origin: &Origin) -> Outcome {
         if loader == Loader::ByEnding {
             self.check_ending(argument, origin)?;
         }
@@ -116,7 +55,7 @@ impl Evaluator<'_> {
     }
 
     /// I2: the ending of the whole argument tells the format. Only INI is read here.
-    fn check_ending(&self, argument: &[u8], origin: &Origin) -> Step {
+    fn check_ending(&self, argument: &[u8], origin: &Origin) -> Outcome {
         const OTHERS: [&[u8]; 5] = [b".xml", b".yaml", b".yml", b".json", b".js"];
         if argument.ends_with(b".ini") {
             return Ok(());
@@ -135,7 +74,7 @@ impl Evaluator<'_> {
     }
 
     /// Finds the text and sets the names its magic variables stand for.
-    fn open<'a>(&mut self, argument: &'a [u8], origin: &Origin) -> Step<Opened<'a>> {
+    fn open<'a>(&mut self, argument: &'a [u8], origin: &Origin) -> Outcome<Opened<'a>> {
         let (named, section) = split_section(argument);
         let is_again = named.is_empty() && !argument.is_empty(); // S7
         let again = self.reading.last.clone();
@@ -186,7 +125,7 @@ impl Evaluator<'_> {
     }
 
     /// Replaces the magic variables and adds the lines of the section.
-    fn read_lines(&mut self, opened: Opened<'_>, origin: &Origin) -> Step {
+    fn read_lines(&mut self, opened: Opened<'_>, origin: &Origin) -> Outcome {
         let mut joined = Joined::default();
         self.inject(&mut joined, &self.reading.before.clone(), origin)?;
         joined.push(&opened.name, &opened.text);
@@ -215,7 +154,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    fn inject(&mut self, joined: &mut Joined, sources: &[Vec<u8>], origin: &Origin) -> Step {
+    fn inject(&mut self, joined: &mut Joined, sources: &[Vec<u8>], origin: &Origin) -> Outcome {
         for source in sources {
             let text = self.read_source(source, origin)?;
             joined.push(&Rc::from(&source[..]), &text);
@@ -223,7 +162,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    fn replaced(&self, joined: Joined, origin: &Origin) -> Step<Replaced> {
+    fn replaced(&self, joined: Joined, origin: &Origin) -> Outcome<Replaced> {
         let unset = Names::default();
         let first = self.reading.first.as_ref().unwrap_or(&unset);
         let magic = Magic {
@@ -239,7 +178,7 @@ impl Evaluator<'_> {
     }
 
     /// A text that is no configuration: `@(...)`, `inject-before`. A directory has none.
-    pub(crate) fn read_source(&mut self, source: &[u8], origin: &Origin) -> Step<Vec<u8>> {
+    pub(crate) fn read_source(&mut self, source: &[u8], origin: &Origin) -> Outcome<Vec<u8>> {
         match Source::parse(source).read(self.world) {
             Ok(text) => {
                 self.account(text.len(), origin)?;
@@ -250,7 +189,7 @@ impl Evaluator<'_> {
     }
 
     /// Counts a text that was read against the limits.
-    pub(crate) fn account(&mut self, bytes: usize, origin: &Origin) -> Step {
+    pub(crate) fn account(&mut self, bytes: usize, origin: &Origin) -> Outcome {
         self.reading.files += 1;
         self.reading.bytes += bytes;
         if self.reading.files > limits::FILES {

@@ -1,11 +1,20 @@
-//! From arguments and lines to the final list. The state is in `evaluator`; the other files are what is done with it.
+//! From arguments and lines to the final list. The state comes first; what is done with it is further `impl Evaluator` blocks, a
+//! file for each concern.
+//!
+//! Rooms, each of which uses only those before it: entry, list, custom, arguments, blocks, reading, evaluator, run_custom, run_block,
+//! add, load, passes, run_option, evaluate.
 
+pub(crate) mod add;
 pub(crate) mod arguments;
 pub(crate) mod blocks;
 pub(crate) mod custom;
+pub mod entry;
 pub mod evaluate;
 pub(crate) mod evaluator;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod passes;
+pub(crate) mod reading;
+pub(crate) mod run_block;
+pub(crate) mod run_custom;
 pub(crate) mod run_option;

@@ -2,7 +2,7 @@
 
 use crate::bytes::replace::TooLong;
 use crate::diagnostic::{Diagnostic, Origin, quote};
-use crate::language::evaluation::evaluator::{Evaluator, Step, Stop};
+use crate::language::evaluation::evaluator::{Evaluator, Outcome, Stop};
 use crate::language::expansion::expand;
 use crate::language::expansion::expand::{Budget, Failure, Sign};
 use crate::language::expansion::math;
@@ -11,7 +11,7 @@ use crate::limits;
 
 impl Evaluator<'_> {
     /// Three passes over the list, each complete before the next (E3). What is done is not touched (E2).
-    pub(crate) fn expand(&mut self) -> Step {
+    pub(crate) fn expand(&mut self) -> Outcome {
         let mut budget = Budget::new();
         for sign in Sign::PASSES {
             for index in 0..self.list.len() {
@@ -22,7 +22,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    fn expand_one(&mut self, index: usize, sign: Sign, budget: &mut Budget) -> Step {
+    fn expand_one(&mut self, index: usize, sign: Sign, budget: &mut Budget) -> Outcome {
         let Some(item) = self.list.get(index).filter(|item| !item.done) else {
             return Ok(());
         };
@@ -52,7 +52,7 @@ impl Evaluator<'_> {
 
     /// What `%(NAME)` is (E7, E9). An entry that asks for itself is given its value as far as it is expanded, `own` being
     /// its place and that value: uWSGI writes each replacement back at once.
-    fn referenced(&self, name: &[u8], own: (usize, &[u8]), origin: &Origin) -> Step<Option<Vec<u8>>> {
+    fn referenced(&self, name: &[u8], own: (usize, &[u8]), origin: &Origin) -> Outcome<Option<Vec<u8>>> {
         let (index, now) = own;
         let value_of = |name: &[u8]| match self.list.position(name) {
             Some(at) if at == index => Some(now),
@@ -94,7 +94,7 @@ impl Evaluator<'_> {
 
     /// Walks the list and runs the effects of what is not done. The walk restarts when an effect appended something, and
     /// then tries unknown names again (O3); where nothing was learned since they were tried, that is left out.
-    pub(crate) fn apply(&mut self) -> Step {
+    pub(crate) fn apply(&mut self) -> Outcome {
         let mut learned = self.knowledge();
         let mut walks = 0;
         let mut index = 0;
@@ -163,10 +163,11 @@ fn is_variable(reference: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::machine::fake::{Fixed, evaluated, listed};
+    use crate::language::testing::{evaluated, listed};
+    use crate::machine::fake::FakeWorld;
 
-    fn world() -> Fixed {
-        Fixed::with(&[
+    fn world() -> FakeWorld {
+        FakeWorld::with(&[
             ("f", "text %(b)\n"),
             ("two", "x\r\n\n"),
             ("nul", "x\0y\n"),

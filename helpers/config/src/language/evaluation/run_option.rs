@@ -3,23 +3,26 @@
 use std::rc::Rc;
 
 use crate::bytes::number::leading_i32;
+use crate::bytes::split::split_once;
 use crate::diagnostic::{Diagnostic, quote};
 use crate::language::evaluation::blocks::Block;
-use crate::language::evaluation::evaluate::Entry;
-use crate::language::evaluation::evaluator::{Evaluator, Known, Step, Stop};
-use crate::language::evaluation::load::Loader;
+use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::evaluator::{Evaluator, Known, Outcome, Stop};
+use crate::language::evaluation::reading::Loader;
 use crate::language::expansion::expand;
 use crate::language::expansion::expand::Sign;
-use crate::language::text::lex::split_once;
 use crate::language::text::permissions::names_of;
 use crate::limits;
-use crate::options::lookup::{Kind, OptionRow, find, is_on};
-use crate::options::plugins::{NotLoaded, PluginOption};
+use crate::options::flag::is_on;
+use crate::options::lookup::find;
+use crate::options::plugin_table::PluginOption;
+use crate::options::plugins::NotLoaded;
+use crate::options::row::{Kind, OptionRow};
 use crate::options::values;
 
 impl Evaluator<'_> {
     /// Runs the effect of an entry.
-    pub(crate) fn run(&mut self, known: &Known, entry: &Entry) -> Step {
+    pub(crate) fn run(&mut self, known: &Known, entry: &Entry) -> Outcome {
         if !matches!(known, Known::Custom(_)) {
             self.effects.push(entry.clone());
         }
@@ -30,7 +33,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn run_core(&mut self, row: &OptionRow, entry: &Entry) -> Step {
+    fn run_core(&mut self, row: &OptionRow, entry: &Entry) -> Outcome {
         let value = entry.value.as_deref().unwrap_or_default();
         match row.kind {
             Kind::End => Ok(()),
@@ -45,7 +48,7 @@ impl Evaluator<'_> {
     }
 
     /// C4: blocks do not nest.
-    fn open_block(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Step {
+    fn open_block(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         if self.block.is_some() {
             let what = format!(
                 "{} stands in another block, and blocks do not nest",
@@ -66,7 +69,7 @@ impl Evaluator<'_> {
     }
 
     /// `set`, `set-ph` and `resolve`: entries that add another one (P1, P2).
-    fn run_set(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Step {
+    fn run_set(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         let Some((key, value)) = split_once(value, b'=') else {
             return self.refuse(
                 &entry.origin,
@@ -96,7 +99,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn run_load(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Step {
+    fn run_load(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         self.warn_of_raw_reference(entry, value);
         match row.canonical {
             "ini" => self.load(value, Loader::Ini, &entry.origin),
@@ -109,11 +112,11 @@ impl Evaluator<'_> {
         }
     }
 
-    fn run_named(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Step {
+    fn run_named(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         match row.canonical {
             "print" | "iprint" => self.printed.push(value.to_vec()),
             "exit" => return Err(Stop::Exit(exit_code(entry.value.as_deref()))),
-            "strict" => self.is_strict = is_on(entry.value.as_deref()),
+            "strict" => self.is_strict = is_on(value),
             "blacklist" => self.permissions.blacklist = Some(names_of(value)),
             "whitelist" => self.permissions.whitelist = Some(names_of(value)),
             "end-blacklist" => self.permissions.blacklist = None,
@@ -146,7 +149,7 @@ impl Evaluator<'_> {
     }
 
     /// `plugin` not found is only logged, `need-plugin` not (U3).
-    fn run_plugins(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Step {
+    fn run_plugins(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         self.warn_of_raw_reference(entry, value);
         let Some(not_loaded) = self.plugins.load(value, self.world) else {
             return self.refuse(
@@ -181,7 +184,7 @@ impl Evaluator<'_> {
     }
 
     /// Python's `ini-paste` options read their file as `ini` does.
-    fn run_plugin(&mut self, row: &PluginOption, entry: &Entry) -> Step {
+    fn run_plugin(&mut self, row: &PluginOption, entry: &Entry) -> Outcome {
         if row.immediate {
             return self.load(
                 entry.value.as_deref().unwrap_or_default(),
@@ -194,7 +197,7 @@ impl Evaluator<'_> {
 
     /// `early-envdir`: each file of a directory is a variable (E5): its text without blanks and line ends behind it; an
     /// empty file unsets. Hidden and non-regular files do not count.
-    fn read_envdir(&mut self, entry: &Entry, directory: &[u8]) -> Step {
+    fn read_envdir(&mut self, entry: &Entry, directory: &[u8]) -> Outcome {
         let mut names = match self.world.list_dir(directory) {
             Ok(names) => names,
             Err(reason) => {

@@ -76,7 +76,7 @@ impl Names {
     }
 
     fn stem_and_extension(&self) -> (&[u8], &[u8]) {
-        crate::language::text::lex::split_last(self.file(), b'.').unwrap_or((self.file(), b""))
+        crate::bytes::split::split_last(self.file(), b'.').unwrap_or((self.file(), b""))
     }
 
     /// The names between the slashes of the directory part, from the root.
@@ -156,10 +156,10 @@ impl Magic<'_> {
 mod tests {
     use super::*;
     use crate::language::text::source_text::{Joined, Replaced};
-    use crate::machine::fake::Fixed;
+    use crate::machine::fake::FakeWorld;
 
     fn replaced(text: &[u8]) -> String {
-        let world = Fixed::with(&[("sub/my.app.ini", "")]);
+        let world = FakeWorld::with(&[("sub/my.app.ini", "")]);
         let current = Names::of_file(
             &world,
             b"sub/my.app.ini",

@@ -3,6 +3,8 @@
 //! Magic variables are not replaced here. The evaluation replaces them in the whole text first (L1) and lexes the result;
 //! who only wants to look at a file lexes the file itself.
 
+use crate::bytes::split::split_once;
+
 /// One key line inside a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -95,18 +97,6 @@ fn split_pair(line: &[u8]) -> (&[u8], &[u8]) {
         Some((key, value)) => (trim(key), trim(value)),
         None => (line, b""),
     }
-}
-
-/// What stands before and after the first `separator`.
-pub(crate) fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|&byte| byte == separator)?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
-}
-
-/// What stands before and after the last `separator`.
-pub(crate) fn split_last(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().rposition(|&byte| byte == separator)?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// Without white space at both ends.
@@ -219,12 +209,5 @@ mod tests {
             .map(|line| (line.line, line.column, line.offset))
             .collect();
         assert_eq!(places, [(4, 3, 11), (5, 1, 19)]);
-    }
-
-    #[test]
-    fn separators_split_at_the_first_or_last() {
-        assert_eq!(split_once(b"a=b=c", b'='), Some((&b"a"[..], &b"b=c"[..])));
-        assert_eq!(split_last(b"a:b:c", b':'), Some((&b"a:b"[..], &b"c"[..])));
-        assert_eq!(split_once(b"abc", b'='), None);
     }
 }

@@ -78,7 +78,7 @@ impl<'a> Source<'a> {
 /// Cuts `FILE:SECTION` (S5): the last colon splits, for schemes only one after the last slash. `FILE:` asks for no
 /// particular section.
 pub(crate) fn split_section(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let Some((source, section)) = crate::language::text::lex::split_last(argument, b':') else {
+    let Some((source, section)) = crate::bytes::split::split_last(argument, b':') else {
         return (argument, None);
     };
     let is_scheme = !Source::parse(argument).is_file();
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_inside_of_another_process_is_not_read() {
-        let world = crate::machine::fake::Fixed::with(&[]);
+        let world = crate::machine::fake::FakeWorld::with(&[]);
         assert!(matches!(
             Source::parse(b"emperor://a.ini").read(&world),
             Err(ReadError::Refused { .. })

@@ -6,9 +6,10 @@ use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
 use std::collections::BTreeSet;
 use vassal_config::diagnostic::{printable, quote};
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::options::lookup;
 use vassal_config::options::plugins::{plugin_names, plugin_of};
+use vassal_config::options::table::OPTIONS;
 use vassal_config::vassal::missing_plugins::loads_unknown;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -34,7 +35,7 @@ fn is_unknown(entry: &Entry, written: &Written) -> bool {
 
 fn said(key: &[u8]) -> Said {
     let name = printable(key);
-    let known = lookup::all().map(|row| row.name).chain(plugin_names());
+    let known = OPTIONS.iter().map(|row| row.name).chain(plugin_names());
     let message = format!("there is no option {}: uWSGI ignores the line", quote(key));
     match nearest(&name, known) {
         Some(meant) => Said::warning("unknown-option", message, format!("did you mean '{meant}'?")),

@@ -3,7 +3,7 @@
 use crate::lints::Scene;
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::diagnostic::Origin;
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::language::text::lex::lines;
 use vassal_config::machine::trusted::Reader;
 

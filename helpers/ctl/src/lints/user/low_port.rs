@@ -4,7 +4,7 @@ use crate::lints::host::Host;
 use crate::lints::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::{printable, quote};
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 
 /// Options whose value begins with an address to bind, or has `addr=` in it.

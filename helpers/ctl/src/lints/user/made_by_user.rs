@@ -5,7 +5,7 @@ use crate::lints::user::file_directory::{directory, is_made};
 use crate::lints::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::{printable, quote};
-use vassal_config::language::evaluation::evaluate::Entry;
+use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 

@@ -1,9 +1,10 @@
 //! Files that name files.
 
-use crate::machine::fake::{Fixed, evaluated, listed, shown};
+use crate::language::testing::{evaluated, listed, shown};
+use crate::machine::fake::FakeWorld;
 
-fn world() -> Fixed {
-    Fixed::with(&[
+fn world() -> FakeWorld {
+    FakeWorld::with(&[
         ("b.ini", "[uwsgi]\nb=[%n %N %o %x]\n[s]\nbs=[%n %N %o %x]\n"),
         ("c.ini", "[uwsgi]\nini=b.ini\nini=:s\n[s]\ncs=1\n"),
         ("pre", "[uwsgi]\np=%n"),
@@ -66,7 +67,7 @@ fn upper_case_names_are_those_of_the_first_ini_at_the_top() {
 
 #[test]
 fn the_section_is_cut_off_the_first_name_only_while_that_file_is_read() {
-    let world = Fixed::with(&[("a.ini", "[s]\na=%O\nini=b.ini\n"), ("b.ini", "[uwsgi]\nb=%O\n")]);
+    let world = FakeWorld::with(&[("a.ini", "[s]\na=%O\nini=b.ini\n"), ("b.ini", "[uwsgi]\nb=%O\n")]);
     let found = evaluated(&world, "--ini a.ini:s --ini b.ini").expect("is accepted");
     assert_eq!(
         shown(&found),
@@ -131,7 +132,7 @@ fn another_section_of_no_file_is_refused() {
 
 #[test]
 fn an_error_in_an_included_file_tells_who_included_it() {
-    let world = Fixed::with(&[("bad.ini", "[uwsgi]\n\nset = x\n")]);
+    let world = FakeWorld::with(&[("bad.ini", "[uwsgi]\n\nset = x\n")]);
     let error = listed(&world, "a=1\nini=bad.ini");
     assert_eq!(
         error,
@@ -141,7 +142,7 @@ fn an_error_in_an_included_file_tells_who_included_it() {
 
 #[test]
 fn empty_sections_and_open_blocks_are_warned_of() {
-    let world = Fixed::with(&[
+    let world = FakeWorld::with(&[
         ("a.ini", "[uwsgi]\nif-env=X\nb=1\n"),
         ("b.ini", "[uwsgii]\nx=1\n"),
     ]);

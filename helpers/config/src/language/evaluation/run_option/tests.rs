@@ -1,9 +1,10 @@
 //! Options that change the list or end the evaluation.
 
-use crate::machine::fake::{Fixed, evaluated, listed};
+use crate::language::testing::{evaluated, listed};
+use crate::machine::fake::FakeWorld;
 
-fn world() -> Fixed {
-    Fixed::with(&[
+fn world() -> FakeWorld {
+    FakeWorld::with(&[
         ("ed/FOO", "from dir \t\nand on \r\n"),
         ("ed/HOME", ""),
         ("ed/.HID", "x"),

@@ -1,7 +1,7 @@
 //! Patterns, against names that are there and names that are not.
 
 use super::*;
-use crate::machine::fake::Fixed;
+use crate::machine::fake::FakeWorld;
 
 #[test]
 fn patterns_fit_as_fnmatch_says() {
@@ -36,7 +36,7 @@ fn patterns_fit_as_fnmatch_says() {
 
 #[test]
 fn slashes_at_both_ends_are_cut_as_glibc_cuts_them() {
-    let world = Fixed::with(&[("d/a", ""), ("d/b/x", "")]);
+    let world = FakeWorld::with(&[("d/a", ""), ("d/b/x", "")]);
     // Each was tried on 2.0.21 with glibc 2.36.
     const CASES: &[(&str, &str)] = &[
         ("d/b/", "d/b/"),
@@ -72,7 +72,7 @@ fn a_pattern_that_doubles_back_takes_no_time() {
 
 #[test]
 fn names_are_sorted_marked_and_not_hidden() {
-    let world = Fixed::with(&[
+    let world = FakeWorld::with(&[
         ("d/b", ""),
         ("d/a", ""),
         ("d/.hid", ""),

@@ -4,7 +4,8 @@
 use crate::failure::Failure;
 use crate::files::safe_open;
 use crate::files::safe_open::Kind;
-use crate::inside::mountpoints;
+use crate::hooks::session::Session;
+use crate::mountpoints;
 use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -32,25 +33,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long one attempt to connect may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long to wait.
-#[derive(Debug, Clone, Copy)]
-pub enum Limit {
-    /// As long as a line of its own says.
-    Own(Duration),
-    /// As long as any hook may take.
-    OfHooks(Duration),
-}
-
-/// Waits for `what` at most `limit`, or until the vassal is to `stop`, which this process then does.
+/// Waits for `what`, at most as long as its line says, else as long as any hook may take; or until the vassal is to stop, which this
+/// process then does.
 ///
 /// # Errors
 /// It did not appear.
 pub fn appear(
     awaited: Awaited,
     what: &[u8],
-    limit: Limit,
-    proc: &OwnedFd,
-    stop: Option<&Stop<'_>>,
+    own_limit: Option<Duration>,
+    session: &Session<'_>,
 ) -> Result<(), Failure> {
     let path = Path::new(OsStr::from_bytes(what));
     let name = match awaited {
@@ -61,13 +53,13 @@ pub fn appear(
     };
     let is_there = || match awaited {
         Awaited::Path => path.exists(),
-        Awaited::Mountpoint => is_mounted(path, proc),
+        Awaited::Mountpoint => is_mounted(path, session.proc),
         Awaited::Interface => if_nametoindex(what).is_ok(),
-        Awaited::Socket => accepts(what, proc),
+        Awaited::Socket => accepts(what, session.proc),
     };
-    let (limit, setting) = match limit {
-        Limit::Own(limit) => (limit, ""),
-        Limit::OfHooks(limit) => (limit, " (hook-timeout)"),
+    let (limit, setting) = match own_limit {
+        Some(limit) => (limit, ""),
+        None => (session.limit, " (hook-timeout)"),
     };
     let end = end_of(limit);
     while !is_there() {
@@ -78,16 +70,21 @@ pub fn appear(
                 "{name} '{shown}' did not appear within {limit} s{setting}"
             )));
         }
-        pause(LOOK_AGAIN, stop)?;
+        pause(LOOK_AGAIN, session.stop)?;
     }
     Ok(())
 }
 
-/// Lets `time` pass, unless the vassal is to `stop`, which this process then does.
+/// The action `sleep`.
 ///
 /// # Errors
 /// When the kernel cannot.
-pub fn pause(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), SysError> {
+pub fn sleep(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), Failure> {
+    Ok(pause(time, stop)?)
+}
+
+/// Lets `time` pass, unless the vassal is to `stop`, which this process then does.
+fn pause(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), SysError> {
     let end = end_of(time);
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -115,16 +112,11 @@ fn end_of(limit: Duration) -> Instant {
 ///
 /// # Errors
 /// Nobody did within `limit`; what the kernel refused.
-pub fn write_fifo(
-    path: &[u8],
-    text: &[u8],
-    limit: Duration,
-    proc: &OwnedFd,
-    stop: Option<&Stop<'_>>,
-) -> Result<(), Failure> {
+pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(), Failure> {
+    let limit = session.limit;
     let end = end_of(limit);
     loop {
-        match safe_open::open_for_writing(path, OFlag::O_WRONLY, 0, Kind::Fifo, proc) {
+        match safe_open::open_for_writing(path, OFlag::O_WRONLY, 0, Kind::Fifo, session.proc) {
             Ok(fifo) => {
                 let written = File::from(fifo).write_all(text);
                 return written
@@ -138,7 +130,7 @@ pub fn write_fifo(
                     "nobody read '{shown}' within {limit} s"
                 )));
             }
-            Err(_) => pause(LOOK_AGAIN, stop)?,
+            Err(_) => pause(LOOK_AGAIN, session.stop)?,
         }
     }
 }

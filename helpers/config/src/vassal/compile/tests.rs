@@ -1,4 +1,6 @@
 use super::*;
+use crate::diagnostic::Origin;
+use crate::hooks::namespaces::Namespaces;
 
 fn entries(text: &str) -> Vec<Entry> {
     let line = |(number, line): (usize, &str)| {

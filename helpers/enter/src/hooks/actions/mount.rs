@@ -1,7 +1,9 @@
 //! The hooks `mount` and `umount`. Where a mount goes, and what a bind mount shows, is found once, by descriptor; the kernel is
 //! given the descriptors.
 
+use crate::failure::Failure;
 use crate::files::safe_open::{object, place};
+use crate::hooks::refusal::{at, refused};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount as mount_by_path};
 use nix::sys::stat::fstat;
@@ -35,8 +37,25 @@ pub struct Wanted<'a> {
     pub data: Option<&'a [u8]>,
 }
 
-impl Wanted<'_> {
-    fn step(&self) -> String {
+impl<'a> Wanted<'a> {
+    /// A mount as the hook `mount` has it.
+    pub fn new(
+        fstype: &'a [u8],
+        source: &'a [u8],
+        target: &'a [u8],
+        flags: MountFlags,
+        data: Option<&'a [u8]>,
+    ) -> Self {
+        Self {
+            fstype,
+            source,
+            target: at(target),
+            flags,
+            data,
+        }
+    }
+
+    fn context(&self) -> String {
         format!(
             "mount '{}' ({}) on '{}'",
             printable(self.source),
@@ -45,8 +64,8 @@ impl Wanted<'_> {
         )
     }
 
-    fn told(&self, errno: Errno) -> SysError {
-        SysError::new(self.step(), errno).meaning(match errno {
+    fn explain(&self, errno: Errno) -> SysError {
+        SysError::new(self.context(), errno).meaning(match errno {
             Errno::ENODEV => Some("the kernel knows no such filesystem type"),
             Errno::ENOSPC => Some("the limit of mounts, fs.mount-max, is reached"),
             Errno::ENOENT => Some("source or mountpoint does not exist"),
@@ -58,14 +77,14 @@ impl Wanted<'_> {
         let is_directory = |fd: &OwnedFd| fstat(fd).is_ok_and(|status| reach::is_directory(&status));
         attach::put(mount, target).map_err(|errno| match errno {
             // mount(2)'s word for it.
-            Errno::EINVAL if is_directory(mount) != is_directory(target) => self.told(Errno::ENOTDIR),
-            _ => self.told(errno),
+            Errno::EINVAL if is_directory(mount) != is_directory(target) => self.explain(Errno::ENOTDIR),
+            _ => self.explain(errno),
         })
     }
 
     fn reach(&self, path: &Path) -> Result<OwnedFd, SysError> {
-        object(path, || self.step()).map_err(|error| match error.errno {
-            Errno::ENOENT => self.told(Errno::ENOENT),
+        object(path, || self.context()).map_err(|error| match error.errno {
+            Errno::ENOENT => self.explain(Errno::ENOENT),
             _ => error,
         })
     }
@@ -76,7 +95,11 @@ impl Wanted<'_> {
 ///
 /// # Errors
 /// The kernel's, with a better word where errno's misleads; a link of somebody else's.
-pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
+pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    attach_as(proc, wanted).map_err(refused)
+}
+
+fn attach_as(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
     let (bits, flags) = (
         wanted.flags.bits(),
         MsFlags::from_bits_retain(wanted.flags.bits()),
@@ -92,10 +115,10 @@ pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
         } else {
             Depth::This
         };
-        let tree = attach::copy(&source()?, depth).map_err(|errno| wanted.told(errno))?;
+        let tree = attach::copy(&source()?, depth).map_err(|errno| wanted.explain(errno))?;
         let lifted = MsFlags::from_bits_retain(wanted.flags.lifted());
         if wanted.flags.changes_bind() {
-            attach::change(&tree, flags, lifted).map_err(|errno| wanted.told(errno))?;
+            attach::change(&tree, flags, lifted).map_err(|errno| wanted.explain(errno))?;
         }
         return wanted.put(&tree, &target);
     }
@@ -107,7 +130,7 @@ pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
     }
     let flags = MsFlags::from_bits_retain(wanted.flags.bits_of_new(wanted.fstype));
     let mount = attach::filesystem(wanted.fstype, wanted.source, flags, wanted.data);
-    wanted.put(&mount.map_err(|errno| wanted.told(errno))?, &target)
+    wanted.put(&mount.map_err(|errno| wanted.explain(errno))?, &target)
 }
 
 /// mount(2) with flags that change the mount at `target`.
@@ -117,7 +140,7 @@ fn change(proc: &OwnedFd, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags)
     within(proc, || {
         mount_by_path(source, path.as_str(), fstype, flags, wanted.data)
     })
-    .map_err(|errno| wanted.told(errno))
+    .map_err(|errno| wanted.explain(errno))
 }
 
 /// umount2(2), of no link's target but root's. Recursive and lazy is one call: the kernel detaches a mount together with
@@ -126,7 +149,11 @@ fn change(proc: &OwnedFd, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags)
 ///
 /// # Errors
 /// The kernel's; a link of somebody else's.
-pub fn unmount(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), SysError> {
+pub fn unmount(proc: &OwnedFd, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
+    detach_from(proc, at(target), flags).map_err(refused)
+}
+
+fn detach_from(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), SysError> {
     let mut how = MntFlags::empty();
     how.set(MntFlags::MNT_DETACH, flags.detach);
     how.set(MntFlags::MNT_FORCE, flags.force);

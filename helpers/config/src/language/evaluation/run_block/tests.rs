@@ -1,10 +1,11 @@
 //! Blocks, seen from the list they leave.
 
 use super::*;
-use crate::machine::fake::{Fixed, evaluated, listed};
+use crate::language::testing::{evaluated, listed};
+use crate::machine::fake::FakeWorld;
 
-fn world() -> Fixed {
-    Fixed::with(&[
+fn world() -> FakeWorld {
+    FakeWorld::with(&[
         ("f", "one\r\n\n ind\n"),
         ("d/a", ""),
         ("d/b", ""),
@@ -137,27 +138,6 @@ fn an_opener_in_an_untaken_block_is_warned_of() {
         warnings[0].starts_with("main.ini:3: 'if-env' stands in a block that is not taken"),
         "{warnings:?}"
     );
-}
-
-#[test]
-fn every_opener_of_the_table_is_understood() {
-    for row in lookup::all().filter(|row| row.kind == Kind::Opener) {
-        assert!(Test::parse(row.canonical).is_some(), "{}", row.name);
-    }
-    assert_eq!(
-        Test::parse("if-not-hostname-match"),
-        Some(Test::IfNot(Condition::HostnameMatch))
-    );
-    assert_eq!(Test::parse("foreach"), None);
-}
-
-#[test]
-fn end_words_end_and_else_does_not() {
-    for word in ["end", "endif", "end-if", "endfor", "end-for"] {
-        assert!(is_end(word.as_bytes()), "{word}");
-    }
-    assert!(!is_end(b"else"));
-    assert!(is_opener(b"ifdir") && !is_opener(b"if-uid"));
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! A hook as written: the option, its value and its line.
+
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::hooks::action;
+use crate::hooks::action::{Action, Refusal};
+use crate::hooks::phase::{HookKind, Phase};
+use crate::language::evaluation::entry::Entry;
+
+/// A hook as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Which of the five kinds of options.
+    pub kind: HookKind,
+    /// When it runs.
+    pub phase: Phase,
+    /// The option's name.
+    pub option: Vec<u8>,
+    /// The option's value.
+    pub value: Vec<u8>,
+    /// The line.
+    pub origin: Origin,
+}
+
+impl Hook {
+    /// The hook that `entry` describes.
+    pub fn new(kind: HookKind, phase: Phase, entry: &Entry) -> Self {
+        Self {
+            kind,
+            phase,
+            option: entry.key.clone(),
+            value: entry.value.clone().unwrap_or_default(),
+            origin: entry.origin.clone(),
+        }
+    }
+
+    /// The action of a self.
+    ///
+    /// # Errors
+    /// The line, and why it cannot be done.
+    pub fn action(&self) -> Result<Action, Diagnostic> {
+        let action = match self.kind {
+            HookKind::Hook => action::parse_hook(&self.value),
+            HookKind::Mount => action::parse_mount(&self.value),
+            HookKind::Umount => action::parse_umount(&self.value),
+            HookKind::Exec => Ok(action::exec(&self.value)),
+            HookKind::Call => action::parse_symbol(&self.value),
+        };
+        action.map_err(|Refusal { message, hint }| {
+            let diagnostic = Diagnostic::error(Some(self.origin.clone()), message);
+            match hint {
+                Some(hint) => diagnostic.with_hint(hint),
+                None => diagnostic,
+            }
+        })
+    }
+}

@@ -1,0 +1,296 @@
+//! The evaluated file, compiled into a plan.
+
+use crate::diagnostic::{Diagnostic, quote};
+use crate::emperor::settings::Emperor;
+use crate::hooks::action::Action;
+use crate::hooks::hook::Hook;
+use crate::hooks::phase::{Phase, hook_option};
+use crate::language::evaluation::entry::Entry;
+use crate::options::disposition::Disposition;
+use crate::options::lookup::{disposition, why};
+use crate::users::identity::Identity;
+use crate::vassal::key_files::key_files;
+use crate::vassal::logs;
+use crate::vassal::payload;
+use crate::vassal::payload::Payload;
+use crate::vassal::plan::{Operation, Plan, Watch};
+use crate::vassal::root_files;
+use crate::vassal::settings::{Ready, Settings};
+use crate::vassal::socket::{Address, UnixOptions, leave_shared, listeners};
+use crate::vassal::steps;
+use crate::vassal::workers;
+
+/// The lines of a file, by who takes them.
+#[derive(Debug, Default)]
+struct Sorted {
+    hooks: Vec<Hook>,
+    ours: Vec<Entry>,
+    watch: Vec<Watch>,
+    left: Vec<Entry>,
+    warnings: Vec<Diagnostic>,
+    errors: Vec<Diagnostic>,
+}
+
+/// Compiles the effects of the evaluated `[uwsgi]` section ([`crate::language::evaluation::evaluate::Evaluation::effects`]) and the settings
+/// into a plan, with warnings about what runs, but not as written.
+///
+/// # Errors
+/// Every line that cannot be done.
+pub fn compile(
+    entries: &[Entry],
+    settings: Settings,
+    emperor: &Emperor,
+) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut sorted = sort(entries);
+    let errors = &mut sorted.errors;
+    sorted.hooks.splice(0..0, emperor.hooks.iter().cloned());
+    let mut identity = Identity::from_entries(entries, &mut sorted.warnings).unwrap_or_else(|error| {
+        errors.push(error);
+        Identity::default()
+    });
+    emperor.complete(&mut identity);
+    if emperor.owns(&identity) {
+        leave_out_roots(&mut sorted.hooks, &mut sorted.warnings);
+    }
+    if identity.uid.is_none() {
+        let message = "no 'uid' is given: the app runs as root";
+        let warning = Diagnostic::warning(None, message).with_hint("add uid = NAME");
+        sorted.warnings.push(warning);
+    }
+    let steps = steps::of(&sorted.ours, emperor.namespaces, errors);
+    let (mut operations, atexit) = order(&sorted.hooks, &steps, &mut sorted.warnings, errors);
+    if emperor.owns(&identity) {
+        give_hooks_to_the_user(&mut operations);
+    }
+    if !sorted.errors.is_empty() {
+        return Err(sorted.errors);
+    }
+    let app_hint = payload::app_hint(&sorted.left);
+    let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
+    let ready = ready(&payload, &settings, &mut sorted.warnings);
+    let own_network = emperor.namespaces.net || steps.unshared.net;
+    let uwsgis: &[Entry] = match &payload {
+        Payload::Uwsgi { entries, .. } => entries,
+        Payload::Command { .. } => &[],
+    };
+    let mut listeners = listeners(uwsgis);
+    let shared = listeners.iter().filter(|listener| listener.is_shared).count();
+    listeners.retain(|listener| !own_network || matches!(listener.address, Address::Unix(_)));
+    leave_shared(&mut listeners, shared);
+    let plan = Plan {
+        changes_root: operations.iter().any(|operation| operation.phase == Phase::Jail),
+        operations,
+        atexit,
+        namespaces: emperor.namespaces.with(steps.cloned),
+        owns_mounts: emperor.namespaces.with(steps.unshared).mount,
+        identity,
+        watch: sorted.watch,
+        listeners,
+        unix: UnixOptions::of(entries),
+        handed: root_files::of(uwsgis),
+        key_files: key_files(uwsgis),
+        app_hint,
+        shells: steps.shells,
+        payload,
+        ready,
+        settings,
+    };
+    Ok((plan, sorted.warnings))
+}
+
+/// How it is known that the payload serves: as `[vassal]` says; else uWSGI tells, of a worker where there is one.
+fn ready(payload: &Payload, settings: &Settings, warnings: &mut Vec<Diagnostic>) -> Ready {
+    match (payload, &settings.ready) {
+        (Payload::Uwsgi { .. }, Some(Ready::Notify)) => {
+            let message = "notify: uWSGI says to its Emperor when it serves, ignoring";
+            warnings.push(Diagnostic::warning(None, message).with_hint("leave notify out of [vassal]"));
+            Ready::Accepting
+        }
+        (Payload::Command { .. }, Some(Ready::Accepting)) => {
+            let message = "ready = accepting: only uWSGI says that, ignoring";
+            let hint = "write an address, or notify = true";
+            warnings.push(Diagnostic::warning(None, message).with_hint(hint));
+            Ready::Started
+        }
+        (_, Some(ready)) => ready.clone(),
+        (Payload::Uwsgi { entries, .. }, None) if workers::accept(entries) => Ready::Accepting,
+        (_, None) => Ready::Started,
+    }
+}
+
+/// An Emperor that has a user runs its vassals' as-root hooks never (ORD-6, measured): it is not root by then.
+fn leave_out_roots(hooks: &mut Vec<Hook>, warnings: &mut Vec<Diagnostic>) {
+    hooks.retain(|hook| {
+        let is_roots = hook.phase == Phase::AsRoot;
+        if is_roots {
+            let message = format!(
+                "{} is not run, as under uWSGI: this vassal's user is the Emperor's, which is not root",
+                quote(&hook.option)
+            );
+            let warning = Diagnostic::warning(Some(hook.origin.clone()), message);
+            warnings.push(warning.with_hint("give the vassal a uid of its own"));
+        }
+        !is_roots
+    });
+}
+
+/// The other hooks of such a vassal run as its user, so their place is behind the change of user; their order stays.
+fn give_hooks_to_the_user(operations: &mut Vec<Operation>) {
+    let is_hook = |operation: &Operation| hook_option(&operation.option).is_some();
+    let is_roots = |operation: &Operation| operation.phase < Phase::AsUser;
+    let (hooks, mut rest): (Vec<_>, Vec<_>) = std::mem::take(operations)
+        .into_iter()
+        .partition(|operation| is_hook(operation) && is_roots(operation));
+    let at = after_user(&rest);
+    rest.splice(
+        at..at,
+        hooks.into_iter().map(|hook| Operation {
+            phase: Phase::AsUser,
+            ..hook
+        }),
+    );
+    *operations = rest;
+}
+
+/// The place right behind the change of user.
+pub(crate) fn after_user(operations: &[Operation]) -> usize {
+    let becomes = operations
+        .iter()
+        .position(|each| each.action == Action::BecomeUser);
+    becomes.map_or(operations.len(), |at| at + 1)
+}
+
+fn sort(entries: &[Entry]) -> Sorted {
+    let mut sorted = Sorted::default();
+    let has = |name: &[u8]| entries.iter().any(|entry| entry.key == name);
+    let is_emperor = has(b"emperor");
+    for entry in entries {
+        let ours = || match hook_option(&entry.key) {
+            Some((kind, phase)) => Ok(Hook::new(kind, phase, entry)),
+            None => Err(entry.clone()),
+        };
+        match disposition(&entry.key) {
+            Disposition::Enter => match ours() {
+                Ok(hook) => sorted.hooks.push(hook),
+                Err(option) => sorted.ours.push(option),
+            },
+            Disposition::EnterAndUwsgi => {
+                sorted.ours.push(entry.clone());
+                sorted.left.push(entry.clone());
+            }
+            Disposition::Watchdog => match mountpoint(entry) {
+                Ok(watch) => sorted.watch.push(watch),
+                Err(error) => sorted.errors.push(error),
+            },
+            Disposition::Language | Disposition::Unit => {}
+            Disposition::Emperor if is_emperor => sorted.left.push(entry.clone()),
+            Disposition::Emperor | Disposition::Ignored => sorted.warnings.push(ignored(entry)),
+            Disposition::Refused => sorted.errors.push(refused(entry)),
+            Disposition::Uwsgi => sorted.left.push(entry.clone()),
+        }
+    }
+    let (log, ours): (Vec<_>, Vec<_>) = std::mem::take(&mut sorted.ours)
+        .into_iter()
+        .partition(|entry| logs::is_log(entry) && !logs::opens_log(entry, &sorted.left));
+    sorted.left.extend(log);
+    sorted.ours = ours;
+    sorted
+}
+
+/// Puts the hooks into the order in which they run: by phase, in a phase by kind, in a kind as written (ORD-1), with
+/// the other steps and the change of user where they belong.
+fn order(
+    hooks: &[Hook],
+    steps: &steps::Steps,
+    warnings: &mut Vec<Diagnostic>,
+    errors: &mut Vec<Diagnostic>,
+) -> (Vec<Operation>, Vec<Operation>) {
+    let mut sorted: Vec<&Hook> = hooks.iter().collect();
+    sorted.sort_by_key(|hook| (hook.phase, hook.kind));
+    let mut operations = Vec::new();
+    let mut atexit = Vec::new();
+    for hook in sorted {
+        let action = match hook.action() {
+            Ok(action) => action,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        if hook.phase == Phase::PostJail && !steps.is_jailed {
+            warnings.push(never_jailed(hook));
+            continue;
+        }
+        let operation = Operation {
+            phase: hook.phase,
+            action,
+            option: hook.option.clone(),
+            text: hook.value.clone(),
+            origin: Some(hook.origin.clone()),
+        };
+        if hook.phase == Phase::AsUserAtexit {
+            &mut atexit
+        } else {
+            &mut operations
+        }
+        .push(operation);
+    }
+    operations.extend(steps.operations.iter().cloned());
+    // Stable: in a phase the hooks stay before the other steps (ORD row 12: file-write after in-jail).
+    operations.sort_by_key(|operation| operation.phase);
+    let drop = Operation {
+        phase: Phase::AsUser,
+        action: Action::BecomeUser,
+        option: Vec::new(),
+        text: Vec::new(),
+        origin: None,
+    };
+    let at = operations.partition_point(|operation| operation.phase < Phase::AsUser);
+    operations.insert(at, drop);
+    (operations, atexit)
+}
+
+fn mountpoint(entry: &Entry) -> Result<Watch, Diagnostic> {
+    let path = entry.value.clone().unwrap_or_default();
+    if path.first() == Some(&b'/') {
+        return Ok(Watch {
+            path,
+            origin: entry.origin.clone(),
+        });
+    }
+    let message = format!(
+        "{} = {}: not an absolute path",
+        entry.key.escape_ascii(),
+        path.escape_ascii()
+    );
+    Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint("begin it with '/'"))
+}
+
+fn refused(entry: &Entry) -> Diagnostic {
+    let message = format!(
+        "'{}' is not supported: {}",
+        entry.key.escape_ascii(),
+        why(&entry.key)
+    );
+    Diagnostic::error(Some(entry.origin.clone()), message)
+}
+
+fn ignored(entry: &Entry) -> Diagnostic {
+    let message = format!(
+        "'{}' has no effect: {}",
+        entry.key.escape_ascii(),
+        why(&entry.key)
+    );
+    Diagnostic::warning(Some(entry.origin.clone()), message)
+}
+
+fn never_jailed(hook: &Hook) -> Diagnostic {
+    let message = format!(
+        "'{}' has no effect: it runs only after unshare or with jailed (ORD-2)",
+        hook.option.escape_ascii()
+    );
+    Diagnostic::warning(Some(hook.origin.clone()), message)
+}
+
+#[cfg(test)]
+mod tests;
