@@ -6,6 +6,7 @@
 use crate::codec::{Reader, Writer};
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -103,7 +104,7 @@ impl Control {
 ///
 /// # Errors
 /// `EMFILE`; a proc that is not there.
-pub fn endless_pipe(proc: &OwnedFd) -> Result<OwnedFd, SysError> {
+pub fn endless_pipe(proc: &Proc) -> Result<OwnedFd, SysError> {
     let step = || "make a pipe";
     let (reader, _writer) = pipe2(OFlag::O_CLOEXEC).context(step)?;
     let path = format!("self/fd/{}", reader.as_raw_fd());
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_process_finds_the_record_and_the_pipes_of_another() {
-        let proc: OwnedFd = File::open("/proc").unwrap().into();
+        let proc = Proc::mounted().unwrap();
         let (request, answer) = (endless_pipe(&proc).unwrap(), endless_pipe(&proc).unwrap());
         let control = Control {
             request: request.as_raw_fd(),

@@ -30,6 +30,7 @@ use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::{fds, seccomp, signals};
 use vassal_systemd::lines;
 
@@ -66,7 +67,7 @@ pub struct Launch<'a> {
     /// Descriptors that the app gets.
     pub kept: Vec<BorrowedFd<'a>>,
     /// A private proc of this PID namespace.
-    pub proc: &'a OwnedFd,
+    pub proc: &'a Proc,
     /// Where the hooks' output goes.
     pub log: BorrowedFd<'a>,
     /// Where its own output goes, if not to the journal.
@@ -192,7 +193,7 @@ impl Launch<'_> {
 }
 
 /// Binds the unix sockets as the user, unless they were bound as root.
-fn bind(sockets: &[Open], plan: &Plan, proc: &OwnedFd, control: &Control) -> Result<(), Failure> {
+fn bind(sockets: &[Open], plan: &Plan, proc: &Proc, control: &Control) -> Result<(), Failure> {
     if plan.unix.owner.is_some() {
         return Ok(());
     }

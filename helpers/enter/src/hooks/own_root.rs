@@ -24,8 +24,9 @@ use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last};
-use vassal_sys::{SysError, directory, mountinfo, mounts};
+use vassal_sys::{SysError, mountinfo, mounts};
 
 /// What has to be root's alone for its names to count.
 const NAMES: [&str; 1] = ["etc"];
@@ -71,7 +72,7 @@ impl OwnRoot {
     ///
     /// # Errors
     /// When proc does not answer.
-    pub fn judge(plan: &Plan, proc: &OwnedFd) -> Result<Option<Self>, Failure> {
+    pub fn judge(plan: &Plan, proc: &Proc) -> Result<Option<Self>, Failure> {
         if !plan.changes_root {
             return Ok(None);
         }
@@ -111,7 +112,7 @@ impl OwnRoot {
     ///
     /// # Errors
     /// A name that does not exist, or that only a root directory of somebody else's knows.
-    pub fn credentials(&self, plan: &Plan, proc: &OwnedFd) -> Result<Credentials, Failure> {
+    pub fn credentials(&self, plan: &Plan, proc: &Proc) -> Result<Credentials, Failure> {
         let own = user::resolve(&plan.identity, Lookup::OwnRoot, proc)?;
         match &self.doubt {
             Some((why, host)) => user::confirm(own, host.clone(), &plan.identity, why),
@@ -128,7 +129,7 @@ impl OwnRoot {
         operation: &Operation,
         shells: &[Vec<u8>],
         environment: &Environment,
-        proc: &OwnedFd,
+        proc: &Proc,
     ) -> Result<(), Failure> {
         let Action::Exec { command, .. } = &operation.action else {
             return Ok(());
@@ -163,7 +164,7 @@ impl OwnRoot {
 }
 
 /// Why the filesystem whose root is `top` is not root's alone, whatever its directories say.
-fn foreign_filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Option<String>, SysError> {
+fn foreign_filesystem(top: &OwnedFd, shown: &Path, proc: &Proc) -> Result<Option<String>, SysError> {
     let shown_top = printable(shown.as_os_str().as_bytes());
     let kind = fstatfs(top)
         .context(|| format!("look at '{shown_top}'"))?
@@ -194,12 +195,12 @@ fn foreign_filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Opt
 
 /// The layers of the overlay on `top`; none of one that is the host's own root, or that a part of is shown here: those are
 /// the administrator's, and their layers need not be in sight.
-fn layers(top: &OwnedFd, proc: &OwnedFd) -> Result<Vec<PathBuf>, SysError> {
+fn layers(top: &OwnedFd, proc: &Proc) -> Result<Vec<PathBuf>, SysError> {
     let step = || "read mountinfo";
     let id = mounts::mount_of(proc, top)?;
     let number = [id.to_string().as_bytes(), b" "].concat();
     // Line by line: others may have any number of mounts.
-    let mut lines = BufReader::new(directory::open_below(proc, "self/mountinfo")?).split(b'\n');
+    let mut lines = BufReader::new(proc.mountinfo()?).split(b'\n');
     let is_it = |line: &io::Result<Vec<u8>>| line.as_ref().map_or(true, |line| line.starts_with(&number));
     let line = lines.find(is_it).transpose().context(step)?.unwrap_or_default();
     let mut fields = line.split(|byte| *byte == b' ');
@@ -290,7 +291,7 @@ fn foreign_program(
     shells: &[Vec<u8>],
     command: &[u8],
     environment: &Environment,
-    proc: &OwnedFd,
+    proc: &Proc,
 ) -> Result<Option<String>, Failure> {
     let simple = match shells {
         [] => SimpleCommand::of(command, environment)?,
@@ -320,7 +321,7 @@ fn foreign_program(
 }
 
 /// The interpreter of a script.
-fn interpreter(root: &OwnedFd, path: &Path, proc: &OwnedFd) -> nix::Result<Option<PathBuf>> {
+fn interpreter(root: &OwnedFd, path: &Path, proc: &Proc) -> nix::Result<Option<PathBuf>> {
     let place = reach::place_below(root, path, Last::Followed)?;
     let object = place.object()?;
     if !reach::is_regular(&fstat(object)?) {

@@ -26,7 +26,7 @@ use crate::user::{Lookup, resolve};
 use nix::unistd::Pid;
 use std::convert::Infallible;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::hooks::action::Action;
@@ -36,6 +36,7 @@ use vassal_config::vassal::socket::{Address, Listener};
 use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::mounts;
+use vassal_sys::proc::Proc;
 use vassal_systemd::exit;
 
 /// Sets the namespaces up, runs the phases, starts the app, and becomes the watchdog.
@@ -210,7 +211,7 @@ fn bind_as_root(
     sockets: &mut [Open],
     plan: &Plan,
     invocation: &Invocation,
-    proc: &OwnedFd,
+    proc: &Proc,
 ) -> Result<(), Failure> {
     if plan.unix.owner.is_none() {
         return Ok(());
@@ -238,7 +239,7 @@ fn pace(as_user: &[Operation], plan: &Plan, session: &Session<'_>) -> Pace {
 }
 
 /// Takes note of the mountpoints as they are now.
-fn find_mounts(invocation: &Invocation, plan: &Plan, proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
+fn find_mounts(invocation: &Invocation, plan: &Plan, proc: &Proc) -> Result<Vec<Watched>, Failure> {
     mountpoints::resolve(&plan.watch, proc).map_err(|failure| proven(failure, invocation))
 }
 
@@ -248,7 +249,7 @@ fn let_go(
     mut supervisor: Supervisor<'_>,
     invocation: &Invocation,
     plan: &Plan,
-    proc: &OwnedFd,
+    proc: &Proc,
     watched: Option<Vec<Watched>>,
 ) -> Result<(Vec<Watched>, Bound), Failure> {
     let watched = match watched {

@@ -21,6 +21,7 @@ use vassal_state::reload_channel::{Control, endless_pipe};
 use vassal_state::unsent::Unsent;
 use vassal_sys::caps;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
 ///
@@ -28,7 +29,7 @@ use vassal_sys::error::Context;
 /// `EMFILE`, `ENOMEM`, what execveat(2) says.
 pub fn become_watchdog(
     prepared: &Prepared<'_>,
-    proc: &OwnedFd,
+    proc: &Proc,
     log: HookOutput,
     app_channel: AppChannel,
     started: &Started,

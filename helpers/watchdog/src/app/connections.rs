@@ -140,7 +140,6 @@ fn place(socket: &OwnedFd) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
     use std::io::{ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
 
@@ -151,7 +150,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        let proc = Proc::from(OwnedFd::from(File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut taken = accepted(&proc, Pid::this());
         // Another test may have its own; and children, which have copies of all.

@@ -154,7 +154,6 @@ fn wait_until_idle(proc: &Proc, processes: &[Pid]) {
 mod tests {
     use super::*;
     use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-    use std::fs::File;
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
 
@@ -175,7 +174,7 @@ mod tests {
         }
         let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(hears(&epoll));
-        let proc = Proc::from(OwnedFd::from(File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         let ours = file(&proc, Pid::this(), listener.as_raw_fd()).unwrap();
         drain(&proc, Pid::this(), &[ours]);
         assert!(!hears(&epoll));

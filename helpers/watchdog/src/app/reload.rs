@@ -99,12 +99,12 @@ impl Reloads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
     use vassal_state::reload_channel::endless_pipe;
+    use vassal_sys::proc::Proc;
 
     #[test]
     fn an_answer_is_given_once_and_only_when_asked() {
-        let proc: OwnedFd = File::open("/proc").unwrap().into();
+        let proc = Proc::mounted().unwrap();
         let pipe = || endless_pipe(&proc).unwrap();
         let mut reloads = Reloads::new(pipe(), pipe(), pipe());
         assert!(!reloads.is_wanted() && !reloads.finish());
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_order_that_nobody_hears_is_refused_at_once() {
-        let proc: OwnedFd = File::open("/proc").unwrap().into();
+        let proc = Proc::mounted().unwrap();
         let pipe = || endless_pipe(&proc).unwrap();
         let mut reloads = Reloads::new(pipe(), pipe(), pipe());
         let (messenger, other) = (Pid::from_raw(7), Pid::from_raw(8));

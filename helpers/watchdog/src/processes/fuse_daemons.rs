@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn who_has_no_device_serves_nobody() {
-        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         assert!(!serves(&proc, Pid::this()));
         assert!(!is_apart(&proc, Pid::this()));
     }

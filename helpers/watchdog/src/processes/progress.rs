@@ -107,8 +107,6 @@ fn sum(io: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::fcntl::{OFlag, open};
-    use nix::sys::stat::Mode;
     use std::process::Command;
     use std::time::Instant;
 
@@ -122,7 +120,7 @@ mod tests {
 
     #[test]
     fn bytes_that_a_process_moves_are_seen() {
-        let proc = Proc::from(open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap());
+        let proc = Proc::mounted().unwrap();
         let mut busy = Command::new("dd")
             .args(["if=/dev/zero", "of=/dev/null", "bs=4k", "status=none"])
             .spawn()

@@ -82,12 +82,11 @@ pub fn threads(proc: &Proc, is_init: bool, but: &[Pid]) -> Vec<Thread> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::OwnedFd;
     use std::process::Command;
 
     #[test]
     fn a_process_that_nobody_has_reaped_has_ended() {
-        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let pid = Pid::from_raw(child.id() as i32);
         assert!(!has_ended(&proc, pid));
@@ -101,7 +100,7 @@ mod tests {
 
     #[test]
     fn descendants_are_children_and_their_children() {
-        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         let mut child = Command::new("sh")
             .args(["-c", "sleep 60 & echo; wait"])
             .stdout(std::process::Stdio::piped())

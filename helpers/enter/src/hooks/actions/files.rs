@@ -11,10 +11,10 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
 use vassal_config::hooks::action::WriteMode;
 use vassal_escape::printable;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 
 /// mkdir(2).
 ///
@@ -36,7 +36,7 @@ pub fn remove(path: &[u8]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`paths::change_mode`].
-pub fn change_mode(path: &[u8], proc: &OwnedFd, change: impl FnOnce(u32) -> u32) -> Result<(), Failure> {
+pub fn change_mode(path: &[u8], proc: &Proc, change: impl FnOnce(u32) -> u32) -> Result<(), Failure> {
     paths::change_mode(proc, at(path), change).map_err(refused)
 }
 
@@ -52,7 +52,7 @@ pub fn own(path: &[u8], uid: u32, gid: u32) -> Result<(), Failure> {
 ///
 /// # Errors
 /// A name that does not exist; as [`paths::own`].
-pub fn own_by_name(path: &[u8], user: &[u8], group: &[u8], proc: &OwnedFd) -> Result<(), Failure> {
+pub fn own_by_name(path: &[u8], user: &[u8], group: &[u8], proc: &Proc) -> Result<(), Failure> {
     let accounts = accounts_of(proc)?;
     let missing =
         |kind: &str, name: &[u8]| Failure::config(format!("there is no {kind} '{}'", printable(name)));

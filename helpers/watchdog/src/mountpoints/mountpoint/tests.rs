@@ -1,6 +1,4 @@
 use super::*;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
 use std::process::Command;
 
 fn mountpoint() -> Mountpoint {
@@ -123,7 +121,7 @@ fn a_daemon_at_work_has_the_deadline_again() {
 
 #[test]
 fn a_probe_that_never_runs_is_a_verdict_in_the_end() {
-    let proc = Proc::from(open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap());
+    let proc = Proc::mounted().unwrap();
     // It is always ready to run.
     let mut busy = Command::new("sh")
         .args(["-c", "while :; do :; done"])
