@@ -267,7 +267,7 @@ fn every_trap_of_vassalctl_is_in_the_manual() {
 fn every_field_of_vassalctls_json_is_in_the_manual() {
     let page = read("packaging/man/vassalctl.8");
     let json = bold(section(&page, ".SH JSON"));
-    for verb in ["check", "show", "migrate", "options"] {
+    for verb in ["check", "show/model", "migrate", "options"] {
         let source = read(&format!("helpers/ctl/src/verbs/{verb}.rs"));
         let structs = source
             .split("Serialize)]")

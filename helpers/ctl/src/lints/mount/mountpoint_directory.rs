@@ -2,11 +2,11 @@
 
 use crate::lints::fuse_commands::{commands, fuse_mounts};
 use crate::lints::host::{Host, Seen};
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use vassal_config::diagnostic::quote;
+use vassal_config::diagnostic::{printable, quote};
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::users::identity::Identity;
@@ -96,7 +96,7 @@ fn owner(identity: &Identity) -> Option<String> {
 }
 
 fn missing(point: &Point<'_>, identity: &Identity) -> Said {
-    let path = point.path.escape_ascii();
+    let path = printable(&point.path);
     let message = format!("the directory {} to mount on does not exist", quote(&point.path));
     let hint = match owner(identity).filter(|_| point.by_user) {
         Some(user) => format!("install -d -o {user} {path}"),
@@ -117,6 +117,6 @@ fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Ho
     let name = owner(identity).unwrap_or_default();
     let path = quote(&point.path);
     let message = format!("fusermount will refuse to mount on {path}: {name} may not write there");
-    let hint = format!("chown {name} {}", point.path.escape_ascii());
+    let hint = format!("chown {name} {}", printable(&point.path));
     Some(Said::warning("mountpoint-directory", message, hint))
 }

@@ -2,9 +2,9 @@
 
 use crate::lints::fuse_commands::{FuseMount, fuse_mounts};
 use crate::lints::host::{Host, Seen};
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
-use vassal_config::diagnostic::quote;
+use vassal_config::diagnostic::{printable, quote};
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mounts = fuse_mounts(&scene.vassal.plan.operations);
@@ -48,7 +48,7 @@ fn doubled(mount: &FuseMount<'_>) -> Option<Said> {
         .find(|branch| branch.written.starts_with(&below))?;
     let message = format!(
         "with chroot={} the branch {} is looked for in {}",
-        chroot.escape_ascii(),
+        printable(chroot),
         quote(&branch.written),
         quote(&branch.path)
     );
@@ -64,7 +64,7 @@ fn missing(mount: &FuseMount<'_>, host: &Host) -> Vec<Said> {
         .filter(|branch| matches!(host.look(&branch.path), Seen::Missing));
     let said = missing.map(|branch| {
         let message = format!("the branch {} does not exist", quote(&branch.path));
-        let hint = format!("mkdir -p {}", branch.path.escape_ascii());
+        let hint = format!("mkdir -p {}", printable(&branch.path));
         Said::warning("union-branch", message, hint)
     });
     said.collect()
