@@ -100,7 +100,7 @@ impl Control {
     }
 }
 
-/// A pipe of which one descriptor is both ends, so that it is never at its end.
+/// A pipe that is opened O_RDWR, so that a read never returns end-of-file.
 ///
 /// # Errors
 /// `EMFILE`; a proc that is not there.

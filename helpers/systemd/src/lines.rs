@@ -25,7 +25,7 @@ struct Backlog {
     bytes: Vec<u8>,
     /// How many lines were lost since that was last told.
     lost: usize,
-    /// What was written last is the beginning of a line of somebody's that was passed on.
+    /// What was written last is the beginning of a relayed line.
     is_within_line: bool,
 }
 
@@ -134,12 +134,12 @@ impl Backlog {
                 Ok(sent) => drop(self.bytes.drain(..sent)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => return,
-                // A file, a pipe or a terminal: somebody runs the program by hand.
+                // A file, a pipe or a terminal: the program is run by hand.
                 Err(Errno::ENOTSOCK) => {
                     drop(stderr().write_all(&self.bytes));
                     self.bytes.clear();
                 }
-                // Standard error itself is gone: there is nobody left to tell.
+                // Standard error itself is closed.
                 Err(_) => self.bytes.clear(),
             }
             if self.bytes.is_empty() && self.lost > 0 {

@@ -1,7 +1,7 @@
 //! sd_notify(3) through a socket that is connected once, before pivot_root: afterwards the path is gone. sd-notify's
 //! own functions connect by path at every call, so only its message types are used. systemd's queue holds 512 messages of all
-//! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and nothing waits
-//! for that but who says so ([`Notifier::deliver`]).
+//! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and only
+//! [`Notifier::deliver`] waits for that.
 
 use crate::send_queue::{Datagram, Interest, SendQueue, Woken};
 use nix::errno::Errno;
@@ -23,7 +23,7 @@ use vassal_sys::fds::unread_bytes;
 /// while it does not read, so an earlier end would bring nothing forward; but nothing is waited for without end.
 pub const DELIVERY_LIMIT: Duration = Duration::from_secs(600);
 
-/// systemd's ear, or nobody's when the program was not started by systemd.
+/// The connection to systemd; none when the program was not started by it.
 #[derive(Debug)]
 pub struct Notifier {
     socket: Option<OwnedFd>,

@@ -17,8 +17,8 @@ use vassal_sys::deadline::Deadline;
 /// The pause after the first wakeup that came too late. systemd takes some 50 microseconds for a message, so its queue of 512 does
 /// not run empty in the first few pauses, in which hundreds find room.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
-/// How often the pause is doubled. Who has found the queue full is back before systemd has emptied it: it would take whoever has a
-/// message still to send for dead, as its clocks come after its queue (measured after a standstill of a minute: with pauses of up to
+/// How often the pause is doubled. A sender that has found the queue full must be back before systemd has emptied it: systemd looks at its
+/// watchdog timers after its queue, and would take a unit that still has a keep-alive to send for dead (measured after a standstill of a minute: with pauses of up to
 /// 96 ms it killed 8 of 1000).
 const MOST_DOUBLINGS: u32 = 2;
 

@@ -1,4 +1,4 @@
-//! What the watchdog says, and to whom: systemd, the journal, and the next start.
+//! What the watchdog reports: to systemd, to the journal, and to the next start.
 
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::verdict::Verdict;
@@ -52,7 +52,7 @@ pub fn history(record: Option<&Store>) -> String {
 }
 
 /// What the line in the journal says behind the verdict on `mountpoint`: what else is known of a hang, and what to do when it is none; what
-/// becomes of what was written. Not for the status line, which everybody may read: the path of a file can be in it.
+/// becomes of what was written. Not for the status line, which every user may read: the path of a file can be in it.
 fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
     let hint = verdict
         .missed_deadline(mountpoint.schedule.timeout)

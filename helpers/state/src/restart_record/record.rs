@@ -9,7 +9,7 @@ use vassal_escape::shortened;
 /// 90 ms of a core (measured), so that one in this time is half of a hundredth.
 pub const SETTLED: Duration = Duration::from_secs(20);
 /// How many runs that have proved themselves but not settled may be followed by a restart at once, before their ends
-/// count as failed attempts: more than anybody kills by hand, and no more than a minute's work of a core.
+/// count as failed attempts: more than are killed by hand, and no more than a minute's work of a core.
 const AT_ONCE: u32 = 100;
 /// The longest pause between two attempts (EMP-12: emperor-max-throttle).
 const LONGEST_PAUSE: Duration = Duration::from_secs(180);
@@ -35,7 +35,7 @@ pub enum End {
     /// It was asked to, or there was none: the next start is no restart.
     #[default]
     Ordered,
-    /// It has told nobody: it runs, or it was killed.
+    /// It has reported none: it runs, or it was killed.
     Unreported,
     /// It has left a cause.
     Reported,
@@ -43,7 +43,7 @@ pub enum End {
     App,
 }
 
-/// Who starts the vassal next.
+/// What starts the vassal next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Next {
     /// systemd, at once (`Restart=always`).
@@ -77,9 +77,9 @@ pub struct RestartRecord {
     pub held: Duration,
     /// How the run before has ended.
     pub end: End,
-    /// Who starts the vassal next.
+    /// What starts the vassal next.
     pub next: Next,
-    /// The present attempt follows an end that nobody has asked for.
+    /// The present attempt follows an end that was not asked for.
     pub is_restart: bool,
     /// A run has been ready since the vassal was started.
     pub has_served: bool,
@@ -96,7 +96,7 @@ impl RestartRecord {
     /// A run has failed, `served` after it was ready; `proven` is the time after which that is not the configuration's
     /// fault, and the restart comes at once.
     ///
-    /// Each restart at once costs as much service as settles a run, and service pays it back; who owes a hundred of them
+    /// Each restart at once costs as much service as settles a run, and service pays it back; a vassal that owes a hundred of them
     /// waits longer and longer, as after any failed attempt, until a run settles. So a vassal that fails again and again
     /// is restarted at once a hundred times, and from then on no oftener than once in twenty seconds of service.
     pub fn failed(&mut self, cause: &str, served: Duration, proven: Duration) {
@@ -117,7 +117,7 @@ impl RestartRecord {
         self.end = End::Reported;
     }
 
-    /// The vassal is ready, and whoever waited for that goes on: what it holds up from now on is counted anew.
+    /// The vassal is ready, and units that are ordered after it go on: the time for which it holds them up is counted anew.
     pub fn served(&mut self) {
         self.begun = None;
         self.held = Duration::ZERO;
@@ -140,7 +140,7 @@ impl RestartRecord {
         self.unsaved.clear();
     }
 
-    /// The run before was killed or stopped before it was ready, and has told nobody.
+    /// The run before was killed or stopped before it was ready, and has left no cause.
     pub fn was_cut_short(&self) -> bool {
         self.end == End::Unreported && self.begun.is_some()
     }
@@ -153,7 +153,7 @@ impl RestartRecord {
         if let Some(begun) = self.begun.take() {
             self.held += Duration::from_millis(millis(now).wrapping_sub(begun).into());
         }
-        // The one who asked has waited.
+        // vassal-retry@.service has made the pause.
         if self.attempts == 0 || self.next == Next::Asked {
             return Turn::After(Duration::ZERO);
         }
@@ -288,7 +288,7 @@ mod tests {
             (16, true),
         ];
         assert_eq!(attempts(Duration::from_millis(100), 7), quick);
-        // One slow attempt is all that anybody waits for.
+        // Other units wait for one slow attempt at most.
         let slow = [(0, false), (1, true), (1, true), (2, true)];
         assert_eq!(attempts(Duration::from_secs(30), 4), slow);
     }

@@ -68,7 +68,7 @@ impl Store {
             .context(|| format!("open the restart record '{}'", path.display()))
     }
 
-    /// An empty record in memory, which nobody finds again.
+    /// An empty record in memory, which no later start finds.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.

@@ -13,7 +13,7 @@ use std::path::{Component, Path};
 
 /// As the kernel's own limit (path_resolution(7)).
 const LINKS: usize = 40;
-/// What nobody but the owner may have, for a directory or a file to be trusted.
+/// The permissions that only the owner may have, for a directory or a file to be trusted.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// What a refused link is told as.
 pub const NOT_FOLLOWED: &str =

@@ -1,5 +1,5 @@
 //! /proc/self/mountinfo (proc_pid_mountinfo(5)), read as a stream: text in, mounts out. Reading the file asks no filesystem
-//! anything. Whoever may mount, which is every user with fusermount, decides how long it is: so it is read to its end, always,
+//! anything. Every user who may mount, by fusermount any, decides how long it is: so it is read to its end, always,
 //! and through a buffer of one size.
 
 use std::io::{Error, ErrorKind, Read, Result, Seek};
@@ -30,7 +30,7 @@ pub struct Mount {
     pub mountpoint: Vec<u8>,
     /// The filesystem type, as `fuse.fuse-zip`.
     pub fstype: Vec<u8>,
-    /// Who has to ask it, for its daemon to answer: the owner, `user_id=` and `group_id=` of FUSE's options; root where others
+    /// The user whose process its daemon answers: the owner, `user_id=` and `group_id=` of FUSE's options; root where others
     /// may (`allow_other`), and everywhere else.
     pub owner: (u32, u32),
     /// Whether files can be written there.

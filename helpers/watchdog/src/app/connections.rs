@@ -1,6 +1,6 @@
 //! The connections that an app has accepted, when it is killed. A server that dies with a request unread resets the
 //! connection (RFC 1122, 4.2.2.13), and the client cannot tell that from a broken network. So they are taken from the app
-//! before it dies (pidfd_getfd(2)), and ended as a server ends them that has nothing to say.
+//! before it dies (pidfd_getfd(2)), read empty, and shut down: clients see end-of-file and no reset.
 
 use nix::sys::socket::{
     MsgFlags, Shutdown, SockType, SockaddrStorage, getpeername, getsockname, getsockopt, recv, shutdown,
@@ -31,8 +31,8 @@ enum Place {
     Path(PathBuf),
 }
 
-/// The connections that the process group of `app` has accepted. What cannot be had is left to its fate: nobody is to
-/// wait for this.
+/// The connections that the process group of `app` has accepted. What cannot be had is left as it is: this must
+/// not take long.
 pub fn accepted(proc: &Proc, app: Pid) -> Vec<OwnedFd> {
     let (mut listeners, mut connected) = (Vec::new(), Vec::new());
     let _spare = spare(proc);

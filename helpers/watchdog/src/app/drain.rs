@@ -1,7 +1,7 @@
-//! Before uWSGI is told to end or to reload, its workers are made deaf. A worker that has accepted a connection, and does
+//! Before uWSGI is told to end or to reload, its workers are drained: they accept no further connection. A worker that has accepted a connection, and does
 //! not know yet that it is in a request, ends at once when it is told to end gracefully, and the kernel resets that
 //! connection (measured without vassal: one of eighty stops under load). So the listening sockets are taken out of the
-//! workers' epoll instances: who connects from now on waits at the socket, which outlives the app, for the next one.
+//! workers' epoll instances: a client that connects from now on waits at the socket, which outlives the app, for the next one.
 //! What has begun is answered as ever, and sockets that are not the vassal's own, such as those of a daemon that uWSGI has
 //! attached or between its router and its workers, are heard as ever.
 
@@ -35,8 +35,8 @@ pub struct DrainTarget<'a> {
     pub sockets: &'a [RawFd],
 }
 
-/// Sends a process that makes the workers of a uWSGI deaf, waits until none of them can be about to accept, and gives the
-/// order. Its exit code is 0 when somebody has heard that.
+/// Sends a process that drains the workers of a uWSGI, waits until none of them can be about to accept, and gives the
+/// order. Its exit code is 0 when that has been sent.
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
@@ -83,7 +83,7 @@ fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
     }
 }
 
-/// Makes `processes` deaf, as far as their descriptors can be had.
+/// Drains `processes`, as far as their descriptors can be had.
 fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) {
     let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE).map(Proc::from) else {
         return;
@@ -137,7 +137,7 @@ fn heard_by(proc: &Proc, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
 }
 
 /// A thread between its wait for a connection and the note that it is in a request does not sleep. So one that is seen
-/// asleep, deaf, does not come there any more.
+/// asleep and drained does not come there any more.
 fn wait_until_idle(proc: &Proc, processes: &[Pid]) {
     let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| proc.threads(*pid)).collect();
     let deadline = Deadline::after(LIMIT);

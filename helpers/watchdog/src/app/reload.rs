@@ -6,7 +6,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use vassal_state::reload_channel::{Control, DONE, REFUSED, RELOAD};
 use vassal_systemd::journal::{Priority, log};
 
-/// The two pipes, and whether somebody waits for an answer.
+/// The two pipes, and whether an answer is waited for.
 #[derive(Debug)]
 pub struct Reloads {
     /// Open for `vassal-enter --reload` to find.
@@ -58,7 +58,7 @@ impl Reloads {
         self.messenger.is_some()
     }
 
-    /// The process `pid` has ended with `code`: whether it was the messenger. Where nobody has heard that, the reload is over.
+    /// The process `pid` has ended with `code`: whether it was the messenger. Where the order was not heard, the reload is over.
     pub fn take_messenger(&mut self, pid: Pid, code: Option<i32>) -> bool {
         if self.messenger != Some(pid) {
             return false;
@@ -70,7 +70,7 @@ impl Reloads {
         true
     }
 
-    /// The app serves again: who has asked is told; whether somebody had.
+    /// The app serves again: that is answered; whether it had been asked for.
     pub fn finish(&mut self) -> bool {
         let was_under_way = std::mem::take(&mut self.is_under_way);
         if was_under_way {
@@ -85,7 +85,7 @@ impl Reloads {
     }
 
     fn say(&self, answer: u8) {
-        // A pipe full of answers that nobody has read is all that can be in the way.
+        // It fails only for a pipe full of unread answers.
         if let Err(errno) = write(&self.answer, &[answer]) {
             let why = errno.desc();
             log(

@@ -20,7 +20,7 @@ use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::status;
 
-/// From a question that nobody could be sent out with to the next try.
+/// From a probe that could not be sent to the next try.
 const SEND_AGAIN: Duration = Duration::from_millis(250);
 
 /// The part of the interval by which a question may come early.
@@ -51,7 +51,7 @@ pub struct Mountpoint {
     is_doubted: bool,
     /// Since when no question could be asked.
     unasked: Option<Instant>,
-    /// Somebody waits for an answer, and soon a verdict may be due.
+    /// A thread waits for an answer, and a verdict may be due soon.
     is_suspected: bool,
 }
 
@@ -66,16 +66,16 @@ struct Pending {
     is_stopped: bool,
     /// It was stopped, and was ended for that.
     is_ended: bool,
-    /// How often it had its time without running.
+    /// How often its time was over before it ran.
     starved: u32,
-    /// Who looks whether the daemon is at work, or when somebody is sent to look.
+    /// The process that looks whether the daemon is at work, or when it is sent.
     witness: Attempt,
     /// When the daemon was last seen at work while this one was out.
     worked: Option<Instant>,
 }
 
 impl Pending {
-    /// One that was just sent; `witness` later somebody is to look at the daemon.
+    /// One that was just sent; after `witness` a process is sent to look at the daemon.
     fn new(probe: Probe, witness: Duration) -> Self {
         let sent = probe.since;
         Self {
@@ -108,7 +108,7 @@ impl Pending {
         self.is_ended = true;
     }
 
-    /// Has somebody look whether the daemon of `mount` is at work, once it has taken a moment.
+    /// Sends a process that looks whether the daemon of `mount` is at work, when it is time.
     fn send_witness(
         &mut self,
         place: Place<'_>,
@@ -168,7 +168,7 @@ impl Mountpoint {
         self.answered.is_some()
     }
 
-    /// Has it asked now, whatever the schedule says: something has happened that may concern it.
+    /// Has it probed now, whatever the schedule says: something has happened that may concern it.
     pub fn ask_now(&mut self) {
         self.due = Instant::now();
         self.is_doubted = self.out.is_some();
@@ -183,20 +183,20 @@ impl Mountpoint {
         }
     }
 
-    /// Whether somebody who is out to ask has waited for `time` and still does.
+    /// Whether a probe has waited for `time` and still does.
     pub fn is_silent_for(&self, time: Duration, proc: &Proc) -> bool {
         let waits =
             |out: &Pending| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
         self.out.as_ref().is_some_and(waits)
     }
 
-    /// Whether for `time` nobody could be sent to ask.
+    /// Whether for `time` no probe could be sent.
     pub fn is_unasked_for(&self, time: Duration, now: Instant) -> bool {
         let is_over = |since| now.saturating_duration_since(since) >= time;
         self.unasked.is_some_and(is_over)
     }
 
-    /// Whether the daemon answers nobody and was seen at work within the deadline.
+    /// Whether the daemon answers no request and was seen at work within the deadline.
     pub fn is_at_work(&self, now: Instant) -> bool {
         let lately = |worked| now.saturating_duration_since(worked) < self.schedule.timeout;
         self.out.as_ref().and_then(|out| out.worked).is_some_and(lately)
@@ -422,7 +422,7 @@ pub enum Answer {
     NotMine,
     /// The filesystem answered, or the probe was lost without evidence.
     Good,
-    /// The filesystem is not well, or nobody can tell.
+    /// The filesystem is not well, or nothing is known of it.
     Bad(Verdict),
     /// The probe that was sent then may have asked another filesystem: mountinfo knows. See [`Reply::Elsewhere`].
     Elsewhere(Instant, Option<Verdict>),

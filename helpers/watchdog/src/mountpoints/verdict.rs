@@ -11,7 +11,7 @@ use vassal_systemd::verdicts::{self, Row};
 /// What is wrong with a mountpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its filesystem answers with an error: nobody stands behind it any more.
+    /// Its filesystem answers with an error: it has no daemon any more.
     Dead(Errno),
     /// Its filesystem does not answer.
     Hung(Silence),
@@ -21,7 +21,7 @@ pub enum Verdict {
     Replaced,
     /// It is mounted somewhere else: a directory above it was renamed, or the mount moved.
     Moved,
-    /// Nobody can tell: so many probes were kept from asking, this one last, and no other had an answer for a deadline.
+    /// Nothing is known: so many probes were kept from asking, this one last, and no other had an answer for a deadline.
     Disturbed(u32, Disturbance),
 }
 

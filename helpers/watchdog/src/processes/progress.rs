@@ -1,9 +1,9 @@
-//! Whether the daemon of a filesystem that does not answer is at work: one with a single thread answers nobody while it
+//! Whether the daemon of a filesystem that does not answer is at work: one with a single thread answers no request while it
 //! uploads what was written, at the close(2) of a large file, or unpacks a member of an archive. That is told from a
 //! daemon that hangs by the bytes that it reads and writes, which the kernel counts (`rchar` and `wchar` of proc's `io`,
 //! proc_pid_io(5): files, pipes, and sockets that are read and written as files are). What it does on the processor alone
 //! is no progress: a daemon that turns in a circle hangs. A daemon that pretends to be at work keeps its own vassal waiting and
-//! nobody else.
+//! no other.
 //!
 //! Looked at in a process that may be lost, as `io` takes a lock of the process it tells about.
 
@@ -16,7 +16,7 @@ use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 use vassal_sys::{fusectl, mountinfo};
 
-/// What a daemon must have moved to be at work. It takes the requests of those who wait for it while it hangs, too: some
+/// What a daemon must have moved to be at work. While it hangs it takes the requests of processes that wait for it, too: some
 /// hundred bytes each, of as many as the app has processes.
 const LEAST: u64 = 16 << 10;
 /// The time between two looks.
@@ -34,7 +34,7 @@ pub struct Place<'a> {
 }
 
 /// Looks for at most `limit` at the daemon of the FUSE connection; the exit code: 1 as soon as it is seen to be at work, 0 if
-/// it is not, or nobody can tell which process it is.
+/// it is not, or nothing tells which process it is.
 pub fn watch(place: Place<'_>, connection: u32, limit: Duration) -> i32 {
     let deadline = Deadline::after(limit);
     let daemons = daemons(place, connection);

@@ -1,4 +1,4 @@
-//! The processes of a vassal, in proc: who they are, and which of them serve FUSE filesystems.
+//! The processes of a vassal: all of them, the descendants of some, and those that serve FUSE filesystems.
 
 use nix::fcntl::readlinkat;
 use nix::unistd::Pid;
@@ -12,7 +12,7 @@ use vassal_sys::proc::{Proc, Stat, Thread};
 /// The device number of /dev/fuse (fuse(4)).
 const FUSE_DEVICE: (u32, u32) = (10, 229);
 
-/// Everybody else in our PID namespace, ended or not; without one, our children, among them every orphan of the vassal, and
+/// Every other process of our PID namespace, ended or not; without one, our children, among them every orphan of the vassal, and
 /// systemd ends what these leave.
 pub fn all(proc: &Proc, is_init: bool) -> Vec<Pid> {
     if !is_init {

@@ -52,7 +52,7 @@ impl Shutdown<'_> {
         daemons
     }
 
-    /// Tells of a daemon whose end nobody has seen, as it came with that of the app.
+    /// Reports a daemon whose end was not seen, as it came with that of the app.
     pub(super) fn report_unseen_end(&self) {
         let is_reaped = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
         if !self.unsaved.is_empty() && self.daemons.borrow().iter().any(is_reaped) {

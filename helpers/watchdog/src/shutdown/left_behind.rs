@@ -24,7 +24,7 @@ use vassal_systemd::journal::{Priority, log};
 /// The cgroup in which processes are left behind, in the slice of their unit; each vassal has one of its own in it, of which the
 /// name is its watchdog's number on the host.
 const NAME: &str = "vassal-left-behind";
-/// How long the child may take to find out who it is.
+/// How long the child may take to find out its number on the host.
 const FORK_LIMIT: Duration = Duration::from_secs(1);
 /// The unified hierarchy below the host's proc.
 const HIERARCHY: &str = "1/root/sys/fs/cgroup";

@@ -15,7 +15,7 @@ use std::time::Duration;
 use vassal_state::handoff::Handoff;
 use vassal_sys::proc::Proc;
 
-/// From SIGTERM to SIGKILL for background processes that nobody else ends.
+/// From SIGTERM to SIGKILL for background processes.
 pub(super) const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
 /// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
 pub(super) const KILL_LIMIT: Duration = Duration::from_secs(2);

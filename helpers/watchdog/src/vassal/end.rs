@@ -217,8 +217,7 @@ impl Vassal {
         self.reporter.unsaved(&paths.join("\n"));
     }
 
-    /// What is to be told of the end of a process beside the verdict on its mountpoint: what is lost with a daemon whose
-    /// mountpoint nobody checks.
+    /// What the report of a process's end says beyond a verdict: what is lost with a daemon whose mountpoint is not watched.
     pub(super) fn loss_of(&self, was_daemon: bool) -> String {
         let unsaved = self.reporter.known_unsaved();
         let is_checked = |path: &&str| self.mountpoints.iter().any(|each| each.shown_path() == **path);

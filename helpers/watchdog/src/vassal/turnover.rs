@@ -55,7 +55,7 @@ impl Vassal {
     /// Does what is due while the workers of before a reload end; whether uWSGI wants to be stopped.
     pub(super) fn follow_reload(&mut self) -> bool {
         let now = Instant::now();
-        // Who stands still is not to be continued.
+        // A process that is stopped is not to be continued.
         let is_frozen = self.freezer.until().is_some();
         // Asked in any case, as it sets the time of the next look, until which the loop may sleep.
         let is_due = self

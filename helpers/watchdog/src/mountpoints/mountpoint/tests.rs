@@ -128,7 +128,7 @@ fn a_probe_that_never_runs_is_a_verdict_in_the_end() {
         .spawn()
         .unwrap();
     let mut mountpoint = mountpoint();
-    // Nobody is sent to look at a daemon: a test has threads, and cannot.
+    // Without a daemon to look at: a test has threads, and cannot fork for that.
     mountpoint.watched.mount.fstype = b"nfs".to_vec();
     let probe = Probe {
         pid: Pid::from_raw(busy.id() as i32),
