@@ -4,24 +4,21 @@
 mod tests;
 
 use crate::mountpoints::disturbed::{Disturbance, Disturbed, Pace, STARVED};
+use crate::mountpoints::pending::{Pending, SEND_AGAIN};
 use crate::mountpoints::schedule::Schedule;
 use crate::mountpoints::standstill::TICK;
 use crate::mountpoints::statfs_probe;
 use crate::mountpoints::verdict::{Reply, Silence, Verdict, Waiting, judge_answer, judge_state};
-use crate::processes::probe::{Attempt, Probe};
-use crate::processes::progress::{self, Place};
+use crate::processes::probe::Attempt;
+use crate::processes::progress::Place;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
 use vassal_state::handoff::Watched;
 use vassal_sys::SysError;
-use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::status;
-
-/// From a probe that could not be sent to the next try.
-const SEND_AGAIN: Duration = Duration::from_millis(250);
 
 /// The part of the interval by which a question may come early.
 const EARLY: u32 = 8;
@@ -53,75 +50,6 @@ pub struct Mountpoint {
     unasked: Option<Instant>,
     /// A thread waits for an answer, and a verdict may be due soon.
     is_suspected: bool,
-}
-
-/// A probe that is out.
-#[derive(Debug)]
-struct Pending {
-    probe: Probe,
-    sent: Instant,
-    /// When it is looked at next.
-    look: Instant,
-    /// It was stopped at the last look.
-    is_stopped: bool,
-    /// It was stopped, and was ended for that.
-    is_ended: bool,
-    /// How often its time was over before it ran.
-    starved: u32,
-    /// The process that looks whether the daemon is at work, or when it is sent.
-    witness: Attempt,
-    /// When the daemon was last seen at work while this one was out.
-    worked: Option<Instant>,
-}
-
-impl Pending {
-    /// One that was just sent; after `witness` a process is sent to look at the daemon.
-    fn new(probe: Probe, witness: Duration) -> Self {
-        let sent = probe.since;
-        Self {
-            probe,
-            sent,
-            look: sent + TICK,
-            is_stopped: false,
-            is_ended: false,
-            starved: 0,
-            witness: Attempt::Due(sent + witness),
-            worked: None,
-        }
-    }
-
-    /// Ends it if it is stopped, as it was at the last look: all of a unit that is continued need not go on at once.
-    fn end_stopped(&mut self, proc: &Proc, now: Instant) {
-        if now < self.look {
-            return;
-        }
-        self.look = now + TICK;
-        let is_stopped = judge_state(self.probe.state(proc)) == Waiting::Stands;
-        if is_stopped && self.is_stopped {
-            self.end();
-        }
-        self.is_stopped = is_stopped;
-    }
-
-    fn end(&mut self) {
-        self.probe.end();
-        self.is_ended = true;
-    }
-
-    /// Sends a process that looks whether the daemon of `mount` is at work, when it is time.
-    fn send_witness(
-        &mut self,
-        place: Place<'_>,
-        mount: &Mount,
-        limit: Duration,
-        now: Instant,
-    ) -> Result<(), SysError> {
-        if mount.is_fuse() && self.witness.due().is_some_and(|due| due <= now) {
-            let witness = Probe::run(|| progress::watch(place, mount.connection(), limit))?;
-            self.witness = Attempt::of(witness, now + SEND_AGAIN);
-        }
-        Ok(())
-    }
 }
 
 impl Mountpoint {

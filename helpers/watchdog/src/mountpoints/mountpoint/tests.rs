@@ -1,5 +1,7 @@
 use super::*;
+use crate::processes::probe::Probe;
 use std::process::Command;
+use vassal_sys::mountinfo::Mount;
 
 fn mountpoint() -> Mountpoint {
     let mount = Mount {
