@@ -30,7 +30,7 @@ use std::path::Path;
 use vassal_config::emperor::name::{VassalName, escape};
 use vassal_config::emperor::place::Place;
 use vassal_config::machine::trusted::Reader;
-use vassal_state::restart_record;
+use vassal_state::{health, restart_record};
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
 /// spoiled nothing else.
@@ -60,7 +60,9 @@ fn forget_records(root: &Path, units: &[Generated], problems: &mut Vec<String>) 
         .filter_map(|kept| name_of(&kept.file).ok());
     for name in gone.filter(|name| units.binary_search_by(|unit| unit.name.cmp(name)).is_err()) {
         let forgotten = restart_record::forget(&records, &escape(name.bytes()));
-        problems.extend(forgotten.err().map(|error| format!("{error}, ignoring")));
+        let health = health::forget(&records, &escape(name.bytes()));
+        let errors = [forgotten.err(), health.err()].into_iter().flatten();
+        problems.extend(errors.map(|error| format!("{error}, ignoring")));
     }
 }
 
@@ -106,6 +108,7 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
     };
     let Wanted {
         places,
+        nofollow: _,
         stop_hook,
         problems: odd,
     } = wanted;
@@ -185,13 +188,17 @@ fn text_of(
 }
 
 /// What of the emperor's file units need; nothing when there is none.
-fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
+///
+/// # Errors
+/// A file that cannot be made sense of, or not be read in time.
+pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
     let read = |_: &()| {
         let read = read::emperor(root).map(|found| match found {
             None => Fields::new(),
             Some((emperor, problems)) => {
                 let stop_hook = drop_in::StopHook::of(&emperor);
                 let wanted = Wanted {
+                    nofollow: emperor.nofollow,
                     places: emperor.places,
                     stop_hook,
                     problems,

@@ -43,10 +43,12 @@ pub enum Name {
     Request,
     /// Its pipe of answers.
     Answer,
+    /// The directory of health records.
+    Health,
 }
 
 /// All names; their places are their numbers in a record.
-const NAMES: [Name; 17] = [
+const NAMES: [Name; 18] = [
     Name::Notify,
     Name::Journal,
     Name::Fusectl,
@@ -64,6 +66,7 @@ const NAMES: [Name; 17] = [
     Name::Control,
     Name::Request,
     Name::Answer,
+    Name::Health,
 ];
 
 /// The descriptors that are left; one that there is none of has no row.

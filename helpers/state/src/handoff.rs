@@ -6,7 +6,7 @@ use crate::descriptors::Descriptors;
 use crate::unsent::Unsent;
 use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vassal_sys::error::SysError;
 use vassal_sys::fds;
 use vassal_sys::mountinfo::Mount;
@@ -74,6 +74,8 @@ pub struct Handoff {
     pub deadline: Duration,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,
+    /// When the vassal's file was read.
+    pub loaded: SystemTime,
     /// The descriptors.
     pub fds: Descriptors,
     /// What was said and could not be sent yet.
@@ -116,6 +118,8 @@ impl Handoff {
         ] {
             writer.milliseconds(limit);
         }
+        let loaded = self.loaded.duration_since(UNIX_EPOCH).unwrap_or_default();
+        writer.bytes(&loaded.as_nanos().to_le_bytes());
         self.fds.write(&mut writer);
         self.unsent.write(&mut writer);
         writer.into_memfd()
@@ -158,6 +162,7 @@ impl Handoff {
             interval: reader.milliseconds()?,
             deadline: reader.milliseconds()?,
             keep_alive: reader.milliseconds()?,
+            loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
         })
@@ -247,6 +252,7 @@ mod tests {
             interval: Duration::from_millis(1000),
             deadline: Duration::from_millis(3000),
             keep_alive: Duration::ZERO,
+            loaded: UNIX_EPOCH + Duration::from_micros(4711),
             fds: Descriptors::default(),
             unsent: Unsent {
                 before: Some(10),

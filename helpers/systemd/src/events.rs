@@ -55,7 +55,13 @@ pub const UNSAVED: MessageId = MessageId {
     what: "killed, something is lost (reported by the next start)",
 };
 
+/// A vassal's changed file cannot be put into effect (vassal-emperor).
+pub const REFUSED: MessageId = MessageId {
+    id: "e1ccfb207df1479eaf2247041e673968",
+    what: "its file has changed and cannot be used; it runs on as it was (vassal-emperor)",
+};
+
 /// All of them.
-pub const ALL: [MessageId; 9] = [
-    SERVING, APP_ENDED, DEAD, HUNG, GONE, REPLACED, MOVED, DISTURBED, UNSAVED,
+pub const ALL: [MessageId; 10] = [
+    SERVING, APP_ENDED, DEAD, HUNG, GONE, REPLACED, MOVED, DISTURBED, UNSAVED, REFUSED,
 ];

@@ -1,9 +1,11 @@
 //! What is measured, one file for each.
 
 pub mod entry;
+pub mod fleet;
 pub mod hang;
 pub mod incident;
 pub mod ladder;
+pub mod live;
 pub mod many;
 pub mod memory;
 pub mod remount;

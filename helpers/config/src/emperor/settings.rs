@@ -38,12 +38,14 @@ pub struct Emperor {
     pub start_hook: Option<(Vec<u8>, Origin)>,
     /// `vassals-stop-hook`: a program that is run when a vassal has stopped.
     pub stop_hook: Option<(Vec<u8>, Origin)>,
+    /// `emperor-nofollow`: a link's own date counts, and not that of the file it leads to (EMP-4).
+    pub nofollow: bool,
     before: Vec<Vec<u8>>,
     after: Vec<Vec<u8>>,
 }
 
 /// Options that change nothing here, because systemd does what they tune.
-const SYSTEMD_DOES_IT: [&[u8]; 18] = [
+const SYSTEMD_DOES_IT: [&[u8]; 17] = [
     b"master",
     b"workers",
     b"processes",
@@ -61,7 +63,6 @@ const SYSTEMD_DOES_IT: [&[u8]; 18] = [
     b"emperor-procname",
     b"reload-mercy",
     b"die-on-term",
-    b"emperor-nofollow",
 ];
 
 impl Emperor {
@@ -117,6 +118,7 @@ impl Emperor {
                 b"uid" | b"gid" => accounts.push(entry.clone()),
                 b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
                 b"vassals-stop-hook" => emperor.stop_hook = Some((value, entry.origin.clone())),
+                b"emperor-nofollow" => emperor.nofollow = is_on(&value),
                 b"emperor-wrapper" => emperor.wrapper = Some(value),
                 b"vassals-inherit-before" => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
                 b"vassals-include-before" => vassal_arguments[1].extend([b"--include".to_vec(), value]),

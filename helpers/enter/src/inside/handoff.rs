@@ -17,6 +17,7 @@ use vassal_config::vassal::restart_only;
 use vassal_state::codec::leave;
 use vassal_state::descriptors::{Descriptors, Name};
 use vassal_state::handoff::Handoff;
+use vassal_state::health::Place;
 use vassal_state::reload_channel::{Control, endless_pipe};
 use vassal_state::unsent::Unsent;
 use vassal_sys::caps;
@@ -77,6 +78,7 @@ pub fn become_watchdog(
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
         keep_alive: invocation.keep_alive,
+        loaded: prepared.loaded,
         fds: Descriptors::of([
             (Name::Notify, invocation.notifier.socket()),
             (Name::Journal, invocation.journal.socket()),
@@ -95,6 +97,7 @@ pub fn become_watchdog(
             (Name::Control, Some(control.as_fd())),
             (Name::Request, Some(request.as_fd())),
             (Name::Answer, Some(answer.as_fd())),
+            (Name::Health, invocation.health.as_ref().map(Place::directory)),
         ])?,
         unsent: Unsent::default(),
     };

@@ -5,10 +5,10 @@ use crate::handed_over::keys::{Copy, Keys};
 use crate::hooks::atexit_record::Record;
 use crate::invocation::Invocation;
 use crate::sockets::open::Open;
-use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::time::SystemTime;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read::Vassal;
@@ -25,6 +25,8 @@ pub struct Prepared<'a> {
     pub plan: &'a Plan,
     /// The file it comes from.
     pub vassal: &'a Vassal,
+    /// When that was read.
+    pub loaded: SystemTime,
     /// The emperor's settings.
     pub emperor: &'a Emperor,
     /// The app's user, where it could be found outside.
@@ -41,8 +43,6 @@ pub struct Prepared<'a> {
     pub host_mounts: File,
     /// The host's proc, for the watchdog to leave behind what cannot be ended.
     pub host_proc: Proc,
-    /// systemd's wish to stop.
-    pub stop: SignalFd,
 }
 
 /// The programs of the later steps, which are out of reach by path after pivot_root.

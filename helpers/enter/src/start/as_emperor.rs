@@ -47,7 +47,7 @@ fn run_all(
         limit: plan.settings.hook_limit,
     };
     for hook in hooks {
-        if let Err(failure) = runner.run_one(hook, &mut session) {
+        if let Err(failure) = runner.run(hook, &mut session) {
             invocation.warn(&format!("{failure}, ignoring"));
         }
     }

@@ -1,9 +1,10 @@
 //! `vassal-enter --retry`: what vassal-retry@.service runs while a vassal's unit has failed. It lets the pause pass, and has
 //! systemd start the vassal again. A service of its own, because the start of a unit that only waits would hold up everything
-//! that is ordered after it, and nobody would find the vassal among the failed ones.
+//! that is ordered after it, and the vassal would not be among the failed units.
 
 use crate::environment::inherited;
 use crate::failure::{Failure, ServiceFailure};
+use crate::health;
 use crate::invocation::{Invocation, vassal_of};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
@@ -25,19 +26,19 @@ pub fn unit(vassal: &VassalName) -> String {
 /// When systemd does not do it.
 pub fn arrange(invocation: &Invocation, record: &mut RestartRecord) -> std::io::Result<()> {
     record.next = Next::Retry;
-    // A record in memory is found by nobody.
+    // The retry would not find a record in memory.
     Store::open(Path::new(DIRECTORY), &escape(invocation.vassal.bytes())).map_err(std::io::Error::other)?;
     invocation.record.write(record).map_err(std::io::Error::other)?;
     let arranged = systemctl(&["start", "--no-block", "--", &unit(&invocation.vassal)]);
     if arranged.is_err() {
         record.next = Next::Restart;
-        // A systemd that was only slow begins the wait all the same: it is to find that nobody wants it.
+        // A systemd that was only slow begins the wait all the same: it is to find that it is not wanted.
         invocation.record.write(record).map_err(std::io::Error::other)?;
     }
     arranged.map(drop)
 }
 
-/// Ends a retry that waits: somebody has started the vassal by hand.
+/// Ends a retry that waits: the vassal was started by hand.
 pub fn dismiss(vassal: &VassalName) {
     if let Err(error) = systemctl(&["stop", "--no-block", "--", &unit(vassal)]) {
         log(
@@ -96,6 +97,7 @@ fn start(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
 
 fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
     store.update(RestartRecord::stopped)?;
+    health::remove_of(vassal);
     systemctl(&["reset-failed", "--", &vassal.unit()])
         .map(drop)
         .map_err(|error| {

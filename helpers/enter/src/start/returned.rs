@@ -189,7 +189,7 @@ impl Returned {
         is_news.then_some(code)
     }
 
-    /// Nobody wants to know any more; a process that waits for its filesystem ends with that.
+    /// The answer is not needed any more: kills the process that asks, which may wait for its filesystem.
     fn end_question(&mut self) {
         if let Some(Question { pid, .. }) = self.question.take() {
             match kill(pid, Signal::SIGKILL).and_then(|()| waitpid(pid, Some(WaitPidFlag::WNOHANG))) {

@@ -4,6 +4,7 @@
 use crate::app::stream::AppStream;
 use crate::failure::Failure;
 use crate::handed_over::keys::{self, Copy};
+use crate::health;
 use crate::inside::enter::enter;
 use crate::inside::prepared::{Prepared, Programs};
 use crate::invocation::Invocation;
@@ -16,6 +17,7 @@ use crate::stop::Stop;
 use crate::user::{self, Lookup};
 use nix::fcntl::{OFlag, open, readlink};
 use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
@@ -24,6 +26,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::SystemTime;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read::Vassal;
@@ -65,8 +68,11 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
         Turn::Later => return Ok(exit::LATER),
         Turn::Stopped => return Ok(0),
     }
+    let loaded = SystemTime::now();
     let (emperor, vassal) = read_files(invocation)?;
-    let prepared = prepare(invocation, &emperor, &vassal)?;
+    let prepared = prepare(invocation, &emperor, (&vassal, loaded))?;
+    // systemd's wish to stop. The init of a PID namespace gets only the signals that it has asked for: it asks before it is cloned.
+    let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     // The clone goes on at once, but waits for the end of this process before it sends systemd a message: only then is the clone
     // the unit's main process. Only as-emperor hooks hold it up.
     let (ours, theirs) = socketpair(
@@ -80,21 +86,22 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     match clone3(flags).map_err(Failure::Namespace)? {
         Side::Parent(clone) => {
             drop(theirs);
-            hand_over_to(clone, &prepared, &ours)?;
+            hand_over_to(clone, &prepared, &stop, &ours)?;
             std::process::exit(0)
         }
         Side::Child => {
             drop(ours);
-            match go_on_inside(prepared, theirs)? {}
+            match go_on_inside(prepared, &stop, theirs)? {}
         }
     }
 }
 
 /// The emperor's file and the vassal's; from here on the working directory is the one that has the vassal's.
-fn read_files(invocation: &Invocation) -> Result<(Emperor, Vassal), Failure> {
+fn read_files(invocation: &mut Invocation) -> Result<(Emperor, Vassal), Failure> {
     let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &invocation.environment)?;
     let Some(found) = source::find_file(&emperor, &invocation.vassal)? else {
         invocation.forget();
+        health::remove(invocation.health.take().as_ref());
         return Err(source::missing(&emperor, &invocation.vassal));
     };
     std::env::set_current_dir(&found.directory)
@@ -107,7 +114,7 @@ fn read_files(invocation: &Invocation) -> Result<(Emperor, Vassal), Failure> {
 fn prepare<'a>(
     invocation: &'a mut Invocation,
     emperor: &'a Emperor,
-    vassal: &'a Vassal,
+    (vassal, loaded): (&'a Vassal, SystemTime),
 ) -> Result<Prepared<'a>, Failure> {
     let plan = &vassal.plan;
     let journal_stream = std::env::var("JOURNAL_STREAM").ok();
@@ -118,12 +125,11 @@ fn prepare<'a>(
     let programs = open_programs()?;
     invocation.ask_for_time(plan)?;
     let host_mounts = File::open("/proc/self/mountinfo").context(|| "open mountinfo")?;
-    // The init of a PID namespace gets only the signals that it has asked for: it asks before it is cloned.
-    let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     Ok(Prepared {
         invocation,
         plan,
         vassal,
+        loaded,
         emperor,
         credentials,
         stream,
@@ -132,19 +138,18 @@ fn prepare<'a>(
         programs,
         host_mounts,
         host_proc: Proc::mounted()?,
-        stop,
     })
 }
 
 /// In the first process, after the clone: tells systemd of its new main process, runs the emperor's hooks, and stays until the clone
 /// does not need it any more.
-fn hand_over_to(clone: Pid, prepared: &Prepared<'_>, socket: &OwnedFd) -> Result<(), Failure> {
-    let Prepared {
-        invocation,
-        plan,
-        stop,
-        ..
-    } = prepared;
+fn hand_over_to(
+    clone: Pid,
+    prepared: &Prepared<'_>,
+    stop: &SignalFd,
+    socket: &OwnedFd,
+) -> Result<(), Failure> {
+    let Prepared { invocation, plan, .. } = prepared;
     let notifier = &invocation.notifier;
     notifier.send(&[NotifyState::MainPid(clone.as_raw() as u32)])?;
     // The clone has its copy of what was not written yet.
@@ -156,15 +161,15 @@ fn hand_over_to(clone: Pid, prepared: &Prepared<'_>, socket: &OwnedFd) -> Result
 }
 
 /// In the clone: waits for the emperor's hooks, where there are any, and goes on.
-fn go_on_inside(prepared: Prepared<'_>, socket: OwnedFd) -> Result<Infallible, Failure> {
+fn go_on_inside(prepared: Prepared<'_>, stop: &SignalFd, socket: OwnedFd) -> Result<Infallible, Failure> {
     lines::take_over();
     let notifier = &prepared.invocation.notifier;
     notifier.speak_after(socket);
     let has_hooks = !prepared.plan.split_emperors().0.is_empty();
-    if has_hooks && !notifier.wait_for_turn_or(prepared.stop.as_fd())? {
-        Stop::here(&prepared.stop).obey();
+    if has_hooks && !notifier.wait_for_turn_or(stop.as_fd())? {
+        Stop::here(stop, prepared.invocation.health.as_ref()).obey();
     }
-    enter(prepared)
+    enter(prepared, stop)
 }
 
 /// What only the host can say: the numbers of the app's user, unless the root directory changes, and the content of the keys that

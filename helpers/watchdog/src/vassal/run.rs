@@ -46,6 +46,7 @@ impl Vassal {
             if let Break(code) = self.tick()? {
                 return Ok(code);
             }
+            self.keep_record();
             let events = self.wait()?;
             if let Break(code) = self.follow(&events)? {
                 return Ok(code);
@@ -103,6 +104,7 @@ impl Vassal {
             // One that systemd has not read yet counts from when it does.
             if self.reporter.notifier.is_read() {
                 self.reporter.keep_alive(&self.mountpoints);
+                self.health.is_kept_alive();
             }
             self.keep_alive_due = now + self.handoff.keep_alive;
         }

@@ -8,6 +8,7 @@ use crate::app::reload::Reloads;
 use crate::app::uwsgi::Uwsgi;
 use crate::hang::asleep_since;
 use crate::hang::monitor::Monitor;
+use crate::health::Recorder;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::schedule::{Schedule, deadline};
 use crate::mountpoints::table::Table;
@@ -50,7 +51,17 @@ impl Vassal {
             .collect();
         let fds = &mut handoff.fds;
         let now = Instant::now();
+        let host_proc = Proc::from(fds.need(Name::HostProc)?);
+        let health = fds.take(Name::Health)?;
+        let reloads = reloads(fds)?;
+        let addresses = reloads.as_ref().map(Reloads::addresses).unwrap_or_default();
+        let fusectl = fds.take(Name::Fusectl)?;
+        let log = fds.take(Name::Log)?;
+        let atexit = fds.take(Name::Enter)?.zip(fds.take(Name::Atexit)?);
+        let uwsgi = uwsgi(fds)?;
+        let payload_notify = fds.take(Name::PayloadNotify)?.map(PayloadNotify::new);
         let mut vassal = Self {
+            health: Recorder::new(&handoff, health, &host_proc, addresses),
             reporter,
             poller: Poller::new()?,
             signals,
@@ -58,16 +69,16 @@ impl Vassal {
             monitor: monitor(&mountpoints, handoff.deadline, &proc),
             mountpoints,
             table,
-            host_proc: Proc::from(fds.need(Name::HostProc)?),
+            host_proc,
             throttle: Throttle::default(),
             mounts_paused_until: None,
             proc,
-            fusectl: fds.take(Name::Fusectl)?,
-            log: fds.take(Name::Log)?,
-            atexit: fds.take(Name::Enter)?.zip(fds.take(Name::Atexit)?),
-            uwsgi: uwsgi(fds)?,
-            payload_notify: fds.take(Name::PayloadNotify)?.map(PayloadNotify::new),
-            reloads: reloads(fds)?,
+            fusectl,
+            log,
+            atexit,
+            uwsgi,
+            payload_notify,
+            reloads,
             freezer: Freezer::default(),
             turnover: None,
             unknown_exits: UnknownExits::default(),

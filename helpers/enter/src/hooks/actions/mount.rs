@@ -95,7 +95,7 @@ impl<'a> Wanted<'a> {
 /// order: a remount, a bind mount, a change of propagation, a move, a new filesystem.
 ///
 /// # Errors
-/// The kernel's, with a better word where errno's misleads; a link of somebody else's.
+/// The kernel's, with a better word where errno's misleads; a link that root has not made.
 pub fn mount(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), Failure> {
     attach_as(proc, wanted).map_err(refused)
 }
@@ -149,7 +149,7 @@ fn change(proc: &Proc, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags) ->
 /// without its limits).
 ///
 /// # Errors
-/// The kernel's; a link of somebody else's.
+/// The kernel's; a link that root has not made.
 pub fn unmount(proc: &Proc, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
     detach_from(proc, at(target), flags).map_err(refused)
 }
