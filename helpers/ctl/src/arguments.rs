@@ -21,6 +21,8 @@ pub enum Verb {
     List(List),
     /// One vassal on one screen: mountpoints, limits, processes, events, last words
     Status(Status),
+    /// The list, live: what uses the processors and the memory just now
+    Top(Top),
     /// What the vassals use, may use, and how often that was too little
     Stats(Stats),
     /// Metrics for Prometheus
@@ -144,6 +146,28 @@ pub struct Status {
     /// Print JSON, as 'list' does
     #[arg(long)]
     pub json: bool,
+}
+
+/// `top`
+#[derive(Debug, Args)]
+pub struct Top {
+    /// Vassals, by name or pattern [default: all]
+    #[arg(value_name = "NAME|PATTERN")]
+    pub patterns: Vec<String>,
+    /// Seconds between two looks
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 2.0, value_parser = delay)]
+    pub delay: f64,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// A time between two looks: neither one that keeps a processor busy nor one that never ends.
+fn delay(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    match (0.5..=3600.0).contains(&seconds) {
+        true => Ok(seconds),
+        false => Err("from 0.5 to 3600 seconds".to_owned()),
+    }
 }
 
 /// `stats`

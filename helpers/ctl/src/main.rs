@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     match arguments.verb {
         Verb::List(arguments) => verbs::running::list::run(&arguments),
         Verb::Status(arguments) => verbs::running::status::run(&arguments),
+        Verb::Top(arguments) => verbs::running::top::run(&arguments),
         Verb::Stats(arguments) => verbs::running::stats::run(&arguments),
         Verb::Metrics(arguments) => verbs::running::metrics::run(&arguments),
         Verb::Nagios(arguments) => verbs::running::nagios::run(&arguments),

@@ -137,7 +137,7 @@ impl Invocation {
     /// Every hook of `plan` may take its whole limit, which the unit's own limit for a start does not know.
     ///
     /// # Errors
-    /// When systemd cannot be told.
+    /// When systemd cannot be notified.
     pub fn ask_for_time(&self, plan: &Plan) -> Result<(), SysError> {
         let limit = plan.settings.hook_limit;
         let most = |operation: &Operation| match &operation.action {
@@ -163,7 +163,7 @@ impl Invocation {
 fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
     // Any user may read it, now and as the cause of a restart.
     let status = shortened(&failure.public().to_string(), STATUS_LIMIT);
-    // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
+    // This is the last thing that a failing start does: what cannot be sent is still in the journal.
     let delivered = notifier.send(&[NotifyState::Status(&status)]);
     let kept = record.update(|record| record.start_failed(&status));
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it

@@ -1,6 +1,10 @@
 //! `vassal-enter --reload`: what `systemctl reload vassal@NAME` runs, in the host's namespaces. It reads the file again
-//! as uWSGI would at a reload (`if-reload`), gives the running app its new configuration, waits until it serves, and
-//! says what would take a restart. An error leaves everything as it is.
+//! as uWSGI would at a reload (`if-reload`), starts the next app beside the present one ([`successor`]) or gives that
+//! its new configuration, waits until it serves, and says what would take a restart. An error leaves everything as it is.
+
+mod join;
+mod successor;
+mod utc;
 
 use crate::app::channel::configuration as configuration_of;
 use crate::environment::{Inherited, inherited};
@@ -8,15 +12,20 @@ use crate::failure::{Failure, ServiceFailure};
 use crate::handed_over::keys;
 use crate::handed_over::renew;
 use crate::invocation::vassal_of;
+use crate::start::last_words;
 use crate::start::source;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::{Pid, read};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::Pid;
 use std::env;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::SystemTime;
+use successor::{Beside, Outcome, hear};
+use utc::utc;
 use vassal_config::emperor::name::{VassalName, escape};
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
@@ -25,32 +34,56 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
-use vassal_config::vassal::restart_only;
-use vassal_state::reload_channel::{DONE, RELOAD, Watchdog};
-use vassal_state::reload_outcome::{self, Outcome};
+use vassal_config::vassal::reload::overlap::{Decision, decide};
+use vassal_config::vassal::reload::restart_only;
+use vassal_config::vassal::settings::Reload;
+use vassal_state::reload_channel::Watchdog;
+use vassal_state::reload_outcome;
+use vassal_state::request::{Answer, Request, pair};
 use vassal_sys::error::Context;
+use vassal_sys::signals;
 use vassal_systemd::journal::{Priority, log};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
-/// How long the app may take, less than `TimeoutStartSec=`, which counts for a reload, too: uWSGI gives its workers 60 s
-/// to finish (worker-reload-mercy).
-const LIMIT: Duration = Duration::from_secs(85);
 
 /// Reloads the vassal of the unit instance `instance`, and leaves what came of it to vassal-emperor.
 ///
 /// # Errors
 /// What is wrong in the file; an app that cannot be reloaded, or does not come back.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
+    // From the first moment on: a stop in the midst of a reload is no failure of it.
+    let stop = signals::take(&[Signal::SIGTERM])?;
     let name = vassal_of(instance)?;
-    let reloaded = reload(&name);
-    let outcome = match &reloaded {
-        Ok(changed) => Outcome {
+    let reloaded = running(&name, &stop);
+    leave_outcome(&name, &reloaded);
+    reloaded.map(|parts| tell(&name, &parts))
+}
+
+/// Reloads the vassal of `$MAINPID`; the parts of the file that only a restart takes.
+fn running(name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Failure> {
+    let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
+    let main = main.ok_or(ServiceFailure::NoMainProcess)?;
+    let watchdog = Watchdog::find(Pid::from_raw(main))?;
+    let reloaded = reload(&watchdog, name, stop);
+    let why = match &reloaded {
+        Ok(parts) if parts.is_empty() => String::new(),
+        Ok(parts) => format!("a restart takes: {}", parts.join(", ")),
+        Err(failure) => format!("a reload failed: {}", failure.public()),
+    };
+    differ(&watchdog, why)?;
+    reloaded
+}
+
+/// What vassal-emperor finds when the reload's job has ended.
+fn leave_outcome(name: &VassalName, reloaded: &Result<Vec<&'static str>, Failure>) {
+    let outcome = match reloaded {
+        Ok(parts) => reload_outcome::Outcome {
             code: 0,
-            text: changed.join(", "),
-            public: changed.join(", "),
+            text: parts.join(", "),
+            public: parts.join(", "),
         },
-        Err(failure) => Outcome {
+        Err(failure) => reload_outcome::Outcome {
             code: failure.code(),
             text: failure.to_string(),
             public: failure.public().to_string(),
@@ -60,14 +93,10 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     if let Err(error) = reload_outcome::leave(place, &escape(name.bytes()), &outcome) {
         log(Priority::Warning, &format!("{error}, ignoring"));
     }
-    reloaded.map(drop)
 }
 
-/// The parts of the file that only a restart changes, where they have changed.
-fn reload(name: &VassalName) -> Result<Vec<&'static str>, Failure> {
-    let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
-    let main = main.ok_or(ServiceFailure::NoMainProcess)?;
-    let watchdog = Watchdog::find(Pid::from_raw(main))?;
+/// The parts of the file that a reload has not taken.
+fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Failure> {
     let environment = inherited();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
@@ -83,21 +112,81 @@ fn reload(name: &VassalName) -> Result<Vec<&'static str>, Failure> {
     }
     std::env::set_current_dir(&found.directory)
         .context(|| format!("change to '{}'", found.directory.display()))?;
-    renew::keys(&watchdog, &reloaded.plan)?;
-    let before = match &reloaded.plan.payload {
-        Payload::Uwsgi { entries, .. } => Some(exchange(
-            &watchdog,
-            &configuration(&watchdog, entries, &reloaded.plan)?,
-        )?),
+    renew::keys(watchdog, &reloaded.plan)?;
+    let decision = decide_for(watchdog, &reloaded.plan);
+    match decision.reload {
+        Reload::Overlap => {
+            let journal_stream = env::var("JOURNAL_STREAM").ok();
+            overlap(&Beside {
+                watchdog,
+                name,
+                emperor: &emperor,
+                started: &started,
+                reloaded: &reloaded,
+                journal_stream: journal_stream.as_deref(),
+                stop,
+            })?;
+        }
+        Reload::InPlace => in_place(watchdog, &decision, &reloaded, stop)?,
+    }
+    Ok(changed(watchdog, &started, decision.reload))
+}
+
+/// How this reload is done: a socket that the watchdog does not have is uWSGI's to bind.
+fn decide_for(watchdog: &Watchdog, plan: &Plan) -> Decision {
+    let known = &watchdog.control.sockets;
+    let is_new = |address: String| !known.iter().any(|kept| kept.address == address);
+    let mut listeners = plan.listeners.iter();
+    let new = listeners.find(|listener| is_new(listener.address.to_string()));
+    match (new, decide(plan)) {
+        (Some(listener), decision) if decision.reload == Reload::Overlap => Decision {
+            reload: Reload::InPlace,
+            reason: format!("{} is not bound yet", listener.address),
+            origin: Some(listener.origin.clone()),
+        },
+        (_, decision) => decision,
+    }
+}
+
+/// Starts the next app beside the present one.
+fn overlap(beside: &Beside<'_>) -> Result<(), Failure> {
+    let Outcome { process, refused } = beside.start()?;
+    match refused {
+        None => Ok(()),
+        Some(reason) => {
+            let said = process.and_then(last_words::of_process);
+            let said = said.map_or_else(String::new, |said| format!("; its last words: {said}"));
+            Err(ServiceFailure::GoesOn { reason, said }.into())
+        }
+    }
+}
+
+/// Has the present app reload itself.
+fn in_place(
+    watchdog: &Watchdog,
+    decision: &Decision,
+    reloaded: &Vassal,
+    stop: &SignalFd,
+) -> Result<(), Failure> {
+    let Decision { reason, origin, .. } = decision;
+    let place = origin
+        .as_ref()
+        .map_or_else(String::new, |origin| format!("{origin}: "));
+    log(Priority::Info, &format!("{place}reload in place: {reason}"));
+    let pushed = match &reloaded.plan.payload {
+        Payload::Uwsgi { entries, .. } => Some(memory(&configuration(watchdog, entries, &reloaded.plan)?)?),
         Payload::Command { .. } => None,
     };
-    if let Err(failure) = ask(&watchdog) {
-        if let Some(before) = before {
-            exchange(&watchdog, &before)?;
-        }
-        return Err(failure);
+    let (answers, answered) = pair()?;
+    let requester = watchdog.copy_of(watchdog.control.requester)?;
+    Request::InPlace { pushed }.send(&requester, &answered)?;
+    drop((answered, requester));
+    match hear(&answers, stop)? {
+        Some(Answer::Known | Answer::Done) => Ok(()),
+        Some(Answer::Refused(reason)) => Err(ServiceFailure::Refused { reason }.into()),
+        // The watchdog is gone, and with it the vassal: systemd starts it again.
+        None => Err(ServiceFailure::Ended.into()),
     }
-    Ok(report(&watchdog, name, &started))
 }
 
 /// What uWSGI is to be given when it asks. Its sockets are those it has.
@@ -105,25 +194,21 @@ fn configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<
     let number = |address: String| {
         let mut sockets = watchdog.control.sockets.iter();
         sockets
-            .find(|(open, _)| *open == address)
-            .map(|(_, number)| *number)
+            .find(|kept| kept.address == address)
+            .map(|kept| kept.inside)
     };
     let listeners = plan.listeners.iter();
     let sockets = listeners.filter_map(|listener| Some((listener, number(listener.address.to_string())?)));
-    let changed = changed_variables(&watchdog.control.environment, plan);
+    let changed = changed_variables(&watchdog.control.settings, plan);
     let key = |path: &[u8]| keys::instead(&watchdog.control.copies, path);
     configuration_of(&[entries, &changed].concat(), plan, sockets, key)
 }
 
-/// Puts `message` in the place of what uWSGI would be given, and returns that.
-fn exchange(watchdog: &Watchdog, message: &[u8]) -> Result<Vec<u8>, Failure> {
-    let mut file = watchdog.pushed()?;
-    let step = || "replace the app's configuration";
-    let mut before = Vec::new();
-    file.read_to_end(&mut before).context(step)?;
-    file.set_len(0).context(step)?;
-    file.write_all_at(message, 0).context(step)?;
-    Ok(before)
+fn memory(message: &[u8]) -> Result<OwnedFd, Failure> {
+    let step = || "keep the configuration";
+    let mut file = File::from(memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).context(step)?);
+    file.write_all(message).context(step)?;
+    Ok(file.into())
 }
 
 /// The `env` lines that are not as they were: the others are in the app's environment, where hooks may have changed them.
@@ -146,54 +231,39 @@ fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
         .collect()
 }
 
-/// Has the watchdog pass the reload on, and waits until the app serves again.
-fn ask(watchdog: &Watchdog) -> Result<(), Failure> {
-    let (mut request, answers) = watchdog.pipes()?;
-    // What an earlier reload did not wait for.
-    while read(&answers, &mut [0; 16]).is_ok_and(|length| length > 0) {}
-    request.write_all(&[RELOAD]).context(|| "ask for a reload")?;
-    drop(request);
-    match answer(&answers)? {
-        Some(DONE) => Ok(()),
-        Some(_) => Err(ServiceFailure::NoReload.into()),
-        None => Err(ServiceFailure::NotServing { limit: LIMIT }.into()),
-    }
-}
-
-fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
-    let end = Instant::now() + LIMIT;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(None);
-        }
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(answers.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, timeout).context(|| "wait for the app")?;
-        let mut byte = [0];
-        match read(answers, &mut byte) {
-            Ok(1) => return Ok(Some(byte[0])),
-            // The watchdog is gone, and with it the vassal: systemd starts it again.
-            Ok(_) => return Err(ServiceFailure::Ended.into()),
-            Err(_) => {}
-        }
-    }
-}
-
-/// One line for what is in the file and not in the running vassal.
-fn report(watchdog: &Watchdog, name: &VassalName, started: &Vassal) -> Vec<&'static str> {
+/// What is in the file and not in the running vassal.
+fn changed(watchdog: &Watchdog, started: &Vassal, reload: Reload) -> Vec<&'static str> {
     let before = &watchdog.control.lasting;
+    let is_taken = |part: &str| reload == Reload::Overlap && restart_only::is_programs(part);
     let parts = restart_only::parts(started).into_iter();
-    let mut changed: Vec<&'static str> = parts
+    let mut changed: Vec<&str> = parts
         .filter(|(part, now)| before.iter().any(|(known, was)| known == part && was != now))
         .map(|(part, _)| part)
+        .filter(|part| !is_taken(part))
         .collect();
     let listeners = started.plan.listeners.iter();
     let now: Vec<String> = listeners.map(|listener| listener.address.to_string()).collect();
     let open = &watchdog.control.sockets;
-    if now.len() != open.len() || open.iter().any(|(address, _)| !now.contains(address)) {
+    if now.len() != open.len() || open.iter().any(|kept| !now.contains(&kept.address)) {
         changed.push("sockets");
     }
+    changed
+}
+
+/// Has the status line say what of the file does not run.
+fn differ(watchdog: &Watchdog, why: String) -> Result<(), Failure> {
+    let (_answers, answered) = pair()?;
+    let requester = watchdog.copy_of(watchdog.control.requester);
+    // One that has ended has no status line.
+    if let Ok(requester) = requester {
+        let since = utc(SystemTime::now());
+        Request::Differs { since, why }.send(&requester, &answered)?;
+    }
+    Ok(())
+}
+
+/// One line for what is in the file and not in the running vassal.
+fn tell(name: &VassalName, changed: &[&str]) {
     let unit = name.unit();
     if changed.is_empty() {
         log(Priority::Info, "reloaded");
@@ -203,5 +273,4 @@ fn report(watchdog: &Watchdog, name: &VassalName, started: &Vassal) -> Vec<&'sta
             format!("reloaded; restart needed for what has changed in: {parts} (systemctl restart {unit})");
         log(Priority::Warning, &message);
     }
-    changed
 }

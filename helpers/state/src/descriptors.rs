@@ -39,10 +39,10 @@ pub enum Name {
     Atexit,
     /// The record of [`crate::reload_channel`].
     Control,
-    /// Its pipe of requests.
-    Request,
-    /// Its pipe of answers.
-    Answer,
+    /// The end of its socket at which requests are read.
+    Requests,
+    /// The end at which they are written, open here for others to copy.
+    Requester,
     /// The directory of health records.
     Health,
 }
@@ -64,8 +64,8 @@ const NAMES: [Name; 18] = [
     Name::Enter,
     Name::Atexit,
     Name::Control,
-    Name::Request,
-    Name::Answer,
+    Name::Requests,
+    Name::Requester,
     Name::Health,
 ];
 
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn what_was_left_is_read_back_and_taken_once() {
         let file = OwnedFd::from(std::fs::File::open("/proc").unwrap());
-        let rows = [(Name::Log, None), (Name::Answer, Some(file.as_fd()))];
+        let rows = [(Name::Log, None), (Name::Requester, Some(file.as_fd()))];
         let left = Descriptors::of(rows).unwrap();
         let mut writer = Writer::default();
         left.write(&mut writer);
@@ -145,7 +145,7 @@ mod tests {
         let number = file.as_raw_fd();
         // The number is taken over by the record's reader.
         std::mem::forget(file);
-        assert_eq!(read.need(Name::Answer).unwrap().as_raw_fd(), number);
-        assert!(read.take(Name::Answer).unwrap().is_none());
+        assert_eq!(read.need(Name::Requester).unwrap().as_raw_fd(), number);
+        assert!(read.take(Name::Requester).unwrap().is_none());
     }
 }

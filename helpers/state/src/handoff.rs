@@ -33,8 +33,43 @@ pub enum Readiness {
     Notify,
     /// A connection to this address (`IP:PORT` or a path) is accepted.
     Connect(String),
+    /// A connection to this address, of a socket that was bound for the app, is accepted by one of its own processes: the
+    /// kernel completes such a connection by itself, whether or not there is an app.
+    Accepted(String),
+    /// A GET of this is answered with status 200 by one of its own processes.
+    Http(Url),
     /// It was started.
     Started,
+}
+
+/// Where an HTTP server is asked for its health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    /// `IP:PORT` or the path of a unix socket.
+    pub address: String,
+    /// What is asked for, with the slash that it begins with.
+    pub path: String,
+    /// Whether the address is that of a socket which was bound for the app, and which others may accept from, too.
+    pub is_kept: bool,
+}
+
+/// An app: its process, and how it is dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its process id, as the watchdog sees it; it leads a session and a process group of its own.
+    pub pid: i32,
+    /// The first words of its command, for messages.
+    pub command: String,
+    /// What is probably wrong if uWSGI finds no app; empty when nothing is known.
+    pub hint: String,
+    /// How it says that it serves.
+    pub readiness: Readiness,
+    /// The signal that stops one that is not uWSGI.
+    pub stop_signal: i32,
+    /// The signal that reloads it in place; zero for none.
+    pub reload_signal: i32,
+    /// How long it may take to stop before it is killed.
+    pub stop_limit: Duration,
 }
 
 /// Everything the watchdog knows of its vassal.
@@ -44,12 +79,10 @@ pub struct Handoff {
     pub vassal: String,
     /// The unit's name, for the journal.
     pub unit: String,
-    /// The payload's process id, as the watchdog sees it.
-    pub payload: i32,
-    /// The first words of the payload's command, for messages.
-    pub command: String,
-    /// What is probably wrong if uWSGI finds no app; empty when nothing is known.
-    pub app_hint: String,
+    /// The app.
+    pub app: App,
+    /// The listening sockets that were bound for it, for the next one.
+    pub sockets: Vec<RawFd>,
     /// Whether the watchdog is the init of a PID namespace, so that every process it can see is the vassal's.
     pub is_init: bool,
     /// Whether the mounts are the vassal's own, so that they may be unmounted at the end.
@@ -58,14 +91,6 @@ pub struct Handoff {
     pub foreign: Vec<(u32, u32)>,
     /// The mountpoints to watch.
     pub watched: Vec<Watched>,
-    /// How the payload says that it serves.
-    pub readiness: Readiness,
-    /// The signal that stops a payload that is not uWSGI.
-    pub stop_signal: i32,
-    /// The signal that reloads it; zero for none.
-    pub reload_signal: i32,
-    /// How long the payload may take to stop before it is killed.
-    pub stop_limit: Duration,
     /// How long the atexit hooks may take, all together.
     pub atexit_limit: Duration,
     /// The time between two probes of a mountpoint; zero: what its kind needs.
@@ -90,32 +115,17 @@ impl Handoff {
     pub fn store(&self) -> Result<OwnedFd, SysError> {
         let mut writer = Writer::default();
         writer.bytes(VERSION);
-        writer
-            .bytes(self.vassal.as_bytes())
-            .number(self.payload)
-            .bytes(self.command.as_bytes());
-        writer.bytes(self.app_hint.as_bytes()).bytes(self.unit.as_bytes());
+        writer.bytes(self.vassal.as_bytes()).bytes(self.unit.as_bytes());
+        self.app.write(&mut writer);
+        writer.list(&self.sockets, |writer, number| {
+            writer.number(*number);
+        });
         writer.flag(self.is_init).flag(self.owns_mounts);
         writer.list(&self.foreign, |writer, (major, minor)| {
             writer.number(*major as i32).number(*minor as i32);
         });
         writer.list(&self.watched, write_watched);
-        let (kind, address) = match &self.readiness {
-            Readiness::Accepting => (0, ""),
-            Readiness::Notify => (1, ""),
-            Readiness::Connect(address) => (2, address.as_str()),
-            Readiness::Started => (3, ""),
-            Readiness::Loaded => (4, ""),
-        };
-        writer.number(kind).bytes(address.as_bytes());
-        writer.number(self.stop_signal).number(self.reload_signal);
-        for limit in [
-            self.stop_limit,
-            self.atexit_limit,
-            self.interval,
-            self.deadline,
-            self.keep_alive,
-        ] {
+        for limit in [self.atexit_limit, self.interval, self.deadline, self.keep_alive] {
             writer.milliseconds(limit);
         }
         let loaded = self.loaded.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -140,24 +150,13 @@ impl Handoff {
         (reader.bytes()? == VERSION).then_some(())?;
         Some(Self {
             vassal: reader.text()?,
-            payload: reader.number()?,
-            command: reader.text()?,
-            app_hint: reader.text()?,
             unit: reader.text()?,
+            app: App::read(reader)?,
+            sockets: reader.list(Reader::number)?,
             is_init: reader.flag()?,
             owns_mounts: reader.flag()?,
             foreign: reader.list(|reader| Some((reader.number()? as u32, reader.number()? as u32)))?,
             watched: reader.list(read_watched)?,
-            readiness: match (reader.number()?, reader.text()?) {
-                (0, _) => Readiness::Accepting,
-                (1, _) => Readiness::Notify,
-                (2, address) => Readiness::Connect(address),
-                (4, _) => Readiness::Loaded,
-                _ => Readiness::Started,
-            },
-            stop_signal: reader.number()?,
-            reload_signal: reader.number()?,
-            stop_limit: reader.milliseconds()?,
             atexit_limit: reader.milliseconds()?,
             interval: reader.milliseconds()?,
             deadline: reader.milliseconds()?,
@@ -165,6 +164,57 @@ impl Handoff {
             loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
+        })
+    }
+}
+
+impl App {
+    /// Adds it to a record.
+    pub fn write(&self, writer: &mut Writer) {
+        writer
+            .number(self.pid)
+            .bytes(self.command.as_bytes())
+            .bytes(self.hint.as_bytes());
+        let (kind, address, path) = match &self.readiness {
+            Readiness::Accepting => (0, "", ""),
+            Readiness::Notify => (1, "", ""),
+            Readiness::Connect(address) => (2, address.as_str(), ""),
+            Readiness::Started => (3, "", ""),
+            Readiness::Loaded => (4, "", ""),
+            Readiness::Accepted(address) => (5, address.as_str(), ""),
+            Readiness::Http(url) if url.is_kept => (7, url.address.as_str(), url.path.as_str()),
+            Readiness::Http(url) => (6, url.address.as_str(), url.path.as_str()),
+        };
+        writer
+            .number(kind)
+            .bytes(address.as_bytes())
+            .bytes(path.as_bytes());
+        writer.number(self.stop_signal).number(self.reload_signal);
+        writer.milliseconds(self.stop_limit);
+    }
+
+    /// Reads it back.
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        Some(Self {
+            pid: reader.number()?,
+            command: reader.text()?,
+            hint: reader.text()?,
+            readiness: match (reader.number()?, reader.text()?, reader.text()?) {
+                (0, ..) => Readiness::Accepting,
+                (1, ..) => Readiness::Notify,
+                (2, address, _) => Readiness::Connect(address),
+                (4, ..) => Readiness::Loaded,
+                (5, address, _) => Readiness::Accepted(address),
+                (kind @ (6 | 7), address, path) => Readiness::Http(Url {
+                    address,
+                    path,
+                    is_kept: kind == 7,
+                }),
+                _ => Readiness::Started,
+            },
+            stop_signal: reader.number()?,
+            reload_signal: reader.number()?,
+            stop_limit: reader.milliseconds()?,
         })
     }
 }
@@ -234,9 +284,20 @@ mod tests {
         let handoff = Handoff {
             vassal: "user001".into(),
             unit: "vassal@user001.service".into(),
-            payload: 7,
-            command: "uwsgi".into(),
-            app_hint: "u.ini:2: no plugin".into(),
+            app: App {
+                pid: 7,
+                command: "uwsgi".into(),
+                hint: "u.ini:2: no plugin".into(),
+                readiness: Readiness::Http(Url {
+                    address: "127.0.0.1:80".into(),
+                    path: "/health".into(),
+                    is_kept: true,
+                }),
+                stop_signal: 15,
+                reload_signal: 1,
+                stop_limit: Duration::from_secs(30),
+            },
+            sockets: vec![12, 13],
             is_init: true,
             owns_mounts: true,
             foreign: vec![(0, 4), (0, 5)],
@@ -244,10 +305,6 @@ mod tests {
                 mount,
                 origin: "user001.ini:10".into(),
             }],
-            readiness: Readiness::Connect("127.0.0.1:80".into()),
-            stop_signal: 15,
-            reload_signal: 1,
-            stop_limit: Duration::from_secs(30),
             atexit_limit: Duration::from_secs(10),
             interval: Duration::from_millis(1000),
             deadline: Duration::from_millis(3000),

@@ -5,7 +5,7 @@
 //! All of it but that is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
 //! vassal-systemd and vassal-escape.
 //!
-//! Rooms, each of which uses only those before it: codec, descriptors, unsent, handoff, reload_channel, reload_outcome, restart_record, health.
+//! Rooms, each of which uses only those before it: codec, descriptors, unsent, handoff, request, reload_channel, reload_outcome, restart_record, health.
 #![forbid(unsafe_code)]
 
 pub mod codec;
@@ -14,5 +14,6 @@ pub mod handoff;
 pub mod health;
 pub mod reload_channel;
 pub mod reload_outcome;
+pub mod request;
 pub mod restart_record;
 pub mod unsent;

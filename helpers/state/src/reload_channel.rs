@@ -1,47 +1,56 @@
 //! The way from `systemctl reload` to a running watchdog. `vassal-enter --reload` finds it by the main process's number:
-//! among that process's descriptors is a record, a memfd of a name of its own, which says where the two pipes are and what
-//! the vassal was started with. Root alone can open another process's descriptors (proc_pid_fd(5)), so no path, no
-//! socket and no credential is needed, and nothing of it is in the vassal's namespaces.
+//! among that process's descriptors is a record, a memfd of a name of its own, which says what the vassal was started with and
+//! which descriptor is the end of a socket that requests are sent through. Root alone can open or copy another process's
+//! descriptors (proc_pid_fd(5), pidfd_getfd(2)), so no path and no credential is needed, and nothing of it is in the
+//! vassal's namespaces.
 
 use crate::codec::{Reader, Writer};
-use vassal_sys::SysError;
-use vassal_sys::error::Context;
-use vassal_sys::proc::Proc;
-
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, pipe2};
-use std::fs::{File, OpenOptions, read_dir, read_link};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use nix::unistd::{Gid, Pid, Uid};
+use std::fs::{File, read_dir, read_link};
+use std::io::{Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use vassal_sys::clone::pidfd;
+use vassal_sys::creds::Credentials;
+use vassal_sys::error::Context;
+use vassal_sys::{SysError, fds};
 
 /// The record's name, as proc shows it. It changes with the record's format, as an upgraded vassal-enter looks into a watchdog
 /// that has not been restarted.
-const NAME: &str = "vassal-control.2";
+const NAME: &str = "vassal-control.3";
 
-/// The request, on the first pipe.
-pub const RELOAD: u8 = b'R';
-/// The answer, on the second: it has been done.
-pub const DONE: u8 = b'D';
-/// The answer: there is nothing that could be reloaded, or not yet.
-pub const REFUSED: u8 = b'N';
+/// A listening socket that was bound for the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Where it listens.
+    pub address: String,
+    /// Its number in the watchdog.
+    pub number: RawFd,
+    /// Its number in the app, where that is uWSGI.
+    pub inside: RawFd,
+}
 
-/// What the record says. Numbers are those of the watchdog's descriptors, unless said otherwise.
+/// What the record says. Numbers are those of the watchdog's descriptors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Control {
-    /// The pipe of requests.
-    pub request: RawFd,
-    /// The pipe of answers.
-    pub answer: RawFd,
-    /// The configuration that uWSGI asks for, where there is one.
-    pub pushed: Option<RawFd>,
-    /// The app's listening sockets, by address, and their numbers in the app.
-    pub sockets: Vec<(String, RawFd)>,
+    /// The end of the socket that requests are sent through.
+    pub requester: RawFd,
+    /// A private proc of the vassal's PID namespace.
+    pub proc: RawFd,
+    /// The listening sockets that were bound for the app.
+    pub sockets: Vec<Kept>,
     /// What a reload cannot change, by name, as it was at the start.
     pub lasting: Vec<(String, Vec<u8>)>,
-    /// The `env` lines of the start.
+    /// The `env` lines of the app that runs.
+    pub settings: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The environment that it was started with, before its as-user hooks.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The directory that its process began in.
+    pub directory: Vec<u8>,
+    /// Whom it runs as.
+    pub credentials: Credentials,
     /// The directory of the copies of keys, where there are some.
     pub keys: Option<RawFd>,
     /// The path of each of them, and the name of its copy.
@@ -49,113 +58,191 @@ pub struct Control {
 }
 
 impl Control {
-    /// Writes the record into a memfd.
+    /// Writes the record into a memfd, which a watchdog keeps open to be found by.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
     pub fn store(&self) -> Result<OwnedFd, SysError> {
+        self.write().into_named_memfd(NAME)
+    }
+
+    /// The record for a watchdog to [`Control::replace`] its own with; it is not found by its name.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENOMEM`.
+    pub fn store_next(&self) -> Result<OwnedFd, SysError> {
+        self.write().into_named_memfd("vassal-next-control")
+    }
+
+    /// Writes what `next` says into `record`, in the place of what that says.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn replace(record: &OwnedFd, next: &OwnedFd) -> Result<(), SysError> {
+        let step = || "replace the control record";
+        let bytes = read(&File::from(next.try_clone().context(step)?)).context(step)?;
+        let mut file = File::from(record.try_clone().context(step)?);
+        file.rewind().context(step)?;
+        file.set_len(0).context(step)?;
+        file.write_all(&bytes).context(step)
+    }
+
+    fn write(&self) -> Writer {
+        let pairs = |writer: &mut Writer, list: &[(Vec<u8>, Vec<u8>)]| {
+            writer.list(list, |writer, (name, value)| {
+                writer.bytes(name).bytes(value);
+            });
+        };
         let mut writer = Writer::default();
-        writer
-            .number(self.request)
-            .number(self.answer)
-            .descriptor(self.pushed);
-        writer.list(&self.sockets, |writer, (address, number)| {
-            writer.bytes(address.as_bytes()).number(*number);
+        writer.number(self.requester).number(self.proc);
+        writer.list(&self.sockets, |writer, kept| {
+            let address = kept.address.as_bytes();
+            writer.bytes(address).number(kept.number).number(kept.inside);
         });
         writer.list(&self.lasting, |writer, (name, value)| {
             writer.bytes(name.as_bytes()).bytes(value);
         });
-        writer.list(&self.environment, |writer, (name, value)| {
-            writer.bytes(name).bytes(value);
-        });
+        pairs(&mut writer, &self.settings);
+        pairs(&mut writer, &self.environment);
+        writer.bytes(&self.directory);
+        write_credentials(&self.credentials, &mut writer);
         writer.descriptor(self.keys);
         writer.list(&self.copies, |writer, (path, name)| {
             writer.bytes(path).bytes(name.as_bytes());
         });
-        writer.into_named_memfd(NAME)
+        writer
     }
 
-    /// Reads the record back from its memfd.
+    /// What `record` says.
     ///
     /// # Errors
     /// `EINVAL` for something else; `EMFILE`.
-    pub fn load(record: &OwnedFd) -> Result<Self, SysError> {
+    pub fn of(record: &OwnedFd) -> Result<Self, SysError> {
+        Self::load(&File::from(
+            record.try_clone().context(|| "read the control record")?,
+        ))
+    }
+
+    fn load(file: &File) -> Result<Self, SysError> {
         let step = || "read the control record";
-        let copy = record.try_clone().context(step)?;
-        let control = Self::read(&mut Reader::from_file(File::from(copy))?);
+        let control = Self::read(&mut Reader::new(read(file).context(step)?));
         control.ok_or_else(|| SysError::new(step(), Errno::EINVAL))
     }
 
     fn read(reader: &mut Reader) -> Option<Self> {
+        let pairs = |reader: &mut Reader| reader.list(|reader| Some((reader.bytes()?, reader.bytes()?)));
         Some(Self {
-            request: reader.number()?,
-            answer: reader.number()?,
-            pushed: reader.descriptor()?,
-            sockets: reader.list(|reader| Some((reader.text()?, reader.number()?)))?,
+            requester: reader.number()?,
+            proc: reader.number()?,
+            sockets: reader.list(|reader| {
+                Some(Kept {
+                    address: reader.text()?,
+                    number: reader.number()?,
+                    inside: reader.number()?,
+                })
+            })?,
             lasting: reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?,
-            environment: reader.list(|reader| Some((reader.bytes()?, reader.bytes()?)))?,
+            settings: pairs(reader)?,
+            environment: pairs(reader)?,
+            directory: reader.bytes()?,
+            credentials: read_credentials(reader)?,
             keys: reader.descriptor()?,
             copies: reader.list(|reader| Some((reader.bytes()?, reader.text()?)))?,
         })
     }
 }
 
-/// A pipe that is opened O_RDWR, so that a read never returns end-of-file.
-///
-/// # Errors
-/// `EMFILE`; a proc that is not there.
-pub fn endless_pipe(proc: &Proc) -> Result<OwnedFd, SysError> {
-    let step = || "make a pipe";
-    let (reader, _writer) = pipe2(OFlag::O_CLOEXEC).context(step)?;
-    let path = format!("self/fd/{}", reader.as_raw_fd());
-    let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    nix::fcntl::openat(proc, path.as_str(), flags, Mode::empty()).context(step)
+fn read(file: &File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Adds credentials to a record.
+pub fn write_credentials(credentials: &Credentials, writer: &mut Writer) {
+    let Credentials {
+        uid,
+        gid,
+        groups,
+        capabilities,
+    } = credentials;
+    let number = |id: Option<u32>| id.map_or(-1, |id| id as i32);
+    writer.number(number(uid.map(Uid::as_raw)));
+    writer.number(number(gid.map(Gid::as_raw)));
+    writer.flag(groups.is_some());
+    writer.list(groups.as_deref().unwrap_or_default(), |writer, gid| {
+        writer.number(gid.as_raw() as i32);
+    });
+    writer.flag(capabilities.is_some());
+    let capabilities = capabilities.unwrap_or(0);
+    writer
+        .number(capabilities as i32)
+        .number((capabilities >> 32) as i32);
+}
+
+/// Reads them back.
+pub fn read_credentials(reader: &mut Reader) -> Option<Credentials> {
+    let mut id = || reader.number().map(|id| (id != -1).then_some(id as u32));
+    let (uid, gid) = (id()?.map(Uid::from_raw), id()?.map(Gid::from_raw));
+    let has_groups = reader.flag()?;
+    let groups = reader.list(|reader| reader.number().map(|gid| Gid::from_raw(gid as u32)))?;
+    let has_capabilities = reader.flag()?;
+    let half = |number: i32| u64::from(number as u32);
+    let capabilities = half(reader.number()?) | half(reader.number()?) << 32;
+    Some(Credentials {
+        uid,
+        gid,
+        groups: has_groups.then_some(groups),
+        capabilities: has_capabilities.then_some(capabilities),
+    })
 }
 
 /// A running watchdog, seen from another process of root's.
 #[derive(Debug)]
 pub struct Watchdog {
-    process: Pid,
+    /// Its number.
+    pub pid: Pid,
+    process: OwnedFd,
     /// Its record.
     pub control: Control,
 }
 
 impl Watchdog {
-    /// The watchdog whose process is `process`.
+    /// The watchdog whose process is `pid`.
     ///
     /// # Errors
     /// `ESRCH` when it is none, or gone.
-    pub fn find(process: Pid) -> Result<Self, SysError> {
-        let step = || format!("find the watchdog in process {process}");
+    pub fn find(pid: Pid) -> Result<Self, SysError> {
+        let step = || format!("find the watchdog in process {pid}");
+        let process = pidfd(pid)?;
         let link = format!("/memfd:{NAME} (deleted)");
         let is_record =
             |path: &PathBuf| read_link(path).is_ok_and(|target| target.as_os_str() == link.as_str());
-        let entries = read_dir(format!("/proc/{process}/fd")).context(step)?;
+        let entries = read_dir(format!("/proc/{pid}/fd")).context(step)?;
         let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let path = paths
             .find(is_record)
             .ok_or_else(|| SysError::new(step(), Errno::ESRCH))?;
-        let record: OwnedFd = File::open(path).context(step)?.into();
-        let control = Control::load(&record)?;
-        Ok(Self { process, control })
+        let control = Control::load(&File::open(path).context(step)?)?;
+        Ok(Self {
+            pid,
+            process,
+            control,
+        })
     }
 
-    fn path(&self, number: RawFd) -> String {
-        format!("/proc/{}/fd/{number}", self.process)
+    /// Stands for the process.
+    #[must_use]
+    pub fn process(&self) -> BorrowedFd<'_> {
+        self.process.as_fd()
     }
 
-    /// Both pipes: one to write requests into, one to read answers from, which do not wait.
+    /// A copy of one of its descriptors.
     ///
     /// # Errors
-    /// When the watchdog is gone.
-    pub fn pipes(&self) -> Result<(File, OwnedFd), SysError> {
-        let step = || "open the watchdog's pipes";
-        let request = OpenOptions::new()
-            .write(true)
-            .open(self.path(self.control.request));
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let answer = open(self.path(self.control.answer).as_str(), flags, Mode::empty());
-        Ok((request.context(step)?, answer.context(step)?))
+    /// When it is gone.
+    pub fn copy_of(&self, number: RawFd) -> Result<OwnedFd, SysError> {
+        fds::copy_of(self.process(), number)
     }
 
     /// The directory of the copies of keys; nothing where there are none.
@@ -163,65 +250,50 @@ impl Watchdog {
     /// # Errors
     /// When the watchdog is gone.
     pub fn keys(&self) -> Result<Option<OwnedFd>, SysError> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = |number| open(self.path(number).as_str(), flags, Mode::empty());
-        let opened = self.control.keys.map(directory).transpose();
-        opened.context(|| "open the copies of keys")
-    }
-
-    /// The configuration that uWSGI will be given when it asks again, to be replaced.
-    ///
-    /// # Errors
-    /// `ENOENT` for an app that is not uWSGI.
-    pub fn pushed(&self) -> Result<File, SysError> {
-        let step = || "open the app's configuration";
-        let number = self
-            .control
-            .pushed
-            .ok_or_else(|| SysError::new(step(), Errno::ENOENT))?;
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .open(self.path(number))
-            .context(step)
+        self.control.keys.map(|number| self.copy_of(number)).transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::unistd::{getpid, read};
-    use std::io::Write;
+    use nix::unistd::getpid;
+    use std::os::fd::AsRawFd;
 
     #[test]
-    fn a_process_finds_the_record_and_the_pipes_of_another() {
-        let proc = Proc::mounted().unwrap();
-        let (request, answer) = (endless_pipe(&proc).unwrap(), endless_pipe(&proc).unwrap());
+    fn a_process_finds_the_record_of_another_and_what_it_says_after_a_change() {
+        let file = File::open("/proc/self/status").unwrap();
         let control = Control {
-            request: request.as_raw_fd(),
-            answer: answer.as_raw_fd(),
-            pushed: None,
-            sockets: vec![("127.0.0.1:9090".into(), 7)],
+            requester: file.as_raw_fd(),
+            proc: 9,
+            sockets: vec![Kept {
+                address: "127.0.0.1:9090".into(),
+                number: 7,
+                inside: 8,
+            }],
             lasting: vec![("user".into(), b"u".to_vec())],
-            environment: vec![(b"A".to_vec(), b"B".to_vec())],
+            settings: vec![(b"A".to_vec(), b"B".to_vec())],
+            environment: vec![(b"PATH".to_vec(), b"/bin".to_vec())],
+            directory: b"/srv".to_vec(),
+            credentials: Credentials {
+                uid: Some(Uid::from_raw(20001)),
+                gid: None,
+                groups: Some(vec![Gid::from_raw(7)]),
+                capabilities: Some(1 << 40 | 1 << 10),
+            },
             keys: None,
             copies: vec![(b"/k".to_vec(), "0.pem".into())],
         };
-        let _record = control.store().unwrap();
+        let record = control.store().unwrap();
         let found = Watchdog::find(getpid()).unwrap();
         assert_eq!(found.control, control);
-        let (mut writes, reads) = found.pipes().unwrap();
-        writes.write_all(&[RELOAD]).unwrap();
-        nix::unistd::write(&answer, &[DONE]).unwrap();
-        let mut byte = [0];
-        assert_eq!(read(&request, &mut byte), Ok(1));
-        assert_eq!(byte, [RELOAD]);
-        assert_eq!(read(&reads, &mut byte), Ok(1));
-        assert_eq!(byte, [DONE]);
-        drop((writes, reads));
-        assert_eq!(read(&request, &mut byte), Err(Errno::EAGAIN));
-        assert!(found.pushed().is_err());
         assert!(found.keys().unwrap().is_none());
+        assert!(found.copy_of(control.requester).is_ok());
+        let shorter = Control {
+            sockets: Vec::new(),
+            ..control
+        };
+        Control::replace(&record, &shorter.store_next().unwrap()).unwrap();
+        assert_eq!(Watchdog::find(getpid()).unwrap().control, shorter);
     }
 }

@@ -9,8 +9,10 @@ pub struct Template(pub &'static str);
 
 /// The app has been started.
 pub const STARTING: Template = Template("starting; waiting for {command} to accept requests");
-/// It serves; `mounts` is a [`HEALTHY`] or [`NOT_PROBED`] for each mountpoint, `restarts` one of the three below.
-pub const SERVING: Template = Template("serving; {mounts}{restarts}");
+/// It serves; `mounts` is a [`HEALTHY`] or [`NOT_PROBED`] for each mountpoint, `differs` a [`DIFFERS`] or nothing, `restarts` one of the three below.
+pub const SERVING: Template = Template("serving; {mounts}{differs}{restarts}");
+/// The file has changed since, and a reload cannot put that into effect.
+pub const DIFFERS: Template = Template("not as its file says since {since} ({why})");
 /// A mountpoint has answered.
 pub const HEALTHY: Template = Template("{path} healthy ({type}, probed {age} s ago, {time} us)");
 /// A mountpoint has not answered yet.

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::{Instant, SystemTime};
 use vassal_escape::printable;
-use vassal_state::handoff::Handoff;
+use vassal_state::handoff::{App, Handoff};
 use vassal_state::health::{Health, Mount, Place, Processes, Program, State};
 use vassal_state::restart_record::RestartRecord;
 use vassal_sys::proc::Proc;
@@ -20,6 +20,8 @@ use vassal_systemd::journal::{Priority, log};
 pub struct Now<'a> {
     /// How far the vassal is.
     pub state: State,
+    /// Its app, which a reload may replace.
+    pub app: &'a App,
     /// Its mountpoints.
     pub mountpoints: &'a [Mountpoint],
     /// The FUSE daemons that are known.
@@ -72,26 +74,21 @@ impl Recorder {
     }
 
     /// Writes the record, if it says something else by now, or is due.
-    pub fn follow(&mut self, now: Now<'_>, handoff: &Handoff, restarts: impl FnOnce() -> RestartRecord) {
+    pub fn follow(&mut self, now: Now<'_>, restarts: impl FnOnce() -> RestartRecord) {
         let answered = now.mountpoints.iter().map(Mountpoint::answered_at);
         let is_as_written = |written: &Vec<Option<Instant>>| answered.eq(written.iter().copied());
-        let is_same = self.record.state == now.state && self.written.as_ref().is_some_and(is_as_written);
+        let is_same = self.record.state == now.state
+            && self.record.processes.app == Some(now.app.pid)
+            && self.written.as_ref().is_some_and(is_as_written);
         if !is_same || self.is_due {
             self.is_due = false;
-            self.write(now, handoff, &restarts(), |_, _| {});
+            self.write(now, &restarts(), |_, _| {});
         }
     }
 
     /// The mountpoint `index` is lost.
-    pub fn lost(
-        &mut self,
-        now: Now<'_>,
-        handoff: &Handoff,
-        restarts: &RestartRecord,
-        index: usize,
-        verdict: Verdict,
-    ) {
-        self.write(now, handoff, restarts, |number, mount| {
+    pub fn lost(&mut self, now: Now<'_>, restarts: &RestartRecord, index: usize, verdict: Verdict) {
+        self.write(now, restarts, |number, mount| {
             if number == index {
                 mount.verdict = verdict.row().word;
             }
@@ -105,16 +102,11 @@ impl Recorder {
         }
     }
 
-    fn write(
-        &mut self,
-        now: Now<'_>,
-        handoff: &Handoff,
-        restarts: &RestartRecord,
-        change: impl Fn(usize, &mut Mount),
-    ) {
+    fn write(&mut self, now: Now<'_>, restarts: &RestartRecord, change: impl Fn(usize, &mut Mount)) {
         let Some(place) = &self.place else { return };
         let Now {
             state,
+            app,
             mountpoints,
             daemons,
             reloaded,
@@ -131,8 +123,8 @@ impl Recorder {
         record.cause.clone_from(&restarts.cause);
         record.loaded = reloaded.or(record.loaded);
         record.processes = Processes {
-            command: handoff.command.clone(),
-            app: Some(handoff.payload),
+            command: app.command.clone(),
+            app: Some(app.pid),
             daemons: daemons.iter().map(|pid| pid.as_raw()).collect(),
         };
         record.mounts = mountpoints.iter().map(|each| mount(each, time)).collect();

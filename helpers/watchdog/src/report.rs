@@ -39,6 +39,8 @@ pub struct Reporter {
     pub record: Option<Store>,
     /// What it says of earlier runs, which no longer changes: [`history`].
     pub history: String,
+    /// Since when the file of the vassal says something else than what runs, and why.
+    pub differs: Option<(String, String)>,
 }
 
 /// What `record` says of earlier runs: `2 restarts, last: /app dead (ENOTCONN)`
@@ -116,6 +118,13 @@ impl Reporter {
     /// One that has ended or is lost still saves what was written: no watchdog of systemd's is to end that.
     pub fn still_ending(&self) {
         self.notify(&[NotifyState::Watchdog]);
+    }
+
+    /// The file of the vassal says something else than what runs: since when, if that is news, and why; nothing, when `why` is
+    /// empty.
+    pub fn differs(&mut self, since: String, why: String) {
+        let before = self.differs.take().map(|(since, _)| since);
+        self.differs = (!why.is_empty()).then(|| (before.unwrap_or(since), why));
     }
 
     /// A status line of a vassal that does not serve.
@@ -234,10 +243,17 @@ impl Reporter {
     fn status(&self, mountpoints: &[Mountpoint]) -> String {
         let mounts = mountpoints.iter().map(|mountpoint| mountpoint.sentence() + "; ");
         let mounts: String = mounts.collect();
-        shortened(
-            &status::SERVING.with(&[("mounts", &mounts), ("restarts", &self.history)]),
-            STATUS_LIMIT,
-        )
+        let differs = self.differs.as_ref().map(|(since, why)| {
+            let values: [(&str, &dyn std::fmt::Display); 2] = [("since", since), ("why", why)];
+            status::DIFFERS.with(&values) + "; "
+        });
+        let differs = differs.unwrap_or_default();
+        let status = status::SERVING.with(&[
+            ("mounts", &mounts),
+            ("differs", &differs),
+            ("restarts", &self.history),
+        ]);
+        shortened(&status, STATUS_LIMIT)
     }
 
     fn remember(&self, change: impl FnOnce(&mut RestartRecord)) {

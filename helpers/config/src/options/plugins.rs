@@ -79,6 +79,12 @@ pub fn plugin_change(name: &[u8]) -> Option<&'static str> {
     rows.find(|row| row.name.as_bytes() == name)?.change
 }
 
+/// Why two apps with an option that one of Debian's plugins brings cannot run side by side, where they cannot.
+pub fn plugin_exclusive(name: &[u8]) -> Option<&'static str> {
+    let mut rows = PLUGIN_OPTIONS.iter();
+    rows.find(|row| row.name.as_bytes() == name)?.exclusive
+}
+
 /// The plugin of Debian's packages that brings the option `name`, if one does.
 pub fn plugin_of(name: &[u8]) -> Option<&'static str> {
     PLUGIN_OPTIONS

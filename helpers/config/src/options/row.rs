@@ -67,6 +67,8 @@ pub struct OptionRow {
     pub why: &'static str,
     /// What is not as under uWSGI's Emperor, where something is not.
     pub change: Option<&'static str>,
+    /// Why two apps with it cannot run side by side, where they cannot.
+    pub exclusive: Option<&'static str>,
 }
 
 /// Why uWSGI keeps an option.
@@ -84,6 +86,7 @@ pub(crate) const fn option(name: &'static str, argument: Argument, kind: Kind) -
         disposition: Disposition::Uwsgi,
         why: APP_SERVER,
         change: None,
+        exclusive: None,
     }
 }
 
@@ -110,6 +113,13 @@ impl OptionRow {
         OptionRow {
             disposition,
             why,
+            ..self
+        }
+    }
+
+    pub(crate) const fn exclusive(self, why: &'static str) -> Self {
+        OptionRow {
+            exclusive: Some(why),
             ..self
         }
     }

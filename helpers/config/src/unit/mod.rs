@@ -4,4 +4,4 @@
 
 pub(crate) mod cgroup;
 pub mod directives;
-pub(crate) mod values;
+pub mod values;

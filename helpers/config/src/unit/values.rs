@@ -4,6 +4,8 @@
 //!
 //! The grammar was compared with what `systemd-analyze verify` says on systemd 252 and 257; a test on booted machines repeats that.
 
+use std::time::Duration;
+
 /// What a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Grammar {
@@ -319,30 +321,40 @@ fn is_boolean(value: &str) -> bool {
 
 /// Time spans: numbers with units one after the other; a bare number counts seconds (systemd.time(7)).
 fn is_time(value: &str) -> bool {
-    const UNITS: [&str; 31] = [
-        "usec", "us", "\u{b5}s", "\u{3bc}s", "msec", "ms", "seconds", "second", "sec", "s", "minutes",
-        "minute", "min", "months", "month", "M", "m", "hours", "hour", "hr", "h", "days", "day", "d",
-        "weeks", "week", "w", "years", "year", "y", "",
+    value.trim() == "infinity" || seconds(value).is_some()
+}
+
+/// The time that a valid span tells; nothing for one without end, which is what 0 means as well.
+pub fn time_span(value: &str) -> Option<Duration> {
+    let time = Duration::try_from_secs_f64(seconds(value)?).ok()?;
+    (!time.is_zero()).then_some(time)
+}
+
+fn seconds(value: &str) -> Option<f64> {
+    const UNITS: [(f64, &[&str]); 9] = [
+        (1e-6, &["usec", "us", "\u{b5}s", "\u{3bc}s"]),
+        (1e-3, &["msec", "ms"]),
+        (1.0, &["seconds", "second", "sec", "s", ""]),
+        (60.0, &["minutes", "minute", "min", "m"]),
+        (3600.0, &["hours", "hour", "hr", "h"]),
+        (86400.0, &["days", "day", "d"]),
+        (604_800.0, &["weeks", "week", "w"]),
+        (2_629_800.0, &["months", "month", "M"]),
+        (31_557_600.0, &["years", "year", "y"]),
     ];
     let mut rest = value.trim();
-    if rest == "infinity" {
-        return true;
-    }
-    let is_empty = rest.is_empty();
+    let mut sum = (!rest.is_empty()).then_some(0.0)?;
     while !rest.is_empty() {
-        let Some((_, after)) = decimal(rest) else {
-            return false;
-        };
+        let (number, after) = decimal(rest)?;
         let after = after.trim_start();
         let word = after
             .find(|c: char| !c.is_alphabetic())
             .map_or(after, |end| &after[..end]);
-        if !UNITS.contains(&word) {
-            return false;
-        }
+        let (unit, _) = UNITS.iter().find(|(_, names)| names.contains(&word))?;
+        sum += number * unit;
         rest = after[word.len()..].trim_start();
     }
-    !is_empty
+    Some(sum)
 }
 
 fn is_rlimit(unit: Unit, value: &str) -> bool {
@@ -377,6 +389,18 @@ fn is_set(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_the_sum_of_its_parts() {
+        let seconds = |text: &str| time_span(text).map(|time| time.as_secs_f64());
+        assert_eq!(seconds("90"), Some(90.0));
+        assert_eq!(seconds(" 1min 30s "), Some(90.0));
+        assert_eq!(seconds("1.5 h"), Some(5400.0));
+        assert_eq!(seconds("250ms"), Some(0.25));
+        for endless in ["infinity", "0"] {
+            assert_eq!(seconds(endless), None);
+        }
+    }
 
     #[test]
     fn a_limit_that_systemd_would_ignore_is_told() {

@@ -9,14 +9,16 @@ use crate::language::evaluation::entry::Entry;
 use crate::options::disposition::Disposition;
 use crate::options::lookup::{disposition, why};
 use crate::users::identity::Identity;
+use crate::vassal::address::{Address, UnixOptions};
 use crate::vassal::key_files::key_files;
 use crate::vassal::logs;
 use crate::vassal::payload;
 use crate::vassal::payload::Payload;
 use crate::vassal::plan::{Operation, Plan, Watch};
 use crate::vassal::root_files;
-use crate::vassal::settings::{Ready, Settings};
-use crate::vassal::socket::{Address, UnixOptions, leave_shared, listeners};
+use crate::vassal::settings::{Ready, Settings, Socket};
+use crate::vassal::socket;
+use crate::vassal::socket::{Listener, leave_shared, listeners};
 use crate::vassal::steps;
 use crate::vassal::workers;
 
@@ -67,13 +69,19 @@ pub fn compile(
     }
     let app_hint = payload::app_hint(&sorted.left);
     let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
-    let ready = ready(&payload, &settings, &mut sorted.warnings);
     let own_network = emperor.namespaces.net || steps.unshared.net;
     let uwsgis: &[Entry] = match &payload {
         Payload::Uwsgi { entries, .. } => entries,
         Payload::Command { .. } => &[],
     };
-    let mut listeners = listeners(uwsgis);
+    let mut listeners = match &payload {
+        Payload::Uwsgi { entries, .. } => listeners(entries),
+        Payload::Command { .. } => socket::of_command(&settings),
+    };
+    if let Some(error) = misplaced(&payload, &settings, own_network) {
+        return Err(vec![error]);
+    }
+    let ready = ready(&payload, &settings, &listeners, &mut sorted.warnings);
     let shared = listeners.iter().filter(|listener| listener.is_shared).count();
     listeners.retain(|listener| !own_network || matches!(listener.address, Address::Unix(_)));
     leave_shared(&mut listeners, shared);
@@ -86,7 +94,10 @@ pub fn compile(
         identity,
         watch: sorted.watch,
         listeners,
-        unix: UnixOptions::of(entries),
+        unix: match &payload {
+            Payload::Uwsgi { .. } => UnixOptions::of(entries),
+            Payload::Command { .. } => settings.unix.clone(),
+        },
         handed: root_files::of(uwsgis),
         key_files: key_files(uwsgis),
         app_hint,
@@ -99,22 +110,57 @@ pub fn compile(
 }
 
 /// How it is known that the payload serves: as `[vassal]` says; else uWSGI tells, of a worker where there is one.
-fn ready(payload: &Payload, settings: &Settings, warnings: &mut Vec<Diagnostic>) -> Ready {
+fn ready(
+    payload: &Payload,
+    settings: &Settings,
+    listeners: &[Listener],
+    warnings: &mut Vec<Diagnostic>,
+) -> Ready {
     match (payload, &settings.ready) {
         (Payload::Uwsgi { .. }, Some(Ready::Notify)) => {
             let message = "notify: uWSGI says to its Emperor when it serves, ignoring";
             warnings.push(Diagnostic::warning(None, message).with_hint("leave notify out of [vassal]"));
             Ready::Accepting
         }
-        (Payload::Command { .. }, Some(Ready::Accepting)) => {
-            let message = "ready = accepting: only uWSGI says that, ignoring";
+        (Payload::Command { .. }, Some(Ready::Accepting)) if listeners.is_empty() => {
+            let message = "ready = accepting: the command has no 'socket' to accept from, ignoring";
             let hint = "write an address, or notify = true";
             warnings.push(Diagnostic::warning(None, message).with_hint(hint));
             Ready::Started
         }
         (_, Some(ready)) => ready.clone(),
         (Payload::Uwsgi { entries, .. }, None) if workers::accept(entries) => Ready::Accepting,
+        (Payload::Command { .. }, None) if !listeners.is_empty() => Ready::Accepting,
         (_, None) => Ready::Started,
+    }
+}
+
+/// A `socket` line of `[vassal]` that cannot be done.
+fn misplaced(payload: &Payload, settings: &Settings, own_network: bool) -> Option<Diagnostic> {
+    let error = |socket: &Socket, message: &str, hint: &str| {
+        Diagnostic::error(Some(socket.origin.clone()), message).with_hint(hint)
+    };
+    let mut sockets = settings.sockets.iter();
+    match payload {
+        Payload::Uwsgi { .. } => sockets.next().map(|socket| {
+            let hint = "write http-socket or socket in [uwsgi]";
+            error(
+                socket,
+                "socket: it is for a 'command', and uWSGI is started",
+                hint,
+            )
+        }),
+        Payload::Command { .. } if own_network => sockets
+            .find(|socket| matches!(socket.address, Address::Tcp(_)))
+            .map(|socket| {
+                let message = "socket: the vassal has a network of its own, and this one would be the host's";
+                error(
+                    socket,
+                    message,
+                    "listen on a path, or let the command bind it itself",
+                )
+            }),
+        Payload::Command { .. } => None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! One vassal: its file is read, and what a start does is compiled into a plan.
 //!
-//! Rooms, each of which uses only those before it: settings, missing_plugins, payload, push, key_files, socket, logs, root_files,
-//! workers, plan, steps, compile, read, restart_only.
+//! Rooms, each of which uses only those before it: address, settings, missing_plugins, payload, push, key_files, socket, logs, root_files,
+//! workers, plan, steps, compile, read, reload.
 
+pub mod address;
 pub mod compile;
 pub mod key_files;
 pub(crate) mod logs;
@@ -11,7 +12,7 @@ pub mod payload;
 pub mod plan;
 pub mod push;
 pub mod read;
-pub mod restart_only;
+pub mod reload;
 pub mod root_files;
 pub mod settings;
 pub mod socket;

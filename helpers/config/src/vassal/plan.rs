@@ -6,11 +6,12 @@ use crate::hooks::action::Action;
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::Phase;
 use crate::users::identity::Identity;
+use crate::vassal::address::UnixOptions;
 use crate::vassal::key_files::KeyFile;
 use crate::vassal::payload::Payload;
 use crate::vassal::root_files::Handed;
 use crate::vassal::settings::{Ready, Settings};
-use crate::vassal::socket::{Listener, UnixOptions};
+use crate::vassal::socket::Listener;
 
 /// A line as meant: one step, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

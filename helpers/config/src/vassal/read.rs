@@ -7,7 +7,7 @@ use crate::hooks::action;
 use crate::hooks::action::{Action, OnFailure};
 use crate::hooks::phase::Phase;
 use crate::language::evaluation::entry::{Entry, with_option_of};
-use crate::language::evaluation::evaluate::evaluate;
+use crate::language::evaluation::evaluate::{evaluate, evaluate_foreign};
 use crate::limits::FILE_BYTES;
 use crate::machine::world::World;
 use crate::options::disposition::Disposition;
@@ -174,7 +174,7 @@ fn is_from_file(entry: &Entry) -> bool {
 /// The `[vassal]` section, which is evaluated as `[uwsgi]` is.
 fn settings(name: &VassalName, world: &dyn World) -> Result<Settings, Diagnostic> {
     let section = [&name.file(), &b":vassal"[..]].concat();
-    let evaluation = evaluate(&[b"--ini".to_vec(), section], world)?;
+    let evaluation = evaluate_foreign(&[b"--ini".to_vec(), section], world)?;
     let is_setting = |entry: &Entry| is_from_file(entry) && disposition(&entry.key) != Disposition::Language;
     let settings: Vec<Entry> = evaluation.effects.into_iter().filter(is_setting).collect();
     Settings::from_entries(&settings)

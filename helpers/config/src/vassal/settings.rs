@@ -3,6 +3,9 @@
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::options::flag::is_on;
+use crate::vassal::address;
+use crate::vassal::address::{Address, SocketOwner, UnixOptions};
+use std::fmt;
 use std::time::Duration;
 
 /// How it is known that the app serves.
@@ -16,6 +19,37 @@ pub enum Ready {
     Notify,
     /// It accepts connections at this address (`ready = :8000`).
     Connect(String),
+    /// It answers a GET of this path at this address with status 200 (`ready = http://:8000/health`).
+    Http(String, String),
+}
+
+/// How a reload is done (`reload`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// The next app starts beside the present one.
+    Overlap,
+    /// The present app does it itself.
+    InPlace,
+}
+
+impl fmt::Display for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reload::Overlap => "overlap",
+            Reload::InPlace => "in-place",
+        })
+    }
+}
+
+/// A socket that is bound for `command`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Its name in `$LISTEN_FDNAMES`.
+    pub name: String,
+    /// Where it listens.
+    pub address: Address,
+    /// The line.
+    pub origin: Origin,
 }
 
 /// The settings, with their defaults.
@@ -23,6 +57,14 @@ pub enum Ready {
 pub struct Settings {
     /// `command`: the program in uWSGI's place, as a shell command, and where it stands.
     pub command: Option<(Vec<u8>, Origin)>,
+    /// `socket`, `socket-mode`, `socket-owner`, `socket-backlog`: what is bound for `command`.
+    pub sockets: Vec<Socket>,
+    /// See `sockets`.
+    pub unix: UnixOptions,
+    /// See `sockets`.
+    pub backlog: i32,
+    /// `reload`, and where it stands; `None`: beside the present app wherever two can run side by side.
+    pub reload: Option<(Reload, Origin)>,
     /// `notify`, `ready`; `None`: what the payload is known to do.
     pub ready: Option<Ready>,
     /// `stop-signal`: what stops `command`.
@@ -49,6 +91,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             command: None,
+            sockets: Vec::new(),
+            unix: UnixOptions::default(),
+            backlog: SOMAXCONN,
+            reload: None,
             ready: None,
             stop_signal: SIGTERM,
             reload_signal: None,
@@ -66,13 +112,19 @@ impl Default for Settings {
 }
 
 const SIGTERM: i32 = 15;
+/// The longest queue that the kernel has by default (net.core.somaxconn), as systemd.socket(5) asks for more.
+const SOMAXCONN: i32 = 4096;
+/// The longest name of a socket (sd_listen_fds_with_names(3)).
+const NAME_BYTES: usize = 255;
+/// The name of a socket that the file gives none.
+const UNNAMED: &str = "listen";
 /// Below this a hang can no longer be told from a busy machine.
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The settings that exist, for messages.
-const KNOWN: &str = "command, notify, ready, stop-signal, reload-signal, mountpoint-interval, mountpoint-deadline, \
-    hook-timeout, stop-timeout, atexit-timeout, trust-root, seccomp";
+const KNOWN: &str = "command, socket, socket-mode, socket-owner, socket-backlog, notify, ready, stop-signal, reload, \
+    reload-signal, mountpoint-interval, mountpoint-deadline, hook-timeout, stop-timeout, atexit-timeout, trust-root, seccomp";
 
 impl Settings {
     /// Makes sense of the evaluated `[vassal]` section.
@@ -89,6 +141,13 @@ impl Settings {
             match entry.key.as_slice() {
                 b"command" if value.is_empty() => return Err(refuse("no command given".into())),
                 b"command" => settings.command = Some((value.to_vec(), entry.origin.clone())),
+                b"socket" => settings
+                    .sockets
+                    .push(socket(value, &entry.origin).map_err(refuse)?),
+                b"socket-mode" => settings.unix.mode = Some(mode(value).map_err(refuse)?),
+                b"socket-owner" => settings.unix.owner = Some(SocketOwner::of(value, &entry.origin)),
+                b"socket-backlog" => settings.backlog = backlog(value).map_err(refuse)?,
+                b"reload" => settings.reload = Some((reload(value).map_err(refuse)?, entry.origin.clone())),
                 b"notify" => settings.ready = is_on(value).then_some(Ready::Notify),
                 b"ready" => settings.ready = Some(ready(value).map_err(refuse)?),
                 b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
@@ -175,7 +234,81 @@ fn ready(value: &[u8]) -> Result<Ready, String> {
     match value {
         b"started" => Ok(Ready::Started),
         b"accepting" => Ok(Ready::Accepting),
-        _ => address(value).map(Ready::Connect),
+        _ => match value.strip_prefix(b"http://") {
+            Some(rest) => http(rest),
+            None => address(value).map(Ready::Connect),
+        },
+    }
+}
+
+/// `ADDRESS/PATH`; of a unix socket `unix:SOCKET:/PATH`.
+fn http(value: &[u8]) -> Result<Ready, String> {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic();
+    if !value.iter().all(is_plain) {
+        return Err("a URL holds no spaces and nothing that is not ASCII".into());
+    }
+    let text = String::from_utf8_lossy(value);
+    let (at, path) = match text.strip_prefix("unix:") {
+        Some(rest) => rest.split_once(':').unwrap_or((rest, "/")),
+        None => match text.find('/') {
+            Some(slash) => text.split_at(slash),
+            None => (&*text, "/"),
+        },
+    };
+    if !path.starts_with('/') {
+        return Err(format!("'{path}' does not begin with '/'"));
+    }
+    Ok(Ready::Http(address(at.as_bytes())?, path.to_owned()))
+}
+
+/// `ADDRESS` or `NAME:ADDRESS`.
+fn socket(value: &[u8], origin: &Origin) -> Result<Socket, String> {
+    let unnamed = address::parse(value).map(|address| (UNNAMED.to_owned(), address));
+    let named = || {
+        let at = value.iter().position(|byte| *byte == b':')?;
+        let name = std::str::from_utf8(&value[..at]).ok()?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_name = !name.is_empty() && name.len() <= NAME_BYTES && name.bytes().all(is_plain);
+        let address = address::parse(&value[at + 1..])?;
+        is_name.then(|| (name.to_owned(), address))
+    };
+    let (name, address) = unnamed.or_else(named).ok_or_else(|| {
+        let shown = value.escape_ascii();
+        format!(
+            "'{shown}' is no address (:PORT, IP:PORT, [IPv6]:PORT or a path, with NAME: before it or not)"
+        )
+    })?;
+    Ok(Socket {
+        name,
+        address,
+        origin: origin.clone(),
+    })
+}
+
+fn mode(value: &[u8]) -> Result<u32, String> {
+    let text = String::from_utf8_lossy(value);
+    match u32::from_str_radix(&text, 8) {
+        Ok(mode @ 0..=0o777) => Ok(mode),
+        _ => Err(format!("'{text}' is no mode (octal, such as 660)")),
+    }
+}
+
+fn backlog(value: &[u8]) -> Result<i32, String> {
+    let text = String::from_utf8_lossy(value);
+    match text.parse() {
+        Ok(backlog @ 1..=i32::MAX) => Ok(backlog),
+        _ => Err(format!("'{text}' is no number of connections")),
+    }
+}
+
+fn reload(value: &[u8]) -> Result<Reload, String> {
+    match value {
+        b"overlap" => Ok(Reload::Overlap),
+        b"in-place" => Ok(Reload::InPlace),
+        _ => Err(format!(
+            "'{}' is neither 'overlap' nor 'in-place'",
+            value.escape_ascii()
+        )),
     }
 }
 
@@ -193,7 +326,7 @@ fn address(value: &[u8]) -> Result<String, String> {
     match full.parse::<std::net::SocketAddr>() {
         Ok(address) => Ok(address.to_string()),
         Err(_) => Err(format!(
-            "'{text}' is no address (:PORT, IP:PORT or a path), nor 'started' or 'accepting'"
+            "'{text}' is no address (:PORT, IP:PORT or a path), nor 'started', 'accepting' or a http:// URL"
         )),
     }
 }
@@ -238,6 +371,14 @@ mod tests {
             ("ready", "localhost", "is no address"),
             ("command", "", "no command given"),
             ("mountpoint-deadline", "50ms", "at least 0.1 s"),
+            ("ready", "http://localhost/", "is no address"),
+            ("ready", "http://:80 /", "no spaces"),
+            ("socket", "localhost:80", "is no address"),
+            ("socket", "a b:127.0.0.1:80", "is no address"),
+            ("socket", ":0", "is no address"),
+            ("socket-mode", "888", "is no mode"),
+            ("socket-backlog", "0", "is no number"),
+            ("reload", "graceful", "neither 'overlap' nor 'in-place'"),
             ("seccomp", "of", "'of' is neither 'on' nor 'off'"),
             ("seccomp", "", "is neither 'on' nor 'off'"),
         ];
@@ -255,6 +396,42 @@ mod tests {
             (&[("seccomp", "off")], false),
         ] {
             assert_eq!(parse(lines).unwrap().is_filtered, is_filtered, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_has_a_name_or_none() {
+        const CASES: &[(&str, &str, &str)] = &[
+            (":80", "listen", "0.0.0.0:80"),
+            ("127.0.0.1:80", "listen", "127.0.0.1:80"),
+            ("[::1]:80", "listen", "[::1]:80"),
+            ("/run/a.sock", "listen", "/run/a.sock"),
+            ("web::80", "web", "0.0.0.0:80"),
+            ("web:[::]:80", "web", "[::]:80"),
+            ("web:/run/a.sock", "web", "/run/a.sock"),
+        ];
+        for (value, name, address) in CASES {
+            let settings = parse(&[("socket", value)]).unwrap();
+            let socket = &settings.sockets[0];
+            let seen = (socket.name.as_str(), socket.address.to_string());
+            assert_eq!(seen, (*name, (*address).to_owned()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_an_address_and_a_path() {
+        const CASES: &[(&str, &str, &str)] = &[
+            ("http://:80/health?a=b", "127.0.0.1:80", "/health?a=b"),
+            ("http://[::1]:80", "[::1]:80", "/"),
+            ("http://unix:/run/a.sock:/up", "/run/a.sock", "/up"),
+        ];
+        for (value, address, path) in CASES {
+            let expected = Ready::Http((*address).into(), (*path).into());
+            assert_eq!(
+                parse(&[("ready", value)]).unwrap().ready,
+                Some(expected),
+                "{value}"
+            );
         }
     }
 

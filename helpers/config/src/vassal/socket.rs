@@ -2,8 +2,10 @@
 
 use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::Entry;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use crate::vassal::address;
+use crate::vassal::address::Address;
+use crate::vassal::settings::{Settings, Socket};
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
 /// Options whose value is an address to listen on and nothing else.
@@ -29,20 +31,6 @@ const BINDING: [&[u8]; 3] = [b"reuse-port", b"freebind", b"abstract-socket"];
 /// The backlog uWSGI asks for when `listen` is not given.
 const DEFAULT_BACKLOG: i32 = 100;
 
-/// The longest path of a unix socket, with the NUL at its end (unix(7)).
-const PATH_BYTES: usize = 108;
-/// `chmod-socket` without a mode (section ACT of the measurements: 666).
-const OPEN_TO_ALL: u32 = 0o666;
-
-/// Where a socket listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// TCP, in numbers.
-    Tcp(SocketAddr),
-    /// An absolute path.
-    Unix(Vec<u8>),
-}
-
 impl Listener {
     /// What uWSGI is given in the place of the line's value, when its descriptor has this number in the app. A shared one it finds by
     /// its address, of which it leaves out the host where that is IPv6 (measured).
@@ -57,63 +45,6 @@ impl Listener {
     }
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Tcp(address) => write!(f, "{address}"),
-            Address::Unix(path) => write!(f, "{}", path.escape_ascii()),
-        }
-    }
-}
-
-/// What the file says of all its unix sockets.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UnixOptions {
-    /// `chmod-socket`
-    pub mode: Option<u32>,
-    /// `chown-socket`: with it they are bound as root, before the root directory changes (ORD-10, measured).
-    pub owner: Option<SocketOwner>,
-}
-
-/// `chown-socket = USER[:GROUP]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SocketOwner {
-    /// A name or a number.
-    pub user: Vec<u8>,
-    /// A name or a number; root's where none is given.
-    pub group: Option<Vec<u8>>,
-    /// The line.
-    pub origin: Origin,
-}
-
-impl UnixOptions {
-    /// What `entries` say; the last line of each counts.
-    pub fn of(entries: &[Entry]) -> Self {
-        let last = |names: &[&[u8]]| {
-            let mut entries = entries.iter().rev();
-            entries.find(|entry| names.contains(&entry.key.as_slice()))
-        };
-        let value = |entry: &Entry| entry.value.clone().unwrap_or_default();
-        let mode = |entry: &Entry| {
-            let text = String::from_utf8(value(entry)).ok()?;
-            u32::from_str_radix(&text, 8).ok().filter(|_| text.len() == 3)
-        };
-        let owner = |entry: &Entry| {
-            let text = value(entry);
-            let mut parts = text.splitn(2, |byte| *byte == b':').map(<[u8]>::to_vec);
-            SocketOwner {
-                user: parts.next().unwrap_or_default(),
-                group: parts.next(),
-                origin: entry.origin.clone(),
-            }
-        };
-        Self {
-            mode: last(&[b"chmod-socket", b"chmod"]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
-            owner: last(&[b"chown-socket"]).map(owner),
-        }
-    }
-}
-
 /// A socket to bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
@@ -123,6 +54,8 @@ pub struct Listener {
     pub backlog: i32,
     /// The line that names it.
     pub origin: Origin,
+    /// Its name in `$LISTEN_FDNAMES`; for uWSGI it has none.
+    pub name: Option<String>,
     /// Which entry of the list that is.
     pub entry: usize,
     /// `shared-socket`: bound as root, and found by uWSGI among its descriptors by the address, as at its own reload. `fd://N`
@@ -147,7 +80,7 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
     let listener = |(at, entry): (usize, &Entry)| {
         let is_shared = is_shared(entry);
         (is_shared || LISTENING.contains(&entry.key.as_slice())).then_some(())?;
-        let address = address(entry.value.as_deref()?)?;
+        let address = address::parse(entry.value.as_deref()?)?;
         if is_shared && matches!(address, Address::Unix(_)) {
             return None;
         }
@@ -156,6 +89,7 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
             address,
             backlog,
             origin: entry.origin.clone(),
+            name: None,
             entry: at,
             is_shared,
         })
@@ -166,6 +100,19 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
     listeners
 }
 
+/// The sockets of a `[vassal]` section, for its command.
+pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
+    let listener = |socket: &Socket| Listener {
+        address: socket.address.clone(),
+        backlog: settings.backlog,
+        origin: socket.origin.clone(),
+        name: Some(socket.name.clone()),
+        entry: 0,
+        is_shared: false,
+    };
+    settings.sockets.iter().map(listener).collect()
+}
+
 /// Unless all of the `lines` that name shared sockets are among `listeners`, all of those are uWSGI's: what it looks for among its
 /// descriptors and does not find, it does not bind (measured).
 pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
@@ -174,28 +121,25 @@ pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
     }
 }
 
+/// Options of uWSGI's for more listening sockets, which it binds itself.
+const UWSGIS_OWN: [&[u8]; 6] = [
+    b"suwsgi-socket",
+    b"ssl-socket",
+    b"https-socket",
+    b"https11-socket",
+    b"zeromq",
+    b"zmq",
+];
+
+/// Whether the option `name` makes uWSGI listen.
+pub(crate) fn is_listening(name: &[u8]) -> bool {
+    [&LISTENING[..], &SHARED, &UWSGIS_OWN]
+        .iter()
+        .any(|names| names.contains(&name))
+}
+
 fn is_shared(entry: &Entry) -> bool {
     SHARED.contains(&entry.key.as_slice())
-}
-
-fn address(value: &[u8]) -> Option<Address> {
-    if value.first() == Some(&b'/') {
-        // With a colon in it uWSGI looks for a port.
-        let is_path = !value.contains(&b':') && !value.contains(&0) && value.len() < PATH_BYTES;
-        return is_path.then(|| Address::Unix(value.to_vec()));
-    }
-    tcp(value).map(Address::Tcp)
-}
-
-/// `:PORT` is every IPv4 address of the machine, as in uWSGI.
-fn tcp(value: &[u8]) -> Option<SocketAddr> {
-    let text = std::str::from_utf8(value).ok()?;
-    let address = match text.strip_prefix(':') {
-        Some(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port.parse().ok()?),
-        None => text.parse().ok()?,
-    };
-    // Port 0 is a new port at each start: nothing to keep.
-    (address.port() != 0).then_some(address)
 }
 
 #[cfg(test)]
@@ -239,23 +183,6 @@ mod tests {
     #[test]
     fn an_option_about_binding_leaves_it_to_uwsgi() {
         assert!(listeners(&[entry("http-socket", ":9090"), entry("reuse-port", "true")]).is_empty());
-    }
-
-    #[test]
-    fn what_is_said_of_unix_sockets_is_for_all() {
-        let options = |lines: &[(&str, &str)]| {
-            let entries: Vec<_> = lines.iter().map(|(key, value)| entry(key, value)).collect();
-            UnixOptions::of(&entries)
-        };
-        assert_eq!(options(&[]), UnixOptions::default());
-        let all = options(&[("chmod-socket", "660"), ("chown-socket", "www:web")]);
-        assert_eq!(all.mode, Some(0o660));
-        let owner = all.owner.unwrap();
-        assert_eq!(
-            (owner.user, owner.group),
-            (b"www".to_vec(), Some(b"web".to_vec()))
-        );
-        assert_eq!(options(&[("chmod-socket", "1")]).mode, Some(0o666));
     }
 
     #[test]

@@ -66,13 +66,24 @@ pub struct Hits {
     pub tasks: Option<u64>,
 }
 
+/// How much of a unit is read: each file costs as much as everything else that is done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What a line of a list shows.
+    Line,
+    /// Everything.
+    Full,
+}
+
 /// One unit's cgroup, in which there are processes.
 #[derive(Debug)]
 pub struct Cgroup<'a> {
     hierarchy: &'a Hierarchy,
     path: PathBuf,
-    /// The numbers of its processes.
-    pub processes: Vec<u32>,
+    /// Whether the process that was asked for is one of them.
+    pub has_main: bool,
+    /// Their numbers, where they have to be counted one by one.
+    processes: Vec<u32>,
 }
 
 impl Hierarchy {
@@ -108,22 +119,39 @@ impl Hierarchy {
         found
     }
 
-    /// The cgroup at `path`, if there is one and a process in it.
-    pub fn cgroup(&self, path: &str) -> Option<Cgroup<'_>> {
-        let path = self.root.join(path.trim_start_matches('/'));
-        let text = text(&path.join("cgroup.procs"));
-        let processes: Vec<_> = text.lines().filter_map(|line| line.parse().ok()).collect();
-        (!processes.is_empty()).then_some(Cgroup {
+    /// The cgroup at `path`, if there is one and a process in it; `main` is the one that is expected. Where the kernel counts everything, the
+    /// processes are not listed for as long as that one is there.
+    pub fn cgroup(&self, path: &str, main: Option<u64>) -> Option<Cgroup<'_>> {
+        let is_there = |pid: u64| self.proc.join(pid.to_string()).exists();
+        let is_counted =
+            self.has_memory && self.has_pids && main.is_some_and(is_there) && self.directory(path).exists();
+        let processes = match is_counted {
+            true => Vec::new(),
+            false => self.processes(path),
+        };
+        let has_main = is_counted || processes.iter().any(|pid| Some(u64::from(*pid)) == main);
+        (is_counted || !processes.is_empty()).then_some(Cgroup {
             hierarchy: self,
-            path,
+            path: self.directory(path),
+            has_main,
             processes,
         })
+    }
+
+    /// The numbers of the processes in the cgroup at `path`.
+    pub fn processes(&self, path: &str) -> Vec<u32> {
+        let text = text(&self.directory(path).join("cgroup.procs"));
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    fn directory(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
     }
 }
 
 impl Cgroup<'_> {
     /// What it uses, and how often it has met a limit: each file is read once.
-    pub fn counts(&self) -> (Usage, Hits) {
+    pub fn counts(&self, detail: Detail) -> (Usage, Hits) {
         let Hierarchy {
             has_memory,
             has_pids,
@@ -142,11 +170,12 @@ impl Cgroup<'_> {
                 false => Some(self.processes.iter().map(|pid| self.resident(*pid)).sum()),
             },
             cpu_usec,
-            tasks: match has_pids {
-                true => self.number("pids.current"),
-                false => Some(self.processes.len() as u64),
+            tasks: match (has_pids, detail) {
+                (true, Detail::Full) => self.number("pids.current"),
+                (true, Detail::Line) => None,
+                (false, _) => Some(self.processes.len() as u64),
             },
-            io: has_io.then(|| self.io()),
+            io: (*has_io && detail == Detail::Full).then(|| self.io()),
         };
         let hits = Hits {
             memory_high,
@@ -295,14 +324,14 @@ mod tests {
             ("empty/cgroup.procs", ""),
         ]);
         let hierarchy = Hierarchy::of(root.path());
-        let unit = hierarchy.cgroup("/v").unwrap();
+        let unit = hierarchy.cgroup("/v", None).unwrap();
         let usage = Usage {
             memory: Some(4096),
             cpu_usec: Some(500),
             tasks: Some(7),
             io: Some((11, 22)),
         };
-        assert_eq!(unit.counts().0, usage);
+        assert_eq!(unit.counts(Detail::Full).0, usage);
         let limits = Limits {
             memory_max: Some(8192),
             memory_high: None,
@@ -318,8 +347,8 @@ mod tests {
             cpu_throttled_usec: Some(600),
             tasks: Some(8),
         };
-        assert_eq!(unit.counts().1, hits);
-        assert!(hierarchy.cgroup("/empty").is_none() && hierarchy.cgroup("/none").is_none());
+        assert_eq!(unit.counts(Detail::Line).1, hits);
+        assert!(hierarchy.cgroup("/empty", None).is_none() && hierarchy.cgroup("/none", None).is_none());
     }
 
     #[test]
@@ -331,7 +360,7 @@ mod tests {
             std::fs::write(place.join("statm"), format!("100 {pages} 1 1 0 1 0")).unwrap();
         }
         let hierarchy = Hierarchy::of(root.path());
-        let usage = hierarchy.cgroup("/v").unwrap().counts().0;
+        let usage = hierarchy.cgroup("/v", None).unwrap().counts(Detail::Line).0;
         let expected = (Some(15 * page_size()), Some(5), Some(2), None);
         assert_eq!((usage.memory, usage.cpu_usec, usage.tasks, usage.io), expected);
     }

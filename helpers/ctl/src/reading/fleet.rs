@@ -1,6 +1,6 @@
 //! Every vassal as it is now: the emperor's files, the health records, systemd's states and the cgroups, put together.
 
-use super::cgroup::{Cgroup, Hierarchy, Hits, Limits, Usage};
+use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
 use super::processes::{self, Process};
 use super::record::{self, Record};
 use super::units::{self, Units};
@@ -69,6 +69,7 @@ pub struct Fleet {
 /// The machine, as far as all vassals have it in common.
 struct Machine<'a> {
     root: &'a Path,
+    detail: Detail,
     units: Units,
     hierarchy: Hierarchy,
     watchdog: Option<(u64, u64)>,
@@ -83,7 +84,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When there is no such machine, or its emperor's file is wrong.
-    pub fn gather(place: &Place) -> Result<Self, String> {
+    pub fn gather(place: &Place, detail: Detail) -> Result<Self, String> {
         let root = targets::root(place)?;
         let asked = std::thread::scope(|scope| {
             let units = scope.spawn(|| Units::ask(&root));
@@ -104,6 +105,7 @@ impl Fleet {
         let watchdog = root.join(WATCHDOG).metadata().ok();
         let machine = Machine {
             root: &root,
+            detail,
             units,
             hierarchy: Hierarchy::of(&root),
             watchdog: watchdog.map(|file| (file.dev(), file.ino())),
@@ -128,8 +130,8 @@ impl Fleet {
         let unit = record
             .cgroup
             .as_deref()
-            .and_then(|path| self.hierarchy.cgroup(path));
-        let pids = unit.map(|unit| unit.processes).unwrap_or_default();
+            .map(|path| self.hierarchy.processes(path));
+        let pids = unit.unwrap_or_default();
         let known = &record.processes;
         processes::of(&self.root, &pids, record.pid, known.app, &known.daemons)
     }
@@ -187,31 +189,31 @@ impl Machine<'_> {
             Err(problem) => (None, Some(problem)),
         };
         let path = record.as_ref().and_then(|record| record.cgroup.as_deref());
+        let main = record.as_ref().and_then(|record| record.pid);
         let cgroup = match (path, self.units.state(instance)) {
-            (Some(path), _) => self.hierarchy.cgroup(path),
+            (Some(path), _) => self.hierarchy.cgroup(path, main),
             (None, None) => self
                 .in_slice(instance)
-                .and_then(|path| self.hierarchy.cgroup(path)),
+                .and_then(|path| self.hierarchy.cgroup(path, main)),
             (None, Some(_)) => None,
         };
         let state = self.state(instance, record.as_ref(), cgroup.is_some());
         if file.is_none() && state.is_off() {
             return (None, problem);
         }
-        let is_there = |pid: u64| {
-            cgroup
-                .as_ref()
-                .is_some_and(|unit| unit.processes.iter().any(|each| u64::from(*each) == pid))
-        };
         let is_kept = |record: &Record| match state.runs() {
-            true => record.pid.is_none_or(is_there),
+            true => record.pid.is_none() || cgroup.as_ref().is_some_and(|unit| unit.has_main),
             false => !state.is_off(),
         };
         let has_record = record.as_ref().is_some_and(is_kept);
         let record = record.filter(|_| has_record).unwrap_or_default();
         let marks = self.marks(instance, state, file.as_deref(), &record, has_record);
         let cgroup = cgroup.filter(|_| state.runs());
-        let (usage, hits) = cgroup.as_ref().map(Cgroup::counts).unwrap_or_default();
+        let (usage, hits) = cgroup
+            .as_ref()
+            .map(|unit| unit.counts(self.detail))
+            .unwrap_or_default();
+        let limits = cgroup.as_ref().filter(|_| self.detail == Detail::Full);
         let vassal = Vassal {
             name: printable(&unescape(instance.as_bytes())),
             instance: instance.clone(),
@@ -220,7 +222,7 @@ impl Machine<'_> {
             marks,
             file: file.clone(),
             usage,
-            limits: cgroup.as_ref().map(Cgroup::limits).unwrap_or_default(),
+            limits: limits.map(Cgroup::limits).unwrap_or_default(),
             hits,
             record,
         };

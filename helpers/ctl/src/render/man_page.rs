@@ -13,7 +13,11 @@ is started by
 .BR vassal@.service (8)
 and not by uWSGI's Emperor.
 .I Changed
-says what is not as it was there.
+says what is not as it was there, and
+.I Reload
+why two apps with the option cannot run side by side, so that a reload of the
+vassal is done in place; see
+.BR vassal@.service (8).
 The same is said for single options by
 .BR "vassalctl options" ,
 and for the options of files by
@@ -85,6 +89,7 @@ const SECTIONS: [(Disposition, &str, &str); 9] = [
 struct Group {
     why: &'static str,
     change: Option<&'static str>,
+    exclusive: Option<&'static str>,
     names: Vec<&'static str>,
 }
 
@@ -109,12 +114,13 @@ fn groups(disposition: Disposition) -> Vec<Group> {
     for row in OPTIONS.iter().filter(|row| row.disposition == disposition) {
         let known = groups
             .iter_mut()
-            .find(|group| (group.why, group.change) == (row.why, row.change));
+            .find(|group| (group.why, group.change, group.exclusive) == (row.why, row.change, row.exclusive));
         match known {
             Some(group) => group.names.push(row.name),
             None => groups.push(Group {
                 why: row.why,
                 change: row.change,
+                exclusive: row.exclusive,
                 names: vec![row.name],
             }),
         }
@@ -131,6 +137,9 @@ fn entry(group: &Group) -> String {
     text += &format!(".RS 4\n{}.\n", roff(&sentence(group.why)));
     if let Some(change) = group.change {
         text += &format!(".br\n.IR Changed :\n{}.\n", roff(change));
+    }
+    if let Some(why) = group.exclusive {
+        text += &format!(".br\n.IR Reload :\nin place; {}.\n", roff(why));
     }
     text + ".RE\n"
 }

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use vassal_config::diagnostic::printable;
 use vassal_config::emperor::place::Place;
 use vassal_config::emperor::settings::Emperor;
+use vassal_config::vassal::reload::overlap::{Decision, decide};
 
 /// What is told about one file.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Checked {
     pub unit: Option<String>,
     /// What is told, sorted by place.
     pub findings: Vec<Finding>,
+    /// How a reload would be done, where the file means something.
+    pub reload: Option<Decision>,
 }
 
 /// Checks, prints, and says by the exit code how bad it is.
@@ -76,7 +79,7 @@ fn check(arguments: &Check) -> Result<Vec<Checked>, String> {
                     .map(|(target, _)| (vec![target], Vec::new())),
                 false => targets::of_path(path, &root),
             };
-            found.map_err(|why| unreadable(path, why))
+            found.map_err(|why| Box::new(unreadable(path, why)))
         };
         paths.map(targets).collect()
     };
@@ -88,7 +91,7 @@ fn check(arguments: &Check) -> Result<Vec<Checked>, String> {
                 checked.extend(targets.iter().map(vassal));
                 checked.extend(odd.into_iter().map(odd_name));
             }
-            Err(unreadable) => checked.push(unreadable),
+            Err(unreadable) => checked.push(*unreadable),
         }
     }
     // Who names a vassal's file wants to hear of the emperor's only where that is wrong.
@@ -132,6 +135,7 @@ fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
         file: shown(&found.file?),
         unit: None,
         findings,
+        reload: None,
     })
 }
 
@@ -143,6 +147,7 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
     };
     let read = read_vassal(emperor, &target.name, &target.location, scope);
     let mut findings = read.findings;
+    let reload = read.found.as_ref().map(|vassal| decide(&vassal.plan));
     if let Some(vassal) = &read.found {
         let scene = Scene {
             vassal,
@@ -156,6 +161,7 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
         file: target.file(),
         unit: Some(target.name.unit()),
         findings,
+        reload,
     }
 }
 
@@ -185,6 +191,7 @@ fn about_name(file: String, message: String, level: Level) -> Checked {
             message: printable(message.as_bytes()),
             hint: None,
         }],
+        reload: None,
     }
 }
 
@@ -195,6 +202,14 @@ fn text(checked: &[Checked], colors: bool) -> String {
         for finding in &file.findings {
             text.push_str(&render(finding, &file.file, colors));
         }
+    }
+    if let [
+        Checked {
+            reload: Some(reload), ..
+        },
+    ] = checked
+    {
+        text.push_str(&told(reload));
     }
     let Counts {
         errors,
@@ -213,6 +228,20 @@ fn text(checked: &[Checked], colors: bool) -> String {
     ];
     let [files, errors, warnings, notes] = all;
     text + &format!("{files}: {errors}, {warnings}, {notes}\n")
+}
+
+/// How a reload would be done, and the line that decides.
+fn told(decision: &Decision) -> String {
+    let Decision {
+        reload,
+        reason,
+        origin,
+    } = decision;
+    let place = origin
+        .as_ref()
+        .map_or_else(String::new, |origin| format!("{origin}: "));
+    let reason = printable(reason.as_bytes());
+    format!("reload: {reload} ({place}{reason})\n")
 }
 
 #[derive(Debug, Serialize)]
@@ -248,6 +277,14 @@ struct File<'a> {
     file: &'a str,
     unit: Option<&'a str>,
     findings: Vec<Told<'a>>,
+    reload: Option<Reload<'a>>,
+}
+
+/// How a reload would be done, and why.
+#[derive(Debug, Serialize)]
+struct Reload<'a> {
+    way: String,
+    reason: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -267,6 +304,10 @@ impl<'a> Report<'a> {
             file: &each.file,
             unit: each.unit.as_deref(),
             findings: each.findings.iter().map(Told::of).collect(),
+            reload: each.reload.as_ref().map(|decision| Reload {
+                way: decision.reload.to_string(),
+                reason: &decision.reason,
+            }),
         };
         Report {
             version: output::JSON_VERSION,

@@ -1,6 +1,7 @@
 //! Completion of command lines: the shells' scripts, which ask this program, and what it answers, names of vassals and options included.
 
 use crate::arguments::{Arguments, Place};
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::Fleet;
 use crate::render::output;
 use clap::{Arg, Command, CommandFactory};
@@ -56,7 +57,7 @@ fn known(verb: &str, argument: Arg) -> Arg {
 }
 
 fn vassals() -> Vec<CompletionCandidate> {
-    let fleet = Fleet::gather(&Place::this_machine());
+    let fleet = Fleet::gather(&Place::this_machine(), Detail::Line);
     let vassals = fleet.map(|fleet| fleet.vassals).unwrap_or_default();
     let candidate = |vassal: &crate::reading::fleet::Vassal| {
         CompletionCandidate::new(&vassal.name).help(Some(vassal.state.word().into()))

@@ -14,6 +14,7 @@ use vassal_config::options::lookup::find;
 use vassal_config::options::plugins::{debian_name, plugin_change, plugin_names, plugin_of};
 use vassal_config::options::row::OptionRow;
 use vassal_config::options::table::OPTIONS;
+use vassal_config::vassal::reload::overlap::exclusive;
 
 /// The JSON of `options`; vassalctl(8) describes it.
 #[derive(Debug, Serialize)]
@@ -29,6 +30,7 @@ struct Row {
     taker: &'static str,
     why: String,
     change: Option<&'static str>,
+    exclusive: Option<&'static str>,
 }
 
 impl Row {
@@ -39,6 +41,7 @@ impl Row {
             taker: row.disposition.word(),
             why: row.why.to_owned(),
             change: row.change,
+            exclusive: row.exclusive,
         }
     }
 
@@ -51,6 +54,7 @@ impl Row {
             taker: Disposition::Uwsgi.word(),
             why: format!("an option of a plugin: it needs a line 'plugin = {plugin}'"),
             change: plugin_change(name.as_bytes()),
+            exclusive: exclusive(name.as_bytes()),
         })
     }
 }
@@ -120,6 +124,9 @@ fn in_full(row: &Row) -> String {
     text += &format!("  taker    {}\n  why      {}\n", row.taker, row.why);
     if let Some(change) = row.change {
         text += &format!("  changed  {change}\n");
+    }
+    if let Some(why) = row.exclusive {
+        text += &format!("  reload   in place: {why}\n");
     }
     text
 }

@@ -295,3 +295,27 @@ fn what_is_checked_is_not_changed() {
     machine.say("check", &[]);
     assert_eq!(fs::read_to_string(path).unwrap(), WRONG);
 }
+
+#[test]
+fn how_a_reload_would_be_done_is_told_with_the_line_that_decides() {
+    const CASES: &[(&str, &str, &str)] = &[
+        (
+            "http-socket = :9090\n",
+            "overlap",
+            "overlap (two can run side by side)\n",
+        ),
+        (
+            "http-socket = :9090\nspooler = /srv/a\n",
+            "in-place",
+            "in-place (site.ini:4: 'spooler': the spoolers of both would take the same tasks)\n",
+        ),
+    ];
+    for (lines, way, told) in CASES {
+        let machine = Machine::new();
+        machine.vassal("site", &format!("[uwsgi]\nuid = root\n{lines}"));
+        let said = machine.say("check", &["site"]);
+        assert!(said.out.contains(&format!("reload: {told}")), "{said:?}");
+        let report = machine.say("check", &["--json", "site"]).json();
+        assert_eq!(report["files"][0]["reload"]["way"], *way);
+    }
+}

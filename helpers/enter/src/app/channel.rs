@@ -17,9 +17,11 @@ use vassal_config::vassal::key_files;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::push;
+use vassal_config::vassal::reload::overlap::is_kept;
 use vassal_config::vassal::settings::Ready;
 use vassal_config::vassal::socket::Listener;
-use vassal_state::handoff::Readiness;
+use vassal_state::handoff::{Readiness, Url};
+use vassal_state::request;
 use vassal_sys::error::Context;
 use vassal_sys::fds;
 
@@ -58,9 +60,10 @@ pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<AppCha
             connect_uwsgi(&configuration(entries, plan, numbers, instead)?)
         }
         (Payload::Command { .. }, Ready::Notify) => notify_socket(),
-        (Payload::Command { .. }, Ready::Started | Ready::Accepting | Ready::Connect(_)) => {
-            Ok(AppChannel::None)
-        }
+        (
+            Payload::Command { .. },
+            Ready::Started | Ready::Accepting | Ready::Connect(_) | Ready::Http(..),
+        ) => Ok(AppChannel::None),
     }
 }
 
@@ -121,18 +124,47 @@ impl AppChannel {
             } => sockets
                 .chain([emperor_theirs.as_fd(), config_theirs.as_fd()])
                 .collect(),
-            AppChannel::Notify(..) | AppChannel::None => sockets.collect(),
+            // Those of a command are put elsewhere.
+            AppChannel::Notify(..) | AppChannel::None => Vec::new(),
+        }
+    }
+
+    /// The watchdog's ends, for one that runs.
+    pub fn ours(self) -> request::Links {
+        match self {
+            AppChannel::Uwsgi {
+                emperor,
+                config,
+                pushed,
+                ..
+            } => request::Links::Uwsgi {
+                emperor,
+                config,
+                pushed,
+            },
+            AppChannel::Notify(socket, _) => request::Links::Notify(socket),
+            AppChannel::None => request::Links::None,
         }
     }
 
     /// How the app will say that it serves.
-    pub fn readiness(&self, ready: &Ready) -> Readiness {
-        match (self, ready) {
+    pub fn readiness(&self, plan: &Plan) -> Readiness {
+        match (self, &plan.ready) {
+            (_, Ready::Connect(address)) if is_kept(plan, address) => Readiness::Accepted(address.clone()),
             (_, Ready::Connect(address)) => Readiness::Connect(address.clone()),
+            (_, Ready::Http(address, path)) => Readiness::Http(Url {
+                address: address.clone(),
+                path: path.clone(),
+                is_kept: is_kept(plan, address),
+            }),
             (AppChannel::Uwsgi { .. }, Ready::Started) => Readiness::Loaded,
             (AppChannel::Uwsgi { .. }, Ready::Accepting | Ready::Notify) => Readiness::Accepting,
             (AppChannel::Notify(..), _) => Readiness::Notify,
-            (AppChannel::None, Ready::Started | Ready::Accepting | Ready::Notify) => Readiness::Started,
+            (AppChannel::None, Ready::Accepting) => match plan.listeners.first() {
+                Some(listener) => Readiness::Accepted(listener.address.to_string()),
+                None => Readiness::Started,
+            },
+            (AppChannel::None, Ready::Started | Ready::Notify) => Readiness::Started,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The process that becomes the app: it gives up root, runs the as-user hooks, waits for the go-ahead, and execs.
 //! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
 
+use crate::app::activation::{self, listens};
 use crate::app::order::{Kernel, Pace, become_app};
 use crate::app::program;
 use crate::app::stream::AppStream;
@@ -16,11 +17,10 @@ use crate::hooks::session::Session;
 use crate::invocation::LAST_LINE_LIMIT;
 use crate::sockets::open::Open;
 use crate::sockets::unix;
-use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{chdir, getcwd, setsid};
 use std::convert::Infallible;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::vassal::payload::Payload;
@@ -123,7 +123,15 @@ impl<'a> Process<'a> {
 
     /// The environment of the app: what the hooks have left, and its own variables.
     fn environment(&self) -> Environment {
-        [&self.session.environment[..], &self.launch.own_environment].concat()
+        let own = [
+            &self.launch.own_environment[..],
+            &activation::environment(self.launch.plan),
+        ]
+        .concat();
+        let mut environment = self.session.environment.clone();
+        environment.retain(|(name, _)| !own.iter().any(|(known, _)| known == name));
+        environment.extend(own);
+        environment
     }
 }
 
@@ -212,7 +220,10 @@ impl Kernel for Process<'_> {
     fn place_descriptors(&mut self) -> Result<(), Failure> {
         let mut kept = self.launch.kept.iter();
         kept.try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
-        place_new(self.launch.sockets)
+        match &self.launch.plan.payload {
+            Payload::Command { .. } => Ok(activation::place(self.launch.sockets)?),
+            Payload::Uwsgi { .. } => place_new(self.launch.sockets),
+        }
     }
 
     fn exec(&mut self) -> Result<Infallible, Failure> {
@@ -234,11 +245,6 @@ fn place_new(sockets: &[Open]) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Whether the socket was bound: an unbound one does not listen (socket(7)).
-fn listens(socket: &OwnedFd) -> bool {
-    getsockopt(socket, sockopt::AcceptConn).unwrap_or(false)
 }
 
 fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {

@@ -1,7 +1,8 @@
 //! The process of the app, from the fork to its exec.
 //!
-//! Rooms, each of which uses only those before it: stream, supervise, channel, program, order, launch.
+//! Rooms, each of which uses only those before it: stream, supervise, channel, activation, program, order, launch.
 
+pub mod activation;
 pub mod channel;
 pub mod launch;
 pub mod order;

@@ -12,6 +12,14 @@ pub enum Pace {
     AtOnce,
     /// When its supervisor, to which it reports that it is ready, gives the go-ahead.
     WhenTold,
+    /// The same beside an app that runs, whose sockets it gets: there are none to bind.
+    Beside,
+}
+
+impl Pace {
+    fn waits(self) -> bool {
+        self != Pace::AtOnce
+    }
 }
 
 /// The steps that change the process or other things of the kernel's. [`crate::app::launch`] does them, a test records them.
@@ -74,10 +82,10 @@ pub fn become_app<K: Kernel>(
         }
     }
     // With a `chown-socket` root has bound them.
-    if plan.unix.owner.is_none() {
+    if plan.unix.owner.is_none() && pace != Pace::Beside {
         kernel.bind_sockets()?;
     }
-    if pace == Pace::WhenTold {
+    if pace.waits() {
         kernel.wait_for_go()?;
     }
     kernel.enter_directory(&plan.payload)?;

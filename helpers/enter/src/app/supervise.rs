@@ -8,12 +8,13 @@ use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Operation;
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
+use vassal_sys::fds;
 
 /// The longest message; a failure that is longer is cut.
 const MESSAGE_LIMIT: usize = 8192;
@@ -53,6 +54,14 @@ impl Control {
         )
         .context(|| "make a socket pair")
         .map(|(one, other)| (Self(one), Self(other)))
+    }
+
+    /// The same end with a number of at least `least`.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn above(self, least: RawFd) -> Result<Self, SysError> {
+        fds::copy_above(self.0, least).map(Self)
     }
 
     /// Tells the supervisor.
@@ -112,7 +121,10 @@ impl Control {
     }
 
     /// The next report; `None` at the end: the process has exec'ed, or ended without a word.
-    fn receive(&self) -> Result<Option<Report>, SysError> {
+    ///
+    /// # Errors
+    /// As recv(2).
+    pub fn receive(&self) -> Result<Option<Report>, SysError> {
         let mut buffer = vec![0; MESSAGE_LIMIT];
         let length = recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty())
             .context(|| "hear from the app's process")?;

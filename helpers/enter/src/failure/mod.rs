@@ -99,6 +99,7 @@ impl Failure {
             Self::App(AppFailure::NotAMountpoint { path }) => {
                 Public::mountpoint(path, "is not a mountpoint (the journal says why)")
             }
+            Self::Service(ServiceFailure::GoesOn { reason, .. }) => Public::words("").with_said(reason),
             Self::Namespace(_) => Public::words("the namespaces cannot be set up (the journal says why)"),
             Self::System(_) => Public::words("the system refused it (the journal says why)"),
             Self::At(place, failure) => failure.public().at(&place.public),

@@ -33,12 +33,24 @@ pub enum ServiceFailure {
     /// There is no vassal to be reloaded.
     NoMainProcess,
     /// The app cannot be reloaded.
-    NoReload,
-    /// The app does not serve again.
-    NotServing {
-        /// How long was waited.
-        limit: Duration,
+    Refused {
+        /// Why.
+        reason: String,
     },
+    /// The next app has not come to serve, and the present one goes on.
+    GoesOn {
+        /// Why; with numbers and names of programs only.
+        reason: String,
+        /// What the next app has said.
+        said: String,
+    },
+    /// A socket of the file is not among those that the vassal has.
+    NotBoundYet {
+        /// Its address.
+        address: String,
+    },
+    /// The process that was to become the next app is gone.
+    NextGone,
     /// The vassal has ended during the reload.
     Ended,
 }
@@ -48,13 +60,15 @@ impl ServiceFailure {
     pub fn code(&self) -> u8 {
         match self {
             Self::NotBound { .. } => exit::OS,
+            Self::NotBoundYet { .. } => exit::CONFIG,
             Self::SystemdReadsNothing { .. }
             | Self::NotStarted { .. }
             | Self::Systemctl { .. }
             | Self::NoMainProcess
-            | Self::NotServing { .. }
+            | Self::GoesOn { .. }
+            | Self::NextGone
             | Self::Ended => exit::FAILED,
-            Self::NoReload => exit::UNAVAILABLE,
+            Self::Refused { .. } => exit::UNAVAILABLE,
         }
     }
 }
@@ -69,12 +83,10 @@ impl fmt::Display for ServiceFailure {
             Self::Systemctl { reason } => out.write_str(reason),
             Self::NotBound { address, why } => write!(out, "cannot listen on {address}: {why}"),
             Self::NoMainProcess => out.write_str("there is no main process ($MAINPID)"),
-            Self::NoReload => out.write_str(
-                "the app cannot be reloaded (it does not serve yet, or [vassal] has no reload-signal)",
-            ),
-            Self::NotServing { limit } => {
-                write!(out, "the app does not serve again within {} s", limit.as_secs())
-            }
+            Self::Refused { reason } => out.write_str(reason),
+            Self::GoesOn { reason, said } => write!(out, "{reason}{said}; the app before goes on"),
+            Self::NotBoundYet { address } => write!(out, "{address} is not bound yet (systemctl restart)"),
+            Self::NextGone => out.write_str("the process that was to become the next app has been killed"),
             Self::Ended => out.write_str("the vassal has ended meanwhile"),
         }
     }

@@ -74,7 +74,7 @@ impl HookOutput {
     }
 
     /// The line of the last command that says why it failed, printable: the latest one that names a known fault, as programs go on
-    /// to tell what follows from it; else the last line. `None` when it said nothing.
+    /// to report what follows from it; else the last line. `None` when it wrote nothing.
     pub fn last_words(&mut self) -> Option<String> {
         self.relay();
         let unfinished = Some(&self.unfinished).filter(|line| !line.is_empty());

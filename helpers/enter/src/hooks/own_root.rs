@@ -28,7 +28,7 @@ pub struct OwnRoot {
 }
 
 impl OwnRoot {
-    /// Looks at the root directory that `plan` is about to change to. What cannot be looked at is told by the step itself.
+    /// Looks at the root directory that `plan` is about to change to. The step itself reports what cannot be looked at.
     ///
     /// # Errors
     /// When proc does not answer.

@@ -1,5 +1,6 @@
 //! Inside the namespaces: how each step from the clone to the watchdog is done. [`crate::inside::order`] has their order.
 
+use crate::app::activation;
 use crate::app::channel::{self, AppChannel};
 use crate::app::launch::Launch;
 use crate::app::order::Pace;
@@ -26,8 +27,8 @@ use nix::unistd::Pid;
 use std::convert::Infallible;
 use std::os::fd::AsFd;
 use vassal_config::hooks::action::Action;
+use vassal_config::vassal::address::Address;
 use vassal_config::vassal::plan::Operation;
-use vassal_config::vassal::socket::Address;
 use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
@@ -207,6 +208,7 @@ impl Kernel for Inside<'_> {
             pace,
         };
         let (control, theirs) = Control::pair()?;
+        let theirs = activation::out_of_the_way(theirs, self.prepared.plan)?;
         match fork()? {
             Side::Parent(pid) => Ok(App {
                 pid,
@@ -269,6 +271,8 @@ impl Kernel for Inside<'_> {
         let environment = self.session.apps_environment();
         let record = Record::of(self.prepared.plan, &credentials, environment);
         let started = Started {
+            environment: self.session.apps_environment(),
+            credentials: &credentials,
             payload: app.pid,
             watched,
             foreign: self.foreign,

@@ -1,28 +1,34 @@
 //! The last step: everything the watchdog needs, and the exec that puts it in this process's place.
 
 use crate::app::channel::AppChannel;
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::hooks::atexit_record::Record;
 use crate::hooks::output::HookOutput;
 use crate::inside::prepared::{Prepared, Started};
+use crate::sockets::open::Open;
 use nix::fcntl::AtFlags;
-use nix::unistd::execveat;
+use nix::unistd::{Pid, execveat};
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::payload::Payload;
-use vassal_config::vassal::restart_only;
+use vassal_config::vassal::plan::Plan;
+use vassal_config::vassal::reload::restart_only;
+use vassal_config::vassal::socket::Listener;
 use vassal_state::codec::leave;
 use vassal_state::descriptors::{Descriptors, Name};
-use vassal_state::handoff::Handoff;
+use vassal_state::handoff::{App, Handoff};
 use vassal_state::health::Place;
-use vassal_state::reload_channel::{Control, endless_pipe};
+use vassal_state::reload_channel::{Control, Kept};
+use vassal_state::request;
 use vassal_state::unsent::Unsent;
-use vassal_sys::caps;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
+use vassal_sys::{SysError, caps};
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
 ///
@@ -33,7 +39,7 @@ pub fn become_watchdog(
     proc: &Proc,
     log: HookOutput,
     app_channel: AppChannel,
-    started: &Started,
+    started: &Started<'_>,
 ) -> Result<Infallible, Failure> {
     let invocation = prepared.invocation;
     let settings = &prepared.plan.settings;
@@ -50,30 +56,27 @@ pub fn become_watchdog(
         AppChannel::Notify(socket, _) => (None, None, None, Some(socket)),
         AppChannel::None => (None, None, None, None),
     };
-    let (request, answer) = (endless_pipe(proc)?, endless_pipe(proc)?);
+    let (requests, requester) = request::pair()?;
     let control = Control {
+        requester: requester.as_raw_fd(),
+        proc: proc.as_fd().as_raw_fd(),
         keys: leave(started.keys.as_ref().map(|keys| keys.directory.as_fd()))?,
-        copies: started
-            .keys
-            .as_ref()
-            .map_or_else(Vec::new, |keys| keys.names.clone()),
-        ..control(prepared, pushed, [&request, &answer])
+        ..control(prepared, started)
     };
     let control = control.store()?;
+    let mut sockets = prepared.sockets.iter();
     let mut handoff = Handoff {
         vassal: invocation.display_name(),
         unit: invocation.vassal.unit(),
-        payload: started.payload.as_raw(),
-        command: command(&prepared.plan.payload),
-        app_hint: prepared.plan.app_hint.clone().unwrap_or_default(),
+        app: app(prepared.plan, &app_channel, started.payload),
+        sockets: sockets.try_fold(Vec::new(), |mut numbers, open| {
+            numbers.extend(leave(Some(open.fd.as_fd()))?);
+            Ok::<_, SysError>(numbers)
+        })?,
         is_init: prepared.plan.namespaces.pid,
         owns_mounts: prepared.plan.owns_mounts,
         foreign: started.foreign.clone(),
         watched: started.watched.clone(),
-        readiness: app_channel.readiness(&prepared.plan.ready),
-        stop_signal: settings.stop_signal,
-        reload_signal: settings.reload_signal.unwrap_or(0),
-        stop_limit: settings.stop_limit,
         atexit_limit: settings.atexit_limit,
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
@@ -95,8 +98,8 @@ pub fn become_watchdog(
             (Name::Enter, enter),
             (Name::Atexit, atexit.as_ref().map(AsFd::as_fd)),
             (Name::Control, Some(control.as_fd())),
-            (Name::Request, Some(request.as_fd())),
-            (Name::Answer, Some(answer.as_fd())),
+            (Name::Requests, Some(requests.as_fd())),
+            (Name::Requester, Some(requester.as_fd())),
             (Name::Health, invocation.health.as_ref().map(Place::directory)),
         ])?,
         unsent: Unsent::default(),
@@ -112,30 +115,56 @@ pub fn become_watchdog(
     execute(&prepared.programs.watchdog, number, &handoff.vassal)
 }
 
+/// The app as the watchdog knows it.
+pub fn app(plan: &Plan, channel: &AppChannel, pid: Pid) -> App {
+    let settings = &plan.settings;
+    App {
+        pid: pid.as_raw(),
+        command: command(&plan.payload),
+        hint: plan.app_hint.clone().unwrap_or_default(),
+        readiness: channel.readiness(plan),
+        stop_signal: settings.stop_signal,
+        reload_signal: settings.reload_signal.unwrap_or(0),
+        stop_limit: settings.stop_limit,
+    }
+}
+
 /// What a reload has to know of this start.
-fn control(prepared: &Prepared<'_>, pushed: Option<&OwnedFd>, pipes: [&OwnedFd; 2]) -> Control {
-    let plan = prepared.plan;
-    let [request, answer] = pipes.map(AsRawFd::as_raw_fd);
-    let sockets = plan.listeners.iter().zip(&prepared.sockets);
-    let variables = plan.operations.iter();
-    let variables = variables.filter_map(|operation| match &operation.action {
+fn control(prepared: &Prepared<'_>, started: &Started<'_>) -> Control {
+    let sockets = prepared.plan.listeners.iter().zip(&prepared.sockets);
+    let kept = |(listener, open): (&Listener, &Open)| Kept {
+        address: listener.address.to_string(),
+        number: open.fd.as_raw_fd(),
+        inside: open.fd.as_raw_fd(),
+    };
+    let lasting = restart_only::parts(prepared.vassal).into_iter();
+    let keys = started.keys.as_ref();
+    Control {
+        sockets: sockets.map(kept).collect(),
+        lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
+        settings: settings(prepared.plan),
+        environment: started.environment.clone(),
+        // The process began where this one is.
+        directory: std::env::current_dir()
+            .unwrap_or_default()
+            .into_os_string()
+            .into_vec(),
+        credentials: started.credentials.clone(),
+        copies: keys.map_or_else(Vec::new, |keys| keys.names.clone()),
+        ..Control::default()
+    }
+}
+
+/// The `env` lines of `plan`.
+pub fn settings(plan: &Plan) -> Environment {
+    let settings = plan.operations.iter();
+    let settings = settings.filter_map(|operation| match &operation.action {
         Action::SetEnvironment(name, value) if operation.phase == Phase::Settings => {
             Some((name.clone(), value.clone()))
         }
         _ => None,
     });
-    let lasting = restart_only::parts(prepared.vassal).into_iter();
-    Control {
-        request,
-        answer,
-        pushed: pushed.map(AsRawFd::as_raw_fd),
-        sockets: sockets
-            .map(|(listener, open)| (listener.address.to_string(), open.fd.as_raw_fd()))
-            .collect(),
-        lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
-        environment: variables.collect(),
-        ..Control::default()
-    }
+    settings.collect()
 }
 
 fn execute(watchdog: &OwnedFd, record: i32, vassal: &str) -> Result<Infallible, Failure> {

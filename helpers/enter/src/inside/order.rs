@@ -4,8 +4,9 @@ use crate::app::order::Pace;
 use crate::failure::Failure;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
+use vassal_config::vassal::address::Address;
 use vassal_config::vassal::plan::{Operation, Plan};
-use vassal_config::vassal::socket::{Address, Listener};
+use vassal_config::vassal::socket::Listener;
 
 /// The steps that change something outside this program's own memory. [`crate::inside::enter`] does them, a test records them.
 pub trait Kernel {
@@ -91,7 +92,7 @@ pub fn execute<K: Kernel>(plan: &Plan, mut kernel: K) -> Result<K::Program, Fail
             kernel.write_pidfiles(&app)?;
             (app, mountpoints)
         }
-        Pace::WhenTold => {
+        Pace::WhenTold | Pace::Beside => {
             let mut app = kernel.fork_app(given, as_user, Pace::WhenTold)?;
             kernel.write_pidfiles(&app)?;
             // Its hooks may mount what is watched.

@@ -1,6 +1,7 @@
 //! What the steps inside the namespaces begin with, and what they lead to.
 
 use crate::app::stream::AppStream;
+use crate::environment::Environment;
 use crate::handed_over::keys::{Copy, Keys};
 use crate::hooks::atexit_record::Record;
 use crate::invocation::Invocation;
@@ -56,9 +57,13 @@ pub struct Programs {
 
 /// What the start has led to.
 #[derive(Debug)]
-pub struct Started {
+pub struct Started<'a> {
     /// The app's process.
     pub payload: Pid,
+    /// Its environment, before its as-user hooks.
+    pub environment: Environment,
+    /// Whom it runs as.
+    pub credentials: &'a Credentials,
     /// Its mountpoints.
     pub watched: Vec<Watched>,
     /// The device numbers of FUSE filesystems and overlays that are none of ours.

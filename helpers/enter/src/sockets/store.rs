@@ -8,7 +8,8 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socke
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
-use vassal_config::vassal::socket::{Address, Listener};
+use vassal_config::vassal::address::Address;
+use vassal_config::vassal::socket::Listener;
 use vassal_sys::error::Context;
 
 /// Takes each of `listeners` out of what is `stored` in the FD store, or binds it, or makes it, if it is a unix socket, which is bound later

@@ -1,6 +1,6 @@
 //! The emperor's own hooks (as-emperor): as root in the host's namespaces, when the vassal has been cloned. uWSGI's
 //! Emperor runs them while the vassal goes on; here the vassal waits for them, so what they prepare is there. Their
-//! failure is told and changes nothing (ACT-4).
+//! failure is reported and changes nothing (ACT-4).
 
 use crate::hooks::output::HookOutput;
 use crate::hooks::run::RootHooks;

@@ -3,7 +3,8 @@
 //! namespaces. What the app says decides nothing: it is cut, made printable and told as the app's.
 
 use crate::start::query::query;
-use std::time::Duration;
+use nix::unistd::Pid;
+use std::time::{Duration, Instant};
 use vassal_escape::{printable, shortened};
 use vassal_state::restart_record::{End, RestartRecord, SEE_ABOVE, Turn};
 use vassal_systemd::events::APP_ENDED;
@@ -17,6 +18,9 @@ const WORDS_LIMIT: usize = 200;
 /// large journal it takes 4 ms (measured).
 const AT_ONCE_LIMIT: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(2);
+/// How long journald may take to write down what a process has said that has just ended, and the time between two looks.
+const WRITTEN_LIMIT: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What uWSGI and Perl say of every app that does not load, after the reason.
 const EPILOGUES: [&[u8]; 6] = [
     b"*** no app loaded",
@@ -42,6 +46,25 @@ pub fn add(record: &mut RestartRecord, turn: Turn, unit: &str) {
     if let Some(words) = words {
         let cause = record.cause.replace(&format!(" ({SEE_ABOVE})"), "");
         record.cause = format!("{cause}; the app's last words: {words}");
+    }
+}
+
+/// The last words of the process of that number, which has ended.
+pub fn of_process(pid: Pid) -> Option<String> {
+    let sender = format!("_PID={pid}");
+    let fields = "--output-fields=MESSAGE,MESSAGE_ID,_COMM";
+    let arguments = ["--quiet", "--boot", "--output=export", fields, LINES, &sender];
+    let end = Instant::now() + WRITTEN_LIMIT;
+    loop {
+        let export = query(JOURNALCTL, &arguments, LIMIT).ok()?;
+        let entries = entries(&export);
+        if let Some(found) = entries.iter().rev().find(|entry| entry.says_something()) {
+            return Some(shortened(&printable(found.message.trim_ascii()), WORDS_LIMIT));
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 

@@ -108,7 +108,7 @@ fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
         })
 }
 
-/// Whether the vassal still has a file. What cannot be read is told by the attempt.
+/// Whether the vassal still has a file. The attempt reports what cannot be read.
 fn has_file(vassal: &VassalName) -> bool {
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &inherited());
     emperor.map_or(true, |emperor| source::has_file(&emperor, vassal))

@@ -15,7 +15,7 @@ use vassal_config::vassal::read::Vassal;
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
 
-/// Reads the emperor's file; its warnings are told when it is read for the generator, not at every start.
+/// Reads the emperor's file; the generator reports its warnings, a start does not repeat them.
 ///
 /// # Errors
 /// A file that is missing or cannot be made sense of.

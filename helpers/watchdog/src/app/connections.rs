@@ -52,21 +52,14 @@ pub fn accepted(proc: &Proc, app: Pid) -> Vec<OwnedFd> {
     connected.into_iter().map(|(_, socket)| socket).collect()
 }
 
-/// The listening sockets of the process group of `app` that it has made itself: `kept` are the numbers in it of those that
+/// The listening sockets of the process group of `app` that it has made itself: `kept` are those that
 /// were given to it, and that the next app gets, too.
-pub fn listening(proc: &Proc, app: Pid, kept: &[RawFd]) -> Vec<OwnedFd> {
-    let (mut found, mut given) = (Vec::new(), Vec::new());
+pub fn listening(proc: &Proc, app: Pid, kept: &[OwnedFd]) -> Vec<OwnedFd> {
+    let given: Vec<_> = kept.iter().filter_map(inode).collect();
     let _spare = spare(proc);
-    for pid in processes(proc, app) {
-        if let Ok(process) = pidfd(pid) {
-            let copies = kept
-                .iter()
-                .filter_map(|number| fds::copy_of(process.as_fd(), *number).ok());
-            given.extend(copies.filter_map(inode));
-        }
-        let listens = |socket: &OwnedFd| getsockopt(socket, sockopt::AcceptConn) == Ok(true);
-        found.extend(sockets(proc, pid).into_iter().filter(listens));
-    }
+    let listens = |socket: &OwnedFd| getsockopt(socket, sockopt::AcceptConn) == Ok(true);
+    let all = processes(proc, app).flat_map(|pid| sockets(proc, pid));
+    let mut found: Vec<_> = all.filter(listens).collect();
     found.retain(|socket| inode(socket).is_some_and(|inode| !given.contains(&inode)));
     found
 }
@@ -114,7 +107,7 @@ fn spare(fd: impl AsFd + Copy) -> Vec<OwnedFd> {
 }
 
 /// Copies of a process's sockets.
-fn sockets(proc: &Proc, pid: Pid) -> Vec<OwnedFd> {
+pub fn sockets(proc: &Proc, pid: Pid) -> Vec<OwnedFd> {
     let (Ok(process), Ok(numbers)) = (pidfd(pid), proc.descriptors(pid)) else {
         return Vec::new();
     };

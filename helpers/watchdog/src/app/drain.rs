@@ -12,7 +12,7 @@ use nix::fcntl::readlinkat;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::ffi::OsString;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use vassal_sys::clone::{Side, fork, pidfd as open};
 use vassal_sys::deadline::Deadline;
@@ -26,13 +26,13 @@ const LIMIT: Duration = Duration::from_millis(50);
 /// Between two looks at them: accepting takes microseconds.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A uWSGI, and the numbers that the vassal's listening sockets have in it.
+/// A uWSGI, and the vassal's listening sockets, by the names that proc gives them.
 #[derive(Debug)]
 pub struct DrainTarget<'a> {
     /// Its main process.
     pub master: Master<'a>,
-    /// The sockets' numbers there.
-    pub sockets: &'a [RawFd],
+    /// Those sockets: see [`names`].
+    pub sockets: &'a [OsString],
 }
 
 /// Sends a process that drains the workers of a uWSGI, waits until none of them can be about to accept, and gives the
@@ -88,12 +88,18 @@ fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) {
     let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE).map(Proc::from) else {
         return;
     };
-    let sockets = listener.sockets.iter();
-    let sockets: Vec<_> = sockets
-        .filter_map(|number| file(&proc, listener.master.pid, *number))
-        .collect();
-    processes.iter().for_each(|pid| drain(&proc, *pid, &sockets));
+    let sockets = listener.sockets;
+    processes.iter().for_each(|pid| drain(&proc, *pid, sockets));
     wait_until_idle(&proc, processes);
+}
+
+/// The names of `sockets`, which are this process's own.
+pub fn names(proc: &Proc, sockets: &[OwnedFd]) -> Vec<OsString> {
+    let name = |socket: &OwnedFd| {
+        let path = format!("self/fd/{}", socket.as_raw_fd());
+        readlinkat(proc, path.as_str()).ok()
+    };
+    sockets.iter().filter_map(name).collect()
 }
 
 /// What a descriptor of a process is, in proc's words, which for a socket hold its inode.
@@ -155,7 +161,6 @@ mod tests {
     use super::*;
     use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsRawFd;
 
     fn hears(epoll: &Epoll) -> bool {
         epoll

@@ -1,20 +1,32 @@
-//! Reloads: asked for through the control pipe ([`vassal_state::reload_channel`]), passed on to the app, and answered when it
-//! serves again. Mounts, FUSE daemons and this process stay as they are.
+//! Reloads: asked for through the socket of [`vassal_state::request`], done by the app in place or by the next one beside it, and
+//! answered when the vassal serves again. Mounts, FUSE daemons and this process stay as they are.
 
-use nix::unistd::{Pid, read, write};
-use std::os::fd::{OwnedFd, RawFd};
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
-use vassal_state::reload_channel::{Control, DONE, REFUSED, RELOAD};
-use vassal_systemd::journal::{Priority, log};
+use vassal_state::reload_channel::Control;
+use vassal_state::request::{Answer, Request};
+use vassal_sys::SysError;
 
-/// The two pipes, and whether an answer is waited for.
+/// The reload in place that is under way.
+#[derive(Debug)]
+struct InPlace {
+    answers: OwnedFd,
+    /// The configuration before, which counts again if the app does not take the new one.
+    before: Option<File>,
+}
+
+/// Where reloads are asked for.
 #[derive(Debug)]
 pub struct Reloads {
     /// Open for `vassal-enter --reload` to find.
     record: OwnedFd,
-    request: OwnedFd,
-    answer: OwnedFd,
-    is_under_way: bool,
+    requests: OwnedFd,
+    /// The other end, open for `vassal-enter --reload` to copy.
+    _requester: OwnedFd,
+    in_place: Option<InPlace>,
     /// The process that gives the order, until it has ended.
     messenger: Option<Pid>,
     /// When it was last asked for, and when that was of the last that was done.
@@ -23,28 +35,28 @@ pub struct Reloads {
 }
 
 impl Reloads {
-    /// The record and the pipes that vassal-enter left.
-    pub fn new(record: OwnedFd, request: OwnedFd, answer: OwnedFd) -> Self {
+    /// The record and the socket that vassal-enter left.
+    pub fn new(record: OwnedFd, requests: OwnedFd, requester: OwnedFd) -> Self {
         Self {
             record,
-            request,
-            answer,
-            is_under_way: false,
+            requests,
+            _requester: requester,
+            in_place: None,
             messenger: None,
             asked: SystemTime::UNIX_EPOCH,
             done: None,
         }
     }
 
-    /// The addresses of the app's listening sockets.
-    pub fn addresses(&self) -> Vec<String> {
-        let control = Control::load(&self.record).unwrap_or_default();
-        control.sockets.into_iter().map(|(address, _)| address).collect()
+    /// The socket to wait on.
+    pub fn requests(&self) -> &OwnedFd {
+        &self.requests
     }
 
-    /// Whether the app is being reloaded.
-    pub fn is_under_way(&self) -> bool {
-        self.is_under_way
+    /// The addresses of the app's listening sockets.
+    pub fn addresses(&self) -> Vec<String> {
+        let control = Control::of(&self.record).unwrap_or_default();
+        control.sockets.into_iter().map(|kept| kept.address).collect()
     }
 
     /// When the last reload that was done was asked for, after the file had been read.
@@ -52,28 +64,29 @@ impl Reloads {
         self.done
     }
 
-    /// The numbers that the app's listening sockets have in the app.
-    pub fn sockets(&self) -> Vec<RawFd> {
-        let control = Control::load(&self.record).unwrap_or_default();
-        control.sockets.into_iter().map(|(_, number)| number).collect()
+    /// A reload is done that was asked for then.
+    pub fn is_done(&mut self, asked: SystemTime) {
+        self.done = Some(asked);
     }
 
-    /// The pipe to wait on.
-    pub fn request(&self) -> &OwnedFd {
-        &self.request
+    /// The next request, without waiting.
+    pub fn next(&self) -> Option<(Request, OwnedFd)> {
+        Request::receive(&self.requests)
     }
 
-    /// Whether a reload has been asked for since the last look.
-    pub fn is_wanted(&self) -> bool {
-        let mut bytes = [0; 16];
-        read(&self.request, &mut bytes).is_ok_and(|length| bytes[..length].contains(&RELOAD))
+    /// The next reload finds `record` in the place of what there was.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn replace_record(&self, record: &OwnedFd) -> Result<(), SysError> {
+        Control::replace(&self.record, record)
     }
 
-    /// The app has been told, or is told by `messenger`.
-    pub fn begin(&mut self, messenger: Option<Pid>) {
-        self.is_under_way = true;
+    /// The app is told to reload in place by `messenger`; who has asked hears of it at `answers`.
+    pub fn begin(&mut self, messenger: Pid, answers: OwnedFd, before: Option<File>) {
+        self.messenger = Some(messenger);
         self.asked = SystemTime::now();
-        self.messenger = messenger;
+        self.in_place = Some(InPlace { answers, before });
     }
 
     /// Whether the app is still being told.
@@ -81,81 +94,92 @@ impl Reloads {
         self.messenger.is_some()
     }
 
-    /// The process `pid` has ended with `code`: whether it was the messenger. Where the order was not heard, the reload is over.
-    pub fn take_messenger(&mut self, pid: Pid, code: Option<i32>) -> bool {
+    /// Whether a reload in place is under way.
+    pub fn is_under_way(&self) -> bool {
+        self.in_place.is_some()
+    }
+
+    /// The process `pid` has ended with `code`: nothing if it was not the messenger; else, where nobody has heard it, what
+    /// the app was to be given before.
+    pub fn take_messenger(&mut self, pid: Pid, code: Option<i32>) -> Option<Option<File>> {
         if self.messenger != Some(pid) {
-            return false;
+            return None;
         }
         self.messenger = None;
-        if code != Some(0) && std::mem::take(&mut self.is_under_way) {
-            self.refuse();
-        }
-        true
+        let refused = self.in_place.take_if(|_| code != Some(0));
+        let before = refused.and_then(|refused| {
+            let reason = "the app has closed its Emperor's socket, and cannot be told (systemctl restart)";
+            Answer::Refused(reason.into()).send(refused.answers.as_fd());
+            refused.before
+        });
+        Some(before)
     }
 
     /// The app serves again: that is answered; whether it had been asked for.
     pub fn finish(&mut self) -> bool {
-        let was_under_way = std::mem::take(&mut self.is_under_way);
-        if was_under_way {
+        let done = self.in_place.take();
+        done.iter()
+            .for_each(|done| Answer::Done.send(done.answers.as_fd()));
+        if done.is_some() {
             self.done = Some(self.asked);
-            self.say(DONE);
         }
-        was_under_way
+        done.is_some()
     }
+}
 
-    /// There is nothing to reload.
-    pub fn refuse(&self) {
-        self.say(REFUSED);
-    }
-
-    fn say(&self, answer: u8) {
-        // It fails only for a pipe full of unread answers.
-        if let Err(errno) = write(&self.answer, &[answer]) {
-            let why = errno.desc();
-            log(
-                Priority::Warning,
-                &format!("cannot answer who has asked for a reload: {why}"),
-            );
-        }
-    }
+/// The vassal's listening sockets, which were bound for its app and outlive it.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// This process's own descriptors of them.
+    pub fds: Vec<OwnedFd>,
+    /// Their names in proc, which are the same in every process.
+    pub names: Vec<OsString>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vassal_state::reload_channel::endless_pipe;
-    use vassal_sys::proc::Proc;
+    use vassal_state::request::pair;
+
+    fn reloads() -> (Reloads, OwnedFd) {
+        let (requests, requester) = pair().unwrap();
+        let copy = requester.try_clone().unwrap();
+        let record = Control::default().store().unwrap();
+        (Reloads::new(record, requests, requester), copy)
+    }
 
     #[test]
     fn an_answer_is_given_once_and_only_when_asked() {
-        let proc = Proc::mounted().unwrap();
-        let pipe = || endless_pipe(&proc).unwrap();
-        let mut reloads = Reloads::new(pipe(), pipe(), pipe());
-        assert!(!reloads.is_wanted() && !reloads.finish());
-        write(&reloads.request, &[RELOAD]).unwrap();
-        assert!(reloads.is_wanted() && !reloads.is_wanted());
-        reloads.begin(None);
+        let (mut reloads, requester) = reloads();
+        assert!(reloads.next().is_none() && !reloads.finish());
+        let (answers, answered) = pair().unwrap();
+        let request = Request::InPlace { pushed: None };
+        request.send(&requester, &answered).unwrap();
+        drop(answered);
+        let (_, answered) = reloads.next().unwrap();
+        assert!(reloads.next().is_none());
+        reloads.begin(Pid::from_raw(7), answered, None);
         assert!(reloads.finish() && !reloads.finish());
-        reloads.refuse();
-        let mut answers = [0; 8];
-        assert_eq!(read(&reloads.answer, &mut answers), Ok(2));
-        assert_eq!(answers[..2], [DONE, REFUSED]);
+        assert_eq!(Answer::receive(&answers).unwrap(), Some(Answer::Done));
+        assert_eq!(Answer::receive(&answers).unwrap(), None);
     }
 
     #[test]
     fn an_order_that_nobody_hears_is_refused_at_once() {
-        let proc = Proc::mounted().unwrap();
-        let pipe = || endless_pipe(&proc).unwrap();
-        let mut reloads = Reloads::new(pipe(), pipe(), pipe());
+        let (mut reloads, _requester) = reloads();
         let (messenger, other) = (Pid::from_raw(7), Pid::from_raw(8));
-        reloads.begin(Some(messenger));
-        assert!(!reloads.take_messenger(other, Some(1)));
-        assert!(reloads.take_messenger(messenger, Some(0)) && !reloads.take_messenger(messenger, Some(0)));
+        let (answers, answered) = pair().unwrap();
+        reloads.begin(messenger, answered.try_clone().unwrap(), None);
+        assert!(reloads.take_messenger(other, Some(1)).is_none());
+        assert!(reloads.take_messenger(messenger, Some(0)).is_some());
+        assert!(reloads.take_messenger(messenger, Some(0)).is_none());
         assert!(reloads.finish());
-        reloads.begin(Some(messenger));
-        assert!(reloads.take_messenger(messenger, None) && !reloads.finish());
-        let mut answers = [0; 8];
-        assert_eq!(read(&reloads.answer, &mut answers), Ok(2));
-        assert_eq!(answers[..2], [DONE, REFUSED]);
+        reloads.begin(messenger, answered, None);
+        assert!(reloads.take_messenger(messenger, None).is_some() && !reloads.finish());
+        assert_eq!(Answer::receive(&answers).unwrap(), Some(Answer::Done));
+        assert!(matches!(
+            Answer::receive(&answers).unwrap(),
+            Some(Answer::Refused(_))
+        ));
     }
 }

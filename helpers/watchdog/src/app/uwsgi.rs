@@ -103,6 +103,11 @@ impl Uwsgi {
         }
     }
 
+    /// Has uWSGI given `pushed` when it asks again; what it would have been given before.
+    pub fn exchange(&mut self, pushed: File) -> File {
+        std::mem::replace(&mut self.pushed, pushed)
+    }
+
     /// Pushes the configuration once more, unless uWSGI has not read the last one yet, which it is about to read then: an app that
     /// only asks fills nothing up.
     ///

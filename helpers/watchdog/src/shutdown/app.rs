@@ -1,55 +1,69 @@
-//! The app is asked to stop, and killed at its limit; or killed at once, when its vassal is lost.
+//! The apps are asked to stop, and killed at their limits; or killed at once, when their vassal is lost.
 
-use super::signalling::{signal_group, warn};
 use super::state::{KILL_LIMIT, Shutdown};
 use crate::app::connections;
-use crate::app::uwsgi::Uwsgi;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use crate::app::retiring::Retiring;
+use crate::app::running::Running;
+use crate::processes::signalling::signal_group;
+use nix::sys::signal::Signal;
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 impl Shutdown<'_> {
-    /// Asks the app to stop and waits for it; kills it at its limit, and cuts its filesystems off if even that does
-    /// not end it.
-    pub fn stop_app(&self, uwsgi: Option<&Uwsgi>) {
-        let app = Pid::from_raw(self.handoff.payload);
+    /// Asks the app to stop, and waits for it and for `others`, which were asked before; kills each at its limit, and cuts the
+    /// vassal's filesystems off if even that does not end it.
+    pub fn stop_apps(&self, app: Running, others: Option<Retiring>) {
         // What stands still hears no order.
         self.continue_all();
-        let has_ended = match uwsgi {
-            Some(uwsgi) => self.stop_uwsgi(uwsgi, app),
-            None => {
-                let signal = Signal::try_from(self.handoff.stop_signal);
-                signal.is_ok_and(|signal| killpg(app, signal).is_ok())
-                    && self.reaped(app, self.handoff.stop_limit)
+        let names = &self.sockets.names;
+        let mut apps = vec![Retiring::begin(app, self.proc, names, Instant::now())];
+        apps.extend(others);
+        let limit = apps.iter().map(|app| app.running.app.stop_limit).max();
+        let limit = limit.unwrap_or_default() + KILL_LIMIT;
+        if !self.reap_until(limit, |ended, any_left| {
+            for app in &mut apps {
+                ended.iter().for_each(|child| {
+                    app.take(child);
+                });
+                app.follow(self.proc, names, Instant::now());
             }
-        };
-        if has_ended {
-            return;
-        }
-        let limit = self.handoff.stop_limit.as_secs_f32();
-        warn(&format!(
-            "{} did not stop within {limit} s, killing it",
-            self.handoff.command
-        ));
-        signal_group(app, Signal::SIGKILL);
-        if !self.reaped(app, KILL_LIMIT) {
+            !any_left || apps.iter().all(Retiring::has_ended)
+        }) {
             self.abort_filesystems();
-            self.reaped(app, KILL_LIMIT);
+            self.reap_until(KILL_LIMIT, |ended, any_left| {
+                for app in &mut apps {
+                    ended.iter().for_each(|child| {
+                        app.take(child);
+                    });
+                }
+                !any_left || apps.iter().all(Retiring::has_ended)
+            });
         }
     }
 
-    /// Ends the app, which stands still, at once: its vassal is lost, and it can only give wrong answers any more. Its
+    /// Ends the apps, which stand still, at once: their vassal is lost, and they can only give wrong answers any more. Their
     /// clients see the ends that are returned, which are to be held as long as possible.
-    pub fn cut_app_off(&self) -> Vec<OwnedFd> {
-        let app = Pid::from_raw(self.handoff.payload);
-        let connections = connections::accepted(self.proc, app);
-        signal_group(app, Signal::SIGKILL);
+    pub fn cut_apps_off(&self) -> Vec<OwnedFd> {
+        let apps = self.apps.iter();
+        let connections: Vec<_> = apps
+            .flat_map(|app| connections::accepted(self.proc, *app))
+            .collect();
+        self.kill_apps();
         connections.iter().for_each(connections::end);
         connections
     }
 
-    /// The listening sockets that the app has made itself.
+    /// Ends what is left of the apps.
+    pub(super) fn kill_apps(&self) {
+        self.apps
+            .iter()
+            .for_each(|app| signal_group(*app, Signal::SIGKILL));
+    }
+
+    /// The listening sockets that the apps have made themselves.
     pub fn listening(&self) -> Vec<OwnedFd> {
-        connections::listening(self.proc, Pid::from_raw(self.handoff.payload), &self.sockets)
+        let apps = self.apps.iter();
+        apps.flat_map(|app| connections::listening(self.proc, *app, &self.sockets.fds))
+            .collect()
     }
 }

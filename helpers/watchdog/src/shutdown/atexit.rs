@@ -1,7 +1,7 @@
 //! The as-user-atexit hooks.
 
-use super::signalling::{send, signal_group, warn};
 use super::state::{KILL_LIMIT, Shutdown};
+use crate::processes::signalling::{send, signal_group, warn};
 use nix::fcntl::AtFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, execveat};

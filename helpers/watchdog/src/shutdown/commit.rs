@@ -1,8 +1,8 @@
 //! The FUSE daemons, which commit what was written only when their filesystems have been unmounted, are waited for.
 
-use super::signalling::{send, warn};
 use super::state::{COMMIT_LIMIT, Shutdown};
 use crate::processes::reaper::Child;
+use crate::processes::signalling::{send, warn};
 use crate::processes::{fuse_daemons, tree};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};

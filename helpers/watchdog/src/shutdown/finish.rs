@@ -1,17 +1,16 @@
 //! What follows the end of the app, in its order.
 
-use super::signalling::{send, signal_group};
 use super::state::{COMMIT_LIMIT, Shutdown, UNMOUNT_LIMIT};
 use super::unmount::Left;
 use crate::processes::fuse_daemons;
+use crate::processes::signalling::send;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 use vassal_sys::mountinfo::Mount;
 
 impl Shutdown<'_> {
     /// Everything after the app.
     pub fn finish(&self) {
-        signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGKILL);
+        self.kill_apps();
         self.report_unseen_end();
         let daemons = self.fuse_daemons();
         self.end_others(&self.with_helpers(&daemons));

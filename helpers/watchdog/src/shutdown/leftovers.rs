@@ -1,8 +1,9 @@
 //! What else runs when the app has ended, beside the FUSE daemons and their helpers: it is told to end, and killed at its
 //! limit.
 
-use super::signalling::send;
-use super::state::{KILL_LIMIT, LEFTOVER_LIMIT, Shutdown};
+use super::state::{KILL_LIMIT, Shutdown};
+use crate::app::retiring::LEFTOVER_LIMIT;
+use crate::processes::signalling::send;
 use crate::processes::tree;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;

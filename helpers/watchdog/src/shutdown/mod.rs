@@ -2,7 +2,7 @@
 //! as-user-atexit hooks run; the FUSE filesystems are unmounted; their daemons, which commit what was written only
 //! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
 //!
-//! Rooms, each of which uses only those before it: signalling, extend_timeout, state, own_mounts, commit, stuck, leftovers, atexit, unmount, uwsgi, app, rescue, left_behind, finish.
+//! Rooms, each of which uses only those before it: extend_timeout, state, own_mounts, commit, stuck, leftovers, atexit, unmount, app, rescue, left_behind, finish.
 
 mod app;
 mod atexit;
@@ -13,12 +13,9 @@ pub mod left_behind;
 mod leftovers;
 mod own_mounts;
 mod rescue;
-mod signalling;
 mod state;
 mod stuck;
 mod unmount;
-mod uwsgi;
 
 pub use extend_timeout::TimeoutExtension;
-pub use signalling::signal_group;
 pub use state::Shutdown;

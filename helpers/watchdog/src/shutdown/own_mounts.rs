@@ -1,8 +1,8 @@
 //! The vassal's own mounts, which may be unmounted and whose FUSE connections may be cut off; [`crate::mountpoints::table`] knows which.
 
-use super::signalling::warn;
 use super::state::Shutdown;
 use crate::processes::reaper::{reap, take_signals};
+use crate::processes::signalling::warn;
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
 

@@ -1,8 +1,8 @@
 //! The vassal is lost, and systemd is about to kill everything: what was written to its other filesystems is saved first.
 
-use super::signalling::send;
 use super::state::{KILL_LIMIT, Shutdown};
 use crate::mountpoints::statfs_probe;
+use crate::processes::signalling::send;
 use nix::sys::signal::Signal;
 use std::time::Duration;
 use vassal_sys::fusectl;

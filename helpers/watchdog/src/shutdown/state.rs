@@ -1,22 +1,21 @@
 //! What is needed to end a vassal, its limits, and how ended children are reaped meanwhile.
 
 use super::extend_timeout::TimeoutExtension;
-use super::signalling::{send, warn};
+use crate::app::reload::Sockets;
 use crate::mountpoints::table::Table;
 use crate::processes::reaper::{Child, Ended, reap_until};
+use crate::processes::signalling::{send, warn};
 use crate::processes::tree;
 use crate::report::Reporter;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::cell::RefCell;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use vassal_state::handoff::Handoff;
 use vassal_sys::proc::Proc;
 
-/// From SIGTERM to SIGKILL for background processes.
-pub(super) const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
 /// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
 pub(super) const KILL_LIMIT: Duration = Duration::from_secs(2);
 /// After which time a killed process is taken for one that cannot be ended now.
@@ -47,8 +46,10 @@ pub struct Shutdown<'a> {
     pub unsaved: String,
     /// systemd's, where it measures how long this takes.
     pub extension: Option<TimeoutExtension<'a>>,
-    /// The numbers that the vassal's listening sockets have in the app.
-    pub sockets: Vec<RawFd>,
+    /// The first process of each app: more than one during a reload that overlaps.
+    pub apps: Vec<Pid>,
+    /// The listening sockets that were bound for them.
+    pub sockets: &'a Sockets,
     /// Sends, meanwhile, what there was no room for.
     pub reporter: &'a Reporter,
 }

@@ -2,8 +2,8 @@
 //! watchdog to cut off. The kernel does not end the PID namespace before, and systemd gives up after its limits. It is told what
 //! to do.
 
-use super::signalling::warn;
 use super::state::Shutdown;
+use crate::processes::signalling::warn;
 use nix::unistd::Pid;
 use vassal_escape::printable;
 use vassal_sys::fusectl;

@@ -1,7 +1,7 @@
 //! The FUSE filesystems are unmounted, and what may stand on them.
 
-use super::signalling::warn;
 use super::state::{KILL_LIMIT, Shutdown};
+use crate::processes::signalling::warn;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use std::ffi::OsStr;

@@ -1,13 +1,10 @@
 //! Children that have ended, and what each end means for the vassal.
 
-use super::run::CONNECT_AGAIN;
 use super::state::{Flow, Meaning, Vassal};
 use crate::mountpoints::mountpoint::{Answer, Mountpoint};
-use crate::processes::probe::Attempt;
 use crate::processes::reaper::{Child, Ended};
 use nix::unistd::Pid;
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Instant;
 use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
 
@@ -51,23 +48,21 @@ impl Vassal {
     /// What it means for the vassal that `child` has ended, if anything; an unknown one goes to `unknown`.
     fn meaning(&mut self, child: Child, unknown: &mut Vec<Child>) -> Option<Meaning> {
         let Child { pid, how, .. } = child;
-        if pid.as_raw() == self.handoff.payload {
+        if pid == self.app.pid() {
             return Some(Meaning::AppEnded(how));
         }
-        if self.connecting.is_by(pid) {
-            self.accepting |= how.code() == Some(0);
-            self.connecting = Attempt::Due(Instant::now() + CONNECT_AGAIN);
+        if self.readying.take_answer(pid, how.code()) || self.take_of_overlap(&child) {
             return None;
         }
-        if self
-            .reloads
-            .as_mut()
-            .is_some_and(|reloads| reloads.take_messenger(pid, how.code()))
-        {
+        let reloads = self.reloads.as_mut();
+        if let Some(before) = reloads.and_then(|reloads| reloads.take_messenger(pid, how.code())) {
             if how.code() != Some(0) {
                 self.turnover = None;
                 // The status line says that it reloads.
                 self.keep_alive_due = self.awake;
+            }
+            if let (Some(before), Some(uwsgi)) = (before, &mut self.app.uwsgi) {
+                uwsgi.exchange(before);
             }
             return None;
         }

@@ -2,7 +2,6 @@
 
 use super::state::{Stage, Vassal};
 use crate::app::connections;
-use crate::app::reload::Reloads;
 use crate::mountpoints::verdict::Verdict;
 use crate::processes::reaper::{Ended, reap, take_signals};
 use crate::processes::tree;
@@ -43,7 +42,7 @@ impl Vassal {
         let behind = self.release(index, verdict);
         let listeners = behind.as_ref().map(|_| self.shutdown().listening());
         // Held until systemd's SIGKILL: see `connections`.
-        let _connections = self.shutdown().cut_app_off();
+        let _connections = self.shutdown().cut_apps_off();
         let cause = self
             .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
@@ -147,7 +146,7 @@ impl Vassal {
         let message = self.end_of_app(how);
         // What a signal ends has had no say, and a hint is better than any words.
         let reason = match how {
-            Ended::Exited(_) if self.handoff.app_hint.is_empty() => End::App,
+            Ended::Exited(_) if self.app.app.hint.is_empty() => End::App,
             Ended::Exited(_) | Ended::Killed(_) => End::Reported,
         };
         self.reporter.app_ended(&message, reason, self.ready_for());
@@ -160,10 +159,10 @@ impl Vassal {
 
     /// What is said of the app's end.
     fn end_of_app(&self, how: Ended) -> String {
-        let command = &self.handoff.command;
+        let command = &self.app.app.command;
         match (self.stage, how) {
-            (Stage::Starting, Ended::Exited(NO_APP)) if self.uwsgi.is_some() => {
-                let reason = match self.handoff.app_hint.as_str() {
+            (Stage::Starting, Ended::Exited(NO_APP)) if self.app.uwsgi.is_some() => {
+                let reason = match self.app.app.hint.as_str() {
                     "" => SEE_ABOVE,
                     hint => hint,
                 };
@@ -178,14 +177,9 @@ impl Vassal {
 
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
-        self.reporter.stopping(&self.handoff.command);
+        self.reporter.stopping(&self.app.app.command);
         self.record_is(State::Stopping);
-        let shutdown = Shutdown {
-            extension: Some(TimeoutExtension::new(&self.reporter)),
-            ..self.shutdown()
-        };
-        shutdown.stop_app(self.uwsgi.as_ref());
-        shutdown.finish();
+        self.stop_apps_and_finish();
         match self.stage {
             Stage::Starting => self.reporter.cut_short(),
             Stage::Serving { .. } => self.reporter.stopped(),
@@ -199,19 +193,26 @@ impl Vassal {
     pub(super) fn app_wants_stop(&mut self) -> u8 {
         self.thaw();
         let ready_for = self.ready_for();
-        let command = &self.handoff.command;
+        let command = &self.app.app.command;
         self.reporter.stopping(command);
         let message = status::ASKED_TO_STOP.with(&[("command", command)]);
         self.reporter.app_ended(&message, End::Reported, ready_for);
         self.record_is(State::Failed);
+        self.stop_apps_and_finish();
+        self.reporter.unsaved("");
+        exit::FAILED
+    }
+
+    fn stop_apps_and_finish(&mut self) {
+        // It has not served: nothing of it is missed. systemd ends who waits for an answer, or this process's end does.
+        let _answers = self.end_successor();
+        let (app, before) = (self.app.take(), self.overlap.take_retiring());
         let shutdown = Shutdown {
             extension: Some(TimeoutExtension::new(&self.reporter)),
             ..self.shutdown()
         };
-        shutdown.stop_app(self.uwsgi.as_ref());
+        shutdown.stop_apps(app, before);
         shutdown.finish();
-        self.reporter.unsaved("");
-        exit::FAILED
     }
 
     /// Takes note of which of `mounts` would lose something if everything were killed now: the vassal's own.
@@ -259,7 +260,8 @@ impl Vassal {
             unsaved: self.reporter.known_unsaved(),
             extension: None,
             reporter: &self.reporter,
-            sockets: self.reloads.as_ref().map(Reloads::sockets).unwrap_or_default(),
+            apps: self.apps(),
+            sockets: &self.sockets,
         }
     }
 }

@@ -7,8 +7,8 @@ use super::state::Vassal;
 use crate::app::connections;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::processes::reaper::{Child, reap_with};
+use crate::processes::signalling::signal_group;
 use crate::processes::tree;
-use crate::shutdown::signal_group;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl Vassal {
     /// gives wrong answers already, as the kernel has woken it before us.
     pub(super) fn reap(&mut self) -> (Vec<Child>, Vec<Pid>) {
         let watches_fuse = self.watches_fuse();
-        let app = Pid::from_raw(self.handoff.payload);
+        let apps = self.apps();
         let proc = &self.proc;
         let Freezer { daemons, until } = &mut self.freezer;
         let mut ended_daemons = Vec::new();
@@ -41,7 +41,7 @@ impl Vassal {
                 return;
             }
             if watches_fuse {
-                stop(proc, app);
+                apps.iter().for_each(|app| stop(proc, *app));
                 *until = Some(Instant::now() + LIMIT);
             }
             daemons.retain(|daemon| *daemon != pid);
@@ -50,9 +50,15 @@ impl Vassal {
         (ended, ended_daemons)
     }
 
+    /// The first process of each app that there is: more than one during a reload that overlaps.
+    pub(super) fn apps(&self) -> Vec<Pid> {
+        let others = self.overlap.pids();
+        [self.app.pid()].into_iter().chain(others).collect()
+    }
+
     /// Has the app stand still.
     pub(super) fn freeze(&self) {
-        stop(&self.proc, Pid::from_raw(self.handoff.payload));
+        self.apps().iter().for_each(|app| stop(&self.proc, *app));
     }
 
     /// Lets the app go on when every mountpoint has answered, or one has taken too long.
@@ -66,7 +72,8 @@ impl Vassal {
     /// Lets the app go on.
     pub(super) fn thaw(&mut self) {
         if self.freezer.until.take().is_some() {
-            signal_group(Pid::from_raw(self.handoff.payload), Signal::SIGCONT);
+            let apps = self.apps();
+            apps.iter().for_each(|app| signal_group(*app, Signal::SIGCONT));
         }
     }
 }

@@ -13,10 +13,10 @@ const LOG_CHUNK: usize = 4096;
 impl Vassal {
     /// Hears uWSGI; whether it wants to be stopped.
     pub(super) fn hear_uwsgi(&mut self) -> bool {
-        let Some(uwsgi) = &mut self.uwsgi else {
+        let has_workers = self.app.app.readiness == Readiness::Accepting;
+        let Some(uwsgi) = &mut self.app.uwsgi else {
             return false;
         };
-        let has_workers = self.handoff.readiness == Readiness::Accepting;
         let (mut wants_stop, mut is_loaded) = (false, false);
         for message in uwsgi.messages() {
             match message {
@@ -39,8 +39,11 @@ impl Vassal {
             }
         }
         if is_loaded {
-            self.accepting |= matches!(self.handoff.readiness, Readiness::Loaded | Readiness::Accepting);
+            if matches!(self.app.app.readiness, Readiness::Loaded | Readiness::Accepting) {
+                self.readying.set_ready();
+            }
             if self.reloads.as_mut().is_some_and(Reloads::finish) {
+                self.reporter.differs(String::new(), String::new());
                 self.reporter.keep_alive(&self.mountpoints);
             }
         }

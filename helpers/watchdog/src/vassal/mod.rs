@@ -1,6 +1,6 @@
 //! A vassal's life: what is known of it ([`state`]), its loop ([`run`]), and what that does.
 //!
-//! Rooms, each of which uses only those before it: poller, freezer, state, freeze, record, end, ask, wait, messages, turnover, run, children, take_over.
+//! Rooms, each of which uses only those before it: poller, freezer, state, freeze, overlap, record, end, ask, wait, messages, turnover, run, children, take_over.
 
 mod ask;
 mod children;
@@ -8,6 +8,7 @@ mod end;
 mod freeze;
 mod freezer;
 mod messages;
+mod overlap;
 mod poller;
 mod record;
 mod run;

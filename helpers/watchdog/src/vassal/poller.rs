@@ -35,9 +35,11 @@ pub(super) const MOUNTS: u64 = 1;
 pub(super) const UWSGI: u64 = 2;
 pub(super) const LOG: u64 = 3;
 pub(super) const RELOAD: u64 = 4;
+/// The next app's; what it says is looked at in each turn.
+pub(super) const NEXT: u64 = 5;
 /// And the [`Once`]s.
-pub(super) const ONCE: u64 = 5;
-pub(super) const ALL: usize = 9;
+pub(super) const ONCE: u64 = 6;
+pub(super) const ALL: usize = 10;
 
 /// A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it, and cannot be kept away.
 pub(super) const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;

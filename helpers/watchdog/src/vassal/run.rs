@@ -2,21 +2,15 @@
 
 use super::poller::Events;
 use super::state::{Flow, Stage, Vassal};
-use crate::app::accepts;
 use crate::app::notify::PayloadNotify;
 use crate::mountpoints::mountpoint::Mountpoint;
-use crate::processes::probe::{Attempt, Probe};
 use crate::processes::reaper::take_signals;
 use nix::sys::signal::Signal;
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
-use vassal_state::handoff::Readiness;
+use std::time::Instant;
 use vassal_state::restart_record::SETTLED;
 use vassal_sys::SysError;
 use vassal_systemd::status;
-
-/// The time between two tries to connect to an app that has not said otherwise that it serves.
-pub(super) const CONNECT_AGAIN: Duration = Duration::from_millis(20);
 
 impl Vassal {
     /// Watches until the end; the exit code.
@@ -31,8 +25,8 @@ impl Vassal {
     }
 
     fn live(&mut self) -> Result<u8, SysError> {
-        if !self.accepting {
-            let status = status::STARTING.with(&[("command", &self.handoff.command)]);
+        if !self.readying.is_ready() {
+            let status = status::STARTING.with(&[("command", &self.app.app.command)]);
             self.reporter.status_is(&status);
         }
         // What has happened since vassal-enter looked.
@@ -78,10 +72,11 @@ impl Vassal {
             return Ok(Break(self.app_wants_stop()));
         }
         if events.reload {
-            self.reload();
+            self.hear_requests();
         }
-        let notify = self.payload_notify.as_mut();
-        self.accepting |= notify.is_some_and(PayloadNotify::says_ready);
+        if self.app.notify.as_mut().is_some_and(PayloadNotify::says_ready) {
+            self.readying.set_ready();
+        }
         Ok(Continue(()))
     }
 
@@ -94,11 +89,14 @@ impl Vassal {
         if self.follow_reload() {
             return Ok(Break(self.app_wants_stop()));
         }
+        self.follow_overlap()?;
         self.resume_mount_events();
         self.look_at_requests()?;
         let now = Instant::now();
         self.unknown_exits.summarize(now);
-        self.try_to_connect(now)?;
+        if self.stage == Stage::Starting {
+            self.readying.ask(&self.app, &[], &self.proc, now)?;
+        }
         self.become_ready_or_settled(now)?;
         if self.is_keep_alive_due(now) {
             // One that systemd has not read yet counts from when it does.
@@ -111,23 +109,12 @@ impl Vassal {
         Ok(Continue(()))
     }
 
-    /// Tries to connect to an app that serves when it accepts connections.
-    fn try_to_connect(&mut self, now: Instant) -> Result<(), SysError> {
-        let address = match (&self.handoff.readiness, &self.connecting) {
-            (Readiness::Connect(address), Attempt::Due(due)) if now >= *due => address,
-            _ => return Ok(()),
-        };
-        if self.stage == Stage::Starting && !self.accepting {
-            let probe = Probe::run(|| accepts::connect(address))?;
-            self.connecting = Attempt::of(probe, now + CONNECT_AGAIN);
-        }
-        Ok(())
-    }
-
     /// systemd is told when app and mountpoints serve; the restart record, when they have for long enough.
     fn become_ready_or_settled(&mut self, now: Instant) -> Result<(), SysError> {
         match self.stage {
-            Stage::Starting if self.accepting && self.mountpoints.iter().all(Mountpoint::has_answered) => {
+            Stage::Starting
+                if self.readying.is_ready() && self.mountpoints.iter().all(Mountpoint::has_answered) =>
+            {
                 self.reporter.ready(&self.mountpoints);
                 self.know_daemons();
                 self.settle_schedule()?;

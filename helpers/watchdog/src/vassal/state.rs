@@ -2,9 +2,10 @@
 
 use super::freezer::Freezer;
 use super::poller::Poller;
-use crate::app::notify::PayloadNotify;
-use crate::app::reload::Reloads;
-use crate::app::uwsgi::Uwsgi;
+use crate::app::readying::Readying;
+use crate::app::reload::{Reloads, Sockets};
+use crate::app::running::Running;
+use crate::app::succession::Overlap;
 use crate::app::wind_down::WindDown;
 use crate::hang::monitor::Monitor;
 use crate::health::Recorder;
@@ -12,7 +13,6 @@ use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::table::Table;
 use crate::mountpoints::throttle::Throttle;
 use crate::mountpoints::verdict::Verdict;
-use crate::processes::probe::Attempt;
 use crate::processes::reaper::Ended;
 use crate::processes::unknown_exits::UnknownExits;
 use crate::report::Reporter;
@@ -68,8 +68,11 @@ pub struct Vassal {
     pub(super) fusectl: Option<OwnedFd>,
     pub(super) log: Option<OwnedFd>,
     pub(super) atexit: Option<(OwnedFd, OwnedFd)>,
-    pub(super) uwsgi: Option<Uwsgi>,
-    pub(super) payload_notify: Option<PayloadNotify>,
+    /// The app.
+    pub(super) app: Running,
+    /// Those beside it, during a reload.
+    pub(super) overlap: Overlap,
+    pub(super) sockets: Sockets,
     pub(super) reloads: Option<Reloads>,
     pub(super) mountpoints: Vec<Mountpoint>,
     pub(super) monitor: Monitor,
@@ -78,10 +81,8 @@ pub struct Vassal {
     pub(super) unknown_exits: UnknownExits,
     /// When the last wait was over.
     pub(super) awake: Instant,
-    /// The app has said that it serves.
-    pub(super) accepting: bool,
-    /// A process that tries to connect to the app, or when the next one is due.
-    pub(super) connecting: Attempt,
+    /// Whether the app serves.
+    pub(super) readying: Readying,
     pub(super) stage: Stage,
     pub(super) keep_alive_due: Instant,
 }

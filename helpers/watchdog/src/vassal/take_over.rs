@@ -3,9 +3,11 @@
 use super::freezer::Freezer;
 use super::poller::Poller;
 use super::state::{Stage, Vassal};
-use crate::app::notify::PayloadNotify;
-use crate::app::reload::Reloads;
-use crate::app::uwsgi::Uwsgi;
+use crate::app::drain;
+use crate::app::readying::Readying;
+use crate::app::reload::{Reloads, Sockets};
+use crate::app::running::Running;
+use crate::app::succession::Overlap;
 use crate::hang::asleep_since;
 use crate::hang::monitor::Monitor;
 use crate::health::Recorder;
@@ -13,7 +15,6 @@ use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::schedule::{Schedule, deadline};
 use crate::mountpoints::table::Table;
 use crate::mountpoints::throttle::Throttle;
-use crate::processes::probe::Attempt;
 use crate::processes::unknown_exits::UnknownExits;
 use crate::report::{Reporter, history};
 use nix::sys::prctl;
@@ -23,11 +24,12 @@ use nix::unistd::chdir;
 use std::fs::File;
 use std::time::{Duration, Instant};
 use vassal_state::descriptors::{Descriptors, Name};
-use vassal_state::handoff::{Handoff, Readiness, Watched};
+use vassal_state::handoff::{Handoff, Watched};
+use vassal_state::request::Links;
 use vassal_state::restart_record::Store;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
-use vassal_sys::{SysError, signals};
+use vassal_sys::{SysError, fds, signals};
 use vassal_systemd::journal::{Journal, relay};
 
 impl Vassal {
@@ -44,6 +46,7 @@ impl Vassal {
         // Whose the watched filesystems are decides how they are asked.
         table.look(&proc, |_| false)?;
         let reporter = reporter(&mut handoff)?;
+        let sockets = sockets(&handoff, &proc)?;
         let mountpoints: Vec<_> = handoff
             .watched
             .iter()
@@ -58,8 +61,7 @@ impl Vassal {
         let fusectl = fds.take(Name::Fusectl)?;
         let log = fds.take(Name::Log)?;
         let atexit = fds.take(Name::Enter)?.zip(fds.take(Name::Atexit)?);
-        let uwsgi = uwsgi(fds)?;
-        let payload_notify = fds.take(Name::PayloadNotify)?.map(PayloadNotify::new);
+        let links = links(fds)?;
         let mut vassal = Self {
             health: Recorder::new(&handoff, health, &host_proc, addresses),
             reporter,
@@ -76,15 +78,15 @@ impl Vassal {
             fusectl,
             log,
             atexit,
-            uwsgi,
-            payload_notify,
+            app: Running::new(handoff.app.clone(), links),
+            overlap: Overlap::default(),
+            sockets,
             reloads,
             freezer: Freezer::default(),
             turnover: None,
             unknown_exits: UnknownExits::default(),
             awake: now,
-            accepting: handoff.readiness == Readiness::Started,
-            connecting: Attempt::Due(now),
+            readying: Readying::of(&handoff.app, now),
             stage: Stage::Starting,
             keep_alive_due: now + handoff.keep_alive,
             handoff,
@@ -116,6 +118,7 @@ fn reporter(handoff: &mut Handoff) -> Result<Reporter, SysError> {
         notifier: unsent.notifier(fds.take(Name::Notify)?)?,
         journal: Journal::inherited(journal, "vassal-watchdog", unsent.events.clone()),
         history: history(record.as_ref()),
+        differs: None,
         record,
     })
 }
@@ -133,14 +136,33 @@ fn monitor(mountpoints: &[Mountpoint], told: Duration, proc: &Proc) -> Monitor {
     Monitor::new(shortest, mountpoints.len(), asleep_since::is_told(proc))
 }
 
-fn uwsgi(fds: &mut Descriptors) -> Result<Option<Uwsgi>, SysError> {
+/// How the app and the watchdog talk to each other.
+fn links(fds: &mut Descriptors) -> Result<Links, SysError> {
     let (emperor, config) = (fds.take(Name::Emperor)?, fds.take(Name::Config)?);
-    let sockets = emperor.zip(config).zip(fds.take(Name::Pushed)?);
-    Ok(sockets.map(|((emperor, config), pushed)| Uwsgi::new(emperor, config, pushed)))
+    let uwsgi = emperor.zip(config).zip(fds.take(Name::Pushed)?);
+    Ok(match (uwsgi, fds.take(Name::PayloadNotify)?) {
+        (Some(((emperor, config), pushed)), _) => Links::Uwsgi {
+            emperor,
+            config,
+            pushed,
+        },
+        (None, Some(socket)) => Links::Notify(socket),
+        (None, None) => Links::None,
+    })
+}
+
+/// The listening sockets that outlive the app.
+fn sockets(handoff: &Handoff, proc: &Proc) -> Result<Sockets, SysError> {
+    let own = handoff.sockets.iter().map(|number| fds::adopt(*number));
+    let own = own.collect::<Result<Vec<_>, _>>()?;
+    Ok(Sockets {
+        names: drain::names(proc, &own),
+        fds: own,
+    })
 }
 
 fn reloads(fds: &mut Descriptors) -> Result<Option<Reloads>, SysError> {
-    let (record, request) = (fds.take(Name::Control)?, fds.take(Name::Request)?);
-    let pipes = record.zip(request).zip(fds.take(Name::Answer)?);
-    Ok(pipes.map(|((record, request), answer)| Reloads::new(record, request, answer)))
+    let (record, requests) = (fds.take(Name::Control)?, fds.take(Name::Requests)?);
+    let ends = record.zip(requests).zip(fds.take(Name::Requester)?);
+    Ok(ends.map(|((record, requests), requester)| Reloads::new(record, requests, requester)))
 }

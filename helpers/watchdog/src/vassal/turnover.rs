@@ -1,55 +1,91 @@
 //! Reloads in place: the app is told, and a uWSGI's processes are watched until its workers have ended, as at a stop
-//! ([`crate::app::wind_down`]). Its master asks for the configuration when they have, and before it forks the next ones.
+//! ([`crate::app::farewell`]). Its master asks for the configuration when they have, and before it forks the next ones.
 
 use super::state::{Stage, Vassal};
 use crate::app::drain::{DrainTarget, drain_then_order};
-use crate::app::master::Master;
 use crate::app::uwsgi::Order;
 use crate::app::wind_down::WindDown;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
+use vassal_state::request::{Answer, Request};
 use vassal_systemd::status;
 
+/// Why nothing is reloaded that does not serve.
+const NOT_YET: &str = "the vassal does not serve yet: it starts with its file as it is now";
+const ONE_AT_A_TIME: &str = "a reload in place is under way already";
+const NO_SIGNAL: &str = "the app cannot be reloaded in place: [vassal] has no reload-signal (reload-signal = HUP, or systemctl restart)";
+const NO_PROCESS: &str = "no process can be started now (TasksMax=)";
+const DEAF: &str = "the app has closed its Emperor's socket, and cannot be told (systemctl restart)";
+
 impl Vassal {
-    /// Passes a reload on to an app that serves.
-    pub(super) fn reload(&mut self) {
-        let Some(reloads) = self.reloads.as_mut().filter(|reloads| reloads.is_wanted()) else {
-            return;
+    /// Does what was asked for, or says why not.
+    pub(super) fn hear_requests(&mut self) {
+        while let Some((request, answers)) = self.reloads.as_ref().and_then(|reloads| reloads.next()) {
+            let serves = matches!(self.stage, Stage::Serving { .. });
+            let is_busy = self
+                .reloads
+                .as_ref()
+                .is_some_and(|reloads| reloads.is_under_way());
+            let reason = match request {
+                Request::Differs { since, why } => {
+                    self.reporter.differs(since, why);
+                    self.keep_alive_due = self.awake;
+                    continue;
+                }
+                _ if !serves => NOT_YET,
+                _ if is_busy => ONE_AT_A_TIME,
+                Request::InPlace { pushed } => {
+                    self.reload_in_place(pushed.map(File::from), answers);
+                    continue;
+                }
+                Request::Successor {
+                    app,
+                    limit,
+                    record,
+                    links,
+                } => {
+                    self.accept_successor(app, limit, record, links, answers);
+                    continue;
+                }
+            };
+            Answer::Refused(reason.into()).send(answers.as_fd());
+        }
+    }
+
+    /// Passes a reload on to the app.
+    fn reload_in_place(&mut self, pushed: Option<File>, answers: OwnedFd) {
+        match (self.tell_to_reload(pushed), &mut self.reloads) {
+            (Ok(Some((messenger, before))), Some(reloads)) => {
+                reloads.begin(messenger, answers, before);
+                self.reporter.status_is(status::RELOADING.0);
+            }
+            (Ok(_), _) => {
+                self.reporter.differs(String::new(), String::new());
+                Answer::Done.send(answers.as_fd());
+            }
+            (Err(reason), _) => Answer::Refused(reason.into()).send(answers.as_fd()),
+        }
+    }
+
+    /// The process that tells a uWSGI, and what that was to be given before; nothing for another program, which hears a signal.
+    fn tell_to_reload(&mut self, pushed: Option<File>) -> Result<Option<(Pid, Option<File>)>, &'static str> {
+        let master = self.app.master(&self.proc);
+        let Some(uwsgi) = &mut self.app.uwsgi else {
+            let signal = Signal::try_from(self.app.app.reload_signal).map_err(|_| NO_SIGNAL)?;
+            return kill(master.pid, signal).map(|()| None).map_err(|_| NO_SIGNAL);
         };
-        let serves = matches!(self.stage, Stage::Serving { .. });
-        let signal = Signal::try_from(self.handoff.reload_signal).ok();
-        let pid = Pid::from_raw(self.handoff.payload);
-        let (master, sockets) = (
-            Master {
-                pid,
-                proc: &self.proc,
-            },
-            reloads.sockets(),
-        );
+        let turnover = WindDown::to_reload(&master.workers(), Instant::now());
         let listener = DrainTarget {
             master,
-            sockets: &sockets,
+            sockets: &self.sockets.names,
         };
-        match (&self.uwsgi, signal) {
-            (Some(uwsgi), _) if serves => {
-                let turnover = WindDown::to_reload(&master.workers(), Instant::now());
-                let order = |emperor| drain_then_order(&listener, emperor, Order::Reload).ok();
-                match uwsgi.socket().and_then(order) {
-                    Some(messenger) => {
-                        reloads.begin(Some(messenger));
-                        self.turnover = Some(turnover);
-                        self.reporter.status_is(status::RELOADING.0);
-                    }
-                    None => reloads.refuse(),
-                }
-            }
-            (None, Some(signal)) if serves && kill(pid, signal).is_ok() => {
-                reloads.begin(None);
-                reloads.finish();
-            }
-            _ => reloads.refuse(),
-        }
+        let emperor = uwsgi.socket().ok_or(DEAF)?;
+        let messenger = drain_then_order(&listener, emperor, Order::Reload).map_err(|_| NO_PROCESS)?;
+        self.turnover = Some(turnover);
+        Ok(Some((messenger, pushed.map(|pushed| uwsgi.exchange(pushed)))))
     }
 
     /// Does what is due while the workers of before a reload end; whether uWSGI wants to be stopped.
@@ -69,24 +105,15 @@ impl Vassal {
         if is_frozen || !is_told || !is_due {
             return false;
         }
-        let pid = Pid::from_raw(self.handoff.payload);
-        let children = Master {
-            pid,
-            proc: &self.proc,
-        }
-        .children();
+        let children = self.app.master(&self.proc).children();
         // Heard after the look: if one of those was forked for the configuration to come, the turnover is over now.
         let wants_stop = self.hear_uwsgi();
-        let (Some(turnover), Some(reloads)) = (&mut self.turnover, &self.reloads) else {
+        let Some(turnover) = &mut self.turnover else {
             return wants_stop;
         };
-        let master = Master {
-            pid,
-            proc: &self.proc,
-        };
         let listener = DrainTarget {
-            master,
-            sockets: &reloads.sockets(),
+            master: self.app.master(&self.proc),
+            sockets: &self.sockets.names,
         };
         let acts = turnover.acts(&children, now);
         acts.into_iter().for_each(|act| act.perform(&listener));

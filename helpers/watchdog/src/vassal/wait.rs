@@ -1,7 +1,7 @@
 //! Waiting: until when, for what, and whether it was a wait at all.
 
 use super::poller::{
-    ALL, CHANGED, Events, LOG, LOOK_AGAIN, MOUNTS, ONCE, Once, Poller, RELOAD, SIGNALS, UWSGI,
+    ALL, CHANGED, Events, LOG, LOOK_AGAIN, MOUNTS, NEXT, ONCE, Once, Poller, RELOAD, SIGNALS, UWSGI,
 };
 use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
@@ -9,11 +9,9 @@ use crate::app::uwsgi::Uwsgi;
 use crate::app::wind_down::WindDown;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::standstill::{TICK, standstill};
-use crate::processes::probe::Attempt;
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use std::time::{Duration, Instant};
-use vassal_state::handoff::Readiness;
 use vassal_state::restart_record::SETTLED;
 use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
@@ -74,9 +72,11 @@ impl Vassal {
         poller.listen(Some(&self.signals), SIGNALS, input)?;
         let mounts = Some(&self.mountinfo).filter(|_| self.mounts_paused_until.is_none());
         poller.listen(mounts, MOUNTS, CHANGED)?;
-        poller.listen(self.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
+        poller.listen(self.app.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
+        let next = self.overlap.next().and_then(|next| next.uwsgi.as_ref());
+        poller.listen(next.and_then(Uwsgi::socket), NEXT, input)?;
         poller.listen(self.log.as_ref(), LOG, input)?;
-        poller.listen(self.reloads.as_ref().map(Reloads::request), RELOAD, input)?;
+        poller.listen(self.reloads.as_ref().map(Reloads::requests), RELOAD, input)?;
         self.poller = poller;
         Ok(())
     }
@@ -112,6 +112,8 @@ impl Vassal {
 
     /// Registers what the unsent messages wait for; when to look again, if they wait for a time.
     fn expect(&mut self) -> Option<Instant> {
+        let next = self.overlap.next().and_then(|next| next.notify.as_ref());
+        let notify = next.or(self.app.notify.as_ref());
         let Self { reporter, poller, .. } = self;
         let systemd = reporter
             .notifier
@@ -120,7 +122,6 @@ impl Vassal {
             .journal
             .interest(|interest| poller.expect(Once::Journald, interest));
         let lines = lines::interest(|interest| poller.expect(Once::StandardError, interest));
-        let notify = self.payload_notify.as_ref();
         let readiness = notify.and_then(|notify| poller.expect(Once::Readiness, notify.interest()));
         [systemd, journald, lines, readiness].into_iter().flatten().min()
     }
@@ -145,10 +146,7 @@ impl Vassal {
             } => Some(since + SETTLED),
             Stage::Starting | Stage::Serving { .. } => None,
         };
-        let connecting = match (&self.connecting, &self.handoff.readiness) {
-            (Attempt::Due(due), Readiness::Connect(_)) if !self.accepting => Some(*due),
-            _ => None,
-        };
+        let connecting = self.readying.due(&self.app.app);
         let requests = self.watches_requests().then(|| self.monitor.next());
         let mountpoints = self.mountpoints.iter().map(Mountpoint::next);
         mountpoints
@@ -157,6 +155,7 @@ impl Vassal {
             .chain(connecting)
             .chain(self.freezer.until())
             .chain(self.turnover.as_ref().map(WindDown::next_look))
+            .chain(self.overlap.due())
             .chain(self.mounts_paused_until)
             .chain(self.unknown_exits.due())
             .min()

@@ -70,9 +70,9 @@ fn a_reload_keeps_mounts_daemons_and_the_main_process_and_fails_no_request() {
         assert_eq!(variable(&machine, "RELOADED"), None);
         let stay = || {
             let main = machine.unit(UNIT, "MainPID");
-            (main, uwsgi(&machine, UNIT), machine.pid_of(UNIT, "fuse-zip"))
+            (main, machine.pid_of(UNIT, "fuse-zip"))
         };
-        let before = stay();
+        let (before, app) = (stay(), uwsgi(&machine, UNIT));
         drop_in(&machine, "user001", &text.replace("first", "second"));
         let answers = ask_during(&machine, || {
             for _ in 0..3 {
@@ -81,6 +81,8 @@ fn a_reload_keeps_mounts_daemons_and_the_main_process_and_fails_no_request() {
         });
         assert!(answers > 3, "{answers}");
         assert_eq!(stay(), before);
+        // The next app has taken its place.
+        assert_ne!(uwsgi(&machine, UNIT), app);
         assert_eq!(variable(&machine, "SHOWN").as_deref(), Some("second"));
         assert_eq!(variable(&machine, "RELOADED").as_deref(), Some("yes"));
         assert_eq!(machine.unit(UNIT, "ActiveState"), "active");
@@ -160,7 +162,8 @@ fn what_takes_a_restart_is_told_in_one_line() {
 #[test]
 fn an_app_that_dies_in_its_reload_is_restarted_and_no_reload_is_left_hanging() {
     for suite in Suite::all() {
-        let machine = serving(suite, seed::ZIP_WATCHED);
+        let in_place = format!("{}[vassal]\nreload = in-place\n", seed::ZIP_WATCHED);
+        let machine = serving(suite, &in_place);
         let app = uwsgi(&machine, UNIT);
         // It cannot come back while it is stopped.
         assert!(machine.kill(app, Signal::SIGSTOP));

@@ -28,7 +28,20 @@ pub struct Evaluation {
 /// # Errors
 /// What uWSGI would refuse to start with (U3), or what would crash it (I7, S7, E8).
 pub fn evaluate(args: &[Vec<u8>], world: &dyn World) -> Result<Evaluation, Diagnostic> {
+    evaluate_by(Evaluator::new(world), args)
+}
+
+/// The same for a section which is not uWSGI's, where a word of its own has no meaning but that.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_foreign(args: &[Vec<u8>], world: &dyn World) -> Result<Evaluation, Diagnostic> {
     let mut evaluator = Evaluator::new(world);
+    evaluator.is_foreign = true;
+    evaluate_by(evaluator, args)
+}
+
+fn evaluate_by(mut evaluator: Evaluator<'_>, args: &[Vec<u8>]) -> Result<Evaluation, Diagnostic> {
     let exit = match evaluator.live(args) {
         Ok(()) => None,
         Err(Stop::Exit(code)) => Some(code),

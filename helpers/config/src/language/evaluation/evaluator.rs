@@ -73,6 +73,8 @@ pub(crate) struct Evaluator<'w> {
     /// A line of a block's body is being added (C2, C13).
     pub(crate) is_replaying: bool,
     pub(crate) is_strict: bool,
+    /// It is not for uWSGI: no option makes that do something else and end.
+    pub(crate) is_foreign: bool,
     pub(crate) permissions: Permissions,
     pub(crate) customs: Customs,
     pub(crate) custom_depth: usize,
@@ -96,6 +98,7 @@ impl<'w> Evaluator<'w> {
             glob_names: limits::GLOB_NAMES,
             is_replaying: false,
             is_strict: false,
+            is_foreign: false,
             permissions: Permissions::default(),
             customs: Customs::default(),
             custom_depth: 0,

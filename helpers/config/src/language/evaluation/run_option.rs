@@ -127,7 +127,7 @@ impl Evaluator<'_> {
             "plugins" | "need-plugins" => return self.run_plugins(row, entry, value),
             "declare-option" | "declare-option2" => return self.declare(entry, value),
             "early-envdir" => return self.read_envdir(entry, value),
-            name if values::ends_the_process(name) => {
+            name if values::ends_the_process(name) && !self.is_foreign => {
                 let error = format!("{} makes uWSGI do something else and end", quote(&entry.key));
                 return self.refuse(&entry.origin, error);
             }

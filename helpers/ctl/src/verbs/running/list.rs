@@ -1,6 +1,7 @@
 //! `vassalctl list`: every vassal, one line each.
 
 use crate::arguments::{List, Sort};
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal, is_named, now_usec};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
@@ -17,7 +18,12 @@ const CAUSE_LIMIT: usize = 48;
 
 /// Lists the vassals.
 pub fn run(arguments: &List) -> ExitCode {
-    let fleet = match Fleet::gather(&arguments.place) {
+    let detail = if arguments.json {
+        Detail::Full
+    } else {
+        Detail::Line
+    };
+    let fleet = match Fleet::gather(&arguments.place, detail) {
         Ok(fleet) => fleet,
         Err(why) => return output::fail_with(&why, output::FAILED),
     };
@@ -149,7 +155,7 @@ fn short(cause: &str) -> String {
 }
 
 /// The marks, and which limits were met.
-fn notes(vassal: &Vassal, now: u64) -> String {
+pub fn notes(vassal: &Vassal, now: u64) -> String {
     let mark = |mark: &Mark| match (mark, vassal.record.next_attempt_usec) {
         (Mark::Waiting, Some(next)) if next > now => {
             format!("attempt {} in {}", vassal.record.attempts + 1, time(next - now))

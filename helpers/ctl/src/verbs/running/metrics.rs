@@ -1,6 +1,7 @@
 //! `vassalctl metrics`: for Prometheus, on standard output or for node_exporter's textfile collector.
 
 use crate::arguments::Metrics;
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::Fleet;
 use crate::render::metrics::metrics;
 use crate::render::output;
@@ -15,7 +16,7 @@ const FILE: &str = "vassal.prom";
 
 /// Writes the metrics.
 pub fn run(arguments: &Metrics) -> ExitCode {
-    let fleet = match Fleet::gather(&arguments.place) {
+    let fleet = match Fleet::gather(&arguments.place, Detail::Full) {
         Ok(fleet) => fleet,
         Err(why) => return output::fail_with(&why, output::FAILED),
     };

@@ -8,4 +8,5 @@ pub mod nagios;
 pub mod run;
 pub mod stats;
 pub mod status;
+pub mod top;
 pub mod units;

@@ -2,6 +2,7 @@
 
 use super::list::choose;
 use crate::arguments::Nagios;
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal};
 use crate::render::output;
 use crate::state::{Health, State};
@@ -17,7 +18,7 @@ const NAMED: usize = 3;
 
 /// Checks the vassals.
 pub fn run(arguments: &Nagios) -> ExitCode {
-    let fleet = Fleet::gather(&arguments.place);
+    let fleet = Fleet::gather(&arguments.place, Detail::Line);
     let result = fleet.and_then(|fleet| {
         let chosen = choose(&fleet.vassals, &arguments.patterns)?;
         match fleet.problems.first() {

@@ -1,6 +1,7 @@
 //! What the verbs that change something have in common.
 
 use crate::arguments::Place;
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::Fleet;
 use crate::render::output;
 use std::os::unix::process::CommandExt;
@@ -11,7 +12,7 @@ use std::process::{Command, ExitCode, Output, Stdio};
 /// # Errors
 /// The exit code when there are none to be found.
 pub fn gather() -> Result<Fleet, ExitCode> {
-    let fleet = Fleet::gather(&Place::this_machine());
+    let fleet = Fleet::gather(&Place::this_machine(), Detail::Line);
     fleet.map_err(|why| output::fail_with(&why, output::FAILED))
 }
 

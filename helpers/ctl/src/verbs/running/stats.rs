@@ -2,6 +2,7 @@
 
 use super::list::choose;
 use crate::arguments::Stats;
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal, now_usec};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
@@ -26,7 +27,7 @@ const HEADER: [&str; 10] = [
 
 /// Shows them.
 pub fn run(arguments: &Stats) -> ExitCode {
-    let fleet = match Fleet::gather(&arguments.place) {
+    let fleet = match Fleet::gather(&arguments.place, Detail::Full) {
         Ok(fleet) => fleet,
         Err(why) => return output::fail_with(&why, output::FAILED),
     };

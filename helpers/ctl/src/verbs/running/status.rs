@@ -2,6 +2,7 @@
 
 use super::list::{choose, tone};
 use crate::arguments::Status;
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal, now_usec};
 use crate::reading::journal::{Entry, Journal};
 use crate::render::amounts::{bytes, rfc3339, time};
@@ -22,7 +23,7 @@ const UNKNOWN: u8 = 4;
 
 /// Shows the vassals.
 pub fn run(arguments: &Status) -> ExitCode {
-    let fleet = match Fleet::gather(&arguments.place) {
+    let fleet = match Fleet::gather(&arguments.place, Detail::Full) {
         Ok(fleet) => fleet,
         Err(why) => return output::fail_with(&why, UNKNOWN),
     };

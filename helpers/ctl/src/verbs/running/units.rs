@@ -2,6 +2,7 @@
 
 use super::list::choose;
 use super::run::{gather, systemctl};
+use crate::reading::cgroup::Detail;
 use crate::reading::fleet::{Fleet, Vassal};
 use crate::reading::units::{DISABLED, MAINTENANCE};
 use crate::render::output;
@@ -149,7 +150,7 @@ fn overwrite(text: &str) {
 
 /// What to say of those with which it did not work, one line each.
 fn failed(act: Act, chosen: &[&Vassal]) -> String {
-    let after = Fleet::gather(&crate::arguments::Place::this_machine());
+    let after = Fleet::gather(&crate::arguments::Place::this_machine(), Detail::Line);
     let after = after.map(|fleet| fleet.vassals).unwrap_or_default();
     let state = |vassal: &&Vassal| after.iter().find(|each| each.instance == vassal.instance);
     let bad = chosen

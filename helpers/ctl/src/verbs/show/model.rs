@@ -13,6 +13,7 @@ use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;
+use vassal_config::vassal::reload::overlap::{Decision, decide};
 use vassal_generator::drop_in::{DropIn, StopHook};
 
 /// All that is shown. The fields are the JSON's, which vassalctl(8) describes; every text is printable.
@@ -37,8 +38,21 @@ pub struct Shown {
     pub watch: Vec<Watched>,
     /// The sockets that `vassal-enter` binds.
     pub sockets: Vec<Socket>,
+    /// How a reload is done.
+    pub reload: Reloaded,
     /// The drop-in of its unit.
     pub drop_in: String,
+}
+
+/// How a reload is done, and why.
+#[derive(Debug, Serialize)]
+pub struct Reloaded {
+    /// `overlap` or `in-place`.
+    pub way: String,
+    /// Why.
+    pub reason: String,
+    /// The line that decides.
+    pub from: Option<From>,
 }
 
 /// Where something was written.
@@ -155,6 +169,7 @@ impl Shown {
             atexit: steps(&plan.atexit),
             watch: watched(plan, location),
             sockets: sockets(plan, location),
+            reload: reloaded(plan, location),
             drop_in: drop_in.render(),
         }
     }
@@ -230,6 +245,19 @@ fn watched(plan: &Plan, location: &Location) -> Vec<Watched> {
         from: from(&watch.origin, location),
     });
     watched.collect()
+}
+
+fn reloaded(plan: &Plan, location: &Location) -> Reloaded {
+    let Decision {
+        reload,
+        reason,
+        origin,
+    } = decide(plan);
+    Reloaded {
+        way: reload.to_string(),
+        reason: printable(reason.as_bytes()),
+        from: origin.and_then(|origin| from(&origin, location)),
+    }
 }
 
 fn sockets(plan: &Plan, location: &Location) -> Vec<Socket> {

@@ -63,6 +63,9 @@ fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
         row(each.from.as_ref(), &each.address, &detail)
     });
     sections.push(("sockets".into(), sockets.collect()));
+    let reload = &shown.reload;
+    let reload = row(reload.from.as_ref(), &reload.way, &reload.reason);
+    sections.push(("reload".into(), vec![reload]));
     let given = app.given.iter();
     let given = given.map(|each| row(each.from.as_ref(), &each.option, &format!("= {}", each.value)));
     sections.push(("uWSGI is given".into(), given.collect()));

@@ -77,7 +77,7 @@ impl<'a> Wanted<'a> {
     fn put(&self, mount: &OwnedFd, target: &OwnedFd) -> Result<(), SysError> {
         let is_directory = |fd: &OwnedFd| fstat(fd).is_ok_and(|status| reach::is_directory(&status));
         attach::put(mount, target).map_err(|errno| match errno {
-            // mount(2)'s word for it.
+            // The errno of mount(2) for it.
             Errno::EINVAL if is_directory(mount) != is_directory(target) => self.explain(Errno::ENOTDIR),
             _ => self.explain(errno),
         })

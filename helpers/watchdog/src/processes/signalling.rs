@@ -10,7 +10,8 @@ pub fn signal_group(leader: Pid, signal: Signal) {
     ignore_gone(killpg(leader, signal));
 }
 
-pub(super) fn send(pid: Pid, signal: Signal) {
+/// Signals a process, if it is there.
+pub fn send(pid: Pid, signal: Signal) {
     ignore_gone(kill(pid, signal));
 }
 
@@ -21,6 +22,7 @@ fn ignore_gone(result: nix::Result<()>) {
     }
 }
 
-pub(super) fn warn(message: &str) {
+/// Tells of something that does not end the watchdog.
+pub fn warn(message: &str) {
     log(Priority::Warning, message);
 }

@@ -32,6 +32,11 @@ pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Whether a part is about the program that is started, which a reload that overlaps takes as the file has it.
+pub fn is_programs(part: &str) -> bool {
+    part == "program"
+}
+
 fn text(steps: &[&Operation]) -> Vec<u8> {
     let line = |step: &&Operation| [step.option.as_slice(), b"=", &step.text, b"\n"].concat();
     steps.iter().flat_map(line).collect()
@@ -61,8 +66,13 @@ fn program(plan: &Plan) -> String {
 }
 
 fn settings(settings: &Settings) -> String {
+    // Those left out are of the app that is started, and a reload that overlaps takes them.
     let Settings {
         command: _,
+        sockets: _,
+        unix,
+        backlog,
+        reload: _,
         ready,
         stop_signal,
         reload_signal,
@@ -77,7 +87,11 @@ fn settings(settings: &Settings) -> String {
     let signals = (stop_signal, reload_signal);
     let limits = [hook_limit, stop_limit, atexit_limit];
     let switches = [trust_root, is_filtered];
-    format!("{ready:?} {signals:?} {interval:?} {deadline:?} {limits:?} {switches:?}")
+    let unix = (
+        unix.mode,
+        unix.owner.as_ref().map(|owner| (&owner.user, &owner.group)),
+    );
+    format!("{unix:?} {backlog} {ready:?} {signals:?} {interval:?} {deadline:?} {limits:?} {switches:?}")
 }
 
 #[cfg(test)]

@@ -1,0 +1,125 @@
+//! Where a listening socket is, and what is said of all unix sockets of a file.
+
+use crate::diagnostic::Origin;
+use crate::language::evaluation::entry::Entry;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// The longest path of a unix socket, with the NUL at its end (unix(7)).
+const PATH_BYTES: usize = 108;
+/// `chmod-socket` without a mode (section ACT of the measurements: 666).
+const OPEN_TO_ALL: u32 = 0o666;
+
+/// Where a socket listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// TCP, in numbers.
+    Tcp(SocketAddr),
+    /// An absolute path.
+    Unix(Vec<u8>),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => write!(f, "{address}"),
+            Address::Unix(path) => write!(f, "{}", path.escape_ascii()),
+        }
+    }
+}
+
+/// What the file says of all its unix sockets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnixOptions {
+    /// `chmod-socket`
+    pub mode: Option<u32>,
+    /// `chown-socket`: with it they are bound as root, before the root directory changes (ORD-10, measured).
+    pub owner: Option<SocketOwner>,
+}
+
+/// `chown-socket = USER[:GROUP]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketOwner {
+    /// A name or a number.
+    pub user: Vec<u8>,
+    /// A name or a number; root's where none is given.
+    pub group: Option<Vec<u8>>,
+    /// The line.
+    pub origin: Origin,
+}
+
+impl SocketOwner {
+    /// `USER[:GROUP]`
+    pub(crate) fn of(text: &[u8], origin: &Origin) -> Self {
+        let mut parts = text.splitn(2, |byte| *byte == b':').map(<[u8]>::to_vec);
+        Self {
+            user: parts.next().unwrap_or_default(),
+            group: parts.next(),
+            origin: origin.clone(),
+        }
+    }
+}
+
+impl UnixOptions {
+    /// What `entries` say; the last line of each counts.
+    pub fn of(entries: &[Entry]) -> Self {
+        let last = |names: &[&[u8]]| {
+            let mut entries = entries.iter().rev();
+            entries.find(|entry| names.contains(&entry.key.as_slice()))
+        };
+        let value = |entry: &Entry| entry.value.clone().unwrap_or_default();
+        let mode = |entry: &Entry| {
+            let text = String::from_utf8(value(entry)).ok()?;
+            u32::from_str_radix(&text, 8).ok().filter(|_| text.len() == 3)
+        };
+        let owner = |entry: &Entry| SocketOwner::of(&value(entry), &entry.origin);
+        Self {
+            mode: last(&[b"chmod-socket", b"chmod"]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
+            owner: last(&[b"chown-socket"]).map(owner),
+        }
+    }
+}
+
+/// The address that is bound for an app: TCP in numbers, or an absolute path.
+pub(crate) fn parse(value: &[u8]) -> Option<Address> {
+    if value.first() == Some(&b'/') {
+        // With a colon in it uWSGI looks for a port.
+        let is_path = !value.contains(&b':') && !value.contains(&0) && value.len() < PATH_BYTES;
+        return is_path.then(|| Address::Unix(value.to_vec()));
+    }
+    tcp(value).map(Address::Tcp)
+}
+
+/// `:PORT` is every IPv4 address of the machine, as in uWSGI.
+fn tcp(value: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(value).ok()?;
+    let address = match text.strip_prefix(':') {
+        Some(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port.parse().ok()?),
+        None => text.parse().ok()?,
+    };
+    // Port 0 is a new port at each start: nothing to keep.
+    (address.port() != 0).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::evaluation::entry::entry;
+
+    #[test]
+    fn what_is_said_of_unix_sockets_is_for_all() {
+        let options = |lines: &[(&str, &str)]| {
+            let entries: Vec<_> = lines.iter().map(|(key, value)| entry(key, value)).collect();
+            UnixOptions::of(&entries)
+        };
+        assert_eq!(options(&[]), UnixOptions::default());
+        let all = options(&[("chmod-socket", "660"), ("chown-socket", "www:web")]);
+        assert_eq!(all.mode, Some(0o660));
+        let owner = all.owner.unwrap();
+        assert_eq!(
+            (owner.user, owner.group),
+            (b"www".to_vec(), Some(b"web".to_vec()))
+        );
+        assert_eq!(options(&[("chmod-socket", "1")]).mode, Some(0o666));
+    }
+}

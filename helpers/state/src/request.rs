@@ -1,0 +1,290 @@
+//! What `vassal-enter --reload` asks of a running watchdog: one message each, with descriptors, the first of which is where
+//! the answers go. Only root can hold the socket's other end ([`crate::reload_channel`]); a message that is none is ignored all the same.
+
+use crate::codec::{Reader, Writer};
+use crate::handoff::App;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recv,
+    recvmsg, send, sendmsg, socketpair,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+use vassal_sys::error::Context;
+use vassal_sys::{SysError, fds};
+
+/// The longest message. What is longer, the control record, goes as a descriptor.
+const LONGEST: usize = 16 * 1024;
+/// The most descriptors of a message.
+const MOST: usize = 6;
+
+/// A request.
+#[derive(Debug)]
+pub enum Request {
+    /// Have the app reload in place.
+    InPlace {
+        /// What uWSGI is to be given when it asks for its configuration.
+        pushed: Option<OwnedFd>,
+    },
+    /// A process waits for the go-ahead to become the next app, beside the present one.
+    Successor {
+        /// What it will be.
+        app: App,
+        /// How long it may take to serve.
+        limit: Duration,
+        /// The control record that holds then.
+        record: OwnedFd,
+        /// What connects it with the watchdog.
+        links: Links,
+    },
+    /// The file of the vassal says something else than what runs.
+    Differs {
+        /// When that was found out.
+        since: String,
+        /// Why, in words for the status line; empty where it says the same.
+        why: String,
+    },
+}
+
+/// What connects an app with the watchdog.
+#[derive(Debug)]
+pub enum Links {
+    /// Our ends of uWSGI's sockets, and what was pushed through the second.
+    Uwsgi {
+        /// The Emperor's socket.
+        emperor: OwnedFd,
+        /// The configuration socket.
+        config: OwnedFd,
+        /// What was pushed through it.
+        pushed: OwnedFd,
+    },
+    /// The notification socket of another program.
+    Notify(OwnedFd),
+    /// Nothing.
+    None,
+}
+
+/// An answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The next app is known, and may be let go.
+    Known,
+    /// It has been done.
+    Done,
+    /// It has not been done, for this reason; nothing has changed.
+    Refused(String),
+}
+
+/// The two ends of a socket that keeps messages apart.
+///
+/// # Errors
+/// `EMFILE`.
+pub fn pair() -> Result<(OwnedFd, OwnedFd), SysError> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).context(|| "make a socket pair")
+}
+
+impl Request {
+    /// Sends it; the answers go to `answers`.
+    ///
+    /// # Errors
+    /// `EAGAIN` where the watchdog does not read, `EPIPE` when it is gone.
+    pub fn send(&self, socket: &OwnedFd, answers: &OwnedFd) -> Result<(), SysError> {
+        let mut writer = Writer::default();
+        let mut fds: Vec<RawFd> = vec![answers.as_raw_fd()];
+        match self {
+            Request::InPlace { pushed } => {
+                writer.number(0);
+                fds.extend(pushed.iter().map(AsRawFd::as_raw_fd));
+            }
+            Request::Successor {
+                app,
+                limit,
+                record,
+                links,
+            } => {
+                writer.number(1);
+                app.write(&mut writer);
+                writer.milliseconds(*limit);
+                fds.push(record.as_raw_fd());
+                match links {
+                    Links::Uwsgi {
+                        emperor,
+                        config,
+                        pushed,
+                    } => fds.extend([emperor, config, pushed].map(AsRawFd::as_raw_fd)),
+                    Links::Notify(socket) => fds.push(socket.as_raw_fd()),
+                    Links::None => {}
+                }
+            }
+            Request::Differs { since, why } => {
+                writer.number(2).bytes(since.as_bytes()).bytes(why.as_bytes());
+            }
+        }
+        let text = writer.into_bytes();
+        let rights = [ControlMessage::ScmRights(&fds)];
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        sendmsg::<UnixAddr>(socket.as_raw_fd(), &[IoSlice::new(&text)], &rights, flags, None)
+            .map(drop)
+            .context(|| "ask the watchdog")
+    }
+
+    /// The next request and where its answers go, without waiting; nothing where there is none.
+    pub fn receive(socket: &OwnedFd) -> Option<(Self, OwnedFd)> {
+        let mut text = vec![0; LONGEST];
+        let mut control = nix::cmsg_space!([RawFd; MOST]);
+        let mut buffers = [IoSliceMut::new(&mut text)];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        let received =
+            recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut buffers, Some(&mut control), flags).ok()?;
+        let mut fds = Vec::new();
+        for message in received.cmsgs().ok()? {
+            if let ControlMessageOwned::ScmRights(numbers) = message {
+                fds.extend(numbers.into_iter().filter_map(|number| fds::adopt(number).ok()));
+            }
+        }
+        let length = received.bytes;
+        text.truncate(length);
+        let mut fds = fds.into_iter();
+        let answers = fds.next()?;
+        Some((Self::read(&mut Reader::new(text), fds)?, answers))
+    }
+
+    fn read(reader: &mut Reader, mut fds: impl Iterator<Item = OwnedFd>) -> Option<Self> {
+        Some(match reader.number()? {
+            0 => Request::InPlace { pushed: fds.next() },
+            1 => Request::Successor {
+                app: App::read(reader)?,
+                limit: reader.milliseconds()?,
+                record: fds.next()?,
+                links: match (fds.next(), fds.next(), fds.next()) {
+                    (Some(emperor), Some(config), Some(pushed)) => Links::Uwsgi {
+                        emperor,
+                        config,
+                        pushed,
+                    },
+                    (Some(socket), ..) => Links::Notify(socket),
+                    (None, ..) => Links::None,
+                },
+            },
+            2 => Request::Differs {
+                since: reader.text()?,
+                why: reader.text()?,
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl Answer {
+    /// Sends it; nothing is said to a requester that is gone.
+    pub fn send(&self, answers: BorrowedFd<'_>) {
+        let text = match self {
+            Answer::Known => b"K".to_vec(),
+            Answer::Done => b"D".to_vec(),
+            Answer::Refused(reason) => [b"N", reason.as_bytes()].concat(),
+        };
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        match send(answers.as_raw_fd(), &text[..text.len().min(LONGEST)], flags) {
+            // It may have been killed meanwhile.
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// The next answer, which is waited for; nothing when the watchdog has ended.
+    ///
+    /// # Errors
+    /// As recv(2).
+    pub fn receive(answers: &OwnedFd) -> Result<Option<Self>, SysError> {
+        let mut text = vec![0; LONGEST];
+        let length = loop {
+            match recv(answers.as_raw_fd(), &mut text, MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                received => break received.context(|| "hear from the watchdog")?,
+            }
+        };
+        Ok(match &text[..length] {
+            [] => None,
+            [b'K'] => Some(Answer::Known),
+            [b'D'] => Some(Answer::Done),
+            [_, reason @ ..] => Some(Answer::Refused(String::from_utf8_lossy(reason).into_owned())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handoff::Readiness;
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    fn file() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn a_request_arrives_with_its_descriptors_and_is_answered() {
+        let (ours, theirs) = pair().unwrap();
+        let (answers, answered) = pair().unwrap();
+        assert!(Request::receive(&ours).is_none());
+        let app = App {
+            pid: 7,
+            command: "uwsgi".into(),
+            hint: String::new(),
+            readiness: Readiness::Accepting,
+            stop_signal: 15,
+            reload_signal: 0,
+            stop_limit: Duration::from_secs(30),
+        };
+        let request = Request::Successor {
+            app: app.clone(),
+            limit: Duration::from_secs(80),
+            record: file(),
+            links: Links::Uwsgi {
+                emperor: file(),
+                config: file(),
+                pushed: file(),
+            },
+        };
+        request.send(&theirs, &answered).unwrap();
+        let (received, answered) = Request::receive(&ours).unwrap();
+        match received {
+            Request::Successor {
+                app: known,
+                links: Links::Uwsgi { .. },
+                limit,
+                ..
+            } => assert_eq!((known, limit), (app, Duration::from_secs(80))),
+            other => panic!("{other:?}"),
+        }
+        let refused = Answer::Refused("no".into());
+        for answer in [Answer::Known, Answer::Done, refused] {
+            answer.send(answered.as_fd());
+            assert_eq!(Answer::receive(&answers).unwrap(), Some(answer));
+        }
+        drop((answered, request));
+    }
+
+    #[test]
+    fn what_is_no_request_is_none_and_keeps_no_descriptor() {
+        let (ours, theirs) = pair().unwrap();
+        send(theirs.as_raw_fd(), b"x", MsgFlags::empty()).unwrap();
+        assert!(Request::receive(&ours).is_none());
+        let (_, answered) = pair().unwrap();
+        Request::InPlace { pushed: None }
+            .send(&theirs, &answered)
+            .unwrap();
+        let differs = Request::Differs {
+            since: "now".into(),
+            why: "x".into(),
+        };
+        differs.send(&theirs, &answered).unwrap();
+        assert!(matches!(
+            Request::receive(&ours),
+            Some((Request::InPlace { pushed: None }, _))
+        ));
+        assert!(matches!(Request::receive(&ours), Some((Request::Differs { why, .. }, _)) if why == "x"));
+    }
+}

@@ -1,0 +1,152 @@
+//! An app that was told to stop: because its vassal stops, or because the next one has taken its place. It takes no more
+//! connections, answers what it has begun, and ends; or is killed at its limit. What is due is done without waiting.
+
+use crate::app::drain::{DrainTarget, drain_then_order};
+use crate::app::running::Running;
+use crate::app::uwsgi::{Order, Uwsgi, say};
+use crate::app::wind_down::WindDown;
+use crate::processes::reaper::Child;
+use crate::processes::signalling::signal_group;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+use vassal_sys::proc::Proc;
+use vassal_systemd::journal::{Priority, log};
+
+/// From SIGTERM to SIGKILL for processes of uWSGI's that it does not end itself.
+pub const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The process that makes its workers deaf and gives the order has not ended.
+    BeingTold(Pid),
+    /// It knows.
+    Told,
+    /// It was killed.
+    Killed,
+    /// Its first process has ended.
+    Ended,
+}
+
+/// An app on its way out.
+#[derive(Debug)]
+pub struct Retiring {
+    /// The app.
+    pub running: Running,
+    stage: Stage,
+    /// What a uWSGI's processes are watched for.
+    wind_down: Option<WindDown>,
+    end: Instant,
+}
+
+impl Retiring {
+    /// Tells the app to stop. `sockets` are the names of the vassal's listening sockets.
+    pub fn begin(running: Running, proc: &Proc, sockets: &[OsString], now: Instant) -> Self {
+        let end = now + running.app.stop_limit;
+        let mut wind_down = None;
+        let stage = match running.uwsgi.as_ref().map(Uwsgi::socket) {
+            // It has closed its socket, and hears nothing any more.
+            Some(None) => None,
+            Some(Some(emperor)) => {
+                let master = running.master(proc);
+                wind_down = Some(WindDown::to_stop(&master.workers(), now, LEFTOVER_LIMIT));
+                let listener = DrainTarget { master, sockets };
+                match drain_then_order(&listener, emperor, Order::Stop) {
+                    Ok(messenger) => Some(Stage::BeingTold(messenger)),
+                    // At a limit of processes there is none to make it deaf.
+                    Err(_) => say(emperor, Order::Stop).then_some(Stage::Told),
+                }
+            }
+            None => {
+                let signal = Signal::try_from(running.app.stop_signal);
+                let is_told = signal.is_ok_and(|signal| killpg(running.pid(), signal).is_ok());
+                is_told.then_some(Stage::Told)
+            }
+        };
+        let mut retiring = Self {
+            running,
+            stage: Stage::Told,
+            wind_down,
+            end,
+        };
+        match stage {
+            Some(stage) => retiring.stage = stage,
+            None => retiring.kill(),
+        }
+        retiring
+    }
+
+    /// A child has ended: whether it was the app, or the process that tells it.
+    pub fn take(&mut self, child: &Child) -> bool {
+        if child.pid == self.running.pid() {
+            // What is left of its process group would go on in its name.
+            signal_group(child.pid, Signal::SIGKILL);
+            self.stage = Stage::Ended;
+            return true;
+        }
+        let is_messenger = self.stage == Stage::BeingTold(child.pid);
+        if is_messenger {
+            self.stage = Stage::Told;
+            if child.how.code() != Some(0) {
+                self.kill();
+            }
+        }
+        is_messenger
+    }
+
+    /// Does what is due.
+    pub fn follow(&mut self, proc: &Proc, sockets: &[OsString], now: Instant) {
+        if matches!(self.stage, Stage::Killed | Stage::Ended) {
+            return;
+        }
+        if now >= self.end {
+            let limit = self.running.app.stop_limit.as_secs_f32();
+            let command = &self.running.app.command;
+            let message = format!("{command} did not stop within {limit} s, killing it");
+            log(Priority::Warning, &message);
+            return self.kill();
+        }
+        let master = self.running.master(proc);
+        if let (Some(wind_down), Stage::Told) = (&mut self.wind_down, self.stage) {
+            if wind_down.is_due(now) {
+                let listener = DrainTarget { master, sockets };
+                let acts = wind_down.acts(&master.children(), now);
+                acts.into_iter().for_each(|act| act.perform(&listener));
+            }
+        }
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        signal_group(self.running.pid(), Signal::SIGKILL);
+        self.stage = Stage::Killed;
+    }
+
+    /// Whether its first process has ended.
+    pub fn has_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// Whether it takes no more connections, as far as that can be known: another program than uWSGI is only told to.
+    pub fn is_deaf(&self) -> bool {
+        match self.stage {
+            Stage::BeingTold(_) => false,
+            Stage::Told => self.running.uwsgi.is_some(),
+            Stage::Killed | Stage::Ended => true,
+        }
+    }
+
+    /// When something is due.
+    pub fn due(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::BeingTold(_) => Some(self.end),
+            Stage::Told => {
+                let look = self.wind_down.as_ref().map(WindDown::next_look);
+                look.into_iter().chain([self.end]).min()
+            }
+            Stage::Killed | Stage::Ended => None,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Reloads that overlap: the next app loads beside the present one, on the same sockets. When it serves, the present one takes no
+//! more connections, answers what it has begun, and ends. One that does not come to that is removed, and nothing has happened.
+
+use super::state::Vassal;
+use crate::app::notify::PayloadNotify;
+use crate::app::readying::Readying;
+use crate::app::retiring::Retiring;
+use crate::app::running::Running;
+use crate::app::succession::{Predecessor, Successor};
+use crate::app::uwsgi::Message;
+use crate::processes::reaper::{Child, Ended};
+use crate::processes::signalling::signal_group;
+use nix::sys::signal::Signal;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant, SystemTime};
+use vassal_state::handoff::{App, Readiness};
+use vassal_state::request::{Answer, Links};
+use vassal_sys::SysError;
+use vassal_systemd::journal::{Priority, log};
+
+/// How long who has asked for a reload waits for the end of an app of which it cannot be known whether it still accepts.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+impl Vassal {
+    /// Takes the process that waits to become the next app. One that loads already, for which an earlier reload did not wait to
+    /// the end, makes room: its file is older.
+    pub(super) fn accept_successor(
+        &mut self,
+        app: App,
+        limit: Duration,
+        record: OwnedFd,
+        links: Links,
+        answers: OwnedFd,
+    ) {
+        self.remove_successor("another reload has come");
+        let now = Instant::now();
+        self.overlap.successor = Some(Successor {
+            readying: Readying::of(&app, now),
+            running: Running::new(app, links),
+            is_let_go: false,
+            record,
+            limit,
+            end: now + limit,
+            asked: SystemTime::now(),
+            answers,
+        });
+        self.listen_anew();
+    }
+
+    /// Lets the next app begin, as soon as the one before the present one has ended: there are never three.
+    fn let_successor_go(&mut self, now: Instant) {
+        let has_room = self.overlap.predecessor.is_none();
+        let Some(successor) = &mut self.overlap.successor else {
+            return;
+        };
+        if has_room && !std::mem::replace(&mut successor.is_let_go, has_room) {
+            Answer::Known.send(successor.answers.as_fd());
+            successor.readying = Readying::of(&successor.running.app, now);
+            let (command, pid) = (&successor.running.app.command, successor.running.pid());
+            let status = format!("serving; a reload starts {command} beside it (process {pid})");
+            self.reporter.status_is(&status);
+        }
+    }
+
+    /// Ends the next app before it serves; who has asked for it hears why.
+    pub(super) fn remove_successor(&mut self, reason: &str) {
+        if let Some(answers) = self.end_successor() {
+            Answer::Refused(reason.into()).send(answers.as_fd());
+            // The status line says that one loads.
+            self.keep_alive_due = self.awake;
+            self.listen_anew();
+        }
+    }
+
+    /// The same, and nobody hears of it yet: where answers go.
+    pub(super) fn end_successor(&mut self) -> Option<OwnedFd> {
+        let successor = self.overlap.successor.take()?;
+        successor.readying.end();
+        signal_group(successor.running.pid(), Signal::SIGKILL);
+        Some(successor.answers)
+    }
+
+    /// A child has ended: whether it belongs to an app beside the one that serves.
+    pub(super) fn take_of_overlap(&mut self, child: &Child) -> bool {
+        if let Some(predecessor) = &mut self.overlap.predecessor {
+            if predecessor.retiring.take(child) {
+                return true;
+            }
+        }
+        let Some(successor) = &mut self.overlap.successor else {
+            return false;
+        };
+        if successor.readying.take_answer(child.pid, child.how.code()) {
+            return true;
+        }
+        if successor.running.pid() != child.pid {
+            return false;
+        }
+        let command = &successor.running.app.command;
+        let reason = match (child.how, successor.running.app.hint.as_str()) {
+            (Ended::Exited(22), hint) if !hint.is_empty() => {
+                format!("{command} exited with 22: the app did not load ({hint})")
+            }
+            (how, _) => format!("{command} {how} before it served"),
+        };
+        self.remove_successor(&reason);
+        true
+    }
+
+    /// Hears the next app, asks it whether it serves, and lets it take its place; and what is due of the one before.
+    ///
+    /// # Errors
+    /// When no process can be sent.
+    pub(super) fn follow_overlap(&mut self) -> Result<(), SysError> {
+        let now = Instant::now();
+        self.let_successor_go(now);
+        self.hear_successor();
+        let others: Vec<_> = [self.app.pid()].into_iter().chain(self.overlap.pids()).collect();
+        if let Some(successor) = &mut self.overlap.successor {
+            let own = successor.running.pid();
+            let others: Vec<_> = others.into_iter().filter(|pid| *pid != own).collect();
+            if successor.is_let_go {
+                successor
+                    .readying
+                    .ask(&successor.running, &others, &self.proc, now)?;
+            }
+            if successor.is_let_go && successor.readying.is_ready() {
+                self.promote(now);
+            } else if now >= successor.end {
+                let limit = successor.limit.as_secs_f32();
+                let command = &successor.running.app.command;
+                let reason = format!("{command} did not serve within {limit} s");
+                self.remove_successor(&reason);
+            }
+        }
+        self.follow_predecessor(now);
+        Ok(())
+    }
+
+    fn hear_successor(&mut self) {
+        let Some(Successor {
+            running, readying, ..
+        }) = &mut self.overlap.successor
+        else {
+            return;
+        };
+        if running.notify.as_mut().is_some_and(PayloadNotify::says_ready) {
+            readying.set_ready();
+        }
+        let readiness = running.app.readiness.clone();
+        let Some(uwsgi) = &mut running.uwsgi else { return };
+        for message in uwsgi.messages() {
+            match (message, &readiness) {
+                (Message::Accepting, Readiness::Accepting) | (Message::Loaded, Readiness::Loaded) => {
+                    readying.set_ready();
+                }
+                (Message::WantsConfiguration, _) => {
+                    if let Err(error) = uwsgi.push_again() {
+                        log(Priority::Warning, &error.to_string());
+                    }
+                }
+                (Message::WantsStop, _) => {
+                    return self.remove_successor("the app has asked to be stopped");
+                }
+                _ => {}
+            }
+        }
+        if uwsgi.socket().is_none() {
+            self.listen_anew();
+        }
+    }
+
+    /// The next app serves: it takes the place of the one that served, which is told to stop.
+    fn promote(&mut self, now: Instant) {
+        let Some(successor) = self.overlap.successor.take() else {
+            return;
+        };
+        if let Some(Err(error)) = self
+            .reloads
+            .as_ref()
+            .map(|reloads| reloads.replace_record(&successor.record))
+        {
+            log(Priority::Warning, &error.to_string());
+        }
+        if let Some(reloads) = &mut self.reloads {
+            reloads.is_done(successor.asked);
+        }
+        successor.readying.end();
+        let before = std::mem::replace(&mut self.app, successor.running);
+        self.readying = successor.readying;
+        self.turnover = None;
+        let retiring = Retiring::begin(before, &self.proc, &self.sockets.names, now);
+        self.overlap.predecessor = Some(Predecessor {
+            retiring,
+            waiting: Some((successor.answers, now + END_LIMIT)),
+        });
+        self.reporter.differs(String::new(), String::new());
+        self.keep_alive_due = self.awake;
+        self.listen_anew();
+    }
+
+    fn follow_predecessor(&mut self, now: Instant) {
+        let is_frozen = self.freezer.until().is_some();
+        let Some(predecessor) = &mut self.overlap.predecessor else {
+            return;
+        };
+        let Predecessor { retiring, waiting } = predecessor;
+        if !is_frozen {
+            retiring.follow(&self.proc, &self.sockets.names, now);
+        }
+        let is_deaf = retiring.is_deaf();
+        if let Some((answers, _)) = waiting.take_if(|(_, end)| is_deaf || now >= *end) {
+            Answer::Done.send(answers.as_fd());
+        }
+        if retiring.has_ended() && waiting.is_none() {
+            self.overlap.predecessor = None;
+        }
+    }
+}
