@@ -16,7 +16,7 @@ use std::path::Path;
 
 /// The most that is read of a file.
 const LIMIT: u64 = 32 << 20;
-/// Filesystems that the kernel makes up: root owns their files, but anybody's doings are the text.
+/// Filesystems whose files the kernel makes up: root owns them, but what any process does can be their text.
 const MADE_UP: [FsType; 5] = [
     PROC_SUPER_MAGIC,
     SYSFS_MAGIC,
@@ -25,8 +25,8 @@ const MADE_UP: [FsType; 5] = [
     TRACEFS_MAGIC,
 ];
 
-/// The texts of `/etc/passwd` and `/etc/group`. A missing file is empty, and so is one that somebody else than root may
-/// write: he could become whomever he likes. `proc` is a proc of this PID namespace.
+/// The texts of `/etc/passwd` and `/etc/group`. A missing file is empty, and so is one that another user than root may
+/// write: he could become any user. `proc` is a proc of this PID namespace.
 ///
 /// # Errors
 /// What cannot be read, is no regular file (`EINVAL`), or larger than 32 MiB (`EFBIG`); a link that is not root's alone.
