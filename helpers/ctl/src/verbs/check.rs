@@ -37,6 +37,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// How a reload would be done, where the file means something.
     pub reload: Option<Decision>,
+    /// How its app would be asked for its health.
+    pub health: Option<String>,
 }
 
 /// Checks, prints, and says by the exit code how bad it is.
@@ -136,6 +138,7 @@ fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
         unit: None,
         findings,
         reload: None,
+        health: None,
     })
 }
 
@@ -148,6 +151,8 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
     let read = read_vassal(emperor, &target.name, &target.location, scope);
     let mut findings = read.findings;
     let reload = read.found.as_ref().map(|vassal| decide(&vassal.plan));
+    let settings = read.found.as_ref().map(|vassal| &vassal.plan.settings);
+    let health = settings.and_then(|settings| settings.health.sentence());
     if let Some(vassal) = &read.found {
         let scene = Scene {
             vassal,
@@ -162,6 +167,7 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
         unit: Some(target.name.unit()),
         findings,
         reload,
+        health,
     }
 }
 
@@ -192,6 +198,7 @@ fn about_name(file: String, message: String, level: Level) -> Checked {
             hint: None,
         }],
         reload: None,
+        health: None,
     }
 }
 
@@ -210,6 +217,14 @@ fn text(checked: &[Checked], colors: bool) -> String {
     ] = checked
     {
         text.push_str(&told(reload));
+    }
+    if let [
+        Checked {
+            health: Some(health), ..
+        },
+    ] = checked
+    {
+        text.push_str(&format!("health: {}\n", printable(health.as_bytes())));
     }
     let Counts {
         errors,
@@ -278,6 +293,7 @@ struct File<'a> {
     unit: Option<&'a str>,
     findings: Vec<Told<'a>>,
     reload: Option<Reload<'a>>,
+    health: Option<&'a str>,
 }
 
 /// How a reload would be done, and why.
@@ -308,6 +324,7 @@ impl<'a> Report<'a> {
                 way: decision.reload.to_string(),
                 reason: &decision.reason,
             }),
+            health: each.health.as_deref(),
         };
         Report {
             version: output::JSON_VERSION,

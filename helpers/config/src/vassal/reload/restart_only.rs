@@ -7,6 +7,7 @@ use crate::vassal::payload::Payload;
 use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::read::Vassal;
 use crate::vassal::settings::Settings;
+use crate::vassal::settings::liveness::Watchdog;
 
 /// The parts of `vassal`, and what each says, in a form that is only compared. Lines may move without a change.
 pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
@@ -24,6 +25,7 @@ pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
         ("root directory, files, waits", text(&others)),
         ("mountpoint-check", format!("{watched:?}").into_bytes()),
         ("program", program(plan).into_bytes()),
+        (LIVENESS, liveness(&plan.settings).into_bytes()),
         ("[vassal]", settings(&plan.settings).into_bytes()),
         (
             "[Unit] and [Service]",
@@ -32,9 +34,17 @@ pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// What an app that serves is held to.
+const LIVENESS: &str = "health and watchdog";
+
 /// Whether a part is about the program that is started, which a reload that overlaps takes as the file has it.
 pub fn is_programs(part: &str) -> bool {
-    part == "program"
+    ["program", LIVENESS].contains(&part)
+}
+
+fn liveness(settings: &Settings) -> String {
+    let watchdog = settings.watchdog.as_ref().map(Watchdog::meaning);
+    format!("{} {watchdog:?}", settings.health.meaning())
 }
 
 fn text(steps: &[&Operation]) -> Vec<u8> {
@@ -76,6 +86,8 @@ fn settings(settings: &Settings) -> String {
         ready,
         stop_signal,
         reload_signal,
+        health: _,
+        watchdog: _,
         interval,
         deadline,
         hook_limit,
@@ -127,6 +139,11 @@ mod tests {
                 "env = A=B",
                 "env = A=B\n[Service]\nMemoryMax=1G",
                 &["[Unit] and [Service]"],
+            ),
+            (
+                "env = A=B",
+                "env = A=B\n[vassal]\nhealth = http://:1/",
+                &["health and watchdog"],
             ),
             (
                 "env = A=B",
