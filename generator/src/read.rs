@@ -16,6 +16,7 @@ use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::machine::world::ReadError;
 use vassal_config::unit::directives::directives;
 use vassal_config::vassal::read::judge_writers;
+use vassal_escape::printable;
 
 /// The emperor's file, below the root.
 const EMPEROR_FILE: &str = "etc/vassal/emperor.ini";
@@ -90,7 +91,7 @@ pub fn choose(
                 Some(_) => "an earlier directory has a vassal of this name",
             },
         };
-        problems.push(format!("{}: {odd}, skipping", file.escape_ascii()));
+        problems.push(format!("{}: {odd}, skipping", printable(&file)));
     }
     (found, problems)
 }
@@ -129,7 +130,7 @@ pub fn candidates(root: &Path, emperor: &Emperor) -> (Vec<Candidate>, Vec<String
 
 /// A place, for messages.
 pub fn shown(place: &Place) -> String {
-    place.path().escape_ascii().to_string()
+    printable(place.path())
 }
 
 fn outside(root: &Path, file: &[u8]) -> PathBuf {

@@ -15,7 +15,7 @@ use arguments::{Arguments, Verb};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 use std::process::ExitCode;
-use vassal_config::diagnostic::printable;
+use vassal_escape::printable;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);

@@ -16,6 +16,7 @@ use crate::options::lookup::find;
 use crate::options::row::OptionRow;
 use crate::users::identity::{Identity, Named};
 use crate::users::trust::{Judgement, Trust, judge};
+use vassal_escape::printable;
 
 /// What the emperor's file says.
 #[derive(Debug, Clone, Default)]
@@ -191,7 +192,7 @@ fn is_root(account: &[u8]) -> bool {
 
 fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
     let warn = |message: String| Some(Diagnostic::warning(Some(origin.clone()), message));
-    let shown = key.escape_ascii();
+    let shown = printable(key);
     if SYSTEMD_DOES_IT.contains(&key) {
         return warn(format!(
             "'{shown}' has no effect: systemd starts, stops and restarts the vassals, ignoring"

@@ -3,6 +3,7 @@
 use crate::hooks::mountflags::{MountFlags, UmountFlags};
 use crate::hooks::namespaces::Namespaces;
 use std::time::Duration;
+use vassal_escape::printable;
 
 /// What happens when a command fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +130,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
 }
 
 fn text(bytes: &[u8]) -> String {
-    bytes.escape_ascii().to_string()
+    printable(bytes)
 }
 
 /// A hook line: `[!]ACTION:ARGUMENT`, split at the first colon (ACT-1, T1).
@@ -273,19 +274,6 @@ pub fn parse_umount(argument: &[u8]) -> Result<Action, Refusal> {
     }
     let flags = UmountFlags::parse(flags.unwrap_or_default()).map_err(unknown_flag)?;
     Ok(Action::Umount(target.to_vec(), flags))
-}
-
-/// A word of a shell command that stands for exactly these bytes.
-pub(crate) fn quoted(word: &[u8]) -> Vec<u8> {
-    let mut text = b"'".to_vec();
-    for byte in word {
-        match byte {
-            b'\'' => text.extend(b"'\\''"),
-            other => text.push(*other),
-        }
-    }
-    text.push(b'\'');
-    text
 }
 
 fn unknown_flag(flag: &[u8]) -> Refusal {

@@ -1,5 +1,7 @@
 //! The words for mount flags (ACT-7, ACT-9), with the numbers of mount(2) and umount(2).
 
+use vassal_escape::printable;
+
 /// Flags of mount(2), as that page numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MountFlags(u64);
@@ -53,10 +55,7 @@ const MOUNT_WORDS: &[(&[u8], u64)] = &[
 
 /// Every word for a mount, for messages.
 pub fn words() -> String {
-    let words: Vec<_> = MOUNT_WORDS
-        .iter()
-        .map(|(word, _)| word.escape_ascii().to_string())
-        .collect();
+    let words: Vec<_> = MOUNT_WORDS.iter().map(|(word, _)| printable(word)).collect();
     words.join(", ")
 }
 

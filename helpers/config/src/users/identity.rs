@@ -3,6 +3,7 @@
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::users::capability::Capabilities;
+use vassal_escape::printable;
 
 /// A user or group as the file names it. Which number a name has is found out when privileges are dropped, in the
 /// root directory the vassal has then (ORD-8).
@@ -17,7 +18,7 @@ pub enum Account {
 impl std::fmt::Display for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Account::Name(name) => write!(f, "{}", name.escape_ascii()),
+            Account::Name(name) => write!(f, "{}", printable(name)),
             Account::Number(number) => write!(f, "{number}"),
         }
     }
@@ -95,7 +96,7 @@ fn choose(slot: &mut Option<Named>, account: Account, origin: &Origin) {
 
 fn account(option: &str, value: &[u8], origin: &Origin) -> Result<Account, Diagnostic> {
     let refuse = |problem: &str, hint: &str| {
-        let message = format!("{option} = {}: {problem}", value.escape_ascii());
+        let message = format!("{option} = {}: {problem}", printable(value));
         Err(Diagnostic::error(Some(origin.clone()), message).with_hint(hint))
     };
     let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);

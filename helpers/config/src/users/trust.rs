@@ -1,9 +1,10 @@
 //! Who may write a configuration: its hooks are root's, so whoever may is root. A vassal's own user may not; others are told of.
 
-use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::machine::world::{Open, World};
 use crate::users::identity::{Account, Identity};
+use vassal_escape::printable;
 
 /// `trusted-users` and `trusted-groups` of the emperor's `[vassal]` section: who may write what root acts on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

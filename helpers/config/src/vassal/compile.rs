@@ -19,6 +19,7 @@ use crate::vassal::settings::{Ready, Settings};
 use crate::vassal::socket::{Address, UnixOptions, leave_shared, listeners};
 use crate::vassal::steps;
 use crate::vassal::workers;
+use vassal_escape::printable;
 
 /// The lines of a file, by who takes them.
 #[derive(Debug, Default)]
@@ -260,8 +261,8 @@ fn mountpoint(entry: &Entry) -> Result<Watch, Diagnostic> {
     }
     let message = format!(
         "{} = {}: not an absolute path",
-        entry.key.escape_ascii(),
-        path.escape_ascii()
+        printable(&entry.key),
+        printable(&path)
     );
     Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint("begin it with '/'"))
 }
@@ -269,25 +270,21 @@ fn mountpoint(entry: &Entry) -> Result<Watch, Diagnostic> {
 fn refused(entry: &Entry) -> Diagnostic {
     let message = format!(
         "'{}' is not supported: {}",
-        entry.key.escape_ascii(),
+        printable(&entry.key),
         why(&entry.key)
     );
     Diagnostic::error(Some(entry.origin.clone()), message)
 }
 
 fn ignored(entry: &Entry) -> Diagnostic {
-    let message = format!(
-        "'{}' has no effect: {}",
-        entry.key.escape_ascii(),
-        why(&entry.key)
-    );
+    let message = format!("'{}' has no effect: {}", printable(&entry.key), why(&entry.key));
     Diagnostic::warning(Some(entry.origin.clone()), message)
 }
 
 fn never_jailed(hook: &Hook) -> Diagnostic {
     let message = format!(
         "'{}' has no effect: it runs only after unshare or with jailed (ORD-2)",
-        hook.option.escape_ascii()
+        printable(&hook.option)
     );
     Diagnostic::warning(Some(hook.origin.clone()), message)
 }

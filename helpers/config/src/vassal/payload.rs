@@ -5,6 +5,7 @@ use crate::language::evaluation::entry::Entry;
 use crate::options::plugins::debian_name;
 use crate::vassal::missing_plugins::missing_plugins;
 use crate::vassal::settings::Settings;
+use vassal_escape::printable;
 
 /// What is started in the end.
 #[derive(Debug, Clone)]
@@ -123,7 +124,7 @@ pub(crate) fn app_hint(entries: &[Entry]) -> Option<String> {
     Some(format!(
         "{}: '{}' needs a line 'plugin = {}'",
         entry.origin,
-        entry.key.escape_ascii(),
+        printable(&entry.key),
         debian_name(plugin)
     ))
 }

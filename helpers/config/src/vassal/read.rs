@@ -3,7 +3,6 @@
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
 use crate::emperor::settings::Emperor;
-use crate::hooks::action;
 use crate::hooks::action::{Action, OnFailure};
 use crate::hooks::phase::Phase;
 use crate::language::evaluation::entry::{Entry, with_option_of};
@@ -19,6 +18,8 @@ use crate::users::trust::{Judgement, judge};
 use crate::vassal::compile::{after_user, compile};
 use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::settings::Settings;
+use vassal_escape::printable;
+use vassal_escape::shell;
 
 /// What a vassal's file comes to.
 #[derive(Debug, Clone)]
@@ -109,9 +110,9 @@ fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mu
     };
     let command = [
         &b"exec "[..],
-        &action::quoted(program),
+        &shell::word(program),
         b" ",
-        &action::quoted(&name.file()),
+        &shell::word(&name.file()),
     ]
     .concat();
     let run = Action::Exec {
@@ -157,14 +158,14 @@ fn limits_left_out(effects: &[Entry], directives: &[Directive]) -> Vec<Diagnosti
             ),
             Err(why) => (why, "see systemd.resource-control(5)".to_owned()),
         };
-        let message = format!("'cgroup-opt = {}' has no effect: {why}", option.escape_ascii());
+        let message = format!("'cgroup-opt = {}' has no effect: {why}", printable(option));
         Some(Diagnostic::warning(Some(entry.origin.clone()), message).with_hint(hint))
     };
     lines.filter_map(left_out).collect()
 }
 
 fn shown(name: &VassalName) -> String {
-    crate::diagnostic::printable(&name.file())
+    vassal_escape::printable(&name.file())
 }
 
 fn is_from_file(entry: &Entry) -> bool {

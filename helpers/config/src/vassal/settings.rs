@@ -4,6 +4,7 @@ use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::options::flag::is_on;
 use std::time::Duration;
+use vassal_escape::printable;
 
 /// How it is known that the app serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl Settings {
                 b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
                 b"seccomp" => settings.is_filtered = on_or_off(value).map_err(refuse)?,
                 _ => {
-                    let message = format!("unknown setting '{}' in [vassal]", entry.key.escape_ascii());
+                    let message = format!("unknown setting '{}' in [vassal]", printable(&entry.key));
                     let hint = format!("known are {KNOWN}");
                     return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
                 }
@@ -116,7 +117,7 @@ fn on_or_off(value: &[u8]) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_slice() {
         b"on" | b"true" | b"yes" | b"1" => Ok(true),
         b"off" | b"false" | b"no" | b"0" => Ok(false),
-        _ => Err(format!("'{}' is neither 'on' nor 'off'", value.escape_ascii())),
+        _ => Err(format!("'{}' is neither 'on' nor 'off'", printable(value))),
     }
 }
 

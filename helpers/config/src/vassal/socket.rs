@@ -5,6 +5,7 @@ use crate::language::evaluation::entry::Entry;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
+use vassal_escape::printable;
 
 /// Options whose value is an address to listen on and nothing else.
 const LISTENING: [&[u8]; 10] = [
@@ -61,7 +62,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => write!(f, "{address}"),
-            Address::Unix(path) => write!(f, "{}", path.escape_ascii()),
+            Address::Unix(path) => write!(f, "{}", printable(path)),
         }
     }
 }

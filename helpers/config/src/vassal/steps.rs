@@ -8,6 +8,7 @@ use crate::language::evaluation::entry::Entry;
 use crate::options::flag;
 use crate::vassal::plan::Operation;
 use std::time::Duration;
+use vassal_escape::printable;
 
 /// What such options come to.
 #[derive(Debug, Default)]
@@ -56,8 +57,8 @@ fn last<'a>(entries: &'a [Entry], names: &[&[u8]]) -> Option<&'a Entry> {
 }
 
 fn wrong(entry: &Entry, problem: &str, hint: &str) -> Diagnostic {
-    let (option, shown) = (entry.key.escape_ascii(), value(entry));
-    let message = format!("{option} = {}: {problem}", shown.escape_ascii());
+    let (option, shown) = (printable(&entry.key), value(entry));
+    let message = format!("{option} = {}: {problem}", printable(&shown));
     Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint)
 }
 

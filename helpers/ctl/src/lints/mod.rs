@@ -10,8 +10,9 @@ pub mod user;
 use crate::lints::host::Host;
 use crate::reading::finding::{Finding, Level, place};
 use crate::reading::location::Location;
-use vassal_config::diagnostic::{Origin, printable};
+use vassal_config::diagnostic::Origin;
 use vassal_config::vassal::read::Vassal;
+use vassal_escape::printable;
 
 /// What a trap is looked for in.
 #[derive(Debug)]

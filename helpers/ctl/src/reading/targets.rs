@@ -8,10 +8,11 @@ use crate::reading::location::{Location, below};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use vassal_config::diagnostic::printable;
-use vassal_config::emperor::name::{ENDING, Unfit, VassalName, unescape};
+use vassal_config::emperor::name::{ENDING, Unfit, VassalName};
 use vassal_config::emperor::place;
 use vassal_config::emperor::settings::Emperor;
+use vassal_escape::printable;
+use vassal_escape::unit_name::unescape;
 use vassal_generator::read::candidates;
 
 /// One vassal's file.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use vassal_config::diagnostic::printable;
+use vassal_escape::printable;
 
 /// Nothing was found, or what was asked for was done.
 pub const GOOD: u8 = 0;

@@ -15,12 +15,13 @@ use crate::verbs::show_text;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
-use vassal_config::diagnostic::{Origin, printable};
+use vassal_config::diagnostic::Origin;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;
+use vassal_escape::printable;
 use vassal_generator::drop_in::{DropIn, StopHook};
 
 /// Prints the plan, or why there is none.

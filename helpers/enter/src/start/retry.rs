@@ -9,7 +9,8 @@ use crate::start::query::systemctl;
 use crate::start::source;
 use nix::errno::Errno;
 use std::path::Path;
-use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::emperor::name::VassalName;
+use vassal_escape::unit_name::escape;
 use vassal_state::restart_record::{DIRECTORY, Memo, Next, Store};
 use vassal_systemd::journal::{Priority, line};
 

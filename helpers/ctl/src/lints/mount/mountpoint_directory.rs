@@ -11,6 +11,7 @@ use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::users::identity::Identity;
 use vassal_config::vassal::plan::{Operation, Plan};
+use vassal_escape::printable;
 
 /// Where something is mounted, and whether fusermount asks whose the directory is.
 struct Point<'a> {
@@ -96,7 +97,7 @@ fn owner(identity: &Identity) -> Option<String> {
 }
 
 fn missing(point: &Point<'_>, identity: &Identity) -> Said {
-    let path = point.path.escape_ascii();
+    let path = printable(&point.path);
     let message = format!("the directory {} to mount on does not exist", quote(&point.path));
     let hint = match owner(identity).filter(|_| point.by_user) {
         Some(user) => format!("install -d -o {user} {path}"),
@@ -117,6 +118,6 @@ fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Ho
     let name = owner(identity).unwrap_or_default();
     let path = quote(&point.path);
     let message = format!("fusermount will refuse to mount on {path}: {name} may not write there");
-    let hint = format!("chown {name} {}", point.path.escape_ascii());
+    let hint = format!("chown {name} {}", printable(&point.path));
     Some(Said::warning("mountpoint-directory", message, hint))
 }

@@ -5,6 +5,7 @@ use crate::lints::host::{Host, Seen};
 use crate::lints::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::quote;
+use vassal_escape::printable;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mounts = fuse_mounts(&scene.vassal.plan.operations);
@@ -48,7 +49,7 @@ fn doubled(mount: &FuseMount<'_>) -> Option<Said> {
         .find(|branch| branch.written.starts_with(&below))?;
     let message = format!(
         "with chroot={} the branch {} is looked for in {}",
-        chroot.escape_ascii(),
+        printable(chroot),
         quote(&branch.written),
         quote(&branch.path)
     );
@@ -64,7 +65,7 @@ fn missing(mount: &FuseMount<'_>, host: &Host) -> Vec<Said> {
         .filter(|branch| matches!(host.look(&branch.path), Seen::Missing));
     let said = missing.map(|branch| {
         let message = format!("the branch {} does not exist", quote(&branch.path));
-        let hint = format!("mkdir -p {}", branch.path.escape_ascii());
+        let hint = format!("mkdir -p {}", printable(&branch.path));
         Said::warning("union-branch", message, hint)
     });
     said.collect()

@@ -3,9 +3,10 @@
 use crate::lints::host::Host;
 use crate::lints::{Said, Scene};
 use crate::reading::finding::Finding;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
+use vassal_escape::printable;
 
 /// Options whose value begins with an address to bind, or has `addr=` in it.
 const BIND: [&[u8]; 22] = [

@@ -4,10 +4,11 @@ use crate::lints::host::{Host, Seen, User};
 use crate::lints::user::file_directory::{directory, is_made};
 use crate::lints::{Said, Scene};
 use crate::reading::finding::Finding;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
+use vassal_escape::printable;
 
 /// Options whose value is a path.
 const PATHS: [&[u8]; 11] = [
