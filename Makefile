@@ -12,7 +12,7 @@ T ?=
 # How long `make fuzz` gives to each target; 0 runs the committed inputs only.
 FUZZ_SECONDS ?= 60
 
-.PHONY: check test demo deb bench differential fuzz unit corpus docs machines machine-tests clean $(MACHINE_SUITES)
+.PHONY: check test demo deb rpm packages bench differential fuzz unit corpus docs machines machine-tests clean $(MACHINE_SUITES)
 
 check:
 	packaging/toolchain.sh
@@ -33,6 +33,16 @@ docs:
 deb:
 	packaging/toolchain.sh
 	packaging/deb.sh
+
+rpm:
+	packaging/toolchain.sh
+	packaging/rpm.sh
+
+# Every package, of both architectures, and what its own tools say of it.
+packages: deb rpm
+	ARCH=arm64 packaging/deb.sh
+	ARCH=arm64 packaging/rpm.sh
+	packaging/inspect.sh
 
 # Debian roots of both suites, cached in target/machines, and the host's packages to boot them.
 machines:

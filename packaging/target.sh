@@ -1,14 +1,31 @@
-# Sourced: how the programs are built. They must be static, because vassal-watchdog is executed in root directories
-# that may have no library at all. musl where rustup has it or can get it; else glibc, which is larger (some 1 MB).
-# Sets VASSAL_CARGO_FLAGS, VASSAL_BIN and, for glibc, RUSTFLAGS.
+# Sourced: how the programs are built, for the architecture in ARCH (Debian's name; amd64 where it is not set, or arm64).
+# They must be static, because vassal-watchdog is executed in root directories that may have no library at all. musl where
+# rustup has it or can get it; else glibc, which is larger (some 1 MB) and cannot be built for another machine.
+# Sets ARCH, VASSAL_MACHINE, VASSAL_TARGET, VASSAL_BIN, VASSAL_PROGRAMS, RUSTFLAGS and the linker.
 
-VASSAL_MUSL=x86_64-unknown-linux-musl
-if ls "$(rustc --print sysroot)/lib/rustlib/$VASSAL_MUSL/lib"/libstd-*.rlib >/dev/null 2>&1 ||
-	rustup target add "$VASSAL_MUSL" >/dev/null 2>&1; then
-	VASSAL_CARGO_FLAGS="--target $VASSAL_MUSL"
-	VASSAL_BIN=target/$VASSAL_MUSL/release
-else
-	VASSAL_CARGO_FLAGS="--target x86_64-unknown-linux-gnu"
-	VASSAL_BIN=target/x86_64-unknown-linux-gnu/release
-	export RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static"
+VASSAL_PROGRAMS="vassal-generator vassal-enter vassal-watchdog vassalctl"
+ARCH=${ARCH:-amd64}
+case $ARCH in
+amd64) VASSAL_MACHINE=x86_64 ;;
+arm64) VASSAL_MACHINE=aarch64 ;;
+*)
+	echo "ARCH is amd64 or arm64, not '$ARCH'" >&2
+	exit 64
+	;;
+esac
+VASSAL_TARGET=$VASSAL_MACHINE-unknown-linux-musl
+# Two builds are one: no path of the machine that built it is in a program.
+RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=vassal --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
+if ! ls "$(rustc --print sysroot)/lib/rustlib/$VASSAL_TARGET/lib"/libstd-*.rlib >/dev/null 2>&1 &&
+	! rustup target add "$VASSAL_TARGET" >/dev/null 2>&1; then
+	[ "$VASSAL_MACHINE" = "$(uname -m)" ] || {
+		echo "rustup target add $VASSAL_TARGET: it is needed to build for $ARCH" >&2
+		exit 1
+	}
+	VASSAL_TARGET=$VASSAL_MACHINE-unknown-linux-gnu
+	RUSTFLAGS="$RUSTFLAGS -C target-feature=+crt-static"
 fi
+# The target's own start files and libc come with rustup; what links them for another machine does, too.
+[ "$VASSAL_MACHINE" = "$(uname -m)" ] || export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
+VASSAL_BIN=target/$VASSAL_TARGET/release
+export RUSTFLAGS

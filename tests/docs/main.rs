@@ -259,7 +259,7 @@ fn every_field_of_vassalctls_json_is_in_the_manual() {
 
 #[test]
 fn every_variable_that_is_not_passed_on_is_in_the_manual() {
-    let source = read("helpers/enter/src/invocation.rs");
+    let source = read("helpers/enter/src/environment.rs");
     let variables = byte_strings(between(&source, "const SYSTEMDS", ";\n"));
     all_named(
         &variables,

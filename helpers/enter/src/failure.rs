@@ -34,7 +34,7 @@ impl Place {
     }
 
     /// A step that no line has asked for.
-    pub fn step(words: &'static str) -> Self {
+    pub fn context(words: &'static str) -> Self {
         Self {
             text: words.to_owned(),
             public: Public::words(words),

@@ -1,54 +1,29 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
-use crate::LAST_LINE_LIMIT;
-use crate::app::stream::AppStream;
+use crate::environment::{Inherited, inherited};
 use crate::failure::Failure;
-use crate::start::backoff::START_LIMIT;
-use crate::start::retry;
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 use vassal_config::diagnostic::Public;
 use vassal_config::emperor::name::{Unfit, VassalName};
 use vassal_config::hooks::action::Action;
-use vassal_config::unit::directives::Directive;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::unit_name::{escape, unescape};
 use vassal_escape::{printable, shortened};
 use vassal_state::restart_record;
 use vassal_state::restart_record::{Next, Store};
 use vassal_sys::{SysError, fds, fusectl};
-use vassal_systemd::journal::{Journal, Priority, line};
+use vassal_systemd::journal::{Journal, Priority, log};
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
-/// An environment: names and values as bytes, in order.
-pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// The environment of the start, which nothing changes.
-pub type Inherited = Rc<[(Vec<u8>, Vec<u8>)]>;
-
-/// systemd's own variables, which are for this process and no other.
-const SYSTEMDS: [&[u8]; 14] = [
-    b"NOTIFY_SOCKET",
-    b"WATCHDOG_PID",
-    b"WATCHDOG_USEC",
-    b"LISTEN_PID",
-    b"LISTEN_FDS",
-    b"LISTEN_FDNAMES",
-    b"FDSTORE",
-    b"MAINPID",
-    b"INVOCATION_ID",
-    b"JOURNAL_STREAM",
-    b"SYSTEMD_EXEC_PID",
-    b"CREDENTIALS_DIRECTORY",
-    b"MEMORY_PRESSURE_WATCH",
-    b"MEMORY_PRESSURE_WRITE",
-];
-
+/// How long the end waits for journald to read why.
+pub const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
+/// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
+pub const START_LIMIT: Duration = Duration::from_secs(90);
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const LISTEN_START: RawFd = 3;
 /// The most of a place that goes into `STATUS=`; the journal has all of a failure.
@@ -56,7 +31,7 @@ const STATUS_LIMIT: usize = 400;
 
 /// The process as it was started.
 #[derive(Debug)]
-pub struct Start {
+pub struct Invocation {
     /// Which vassal.
     pub vassal: VassalName,
     /// The environment without systemd's own variables.
@@ -70,14 +45,14 @@ pub struct Start {
     /// The time between two keep-alives: a third of `WatchdogSec=`, zero without one.
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
-    pub memo: Store,
-    /// The app's stream to journald.
-    pub stream: Option<AppStream>,
+    pub record: Store,
+    /// Whether a retry of this vassal waits (vassal-retry@.service), which is superfluous now.
+    pub replaces_retry: bool,
     /// Descriptors from the FD store, by name.
     pub stored: Vec<(String, OwnedFd)>,
 }
 
-impl Start {
+impl Invocation {
     /// Takes everything in, and makes sure that nothing else is inherited by anybody.
     ///
     /// # Errors
@@ -92,37 +67,28 @@ impl Start {
         let (records, stored): (Vec<_>, Vec<_>) = stored
             .into_iter()
             .partition(|(name, _)| name == restart_record::NAME);
-        let (memo, next) = match (records.into_iter().next(), &vassal) {
+        let (record, next) = match (records.into_iter().next(), &vassal) {
             (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
             (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()))?,
             // It is not tried again.
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
-        let vassal = vassal.inspect_err(|failure| tell(&notifier, &memo, failure))?;
-        if next == Next::Retry {
-            retry::dismiss(&vassal);
-        }
+        let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &record, failure))?;
         Ok(Self {
-            stream: None,
             vassal,
-            environment: environment(),
+            environment: inherited(),
             notifier,
             journal: Journal::connect("vassal-enter"),
             fusectl: fusectl::connections(),
             keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
-            memo,
+            record,
+            replaces_retry: next == Next::Retry,
             stored,
         })
     }
 
-    /// Opens the app's stream to journald, as the unit's `directives` have it.
-    pub fn open_stream(&mut self, directives: &[Directive]) {
-        let systemds = env::var("JOURNAL_STREAM").ok();
-        self.stream = AppStream::open(systemds.as_deref(), &self.vassal, directives);
-    }
-
     /// The vassal's name for messages.
-    pub fn shown_name(&self) -> String {
+    pub fn display_name(&self) -> String {
         printable(self.vassal.bytes())
     }
 
@@ -136,17 +102,17 @@ impl Start {
     }
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
-    pub fn tell(&self, failure: &Failure) {
-        line(Priority::Error, &failure.message);
-        tell(&self.notifier, &self.memo, failure);
+    pub fn report(&self, failure: &Failure) {
+        log(Priority::Error, &failure.message);
+        report_to_systemd(&self.notifier, &self.record, failure);
     }
 
     /// Says what was collected or had no room yet, before this process ends and no other takes its place.
-    pub fn take_leave(&self) {
-        let told = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
+    pub fn deliver_pending(&self) {
+        let delivered = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
         let kept = self.journal.deliver(LAST_LINE_LIMIT);
-        for error in [told.err(), kept.err()].into_iter().flatten() {
-            line(Priority::Warning, &error.to_string());
+        for error in [delivered.err(), kept.err()].into_iter().flatten() {
+            log(Priority::Warning, &error.to_string());
         }
     }
 
@@ -172,22 +138,22 @@ impl Start {
 
     /// Tells that something runs, but not as written.
     pub fn warn(&self, message: &str) {
-        line(Priority::Warning, message);
+        log(Priority::Warning, message);
     }
 }
 
-fn tell(notifier: &Notifier, memo: &Store, failure: &Failure) {
+fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
     // Everybody may read it, now and as the cause of a restart.
     let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
-    let told = notifier.send(&[NotifyState::Status(&status)]);
-    let kept = memo.update(|memo| memo.start_failed(&status));
+    let delivered = notifier.send(&[NotifyState::Status(&status)]);
+    let kept = record.update(|record| record.start_failed(&status));
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
     // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
     // A systemd that does not read does not start it again either, so this holds nothing up.
     let read = notifier.barrier(DELIVERY_LIMIT);
-    for error in [told.err(), kept.err(), read.err()].into_iter().flatten() {
-        line(Priority::Warning, &error.to_string());
+    for error in [delivered.err(), kept.err(), read.err()].into_iter().flatten() {
+        log(Priority::Warning, &error.to_string());
     }
 }
 
@@ -196,18 +162,18 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
-    let (memo, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
+    let (record, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
         Ok(found) => found,
         Err(error) => {
-            line(
+            log(
                 Priority::Warning,
                 &format!("{error}, ignoring: after a kill nothing will tell what is lost"),
             );
             (Store::in_memory()?, Next::Restart)
         }
     };
-    notifier.store(restart_record::NAME, memo.file().as_fd())?;
-    Ok((memo, next))
+    notifier.store(restart_record::NAME, record.file().as_fd())?;
+    Ok((record, next))
 }
 
 /// The vassal of a unit's instance. One vassal has one unit, or two would run its app: other escapes of the same name are refused.
@@ -243,14 +209,6 @@ fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
         public: Public::words("the unit's name is no vassal's (the journal says why)"),
         ..failure
     }
-}
-
-/// The environment without systemd's own variables.
-pub fn environment() -> Inherited {
-    env::vars_os()
-        .map(|(name, value)| (name.into_vec(), value.into_vec()))
-        .filter(|(name, _)| !SYSTEMDS.contains(&name.as_slice()))
-        .collect()
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -3,10 +3,11 @@
 //! says what would take a restart. An error leaves everything as it is.
 
 use crate::app::channel::configuration as configuration_of;
+use crate::environment::{Inherited, inherited};
 use crate::failure::Failure;
 use crate::handed_over::keys;
 use crate::handed_over::renew;
-use crate::invocation::{Inherited, environment, vassal_of};
+use crate::invocation::vassal_of;
 use crate::start::source;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, read};
@@ -26,8 +27,8 @@ use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::restart_only;
 use vassal_state::reload_channel::{DONE, RELOAD, Watchdog};
-use vassal_sys::error::Step;
-use vassal_systemd::journal::{Priority, line};
+use vassal_sys::error::Context;
+use vassal_systemd::journal::{Priority, log};
 
 /// Its presence is what makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
@@ -44,7 +45,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
     let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
-    let environment = environment();
+    let environment = inherited();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, &name)?.ok_or_else(|| source::missing(&emperor, &name))?;
     let read = |environment: Inherited| read::read(&emperor, &name, &found.world(environment));
@@ -55,10 +56,10 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
             .into(),
     )?;
     for warning in &reloaded.warnings {
-        line(Priority::Warning, &warning.to_string());
+        log(Priority::Warning, &warning.to_string());
     }
     std::env::set_current_dir(&found.directory)
-        .step(|| format!("change to '{}'", found.directory.display()))?;
+        .context(|| format!("change to '{}'", found.directory.display()))?;
     renew::keys(&watchdog, &reloaded.plan)?;
     let before = match &reloaded.plan.payload {
         Payload::Uwsgi { entries, .. } => Some(exchange(
@@ -73,7 +74,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
         }
         return Err(failure);
     }
-    tell(&watchdog, &name, &started);
+    report(&watchdog, &name, &started);
     Ok(())
 }
 
@@ -97,9 +98,9 @@ fn exchange(watchdog: &Watchdog, message: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut file = watchdog.pushed()?;
     let step = || "replace the app's configuration";
     let mut before = Vec::new();
-    file.read_to_end(&mut before).step(step)?;
-    file.set_len(0).step(step)?;
-    file.write_all_at(message, 0).step(step)?;
+    file.read_to_end(&mut before).context(step)?;
+    file.set_len(0).context(step)?;
+    file.write_all_at(message, 0).context(step)?;
     Ok(before)
 }
 
@@ -128,7 +129,7 @@ fn ask(watchdog: &Watchdog) -> Result<(), Failure> {
     let (mut request, answers) = watchdog.pipes()?;
     // What an earlier reload did not wait for.
     while read(&answers, &mut [0; 16]).is_ok_and(|length| length > 0) {}
-    request.write_all(&[RELOAD]).step(|| "ask for a reload")?;
+    request.write_all(&[RELOAD]).context(|| "ask for a reload")?;
     drop(request);
     match answer(&answers)? {
         Some(DONE) => Ok(()),
@@ -153,7 +154,7 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
         }
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(answers.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, timeout).step(|| "wait for the app")?;
+        poll(&mut fds, timeout).context(|| "wait for the app")?;
         let mut byte = [0];
         match read(answers, &mut byte) {
             Ok(1) => return Ok(Some(byte[0])),
@@ -165,7 +166,7 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
 }
 
 /// One line for what is in the file and not in the running vassal.
-fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
+fn report(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
     let before = &watchdog.control.lasting;
     let parts = restart_only::parts(started).into_iter();
     let mut changed: Vec<&str> = parts
@@ -180,11 +181,11 @@ fn tell(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
     }
     let unit = name.unit();
     if changed.is_empty() {
-        line(Priority::Info, "reloaded");
+        log(Priority::Info, "reloaded");
     } else {
         let parts = changed.join(", ");
         let message =
             format!("reloaded; restart needed for what has changed in: {parts} (systemctl restart {unit})");
-        line(Priority::Warning, &message);
+        log(Priority::Warning, &message);
     }
 }

@@ -4,8 +4,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd};
-use vassal_sys::error::Step;
-use vassal_systemd::journal::{Priority, line};
+use vassal_sys::error::Context;
+use vassal_systemd::journal::{Priority, log};
 
 /// The wish, and whom it concerns beside this process.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ impl<'a> Stop<'a> {
     /// been written that anybody would miss.
     pub fn obey(&self) -> ! {
         if let Some(clone) = self.clone {
-            if let Err(error) = kill(clone, Signal::SIGTERM).step(|| "pass the wish to stop on") {
-                line(Priority::Warning, &error.to_string());
+            if let Err(error) = kill(clone, Signal::SIGTERM).context(|| "pass the wish to stop on") {
+                log(Priority::Warning, &error.to_string());
             }
         }
         std::process::exit(0)

@@ -12,7 +12,7 @@ use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
 use vassal_sys::passwd;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// Where names are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub fn resolve(identity: &Identity, lookup: Lookup, proc: &OwnedFd) -> Result<Cr
         (None, Some((_, Some(user)))) => Some(user.gid),
         (None, Some((uid, None))) => {
             let origin = identity.uid.as_ref().map(|(_, origin)| origin);
-            let place = origin.map_or(Place::step("uid"), |origin| Place::line(origin, "uid"));
+            let place = origin.map_or(Place::context("uid"), |origin| Place::line(origin, "uid"));
             let message =
                 format!("user {uid} has no entry in /etc/passwd, so its group is not known (add gid =)");
             return Err(Failure::config(message).at(&place));
@@ -112,7 +112,7 @@ pub fn confirm(
     identity: &Identity,
     why: &str,
 ) -> Result<Credentials, Failure> {
-    let place = asker(identity).map_or(Place::step("uid"), |(_, origin)| Place::line(origin, "uid"));
+    let place = asker(identity).map_or(Place::context("uid"), |(_, origin)| Place::line(origin, "uid"));
     let refuse = |what: String| {
         let message =
             format!("{what}, and {why}, so its names do not count alone (write numbers: uid =, gid =)");
@@ -147,7 +147,7 @@ pub fn confirm(
                 "{}: group {gid} is in the vassal's own root only, and {why}, ignoring",
                 place.text
             );
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
         }
         kept
     });

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
-use vassal_sys::error::{Step, SysError};
+use vassal_sys::error::{Context, SysError};
 use vassal_sys::fds;
 
 /// Fields one after the other: a number is four bytes, a text its length and its bytes, a list its count and its
@@ -47,8 +47,8 @@ impl Writer {
     /// `EMFILE`, `ENOMEM`.
     pub fn into_named_memfd(self, name: &str) -> Result<OwnedFd, SysError> {
         let step = || "write a record for the next program";
-        let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC).step(step)?);
-        file.write_all(&self.0).step(step)?;
+        let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC).context(step)?);
+        file.write_all(&self.0).context(step)?;
         Ok(file.into())
     }
 }
@@ -76,8 +76,8 @@ impl Reader {
     pub fn from_file(mut file: File) -> Result<Self, SysError> {
         let step = || "read a record";
         let mut bytes = Vec::new();
-        file.rewind().step(step)?;
-        file.read_to_end(&mut bytes).step(step)?;
+        file.rewind().context(step)?;
+        file.read_to_end(&mut bytes).context(step)?;
         Ok(Self { bytes, at: 0 })
     }
 

@@ -46,7 +46,7 @@ pub struct Descriptors {
     /// /sys/fs/fuse/connections.
     pub fusectl: Option<RawFd>,
     /// The restart record.
-    pub memo: Option<RawFd>,
+    pub restart_record: Option<RawFd>,
     /// The read end of the hooks' log, where a background process still holds the other.
     pub log: Option<RawFd>,
     /// Our end of uWSGI's Emperor socket.
@@ -212,7 +212,7 @@ impl Descriptors {
             notify,
             journal,
             fusectl,
-            memo,
+            restart_record,
             log,
             emperor,
             config,
@@ -231,7 +231,7 @@ impl Descriptors {
             *notify,
             *journal,
             *fusectl,
-            *memo,
+            *restart_record,
             *log,
             *emperor,
             *config,
@@ -254,7 +254,7 @@ impl Descriptors {
             notify: next()?,
             journal: next()?,
             fusectl: next()?,
-            memo: next()?,
+            restart_record: next()?,
             log: next()?,
             emperor: next()?,
             config: next()?,
@@ -361,7 +361,7 @@ mod tests {
             },
             unsent: Unsent {
                 before: Some(10),
-                letters: vec![
+                datagrams: vec![
                     (b"FDSTORE=1".to_vec(), vec![11]),
                     (b"READY=1".to_vec(), Vec::new()),
                 ],

@@ -3,6 +3,8 @@
 //!
 //! All of it is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
 //! vassal-systemd and vassal-escape.
+//!
+//! Rooms, each of which uses only those before it: codec, unsent, handoff, reload_channel, restart_record.
 #![forbid(unsafe_code)]
 
 pub mod codec;

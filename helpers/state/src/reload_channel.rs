@@ -5,7 +5,7 @@
 
 use crate::codec::{Reader, Writer};
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -80,7 +80,7 @@ impl Control {
     /// `EINVAL` for something else; `EMFILE`.
     pub fn load(record: &OwnedFd) -> Result<Self, SysError> {
         let step = || "read the control record";
-        let copy = record.try_clone().step(step)?;
+        let copy = record.try_clone().context(step)?;
         let control = Self::read(&mut Reader::from_file(File::from(copy))?);
         control.ok_or_else(|| SysError::new(step(), Errno::EINVAL))
     }
@@ -109,10 +109,10 @@ fn descriptor(number: RawFd) -> Option<RawFd> {
 /// `EMFILE`; a proc that is not there.
 pub fn endless_pipe(proc: &OwnedFd) -> Result<OwnedFd, SysError> {
     let step = || "make a pipe";
-    let (reader, _writer) = pipe2(OFlag::O_CLOEXEC).step(step)?;
+    let (reader, _writer) = pipe2(OFlag::O_CLOEXEC).context(step)?;
     let path = format!("self/fd/{}", reader.as_raw_fd());
     let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    nix::fcntl::openat(proc, path.as_str(), flags, Mode::empty()).step(step)
+    nix::fcntl::openat(proc, path.as_str(), flags, Mode::empty()).context(step)
 }
 
 /// A running watchdog, seen from another process of root's.
@@ -133,12 +133,12 @@ impl Watchdog {
         let link = format!("/memfd:{NAME} (deleted)");
         let is_record =
             |path: &PathBuf| read_link(path).is_ok_and(|target| target.as_os_str() == link.as_str());
-        let entries = read_dir(format!("/proc/{process}/fd")).step(step)?;
+        let entries = read_dir(format!("/proc/{process}/fd")).context(step)?;
         let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let path = paths
             .find(is_record)
             .ok_or_else(|| SysError::new(step(), Errno::ESRCH))?;
-        let record: OwnedFd = File::open(path).step(step)?.into();
+        let record: OwnedFd = File::open(path).context(step)?.into();
         let control = Control::load(&record)?;
         Ok(Self { process, control })
     }
@@ -158,7 +158,7 @@ impl Watchdog {
             .open(self.path(self.control.request));
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let answer = open(self.path(self.control.answer).as_str(), flags, Mode::empty());
-        Ok((request.step(step)?, answer.step(step)?))
+        Ok((request.context(step)?, answer.context(step)?))
     }
 
     /// The directory of the copies of keys; nothing where there are none.
@@ -169,7 +169,7 @@ impl Watchdog {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let directory = |number| open(self.path(number).as_str(), flags, Mode::empty());
         let opened = self.control.keys.map(directory).transpose();
-        opened.step(|| "open the copies of keys")
+        opened.context(|| "open the copies of keys")
     }
 
     /// The configuration that uWSGI will be given when it asks again, to be replaced.
@@ -183,7 +183,11 @@ impl Watchdog {
             .pushed
             .ok_or_else(|| SysError::new(step(), Errno::ENOENT))?;
         let mut options = OpenOptions::new();
-        options.read(true).write(true).open(self.path(number)).step(step)
+        options
+            .read(true)
+            .write(true)
+            .open(self.path(number))
+            .context(step)
     }
 }
 

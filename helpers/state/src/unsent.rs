@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 use vassal_systemd::journal::Journal;
 use vassal_systemd::lines;
 use vassal_systemd::notify::Notifier;
-use vassal_systemd::outbox::Letter;
+use vassal_systemd::send_queue::Datagram;
 
 /// Messages, with the numbers of descriptors that stay open over the exec.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Unsent {
     /// Is at its end when the first message to systemd may go ([`Notifier::speak_after`]).
     pub before: Option<RawFd>,
     /// Messages to systemd, and what they carry.
-    pub letters: Vec<(Vec<u8>, Vec<RawFd>)>,
+    pub datagrams: Vec<(Vec<u8>, Vec<RawFd>)>,
     /// Events for journald, as they are sent.
     pub events: Vec<Vec<u8>>,
     /// Lines for standard error.
@@ -29,14 +29,18 @@ impl Unsent {
     /// # Errors
     /// None for valid descriptors.
     pub fn of(notifier: &Notifier, journal: &Journal) -> Result<Self, SysError> {
-        let (before, letters) = notifier.leave();
-        let letters = letters.into_iter().map(|letter| {
-            let numbers = letter.fds.into_iter().map(give_away).collect::<Result<_, _>>()?;
-            Ok((letter.text, numbers))
+        let (before, datagrams) = notifier.leave();
+        let datagrams = datagrams.into_iter().map(|datagram| {
+            let numbers = datagram
+                .fds
+                .into_iter()
+                .map(give_away)
+                .collect::<Result<_, _>>()?;
+            Ok((datagram.text, numbers))
         });
         Ok(Self {
             before: before.map(give_away).transpose()?,
-            letters: letters.collect::<Result<_, SysError>>()?,
+            datagrams: datagrams.collect::<Result<_, SysError>>()?,
             events: journal.leave(),
             lines: lines::leave(),
         })
@@ -47,8 +51,8 @@ impl Unsent {
     /// # Errors
     /// `EBADF` for a descriptor that is not there.
     pub fn notifier(&self, socket: Option<OwnedFd>) -> Result<Notifier, SysError> {
-        let letters = self.letters.iter().map(|(text, numbers)| {
-            Ok(Letter {
+        let datagrams = self.datagrams.iter().map(|(text, numbers)| {
+            Ok(Datagram {
                 text: text.clone(),
                 fds: numbers
                     .iter()
@@ -57,14 +61,14 @@ impl Unsent {
                     .collect::<Result<_, _>>()?,
             })
         });
-        let letters = letters.collect::<Result<_, SysError>>()?;
+        let datagrams = datagrams.collect::<Result<_, SysError>>()?;
         let before = self.before.map(fds::adopt).transpose()?;
-        Ok(Notifier::inherited(socket, before, letters))
+        Ok(Notifier::inherited(socket, before, datagrams))
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.number(self.before.unwrap_or(-1));
-        writer.list(&self.letters, |writer, (text, numbers)| {
+        writer.list(&self.datagrams, |writer, (text, numbers)| {
             writer.bytes(text);
             writer.list(numbers, |writer, number| {
                 writer.number(*number);
@@ -79,7 +83,7 @@ impl Unsent {
     pub(crate) fn read(reader: &mut Reader) -> Option<Self> {
         Some(Self {
             before: reader.number().map(|number| (number >= 0).then_some(number))?,
-            letters: reader.list(|reader| Some((reader.bytes()?, reader.list(Reader::number)?)))?,
+            datagrams: reader.list(|reader| Some((reader.bytes()?, reader.list(Reader::number)?)))?,
             events: reader.list(Reader::bytes)?,
             lines: reader.bytes()?,
         })

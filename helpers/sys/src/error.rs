@@ -43,23 +43,23 @@ impl fmt::Display for SysError {
 
 impl std::error::Error for SysError {}
 
-/// Adds the step to a bare errno.
-pub trait Step<T> {
+/// Adds to a bare errno what could not be done.
+pub trait Context<T> {
     /// Names the step that failed; the closure runs only on failure.
     ///
     /// # Errors
     /// The errno of `self`, wrapped.
-    fn step<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T, SysError>;
+    fn context<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T, SysError>;
 }
 
-impl<T> Step<T> for nix::Result<T> {
-    fn step<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T, SysError> {
+impl<T> Context<T> for nix::Result<T> {
+    fn context<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T, SysError> {
         self.map_err(|errno| SysError::new(step(), errno))
     }
 }
 
-impl<T> Step<T> for std::io::Result<T> {
-    fn step<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T, SysError> {
+impl<T> Context<T> for std::io::Result<T> {
+    fn context<S: Into<String>>(self, step: impl FnOnce() -> S) -> Result<T, SysError> {
         self.map_err(|error| {
             SysError::new(step(), Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
         })

@@ -8,24 +8,18 @@
 //! it cannot be written without `unsafe`.
 //!
 //! All functions assume a single-threaded caller; [`clone::ensure_single_threaded`] is how the binaries check it.
+//!
+//! Rooms, each of which uses only those before it: error, descriptors, process, files, mounts, allocator.
 
 pub mod allocator;
-pub mod scheduler;
-pub mod statfs;
-
-pub mod attach;
-pub mod caps;
-pub mod clone;
-pub mod creds;
+mod descriptors;
 pub mod error;
-pub mod fds;
-pub mod fusectl;
-pub mod mountinfo;
+mod files;
 pub mod mounts;
-pub mod passwd;
-pub mod pidfd;
-pub mod reach;
-pub mod seccomp;
-pub mod signals;
+mod process;
 
+pub use descriptors::{directory, fds};
 pub use error::SysError;
+pub use files::{passwd, reach};
+pub use mounts::{attach, fusectl, mountinfo, statfs};
+pub use process::{caps, clone, creds, pidfd, proc, scheduler, seccomp, signals};

@@ -2,34 +2,22 @@
 //! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
 
 use crate::notify::connect_datagram;
-use crate::outbox::{Awaited, Letter, Outbox, Returned};
+use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
-use vassal_sys::error::{Step, SysError};
+use vassal_sys::error::{Context, SysError};
 
-pub use crate::lines::{line, pass_on};
+pub use crate::lines::{log, relay};
+pub use crate::priority::Priority;
 
 /// Where journald listens.
 const SOCKET: &[u8] = b"/run/systemd/journal/socket";
 /// How many events wait for a journald that does not read: more than a vassal's life has.
 const MOST_EVENTS: usize = 64;
-
-/// syslog(3) levels as the journal's PRIORITY=.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Priority {
-    /// What a hook was asked to say.
-    Info = 6,
-    /// This vassal does not run.
-    Error = 3,
-    /// It runs, but not as written.
-    Warning = 4,
-    /// Its state changed.
-    Notice = 5,
-}
 
 /// An event: a message with the id its catalog entry has, and fields to search by.
 #[derive(Debug)]
@@ -49,7 +37,7 @@ pub struct Event<'a> {
 pub struct Journal {
     socket: Option<OwnedFd>,
     identifier: &'static str,
-    outbox: RefCell<Outbox>,
+    queue: RefCell<SendQueue>,
     /// How many events there was no room for, here or with journald, since that was last told.
     lost: Cell<u32>,
 }
@@ -62,12 +50,12 @@ impl Journal {
 
     /// The journal of a socket that was connected by the program before this one, which has left these `events` unsent.
     pub fn inherited(socket: Option<OwnedFd>, identifier: &'static str, events: Vec<Vec<u8>>) -> Self {
-        let mut outbox = Outbox::default();
-        outbox.letters().extend(events.into_iter().map(letter));
+        let mut queue = SendQueue::default();
+        queue.datagrams().extend(events.into_iter().map(datagram));
         Self {
             socket,
             identifier,
-            outbox: RefCell::new(outbox),
+            queue: RefCell::new(queue),
             lost: Cell::new(0),
         }
     }
@@ -79,18 +67,18 @@ impl Journal {
 
     /// The events that were not sent, for the next program.
     pub fn leave(&self) -> Vec<Vec<u8>> {
-        let letters = self.outbox.borrow_mut().take().into_iter();
-        letters.map(|letter| letter.text).collect()
+        let datagrams = self.queue.borrow_mut().take().into_iter();
+        datagrams.map(|datagram| datagram.text).collect()
     }
 
     /// Writes `event`, now or as soon as journald has room for it; where there is no journald, as a line with its priority to
     /// standard error.
     pub fn write(&self, event: &Event<'_>) {
         if self.socket.is_none() {
-            line(event.priority, event.message);
-        } else if self.outbox.borrow().len() < MOST_EVENTS {
+            log(event.priority, event.message);
+        } else if self.queue.borrow().len() < MOST_EVENTS {
             let text = encode(event, self.identifier);
-            self.outbox.borrow_mut().letters().push_back(letter(text));
+            self.queue.borrow_mut().datagrams().push_back(datagram(text));
             self.flush();
         } else {
             self.lost.set(self.lost.get().saturating_add(1));
@@ -98,10 +86,10 @@ impl Journal {
     }
 
     /// What the events that could not be sent yet wait for.
-    pub fn awaited<R>(&self, look: impl FnOnce(Awaited<'_>) -> R) -> R {
+    pub fn interest<R>(&self, look: impl FnOnce(Interest<'_>) -> R) -> R {
         match &self.socket {
-            Some(socket) => look(self.outbox.borrow().awaited(socket.as_fd())),
-            None => look(Awaited::Nothing),
+            Some(socket) => look(self.queue.borrow().interest(socket.as_fd())),
+            None => look(Interest::Nothing),
         }
     }
 
@@ -115,18 +103,18 @@ impl Journal {
             self.flush();
             let now = Instant::now();
             let left = end.saturating_duration_since(now);
-            let is_over = self.awaited(|awaited| {
-                let (fd, left) = match awaited {
-                    Awaited::Nothing => return Ok(true),
-                    Awaited::Turn(fd) | Awaited::Room(fd) => {
+            let is_over = self.interest(|interest| {
+                let (fd, left) = match interest {
+                    Interest::Nothing => return Ok(true),
+                    Interest::Readable(fd) | Interest::Writable(fd) => {
                         (Some(PollFd::new(fd, PollFlags::POLLOUT)), left)
                     }
-                    Awaited::Time(until) => (None, left.min(until.saturating_duration_since(now))),
+                    Interest::At(until) => (None, left.min(until.saturating_duration_since(now))),
                 };
                 let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
                 match poll(&mut Vec::from_iter(fd), timeout.unwrap_or(PollTimeout::MAX)) {
                     Ok(_) | Err(Errno::EINTR) => Ok(false),
-                    Err(errno) => Err(errno).step(|| "wait for journald"),
+                    Err(errno) => Err(errno).context(|| "wait for journald"),
                 }
             })?;
             if is_over || left.is_zero() {
@@ -138,16 +126,16 @@ impl Journal {
     /// Sends what there is room for.
     pub fn flush(&self) {
         let Some(socket) = &self.socket else { return };
-        let mut outbox = self.outbox.borrow_mut();
-        while let Err(Returned { letter, .. }) = outbox.flush(socket.as_fd()) {
+        let mut queue = self.queue.borrow_mut();
+        while let Err(Unsendable { datagram, .. }) = queue.flush(socket.as_fd()) {
             // journald's socket is another one now: what it would have said is at least a line.
-            if let Some(letter) = letter {
-                line(Priority::Error, &message_of(&letter.text));
+            if let Some(datagram) = datagram {
+                log(Priority::Error, &message_of(&datagram.text));
             }
         }
         let lost = self.lost.take();
-        if lost > 0 && outbox.is_empty() {
-            line(
+        if lost > 0 && queue.is_empty() {
+            log(
                 Priority::Warning,
                 &format!("{lost} events are not in the journal: journald did not read"),
             );
@@ -157,8 +145,8 @@ impl Journal {
     }
 }
 
-fn letter(text: Vec<u8>) -> Letter {
-    Letter {
+fn datagram(text: Vec<u8>) -> Datagram {
+    Datagram {
         text,
         fds: Vec::new(),
     }
@@ -209,14 +197,14 @@ mod tests {
             message: "lost",
             fields: &[],
         };
-        while journal.outbox.borrow().is_empty() {
+        while journal.queue.borrow().is_empty() {
             journal.write(&event);
         }
         journal.deliver(Duration::from_millis(100)).unwrap();
-        assert!(!journal.outbox.borrow().is_empty());
+        assert!(!journal.queue.borrow().is_empty());
         let room = std::thread::spawn(move || reader.recv(&mut [0; 64]).map(|_| reader));
         journal.deliver(Duration::from_secs(60)).unwrap();
-        assert!(journal.outbox.borrow().is_empty());
+        assert!(journal.queue.borrow().is_empty());
         drop(room.join());
         std::fs::remove_file(&path).unwrap();
     }

@@ -2,8 +2,8 @@
 //! stream, each line in one piece. Nothing waits for a reader that does not read: what there is no room for is kept, up to a
 //! limit, and written before what comes next; what is lost at that limit is counted and told.
 
-use crate::journal::Priority;
-use crate::outbox::Awaited;
+use crate::priority::Priority;
+use crate::send_queue::Interest;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
-use vassal_sys::error::{Step, SysError};
+use vassal_sys::error::{Context, SysError};
 
 /// What is kept for a journald that does not read, in bytes: a full pipe of a hook's words, and what is said about it.
 const LIMIT: usize = 128 << 10;
@@ -38,7 +38,7 @@ static BACKLOG: Mutex<Backlog> = Mutex::new(Backlog {
 
 /// Writes one line to standard error, with the priority prefix that systemd reads (sd-daemon(3)). No part of `message` can end
 /// the line, and what was passed on before cannot begin it.
-pub fn line(priority: Priority, message: &str) {
+pub fn log(priority: Priority, message: &str) {
     let message = printable(message.as_bytes());
     let mut backlog = backlog();
     backlog.add_line(format!("<{}>{message}\n", priority as u8).as_bytes());
@@ -46,7 +46,7 @@ pub fn line(priority: Priority, message: &str) {
 }
 
 /// Writes `bytes` to standard error without ever waiting for its reader.
-pub fn pass_on(bytes: &[u8]) {
+pub fn relay(bytes: &[u8]) {
     let mut backlog = backlog();
     backlog.add(bytes);
     backlog.flush();
@@ -62,7 +62,7 @@ pub fn take_over() {
     BACKLOG.lock().unwrap_or_else(PoisonError::into_inner).owner = getpid();
 }
 
-/// What waits, for the next program, which says it by [`pass_on`].
+/// What waits, for the next program, which says it by [`relay`].
 pub fn leave() -> Vec<u8> {
     let mut backlog = backlog();
     // The next program does not know that its first line would go on with another's.
@@ -73,12 +73,12 @@ pub fn leave() -> Vec<u8> {
 }
 
 /// What the lines that could not be written yet wait for.
-pub fn awaited<R>(look: impl FnOnce(Awaited<'_>) -> R) -> R {
+pub fn interest<R>(look: impl FnOnce(Interest<'_>) -> R) -> R {
     let is_empty = backlog().bytes.is_empty();
     let stderr = stderr();
     look(match is_empty {
-        true => Awaited::Nothing,
-        false => Awaited::Room(stderr.as_fd()),
+        true => Interest::Nothing,
+        false => Interest::Writable(stderr.as_fd()),
     })
 }
 
@@ -98,7 +98,7 @@ pub fn deliver(limit: Duration) -> Result<(), SysError> {
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno).step(|| "wait for journald"),
+            Err(errno) => return Err(errno).context(|| "wait for journald"),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and nothing waits
 //! for that but who says so ([`Notifier::deliver`]).
 
-use crate::outbox::{Awaited, Letter, Outbox};
+use crate::send_queue::{Datagram, Interest, SendQueue};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
-use vassal_sys::error::{Step, SysError};
+use vassal_sys::error::{Context, SysError};
 use vassal_sys::fds::unread_bytes;
 
 /// How long the end of a process may wait for systemd to take its last messages. systemd does nothing else about the vassal
@@ -28,7 +28,7 @@ pub struct Notifier {
     socket: Option<OwnedFd>,
     /// Ends when the first message may go.
     before: RefCell<Option<OwnedFd>>,
-    outbox: RefCell<Outbox>,
+    queue: RefCell<SendQueue>,
     /// What is said goes together, and later: [`Notifier::gather`].
     gathers: Cell<bool>,
 }
@@ -43,19 +43,19 @@ impl Notifier {
             return Ok(Self::inherited(None, None, Vec::new()));
         };
         connect_datagram(address)
-            .step(|| "connect to systemd's notify socket")
+            .context(|| "connect to systemd's notify socket")
             .map(|fd| Self::inherited(Some(fd), None, Vec::new()))
     }
 
-    /// The notifier of a socket that was connected by the program before this one, which has left `letters`; they go when the
+    /// The notifier of a socket that was connected by the program before this one, which has left `datagrams`; they go when the
     /// process that holds the other end of `before` has ended.
-    pub fn inherited(socket: Option<OwnedFd>, before: Option<OwnedFd>, letters: Vec<Letter>) -> Self {
-        let mut outbox = Outbox::default();
-        outbox.letters().extend(letters);
+    pub fn inherited(socket: Option<OwnedFd>, before: Option<OwnedFd>, datagrams: Vec<Datagram>) -> Self {
+        let mut queue = SendQueue::default();
+        queue.datagrams().extend(datagrams);
         Self {
             socket,
             before: RefCell::new(before),
-            outbox: RefCell::new(outbox),
+            queue: RefCell::new(queue),
             gathers: Cell::new(false),
         }
     }
@@ -69,7 +69,7 @@ impl Notifier {
     /// From here on no message goes before the main process has ended, which holds the other end of `socket`: systemd
     /// hears the next one only when that has spoken for the last time. What has been said before is that one's to deliver.
     pub fn speak_after(&self, socket: OwnedFd) {
-        self.outbox.borrow_mut().take();
+        self.queue.borrow_mut().take();
         self.gathers.set(false);
         *self.before.borrow_mut() = Some(socket);
     }
@@ -81,7 +81,7 @@ impl Notifier {
     pub fn dismiss(&self) -> Result<(), SysError> {
         match &*self.before.borrow() {
             Some(socket) => shutdown(socket.as_raw_fd(), Shutdown::Write)
-                .step(|| "dismiss the main process before this one"),
+                .context(|| "dismiss the main process before this one"),
             None => Ok(()),
         }
     }
@@ -113,8 +113,8 @@ impl Notifier {
     }
 
     /// What the first message waits for ([`Notifier::speak_after`]), and the messages that wait, for the next program.
-    pub fn leave(&self) -> (Option<OwnedFd>, Vec<Letter>) {
-        (self.before.take(), self.outbox.borrow_mut().take())
+    pub fn leave(&self) -> (Option<OwnedFd>, Vec<Datagram>) {
+        (self.before.take(), self.queue.borrow_mut().take())
     }
 
     /// Sends `states` as one message, now or as soon as there is room for it.
@@ -161,14 +161,14 @@ impl Notifier {
         }
         let step = || "wait for systemd to read its notifications";
         let end = Instant::now() + limit;
-        let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).step(step)?;
+        let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).context(step)?;
         self.deliver(limit, None)?;
         self.send_with(&[NotifyState::Custom("BARRIER=1")], Some(theirs.as_fd()))?;
         drop(theirs);
         self.deliver(end.saturating_duration_since(Instant::now()), None)?;
         let left = end.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(ours.as_fd(), PollFlags::empty())], timeout).step(step)? {
+        match poll(&mut [PollFd::new(ours.as_fd(), PollFlags::empty())], timeout).context(step)? {
             0 => Err(SysError::new(step(), Errno::ETIMEDOUT)),
             _ => Ok(()),
         }
@@ -177,7 +177,7 @@ impl Notifier {
     /// Whether systemd has read everything that was sent through this socket: one keep-alive that it has not read yet will tell
     /// it all that a second one could, and would only take another vassal's room.
     pub fn is_read(&self) -> bool {
-        self.outbox.borrow().is_empty()
+        self.queue.borrow().is_empty()
             && self
                 .socket
                 .as_ref()
@@ -185,12 +185,12 @@ impl Notifier {
     }
 
     /// What the messages that could not be sent yet wait for.
-    pub fn awaited<R>(&self, look: impl FnOnce(Awaited<'_>) -> R) -> R {
-        let outbox = self.outbox.borrow();
+    pub fn interest<R>(&self, look: impl FnOnce(Interest<'_>) -> R) -> R {
+        let queue = self.queue.borrow();
         match (&self.socket, &*self.before.borrow()) {
-            (Some(_), Some(before)) if !outbox.is_empty() => look(Awaited::Turn(before.as_fd())),
-            (Some(socket), None) => look(outbox.awaited(socket.as_fd())),
-            (None, _) | (Some(_), Some(_)) => look(Awaited::Nothing),
+            (Some(_), Some(before)) if !queue.is_empty() => look(Interest::Readable(before.as_fd())),
+            (Some(socket), None) => look(queue.interest(socket.as_fd())),
+            (None, _) | (Some(_), Some(_)) => look(Interest::Nothing),
         }
     }
 
@@ -202,7 +202,7 @@ impl Notifier {
         self.gathers.set(false);
         let Some(socket) = &self.socket else { return Ok(()) };
         if self.has_turn()? {
-            let sent = self.outbox.borrow_mut().flush(socket.as_fd());
+            let sent = self.queue.borrow_mut().flush(socket.as_fd());
             sent.map_err(|returned| SysError::new("notify systemd", returned.errno))
         } else {
             Ok(())
@@ -217,7 +217,7 @@ impl Notifier {
                 &mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)],
                 PollTimeout::ZERO,
             )
-            .step(|| "look after the main process before this one")?,
+            .context(|| "look after the main process before this one")?,
         };
         if has_ended > 0 {
             // It says nothing: what can be read is its end.
@@ -238,12 +238,12 @@ impl Notifier {
             self.flush()?;
             let now = Instant::now();
             let left = end.saturating_duration_since(now);
-            let is_over = self.awaited(|awaited| {
-                let (fd, left) = match awaited {
-                    Awaited::Nothing => return Ok(Some(true)),
-                    Awaited::Turn(fd) => (Some((fd, PollFlags::POLLIN)), left),
-                    Awaited::Room(fd) => (Some((fd, PollFlags::POLLOUT)), left),
-                    Awaited::Time(until) => (None, left.min(until.saturating_duration_since(now))),
+            let is_over = self.interest(|interest| {
+                let (fd, left) = match interest {
+                    Interest::Nothing => return Ok(Some(true)),
+                    Interest::Readable(fd) => (Some((fd, PollFlags::POLLIN)), left),
+                    Interest::Writable(fd) => (Some((fd, PollFlags::POLLOUT)), left),
+                    Interest::At(until) => (None, left.min(until.saturating_duration_since(now))),
                 };
                 let fds = other.map(|fd| (fd, PollFlags::POLLIN)).into_iter().chain(fd);
                 let mut fds: Vec<_> = fds.map(|(fd, flags)| PollFd::new(fd, flags)).collect();
@@ -269,12 +269,12 @@ impl Notifier {
         }
         let text = text_of(states)?;
         let fds = fd.map(|fd| fd.try_clone_to_owned()).transpose();
-        let fds = fds.step(|| "keep a descriptor for systemd")?;
-        let letter = Letter {
+        let fds = fds.context(|| "keep a descriptor for systemd")?;
+        let datagram = Datagram {
             text: text.into_bytes(),
             fds: fds.into_iter().collect(),
         };
-        add(&mut self.outbox.borrow_mut(), letter, self.gathers.get());
+        add(&mut self.queue.borrow_mut(), datagram, self.gathers.get());
         match self.gathers.get() {
             true => Ok(()),
             false => self.flush(),
@@ -300,23 +300,25 @@ const STORE: &[u8] = b"FDSTORE";
 
 /// Puts `new` at the end. Of what waits, an older status goes, as does a keep-alive that says nothing else; so what waits is bounded
 /// by what happens once in a vassal's life.
-fn add(outbox: &mut Outbox, new: Letter, joins: bool) {
-    let letters = outbox.letters();
+fn add(queue: &mut SendQueue, new: Datagram, joins: bool) {
+    let datagrams = queue.datagrams();
     if has(&new, STATUS) {
-        letters.iter_mut().for_each(|letter| drop_lines(letter, STATUS));
+        datagrams
+            .iter_mut()
+            .for_each(|datagram| drop_lines(datagram, STATUS));
     }
     if has(&new, KEEP_ALIVE) {
-        let is_keep_alive = |letter: &Letter| lines(&letter.text).all(|line| line == KEEP_ALIVE);
-        letters.retain(|letter| !is_keep_alive(letter));
+        let is_keep_alive = |datagram: &Datagram| lines(&datagram.text).all(|line| line == KEEP_ALIVE);
+        datagrams.retain(|datagram| !is_keep_alive(datagram));
     }
-    letters.retain(|letter| !letter.text.is_empty());
-    match letters.back_mut() {
+    datagrams.retain(|datagram| !datagram.text.is_empty());
+    match datagrams.back_mut() {
         // Each message stores or forgets under one name.
         Some(last) if joins && !(has(last, STORE) && has(&new, STORE)) => {
             last.text.extend_from_slice(&new.text);
             last.fds.extend(new.fds);
         }
-        Some(_) | None => letters.push_back(new),
+        Some(_) | None => datagrams.push_back(new),
     }
 }
 
@@ -324,13 +326,13 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
-fn has(letter: &Letter, what: &[u8]) -> bool {
-    lines(&letter.text).any(|line| line.starts_with(what))
+fn has(datagram: &Datagram, what: &[u8]) -> bool {
+    lines(&datagram.text).any(|line| line.starts_with(what))
 }
 
-fn drop_lines(letter: &mut Letter, what: &[u8]) {
-    let kept = lines(&letter.text).filter(|line| !line.starts_with(what));
-    letter.text = kept.flat_map(|line| [line, b"\n"].concat()).collect();
+fn drop_lines(datagram: &mut Datagram, what: &[u8]) {
+    let kept = lines(&datagram.text).filter(|line| !line.starts_with(what));
+    datagram.text = kept.flat_map(|line| [line, b"\n"].concat()).collect();
 }
 
 /// A datagram socket connected to `address` (a path or `@abstract`).

@@ -1,14 +1,13 @@
 //! vassal-watchdog: PID 1 of a vassal's namespaces and systemd's main process. It reaps, watches the mountpoints, says
 //! to systemd how things are, and ends everything in order.
+//!
+//! Rooms, each of which uses only those before it: processes, mountpoints, hang, app, report, shutdown, vassal.
 #![forbid(unsafe_code)]
 
 mod app;
-mod deaths;
 mod hang;
-mod left_behind;
 mod mountpoints;
 mod processes;
-
 mod report;
 mod shutdown;
 mod vassal;
@@ -18,7 +17,7 @@ use vassal::Vassal;
 use vassal_state::handoff::Handoff;
 use vassal_sys::{caps, scheduler};
 use vassal_systemd::exit;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 fn main() -> ExitCode {
     let number = std::env::args().nth(1).and_then(|number| number.parse().ok());
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            line(Priority::Error, &error.to_string());
+            log(Priority::Error, &error.to_string());
             ExitCode::from(exit::OS)
         }
     }

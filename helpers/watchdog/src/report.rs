@@ -5,9 +5,9 @@ use crate::mountpoints::verdict::{Silence, Verdict};
 use sd_notify::NotifyState;
 use std::time::Duration;
 use vassal_escape::shortened;
-use vassal_state::restart_record::{End, Memo, SETTLED, Store};
+use vassal_state::restart_record::{End, RestartRecord, SETTLED, Store};
 use vassal_sys::SysError;
-use vassal_systemd::journal::{Event, Journal, Priority, line};
+use vassal_systemd::journal::{Event, Journal, Priority, log};
 use vassal_systemd::lines;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
@@ -38,18 +38,18 @@ pub struct Reporter {
     /// journald.
     pub journal: Journal,
     /// The restart record.
-    pub memo: Option<Store>,
+    pub record: Option<Store>,
     /// What it says of earlier runs, which no longer changes: [`history`].
     pub history: String,
 }
 
-/// What `memo` says of earlier runs: `2 restarts, last: /app dead (ENOTCONN)`
-pub fn history(memo: Option<&Store>) -> String {
-    let memo = memo.map(Store::read).unwrap_or_default();
-    match memo.restarts {
+/// What `record` says of earlier runs: `2 restarts, last: /app dead (ENOTCONN)`
+pub fn history(record: Option<&Store>) -> String {
+    let record = record.map(Store::read).unwrap_or_default();
+    match record.restarts {
         0 => "no restarts".into(),
-        1 => format!("1 restart: {}", memo.cause),
-        count => format!("{count} restarts, last: {}", memo.cause),
+        1 => format!("1 restart: {}", record.cause),
+        count => format!("{count} restarts, last: {}", record.cause),
     }
 }
 
@@ -68,7 +68,7 @@ fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
         Verdict::Hung(silence) => {
             let operation = mountpoint.operation.as_deref().unwrap_or("statfs");
             let deadline = match silence {
-                Silence::Probe => mountpoint.rhythm.patience,
+                Silence::Probe => mountpoint.schedule.timeout,
                 Silence::Request(deadline) => deadline,
             };
             let deadline = deadline.as_secs_f32();
@@ -83,7 +83,7 @@ fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
 impl Reporter {
     /// Says to systemd that the vassal serves.
     pub fn ready(&self, mountpoints: &[Mountpoint]) {
-        self.remember(Memo::served);
+        self.remember(RestartRecord::served);
         let status = self.status(mountpoints);
         self.notify(&[
             NotifyState::Ready,
@@ -92,7 +92,11 @@ impl Reporter {
         ]);
         // After a restart it repeats why. journald counts warnings apart from what an app says without a priority, so a flood that
         // has drowned the verdict does not drown this, too.
-        let priority = match self.memo.as_ref().is_some_and(|memo| memo.read().is_restart) {
+        let priority = match self
+            .record
+            .as_ref()
+            .is_some_and(|record| record.read().is_restart)
+        {
             true => Priority::Warning,
             false => Priority::Notice,
         };
@@ -129,12 +133,12 @@ impl Reporter {
 
     /// The vassal has run long enough for its next failure to be a first one.
     pub fn settled(&self) {
-        self.remember(Memo::settled);
+        self.remember(RestartRecord::settled);
     }
 
     /// The vassal that served has been stopped, and everything is saved.
     pub fn stopped(&self) {
-        self.remember(Memo::stopped);
+        self.remember(RestartRecord::stopped);
         self.status_is("stopped");
     }
 
@@ -149,13 +153,13 @@ impl Reporter {
     /// if it finds this still so.
     pub fn unsaved(&self, mountpoints: &str) {
         if self.known_unsaved() != mountpoints {
-            self.remember(|memo| memo.unsaved = mountpoints.to_owned());
+            self.remember(|record| record.unsaved = mountpoints.to_owned());
         }
     }
 
     /// What [`Reporter::unsaved`] was last told.
     pub fn known_unsaved(&self) -> String {
-        self.memo.as_ref().map(Store::read).unwrap_or_default().unsaved
+        self.record.as_ref().map(Store::read).unwrap_or_default().unsaved
     }
 
     /// A mountpoint is lost: tells the journal and the next start. The cause, for [`Reporter::trigger`].
@@ -215,7 +219,7 @@ impl Reporter {
     /// The app has ended by itself; `reason` tells whether it may have said more.
     pub fn app_ended(&self, message: &str, reason: End, ready_for: Option<Duration>) {
         self.ended(message, ready_for, SETTLED);
-        self.remember(|memo| memo.end = reason);
+        self.remember(|record| record.end = reason);
         self.event(
             Priority::Error,
             APP_ENDED,
@@ -227,7 +231,7 @@ impl Reporter {
 
     /// Sends what could not be sent before, as far as there is room for it now.
     pub fn flush(&self) {
-        self.told(self.notifier.flush());
+        self.report_failure(self.notifier.flush());
         self.journal.flush();
         lines::flush();
     }
@@ -236,19 +240,19 @@ impl Reporter {
     /// either; a journald that does not read is not waited for that long.
     pub fn deliver(&self) {
         self.journal.flush();
-        self.told(self.notifier.deliver(DELIVERY_LIMIT, None));
-        self.told(self.journal.deliver(LAST_WORDS_LIMIT));
-        self.told(lines::deliver(LAST_WORDS_LIMIT));
+        self.report_failure(self.notifier.deliver(DELIVERY_LIMIT, None));
+        self.report_failure(self.journal.deliver(LAST_WORDS_LIMIT));
+        self.report_failure(lines::deliver(LAST_WORDS_LIMIT));
     }
 
-    fn told<T>(&self, result: Result<T, SysError>) {
+    fn report_failure<T>(&self, result: Result<T, SysError>) {
         if let Err(error) = result {
-            line(Priority::Warning, &error.to_string());
+            log(Priority::Warning, &error.to_string());
         }
     }
 
     fn ended(&self, cause: &str, ready_for: Option<Duration>, proven: Duration) {
-        self.remember(|memo| memo.failed(cause, ready_for.unwrap_or_default(), proven));
+        self.remember(|record| record.failed(cause, ready_for.unwrap_or_default(), proven));
     }
 
     /// `serving; /app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us); 2 restarts, last: /app dead (ENOTCONN)`
@@ -259,9 +263,9 @@ impl Reporter {
         shortened(&parts.join("; "), STATUS_LIMIT)
     }
 
-    fn remember(&self, change: impl FnOnce(&mut Memo)) {
-        if let Some(Err(error)) = self.memo.as_ref().map(|memo| memo.update(change)) {
-            line(Priority::Warning, &error.to_string());
+    fn remember(&self, change: impl FnOnce(&mut RestartRecord)) {
+        if let Some(Err(error)) = self.record.as_ref().map(|record| record.update(change)) {
+            log(Priority::Warning, &error.to_string());
         }
     }
 
@@ -282,6 +286,6 @@ impl Reporter {
     }
 
     fn notify(&self, states: &[NotifyState<'_>]) {
-        self.told(self.notifier.send(states));
+        self.report_failure(self.notifier.send(states));
     }
 }

@@ -104,6 +104,16 @@ impl MountFlags {
         self.0 & !(BIND | 16384 | PROPAGATION) != 0
     }
 
+    /// The flags as a number, to be stored: [`MountFlags::restored`] gives them back.
+    pub fn stored(self) -> u64 {
+        self.0
+    }
+
+    /// The flags that [`MountFlags::stored`] has made a number of.
+    pub fn restored(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number of the flags that a bind mount loses, which else has those of its source.
     pub fn lifted(self) -> u64 {
         let of = |flag, lifts| if self.0 & flag == 0 { 0 } else { lifts };

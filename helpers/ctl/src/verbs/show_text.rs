@@ -49,7 +49,7 @@ fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
             Some(seconds) => format!("probed every {seconds} s; "),
             None => String::new(),
         };
-        // As in rhythm.rs of vassal-watchdog.
+        // As in schedule.rs of vassal-watchdog.
         let deadline = match each.deadline {
             Some(seconds) => format!("{seconds} s"),
             None => "3 s (10 s over a network)".to_owned(),

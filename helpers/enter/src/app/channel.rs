@@ -1,10 +1,10 @@
 //! What connects the app with the watchdog: for uWSGI the two sockets of an Emperor (D4, EMP-17), for another program
 //! a notification socket if it asked for one.
 
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::handed_over::keys::Keys;
-use crate::invocation::Environment;
-use crate::sockets::store::Open;
+use crate::sockets::open::Open;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, bind, setsockopt, socket, socketpair, sockopt,
@@ -20,12 +20,12 @@ use vassal_config::vassal::push;
 use vassal_config::vassal::settings::Ready;
 use vassal_config::vassal::socket::Listener;
 use vassal_state::handoff::Readiness;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::fds;
 
 /// The connections of one kind of payload.
 #[derive(Debug)]
-pub enum Links {
+pub enum AppChannel {
     /// uWSGI's.
     Uwsgi {
         /// Our end of the Emperor's socket.
@@ -49,7 +49,7 @@ pub enum Links {
 ///
 /// # Errors
 /// A configuration that cannot be pushed; `EMFILE`.
-pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<Links, Failure> {
+pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<AppChannel, Failure> {
     match (&plan.payload, &plan.ready) {
         (Payload::Uwsgi { entries, .. }, _) => {
             let sockets = plan.listeners.iter().zip(sockets);
@@ -58,7 +58,9 @@ pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<Links,
             connect_uwsgi(&configuration(entries, plan, numbers, instead)?)
         }
         (Payload::Command { .. }, Ready::Notify) => notify_socket(),
-        (Payload::Command { .. }, Ready::Started | Ready::Accepting | Ready::Connect(_)) => Ok(Links::None),
+        (Payload::Command { .. }, Ready::Started | Ready::Accepting | Ready::Connect(_)) => {
+            Ok(AppChannel::None)
+        }
     }
 }
 
@@ -82,12 +84,12 @@ pub fn configuration<'a>(
 /// of none so far (measured).
 const NO_RELOAD_YET: (&[u8], &[u8]) = (b"UWSGI_RELOADS", b"0");
 
-impl Links {
+impl AppChannel {
     /// The variables that tell the app about its connections and sockets.
     pub fn environment(&self, plan: &Plan) -> Environment {
         let number = |name: &str, fd: &OwnedFd| (name.into(), fd.as_raw_fd().to_string().into_bytes());
         match self {
-            Links::Uwsgi {
+            AppChannel::Uwsgi {
                 emperor_theirs,
                 config_theirs,
                 ..
@@ -101,8 +103,10 @@ impl Links {
                 ];
                 connections.into_iter().chain(reloads).collect()
             }
-            Links::Notify(_, name) => vec![(b"NOTIFY_SOCKET".to_vec(), [b"@", name.as_slice()].concat())],
-            Links::None => Vec::new(),
+            AppChannel::Notify(_, name) => {
+                vec![(b"NOTIFY_SOCKET".to_vec(), [b"@", name.as_slice()].concat())]
+            }
+            AppChannel::None => Vec::new(),
         }
     }
 
@@ -110,14 +114,14 @@ impl Links {
     pub fn payloads_descriptors<'a>(&'a self, sockets: &'a [Open]) -> Vec<BorrowedFd<'a>> {
         let sockets = sockets.iter().map(|open| open.fd.as_fd());
         match self {
-            Links::Uwsgi {
+            AppChannel::Uwsgi {
                 emperor_theirs,
                 config_theirs,
                 ..
             } => sockets
                 .chain([emperor_theirs.as_fd(), config_theirs.as_fd()])
                 .collect(),
-            Links::Notify(..) | Links::None => sockets.collect(),
+            AppChannel::Notify(..) | AppChannel::None => sockets.collect(),
         }
     }
 
@@ -125,15 +129,15 @@ impl Links {
     pub fn readiness(&self, ready: &Ready) -> Readiness {
         match (self, ready) {
             (_, Ready::Connect(address)) => Readiness::Connect(address.clone()),
-            (Links::Uwsgi { .. }, Ready::Started) => Readiness::Loaded,
-            (Links::Uwsgi { .. }, Ready::Accepting | Ready::Notify) => Readiness::Accepting,
-            (Links::Notify(..), _) => Readiness::Notify,
-            (Links::None, Ready::Started | Ready::Accepting | Ready::Notify) => Readiness::Started,
+            (AppChannel::Uwsgi { .. }, Ready::Started) => Readiness::Loaded,
+            (AppChannel::Uwsgi { .. }, Ready::Accepting | Ready::Notify) => Readiness::Accepting,
+            (AppChannel::Notify(..), _) => Readiness::Notify,
+            (AppChannel::None, Ready::Started | Ready::Accepting | Ready::Notify) => Readiness::Started,
         }
     }
 }
 
-fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
+fn connect_uwsgi(message: &[u8]) -> Result<AppChannel, Failure> {
     let pair = || {
         socketpair(
             AddressFamily::Unix,
@@ -141,17 +145,18 @@ fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
             None,
             SockFlag::SOCK_CLOEXEC,
         )
-        .step(|| "make a socket pair")
+        .context(|| "make a socket pair")
     };
     let (emperor, emperor_theirs) = pair()?;
     let (config, config_theirs) = pair()?;
     // The longest message there is fits into the buffer of a unix socket, so this does not wait for a reader.
     let mut stream = File::from(config);
-    stream.write_all(message).step(|| "push the configuration")?;
-    let mut pushed =
-        File::from(memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).step(|| "keep the configuration")?);
-    pushed.write_all(message).step(|| "keep the configuration")?;
-    Ok(Links::Uwsgi {
+    stream.write_all(message).context(|| "push the configuration")?;
+    let mut pushed = File::from(
+        memfd_create(c"vassal-config", MFdFlags::MFD_CLOEXEC).context(|| "keep the configuration")?,
+    );
+    pushed.write_all(message).context(|| "keep the configuration")?;
+    Ok(AppChannel::Uwsgi {
         emperor,
         emperor_theirs,
         config: stream.into(),
@@ -162,17 +167,17 @@ fn connect_uwsgi(message: &[u8]) -> Result<Links, Failure> {
 
 /// An abstract socket, reachable whatever the root directory is, with a name that cannot be guessed. The kernel says who sends,
 /// so that only the app's processes are heard.
-fn notify_socket() -> Result<Links, Failure> {
+fn notify_socket() -> Result<AppChannel, Failure> {
     let step = || "make the app's notification socket";
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None).step(step)?;
+    let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None).context(step)?;
     let name: String = fds::random::<16>()?
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let name = format!("vassal-{name}").into_bytes();
-    let address = UnixAddr::new_abstract(&name).step(step)?;
-    bind(fd.as_raw_fd(), &address).step(step)?;
-    setsockopt(&fd, sockopt::PassCred, &true).step(step)?;
-    Ok(Links::Notify(fd, name))
+    let address = UnixAddr::new_abstract(&name).context(step)?;
+    bind(fd.as_raw_fd(), &address).context(step)?;
+    setsockopt(&fd, sockopt::PassCred, &true).context(step)?;
+    Ok(AppChannel::Notify(fd, name))
 }

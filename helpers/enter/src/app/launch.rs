@@ -1,18 +1,20 @@
 //! The process that becomes the app: it gives up root, runs the as-user hooks, waits for the go-ahead, and execs.
 //! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
 
-use crate::LAST_LINE_LIMIT;
 use crate::app::stream::AppStream;
 use crate::app::supervise::{Control, Report};
+use crate::environment::{DEFAULT_PATH, Environment, value};
 use crate::failure::{Failure, Place};
 use crate::handed_over::keys::Keys;
+use crate::hooks::actions::perform::{Shell, perform};
+use crate::hooks::argv::{c_environment, c_string};
 use crate::hooks::command;
-use crate::hooks::command::{Ended, c_environment, c_string};
-use crate::hooks::perform::{Session, Shell, perform};
-use crate::hooks::run::place;
-use crate::hooks::simple_command::Plain;
-use crate::invocation::Environment;
-use crate::sockets::store::Open;
+use crate::hooks::command::Ended;
+use crate::hooks::refusal::place;
+use crate::hooks::session::Session;
+use crate::hooks::simple_command::SimpleCommand;
+use crate::invocation::LAST_LINE_LIMIT;
+use crate::sockets::open::Open;
 use crate::sockets::unix;
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
@@ -27,7 +29,7 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{fds, seccomp, signals};
 use vassal_systemd::lines;
 
@@ -105,23 +107,17 @@ impl Launch<'_> {
     // On entry: root inside the namespaces, nothing dropped. On the way: the vassal's user, CAP_SETPCAP for this
     // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs, the filter of system calls.
     fn become_app(self, control: &Control) -> Result<Infallible, Failure> {
-        setsid().step(|| "start a session")?;
+        setsid().context(|| "start a session")?;
         if let Some(keys) = self.keys.filter(|_| !self.plan.owns_mounts) {
             keys.mount_alone(self.plan)?;
         }
         become_user(self.credentials, Keep::Setpcap)?;
-        let mut session = Session {
-            environment: self.environment,
-            foreign: Vec::new(),
-            shells: &self.plan.shells,
-            proc: self.proc,
-            limit: self.plan.settings.hook_limit,
-            stop: None,
-            output: None,
-            pidfiles: Vec::new(),
-            own_root: None,
-            old_root: None,
-        };
+        let mut session = Session::new(
+            self.environment,
+            &self.plan.shells,
+            self.plan.settings.hook_limit,
+            self.proc,
+        );
         for (index, operation) in self.operations.iter().enumerate() {
             if operation.action == Action::BecomeUser {
                 continue;
@@ -178,13 +174,13 @@ impl Launch<'_> {
             .iter()
             .try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
         place_new(self.sockets)?;
-        let plain = match &self.plan.payload {
-            Payload::Command { command, .. } => Plain::of(command, &environment)?,
+        let simple = match &self.plan.payload {
+            Payload::Command { command, .. } => SimpleCommand::of(command, &environment)?,
             Payload::Uwsgi { .. } => None,
         };
         let environment = c_environment(&environment)?;
-        if let Some(plain) = plain {
-            plain.execute(&environment);
+        if let Some(simple) = simple {
+            simple.execute(&environment);
         }
         Err(exec_first(
             &candidates,
@@ -227,7 +223,7 @@ fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
     let Some(directory) = directory else { return Ok(()) };
     let path = Path::new(OsStr::from_bytes(directory));
     let shown = printable(directory);
-    chdir(path).step(|| format!("change to directory '{shown}'"))?;
+    chdir(path).context(|| format!("change to directory '{shown}'"))?;
     // A descriptor's name in proc may lead to what was opened before the root directory changed: no path does (getcwd(3)).
     match getcwd() {
         Ok(_) => Ok(()),
@@ -242,8 +238,7 @@ fn uwsgi_programs(instead: Option<&[u8]>, environment: &Environment) -> Vec<Vec<
     if let Some(program) = instead {
         return vec![program.to_vec()];
     }
-    let path = environment.iter().rev().find(|(name, _)| name == b"PATH");
-    let path = path.map_or(crate::DEFAULT_PATH.as_bytes(), |(_, value)| value.as_slice());
+    let path = value(environment, b"PATH").unwrap_or(DEFAULT_PATH);
     let directories = path
         .split(|byte| *byte == b':')
         .filter(|directory| directory.starts_with(b"/"));

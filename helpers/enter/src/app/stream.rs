@@ -113,7 +113,7 @@ mod tests {
         let cases = [
             (vec![], Some("my app")),
             (
-                vec![("MemoryMax", "1G"), ("StandardError", "inherit")],
+                vec![("RestartRecordryMax", "1G"), ("StandardError", "inherit")],
                 Some("my app"),
             ),
             (vec![("SyslogIdentifier", "shop")], Some("shop")),

@@ -1,9 +1,9 @@
 //! What the process that becomes the app tells its supervisor, and the watch over it until it is the app.
 
 use crate::failure::{Failure, Place};
-use crate::hooks::output::HookLog;
-use crate::hooks::run::{place, told};
-use crate::sockets::unix;
+use crate::hooks::output::HookOutput;
+use crate::hooks::refusal::{place, with_last_words};
+use crate::sockets::open;
 use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Operation;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 
 /// The longest message; a failure that is longer is cut.
 const MESSAGE_LIMIT: usize = 8192;
@@ -28,7 +28,7 @@ pub enum Report {
     /// It begins with this operation, once it is let go.
     Hook(u32),
     /// It has bound the unix socket of this number in the list to this file.
-    Bound(u32, unix::File),
+    Bound(u32, open::File),
     /// The hooks are done; it waits for the go-ahead.
     Ready,
     /// It does not become the app.
@@ -51,7 +51,7 @@ impl Control {
             None,
             SockFlag::SOCK_CLOEXEC,
         )
-        .step(|| "make a socket pair")
+        .context(|| "make a socket pair")
         .map(|(one, other)| (Self(one), Self(other)))
     }
 
@@ -86,7 +86,7 @@ impl Control {
         let message = &message[..message.len().min(MESSAGE_LIMIT)];
         send(self.0.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)
             .map(drop)
-            .step(|| "report to vassal-enter")
+            .context(|| "report to vassal-enter")
     }
 
     /// Waits for the supervisor's go-ahead.
@@ -95,7 +95,7 @@ impl Control {
     /// `ECONNRESET` when the supervisor has ended instead.
     pub fn wait_for_go(&self) -> Result<(), SysError> {
         let mut go = [0];
-        match recv(self.0.as_raw_fd(), &mut go, MsgFlags::empty()).step(|| "wait for the go-ahead")? {
+        match recv(self.0.as_raw_fd(), &mut go, MsgFlags::empty()).context(|| "wait for the go-ahead")? {
             0 => Err(SysError::new("wait for the go-ahead", Errno::ECONNRESET)),
             _ => Ok(()),
         }
@@ -108,14 +108,14 @@ impl Control {
     pub fn go(&self) -> Result<(), SysError> {
         send(self.0.as_raw_fd(), b"G", MsgFlags::MSG_NOSIGNAL)
             .map(drop)
-            .step(|| "give the go-ahead")
+            .context(|| "give the go-ahead")
     }
 
     /// The next report; `None` at the end: the process has exec'ed, or ended without a word.
     fn receive(&self) -> Result<Option<Report>, SysError> {
         let mut buffer = vec![0; MESSAGE_LIMIT];
         let length = recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty())
-            .step(|| "hear from the app's process")?;
+            .context(|| "hear from the app's process")?;
         Ok(match buffer[..length] {
             [] => None,
             [b'H', a, b, c, d] => Some(Report::Hook(u32::from_le_bytes([a, b, c, d]))),
@@ -146,7 +146,7 @@ impl Control {
 }
 
 /// The unix sockets that were bound: their places in the list, and their files.
-pub type Bound = Vec<(usize, unix::File)>;
+pub type Bound = Vec<(usize, open::File)>;
 
 /// Watches over the process in its as-user phase.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ pub struct Supervisor<'a> {
     /// The operations it runs.
     pub operations: &'a [Operation],
     /// Their log.
-    pub log: &'a mut HookLog,
+    pub log: &'a mut HookOutput,
     /// systemd's wish to stop.
     pub stop: &'a Stop<'a>,
     /// How long one hook may take.
@@ -206,7 +206,7 @@ impl Supervisor<'_> {
                 }
                 Event::Report(Some(Report::Failed(failure))) => {
                     return Err(match current {
-                        Some(operation) => told(failure, operation, self.log),
+                        Some(operation) => with_last_words(failure, operation, self.log),
                         None => failure,
                     });
                 }
@@ -243,12 +243,12 @@ impl Supervisor<'_> {
             self.limit.as_secs_f32()
         );
         match current {
-            Some(operation) => told(
+            Some(operation) => with_last_words(
                 Failure::passing(problem).at(&place(operation)),
                 operation,
                 self.log,
             ),
-            None => Failure::passing(problem).at(&Place::step("the process that becomes the app")),
+            None => Failure::passing(problem).at(&Place::context("the process that becomes the app")),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use vassal_escape::printable;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::Last;
 
 fn describe(verb: &str, path: &Path) -> String {
@@ -29,9 +29,9 @@ fn describe(verb: &str, path: &Path) -> String {
 pub fn change_directory(path: &Path) -> Result<(), SysError> {
     let step = || describe("change to directory", path);
     if !geteuid().is_root() {
-        return chdir(path).step(step);
+        return chdir(path).context(step);
     }
-    fchdir(object(path, step)?).step(step)
+    fchdir(object(path, step)?).context(step)
 }
 
 /// mkdir(2) with mode 0777 less the umask.
@@ -42,13 +42,13 @@ pub fn make_directory(path: &Path) -> Result<(), SysError> {
     let step = || describe("make directory", path);
     let mode = Mode::from_bits_truncate(0o777);
     if !geteuid().is_root() {
-        return mkdir(path, mode).step(step);
+        return mkdir(path, mode).context(step);
     }
     let place = place(path, Last::Kept, step)?;
     if place.object.is_some() {
         return Err(SysError::new(step(), Errno::EEXIST));
     }
-    mkdirat(&place.directory, place.name.as_os_str(), mode).step(step)
+    mkdirat(&place.directory, place.name.as_os_str(), mode).context(step)
 }
 
 /// unlink(2).
@@ -58,7 +58,7 @@ pub fn make_directory(path: &Path) -> Result<(), SysError> {
 pub fn remove(path: &Path) -> Result<(), SysError> {
     let step = || describe("unlink", path);
     if !geteuid().is_root() {
-        return unlink(path).step(step);
+        return unlink(path).context(step);
     }
     let place = place(path, Last::Kept, step)?;
     unlinkat(
@@ -66,7 +66,7 @@ pub fn remove(path: &Path) -> Result<(), SysError> {
         place.name.as_os_str(),
         UnlinkatFlags::NoRemoveDir,
     )
-    .step(step)
+    .context(step)
 }
 
 /// chmod(2), to what `change` makes of the present mode. `proc` is a proc of this PID namespace.
@@ -76,15 +76,15 @@ pub fn remove(path: &Path) -> Result<(), SysError> {
 pub fn change_mode(proc: &OwnedFd, path: &Path, change: impl FnOnce(u32) -> u32) -> Result<(), SysError> {
     let step = || describe("change the mode of", path);
     if !geteuid().is_root() {
-        let mode = metadata(path).step(step)?.permissions().mode() & 0o7777;
-        return set_permissions(path, Permissions::from_mode(change(mode))).step(step);
+        let mode = metadata(path).context(step)?.permissions().mode() & 0o7777;
+        return set_permissions(path, Permissions::from_mode(change(mode))).context(step);
     }
     let object = object(path, step)?;
     refuse_shared(&object, path, step)?;
-    let mode = change(fstat(&object).step(step)?.st_mode & 0o7777);
+    let mode = change(fstat(&object).context(step)?.st_mode & 0o7777);
     let name = format!("self/fd/{}", object.as_raw_fd());
     let mode = Mode::from_bits_truncate(mode);
-    fchmodat(proc, name.as_str(), mode, FchmodatFlags::FollowSymlink).step(step)
+    fchmodat(proc, name.as_str(), mode, FchmodatFlags::FollowSymlink).context(step)
 }
 
 /// chown(2).
@@ -95,11 +95,11 @@ pub fn own(path: &Path, uid: u32, gid: u32) -> Result<(), SysError> {
     let step = || describe("change the owner of", path);
     let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
     if !geteuid().is_root() {
-        return nix::unistd::chown(path, uid, gid).step(step);
+        return nix::unistd::chown(path, uid, gid).context(step);
     }
     let object = object(path, step)?;
     refuse_shared(&object, path, step)?;
-    fchownat(&object, "", uid, gid, AtFlags::AT_EMPTY_PATH).step(step)
+    fchownat(&object, "", uid, gid, AtFlags::AT_EMPTY_PATH).context(step)
 }
 
 /// chroot(2), then chdir to its root: a vassal that keeps a directory outside could leave it again.
@@ -108,6 +108,6 @@ pub fn own(path: &Path, uid: u32, gid: u32) -> Result<(), SysError> {
 /// As [`change_directory`].
 pub fn change_root(path: &Path) -> Result<(), SysError> {
     let step = || describe("chroot to", path);
-    fchdir(object(path, step)?).step(step)?;
-    chroot(".").and_then(|()| chdir("/")).step(step)
+    fchdir(object(path, step)?).context(step)?;
+    chroot(".").and_then(|()| chdir("/")).context(step)
 }

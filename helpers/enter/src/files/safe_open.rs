@@ -15,7 +15,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use vassal_escape::printable;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, NOT_FOLLOWED, Place};
 
 /// The most that is read of one file of an envdir.
@@ -40,7 +40,7 @@ pub fn open_log(path: &[u8], proc: &OwnedFd) -> Result<OwnedFd, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
     let log = open_for_writing(path, flags, 0o640, Kind::File, proc)?;
     // The app writes there as it would into the journal's pipe: it waits where there is no room.
-    fcntl(&log, FcntlArg::F_SETFL(OFlag::O_APPEND)).step(|| format!("open '{}'", printable(path)))?;
+    fcntl(&log, FcntlArg::F_SETFL(OFlag::O_APPEND)).context(|| format!("open '{}'", printable(path)))?;
     Ok(log)
 }
 
@@ -79,25 +79,25 @@ pub fn open_for_writing(
     let shown = || format!("open '{}'", printable(path));
     let path = Path::new(OsStr::from_bytes(path));
     if !geteuid().is_root() {
-        return open(path, flags, mode).map_err(|errno| told(shown(), errno));
+        return open(path, flags, mode).map_err(|errno| explain(shown(), errno));
     }
     for _ in 0..ATTEMPTS {
-        let place = reach::place(path, Last::Followed).map_err(|errno| told(shown(), errno))?;
+        let place = reach::place(path, Last::Followed).map_err(|errno| explain(shown(), errno))?;
         if let Some(object) = &place.object {
-            let status = fstat(object).step(shown)?;
+            let status = fstat(object).context(shown)?;
             if let Some(why) = why_not(&status, kind, path)? {
                 return Err(SysError::new(shown(), Errno::EINVAL).meaning(Some(why)));
             }
             let opened = reach::reopen(proc, object, flags - OFlag::O_CREAT);
-            return opened.map_err(|errno| told(shown(), errno));
+            return opened.map_err(|errno| explain(shown(), errno));
         }
         if !flags.contains(OFlag::O_CREAT) {
-            return Err(told(shown(), Errno::ENOENT));
+            return Err(explain(shown(), Errno::ENOENT));
         }
         let made = flags | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
         match openat(&place.directory, place.name.as_os_str(), made, mode) {
             Err(Errno::EEXIST) => {}
-            made => return made.map_err(|errno| told(shown(), errno)),
+            made => return made.map_err(|errno| explain(shown(), errno)),
         }
     }
     Err(SysError::new(shown(), Errno::EEXIST).meaning(Some("others make and remove it all the time")))
@@ -107,11 +107,11 @@ pub fn open_for_writing(
 fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static str>, SysError> {
     Ok(match (reach::kind(status), kind) {
         (SFlag::S_IFREG, _) | (SFlag::S_IFIFO, Kind::Fifo) => {
-            let is_shared = status.st_nlink > 1 && reach::is_regular(status) && !is_roots_alone(path)?;
+            let is_shared = status.st_nlink > 1 && reach::is_regular(status) && !only_root_can_write(path)?;
             is_shared.then_some(SHARED)
         }
         (SFlag::S_IFDIR, _) => Some("it is a directory"),
-        _ if is_roots_alone(path)? => None,
+        _ if only_root_can_write(path)? => None,
         _ => Some("it is neither a regular file nor in directories that are root's alone"),
     })
 }
@@ -121,14 +121,14 @@ fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static
 /// # Errors
 /// `EMLINK`.
 pub fn refuse_shared(object: &OwnedFd, path: &Path, step: impl Fn() -> String) -> Result<(), SysError> {
-    let status = fstat(object).step(&step)?;
-    if reach::is_directory(&status) || status.st_nlink < 2 || is_roots_alone(path)? {
+    let status = fstat(object).context(&step)?;
+    if reach::is_directory(&status) || status.st_nlink < 2 || only_root_can_write(path)? {
         return Ok(());
     }
     Err(SysError::new(step(), Errno::EMLINK).meaning(Some(SHARED)))
 }
 
-fn told(step: String, errno: Errno) -> SysError {
+fn explain(step: String, errno: Errno) -> SysError {
     SysError::new(step, errno).meaning(match errno {
         Errno::ELOOP => Some(NOT_FOLLOWED),
         Errno::ENXIO => Some("it is a FIFO that nobody reads"),
@@ -141,7 +141,7 @@ fn told(step: String, errno: Errno) -> SysError {
 /// # Errors
 /// `ELOOP` for a link of somebody else's; what the kernel refused.
 pub fn place(path: &Path, last: Last, step: impl Fn() -> String) -> Result<Place, SysError> {
-    reach::place(path, last).map_err(|errno| told(step(), errno))
+    reach::place(path, last).map_err(|errno| explain(step(), errno))
 }
 
 /// The same, for what has to be there.
@@ -150,19 +150,19 @@ pub fn place(path: &Path, last: Last, step: impl Fn() -> String) -> Result<Place
 /// As [`place`]; `ENOENT`.
 pub fn object(path: &Path, step: impl Fn() -> String) -> Result<OwnedFd, SysError> {
     let place = place(path, Last::Followed, &step)?;
-    place.object.ok_or(Errno::ENOENT).step(step)
+    place.object.ok_or(Errno::ENOENT).context(step)
 }
 
 /// Whether every directory on the way to `path` is root's, and nobody else may write there.
 ///
 /// # Errors
 /// What the kernel refused.
-pub fn is_roots_alone(path: &Path) -> Result<bool, SysError> {
+pub fn only_root_can_write(path: &Path) -> Result<bool, SysError> {
     let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
-    let absolute = std::path::absolute(path).step(step)?;
-    let root = reach::root().step(step)?;
+    let absolute = std::path::absolute(path).context(step)?;
+    let root = reach::root().context(step)?;
     Ok(reach::judge(&root, &absolute, Last::Kept)
-        .step(step)?
+        .context(step)?
         .foreign
         .is_none())
 }
@@ -184,7 +184,7 @@ pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), F
         };
         Failure::passing(format!("cannot read '{shown}': {meaning}"))
     };
-    let (directory, mut is_roots) =
+    let (directory, mut is_trusted) =
         open_envdir(Path::new(OsStr::from_bytes(path)), proc).map_err(|errno| refuse(b"", errno))?;
     let mut variables = Vec::new();
     let mut size = 0;
@@ -195,10 +195,10 @@ pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), F
         }
         let value = read_variable(&directory, OsStr::from_bytes(&name), proc)
             .map_err(|errno| refuse(&[b"/", name.as_slice()].concat(), errno))?;
-        let Some((value, is_files_roots)) = value else {
+        let Some((value, is_file_trusted)) = value else {
             continue;
         };
-        is_roots &= is_files_roots;
+        is_trusted &= is_file_trusted;
         size += name.len() + value.len();
         if size > ENVDIR_LIMIT {
             let shown = printable(path);
@@ -208,7 +208,7 @@ pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), F
         variables.push((name, (!value.is_empty()).then(|| trimmed(&value))));
     }
     variables.sort();
-    Ok((variables, is_roots))
+    Ok((variables, is_trusted))
 }
 
 /// The directory, and whether root alone can have put something there.

@@ -2,7 +2,7 @@
 //! alone can have put there what is there. What he can do himself, or root must not, is left to uWSGI, which says what it lacks.
 
 use crate::failure::{self, Failure};
-use crate::files::safe_open::is_roots_alone;
+use crate::files::safe_open::only_root_can_write;
 use crate::user::may;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -18,7 +18,7 @@ use vassal_config::vassal::root_files::{Handed, Purpose};
 use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, Place};
 
 /// As uWSGI makes its logs.
@@ -75,14 +75,14 @@ fn prepare_one(handed: &Handed, plan: &Plan, credentials: &Credentials) -> Resul
             }
             let is_givable = purpose == Purpose::Log && reach::is_regular(&status) && status.st_uid == 0;
             match &place.object {
-                Some(object) if is_givable && status.st_nlink == 1 && is_roots_alone(path)? => fchownat(
+                Some(object) if is_givable && status.st_nlink == 1 && only_root_can_write(path)? => fchownat(
                     object,
                     "",
                     credentials.uid,
                     credentials.gid,
                     AtFlags::AT_EMPTY_PATH,
                 )
-                .step(|| describe("give the app's user", path))
+                .context(|| describe("give the app's user", path))
                 .map_err(Failure::from),
                 _ => Err(refused(handed, plan)),
             }
@@ -99,22 +99,22 @@ fn make_log(place: &Place, path: &Path, credentials: &Credentials) -> Result<(),
     let made = match openat(&place.directory, place.name.as_os_str(), flags, LOG_MODE) {
         // Somebody was faster, who can write there: it is not ours to give.
         Err(Errno::EEXIST) => return Ok(()),
-        made => made.step(step)?,
+        made => made.context(step)?,
     };
-    fchown(&made, credentials.uid, credentials.gid).step(step)?;
+    fchown(&made, credentials.uid, credentials.gid).context(step)?;
     Ok(())
 }
 
 fn make_spooler(place: &Place, path: &Path, credentials: &Credentials) -> Result<(), Failure> {
-    if may(&look(&place.directory, path)?, credentials, 0o3) || !is_roots_alone(path)? {
+    if may(&look(&place.directory, path)?, credentials, 0o3) || !only_root_can_write(path)? {
         return Ok(());
     }
     let step = || describe("make the spooler's directory", path);
     let name = place.name.as_os_str();
-    mkdirat(&place.directory, name, SPOOLER_MODE).step(step)?;
+    mkdirat(&place.directory, name, SPOOLER_MODE).context(step)?;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let made = openat(&place.directory, name, flags, Mode::empty()).step(step)?;
-    fchown(&made, credentials.uid, credentials.gid).step(step)?;
+    let made = openat(&place.directory, name, flags, Mode::empty()).context(step)?;
+    fchown(&made, credentials.uid, credentials.gid).context(step)?;
     Ok(())
 }
 
@@ -154,7 +154,7 @@ fn comes_later(path: &[u8], as_user: &[Operation]) -> bool {
 }
 
 fn look(object: impl AsFd, path: &Path) -> Result<FileStat, SysError> {
-    fstat(object).step(|| describe("look at", path))
+    fstat(object).context(|| describe("look at", path))
 }
 
 fn describe(verb: &str, path: &Path) -> String {

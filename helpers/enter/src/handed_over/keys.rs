@@ -22,7 +22,7 @@ use vassal_config::vassal::plan::Plan;
 use vassal_escape::printable;
 use vassal_state::restart_record::DIRECTORY;
 use vassal_sys::creds::Credentials;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last};
 use vassal_sys::{SysError, attach, mounts};
 
@@ -72,19 +72,19 @@ pub fn collect(
         if copies.iter().any(|copy| copy.path == file.path) {
             continue;
         }
-        let told = |failure: Failure| failure.at(&line_of(file));
+        let at_line = |failure: Failure| failure.at(&line_of(file));
         let path = Path::new(OsStr::from_bytes(&file.path));
         if credentials.is_some_and(|credentials| may_read(path, credentials)) {
             continue;
         }
-        if let Some(content) = read(path, proc).map_err(told)? {
+        if let Some(content) = read(path, proc).map_err(at_line)? {
             copies.push(Copy {
                 path: file.path.clone(),
                 content,
             });
         }
         if copies.iter().map(|copy| copy.content.len()).sum::<usize>() > LIMIT_OF_ALL {
-            return Err(told(Failure::config(
+            return Err(at_line(Failure::config(
                 "the certificates and keys are longer than 8 MiB together",
             )));
         }
@@ -99,20 +99,20 @@ pub fn collect(
 pub fn read(path: &Path, proc: &OwnedFd) -> Result<Option<Vec<u8>>, Failure> {
     let shown = printable(path.as_os_str().as_bytes());
     let step = || format!("read '{shown}'");
-    let absolute = std::path::absolute(path).step(step)?;
-    let place = match reach::judge(&reach::root().step(step)?, &absolute, Last::Followed) {
+    let absolute = std::path::absolute(path).context(step)?;
+    let place = match reach::judge(&reach::root().context(step)?, &absolute, Last::Followed) {
         Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(None),
-        place => place.step(step)?,
+        place => place.context(step)?,
     };
     let (None, Some(object)) = (&place.foreign, &place.object) else {
         return Ok(None);
     };
-    if !reach::is_regular(&fstat(object).step(step)?) {
+    if !reach::is_regular(&fstat(object).context(step)?) {
         return Ok(None);
     }
-    let file = File::from(reach::reopen(proc, object, OFlag::O_RDONLY).step(step)?);
+    let file = File::from(reach::reopen(proc, object, OFlag::O_RDONLY).context(step)?);
     let mut content = Vec::new();
-    file.take(LIMIT + 1).read_to_end(&mut content).step(step)?;
+    file.take(LIMIT + 1).read_to_end(&mut content).context(step)?;
     match content.len() as u64 > LIMIT {
         true => Err(Failure::config(format!(
             "'{shown}' is longer than 1 MiB, which no certificate is"
@@ -150,7 +150,7 @@ impl Keys {
             return Ok(None);
         }
         let directory = attach::filesystem(b"tmpfs", b"vassal-keys", FLAGS, Some(OPTIONS))
-            .step(|| "make a filesystem for keys")?;
+            .context(|| "make a filesystem for keys")?;
         let mut names = Vec::new();
         for copy in copies {
             let name = format!("{}.pem", names.len());
@@ -180,7 +180,7 @@ impl Keys {
         let target = place.ok().and_then(|place| place.object);
         let target = target.filter(|object| fstat(object).is_ok_and(|status| reach::is_directory(&status)));
         match target {
-            Some(target) => Ok(attach::put(&self.directory, &target).step(step)?),
+            Some(target) => Ok(attach::put(&self.directory, &target).context(step)?),
             None => Err(refuse(
                 plan,
                 &format!("its copy has no place in the vassal's own root (mkdir {DIRECTORY} there)"),
@@ -194,7 +194,7 @@ impl Keys {
     /// # Errors
     /// As unshare(2) and [`Keys::mount`].
     pub fn mount_alone(&self, plan: &Plan) -> Result<(), Failure> {
-        unshare(CloneFlags::CLONE_NEWNS).step(|| "make a mount namespace for the app")?;
+        unshare(CloneFlags::CLONE_NEWNS).context(|| "make a mount namespace for the app")?;
         mounts::make_all_slave()?;
         self.mount(plan)
     }
@@ -251,8 +251,8 @@ pub fn write(
     let step = || "copy a key";
     let new = format!("{name}.new");
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut file = File::from(openat(directory, new.as_str(), flags, Mode::S_IRUSR).step(step)?);
-    file.write_all(content).step(step)?;
-    fchown(&file, owner.0, owner.1).step(step)?;
-    renameat(directory, new.as_str(), directory, name).step(step)
+    let mut file = File::from(openat(directory, new.as_str(), flags, Mode::S_IRUSR).context(step)?);
+    file.write_all(content).context(step)?;
+    fchown(&file, owner.0, owner.1).context(step)?;
+    renameat(directory, new.as_str(), directory, name).context(step)
 }

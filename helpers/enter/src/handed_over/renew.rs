@@ -15,8 +15,8 @@ use vassal_config::vassal::key_files::KeyFile;
 use vassal_config::vassal::plan::Plan;
 use vassal_escape::printable;
 use vassal_state::reload_channel::Watchdog;
-use vassal_sys::error::Step;
-use vassal_systemd::journal::{Priority, line};
+use vassal_sys::error::Context;
+use vassal_systemd::journal::{Priority, log};
 
 /// Renews the copies of a running vassal whose file now means `plan`.
 ///
@@ -26,7 +26,7 @@ pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
     if plan.key_files.is_empty() {
         return Ok(());
     }
-    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
+    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
     refuse_new(watchdog, plan, &proc)?;
     let Some(directory) = watchdog.keys()? else {
         return Ok(());
@@ -36,11 +36,11 @@ pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
         let Some(content) = read(Path::new(OsStr::from_bytes(path)), &proc)? else {
             let shown = printable(path);
             let message = format!("'{shown}' is gone, or not root's alone any more: the app keeps its copy");
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
             continue;
         };
         let before = fstatat(&directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
-            .step(|| "look at the copy of a key")?;
+            .context(|| "look at the copy of a key")?;
         let owner = (Uid::from_raw(before.st_uid), Gid::from_raw(before.st_gid));
         write(&directory, name, &content, (Some(owner.0), Some(owner.1)))?;
     }

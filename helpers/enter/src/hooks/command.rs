@@ -1,9 +1,10 @@
 //! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
 
+use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::hooks::output::HookLog;
-use crate::hooks::simple_command::Plain;
-use crate::invocation::Environment;
+use crate::hooks::argv::{c_environment, c_string};
+use crate::hooks::output::HookOutput;
+use crate::hooks::simple_command::SimpleCommand;
 use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,7 +15,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 use vassal_sys::clone::{Side, fork, pidfd};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds, signals};
 
 const SHELL: &str = "/bin/sh";
@@ -48,8 +49,8 @@ pub fn spawn(
 ) -> Result<Pid, Failure> {
     let shells = shells.iter().map(|shell| c_string(shell));
     let shells: Vec<CString> = shells.collect::<Result<_, _>>()?;
-    let plain = match shells.is_empty() {
-        true => Plain::of(command, environment)?,
+    let simple = match shells.is_empty() {
+        true => SimpleCommand::of(command, environment)?,
         false => None,
     };
     let arguments = [c"sh".to_owned(), c"-c".to_owned(), c_string(command)?];
@@ -57,7 +58,7 @@ pub fn spawn(
     match fork()? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
-            let error = exec_command(plain, &shells, &arguments, &environment, log);
+            let error = exec_command(simple, &shells, &arguments, &environment, log);
             eprintln!("cannot run {SHELL}: {error}");
             std::process::exit(CANNOT_EXEC)
         }
@@ -65,14 +66,14 @@ pub fn spawn(
 }
 
 fn exec_command(
-    plain: Option<Plain>,
+    simple: Option<SimpleCommand>,
     shells: &[CString],
     arguments: &[CString],
     environment: &[CString],
     log: BorrowedFd<'_>,
 ) -> SysError {
     let prepare = || -> Result<(), SysError> {
-        setpgid(Pid::from_raw(0), Pid::from_raw(0)).step(|| "make a process group")?;
+        setpgid(Pid::from_raw(0), Pid::from_raw(0)).context(|| "make a process group")?;
         fds::place_at(log, 1)?;
         fds::place_at(log, 2)?;
         signals::reset()
@@ -80,8 +81,8 @@ fn exec_command(
     if let Err(error) = prepare() {
         return error;
     }
-    if let Some(plain) = plain {
-        plain.execute(environment);
+    if let Some(simple) = simple {
+        simple.execute(environment);
     }
     let last = CString::from(c"/bin/sh");
     let mut refused = Errno::ENOENT;
@@ -99,7 +100,12 @@ fn exec_command(
 ///
 /// # Errors
 /// When the kernel does not let us wait.
-pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>) -> Result<Ended, Failure> {
+pub fn supervise(
+    child: Pid,
+    limit: Duration,
+    log: &mut HookOutput,
+    stop: &Stop<'_>,
+) -> Result<Ended, Failure> {
     let ended = pidfd(child)?;
     let end = Instant::now() + limit;
     loop {
@@ -108,7 +114,7 @@ pub fn supervise(child: Pid, limit: Duration, log: &mut HookLog, stop: &Stop<'_>
             // It may have ended in this very moment, and then there is no group any more.
             killpg(child, Signal::SIGKILL)
                 .or_else(ignore_gone)
-                .step(|| "kill a hook")?;
+                .context(|| "kill a hook")?;
             let mut gone = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
             if poll(&mut gone, timeout(KILL_LIMIT)).is_ok_and(|ready| ready > 0) {
                 wait(child)?;
@@ -154,25 +160,6 @@ pub fn wait(child: Pid) -> Result<Ended, Failure> {
             Err(errno) => return Err(SysError::new("wait for a hook", errno).into()),
         }
     }
-}
-
-/// `NAME=VALUE` strings for execve(2).
-///
-/// # Errors
-/// A NUL in one of them.
-pub fn c_environment(environment: &Environment) -> Result<Vec<CString>, Failure> {
-    environment
-        .iter()
-        .map(|(name, value)| c_string(&[name, &b"="[..], value].concat()))
-        .collect()
-}
-
-/// `bytes` as a C string.
-///
-/// # Errors
-/// A NUL in them.
-pub fn c_string(bytes: &[u8]) -> Result<CString, Failure> {
-    CString::new(bytes).map_err(|_| Failure::config("a command or a variable holds a NUL byte"))
 }
 
 fn ignore_gone(errno: Errno) -> Result<(), Errno> {

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use vassal_escape::{printable, shortened};
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
-use vassal_systemd::journal::pass_on;
+use vassal_sys::error::Context;
+use vassal_systemd::journal::relay;
 
 /// The most of a command's last words that is repeated in a message.
 const WORDS_LIMIT: usize = 300;
@@ -22,21 +22,21 @@ const CHUNKS: usize = 16;
 
 /// The pipe, and the last lines that came through it.
 #[derive(Debug)]
-pub struct HookLog {
+pub struct HookOutput {
     reader: OwnedFd,
     writer: OwnedFd,
     last_lines: VecDeque<Vec<u8>>,
     unfinished: Vec<u8>,
 }
 
-impl HookLog {
+impl HookOutput {
     /// A new pipe; both ends are close-on-exec, the reading end does not block.
     ///
     /// # Errors
     /// `EMFILE`.
     pub fn new() -> Result<Self, SysError> {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).step(|| "make the hooks' log")?;
-        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).step(|| "make the hooks' log")?;
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context(|| "make the hooks' log")?;
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context(|| "make the hooks' log")?;
         Ok(Self {
             reader,
             writer,
@@ -63,7 +63,7 @@ impl HookLog {
                 return;
             };
             self.keep(&chunk[..length]);
-            pass_on(&chunk[..length]);
+            relay(&chunk[..length]);
         }
     }
 
@@ -91,7 +91,7 @@ impl HookLog {
         for _ in 0..CHUNKS {
             match read(&self.reader, &mut chunk) {
                 Ok(0) => return None,
-                Ok(length) => pass_on(&chunk[..length]),
+                Ok(length) => relay(&chunk[..length]),
                 Err(_) => break,
             }
         }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_last_line_that_says_something_is_kept() {
-        let mut log = HookLog::new().unwrap();
+        let mut log = HookOutput::new().unwrap();
         log.keep(b"first\nsecond: \x07 denied\n\n  \n");
         assert_eq!(log.last_words().as_deref(), Some("second: \\x07 denied"));
         log.keep(b"half");
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_reason_that_is_not_the_last_line_is_found() {
-        let mut log = HookLog::new().unwrap();
+        let mut log = HookOutput::new().unwrap();
         log.keep(
             b"fusermount3: option allow_other only allowed if 'user_allow_other' is set in /etc/fuse.conf\n",
         );
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn who_never_stops_talking_holds_nobody_up() {
-        let mut log = HookLog::new().unwrap();
+        let mut log = HookOutput::new().unwrap();
         let written = log.writer().try_clone_to_owned().unwrap();
         let talker =
             std::thread::spawn(move || while nix::unistd::write(&written, &[b'\n'; 4096]).is_ok() {});
@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn only_a_pipe_that_somebody_holds_survives() {
-        let log = HookLog::new().unwrap();
+        let log = HookOutput::new().unwrap();
         let held = log.writer().try_clone_to_owned().unwrap();
         assert!(log.into_survivor().is_some());
         drop(held);
-        assert!(HookLog::new().unwrap().into_survivor().is_none());
+        assert!(HookOutput::new().unwrap().into_survivor().is_none());
     }
 }

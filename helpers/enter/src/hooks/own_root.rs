@@ -4,9 +4,9 @@
 //! A directory's owner is no answer where a union shows it: on FUSE a daemon says what it likes, and of an overlay each layer adds
 //! what the others have not. The first is never root's alone, of the second each layer has to be.
 
+use crate::environment::{Environment, value};
 use crate::failure::Failure;
-use crate::hooks::simple_command::Plain;
-use crate::invocation::Environment;
+use crate::hooks::simple_command::SimpleCommand;
 use crate::user::{self, Lookup};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -23,9 +23,9 @@ use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
 use vassal_sys::creds::Credentials;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last};
-use vassal_sys::{SysError, mountinfo, mounts};
+use vassal_sys::{SysError, directory, mountinfo, mounts};
 
 /// What has to be root's alone for its names to count.
 const NAMES: [&str; 1] = ["etc"];
@@ -80,7 +80,7 @@ impl OwnRoot {
             .iter()
             .filter(|operation| operation.phase == Phase::Jail);
         let (mut why, mut swapped) = (None, None);
-        let mut top = reach::root().step(|| "open the root directory")?;
+        let mut top = reach::root().context(|| "open the root directory")?;
         for operation in jail {
             let (Action::Chroot(path) | Action::PivotRoot(path, _)) = &operation.action else {
                 continue;
@@ -136,7 +136,7 @@ impl OwnRoot {
         if self.is_trusted || operation.phase < Phase::Jail {
             return Ok(());
         }
-        let root = reach::root().step(|| "open the root directory")?;
+        let root = reach::root().context(|| "open the root directory")?;
         let why = match &self.why {
             Some(why) => Some(why.clone()),
             None => foreign(&root, &PROGRAMS)
@@ -166,7 +166,7 @@ impl OwnRoot {
 fn foreign_filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Option<String>, SysError> {
     let shown_top = printable(shown.as_os_str().as_bytes());
     let kind = fstatfs(top)
-        .step(|| format!("look at '{shown_top}'"))?
+        .context(|| format!("look at '{shown_top}'"))?
         .filesystem_type();
     if kind == FUSE_SUPER_MAGIC {
         return Ok(Some(format!(
@@ -176,7 +176,7 @@ fn foreign_filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Opt
     if kind != OVERLAYFS_SUPER_MAGIC {
         return Ok(None);
     }
-    let root = reach::root().step(|| "open the root directory")?;
+    let root = reach::root().context(|| "open the root directory")?;
     for layer in layers(top, proc)? {
         let place = reach::judge(&root, &layer, Last::Followed);
         let why = match place.and_then(|place| Ok((place.foreign, place.object.ok_or(Errno::ENOENT)?))) {
@@ -199,9 +199,9 @@ fn layers(top: &OwnedFd, proc: &OwnedFd) -> Result<Vec<PathBuf>, SysError> {
     let id = mounts::mount_of(proc, top)?;
     let number = [id.to_string().as_bytes(), b" "].concat();
     // Line by line: others may have any number of mounts.
-    let mut lines = BufReader::new(mounts::open_below(proc, "self/mountinfo")?).split(b'\n');
+    let mut lines = BufReader::new(directory::open_below(proc, "self/mountinfo")?).split(b'\n');
     let is_it = |line: &io::Result<Vec<u8>>| line.as_ref().map_or(true, |line| line.starts_with(&number));
-    let line = lines.find(is_it).transpose().step(step)?.unwrap_or_default();
+    let line = lines.find(is_it).transpose().context(step)?.unwrap_or_default();
     let mut fields = line.split(|byte| *byte == b' ');
     let (part, mountpoint) = (fields.nth(3), fields.next());
     if part != Some(b"/") || mountpoint == Some(b"/") {
@@ -277,8 +277,7 @@ fn foreign_file(root: &OwnedFd, path: &Path) -> Option<String> {
 
 /// The first directory of `$PATH` that is not root's alone, with the reason.
 fn foreign_search_path(root: &OwnedFd, environment: &Environment) -> Option<String> {
-    let (_, path) = environment.iter().rev().find(|(name, _)| name == b"PATH")?;
-    let mut directories = path
+    let mut directories = value(environment, b"PATH")?
         .split(|byte| *byte == b':')
         .filter(|directory| directory.starts_with(b"/"));
     directories.find_map(|directory| foreign_directory(root, Path::new(OsStr::from_bytes(directory))))
@@ -293,16 +292,21 @@ fn foreign_program(
     environment: &Environment,
     proc: &OwnedFd,
 ) -> Result<Option<String>, Failure> {
-    let plain = match shells {
-        [] => Plain::of(command, environment)?,
+    let simple = match shells {
+        [] => SimpleCommand::of(command, environment)?,
         _ => None,
     };
     let bytes = |program: &CString| program.as_bytes().to_vec();
-    let mut programs: Vec<_> = plain.iter().flat_map(Plain::programs).map(bytes).collect();
+    let mut programs: Vec<_> = simple
+        .iter()
+        .flat_map(SimpleCommand::programs)
+        .map(bytes)
+        .collect();
     programs.extend_from_slice(shells);
     programs.push(b"/bin/sh".to_vec());
     for program in programs {
-        let path = std::path::absolute(OsStr::from_bytes(&program)).step(|| "find the working directory")?;
+        let path =
+            std::path::absolute(OsStr::from_bytes(&program)).context(|| "find the working directory")?;
         let mut next = Some(path);
         for _ in 0..INTERPRETERS {
             let Some(path) = next.take() else { break };

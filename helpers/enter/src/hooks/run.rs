@@ -1,26 +1,23 @@
 //! The operations of a plan, one after the other: those before the change of user here, as root; those after it in
 //! the process that becomes the app ([`crate::app::launch`]), supervised from here.
 
-use crate::failure::{Failure, Place};
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::hooks::actions::perform::{Shell, perform};
 use crate::hooks::command;
 use crate::hooks::command::Ended;
-use crate::hooks::output::HookLog;
-use crate::hooks::perform::{Session, Shell, perform};
-use crate::hooks::remedy;
-use crate::invocation::Environment;
+use crate::hooks::output::HookOutput;
+use crate::hooks::refusal::{place, with_last_words};
+use crate::hooks::session::Session;
 use crate::stop::Stop;
 use std::time::Duration;
-use vassal_config::diagnostic::Public;
-use vassal_config::hooks::action::Action;
-use vassal_config::hooks::phase::{Phase, hook_option};
 use vassal_config::vassal::plan::Operation;
-use vassal_escape::printable;
 
 /// What the operations before the change of user share: they run in this process, as root.
 #[derive(Debug)]
-pub struct Roots<'a> {
+pub struct RootHooks<'a> {
     /// Where the commands' output goes.
-    pub log: &'a mut HookLog,
+    pub log: &'a mut HookOutput,
     /// systemd's wish to stop.
     pub stop: &'a Stop<'a>,
     /// How long one hook may take.
@@ -29,7 +26,7 @@ pub struct Roots<'a> {
 
 /// Runs commands here and waits for them, with a limit, relaying their log.
 struct Supervised<'a> {
-    log: &'a mut HookLog,
+    log: &'a mut HookOutput,
     stop: &'a Stop<'a>,
     limit: Duration,
 }
@@ -47,7 +44,7 @@ impl Shell for Supervised<'_> {
     }
 }
 
-impl Roots<'_> {
+impl RootHooks<'_> {
     /// Runs `operations`; what they leave behind in `session` is the next process's.
     ///
     /// # Errors
@@ -61,7 +58,7 @@ impl Roots<'_> {
     /// Runs one of them.
     ///
     /// # Errors
-    /// As [`Roots::run`].
+    /// As [`RootHooks::run`].
     pub fn run_one(&mut self, operation: &Operation, session: &mut Session<'_>) -> Result<(), Failure> {
         let mut shell = Supervised {
             log: self.log,
@@ -70,7 +67,7 @@ impl Roots<'_> {
         };
         let done =
             permitted(operation, session).and_then(|()| perform(&operation.action, session, &mut shell));
-        done.map_err(|failure| told(failure.at(&place(operation)), operation, self.log))
+        done.map_err(|failure| with_last_words(failure.at(&place(operation)), operation, self.log))
     }
 }
 
@@ -88,44 +85,4 @@ fn for_root(environment: &Environment) -> Environment {
     let is_loader = |name: &[u8]| LOADERS.iter().any(|loader| name.starts_with(loader));
     let variables = environment.iter().filter(|(name, _)| !is_loader(name));
     variables.cloned().collect()
-}
-
-/// Adds a failed command's last words and what is known about them.
-pub fn told(mut failure: Failure, operation: &Operation, log: &mut HookLog) -> Failure {
-    if !matches!(operation.action, Action::Exec { .. }) {
-        return failure;
-    }
-    let words = log.last_words();
-    let said = words
-        .as_ref()
-        .map_or(String::new(), |words| format!("; its last words: {words}"));
-    let remedy = remedy::remedy(words.as_deref().unwrap_or_default());
-    let remedy = remedy.map_or(String::new(), |remedy| format!(" ({remedy})"));
-    failure.message.push_str(&format!("{said}{remedy}"));
-    // What a command of root's says may be of a file that is root's alone.
-    let shown = match operation.phase >= Phase::AsUser {
-        true => format!("{said}{remedy}"),
-        false => remedy,
-    };
-    failure.public = failure.public.with_said(&shown);
-    failure
-}
-
-/// Where an operation comes from, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'` for a hook,
-/// `user001.ini:6: OPTION` for another option.
-pub fn place(operation: &Operation) -> Place {
-    let origin = operation.origin.as_ref();
-    let kind = match hook_option(&operation.option) {
-        Some((_, phase)) => format!("{phase} hook"),
-        None => printable(&operation.option),
-    };
-    let text = match hook_option(&operation.option) {
-        Some(_) => format!(" '{}'", printable(&operation.text)),
-        None => String::new(),
-    };
-    let shown = origin.map(ToString::to_string).unwrap_or_default();
-    Place {
-        text: format!("{shown}: {kind}{text}"),
-        public: Public::place(origin, kind.as_bytes()),
-    }
 }

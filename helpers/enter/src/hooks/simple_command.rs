@@ -1,9 +1,9 @@
 //! Commands in which there is nothing for a shell to do but find a program: they are executed without one, which takes as
 //! long to start as the rest of a small program.
 
+use crate::environment::{Environment, value};
 use crate::failure::Failure;
-use crate::hooks::command::c_string;
-use crate::invocation::Environment;
+use crate::hooks::argv::c_string;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, execve};
 use std::env::current_dir;
@@ -20,13 +20,13 @@ const SHELLS_OWN: [&[u8]; 34] = [
 
 /// A command as execve(2) takes it, with every file that may be its program.
 #[derive(Debug)]
-pub struct Plain {
+pub struct SimpleCommand {
     programs: Vec<CString>,
     words: Vec<CString>,
     variable: CString,
 }
 
-impl Plain {
+impl SimpleCommand {
     /// The command, if a shell would only execute it in `environment`.
     ///
     /// # Errors
@@ -39,8 +39,7 @@ impl Plain {
         let programs = if program.contains(&b'/') {
             vec![c_string(program)?]
         } else {
-            let path = environment.iter().rev().find(|(name, _)| name == b"PATH");
-            let Some((_, path)) = path else {
+            let Some(path) = value(environment, b"PATH") else {
                 // A shell has a search path of its own.
                 return Ok(None);
             };
@@ -142,12 +141,12 @@ mod tests {
         ];
         for (path, command, expected) in CASES {
             let environment = vec![(b"PATH".to_vec(), path.as_bytes().to_vec())];
-            let plain = Plain::of(command.as_bytes(), &environment).unwrap();
-            let programs = plain.map(|plain| plain.programs).unwrap_or_default();
+            let simple = SimpleCommand::of(command.as_bytes(), &environment).unwrap();
+            let programs = simple.map(|simple| simple.programs).unwrap_or_default();
             let programs: Vec<_> = programs.iter().map(|program| program.to_str().unwrap()).collect();
             assert_eq!(programs, *expected, "{path:?} {command:?}");
         }
-        assert!(Plain::of(b"app", &Vec::new()).unwrap().is_none());
-        assert!(Plain::of(b"/bin/app", &Vec::new()).unwrap().is_some());
+        assert!(SimpleCommand::of(b"app", &Vec::new()).unwrap().is_none());
+        assert!(SimpleCommand::of(b"/bin/app", &Vec::new()).unwrap().is_some());
     }
 }

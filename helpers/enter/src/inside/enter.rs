@@ -6,76 +6,37 @@ use crate::app::supervise::{Bound, Control, Outcome, Supervisor};
 use crate::failure::Failure;
 use crate::handed_over::files;
 use crate::handed_over::keys;
-use crate::handed_over::keys::{Copy, Keys};
-use crate::hooks::atexit;
-use crate::hooks::output::HookLog;
+use crate::handed_over::keys::Keys;
+use crate::hooks::atexit_record::Record;
+use crate::hooks::output::HookOutput;
 use crate::hooks::own_root::OwnRoot;
-use crate::hooks::perform::Session;
-use crate::hooks::run::{Roots, place as place_of};
+use crate::hooks::refusal::place as place_of;
+use crate::hooks::run::RootHooks;
+use crate::hooks::session::Session;
 use crate::inside::handoff;
-use crate::inside::mountpoints;
-use crate::invocation::Start;
+use crate::inside::prepared::{Prepared, Started};
+use crate::invocation::Invocation;
+use crate::mountpoints;
+use crate::namespaces;
+use crate::sockets::open::Open;
 use crate::sockets::store;
-use crate::sockets::store::Open;
 use crate::sockets::unix;
 use crate::stop::Stop;
 use crate::user::{Lookup, resolve};
-use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::convert::Infallible;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use vassal_config::emperor::settings::Emperor;
 use vassal_config::hooks::action::Action;
-use vassal_config::hooks::namespaces::Namespaces;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
-use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::socket::{Address, Listener};
 use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::creds::Credentials;
-use vassal_sys::{SysError, caps, mounts};
+use vassal_sys::mounts;
 use vassal_systemd::exit;
-
-/// Everything that was prepared outside.
-#[derive(Debug)]
-pub struct Prepared<'a> {
-    /// What systemd gave.
-    pub start: &'a Start,
-    /// What is to be done.
-    pub plan: &'a Plan,
-    /// The file it comes from.
-    pub vassal: &'a Vassal,
-    /// The emperor's settings.
-    pub emperor: &'a Emperor,
-    /// The app's user, where it could be found outside.
-    pub credentials: Option<Credentials>,
-    /// The listening sockets.
-    pub sockets: Vec<Open>,
-    /// The certificates and keys that the app's user may not read.
-    pub key_copies: Vec<Copy>,
-    /// The programs that come next, opened before the root directory changes.
-    pub programs: Programs,
-    /// The host's mountinfo, for the watchdog to tell the host's mounts from the vassal's.
-    pub host_mounts: File,
-    /// The host's proc, for the watchdog to leave behind what cannot be ended.
-    pub host_proc: OwnedFd,
-    /// systemd's wish to stop.
-    pub stop: SignalFd,
-}
-
-/// The programs of the later steps, which are out of reach by path after pivot_root.
-#[derive(Debug)]
-pub struct Programs {
-    /// vassal-watchdog
-    pub watchdog: OwnedFd,
-    /// vassal-enter itself, for the atexit hooks.
-    pub enter: OwnedFd,
-}
 
 /// Sets the namespaces up, runs the phases, starts the app, and becomes the watchdog.
 ///
@@ -83,21 +44,21 @@ pub struct Programs {
 /// The first step that fails.
 pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     // Here: root in the host, the only process of new namespaces, its mounts still the host's peers.
-    let proc = isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
+    let proc = namespaces::isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
     // Here: root inside, no mount shared with anybody, no process of the host in sight.
     let plan = prepared.plan;
     let foreign = mountpoints::devices(&proc)?;
-    let mut log = HookLog::new()?;
+    let mut log = HookOutput::new()?;
     let (as_root, as_user) = split(plan.split_emperors().1);
     let stop = Stop::here(&prepared.stop);
-    let mut session = Session::new(plan, prepared.start.environment.to_vec(), &proc, &stop);
-    let roots = Roots {
+    let mut session = Session::of_start(plan, prepared.invocation.environment.to_vec(), &proc, &stop);
+    let hooks = RootHooks {
         log: &mut log,
         stop: &stop,
         limit: plan.settings.hook_limit,
     };
-    run_as_root(roots, as_root, &mut session, plan, || {
-        bind_as_root(&mut prepared.sockets, plan, prepared.start, &proc)
+    run_as_root(hooks, as_root, &mut session, plan, || {
+        bind_as_root(&mut prepared.sockets, plan, prepared.invocation, &proc)
     })?;
     let credentials = match (&prepared.credentials, &session.own_root) {
         (Some(credentials), _) => credentials.clone(),
@@ -109,27 +70,27 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     if let Some(keys) = &keys {
         place_keys(keys, plan, as_user)?;
     }
-    let links = channel::make(plan, &prepared.sockets, keys.as_ref())?;
+    let app_channel = channel::make(plan, &prepared.sockets, keys.as_ref())?;
     let pace = pace(as_user, plan, &session);
     let launch = Launch {
         operations: as_user,
         credentials: &credentials,
         environment: session.apps_environment(),
-        own_environment: links.environment(plan),
+        own_environment: app_channel.environment(plan),
         sockets: &prepared.sockets,
         keys: keys.as_ref(),
         plan,
         wrapper: prepared.emperor.wrapper.as_deref(),
-        file: prepared.start.vassal.file(),
-        kept: links.payloads_descriptors(&prepared.sockets),
+        file: prepared.invocation.vassal.file(),
+        kept: app_channel.payloads_descriptors(&prepared.sockets),
         proc: &proc,
         log: log.writer(),
         output: session.output.as_ref().map(AsFd::as_fd),
-        stream: prepared.start.stream.as_ref(),
+        stream: prepared.stream.as_ref(),
         pace,
     };
     let watched = match pace {
-        Pace::AtOnce => Some(find_mounts(prepared.start, plan, &proc)?),
+        Pace::AtOnce => Some(find_mounts(prepared.invocation, plan, &proc)?),
         Pace::WhenTold => None,
     };
     let (payload, control) = fork_app(launch)?;
@@ -142,11 +103,11 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         limit: plan.settings.hook_limit,
         bound: Vec::new(),
     };
-    let (watched, bound) = let_go(supervisor, prepared.start, plan, &proc, watched)?;
-    keep_bound(&mut prepared.sockets, plan, prepared.start, bound)?;
+    let (watched, bound) = let_go(supervisor, prepared.invocation, plan, &proc, watched)?;
+    keep_bound(&mut prepared.sockets, plan, prepared.invocation, bound)?;
     // Here: the app runs as its user; what is left is root, and becomes the watchdog.
-    let record = atexit::Record::of(plan, &credentials, session.apps_environment());
-    let started = handoff::Started {
+    let record = Record::of(plan, &credentials, session.apps_environment());
+    let started = Started {
         payload,
         watched,
         foreign,
@@ -154,7 +115,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
         record,
         keys,
     };
-    handoff::become_watchdog(&prepared, &proc, log, links, &started)
+    handoff::become_watchdog(&prepared, &proc, log, app_channel, &started)
 }
 
 /// Mounts the copies of keys, or makes sure that the app's process can.
@@ -170,7 +131,7 @@ fn place_keys(keys: &Keys, plan: &Plan, as_user: &[Operation]) -> Result<(), Fai
 
 /// The steps before the change of user, with the sockets that root binds among them.
 fn run_as_root(
-    mut roots: Roots<'_>,
+    mut hooks: RootHooks<'_>,
     steps: &[Operation],
     session: &mut Session<'_>,
     plan: &Plan,
@@ -178,12 +139,12 @@ fn run_as_root(
 ) -> Result<(), Failure> {
     let before = |phase: Phase| steps.partition_point(|step| step.phase < phase);
     let (unshare, jail) = (before(Phase::Unshare), before(Phase::Jail));
-    roots.run(&steps[..unshare], session)?;
+    hooks.run(&steps[..unshare], session)?;
     bind()?;
-    roots.run(&steps[unshare..jail], session)?;
+    hooks.run(&steps[unshare..jail], session)?;
     // Here: still in the host's root directory, where layers and the host's names can be looked up.
     session.own_root = OwnRoot::judge(plan, session.proc)?;
-    roots.run(&steps[jail..], session)?;
+    hooks.run(&steps[jail..], session)?;
     old_root_is_gone(&steps[jail..], session)
 }
 
@@ -208,7 +169,7 @@ fn old_root_is_gone(steps: &[Operation], session: &mut Session<'_>) -> Result<()
     };
     match steps.iter().find(is_asked) {
         Some(step) if mounts::is_mounted(&old) => Err(Failure::config(
-            "the old root is still mounted after this: another mount was in its place (look for links and mounts there)",
+            "the old root is still mounted after this: another mount was in its place (look for app_channel and mounts there)",
         )
         .at(&place_of(step))),
         _ => Ok(()),
@@ -216,12 +177,17 @@ fn old_root_is_gone(steps: &[Operation], session: &mut Session<'_>) -> Result<()
 }
 
 /// The unix sockets that the app's process has bound are kept from now on.
-fn keep_bound(sockets: &mut [Open], plan: &Plan, start: &Start, bound: Bound) -> Result<(), Failure> {
+fn keep_bound(
+    sockets: &mut [Open],
+    plan: &Plan,
+    invocation: &Invocation,
+    bound: Bound,
+) -> Result<(), Failure> {
     for (index, file) in bound {
         let listener = plan.listeners.get(index);
         let address = listener.map(|listener| &listener.address);
         if let (Some(open), Some(Address::Unix(path))) = (sockets.get_mut(index), address) {
-            store::renew(open, path, file, start)?;
+            store::renew(open, path, file, invocation)?;
         }
     }
     Ok(())
@@ -240,7 +206,12 @@ fn fork_app(launch: Launch<'_>) -> Result<(Pid, Control), Failure> {
 }
 
 /// `chown-socket`: the unix sockets are root's to bind, before anything about the root directory changes.
-fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start, proc: &OwnedFd) -> Result<(), Failure> {
+fn bind_as_root(
+    sockets: &mut [Open],
+    plan: &Plan,
+    invocation: &Invocation,
+    proc: &OwnedFd,
+) -> Result<(), Failure> {
     if plan.unix.owner.is_none() {
         return Ok(());
     }
@@ -249,7 +220,7 @@ fn bind_as_root(sockets: &mut [Open], plan: &Plan, start: &Start, proc: &OwnedFd
             continue;
         };
         if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
-            store::renew(open, path, file, start)?;
+            store::renew(open, path, file, invocation)?;
         }
     }
     Ok(())
@@ -267,15 +238,15 @@ fn pace(as_user: &[Operation], plan: &Plan, session: &Session<'_>) -> Pace {
 }
 
 /// Takes note of the mountpoints as they are now.
-fn find_mounts(start: &Start, plan: &Plan, proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
-    mountpoints::resolve(&plan.watch, proc).map_err(|failure| proven(failure, start))
+fn find_mounts(invocation: &Invocation, plan: &Plan, proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
+    mountpoints::resolve(&plan.watch, proc).map_err(|failure| proven(failure, invocation))
 }
 
 /// Waits for the as-user hooks, takes note of the mountpoints, unless that has been done, and lets the process become
 /// the app.
 fn let_go(
     mut supervisor: Supervisor<'_>,
-    start: &Start,
+    invocation: &Invocation,
     plan: &Plan,
     proc: &OwnedFd,
     watched: Option<Vec<Watched>>,
@@ -284,7 +255,7 @@ fn let_go(
         Some(watched) => watched,
         None => {
             let watched = match supervisor.wait()? {
-                Outcome::Ready => find_mounts(start, plan, proc)?,
+                Outcome::Ready => find_mounts(invocation, plan, proc)?,
                 Outcome::Gone => {
                     return Err(Failure::passing(
                         "the process that was to become the app has been killed",
@@ -304,27 +275,14 @@ fn let_go(
 
 /// A vassal that has served since it was started has no wrong configuration: what is not there comes again, such as the
 /// mount of a daemon outside, which its own unit is about to make.
-fn proven(failure: Failure, start: &Start) -> Failure {
-    match start.memo.read().has_served {
+fn proven(failure: Failure, invocation: &Invocation) -> Failure {
+    match invocation.record.read().has_served {
         false => failure,
         true => Failure {
             code: exit::FAILED,
             ..failure
         },
     }
-}
-
-fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {
-    let Namespaces { mount, pid, .. } = namespaces;
-    caps::become_subreaper()?;
-    if mount {
-        mounts::make_all_slave()?;
-        if pid {
-            mounts::replace_proc()?;
-            return mounts::copy_of_proc();
-        }
-    }
-    mounts::detached_proc()
 }
 
 fn split(operations: &[Operation]) -> (&[Operation], &[Operation]) {

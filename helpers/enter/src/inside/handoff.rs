@@ -1,13 +1,12 @@
 //! The last step: everything the watchdog needs, and the exec that puts it in this process's place.
 
-use crate::app::channel::Links;
+use crate::app::channel::AppChannel;
 use crate::failure::Failure;
-use crate::handed_over::keys::Keys;
-use crate::hooks::atexit::Record;
-use crate::hooks::output::HookLog;
-use crate::inside::enter::Prepared;
+use crate::hooks::atexit_record::Record;
+use crate::hooks::output::HookOutput;
+use crate::inside::prepared::{Prepared, Started};
 use nix::fcntl::AtFlags;
-use nix::unistd::{Pid, execveat};
+use nix::unistd::execveat;
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,28 +15,11 @@ use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::restart_only;
 use vassal_state::codec::leave;
-use vassal_state::handoff::{Descriptors, Handoff, Watched};
+use vassal_state::handoff::{Descriptors, Handoff};
 use vassal_state::reload_channel::{Control, endless_pipe};
 use vassal_state::unsent::Unsent;
 use vassal_sys::caps;
-use vassal_sys::error::Step;
-
-/// What the start has led to.
-#[derive(Debug)]
-pub struct Started {
-    /// The app's process.
-    pub payload: Pid,
-    /// Its mountpoints.
-    pub watched: Vec<Watched>,
-    /// The device numbers of FUSE filesystems and overlays that are none of ours.
-    pub foreign: Vec<(u32, u32)>,
-    /// The atexit hooks; `None` when there are none.
-    pub record: Option<Record>,
-    /// Whether there are atexit hooks of a vassal that stays root: they may need any of root's capabilities.
-    pub has_roots_hooks: bool,
-    /// The copies of keys, which a reload renews.
-    pub keys: Option<Keys>,
-}
+use vassal_sys::error::Context;
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
 ///
@@ -46,24 +28,24 @@ pub struct Started {
 pub fn become_watchdog(
     prepared: &Prepared<'_>,
     proc: &OwnedFd,
-    log: HookLog,
-    links: Links,
+    log: HookOutput,
+    app_channel: AppChannel,
     started: &Started,
 ) -> Result<Infallible, Failure> {
-    let start = prepared.start;
+    let invocation = prepared.invocation;
     let settings = &prepared.plan.settings;
     let survivor = log.into_survivor();
     let atexit = started.record.as_ref().map(Record::store).transpose()?;
     let enter = atexit.as_ref().map(|_| prepared.programs.enter.as_fd());
-    let (emperor, config, pushed, payload_notify) = match &links {
-        Links::Uwsgi {
+    let (emperor, config, pushed, payload_notify) = match &app_channel {
+        AppChannel::Uwsgi {
             emperor,
             config,
             pushed,
             ..
         } => (Some(emperor), Some(config), Some(pushed), None),
-        Links::Notify(socket, _) => (None, None, None, Some(socket)),
-        Links::None => (None, None, None, None),
+        AppChannel::Notify(socket, _) => (None, None, None, Some(socket)),
+        AppChannel::None => (None, None, None, None),
     };
     let (request, answer) = (endless_pipe(proc)?, endless_pipe(proc)?);
     let control = Control {
@@ -76,8 +58,8 @@ pub fn become_watchdog(
     };
     let control = control.store()?;
     let mut handoff = Handoff {
-        vassal: start.shown_name(),
-        unit: start.vassal.unit(),
+        vassal: invocation.display_name(),
+        unit: invocation.vassal.unit(),
         payload: started.payload.as_raw(),
         command: command(&prepared.plan.payload),
         app_hint: prepared.plan.app_hint.clone().unwrap_or_default(),
@@ -85,19 +67,19 @@ pub fn become_watchdog(
         owns_mounts: prepared.plan.owns_mounts,
         foreign: started.foreign.clone(),
         watched: started.watched.clone(),
-        readiness: links.readiness(&prepared.plan.ready),
+        readiness: app_channel.readiness(&prepared.plan.ready),
         stop_signal: settings.stop_signal,
         reload_signal: settings.reload_signal.unwrap_or(0),
         stop_limit: settings.stop_limit,
         atexit_limit: settings.atexit_limit,
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
-        keep_alive: start.keep_alive,
+        keep_alive: invocation.keep_alive,
         fds: Descriptors {
-            notify: leave(start.notifier.socket())?,
-            journal: leave(start.journal.socket())?,
-            fusectl: leave(start.fusectl.as_ref().map(AsFd::as_fd))?,
-            memo: leave(Some(start.memo.file().as_fd()))?,
+            notify: leave(invocation.notifier.socket())?,
+            journal: leave(invocation.journal.socket())?,
+            fusectl: leave(invocation.fusectl.as_ref().map(AsFd::as_fd))?,
+            restart_record: leave(Some(invocation.record.file().as_fd()))?,
             log: leave(survivor.as_ref().map(AsFd::as_fd))?,
             emperor: leave(emperor.map(AsFd::as_fd))?,
             config: leave(config.map(AsFd::as_fd))?,
@@ -115,8 +97,8 @@ pub fn become_watchdog(
         unsent: Unsent::default(),
     };
     // As late as possible: the end of the process before this one is work, which the app would have to wait for.
-    start.notifier.dismiss()?;
-    handoff.unsent = Unsent::of(&start.notifier, &start.journal)?;
+    invocation.notifier.dismiss()?;
+    handoff.unsent = Unsent::of(&invocation.notifier, &invocation.journal)?;
     let record = handoff.store()?;
     let number = leave(Some(record.as_fd()))?.unwrap_or_default();
     if !started.has_roots_hooks {
@@ -157,7 +139,7 @@ fn execute(watchdog: &OwnedFd, record: i32, vassal: &str) -> Result<Infallible, 
     let arguments: [&CStr; 3] = [c"vassal-watchdog", &number, &name];
     let environment: [&CStr; 0] = [];
     execveat(watchdog, c"", &arguments, &environment, AtFlags::AT_EMPTY_PATH)
-        .step(|| "become vassal-watchdog")
+        .context(|| "become vassal-watchdog")
         .map_err(Failure::from)
 }
 

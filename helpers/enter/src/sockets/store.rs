@@ -2,47 +2,36 @@
 //! are open during every restart and clients wait instead of being refused (ARCHITECTURE D6). A stop closes them.
 
 use crate::failure::{Failure, Place};
-use crate::invocation::Start;
-use crate::sockets::unix;
-use nix::fcntl::OFlag;
+use crate::invocation::Invocation;
+use crate::sockets::open::{File, Open};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socket};
-use nix::unistd::dup3;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::vassal::socket::{Address, Listener};
 use vassal_escape::digest::fnv_64;
-use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_systemd::exit;
 
-/// An open socket.
-#[derive(Debug)]
-pub struct Open {
-    /// The socket, of whose number the app is told.
-    pub fd: OwnedFd,
-    /// A unix socket that takes its place when its path does not lead to it any more.
-    pub spare: Option<OwnedFd>,
-    /// The file that a unix socket is bound to.
-    pub kept: Option<unix::File>,
-}
-
-/// Takes each of `listeners` out of the FD store, or binds it, or makes it, if it is a unix socket, which is bound later
-/// ([`crate::sockets::unix`]); and removes from the store what is no longer named.
+/// Takes each of `listeners` out of what is `stored` in the FD store, or binds it, or makes it, if it is a unix socket, which is bound later
+/// ([`super::unix`]); and removes from the store what is no longer named.
 ///
 /// # Errors
 /// An address that cannot be bound, with the line that names it.
-pub fn open(listeners: &[Listener], start: &mut Start) -> Result<Vec<Open>, Failure> {
-    let mut stored = std::mem::take(&mut start.stored);
+pub fn open(
+    listeners: &[Listener],
+    mut stored: Vec<(String, OwnedFd)>,
+    invocation: &Invocation,
+) -> Result<Vec<Open>, Failure> {
     let mut sockets = Vec::new();
     for listener in listeners {
         sockets.push(match &listener.address {
-            Address::Tcp(address) => open_tcp(*address, listener, &mut stored, start)?,
+            Address::Tcp(address) => open_tcp(*address, listener, &mut stored, invocation)?,
             Address::Unix(path) => open_unix(path, &mut stored)?,
         });
     }
     for (name, _) in stored {
-        start.notifier.forget(&name)?;
+        invocation.notifier.forget(&name)?;
     }
     Ok(sockets)
 }
@@ -51,7 +40,7 @@ fn open_tcp(
     address: SocketAddr,
     listener: &Listener,
     stored: &mut Vec<(String, OwnedFd)>,
-    start: &Start,
+    invocation: &Invocation,
 ) -> Result<Open, Failure> {
     // No colon is allowed in a name (sd_notify(3)).
     let name = format!("listen-{address}").replace(':', "_");
@@ -61,7 +50,7 @@ fn open_tcp(
         Some(fd) => fd,
         None => {
             let fd: OwnedFd = bind(address, listener)?.into();
-            start.notifier.store(&name, fd.as_fd())?;
+            invocation.notifier.store(&name, fd.as_fd())?;
             fd
         }
     };
@@ -80,7 +69,7 @@ fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, F
             SockFlag::SOCK_CLOEXEC,
             None,
         )
-        .step(|| "make a socket")
+        .context(|| "make a socket")
     };
     let prefix = unix_prefix(path);
     let kept = stored.iter().enumerate().find_map(|(at, (name, _))| {
@@ -112,24 +101,16 @@ fn unix_prefix(path: &[u8]) -> String {
 ///
 /// # Errors
 /// When systemd cannot be told.
-pub fn renew(open: &mut Open, path: &[u8], file: unix::File, start: &Start) -> Result<(), Failure> {
-    let name = |(device, inode): unix::File| format!("{}{device:x}-{inode:x}", unix_prefix(path));
+pub fn renew(open: &mut Open, path: &[u8], file: File, invocation: &Invocation) -> Result<(), Failure> {
+    let name = |(device, inode): File| format!("{}{device:x}-{inode:x}", unix_prefix(path));
     if let Some(spare) = open.spare.take() {
-        take_number(open, &spare)?;
+        open.take_number_for(&spare)?;
     }
     if let Some(old) = open.kept.replace(file) {
-        start.notifier.forget(&name(old))?;
+        invocation.notifier.forget(&name(old))?;
     }
-    start.notifier.store(&name(file), open.fd.as_fd())?;
+    invocation.notifier.store(&name(file), open.fd.as_fd())?;
     Ok(())
-}
-
-/// Puts `socket` where the app is told that its socket is.
-///
-/// # Errors
-/// As dup3(2).
-pub fn take_number(open: &mut Open, socket: &OwnedFd) -> Result<(), SysError> {
-    dup3(socket, &mut open.fd, OFlag::O_CLOEXEC).step(|| "replace a socket")
 }
 
 fn still_ours(fd: OwnedFd, address: SocketAddr) -> Option<OwnedFd> {
@@ -153,6 +134,6 @@ fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure
         .at(&place)
     })?;
     let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
-    listen(&socket, backlog).step(|| format!("listen on {address}"))?;
+    listen(&socket, backlog).context(|| format!("listen on {address}"))?;
     Ok(socket)
 }

@@ -3,8 +3,8 @@
 //! as their path leads to them.
 
 use crate::failure::{Failure, Place as Line};
-use crate::files::safe_open::{is_roots_alone, place};
-use crate::sockets::store::Open;
+use crate::files::safe_open::{only_root_can_write, place};
+use crate::sockets::open::{File, Open};
 use crate::user;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open as open_file};
@@ -18,11 +18,8 @@ use std::path::{Path, PathBuf};
 use vassal_config::vassal::socket::{Address, Listener, SocketOwner, UnixOptions};
 use vassal_escape::printable;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::reach::Last;
-
-/// Which file a socket is bound to: its device and inode.
-pub type File = (u64, u64);
 
 /// Binds `open` to the path of `listener`, unless the path still leads to the socket that was kept; the new file, if
 /// there is one. `proc` is one of this PID namespace: the root directory may have none.
@@ -39,40 +36,42 @@ pub fn settle(
         return Ok(None);
     };
     let line = Line::line(&listener.origin, "socket");
-    let told = |error: SysError| Failure::passing(error.to_string()).at(&line);
+    let at_line = |error: SysError| Failure::passing(error.to_string()).at(&line);
     let shown = Path::new(OsStr::from_bytes(path));
     let (path, _directory) = match options.owner {
         None => (shown.to_path_buf(), None),
-        Some(_) => fixed(shown).map_err(told)?,
+        Some(_) => fixed(shown).map_err(at_line)?,
     };
-    let there = socket_file(&path, shown).map_err(told)?;
+    let there = socket_file(&path, shown).map_err(at_line)?;
     if there.is_some() && there == open.kept {
         return Ok(None);
     }
     if there.is_some() {
         // What an earlier life has left; uWSGI does the same.
-        unlink(&path).step(|| describe("remove", shown)).map_err(told)?;
+        unlink(&path)
+            .context(|| describe("remove", shown))
+            .map_err(at_line)?;
     }
     let socket = open.spare.as_ref().unwrap_or(&open.fd);
     let address = UnixAddr::new(&path)
-        .step(|| describe("listen on", shown))
-        .map_err(told)?;
+        .context(|| describe("listen on", shown))
+        .map_err(at_line)?;
     bind(socket.as_raw_fd(), &address)
-        .step(|| describe("listen on", shown))
-        .map_err(told)?;
+        .context(|| describe("listen on", shown))
+        .map_err(at_line)?;
     let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
     listen(socket, backlog)
-        .step(|| describe("listen on", shown))
-        .map_err(told)?;
+        .context(|| describe("listen on", shown))
+        .map_err(at_line)?;
     adjust(&path, shown, options, proc).map_err(|failure| failure.at(&line))?;
-    socket_file(&path, shown).map_err(told)
+    socket_file(&path, shown).map_err(at_line)
 }
 
 /// A path for root: directories on the way may be a tenant's, who could put a link in place of one between two steps.
 /// Where that is so, the directory is opened once, and the path goes through its descriptor.
 fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
     let found = place(path, Last::Kept, || describe("listen on", path))?;
-    if is_roots_alone(path)? {
+    if only_root_can_write(path)? {
         return Ok((path.to_path_buf(), None));
     }
     let through = format!("/proc/self/fd/{}", found.directory.as_raw_fd());
@@ -98,8 +97,8 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> R
         return Ok(());
     }
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file = open_file(path, flags, Mode::empty()).step(|| describe("open", shown))?;
-    let status = fstat(&file).step(|| describe("look at", shown))?;
+    let file = open_file(path, flags, Mode::empty()).context(|| describe("open", shown))?;
+    let status = fstat(&file).context(|| describe("look at", shown))?;
     let is_socket = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK;
     // What this process has just bound, and nothing that was put in its place.
     if !is_socket || status.st_uid != geteuid().as_raw() {
@@ -109,12 +108,12 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> R
         let number = format!("self/fd/{}", file.as_raw_fd());
         let mode = Mode::from_bits_truncate(mode);
         fchmodat(proc, number.as_str(), mode, FchmodatFlags::FollowSymlink)
-            .step(|| describe("change the mode of", shown))?;
+            .context(|| describe("change the mode of", shown))?;
     }
     if let Some(owner) = &options.owner {
         let (uid, gid) = numbers(owner, proc)?;
         fchownat(file.as_fd(), "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
-            .step(|| describe("change the owner of", shown))?;
+            .context(|| describe("change the owner of", shown))?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 //! Emperor runs them while the vassal goes on; here the vassal waits for them, so what they prepare is there. Their
 //! failure is told and changes nothing (ACT-4).
 
-use crate::hooks::output::HookLog;
-use crate::hooks::perform::Session;
-use crate::hooks::run::Roots;
-use crate::invocation::Start;
+use crate::hooks::output::HookOutput;
+use crate::hooks::run::RootHooks;
+use crate::hooks::session::Session;
+use crate::invocation::Invocation;
 use crate::stop::Stop;
 use nix::unistd::Pid;
 use std::fs::File;
@@ -13,44 +13,44 @@ use std::os::fd::OwnedFd;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 
 /// Runs the hooks for the vassal whose first process is `vassal`; systemd's wish to `stop` ends them and the vassal.
-pub fn run(start: &Start, plan: &Plan, vassal: Pid, stop: &Stop<'_>) {
+pub fn run(invocation: &Invocation, plan: &Plan, vassal: Pid, stop: &Stop<'_>) {
     let (hooks, _) = plan.split_emperors();
     if hooks.is_empty() {
         return;
     }
-    if let Err(error) = run_all(start, plan, vassal, stop, hooks) {
-        start.warn(&format!("as-emperor hooks: {error}, ignoring"));
+    if let Err(error) = run_all(invocation, plan, vassal, stop, hooks) {
+        invocation.warn(&format!("as-emperor hooks: {error}, ignoring"));
     }
 }
 
 fn run_all(
-    start: &Start,
+    invocation: &Invocation,
     plan: &Plan,
     vassal: Pid,
     stop: &Stop<'_>,
     hooks: &[Operation],
 ) -> Result<(), SysError> {
     debug_assert!(hooks.iter().all(|hook| hook.phase == Phase::AsEmperor));
-    let proc: OwnedFd = File::open("/proc").step(|| "open /proc")?.into();
-    let mut log = HookLog::new()?;
-    let mut session = Session::new(plan, start.environment.to_vec(), &proc, stop);
+    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
+    let mut log = HookOutput::new()?;
+    let mut session = Session::of_start(plan, invocation.environment.to_vec(), &proc, stop);
     session.environment.extend([
-        (b"UWSGI_VASSAL_CONFIG".to_vec(), start.vassal.file()),
+        (b"UWSGI_VASSAL_CONFIG".to_vec(), invocation.vassal.file()),
         (b"UWSGI_VASSAL_PID".to_vec(), vassal.to_string().into_bytes()),
         (b"UWSGI_VASSAL_UID".to_vec(), b"0".to_vec()),
         (b"UWSGI_VASSAL_GID".to_vec(), b"0".to_vec()),
     ]);
-    let mut roots = Roots {
+    let mut runner = RootHooks {
         log: &mut log,
         stop,
         limit: plan.settings.hook_limit,
     };
     for hook in hooks {
-        if let Err(failure) = roots.run_one(hook, &mut session) {
-            start.warn(&format!("{}, ignoring", failure.message));
+        if let Err(failure) = runner.run_one(hook, &mut session) {
+            invocation.warn(&format!("{}, ignoring", failure.message));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! fails, so that nothing that is ordered after it waits any longer, and [`crate::start::retry`] tries again (ARCHITECTURE D11).
 
 use crate::failure::Failure;
-use crate::invocation::Start;
+use crate::invocation::{Invocation, START_LIMIT};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
 use crate::start::{last_words, retry};
@@ -11,12 +11,9 @@ use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use std::time::Duration;
 use vassal_state::restart_record;
-use vassal_state::restart_record::{Memo, Next, since_boot};
-use vassal_sys::error::Step;
+use vassal_state::restart_record::{Next, RestartRecord, since_boot};
+use vassal_sys::error::Context;
 use vassal_sys::signals;
-
-/// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
-pub const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// What this start is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,36 +31,36 @@ pub enum Turn {
 ///
 /// # Errors
 /// When the signals cannot be read, or the record not be written.
-pub fn wait_for_turn(start: &Start) -> Result<Turn, Failure> {
-    let mut memo = start.memo.read();
-    if memo.was_cut_short() && !was_restarted_by_systemd(start) {
-        memo.stopped();
+pub fn wait_for_turn(invocation: &Invocation) -> Result<Turn, Failure> {
+    let mut record = invocation.record.read();
+    if record.was_cut_short() && !was_restarted_by_systemd(invocation) {
+        record.stopped();
     }
-    let turn = memo.turn(since_boot());
-    last_words::add(&mut memo, turn, &start.vassal.unit());
+    let turn = record.turn(since_boot());
+    last_words::add(&mut record, turn, &invocation.vassal.unit());
     let time = match turn {
         restart_record::Turn::After(time) => time,
-        restart_record::Turn::Later(time) => match leave_outside(start, &mut memo)? {
+        restart_record::Turn::Later(time) => match leave_outside(invocation, &mut record)? {
             Outside::Waits => {
-                let status = waiting(&memo, time);
-                start.notifier.send(&[NotifyState::Status(&status)])?;
+                let status = waiting(&record, time);
+                invocation.notifier.send(&[NotifyState::Status(&status)])?;
                 return Ok(Turn::Later);
             }
-            Outside::Stopped => return stopped(start),
+            Outside::Stopped => return stopped(invocation),
             Outside::Cannot => time,
         },
     };
-    if !time.is_zero() && wait(start, &memo, time)? == Pause::Stopped {
-        return stopped(start);
+    if !time.is_zero() && wait(invocation, &record, time)? == Pause::Stopped {
+        return stopped(invocation);
     }
-    memo.begin(time, since_boot());
-    start.memo.write(&memo)?;
+    record.begin(time, since_boot());
+    invocation.record.write(&record)?;
     Ok(Turn::Go)
 }
 
-fn stopped(start: &Start) -> Result<Turn, Failure> {
-    start.memo.update(Memo::stopped)?;
-    start.notifier.send(&[NotifyState::Status("stopped")])?;
+fn stopped(invocation: &Invocation) -> Result<Turn, Failure> {
+    invocation.record.update(RestartRecord::stopped)?;
+    invocation.notifier.send(&[NotifyState::Status("stopped")])?;
     Ok(Turn::Stopped)
 }
 
@@ -76,10 +73,10 @@ enum Outside {
 
 /// Has vassal-retry@.service make the pause. systemd's wish to stop is heard meanwhile: it may read it before it reads that the
 /// retry is to be started, which is then to find that nobody wants it.
-fn leave_outside(start: &Start, memo: &mut Memo) -> Result<Outside, Failure> {
+fn leave_outside(invocation: &Invocation, record: &mut RestartRecord) -> Result<Outside, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
-    let can_wait = can_wait_outside(start, memo);
-    if stop.read_signal().step(|| "read signals")?.is_some() {
+    let can_wait = can_wait_outside(invocation, record);
+    if stop.read_signal().context(|| "read signals")?.is_some() {
         return Ok(Outside::Stopped);
     }
     signals::reset()?;
@@ -90,50 +87,50 @@ fn leave_outside(start: &Start, memo: &mut Memo) -> Result<Outside, Failure> {
 }
 
 /// Has vassal-retry@.service wait. Else the pause is made here, which is better than none.
-fn can_wait_outside(start: &Start, memo: &mut Memo) -> bool {
+fn can_wait_outside(invocation: &Invocation, record: &mut RestartRecord) -> bool {
     // A unit that goes on after `LATER` all the same has lost its RestartPreventExitStatus=.
-    if memo.next == Next::Retry {
+    if record.next == Next::Retry {
         return false;
     }
-    let arranged = retry::arrange(start, memo);
+    let arranged = retry::arrange(invocation, record);
     if let Err(error) = &arranged {
-        let unit = retry::unit(&start.vassal);
-        start.warn(&format!("cannot start '{unit}': {error}; waiting here"));
+        let unit = retry::unit(&invocation.vassal);
+        invocation.warn(&format!("cannot start '{unit}': {error}; waiting here"));
     }
     arranged.is_ok()
 }
 
-fn wait(start: &Start, memo: &Memo, time: Duration) -> Result<Pause, Failure> {
+fn wait(invocation: &Invocation, record: &RestartRecord, time: Duration) -> Result<Pause, Failure> {
     let limit = u32::try_from((time + START_LIMIT).as_micros()).unwrap_or(u32::MAX);
-    start.notifier.send(&[
-        NotifyState::Status(&waiting(memo, time)),
+    invocation.notifier.send(&[
+        NotifyState::Status(&waiting(record, time)),
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
-    let ended = pause(time, &memo.cause, Some(&start.notifier))?;
+    let ended = pause(time, &record.cause, Some(&invocation.notifier))?;
     if ended == Pause::Over {
         let status = format!(
             "attempt {}; last: {}",
-            memo.attempts.saturating_add(1),
-            memo.cause
+            record.attempts.saturating_add(1),
+            record.cause
         );
-        start.notifier.send(&[NotifyState::Status(&status)])?;
+        invocation.notifier.send(&[NotifyState::Status(&status)])?;
     }
     Ok(ended)
 }
 
-fn waiting(memo: &Memo, time: Duration) -> String {
+fn waiting(record: &RestartRecord, time: Duration) -> String {
     format!(
         "waiting {} s before attempt {}; last: {}",
         time.as_secs(),
-        memo.attempts.saturating_add(1),
-        memo.cause
+        record.attempts.saturating_add(1),
+        record.cause
     )
 }
 
 /// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that
 /// one counts from zero. Asked only then, as it takes a process; nothing else that systemd passes on tells them apart.
-fn was_restarted_by_systemd(start: &Start) -> bool {
-    let unit = start.vassal.unit();
+fn was_restarted_by_systemd(invocation: &Invocation) -> bool {
+    let unit = invocation.vassal.unit();
     let answer = systemctl(&["show", "--property=NRestarts", "--value", "--", &unit]);
     // An unanswered question must not end a series of failures.
     answer.map_or(true, |answer| answer.trim_ascii() != b"0")

@@ -5,7 +5,7 @@
 use crate::start::query::query;
 use std::time::Duration;
 use vassal_escape::{printable, shortened};
-use vassal_state::restart_record::{End, Memo, SEE_ABOVE, Turn};
+use vassal_state::restart_record::{End, RestartRecord, SEE_ABOVE, Turn};
 
 const JOURNALCTL: &str = "/usr/bin/journalctl";
 /// The lines of the unit that are looked at.
@@ -29,11 +29,11 @@ const EPILOGUES: [&[u8]; 6] = [
 ];
 
 /// Adds them to the cause of a run that has ended with its app.
-pub fn add(memo: &mut Memo, turn: Turn, unit: &str) {
-    if memo.end != End::App {
+pub fn add(record: &mut RestartRecord, turn: Turn, unit: &str) {
+    if record.end != End::App {
         return;
     }
-    memo.end = End::Told;
+    record.end = End::Reported;
     let limit = match turn {
         Turn::After(Duration::ZERO) => AT_ONCE_LIMIT,
         Turn::After(_) | Turn::Later(_) => LIMIT,
@@ -41,8 +41,8 @@ pub fn add(memo: &mut Memo, turn: Turn, unit: &str) {
     // The cause is true without them.
     let words = read(unit, limit).ok().and_then(|lines| last_words(&lines));
     if let Some(words) = words {
-        let cause = memo.cause.replace(&format!(" ({SEE_ABOVE})"), "");
-        memo.cause = format!("{cause}; the app's last words: {words}");
+        let cause = record.cause.replace(&format!(" ({SEE_ABOVE})"), "");
+        record.cause = format!("{cause}; the app's last words: {words}");
     }
 }
 

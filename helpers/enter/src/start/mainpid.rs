@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended, and systemd's queue has what
@@ -20,7 +20,7 @@ use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 /// As poll(2), kill(2); a systemd that does not read.
 pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) -> Result<(), Failure> {
     while !notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))? {
-        if !pass_on(stop, clone)? {
+        if !relay(stop, clone)? {
             let limit = DELIVERY_LIMIT.as_secs();
             return Err(Failure::passing(format!(
                 "systemd has read nothing for {limit} s"
@@ -31,11 +31,11 @@ pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) 
         let mut fds = [socket.as_fd(), stop.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno).step(|| "wait for the clone").map_err(Failure::from),
+            Err(errno) => return Err(errno).context(|| "wait for the clone").map_err(Failure::from),
         }
         let [dismissed, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
         if stopped {
-            pass_on(stop, clone)?;
+            relay(stop, clone)?;
         }
         if dismissed {
             return Ok(());
@@ -44,10 +44,10 @@ pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) 
 }
 
 /// Whether there was a wish to stop to be passed on.
-fn pass_on(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
-    let is_there = stop.read_signal().step(|| "read signals")?.is_some();
+fn relay(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
+    let is_there = stop.read_signal().context(|| "read signals")?.is_some();
     if is_there {
-        kill(clone, Signal::SIGTERM).step(|| "pass the wish to stop on")?;
+        kill(clone, Signal::SIGTERM).context(|| "pass the wish to stop on")?;
     }
     Ok(is_there)
 }

@@ -1,4 +1,7 @@
 //! What happens in the host's namespaces before the clone: sources, attempts, pauses, and the end of the first main process.
+//!
+//! Rooms, each of which uses only those before it: query, source, last_words, returned, pause, retry, backoff, unsaved, as_emperor,
+//! mainpid, run.
 
 pub mod as_emperor;
 pub mod backoff;
@@ -8,5 +11,6 @@ pub mod pause;
 pub mod query;
 pub mod retry;
 pub mod returned;
+pub mod run;
 pub mod source;
 pub mod unsaved;

@@ -2,8 +2,9 @@
 //! systemd start the vassal again. A service of its own, because the start of a unit that only waits would hold up everything
 //! that is ordered after it, and nobody would find the vassal among the failed ones.
 
+use crate::environment::inherited;
 use crate::failure::Failure;
-use crate::invocation::{Start, environment, vassal_of};
+use crate::invocation::{Invocation, vassal_of};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
 use crate::start::source;
@@ -11,8 +12,8 @@ use nix::errno::Errno;
 use std::path::Path;
 use vassal_config::emperor::name::VassalName;
 use vassal_escape::unit_name::escape;
-use vassal_state::restart_record::{DIRECTORY, Memo, Next, Store};
-use vassal_systemd::journal::{Priority, line};
+use vassal_state::restart_record::{DIRECTORY, Next, RestartRecord, Store};
+use vassal_systemd::journal::{Priority, log};
 
 /// The unit that tries again to start `vassal`.
 pub fn unit(vassal: &VassalName) -> String {
@@ -23,16 +24,16 @@ pub fn unit(vassal: &VassalName) -> String {
 ///
 /// # Errors
 /// When systemd does not do it.
-pub fn arrange(start: &Start, memo: &mut Memo) -> std::io::Result<()> {
-    memo.next = Next::Retry;
+pub fn arrange(invocation: &Invocation, record: &mut RestartRecord) -> std::io::Result<()> {
+    record.next = Next::Retry;
     // A record in memory is found by nobody.
-    Store::open(Path::new(DIRECTORY), &escape(start.vassal.bytes())).map_err(std::io::Error::other)?;
-    start.memo.write(memo).map_err(std::io::Error::other)?;
-    let arranged = systemctl(&["start", "--no-block", "--", &unit(&start.vassal)]);
+    Store::open(Path::new(DIRECTORY), &escape(invocation.vassal.bytes())).map_err(std::io::Error::other)?;
+    invocation.record.write(record).map_err(std::io::Error::other)?;
+    let arranged = systemctl(&["start", "--no-block", "--", &unit(&invocation.vassal)]);
     if arranged.is_err() {
-        memo.next = Next::Restart;
+        record.next = Next::Restart;
         // A systemd that was only slow begins the wait all the same: it is to find that nobody wants it.
-        start.memo.write(memo).map_err(std::io::Error::other)?;
+        invocation.record.write(record).map_err(std::io::Error::other)?;
     }
     arranged.map(drop)
 }
@@ -40,7 +41,7 @@ pub fn arrange(start: &Start, memo: &mut Memo) -> std::io::Result<()> {
 /// Ends a retry that waits: somebody has started the vassal by hand.
 pub fn dismiss(vassal: &VassalName) {
     if let Err(error) = systemctl(&["stop", "--no-block", "--", &unit(vassal)]) {
-        line(
+        log(
             Priority::Warning,
             &format!("cannot stop '{}': {error}", unit(vassal)),
         );
@@ -63,12 +64,12 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     if !is_wanted() {
         return Ok(());
     }
-    let memo = store.read();
-    match pause(memo.retry_pause(), &memo.cause, None)? {
+    let record = store.read();
+    match pause(record.retry_pause(), &record.cause, None)? {
         _ if !is_wanted() => Ok(()),
         Pause::Stopped => forget(&store, &vassal),
         Pause::Over if !has_file(&vassal) => {
-            line(
+            log(
                 Priority::Notice,
                 "the vassal's file is gone; it is not tried again",
             );
@@ -81,7 +82,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
 /// Has systemd start the vassal.
 fn start(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
     let unit = vassal.unit();
-    store.update(|memo| memo.next = Next::Asked)?;
+    store.update(|record| record.next = Next::Asked)?;
     if systemctl(&["start", "--no-block", "--", &unit]).is_ok() {
         return Ok(());
     }
@@ -90,12 +91,12 @@ fn start(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
         return forget(store, vassal);
     }
     // systemd runs this service again.
-    store.update(|memo| memo.next = Next::Retry)?;
+    store.update(|record| record.next = Next::Retry)?;
     Err(Failure::passing(format!("cannot start '{unit}'")))
 }
 
 fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
-    store.update(Memo::stopped)?;
+    store.update(RestartRecord::stopped)?;
     systemctl(&["reset-failed", "--", &vassal.unit()])
         .map(drop)
         .map_err(|error| Failure::passing(error.to_string()))
@@ -103,6 +104,6 @@ fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
 
 /// Whether the vassal still has a file. What cannot be read is told by the attempt.
 fn has_file(vassal: &VassalName) -> bool {
-    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment());
+    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &inherited());
     emperor.map_or(true, |emperor| source::has_file(&emperor, vassal))
 }

@@ -3,7 +3,7 @@
 //! seen before not to be there, to be dead or to hang: a vassal that fails with all its mounts in order waits as long as it
 //! has to. Nothing is looked at but a changed table of mounts, twice a second at most.
 
-use crate::inside::mountpoints;
+use crate::mountpoints;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_sys::clone::pidfd;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::statfs::statfs_as;
 use vassal_sys::{SysError, mounts};
@@ -107,7 +107,7 @@ impl Returned {
             return Ok(None);
         };
         let was_missing = loss == Loss::Missing;
-        let open = |path: &str| File::open(path).step(|| format!("open '{path}'"));
+        let open = |path: &str| File::open(path).context(|| format!("open '{path}'"));
         let now = Instant::now();
         Ok(Some(Self {
             path: path.as_bytes().to_vec(),

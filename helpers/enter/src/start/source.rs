@@ -1,7 +1,8 @@
 //! The two files: the emperor's, and the vassal's, read now as uWSGI would read it now.
 
+use crate::environment::Inherited;
 use crate::failure::Failure;
-use crate::invocation::{Inherited, Start};
+use crate::invocation::Invocation;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::diagnostic::Public;
@@ -102,10 +103,14 @@ pub fn has_file(emperor: &Emperor, name: &VassalName) -> bool {
 ///
 /// # Errors
 /// The lines that are wrong.
-pub fn read_vassal(emperor: &Emperor, start: &Start, found: &Found) -> Result<Vassal, Failure> {
-    let vassal = read::read(emperor, &start.vassal, &found.world(start.environment.clone()))?;
+pub fn read_vassal(emperor: &Emperor, invocation: &Invocation, found: &Found) -> Result<Vassal, Failure> {
+    let vassal = read::read(
+        emperor,
+        &invocation.vassal,
+        &found.world(invocation.environment.clone()),
+    )?;
     for warning in &vassal.warnings {
-        start.warn(&warning.to_string());
+        invocation.warn(&warning.to_string());
     }
     Ok(vassal)
 }

@@ -3,7 +3,7 @@
 //! killed it.
 
 use crate::failure::Failure;
-use crate::invocation::Start;
+use crate::invocation::Invocation;
 use vassal_systemd::journal::{Event, Priority};
 
 /// A run was killed with filesystems mounted for writing (units/vassal.catalog).
@@ -13,12 +13,12 @@ const KILLED: &str = "7ff69939102e4db2a8f465e7c8428a9d";
 ///
 /// # Errors
 /// When the record cannot be written.
-pub fn tell(start: &Start) -> Result<(), Failure> {
-    let unsaved = start.memo.read().unsaved;
+pub fn report(invocation: &Invocation) -> Result<(), Failure> {
+    let unsaved = invocation.record.read().unsaved;
     if unsaved.is_empty() {
         return Ok(());
     }
-    let (vassal, unit) = (start.shown_name(), start.vassal.unit());
+    let (vassal, unit) = (invocation.display_name(), invocation.vassal.unit());
     let paths: Vec<&str> = unsaved.lines().collect();
     let message = format!(
         "{vassal}: the run before this one was killed: what was written to '{}' and not saved is lost",
@@ -30,12 +30,12 @@ pub fn tell(start: &Start) -> Result<(), Failure> {
         ("OBJECT_SYSTEMD_UNIT", unit.as_str()),
     ];
     fields.extend(paths.iter().map(|path| ("VASSAL_MOUNTPOINT", *path)));
-    start.journal.write(&Event {
+    invocation.journal.write(&Event {
         priority: Priority::Warning,
         id: KILLED,
         message: &message,
         fields: &fields,
     });
-    start.memo.update(|memo| memo.unsaved.clear())?;
+    invocation.record.update(|record| record.unsaved.clear())?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The record in its file.
 
-use super::{End, Memo, Next};
+use super::record::{End, Next, RestartRecord};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -12,7 +12,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vassal_escape::shortened;
-use vassal_sys::error::{Step, SysError};
+use vassal_sys::error::{Context, SysError};
+
+/// The name in the FD store (`FDNAME=`). It changes with the record's format, as an upgraded vassal-enter finds what the one
+/// before has left.
+pub const NAME: &str = "vassal-record-2";
+/// Where the records are, one file for each vassal.
+pub const DIRECTORY: &str = "/run/vassal";
 
 /// What the file's name ends in after the vassal's: the record's format, too.
 const SUFFIX: &str = ".2";
@@ -47,13 +53,13 @@ impl Store {
         }
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let store = Self(File::from(
-            open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).step(step)?,
+            open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).context(step)?,
         ));
         let found = store.read();
         if found.next != Next::Asked {
-            store.write(&Memo {
+            store.write(&RestartRecord {
                 unsaved: found.unsaved,
-                ..Memo::default()
+                ..RestartRecord::default()
             })?;
         }
         Ok((store, found.next))
@@ -68,7 +74,7 @@ impl Store {
         let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         open(&path, flags, Mode::empty())
             .map(|fd| Self(File::from(fd)))
-            .step(|| format!("open the restart record '{}'", path.display()))
+            .context(|| format!("open the restart record '{}'", path.display()))
     }
 
     /// An empty record in memory, which nobody finds again.
@@ -76,7 +82,8 @@ impl Store {
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
     pub fn in_memory() -> Result<Self, SysError> {
-        let fd = memfd_create(c"vassal-memo", MFdFlags::MFD_CLOEXEC).step(|| "make the restart record")?;
+        let fd =
+            memfd_create(c"vassal-record", MFdFlags::MFD_CLOEXEC).context(|| "make the restart record")?;
         Ok(Self(File::from(fd)))
     }
 
@@ -91,13 +98,13 @@ impl Store {
     }
 
     /// Reads the record; one that cannot be read is empty.
-    pub fn read(&self) -> Memo {
+    pub fn read(&self) -> RestartRecord {
         let mut bytes = [0; HEADER + CAUSE_LIMIT + UNSAVED_LIMIT];
         let length = self.0.read_at(&mut bytes, 0).unwrap_or(0);
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let text = bytes.get(HEADER..length).unwrap_or_default();
         let (cause, unsaved) = text.split_at(text.len().min(word(12) as usize));
-        Memo {
+        RestartRecord {
             attempts: word(0),
             restarts: word(4),
             debt: Duration::from_millis(word(8).into()),
@@ -116,38 +123,38 @@ impl Store {
     ///
     /// # Errors
     /// `ENOSPC`, `ENOMEM`.
-    pub fn write(&self, memo: &Memo) -> Result<(), SysError> {
-        let cause = shortened(&memo.cause, CAUSE_LIMIT);
+    pub fn write(&self, record: &RestartRecord) -> Result<(), SysError> {
+        let cause = shortened(&record.cause, CAUSE_LIMIT);
         let bit = |is_set, bit| if is_set { bit } else { 0 };
-        let bits = bit(memo.has_served, STATE_SERVED) | bit(memo.is_restart, STATE_RESTART);
-        let state = memo.end as u32 | (memo.next as u32) << STATE_NEXT | bits;
+        let bits = bit(record.has_served, STATE_SERVED) | bit(record.is_restart, STATE_RESTART);
+        let state = record.end as u32 | (record.next as u32) << STATE_NEXT | bits;
         let mut bytes = Vec::with_capacity(HEADER + CAUSE_LIMIT + UNSAVED_LIMIT);
         for word in [
-            memo.attempts,
-            memo.restarts,
-            saturated(memo.debt),
+            record.attempts,
+            record.restarts,
+            saturated(record.debt),
             cause.len() as u32,
-            memo.begun.unwrap_or(0),
-            saturated(memo.held),
+            record.begun.unwrap_or(0),
+            saturated(record.held),
             state,
         ] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
         bytes.extend_from_slice(cause.as_bytes());
-        bytes.extend_from_slice(shortened(&memo.unsaved, UNSAVED_LIMIT).as_bytes());
+        bytes.extend_from_slice(shortened(&record.unsaved, UNSAVED_LIMIT).as_bytes());
         let step = || "write the restart record";
-        self.0.set_len(bytes.len() as u64).step(step)?;
-        self.0.write_all_at(&bytes, 0).step(step)
+        self.0.set_len(bytes.len() as u64).context(step)?;
+        self.0.write_all_at(&bytes, 0).context(step)
     }
 
     /// Changes the record.
     ///
     /// # Errors
     /// As [`Store::write`].
-    pub fn update(&self, change: impl FnOnce(&mut Memo)) -> Result<(), SysError> {
-        let mut memo = self.read();
-        change(&mut memo);
-        self.write(&memo)
+    pub fn update(&self, change: impl FnOnce(&mut RestartRecord)) -> Result<(), SysError> {
+        let mut record = self.read();
+        change(&mut record);
+        self.write(&record)
     }
 }
 
@@ -161,12 +168,12 @@ pub fn forget(directory: &Path, name: &str) -> Result<(), SysError> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let store = match open(&path, flags, Mode::empty()) {
         Err(Errno::ENOENT) => return Ok(()),
-        found => Store(File::from(found.step(step)?)),
+        found => Store(File::from(found.context(step)?)),
     };
     if !store.read().unsaved.is_empty() {
         return Ok(());
     }
-    unlink(&path).step(step)
+    unlink(&path).context(step)
 }
 
 /// The file of the vassal `name`.
@@ -184,18 +191,18 @@ mod tests {
 
     #[test]
     fn a_first_start_finds_what_was_not_saved_and_nothing_else() {
-        let directory = std::env::temp_dir().join(format!("vassal-memo-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("vassal-record-{}", std::process::id()));
         let create = || Store::create(&directory, "user001").unwrap();
-        let mut killed = Memo {
+        let mut killed = RestartRecord {
             attempts: 3,
             restarts: 7,
             cause: "dead".into(),
             unsaved: "/app".into(),
-            ..Memo::default()
+            ..RestartRecord::default()
         };
-        let only_unsaved = Memo {
+        let only_unsaved = RestartRecord {
             unsaved: "/app".into(),
-            ..Memo::default()
+            ..RestartRecord::default()
         };
         for next in [Next::Restart, Next::Retry] {
             killed.next = next;
@@ -217,8 +224,8 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written_and_long_texts_are_cut() {
         let store = Store::in_memory().unwrap();
-        assert_eq!(store.read(), Memo::default());
-        let memo = Memo {
+        assert_eq!(store.read(), RestartRecord::default());
+        let record = RestartRecord {
             attempts: 3,
             restarts: 7,
             begun: Some(4711),
@@ -231,18 +238,18 @@ mod tests {
             cause: "x".repeat(500),
             unsaved: "y".repeat(500),
         };
-        store.write(&memo).unwrap();
+        store.write(&record).unwrap();
         let read = store.read();
         assert_eq!((read.cause.len(), read.unsaved.len()), (400, 400));
-        let texts = Memo {
-            cause: memo.cause.clone(),
-            unsaved: memo.unsaved.clone(),
+        let texts = RestartRecord {
+            cause: record.cause.clone(),
+            unsaved: record.unsaved.clone(),
             ..read
         };
-        assert_eq!(texts, memo);
-        let short = |memo: &mut Memo| {
-            memo.cause = "/app dead (ENOTCONN)".into();
-            memo.unsaved = "/app\n/data".into();
+        assert_eq!(texts, record);
+        let short = |record: &mut RestartRecord| {
+            record.cause = "/app dead (ENOTCONN)".into();
+            record.unsaved = "/app\n/data".into();
         };
         store.update(short).unwrap();
         let read = store.read();

@@ -133,7 +133,7 @@ fn nothing_is_said_before_the_main_process_before_this_one_has_ended() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     notifier.speak_after(theirs.into());
     notifier.send(&[NotifyState::Ready]).unwrap();
-    let is_turn = notifier.awaited(|awaited| matches!(awaited, Awaited::Turn(_)));
+    let is_turn = notifier.interest(|interest| matches!(interest, Interest::Readable(_)));
     assert!(is_turn);
     assert!(!notifier.deliver(Duration::from_millis(10), None).unwrap());
     drop(ours);

@@ -12,7 +12,8 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use vassal_sys::clone::pidfd;
-use vassal_sys::{fds, mounts};
+use vassal_sys::fds;
+use vassal_sys::proc::Proc;
 
 /// How many processes of the app are looked into.
 const PROCESSES: usize = 64;
@@ -32,7 +33,7 @@ enum Place {
 
 /// The connections that the process group of `app` has accepted. What cannot be had is left to its fate: nobody is to
 /// wait for this.
-pub fn accepted(proc: &OwnedFd, app: Pid) -> Vec<OwnedFd> {
+pub fn accepted(proc: &Proc, app: Pid) -> Vec<OwnedFd> {
     let (mut listeners, mut connected) = (Vec::new(), Vec::new());
     let _spare = spare(proc);
     for socket in processes(proc, app).flat_map(|pid| sockets(proc, pid)) {
@@ -53,7 +54,7 @@ pub fn accepted(proc: &OwnedFd, app: Pid) -> Vec<OwnedFd> {
 
 /// The listening sockets of the process group of `app` that it has made itself: `kept` are the numbers in it of those that
 /// were given to it, and that the next app gets, too.
-pub fn listening(proc: &OwnedFd, app: Pid, kept: &[RawFd]) -> Vec<OwnedFd> {
+pub fn listening(proc: &Proc, app: Pid, kept: &[RawFd]) -> Vec<OwnedFd> {
     let (mut found, mut given) = (Vec::new(), Vec::new());
     let _spare = spare(proc);
     for pid in processes(proc, app) {
@@ -97,44 +98,32 @@ pub fn end(connection: &OwnedFd) {
 }
 
 /// `app` and those of its descendants that are in its process group.
-pub fn group(proc: &OwnedFd, app: Pid) -> Vec<Pid> {
-    let mut found = vec![app];
-    let mut next = 0;
-    while let Some(pid) = found.get(next).copied().filter(|_| next < PROCESSES) {
-        let file = mounts::open_below(proc, &format!("{pid}/task/{pid}/children"));
-        let text = file.ok().and_then(|file| std::io::read_to_string(file).ok());
-        let children = text.iter().flat_map(|text| text.split_whitespace());
-        let children = children
-            .filter_map(|number| number.parse().ok())
-            .map(Pid::from_raw);
-        found.extend(children.filter(|child| getpgid(Some(*child)) == Ok(app)));
-        next += 1;
-    }
-    found
+pub fn group(proc: &Proc, app: Pid) -> Vec<Pid> {
+    proc.descendants(vec![app], PROCESSES, |child| getpgid(Some(child)) == Ok(app))
 }
 
 /// Those of the group that are looked into.
-fn processes(proc: &OwnedFd, app: Pid) -> impl Iterator<Item = Pid> {
+fn processes(proc: &Proc, app: Pid) -> impl Iterator<Item = Pid> {
     group(proc, app).into_iter().take(PROCESSES)
 }
 
 /// Descriptors that are closed again when the sockets have been copied.
-fn spare(fd: &OwnedFd) -> Vec<OwnedFd> {
+fn spare(fd: impl AsFd + Copy) -> Vec<OwnedFd> {
     let copies = (0..SPARE).map_while(|_| fds::copy_above(fd, 0).ok());
     copies.collect()
 }
 
 /// Copies of a process's sockets.
-fn sockets(proc: &OwnedFd, pid: Pid) -> Vec<OwnedFd> {
-    let (Ok(process), Ok(numbers)) = (pidfd(pid), mounts::list(proc, &format!("{pid}/fd"))) else {
+fn sockets(proc: &Proc, pid: Pid) -> Vec<OwnedFd> {
+    let (Ok(process), Ok(numbers)) = (pidfd(pid), proc.descriptors(pid)) else {
         return Vec::new();
     };
-    let is_socket = |number: &String| {
+    let is_socket = |number: &RawFd| {
         CString::new(format!("{pid}/fd/{number}")).is_ok_and(|path| fds::is_socket(proc, &path))
     };
     let numbers = numbers.into_iter().take(DESCRIPTORS).filter(is_socket);
     numbers
-        .filter_map(|number| fds::copy_of(process.as_fd(), number.parse().ok()?).ok())
+        .filter_map(|number| fds::copy_of(process.as_fd(), number).ok())
         .collect()
 }
 
@@ -162,7 +151,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        let proc = File::open("/proc").unwrap().into();
+        let proc = Proc::from(OwnedFd::from(File::open("/proc").unwrap()));
         let port = listener.local_addr().unwrap().port();
         let mut taken = accepted(&proc, Pid::this());
         // Another test may have its own; and children, which have copies of all.

@@ -8,16 +8,15 @@
 use crate::app::connections::group;
 use crate::app::master::Master;
 use crate::app::uwsgi::{Order, say};
-use crate::processes::threads::Thread;
 use nix::fcntl::readlinkat;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::ffi::OsString;
-use std::io::read_to_string;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_sys::clone::{Side, fork, pidfd as open};
-use vassal_sys::{SysError, fds, mounts, pidfd};
+use vassal_sys::proc::{Proc, Thread};
+use vassal_sys::{SysError, fds, pidfd};
 
 /// What the messenger itself needs lies above the numbers that listening sockets have in a worker.
 const ABOVE: RawFd = 256;
@@ -28,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// A uWSGI, and the numbers that the vassal's listening sockets have in it.
 #[derive(Debug)]
-pub struct Listener<'a> {
+pub struct DrainTarget<'a> {
     /// Its main process.
     pub master: Master<'a>,
     /// The sockets' numbers there.
@@ -40,12 +39,16 @@ pub struct Listener<'a> {
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
-pub fn order_when_deaf(listener: &Listener<'_>, emperor: &OwnedFd, order: Order) -> Result<Pid, SysError> {
+pub fn drain_then_order(
+    listener: &DrainTarget<'_>,
+    emperor: &OwnedFd,
+    order: Order,
+) -> Result<Pid, SysError> {
     send_messenger(|| {
         let workers = group(listener.master.proc, listener.master.pid);
         match fds::copy_above(emperor, ABOVE) {
             Ok(emperor) => {
-                deafen_all(listener, &workers);
+                drain_all(listener, &workers);
                 say(&emperor, order)
             }
             Err(_) => say(emperor, order),
@@ -58,14 +61,14 @@ pub fn order_when_deaf(listener: &Listener<'_>, emperor: &OwnedFd, order: Order)
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
-pub fn tell_when_deaf(listener: &Listener<'_>, workers: &[Pid]) -> Result<Pid, SysError> {
+pub fn drain_then_hang_up(listener: &DrainTarget<'_>, workers: &[Pid]) -> Result<Pid, SysError> {
     send_messenger(|| {
         let open = |pid: &Pid| listener.master.open(*pid).ok().flatten();
         let processes = workers.iter().filter_map(open);
         let processes: Vec<_> = processes
             .filter_map(|process| fds::copy_above(process, ABOVE).ok())
             .collect();
-        deafen_all(listener, workers);
+        drain_all(listener, workers);
         let has_heard = |process: &OwnedFd| pidfd::signal(process, Signal::SIGHUP).is_ok();
         processes.iter().filter(|process| has_heard(process)).count() > 0
     })
@@ -80,28 +83,28 @@ fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
 }
 
 /// Makes `processes` deaf, as far as their descriptors can be had.
-fn deafen_all(listener: &Listener<'_>, processes: &[Pid]) {
-    let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE) else {
+fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) {
+    let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE).map(Proc::from) else {
         return;
     };
     let sockets = listener.sockets.iter();
     let sockets: Vec<_> = sockets
         .filter_map(|number| file(&proc, listener.master.pid, *number))
         .collect();
-    processes.iter().for_each(|pid| deafen(&proc, *pid, &sockets));
-    wait_until_quiet(&proc, processes);
+    processes.iter().for_each(|pid| drain(&proc, *pid, &sockets));
+    wait_until_idle(&proc, processes);
 }
 
 /// What a descriptor of a process is, in proc's words, which for a socket hold its inode.
-fn file(proc: &OwnedFd, pid: Pid, number: RawFd) -> Option<OsString> {
+fn file(proc: &Proc, pid: Pid, number: RawFd) -> Option<OsString> {
     readlinkat(proc, format!("{pid}/fd/{number}").as_str()).ok()
 }
 
 /// Takes `sockets` out of a process's epoll instances. What cannot be had is left as it is: the order comes a moment
 /// later.
-fn deafen(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
+fn drain(proc: &Proc, pid: Pid, sockets: &[OsString]) {
     let process = open(pid).and_then(|process| fds::copy_above(process, ABOVE));
-    let (Ok(process), Ok(numbers)) = (process, mounts::list(proc, &format!("{pid}/fd"))) else {
+    let (Ok(process), Ok(numbers)) = (process, proc.descriptors(pid)) else {
         return;
     };
     let is_epoll =
@@ -109,8 +112,7 @@ fn deafen(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
     let is_ours = |number: &RawFd| {
         *number < ABOVE && file(proc, pid, *number).is_some_and(|name| sockets.contains(&name))
     };
-    let numbers = numbers.iter().filter_map(|number| number.parse().ok());
-    for epoll in numbers.filter(is_epoll) {
+    for epoll in numbers.into_iter().filter(is_epoll) {
         for heard in heard_by(proc, pid, epoll).into_iter().filter(is_ours) {
             let copy =
                 |number| fds::copy_of(process.as_fd(), number).and_then(|fd| fds::copy_above(&fd, ABOVE));
@@ -126,9 +128,8 @@ fn deafen(proc: &OwnedFd, pid: Pid, sockets: &[OsString]) {
 }
 
 /// The descriptors that a process has put into its epoll instance `epoll` (proc_pid_fdinfo(5)).
-fn heard_by(proc: &OwnedFd, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
-    let file = mounts::open_below(proc, &format!("{pid}/fdinfo/{epoll}"));
-    let text = file.ok().and_then(|file| read_to_string(file).ok());
+fn heard_by(proc: &Proc, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
+    let text = proc.text(&format!("{pid}/fdinfo/{epoll}"));
     let lines = text.iter().flat_map(|text| text.lines());
     let number = |line: &str| line.strip_prefix("tfd:")?.split_whitespace().next()?.parse().ok();
     lines.filter_map(number).collect()
@@ -136,30 +137,16 @@ fn heard_by(proc: &OwnedFd, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
 
 /// A thread between its wait for a connection and the note that it is in a request does not sleep. So one that is seen
 /// asleep, deaf, does not come there any more.
-fn wait_until_quiet(proc: &OwnedFd, processes: &[Pid]) {
-    let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| threads(proc, *pid)).collect();
+fn wait_until_idle(proc: &Proc, processes: &[Pid]) {
+    let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| proc.threads(*pid)).collect();
     let end = Instant::now() + LIMIT;
     loop {
-        busy.retain(|thread| runs(&thread.read(proc, "stat")));
+        busy.retain(|thread| thread.stat(proc).is_some_and(|stat| stat.state == b'R'));
         if busy.is_empty() || Instant::now() >= end {
             return;
         }
         std::thread::sleep(PAUSE);
     }
-}
-
-fn threads(proc: &OwnedFd, pid: Pid) -> Vec<Thread> {
-    let process = pid.as_raw();
-    let numbers = mounts::list(proc, &format!("{process}/task")).unwrap_or_default();
-    let numbers = numbers.iter().filter_map(|number| number.parse().ok());
-    numbers.map(|number| Thread { process, number }).collect()
-}
-
-/// Whether a thread's `stat` says that it runs or is about to. The state follows the name, which is in parentheses and may
-/// hold any character (proc_pid_stat(5)).
-fn runs(stat: &str) -> bool {
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, state)| state.starts_with('R'))
 }
 
 #[cfg(test)]
@@ -187,21 +174,14 @@ mod tests {
         }
         let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(hears(&epoll));
-        let proc = File::open("/proc").unwrap().into();
+        let proc = Proc::from(OwnedFd::from(File::open("/proc").unwrap()));
         let ours = file(&proc, Pid::this(), listener.as_raw_fd()).unwrap();
-        deafen(&proc, Pid::this(), &[ours]);
+        drain(&proc, Pid::this(), &[ours]);
         assert!(!hears(&epoll));
         // A socket that is not the vassal's is still heard.
         let _other = TcpStream::connect(other.local_addr().unwrap()).unwrap();
         assert!(hears(&epoll));
         let (_, from) = listener.accept().unwrap();
         assert_eq!(from, connected.local_addr().unwrap());
-    }
-
-    #[test]
-    fn a_thread_runs_or_sleeps_whatever_its_name() {
-        assert!(runs("7 (uwsgi) R 1 7"));
-        assert!(runs("7 (a) S b) R 1 7"));
-        assert!(!runs("7 (uwsgi) S 1 7") && !runs("7 (uwsgi) R) S 1") && !runs(""));
     }
 }

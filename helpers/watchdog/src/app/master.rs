@@ -3,12 +3,12 @@
 //! ignores and one of which an app may have taken. Before it sets its handlers it has those of the master, and a SIGHUP to it
 //! would be lost.
 
-use crate::processes::threads::numbers;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid};
 use std::os::fd::OwnedFd;
 use vassal_sys::clone::pidfd;
-use vassal_sys::{SysError, mounts, pidfd};
+use vassal_sys::proc::Proc;
+use vassal_sys::{SysError, pidfd};
 
 /// What a child of the master is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Master<'a> {
     /// Its number: a child of the caller's that was not reaped.
     pub pid: Pid,
     /// A private proc.
-    pub proc: &'a OwnedFd,
+    pub proc: &'a Proc,
 }
 
 impl Master<'_> {
@@ -51,11 +51,11 @@ impl Master<'_> {
             let kind = kind(status.caught, caught, is_of_group);
             Some(Child { pid, kind })
         };
-        let tasks = mounts::list(self.proc, &format!("{}/task", self.pid)).unwrap_or_default();
-        let children = tasks
-            .iter()
-            .flat_map(|task| numbers(&read(self.proc, &format!("{}/task/{task}/children", self.pid))));
-        children.map(Pid::from_raw).filter_map(child).collect()
+        self.proc
+            .children(self.pid)
+            .into_iter()
+            .filter_map(child)
+            .collect()
     }
 
     /// Its workers.
@@ -124,8 +124,8 @@ struct Status {
     caught: u64,
 }
 
-fn status(proc: &OwnedFd, pid: Pid) -> Option<Status> {
-    parse(&read(proc, &format!("{pid}/status")))
+fn status(proc: &Proc, pid: Pid) -> Option<Status> {
+    parse(&proc.text(&format!("{pid}/status"))?)
 }
 
 fn parse(text: &str) -> Option<Status> {
@@ -136,12 +136,6 @@ fn parse(text: &str) -> Option<Status> {
         parent: value("PPid:")?.trim().parse().ok()?,
         caught: u64::from_str_radix(value("SigCgt:")?.trim(), 16).ok()?,
     })
-}
-
-fn read(proc: &OwnedFd, path: &str) -> String {
-    let file = mounts::open_below(proc, path).ok();
-    let text = file.and_then(|file| std::io::read_to_string(file).ok());
-    text.unwrap_or_default()
 }
 
 fn kind(caught: u64, caught_by_master: u64, is_of_group: bool) -> Kind {

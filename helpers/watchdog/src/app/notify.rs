@@ -8,8 +8,8 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_sys::fds;
-use vassal_systemd::journal::{Priority, line};
-use vassal_systemd::outbox::Awaited;
+use vassal_systemd::journal::{Priority, log};
+use vassal_systemd::send_queue::Interest;
 
 /// How many messages are read at a time, and how long nothing is read after that: a flood costs a hundredth of a core.
 const MOST: usize = 64;
@@ -22,7 +22,7 @@ const WHOLE_QUEUE: usize = 65_536;
 #[derive(Debug)]
 pub struct PayloadNotify {
     socket: OwnedFd,
-    is_deaf: bool,
+    is_closed: bool,
     pause: Option<Instant>,
     has_told: bool,
 }
@@ -32,24 +32,24 @@ impl PayloadNotify {
     pub fn new(socket: OwnedFd) -> Self {
         Self {
             socket,
-            is_deaf: false,
+            is_closed: false,
             pause: None,
             has_told: false,
         }
     }
 
     /// What the next look waits for.
-    pub fn awaited(&self) -> Awaited<'_> {
-        match (self.is_deaf, self.pause) {
-            (true, _) => Awaited::Nothing,
-            (false, Some(until)) if until > Instant::now() => Awaited::Time(until),
-            (false, _) => Awaited::Turn(self.socket.as_fd()),
+    pub fn interest(&self) -> Interest<'_> {
+        match (self.is_closed, self.pause) {
+            (true, _) => Interest::Nothing,
+            (false, Some(until)) if until > Instant::now() => Interest::At(until),
+            (false, _) => Interest::Readable(self.socket.as_fd()),
         }
     }
 
     /// Reads what is there, without waiting: whether one of the messages says `READY=1`.
     pub fn says_ready(&mut self) -> bool {
-        if self.is_deaf || self.pause.is_some_and(|until| until > Instant::now()) {
+        if self.is_closed || self.pause.is_some_and(|until| until > Instant::now()) {
             return false;
         }
         let messages = (0..MOST).map_while(|_| self.next());
@@ -59,7 +59,7 @@ impl PayloadNotify {
             self.has_told = true;
             let message =
                 "a process outside of the vassal writes to its app's notification socket, ignoring it";
-            line(Priority::Warning, message);
+            log(Priority::Warning, message);
         }
         let is_ready = messages.contains(&Heard::Ready);
         if is_ready {
@@ -97,11 +97,11 @@ impl PayloadNotify {
     fn end(&mut self) {
         match fds::drop_what_comes(self.socket.as_fd()) {
             Ok(()) => {
-                self.is_deaf = true;
+                self.is_closed = true;
                 (0..WHOLE_QUEUE).map_while(|_| self.next()).for_each(drop);
             }
             // It is read in bounds as before.
-            Err(error) => line(Priority::Warning, &format!("{error}, ignoring")),
+            Err(error) => log(Priority::Warning, &format!("{error}, ignoring")),
         }
     }
 }
@@ -133,7 +133,7 @@ mod tests {
         assert!(!notify.says_ready());
         app.send(b"STATUS=late\nREADY=1").unwrap();
         assert!(notify.says_ready() && !notify.says_ready());
-        assert!(matches!(notify.awaited(), Awaited::Nothing));
+        assert!(matches!(notify.interest(), Interest::Nothing));
         // As many as no queue holds.
         (0..100_000).for_each(|_| assert!(app.send(b"WATCHDOG=1").is_ok()));
         assert!(notify.next().is_none());
@@ -147,7 +147,7 @@ mod tests {
             sent += 1;
         }
         assert!(!notify.says_ready());
-        assert!(matches!(notify.awaited(), Awaited::Time(_)));
+        assert!(matches!(notify.interest(), Interest::At(_)));
         assert!(!notify.says_ready());
         let mut is_sent = false;
         let ready = (0..1000).find(|_| {

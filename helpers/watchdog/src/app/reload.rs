@@ -4,7 +4,7 @@
 use nix::unistd::{Pid, read, write};
 use std::os::fd::{OwnedFd, RawFd};
 use vassal_state::reload_channel::{Control, DONE, REFUSED, RELOAD};
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// The two pipes, and whether somebody waits for an answer.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Reloads {
         // A pipe full of answers that nobody has read is all that can be in the way.
         if let Err(errno) = write(&self.answer, &[answer]) {
             let why = errno.desc();
-            line(
+            log(
                 Priority::Warning,
                 &format!("cannot answer who has asked for a reload: {why}"),
             );

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
+use vassal_sys::error::Context;
 use vassal_sys::fds::unread_bytes;
 
 /// How many bytes are read at a time, whatever an app sends: more than uWSGI says in its life.
@@ -112,7 +112,7 @@ impl Uwsgi {
         let Some(config) = self.config.take() else {
             return Ok(());
         };
-        push(&config, &self.pushed).step(|| "push the configuration again")?;
+        push(&config, &self.pushed).context(|| "push the configuration again")?;
         self.config = Some(config);
         Ok(())
     }

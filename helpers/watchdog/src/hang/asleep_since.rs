@@ -3,32 +3,26 @@
 //! time is read on that processor. That clock leaves out what the host and interrupts took from it: what comes out is at
 //! most the truth, and measured a few milliseconds less.
 
-use crate::processes::threads::Thread;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
-use vassal_sys::mounts;
-
-/// The place of the processor's number in `stat`, counted from the state, which is the first after the name
-/// (proc_pid_stat(5)).
-const PROCESSOR: usize = 36;
+use vassal_sys::proc::{Proc, Thread};
 
 /// How long `thread`, which sleeps, has slept; `None` where that cannot be known.
-pub fn slept(thread: Thread, proc: &OwnedFd) -> Option<Duration> {
-    let since = last_run(&thread.read(proc, "sched"))?;
-    let now = clock_of(processor(&thread.read(proc, "stat"))?, proc)?;
+pub fn slept(thread: Thread, proc: &Proc) -> Option<Duration> {
+    let since = last_run(&thread.text(proc, "sched")?)?;
+    let now = clock_of(thread.stat(proc)?.processor?, proc)?;
     // It may have run meanwhile, by then perhaps somewhere else.
-    (last_run(&thread.read(proc, "sched"))? == since).then(|| now.saturating_sub(since))
+    (last_run(&thread.text(proc, "sched")?)? == since).then(|| now.saturating_sub(since))
 }
 
 /// Whether this kernel tells it (CONFIG_SCHED_DEBUG).
-pub fn is_told(proc: &OwnedFd) -> bool {
+pub fn is_told(proc: &Proc) -> bool {
     own_clock(proc).is_some()
 }
 
 /// The clock of a processor: this process goes there, and looks when it began to run.
-fn clock_of(processor: usize, proc: &OwnedFd) -> Option<Duration> {
+fn clock_of(processor: usize, proc: &Proc) -> Option<Duration> {
     let own = Pid::from_raw(0);
     let before = sched_getaffinity(own).ok()?;
     let mut there = CpuSet::new();
@@ -39,9 +33,8 @@ fn clock_of(processor: usize, proc: &OwnedFd) -> Option<Duration> {
     now
 }
 
-fn own_clock(proc: &OwnedFd) -> Option<Duration> {
-    let open = mounts::open_below(proc, "thread-self/sched").ok()?;
-    last_run(&std::io::read_to_string(open).ok()?)
+fn own_clock(proc: &Proc) -> Option<Duration> {
+    last_run(&proc.text("thread-self/sched")?)
 }
 
 /// Milliseconds after a name and a colon.
@@ -51,12 +44,6 @@ fn last_run(sched: &str) -> Option<Duration> {
         .find_map(|line| line.strip_prefix("se.exec_start"))?;
     let milliseconds: f64 = line.trim_start().strip_prefix(':')?.trim().parse().ok()?;
     Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
-}
-
-/// The name may hold any character, and is in parentheses.
-fn processor(stat: &str) -> Option<usize> {
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split_ascii_whitespace().nth(PROCESSOR)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -73,16 +60,11 @@ mod tests {
             "cat (14291, #threads: 1)\n-----\nse.exec_start      :      22537036.800710\nse.vruntime : 1.5\n";
         assert_eq!(last_run(sched).map(|time| time.as_millis()), Some(22_537_036));
         assert_eq!(last_run("cat (14291, #threads: 1)\n"), None);
-        let fields: Vec<String> = (0..50).map(|number| number.to_string()).collect();
-        assert_eq!(
-            processor(&format!("7 (a) b) {}", fields.join(" "))),
-            Some(PROCESSOR)
-        );
     }
 
     #[test]
     fn a_thread_has_never_slept_longer_than_it_has() {
-        let proc = open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        let proc = Proc::from(open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap());
         if !is_told(&proc) {
             return;
         }
@@ -95,8 +77,8 @@ mod tests {
         let (began, number) = hear.recv().unwrap();
         std::thread::sleep(Duration::from_millis(80));
         let thread = Thread {
-            process: std::process::id() as i32,
-            number: number.as_raw(),
+            process: Pid::this(),
+            number,
         };
         let slept = slept(thread, &proc).unwrap();
         assert!(slept > Duration::ZERO && slept <= began.elapsed(), "{slept:?}");

@@ -7,24 +7,37 @@
 //! busy healthy one may be among them, and only one that has not answered statfs either is convicted. Wrong is worse than
 //! late.
 
-use crate::hang::monitor::Scene;
-use crate::hang::wait_channel::{Call, Switches, Wait, call, name};
-use crate::processes::threads::Thread;
+use crate::hang::wait_channel::{Call, Switches, Wait, asleep, call, name};
+use crate::mountpoints::mountpoint::Mountpoint;
 use nix::fcntl::readlinkat;
 use nix::unistd::write;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_escape::{printable, shortened};
-use vassal_sys::error::Step;
-use vassal_sys::{SysError, fusectl, mountinfo, mounts};
+use vassal_sys::error::Context;
+use vassal_sys::proc::{Proc, Thread};
+use vassal_sys::{SysError, fusectl, mountinfo};
 
 /// The most that is said of a call; the path in it is a tenant's. Less than a pipe takes at once.
 pub const OPERATION_LIMIT: usize = 400;
 
+/// Where requests, threads and mountpoints are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// /sys/fs/fuse/connections.
+    pub fusectl: &'a OwnedFd,
+    /// The vassal's proc.
+    pub proc: &'a Proc,
+    /// Whether that is the proc of a PID namespace of its own.
+    pub is_init: bool,
+    /// The watched mountpoints.
+    pub mountpoints: &'a [Mountpoint],
+}
+
 /// Who is suspected.
 #[derive(Debug)]
-pub struct Suspicion {
+pub struct Suspects {
     /// Threads that have not run for a deadline, and for how long.
     pub threads: Vec<(Thread, Switches, Duration)>,
     /// For each mountpoint, whether requests were waiting all that time.
@@ -33,7 +46,7 @@ pub struct Suspicion {
 
 /// What was found, which a process tells by its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
+pub enum Attribution {
     /// Nobody waits for what has to be answered at once.
     Nothing,
     /// Somebody waits for the mountpoint of this place in the list.
@@ -42,45 +55,45 @@ pub enum Finding {
     Unnamed,
 }
 
-impl Finding {
+impl Attribution {
     const UNNAMED: i32 = 255;
 
     fn code(self) -> i32 {
         match self {
-            Finding::Nothing => 0,
-            Finding::Mountpoint(index) => i32::try_from(index + 1)
+            Attribution::Nothing => 0,
+            Attribution::Mountpoint(index) => i32::try_from(index + 1)
                 .unwrap_or(Self::UNNAMED)
                 .min(Self::UNNAMED),
-            Finding::Unnamed => Self::UNNAMED,
+            Attribution::Unnamed => Self::UNNAMED,
         }
     }
 
     /// What the process found that ended with `code`; `None`: it was killed.
     pub fn of(code: Option<i32>) -> Self {
         match code {
-            Some(Self::UNNAMED) => Finding::Unnamed,
+            Some(Self::UNNAMED) => Attribution::Unnamed,
             Some(code) => {
                 let index = usize::try_from(code).ok().and_then(|code| code.checked_sub(1));
-                index.map_or(Finding::Nothing, Finding::Mountpoint)
+                index.map_or(Attribution::Nothing, Attribution::Mountpoint)
             }
-            None => Finding::Nothing,
+            None => Attribution::Nothing,
         }
     }
 }
 
 /// Looks; the exit code that tells what was found. The call that is waited for is said to `say`.
-pub fn find(scene: Scene<'_>, suspicion: &Suspicion, say: Option<&OwnedFd>) -> i32 {
+pub fn find(sources: Sources<'_>, suspects: &Suspects, say: Option<&OwnedFd>) -> i32 {
     // Nothing is found in a table of which only a part could be read.
-    let Ok((mounts, waiting)) = read(scene) else {
-        return Finding::Nothing.code();
+    let Ok((mounts, waiting)) = read(sources) else {
+        return Attribution::Nothing.code();
     };
     let look = |(thread, switches, slept): &(Thread, Switches, Duration)| {
-        let (wait, _) = thread.asleep(scene.proc)?;
-        let syscall = thread.read(scene.proc, "syscall");
+        let (wait, _) = asleep(*thread, sources.proc)?;
+        let syscall = thread.text(sources.proc, "syscall")?;
         let call = call(&syscall)?;
         let device = match call {
             Call::Patient => return None,
-            Call::File(fd) => match device_of(scene.proc, *thread, fd, &mounts) {
+            Call::File(fd) => match device_of(sources.proc, *thread, fd, &mounts) {
                 Some(asked) if asked.is_fuse => Some(asked.device),
                 // An overlay, perhaps, that has a FUSE filesystem below.
                 Some(_) | None => only(&waiting, wait)?,
@@ -88,28 +101,30 @@ pub fn find(scene: Scene<'_>, suspicion: &Suspicion, say: Option<&OwnedFd>) -> i
             Call::Other => only(&waiting, wait)?,
         };
         // What was read is true only if it has not run since then.
-        let still = thread.asleep(scene.proc)? == (wait, *switches);
-        let index = device.and_then(|device| position(scene, device));
-        let index = index.filter(|index| suspicion.busy.get(*index) == Some(&true));
+        let still = asleep(*thread, sources.proc)? == (wait, *switches);
+        let index = device.and_then(|device| position(sources, device));
+        let index = index.filter(|index| suspects.busy.get(*index) == Some(&true));
         // It may take longer than another one of the vassal's.
-        if index.is_some_and(|index| *slept < scene.mountpoints[index].rhythm.deadline) {
+        if index.is_some_and(|index| *slept < sources.mountpoints[index].schedule.deadline) {
             return None;
         }
-        let finding = index.map_or(Finding::Unnamed, Finding::Mountpoint);
-        still.then(|| (finding, operation(scene.proc, *thread, &syscall, call)))
+        let attribution = index.map_or(Attribution::Unnamed, Attribution::Mountpoint);
+        still.then(|| (attribution, operation(sources.proc, *thread, &syscall, call)))
     };
-    let found: Vec<_> = suspicion.threads.iter().filter_map(look).collect();
-    let named = found.iter().find(|(finding, _)| *finding != Finding::Unnamed);
-    let Some((finding, operation)) = named.or(found.first()) else {
-        return Finding::Nothing.code();
+    let found: Vec<_> = suspects.threads.iter().filter_map(look).collect();
+    let named = found
+        .iter()
+        .find(|(attribution, _)| *attribution != Attribution::Unnamed);
+    let Some((attribution, operation)) = named.or(found.first()) else {
+        return Attribution::Nothing.code();
     };
     // Without it the message says less.
     say.map(|say| write(say, operation.as_bytes()));
-    finding.code()
+    attribution.code()
 }
 
 /// The call of a thread for messages: `read of '/app/x'`, or `open`.
-fn operation(proc: &OwnedFd, thread: Thread, syscall: &str, call: Call) -> String {
+fn operation(proc: &Proc, thread: Thread, syscall: &str, call: Call) -> String {
     let name = name(syscall).unwrap_or("a system call");
     let path = match call {
         Call::File(fd) => {
@@ -143,33 +158,34 @@ struct Known {
 }
 
 /// Every mount; and the FUSE filesystems, watched or not, that have requests waiting now.
-fn read(scene: Scene<'_>) -> Result<(Vec<Known>, Devices), SysError> {
-    let file = mounts::open_below(scene.proc, "self/mountinfo")?;
+fn read(sources: Sources<'_>) -> Result<(Vec<Known>, Devices), SysError> {
+    let file = sources.proc.mountinfo()?;
     let (mut mounts, mut waiting) = (Vec::new(), Vec::new());
     mountinfo::visit(file, |mount| {
         let (id, device, is_fuse) = (mount.id, mount.device(), mount.is_fuse());
         mounts.push(Known { id, device, is_fuse });
-        let waits = |connection| fusectl::waiting(scene.fusectl, connection).is_ok_and(|waiting| waiting > 0);
+        let waits =
+            |connection| fusectl::waiting(sources.fusectl, connection).is_ok_and(|waiting| waiting > 0);
         if is_fuse && waits(mount.connection()) {
             waiting.push(device);
         }
     })
-    .step(|| "read mountinfo")?;
+    .context(|| "read mountinfo")?;
     waiting.sort_unstable();
     waiting.dedup();
     Ok((mounts, waiting))
 }
 
 /// The mount of the file behind a thread's descriptor.
-fn device_of(proc: &OwnedFd, thread: Thread, fd: u64, mounts: &[Known]) -> Option<Known> {
-    let text = thread.read(proc, &format!("fdinfo/{fd}"));
+fn device_of(proc: &Proc, thread: Thread, fd: u64, mounts: &[Known]) -> Option<Known> {
+    let text = thread.text(proc, &format!("fdinfo/{fd}"))?;
     let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
     let id: u32 = id.trim().parse().ok()?;
     mounts.iter().find(|mount| mount.id == id).copied()
 }
 
-fn position(scene: Scene<'_>, device: (u32, u32)) -> Option<usize> {
-    let mut mountpoints = scene.mountpoints.iter();
+fn position(sources: Sources<'_>, device: (u32, u32)) -> Option<usize> {
+    let mut mountpoints = sources.mountpoints.iter();
     mountpoints.position(|mountpoint| mountpoint.watched.mount.device() == device)
 }
 
@@ -179,19 +195,19 @@ mod tests {
 
     #[test]
     fn an_exit_code_tells_what_was_found() {
-        for finding in [
-            Finding::Nothing,
-            Finding::Mountpoint(0),
-            Finding::Mountpoint(6),
-            Finding::Unnamed,
+        for attribution in [
+            Attribution::Nothing,
+            Attribution::Mountpoint(0),
+            Attribution::Mountpoint(6),
+            Attribution::Unnamed,
         ] {
-            assert_eq!(Finding::of(Some(finding.code())), finding);
+            assert_eq!(Attribution::of(Some(attribution.code())), attribution);
         }
         assert_eq!(
-            Finding::of(Some(Finding::Mountpoint(254).code())),
-            Finding::Unnamed
+            Attribution::of(Some(Attribution::Mountpoint(254).code())),
+            Attribution::Unnamed
         );
-        assert_eq!(Finding::of(None), Finding::Nothing);
+        assert_eq!(Attribution::of(None), Attribution::Nothing);
     }
 
     #[test]

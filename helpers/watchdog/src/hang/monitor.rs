@@ -1,22 +1,22 @@
 //! Requests that nobody answers although the filesystem answers statfs(2): a daemon that has many threads, or that
 //! sits on a read. The kernel counts the requests of each connection that wait (fusectl), which costs one small read
-//! a look. The number alone is no proof: a busy filesystem always has requests waiting. So while there are any, the
+//! a look. The number alone is no investigator: a busy filesystem always has requests waiting. So while there are any, the
 //! threads that sleep in a FUSE wait are remembered, and one that has not run for the whole deadline is looked into
-//! (evidence.rs).
+//! (attribute.rs).
 
 use crate::hang::asleep_since::slept;
-use crate::hang::attribute::{Finding, OPERATION_LIMIT, Suspicion};
-use crate::hang::wait_channel::Switches;
-use crate::mountpoints::coalesce::Grid;
+use crate::hang::attribute::{self, Attribution, OPERATION_LIMIT, Sources, Suspects};
+use crate::hang::wait_channel::{Switches, asleep};
+use crate::mountpoints::coalesce::AlignedTimer;
 use crate::mountpoints::mountpoint::Mountpoint;
-use crate::mountpoints::probe::{Probe, Question};
-use crate::processes::threads;
-use crate::processes::threads::Thread;
+use crate::processes::probe::Probe;
+use crate::processes::tree;
 use nix::fcntl::OFlag;
 use nix::unistd::{Pid, pipe2, read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
+use vassal_sys::proc::{Proc, Thread};
 use vassal_sys::{SysError, fusectl};
 
 /// The longest time between two looks where it is not told since when a thread sleeps. Nobody is judged before the
@@ -27,7 +27,7 @@ pub const DOUBTFUL: Duration = Duration::from_millis(100);
 
 /// A thread that sleeps in a FUSE wait, and has not run since then.
 #[derive(Debug, Clone, Copy)]
-struct Sleeper {
+struct SleepingThread {
     thread: Thread,
     switches: Switches,
     since: Instant,
@@ -37,44 +37,31 @@ struct Sleeper {
 
 /// What is known of unanswered requests.
 #[derive(Debug)]
-pub struct Unanswered {
-    grid: Grid,
+pub struct Monitor {
+    timer: AlignedTimer,
     deadline: Duration,
     due: Instant,
     /// When the last look was.
     looked: Instant,
     /// For each mountpoint, since when requests were waiting at every look.
     busy: Vec<Option<Instant>>,
-    sleepers: Vec<Sleeper>,
-    proof: Option<Probe>,
+    sleepers: Vec<SleepingThread>,
+    investigator: Option<Probe>,
     /// What it says.
     said: Option<OwnedFd>,
 }
 
-/// What to look at.
-#[derive(Debug, Clone, Copy)]
-pub struct Scene<'a> {
-    /// /sys/fs/fuse/connections.
-    pub fusectl: &'a OwnedFd,
-    /// The vassal's proc.
-    pub proc: &'a OwnedFd,
-    /// Whether that is the proc of a PID namespace of its own.
-    pub is_init: bool,
-    /// The watched mountpoints.
-    pub mountpoints: &'a [Mountpoint],
-}
-
-impl Unanswered {
+impl Monitor {
     /// That of `mountpoints` of which nothing is known yet.
     pub fn new(deadline: Duration, mountpoints: usize, sleep_is_told: bool) -> Self {
         Self {
-            grid: Grid::new(every(deadline, sleep_is_told)),
+            timer: AlignedTimer::new(every(deadline, sleep_is_told)),
             deadline,
             due: Instant::now(),
             looked: Instant::now(),
             busy: vec![None; mountpoints],
             sleepers: Vec::new(),
-            proof: None,
+            investigator: None,
             said: None,
         }
     }
@@ -97,7 +84,7 @@ impl Unanswered {
         let sinces = sleepers.flat_map(|sleeper| [&mut sleeper.since, &mut sleeper.due]);
         let sinces = sinces.chain(self.busy.iter_mut().flatten());
         sinces
-            .chain(self.proof.iter_mut().map(|probe| &mut probe.since))
+            .chain(self.investigator.iter_mut().map(|probe| &mut probe.since))
             .for_each(|since| *since += stall);
     }
 
@@ -105,32 +92,32 @@ impl Unanswered {
     ///
     /// # Errors
     /// When no process can be sent.
-    pub fn tick(&mut self, scene: Scene<'_>, now: Instant) -> Result<Option<Instant>, SysError> {
+    pub fn tick(&mut self, sources: Sources<'_>, now: Instant) -> Result<Option<Instant>, SysError> {
         if now < self.due {
             return Ok(None);
         }
-        self.count(scene, now);
+        self.count(sources, now);
         if self.busy.iter().all(Option::is_none) {
             self.sleepers.clear();
         } else {
-            self.look_at_threads(scene, now);
+            self.look_at_threads(sources, now);
         }
         self.looked = now;
         let sinces = self.sleepers.iter().map(|sleeper| sleeper.since);
         let dues = self.sleepers.iter().map(|sleeper| sleeper.due);
         let next = dues.filter(|due| *due > now).min();
         let doubtful = sinces.filter(|since| *since + DOUBTFUL <= now).max();
-        self.due = next.into_iter().fold(self.grid.after(now), Instant::min);
-        self.look_for_evidence(scene, now)?;
+        self.due = next.into_iter().fold(self.timer.after(now), Instant::min);
+        self.investigate(sources, now)?;
         Ok(doubtful)
     }
 
     /// Whoever has slept for the whole deadline is looked into.
-    fn look_for_evidence(&mut self, scene: Scene<'_>, now: Instant) -> Result<(), SysError> {
-        if let Some(proof) = &self.proof {
+    fn investigate(&mut self, sources: Sources<'_>, now: Instant) -> Result<(), SysError> {
+        if let Some(investigator) = &self.investigator {
             // Not even proc answers: it is lost, and no evidence.
-            if proof.since + self.deadline <= now {
-                proof.end();
+            if investigator.since + self.deadline <= now {
+                investigator.end();
             }
             return Ok(());
         }
@@ -146,43 +133,43 @@ impl Unanswered {
             .map(|busy| busy.as_ref().is_some_and(was_busy))
             .collect();
         if !threads.is_empty() && busy.contains(&true) {
-            let suspicion = Suspicion { threads, busy };
+            let suspects = Suspects { threads, busy };
             // At the next look again, if there can be no process now.
             let (said, say) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).ok().unzip();
-            self.proof = Probe::send(Question::Evidence(scene, &suspicion, say.as_ref()))?;
+            self.investigator = Probe::run(|| attribute::find(sources, &suspects, say.as_ref()))?;
             self.said = said;
         }
         Ok(())
     }
 
-    fn count(&mut self, scene: Scene<'_>, now: Instant) {
-        for (busy, mountpoint) in self.busy.iter_mut().zip(scene.mountpoints) {
+    fn count(&mut self, sources: Sources<'_>, now: Instant) {
+        for (busy, mountpoint) in self.busy.iter_mut().zip(sources.mountpoints) {
             let mount = &mountpoint.watched.mount;
             // A connection that cannot be read is not looked at: its mount has changed, which is judged elsewhere.
             let waits = mount.is_fuse()
-                && fusectl::waiting(scene.fusectl, mount.connection()).is_ok_and(|waiting| waiting > 0);
+                && fusectl::waiting(sources.fusectl, mount.connection()).is_ok_and(|waiting| waiting > 0);
             *busy = waits.then(|| busy.unwrap_or(now));
         }
     }
 
-    fn look_at_threads(&mut self, scene: Scene<'_>, now: Instant) {
-        let mut own: Vec<i32> = scene
+    fn look_at_threads(&mut self, sources: Sources<'_>, now: Instant) {
+        let mut own: Vec<Pid> = sources
             .mountpoints
             .iter()
             .filter_map(Mountpoint::probe_pid)
             .collect();
-        own.extend(self.proof.as_ref().map(|proof| proof.pid.as_raw()));
+        own.extend(self.investigator.as_ref().map(|investigator| investigator.pid));
         let known = std::mem::take(&mut self.sleepers);
-        for thread in threads::all(scene.proc, scene.is_init, &own) {
-            let Some((_, switches)) = thread.asleep(scene.proc) else {
+        for thread in tree::threads(sources.proc, sources.is_init, &own) {
+            let Some((_, switches)) = asleep(thread, sources.proc) else {
                 continue;
             };
             let before = known
                 .iter()
                 .find(|before| before.thread == thread && before.switches == switches);
             let sleeper = before.copied().unwrap_or_else(|| {
-                let since = self.asleep_since(thread, scene.proc, now);
-                Sleeper {
+                let since = self.asleep_since(thread, sources.proc, now);
+                SleepingThread {
                     thread,
                     switches,
                     since,
@@ -195,7 +182,7 @@ impl Unanswered {
 
     /// Since when a thread sleeps that did not at the last look: not before that, as what stood still until then does not
     /// count. Where it is not told, since now.
-    fn asleep_since(&self, thread: Thread, proc: &OwnedFd, now: Instant) -> Instant {
+    fn asleep_since(&self, thread: Thread, proc: &Proc, now: Instant) -> Instant {
         let since = slept(thread, proc).and_then(|slept| Instant::now().checked_sub(slept));
         since.map_or(now, |since| since.max(self.looked).min(now))
     }
@@ -208,8 +195,10 @@ impl Unanswered {
     }
 
     /// Whether process `pid` is the one that was sent to look for evidence.
-    pub fn is_proof(&self, pid: Pid) -> bool {
-        self.proof.as_ref().is_some_and(|proof| proof.pid == pid)
+    pub fn is_investigator(&self, pid: Pid) -> bool {
+        self.investigator
+            .as_ref()
+            .is_some_and(|investigator| investigator.pid == pid)
     }
 
     /// The call that somebody waits for, as the process that was sent to look for evidence has said.
@@ -226,21 +215,21 @@ impl Unanswered {
 
     /// Takes its answer. Threads that wait for nothing in particular, or for what may take longer, get the whole deadline
     /// again.
-    pub fn take_proof(&mut self, code: Option<i32>, now: Instant) -> Finding {
-        self.proof = None;
-        let finding = match Finding::of(code) {
-            Finding::Mountpoint(index) if index >= self.busy.len() => Finding::Nothing,
-            finding => finding,
+    pub fn take_investigation(&mut self, code: Option<i32>, now: Instant) -> Attribution {
+        self.investigator = None;
+        let attribution = match Attribution::of(code) {
+            Attribution::Mountpoint(index) if index >= self.busy.len() => Attribution::Nothing,
+            attribution => attribution,
         };
-        let again = match finding {
-            Finding::Mountpoint(_) => return finding,
-            Finding::Nothing => self.deadline,
+        let again = match attribution {
+            Attribution::Mountpoint(_) => return attribution,
+            Attribution::Nothing => self.deadline,
             // Which filesystem it is may be clearer soon.
-            Finding::Unnamed => self.deadline / 4,
+            Attribution::Unnamed => self.deadline / 4,
         };
         let left = self.sleepers.iter_mut().filter(|sleeper| sleeper.due <= now);
         left.for_each(|sleeper| sleeper.due = now + again);
-        finding
+        attribution
     }
 }
 
@@ -260,26 +249,26 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(3);
 
     /// One mountpoint that was busy, and one thread that slept, all the time.
-    fn overdue(now: Instant) -> Unanswered {
+    fn overdue(now: Instant) -> Monitor {
         let since = now.checked_sub(DEADLINE).unwrap();
         let thread = Thread {
-            process: 7,
-            number: 8,
+            process: Pid::from_raw(7),
+            number: Pid::from_raw(8),
         };
-        let sleeper = Sleeper {
+        let sleeper = SleepingThread {
             thread,
             switches: (4, 0),
             since,
             due: now,
         };
-        Unanswered {
+        Monitor {
             busy: vec![Some(since)],
             sleepers: vec![sleeper],
-            proof: Some(Probe {
+            investigator: Some(Probe {
                 pid: Pid::from_raw(77),
                 since: now,
             }),
-            ..Unanswered::new(DEADLINE, 1, true)
+            ..Monitor::new(DEADLINE, 1, true)
         }
     }
 
@@ -294,37 +283,44 @@ mod tests {
     #[test]
     fn evidence_names_a_mountpoint() {
         let now = Instant::now();
-        assert_eq!(overdue(now).take_proof(Some(1), now), Finding::Mountpoint(0));
+        assert_eq!(
+            overdue(now).take_investigation(Some(1), now),
+            Attribution::Mountpoint(0)
+        );
         // Nothing; a mountpoint that is not there; killed.
         for code in [Some(0), Some(2), None] {
-            assert_eq!(overdue(now).take_proof(code, now), Finding::Nothing, "{code:?}");
+            assert_eq!(
+                overdue(now).take_investigation(code, now),
+                Attribution::Nothing,
+                "{code:?}"
+            );
         }
     }
 
     #[test]
     fn who_proved_nothing_has_the_whole_deadline_again() {
         let now = Instant::now();
-        let mut unanswered = overdue(now);
-        assert!(unanswered.is_proof(Pid::from_raw(77)));
-        unanswered.take_proof(Some(0), now);
-        assert!(!unanswered.is_proof(Pid::from_raw(77)));
-        assert_eq!(unanswered.sleepers[0].due, now + DEADLINE);
-        let mut unanswered = overdue(now);
-        assert_eq!(unanswered.take_proof(Some(255), now), Finding::Unnamed);
-        assert_eq!(unanswered.sleepers[0].due, now + DEADLINE / 4);
+        let mut monitor = overdue(now);
+        assert!(monitor.is_investigator(Pid::from_raw(77)));
+        monitor.take_investigation(Some(0), now);
+        assert!(!monitor.is_investigator(Pid::from_raw(77)));
+        assert_eq!(monitor.sleepers[0].due, now + DEADLINE);
+        let mut monitor = overdue(now);
+        assert_eq!(monitor.take_investigation(Some(255), now), Attribution::Unnamed);
+        assert_eq!(monitor.sleepers[0].due, now + DEADLINE / 4);
     }
 
     #[test]
     fn a_mountpoint_is_waited_for_while_it_has_requests_and_a_thread_sleeps() {
         let now = Instant::now();
-        let unanswered = overdue(now);
-        assert!(unanswered.waits_for(0, DEADLINE, now));
-        assert!(!unanswered.waits_for(0, DEADLINE * 2, now) && !unanswered.waits_for(1, DEADLINE, now));
-        let awake = Unanswered {
+        let monitor = overdue(now);
+        assert!(monitor.waits_for(0, DEADLINE, now));
+        assert!(!monitor.waits_for(0, DEADLINE * 2, now) && !monitor.waits_for(1, DEADLINE, now));
+        let awake = Monitor {
             sleepers: Vec::new(),
             ..overdue(now)
         };
-        let idle = Unanswered {
+        let idle = Monitor {
             busy: vec![None],
             ..overdue(now)
         };
@@ -334,12 +330,9 @@ mod tests {
     #[test]
     fn time_that_stood_still_does_not_count() {
         let now = Instant::now();
-        let mut unanswered = overdue(now);
-        unanswered.forgive(DEADLINE, now);
-        assert_eq!(
-            (unanswered.sleepers[0].since, unanswered.busy[0]),
-            (now, Some(now))
-        );
-        assert_eq!(unanswered.looked, now);
+        let mut monitor = overdue(now);
+        monitor.forgive(DEADLINE, now);
+        assert_eq!((monitor.sleepers[0].since, monitor.busy[0]), (now, Some(now)));
+        assert_eq!(monitor.looked, now);
     }
 }

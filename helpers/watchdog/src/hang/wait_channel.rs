@@ -2,6 +2,7 @@
 //! on Linux 6.18; proc_pid_wchan(5), proc_pid_status(5), proc_pid_syscall(5).
 
 use nix::libc;
+use vassal_sys::proc::{Proc, Thread};
 
 /// What a thread sleeps for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,12 @@ pub fn switches(status: &str) -> Option<Switches> {
         number("voluntary_ctxt_switches:")?,
         number("nonvoluntary_ctxt_switches:")?,
     ))
+}
+
+/// What a thread waits for, and how often it has run; `None` when it does not sleep in a FUSE wait.
+pub fn asleep(thread: Thread, proc: &Proc) -> Option<(Wait, Switches)> {
+    let wait = wait(&thread.text(proc, "wchan")?)?;
+    Some((wait, switches(&thread.text(proc, "status")?)?))
 }
 
 /// The system call a thread is in.

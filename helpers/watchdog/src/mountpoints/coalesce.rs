@@ -11,23 +11,23 @@ const GRIDS: u32 = 4;
 
 /// Moments that are `step` apart.
 #[derive(Debug, Clone, Copy)]
-pub struct Grid {
+pub struct AlignedTimer {
     step: Duration,
     /// One of them.
     origin: Instant,
 }
 
-impl Grid {
-    /// The grid of a watchdog that begins now. Every process reads the same clock (clock_gettime(2)).
+impl AlignedTimer {
+    /// The timer of a watchdog that begins now. Every process reads the same clock (clock_gettime(2)).
     pub fn new(step: Duration) -> Self {
         let now = Instant::now();
         let clock = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
         let origin = now.checked_sub(past(clock, step)).unwrap_or(now);
         // Watchdogs begin at any moment: they are dealt out evenly.
-        let grid = clock.subsec_micros() % GRIDS;
+        let timer = clock.subsec_micros() % GRIDS;
         Self {
             step,
-            origin: origin + step * grid / GRIDS,
+            origin: origin + step * timer / GRIDS,
         }
     }
 
@@ -53,23 +53,23 @@ mod tests {
     #[test]
     fn moments_are_a_step_apart_and_the_same_for_all() {
         let step = Duration::from_millis(2250);
-        let grid = Grid::new(step);
-        let mut now = grid.origin;
+        let timer = AlignedTimer::new(step);
+        let mut now = timer.origin;
         for _ in 0..3 {
-            let next = grid.after(now);
+            let next = timer.after(now);
             assert_eq!(next - now, step);
-            assert_eq!(grid.after(next - Duration::from_millis(1)), next);
+            assert_eq!(timer.after(next - Duration::from_millis(1)), next);
             now = next;
         }
         // Whoever began before them.
-        assert_eq!(grid.after(grid.origin - step / 3), grid.origin);
-        let apart = |other: &Grid| {
-            let apart = grid.origin.max(other.origin) - grid.origin.min(other.origin);
+        assert_eq!(timer.after(timer.origin - step / 3), timer.origin);
+        let apart = |other: &AlignedTimer| {
+            let apart = timer.origin.max(other.origin) - timer.origin.min(other.origin);
             past(apart * GRIDS, step).min(step - past(apart * GRIDS, step))
         };
         for _ in 0..20 {
-            let other = Grid::new(step);
-            assert!(apart(&other) < step / 4, "{grid:?} {other:?}");
+            let other = AlignedTimer::new(step);
+            assert!(apart(&other) < step / 4, "{timer:?} {other:?}");
         }
     }
 }

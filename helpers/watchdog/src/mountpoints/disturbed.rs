@@ -54,7 +54,7 @@ pub struct Disturbed {
     /// How many there were since then.
     count: u32,
     /// Not yet told of in the journal.
-    untold: u32,
+    unreported: u32,
     told: Option<Instant>,
 }
 
@@ -63,7 +63,7 @@ impl Disturbed {
     pub fn note(&mut self, sent: Instant) {
         self.since.get_or_insert(sent);
         self.count += 1;
-        self.untold += 1;
+        self.unreported += 1;
     }
 
     /// A probe has had an answer.
@@ -84,13 +84,13 @@ impl Disturbed {
     }
 
     /// How many are to be told of now: at once, and then together with those of a minute.
-    pub fn take_untold(&mut self, now: Instant) -> Option<u32> {
+    pub fn take_unreported(&mut self, now: Instant) -> Option<u32> {
         let was_lately = |told: Instant| now.saturating_duration_since(told) < TELL_AGAIN;
-        if self.untold == 0 || self.told.is_some_and(was_lately) {
+        if self.unreported == 0 || self.told.is_some_and(was_lately) {
             return None;
         }
         self.told = Some(now);
-        Some(std::mem::take(&mut self.untold))
+        Some(std::mem::take(&mut self.unreported))
     }
 }
 
@@ -149,13 +149,13 @@ mod tests {
     fn many_are_told_in_few_lines() {
         let now = Instant::now();
         let mut disturbed = Disturbed::default();
-        assert_eq!(disturbed.take_untold(now), None);
+        assert_eq!(disturbed.take_unreported(now), None);
         disturbed.note(now);
-        assert_eq!(disturbed.take_untold(now), Some(1));
+        assert_eq!(disturbed.take_unreported(now), Some(1));
         (0..5).for_each(|_| disturbed.note(now));
-        assert_eq!(disturbed.take_untold(now + TELL_AGAIN / 2), None);
+        assert_eq!(disturbed.take_unreported(now + TELL_AGAIN / 2), None);
         disturbed.forget();
-        assert_eq!(disturbed.take_untold(now + TELL_AGAIN), Some(5));
+        assert_eq!(disturbed.take_unreported(now + TELL_AGAIN), Some(5));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The watched mountpoints: when each is asked, how, and what the answers come to.
+//!
+//! Rooms, each of which uses only those before it: disturbed, verdict, schedule, coalesce, throttle, standstill, table, statfs_probe, mountpoint.
 
 pub mod coalesce;
 pub mod disturbed;
 pub mod mountpoint;
-pub mod probe;
 pub mod schedule;
-pub mod settle;
 pub mod standstill;
+pub mod statfs_probe;
 pub mod table;
+pub mod throttle;
 pub mod verdict;

@@ -4,19 +4,20 @@
 mod tests;
 
 use crate::mountpoints::disturbed::{Disturbance, Disturbed, Pace, STARVED};
-use crate::mountpoints::probe::{Probe, Question};
-use crate::mountpoints::schedule::Rhythm;
+use crate::mountpoints::schedule::Schedule;
 use crate::mountpoints::standstill::TICK;
+use crate::mountpoints::statfs_probe;
 use crate::mountpoints::verdict::{Reply, Silence, Verdict, Waiting, judge_answer, judge_state};
-use crate::processes::progress::Place;
+use crate::processes::probe::{Attempt, Probe};
+use crate::processes::progress::{self, Place};
 use nix::unistd::Pid;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
 use vassal_state::handoff::Watched;
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
-use vassal_systemd::journal::{Priority, line};
+use vassal_sys::proc::Proc;
+use vassal_systemd::journal::{Priority, log};
 
 /// From a question that nobody could be sent out with to the next try.
 const SEND_AGAIN: Duration = Duration::from_millis(250);
@@ -33,12 +34,12 @@ pub struct Mountpoint {
     /// What is expected there.
     pub watched: Watched,
     /// How often it is asked.
-    pub rhythm: Rhythm,
+    pub schedule: Schedule,
     /// Whether it is a FUSE filesystem of the vassal's own.
     pub is_own: bool,
     /// The call of one of the vassal's processes that it has left unanswered, if it is known.
     pub operation: Option<String>,
-    out: Option<Out>,
+    out: Option<Pending>,
     /// Witnesses that were ended with their probe, and are not yet reaped.
     dismissed: Vec<Pid>,
     disturbed: Disturbed,
@@ -55,7 +56,7 @@ pub struct Mountpoint {
 
 /// A probe that is out.
 #[derive(Debug)]
-struct Out {
+struct Pending {
     probe: Probe,
     sent: Instant,
     /// When it is looked at next.
@@ -67,12 +68,12 @@ struct Out {
     /// How often it had its time without running.
     starved: u32,
     /// Who looks whether the daemon is at work, or when somebody is sent to look.
-    witness: Result<Probe, Instant>,
+    witness: Attempt,
     /// When the daemon was last seen at work while this one was out.
     worked: Option<Instant>,
 }
 
-impl Out {
+impl Pending {
     /// One that was just sent; `witness` later somebody is to look at the daemon.
     fn new(probe: Probe, witness: Duration) -> Self {
         let sent = probe.since;
@@ -83,13 +84,13 @@ impl Out {
             is_stopped: false,
             is_ended: false,
             starved: 0,
-            witness: Err(sent + witness),
+            witness: Attempt::Due(sent + witness),
             worked: None,
         }
     }
 
     /// Ends it if it is stopped, as it was at the last look: all of a unit that is continued need not go on at once.
-    fn end_stopped(&mut self, proc: &OwnedFd, now: Instant) {
+    fn end_stopped(&mut self, proc: &Proc, now: Instant) {
         if now < self.look {
             return;
         }
@@ -114,9 +115,9 @@ impl Out {
         limit: Duration,
         now: Instant,
     ) -> Result<(), SysError> {
-        if mount.is_fuse() && self.witness.as_ref().is_err_and(|due| *due <= now) {
-            let witness = Probe::send(Question::Progress(place, mount.connection(), limit))?;
-            self.witness = witness.ok_or(now + SEND_AGAIN);
+        if mount.is_fuse() && self.witness.due().is_some_and(|due| due <= now) {
+            let witness = Probe::run(|| progress::watch(place, mount.connection(), limit))?;
+            self.witness = Attempt::of(witness, now + SEND_AGAIN);
         }
         Ok(())
     }
@@ -124,16 +125,16 @@ impl Out {
 
 impl Mountpoint {
     /// A mountpoint that is asked at once.
-    pub fn new(watched: Watched, rhythm: Rhythm, is_own: bool) -> Self {
+    pub fn new(watched: Watched, schedule: Schedule, is_own: bool) -> Self {
         let mut mountpoint = Self {
             watched,
-            rhythm,
+            schedule,
             is_own,
             operation: None,
             out: None,
             dismissed: Vec::new(),
             disturbed: Disturbed::default(),
-            pace: Pace::new(rhythm.interval),
+            pace: Pace::new(schedule.interval),
             answered: None,
             due: Instant::now(),
             is_doubted: false,
@@ -141,7 +142,7 @@ impl Mountpoint {
             is_suspected: false,
         };
         if mountpoint.is_hosts() {
-            mountpoint.rhythm = rhythm.of_host();
+            mountpoint.schedule = schedule.of_host();
         }
         mountpoint
     }
@@ -166,7 +167,7 @@ impl Mountpoint {
         self.answered.is_some()
     }
 
-    /// Has it asked now, whatever the rhythm says: something has happened that may concern it.
+    /// Has it asked now, whatever the schedule says: something has happened that may concern it.
     pub fn ask_now(&mut self) {
         self.due = Instant::now();
         self.is_doubted = self.out.is_some();
@@ -182,9 +183,9 @@ impl Mountpoint {
     }
 
     /// Whether somebody who is out to ask has waited for `time` and still does.
-    pub fn is_silent_for(&self, time: Duration, proc: &OwnedFd) -> bool {
+    pub fn is_silent_for(&self, time: Duration, proc: &Proc) -> bool {
         let waits =
-            |out: &Out| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
+            |out: &Pending| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
         self.out.as_ref().is_some_and(waits)
     }
 
@@ -196,7 +197,7 @@ impl Mountpoint {
 
     /// Whether the daemon answers nobody and was seen at work within the deadline.
     pub fn is_at_work(&self, now: Instant) -> bool {
-        let lately = |worked| now.saturating_duration_since(worked) < self.rhythm.patience;
+        let lately = |worked| now.saturating_duration_since(worked) < self.schedule.timeout;
         self.out.as_ref().and_then(|out| out.worked).is_some_and(lately)
     }
 
@@ -206,7 +207,7 @@ impl Mountpoint {
             self.dismissed.swap_remove(index);
             return true;
         }
-        let is_witness = |out: &&mut Out| out.witness.as_ref().is_ok_and(|witness| witness.pid == pid);
+        let is_witness = |out: &&mut Pending| out.witness.is_by(pid);
         let Some(out) = self.out.as_mut().filter(is_witness) else {
             return false;
         };
@@ -215,7 +216,7 @@ impl Mountpoint {
             out.probe.since = now;
             out.worked = Some(now);
         }
-        out.witness = Err(now + self.rhythm.patience / 2);
+        out.witness = Attempt::Due(now + self.schedule.timeout / 2);
         true
     }
 
@@ -226,15 +227,15 @@ impl Mountpoint {
 
     /// Whether it may be asked now, when the watchdog is awake anyway: most of what a question costs is the waking.
     fn is_due(&self, now: Instant) -> bool {
-        now + self.rhythm.interval / EARLY >= self.due && now >= self.pace.next()
+        now + self.schedule.interval / EARLY >= self.due && now >= self.pace.next()
     }
 
     /// When it wants to be looked at again.
     pub fn next(&self) -> Instant {
         match &self.out {
             Some(out) => {
-                let over = out.probe.since + self.rhythm.patience;
-                let witness = out.witness.as_ref().err().copied();
+                let over = out.probe.since + self.schedule.timeout;
+                let witness = out.witness.due();
                 witness
                     .filter(|_| self.watched.mount.is_fuse())
                     .map_or(over, |due| due.min(over))
@@ -244,8 +245,8 @@ impl Mountpoint {
     }
 
     /// The process that is out to ask.
-    pub fn probe_pid(&self) -> Option<i32> {
-        self.out.as_ref().map(|out| out.probe.pid.as_raw())
+    pub fn probe_pid(&self) -> Option<Pid> {
+        self.out.as_ref().map(|out| out.probe.pid)
     }
 
     /// Sends a probe when one is due, or judges the one that has had its time by `now`: the time at which the watchdog
@@ -262,8 +263,8 @@ impl Mountpoint {
             return Ok(None);
         };
         out.end_stopped(proc, now);
-        out.send_witness(place, &self.watched.mount, self.rhythm.patience, now)?;
-        if now.saturating_duration_since(out.probe.since) < self.rhythm.patience {
+        out.send_witness(place, &self.watched.mount, self.schedule.timeout, now)?;
+        if now.saturating_duration_since(out.probe.since) < self.schedule.timeout {
             return Ok(None);
         }
         match judge_state(out.probe.state(proc)) {
@@ -278,11 +279,11 @@ impl Mountpoint {
     }
 
     fn send(&mut self) -> Result<(), SysError> {
-        let probe = Probe::send(Question::Answers(&self.watched.mount))?;
+        let probe = statfs_probe::send(&self.watched.mount)?;
         let now = Instant::now();
         if probe.is_none() {
             self.due = now + SEND_AGAIN;
-            self.tell_unasked();
+            self.report_unasked();
             self.unasked.get_or_insert(now);
         } else {
             self.pace.take(now);
@@ -292,17 +293,17 @@ impl Mountpoint {
             true => AT_ONCE,
             false => TICK,
         };
-        self.out = probe.map(|probe| Out::new(probe, witness));
+        self.out = probe.map(|probe| Pending::new(probe, witness));
         Ok(())
     }
 
-    fn tell_unasked(&self) {
+    fn report_unasked(&self) {
         if self.unasked.is_none() {
             let message = format!(
                 "cannot ask {} for its health: there can be no further process (TasksMax=, or no memory), trying again",
                 self.shown_path()
             );
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
         }
     }
 
@@ -322,7 +323,7 @@ impl Mountpoint {
         let Some(out) = self.out.take_if(|out| out.probe.pid == pid) else {
             return Answer::NotMine;
         };
-        if let Ok(witness) = &out.witness {
+        if let Some(witness) = out.witness.running() {
             witness.end();
             self.dismissed.push(witness.pid);
         }
@@ -331,7 +332,7 @@ impl Mountpoint {
         self.due = if std::mem::take(&mut self.is_doubted) {
             now
         } else {
-            now + self.rhythm.interval
+            now + self.schedule.interval
         };
         match code.map(judge_answer) {
             None if out.is_ended => self.disturb(out.sent, Disturbance::Stopped),
@@ -351,10 +352,10 @@ impl Mountpoint {
         let now = Instant::now();
         self.disturbed.note(sent);
         self.due = now;
-        if let Some(count) = self.disturbed.over(now, self.rhythm.patience) {
+        if let Some(count) = self.disturbed.over(now, self.schedule.timeout) {
             return Answer::Bad(Verdict::Disturbed(count, how));
         }
-        if let Some(count) = self.disturbed.take_untold(now) {
+        if let Some(count) = self.disturbed.take_unreported(now) {
             let path = self.shown_path();
             let what = match count {
                 1 => format!("a probe of {path} {how}"),
@@ -364,7 +365,7 @@ impl Mountpoint {
             };
             let origin = &self.watched.origin;
             let reason = "a process of the user whose mount it is can do that";
-            line(
+            log(
                 Priority::Warning,
                 &format!("{origin}: mountpoint-check: {what} ({reason}), asking again"),
             );

@@ -1,6 +1,6 @@
 //! How often a mountpoint is asked with statfs(2), which costs a process each time. A filesystem whose trouble shows
 //! without being asked is asked seldom: the end or the stop of its daemon is a SIGCHLD, and whoever it leaves without an
-//! answer is seen in fusectl (unanswered.rs).
+//! answer is seen in fusectl (monitor.rs).
 
 use std::time::Duration;
 use vassal_sys::mountinfo::Mount;
@@ -12,8 +12,8 @@ const SELDOM: Duration = Duration::from_secs(120);
 /// How long a probe of a host's filesystem may stay without an answer at least, while no process of the vassal waits for it.
 /// It may be busy with what others want of it, for longer than a vassal would let its own take: a daemon with one thread that
 /// unpacks a large file answers nobody else meanwhile. A restart of the vassal cannot mend it; for one who waits for it himself
-/// the deadline holds (unanswered.rs).
-const HOSTS_PATIENCE: Duration = Duration::from_secs(15);
+/// the deadline holds (monitor.rs).
+const HOST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The filesystems in memory and on disks: nobody stands behind them who could fail to answer statfs(2).
 const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [
@@ -70,18 +70,18 @@ pub fn deadline(fstype: &[u8], told: Duration) -> Duration {
     }
 }
 
-/// The rhythm of the probes.
+/// The schedule of the probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct Schedule {
     /// The time between two probes.
     pub interval: Duration,
     /// How long a probe may stay without an answer.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// How long a process of the vassal may wait for an answer.
     pub deadline: Duration,
 }
 
-impl Rhythm {
+impl Schedule {
     /// That of a mountpoint of which nothing is known yet; `interval` is zero where the file does not say it. A hang that
     /// nothing announces is told within the interval and the deadline.
     pub fn new(interval: Duration, deadline: Duration) -> Self {
@@ -91,7 +91,7 @@ impl Rhythm {
             } else {
                 interval
             },
-            patience: deadline,
+            timeout: deadline,
             deadline,
         }
     }
@@ -99,7 +99,7 @@ impl Rhythm {
     /// That of a FUSE filesystem which is not the vassal's own: while no process of the vassal waits for it, it has longer.
     pub fn of_host(self) -> Self {
         Self {
-            patience: HOSTS_PATIENCE.max(self.patience),
+            timeout: HOST_TIMEOUT.max(self.timeout),
             ..self
         }
     }
@@ -160,15 +160,18 @@ mod tests {
     #[test]
     fn a_hang_that_nothing_announces_is_told_soon_after_the_deadline() {
         let second = Duration::from_secs(1);
-        let rhythm = Rhythm::new(Duration::ZERO, 3 * second);
-        assert_eq!((rhythm.interval, rhythm.patience), (second * 3 / 4, 3 * second));
-        assert_eq!(rhythm.seldom().interval, SELDOM);
-        let of_host = rhythm.of_host();
-        assert_eq!((of_host.patience, of_host.deadline), (HOSTS_PATIENCE, 3 * second));
-        assert_eq!(Rhythm::new(second, 60 * second).of_host().patience, 60 * second);
-        assert_eq!(Rhythm::new(second, 3 * second).interval, second);
+        let schedule = Schedule::new(Duration::ZERO, 3 * second);
         assert_eq!(
-            Rhythm::new(Duration::ZERO, 600 * second).seldom().interval,
+            (schedule.interval, schedule.timeout),
+            (second * 3 / 4, 3 * second)
+        );
+        assert_eq!(schedule.seldom().interval, SELDOM);
+        let of_host = schedule.of_host();
+        assert_eq!((of_host.timeout, of_host.deadline), (HOST_TIMEOUT, 3 * second));
+        assert_eq!(Schedule::new(second, 60 * second).of_host().timeout, 60 * second);
+        assert_eq!(Schedule::new(second, 3 * second).interval, second);
+        assert_eq!(
+            Schedule::new(Duration::ZERO, 600 * second).seldom().interval,
             150 * second
         );
     }

@@ -17,10 +17,11 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use vassal_state::handoff::Handoff;
-use vassal_sys::error::Step;
+use vassal_sys::SysError;
+use vassal_sys::error::Context;
 use vassal_sys::fusectl::Abort;
 use vassal_sys::mountinfo::{self, Mount};
-use vassal_sys::{SysError, mounts};
+use vassal_sys::proc::Proc;
 
 type Device = (u32, u32);
 
@@ -58,11 +59,7 @@ impl Table {
     ///
     /// # Errors
     /// When proc does not answer.
-    pub fn look(
-        &self,
-        proc: &OwnedFd,
-        mut wanted: impl FnMut(&Mount) -> bool,
-    ) -> Result<Vec<Mount>, SysError> {
+    pub fn look(&self, proc: &Proc, mut wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
         let mut seen = Vec::new();
         let found = select(proc, |mount| {
             if self.owns_mounts && has_origin(mount) {
@@ -85,11 +82,7 @@ impl Table {
     ///
     /// # Errors
     /// When proc does not answer.
-    pub fn own(
-        &self,
-        proc: &OwnedFd,
-        mut wanted: impl FnMut(&Mount) -> bool,
-    ) -> Result<Vec<Mount>, SysError> {
+    pub fn own(&self, proc: &Proc, mut wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
         // Others may have any number of mounts with long names: they are not even collected.
         let mut found = self.look(proc, |mount| self.may_be_own(mount) && wanted(mount))?;
         found.retain(|mount| self.is_own(mount));
@@ -101,11 +94,7 @@ impl Table {
     ///
     /// # Errors
     /// When proc does not answer.
-    pub fn known(
-        &self,
-        proc: &OwnedFd,
-        mut wanted: impl FnMut(&Mount) -> bool,
-    ) -> Result<Vec<Mount>, SysError> {
+    pub fn known(&self, proc: &Proc, mut wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
         select(proc, |mount| self.is_own(mount) && wanted(mount))
     }
 
@@ -132,7 +121,7 @@ impl Table {
     ///
     /// # Errors
     /// When proc does not answer; `EROFS` where /sys is read-only.
-    pub fn abort(&self, proc: &OwnedFd, fusectl: &OwnedFd, mount: &Mount) -> Result<(), SysError> {
+    pub fn abort(&self, proc: &Proc, fusectl: &OwnedFd, mount: &Mount) -> Result<(), SysError> {
         let abort = match Abort::open(fusectl, mount.connection()) {
             Err(error) if error.errno == Errno::ENOENT => return Ok(()),
             opened => opened?,
@@ -154,7 +143,7 @@ impl Table {
                 found.push(device);
             }
         })
-        .step(|| "read the host's mountinfo")?;
+        .context(|| "read the host's mountinfo")?;
         Ok(found)
     }
 }
@@ -196,9 +185,8 @@ fn has_origin(mount: &Mount) -> bool {
     mount.is_fuse() || mount.is_overlay()
 }
 
-fn select(proc: &OwnedFd, wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
-    let file = mounts::open_below(proc, "self/mountinfo")?;
-    mountinfo::select(file, wanted).step(|| "read mountinfo")
+fn select(proc: &Proc, wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
+    mountinfo::select(proc.mountinfo()?, wanted).context(|| "read mountinfo")
 }
 
 #[cfg(test)]

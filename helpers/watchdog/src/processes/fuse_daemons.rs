@@ -8,23 +8,22 @@ use nix::unistd::Pid;
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_sys::clone::pidfd;
 use vassal_sys::fds;
+use vassal_sys::proc::Proc;
 
 /// Whether a daemon serves, and in a mount namespace that is not ours: what is mounted there does not end by an unmount
 /// of ours.
-pub fn is_apart(proc: &OwnedFd, pid: Pid) -> bool {
+pub fn is_apart(proc: &Proc, pid: Pid) -> bool {
     let namespace = |process: &str| readlinkat(proc, format!("{process}/ns/mnt").as_str()).ok();
     namespace(&pid.to_string()) != namespace("self") && serves(proc, pid)
 }
 
 /// Whether one of a process's FUSE connections is not ended. With `yama.ptrace_scope=3` nobody is told, and nobody serves.
-pub fn serves(proc: &OwnedFd, pid: Pid) -> bool {
+pub fn serves(proc: &Proc, pid: Pid) -> bool {
     let Ok(process) = pidfd(pid) else {
         return false;
     };
-    fuse_descriptors(proc, pid).any(|number| {
-        let copy = number.parse().map(|number| fds::copy_of(process.as_fd(), number));
-        matches!(copy, Ok(Ok(device)) if is_connected(&device))
-    })
+    fuse_descriptors(proc, pid)
+        .any(|number| fds::copy_of(process.as_fd(), number).is_ok_and(|device| is_connected(&device)))
 }
 
 /// The kernel answers at once, and an error for a connection that has ended or never begun (fuse_dev_poll in
@@ -49,7 +48,7 @@ mod tests {
 
     #[test]
     fn who_has_no_device_serves_nobody() {
-        let proc = std::fs::File::open("/proc").unwrap().into();
+        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
         assert!(!serves(&proc, Pid::this()));
         assert!(!is_apart(&proc, Pid::this()));
     }

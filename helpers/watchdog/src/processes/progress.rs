@@ -9,10 +9,11 @@
 
 use crate::processes::tree;
 use nix::unistd::Pid;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::{fusectl, mountinfo, mounts};
+use vassal_sys::proc::Proc;
+use vassal_sys::{fusectl, mountinfo};
 
 /// What a daemon must have moved to be at work. It takes the requests of those who wait for it while it hangs, too: some
 /// hundred bytes each, of as many as the app has processes.
@@ -24,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The vassal's proc.
-    pub proc: &'a OwnedFd,
+    pub proc: &'a Proc,
     /// Whether that is the proc of a PID namespace of its own.
     pub is_init: bool,
     /// /sys/fs/fuse/connections, if it was there at the start.
@@ -56,9 +57,10 @@ fn daemons(place: Place<'_>, connection: u32) -> Vec<Pid> {
     let mut found = Vec::new();
     for pid in tree::all(place.proc, place.is_init) {
         let numbers: Vec<_> = tree::fuse_descriptors(place.proc, pid).collect();
-        let serves = |number: &String| {
-            let text = read(place.proc, &format!("{pid}/fdinfo/{number}"));
-            served(&text).map_or_else(|| is_only(place, connection), |served| served == connection)
+        let serves = |number: &RawFd| {
+            let text = place.proc.text(&format!("{pid}/fdinfo/{number}"));
+            text.and_then(|text| served(&text))
+                .map_or_else(|| is_only(place, connection), |served| served == connection)
         };
         if numbers.iter().any(serves) {
             found.push(pid);
@@ -78,7 +80,7 @@ fn is_only(place: Place<'_>, connection: u32) -> bool {
     let Some(fusectl) = place.fusectl else {
         return false;
     };
-    let open = mounts::open_below(place.proc, "self/mountinfo").ok();
+    let open = place.proc.mountinfo().ok();
     let is_busy = |mount: &Mount| {
         mount.is_fuse()
             && mount.connection() != connection
@@ -89,8 +91,8 @@ fn is_only(place: Place<'_>, connection: u32) -> bool {
 }
 
 /// How many bytes a process has read and written.
-fn moved(proc: &OwnedFd, pid: Pid) -> Option<u64> {
-    sum(&read(proc, &format!("{pid}/io")))
+fn moved(proc: &Proc, pid: Pid) -> Option<u64> {
+    sum(&proc.text(&format!("{pid}/io"))?)
 }
 
 fn sum(io: &str) -> Option<u64> {
@@ -99,13 +101,6 @@ fn sum(io: &str) -> Option<u64> {
         lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     };
     number("rchar:")?.checked_add(number("wchar:")?)
-}
-
-/// The text of a file in proc; empty when the process has ended.
-fn read(proc: &OwnedFd, path: &str) -> String {
-    let open = mounts::open_below(proc, path).ok();
-    open.and_then(|file| std::io::read_to_string(file).ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -125,7 +120,7 @@ mod tests {
 
     #[test]
     fn bytes_that_a_process_moves_are_seen() {
-        let proc = open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        let proc = Proc::from(open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap());
         let mut busy = Command::new("dd")
             .args(["if=/dev/zero", "of=/dev/null", "bs=4k", "status=none"])
             .spawn()

@@ -7,10 +7,10 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
-use vassal_sys::mounts;
+use vassal_sys::proc::Proc;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +52,12 @@ pub struct Child {
 }
 
 /// Every child that has ended and was not yet reaped; and whether there are any left.
-pub fn reap(proc: &OwnedFd) -> (Vec<Child>, bool) {
-    reap_telling(proc, |_| {})
+pub fn reap(proc: &Proc) -> (Vec<Child>, bool) {
+    reap_with(proc, |_| {})
 }
 
 /// The same, and of each child `tell` hears before anything else is done about it.
-pub fn reap_telling(proc: &OwnedFd, mut tell: impl FnMut(Pid)) -> (Vec<Child>, bool) {
+pub fn reap_with(proc: &Proc, mut tell: impl FnMut(Pid)) -> (Vec<Child>, bool) {
     let mut ended = Vec::new();
     // Looked at first: a process has its name until it is reaped.
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
@@ -78,12 +78,10 @@ pub fn reap_telling(proc: &OwnedFd, mut tell: impl FnMut(Pid)) -> (Vec<Child>, b
     }
 }
 
-/// The name of a process, as long as it was not reaped.
-fn process_name(proc: &OwnedFd, pid: Pid) -> String {
-    let file = mounts::open_below(proc, &format!("{pid}/comm"));
-    let name = file.ok().and_then(|file| std::io::read_to_string(file).ok());
-    match name {
-        Some(name) => printable(name.trim_end().as_bytes()),
+/// The name of a process for messages, as long as it was not reaped.
+fn process_name(proc: &Proc, pid: Pid) -> String {
+    match proc.name(pid) {
+        Some(name) => printable(name.as_bytes()),
         None => format!("process {pid}"),
     }
 }
@@ -94,7 +92,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Reaps until `is_over` says so, for at most `limit`; whether it did. `is_over` is asked about every child that ends,
 /// with none at the beginning, whenever a signal comes, and every 20 ms.
 pub fn reap_until(
-    proc: &OwnedFd,
+    proc: &Proc,
     signals: &SignalFd,
     limit: Duration,
     mut is_over: impl FnMut(&[Child], bool) -> bool,
@@ -113,13 +111,13 @@ pub fn reap_until(
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         if poll(&mut fds, timeout).is_ok_and(|ready| ready > 0) {
-            drain(signals);
+            take_signals(signals);
         }
     }
 }
 
 /// Takes every signal that has come.
-pub fn drain(signals: &SignalFd) -> Vec<Signal> {
+pub fn take_signals(signals: &SignalFd) -> Vec<Signal> {
     let next = || signals.read_signal().ok().flatten();
     std::iter::from_fn(next)
         .filter_map(|info| Signal::try_from(info.ssi_signo as i32).ok())

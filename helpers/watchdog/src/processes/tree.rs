@@ -4,45 +4,34 @@ use nix::fcntl::readlinkat;
 use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
-use vassal_sys::{fds, mounts};
+use vassal_sys::fds;
+use vassal_sys::proc::{Proc, Stat, Thread};
 
 /// The device number of /dev/fuse (fuse(4)).
 const FUSE_DEVICE: (u32, u32) = (10, 229);
 
 /// Everybody else in our PID namespace, ended or not; without one, our children, among them every orphan of the vassal, and
 /// systemd ends what these leave.
-pub fn all(proc: &OwnedFd, is_init: bool) -> Vec<Pid> {
+pub fn all(proc: &Proc, is_init: bool) -> Vec<Pid> {
     if !is_init {
-        return children(proc);
+        return proc.own_children();
     }
-    let names = mounts::list(proc, ".").unwrap_or_default();
-    let numbers = names.iter().filter_map(|name| name.parse().ok());
-    numbers.filter(|pid| *pid > 1).map(Pid::from_raw).collect()
+    let mut all = proc.processes();
+    all.retain(|pid| pid.as_raw() > 1);
+    all
 }
 
-/// Our children (proc_pid_children(5)).
-pub fn children(proc: &OwnedFd) -> Vec<Pid> {
-    let file = mounts::open_below(proc, "thread-self/children").ok();
-    let text = file.and_then(|file| std::io::read_to_string(file).ok());
-    let text = text.unwrap_or_default();
-    let numbers = text.split_ascii_whitespace().filter_map(|word| word.parse().ok());
-    numbers.map(Pid::from_raw).collect()
-}
-
-/// Whether a process has ended: also one that its parent does not reap, such as a child of a FUSE daemon, which would be there
-/// as long as the daemon is. Not one whose first thread has ended while another waits for a filesystem, which looks the same
-/// but for the number of its threads.
-pub fn has_ended(proc: &OwnedFd, pid: Pid) -> bool {
-    stat(proc, pid).is_none_or(|stat| stat.has_ended)
+/// Whether a process has ended: also one that its parent does not reap, such as a child of a FUSE daemon, which is there as long as
+/// the daemon is.
+pub fn has_ended(proc: &Proc, pid: Pid) -> bool {
+    proc.stat(pid).is_none_or(Stat::has_ended)
 }
 
 /// Those of `all` that descend from one of `ancestors`.
-pub fn descendants(proc: &OwnedFd, all: &[Pid], ancestors: &[Pid]) -> Vec<Pid> {
-    let parents = all
-        .iter()
-        .filter_map(|pid| Some((*pid, stat(proc, *pid)?.parent)));
+pub fn descendants(proc: &Proc, all: &[Pid], ancestors: &[Pid]) -> Vec<Pid> {
+    let parents = all.iter().filter_map(|pid| Some((*pid, proc.stat(*pid)?.parent)));
     below(parents, ancestors)
 }
 
@@ -60,38 +49,14 @@ fn below(parents: impl Iterator<Item = (Pid, Pid)>, ancestors: &[Pid]) -> Vec<Pi
     found
 }
 
-/// What proc_pid_stat(5) tells.
-struct Stat {
-    has_ended: bool,
-    parent: Pid,
-}
-
-fn stat(proc: &OwnedFd, pid: Pid) -> Option<Stat> {
-    let file = mounts::open_below(proc, &format!("{pid}/stat")).ok()?;
-    parse(&std::io::read_to_string(file).ok()?)
-}
-
-/// The name, in parentheses, may hold any character.
-fn parse(stat: &str) -> Option<Stat> {
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let is_zombie = fields.next()?.starts_with(['Z', 'X']);
-    let parent = Pid::from_raw(fields.next()?.parse().ok()?);
-    // num_threads is the eighteenth from the state on.
-    let threads: u32 = fields.nth(15)?.parse().ok()?;
-    Some(Stat {
-        has_ended: is_zombie && threads <= 1,
-        parent,
-    })
-}
-
 /// Whether a process serves a FUSE filesystem: it has /dev/fuse open.
-pub fn serves_fuse(proc: &OwnedFd, pid: Pid) -> bool {
+pub fn serves_fuse(proc: &Proc, pid: Pid) -> bool {
     fuse_descriptors(proc, pid).next().is_some()
 }
 
 /// The numbers by which a process has /dev/fuse open.
-pub fn fuse_descriptors(proc: &OwnedFd, pid: Pid) -> impl Iterator<Item = String> {
-    let numbers = mounts::list(proc, &format!("{pid}/fd")).unwrap_or_default();
+pub fn fuse_descriptors(proc: &Proc, pid: Pid) -> impl Iterator<Item = RawFd> {
+    let numbers = proc.descriptors(pid).unwrap_or_default();
     numbers.into_iter().filter(move |number| {
         let path = format!("{pid}/fd/{number}");
         // The name first, which costs less; it may be that of any file, on a filesystem that hangs.
@@ -100,14 +65,29 @@ pub fn fuse_descriptors(proc: &OwnedFd, pid: Pid) -> impl Iterator<Item = String
     })
 }
 
+/// Every thread of every process but the watchdog's own and those in `but`. As init, all in our proc; else all that descend from us, of
+/// which every orphan is our child.
+pub fn threads(proc: &Proc, is_init: bool, but: &[Pid]) -> Vec<Thread> {
+    let mut processes = all(proc, is_init);
+    processes.retain(|process| !but.contains(process));
+    if !is_init {
+        processes = proc.descendants(processes, usize::MAX, |_| true);
+    }
+    processes
+        .iter()
+        .flat_map(|process| proc.threads(*process))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
     use std::process::Command;
 
     #[test]
     fn a_process_that_nobody_has_reaped_has_ended() {
-        let proc = std::fs::File::open("/proc").unwrap().into();
+        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let pid = Pid::from_raw(child.id() as i32);
         assert!(!has_ended(&proc, pid));
@@ -121,7 +101,7 @@ mod tests {
 
     #[test]
     fn descendants_are_children_and_their_children() {
-        let proc = std::fs::File::open("/proc").unwrap().into();
+        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
         let mut child = Command::new("sh")
             .args(["-c", "sleep 60 & echo; wait"])
             .stdout(std::process::Stdio::piped())
@@ -149,19 +129,5 @@ mod tests {
         assert_eq!(found.len(), LENGTH as usize - 1);
         let other = [(Pid::from_raw(5), Pid::from_raw(4))];
         assert_eq!(below(other.into_iter(), &[Pid::from_raw(3)]), []);
-    }
-
-    #[test]
-    fn a_name_may_look_like_the_rest_of_the_line() {
-        let rest = "4 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0";
-        let stat = parse(&format!("7 (a) Z 1 b) S {rest} 1 0")).unwrap();
-        assert_eq!((stat.has_ended, stat.parent), (false, Pid::from_raw(4)));
-        assert!(parse(&format!("7 (a) Z {rest} 1 0")).unwrap().has_ended && parse("").is_none());
-    }
-
-    #[test]
-    fn a_process_whose_first_thread_has_ended_before_another_has_not() {
-        let rest = "4 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0";
-        assert!(!parse(&format!("7 (app) Z {rest} 2 0")).unwrap().has_ended);
     }
 }

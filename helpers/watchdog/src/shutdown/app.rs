@@ -1,14 +1,14 @@
 //! The app is asked to stop, and killed at its limit; or killed at once, when its vassal is lost.
 
 use super::signalling::{signal_group, warn};
-use super::{Ending, KILL_LIMIT};
+use super::state::{KILL_LIMIT, Shutdown};
 use crate::app::connections;
 use crate::app::uwsgi::Uwsgi;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// Asks the app to stop and waits for it; kills it at its limit, and cuts its filesystems off if even that does
     /// not end it.
     pub fn stop_app(&self, uwsgi: Option<&Uwsgi>) {

@@ -1,7 +1,7 @@
 //! The as-user-atexit hooks.
 
 use super::signalling::{send, signal_group, warn};
-use super::{Ending, KILL_LIMIT};
+use super::state::{KILL_LIMIT, Shutdown};
 use nix::fcntl::AtFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, execveat};
@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::{SysError, fds, signals};
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     pub(super) fn run_atexit(&self) {
         let Some((program, record)) = self.atexit else {
             return;

@@ -1,15 +1,15 @@
 //! The FUSE daemons, which commit what was written only when their filesystems have been unmounted, are waited for.
 
 use super::signalling::{send, warn};
-use super::{COMMIT_LIMIT, Ending};
-use crate::processes::reaper::{Child, Ended};
+use super::state::{COMMIT_LIMIT, Shutdown};
+use crate::processes::reaper::Child;
 use crate::processes::{fuse_daemons, tree};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// Waits until at most `left` of the daemons are left, which write back meanwhile.
     pub(super) fn wait_for_commit(&self, daemons: &[Pid], left: usize, limit: Duration) {
         // One that stands still would take the whole limit.
@@ -50,32 +50,12 @@ impl Ending<'_> {
         daemons
     }
 
-    /// A daemon has ended out of order.
-    pub(super) fn tell_end(&self, end: &str) {
-        if self.unsaved.is_empty() {
-            warn(end);
-        } else {
-            let places = self.unsaved.replace('\n', "' or '");
-            warn(&format!(
-                "{end}: what was written to '{places}' and not saved is lost"
-            ));
-        }
-    }
-
     /// Tells of a daemon whose end nobody has seen, as it came with that of the app.
-    pub(super) fn tell_unseen_end(&self) {
+    pub(super) fn report_unseen_end(&self) {
         let is_reaped = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
         if !self.unsaved.is_empty() && self.daemons.borrow().iter().any(is_reaped) {
-            self.tell_end("a FUSE daemon has ended, too");
+            self.report_end("a FUSE daemon has ended, too");
         }
-    }
-}
-
-/// SIGTERM is our own, and what libfuse ends with after it is not looked at.
-pub(super) fn is_bad(how: Ended) -> bool {
-    match how {
-        Ended::Killed(signal) => signal != Signal::SIGTERM,
-        Ended::Exited(_) => false,
     }
 }
 

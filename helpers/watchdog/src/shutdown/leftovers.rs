@@ -2,12 +2,12 @@
 //! limit.
 
 use super::signalling::send;
-use super::{Ending, KILL_LIMIT, LEFTOVER_LIMIT};
+use super::state::{KILL_LIMIT, LEFTOVER_LIMIT, Shutdown};
 use crate::processes::tree;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// The daemons and what they have started, which they may need until they have committed: the ssh of an sshfs, the logger
     /// of a gocryptfs. It mostly ends with its daemon, and never before it.
     pub(super) fn with_helpers(&self, daemons: &[Pid]) -> Vec<Pid> {
@@ -27,6 +27,6 @@ impl Ending<'_> {
             others().for_each(|pid| send(pid, Signal::SIGCONT));
             self.reap_until(limit, |_, any_left| !any_left || others().count() == 0);
         }
-        self.tell_stuck(&others().collect::<Vec<_>>());
+        self.report_stuck(&others().collect::<Vec<_>>());
     }
 }

@@ -1,12 +1,12 @@
 //! The vassal's own mounts, which may be unmounted and whose FUSE connections may be cut off; [`crate::mountpoints::table`] knows which.
 
-use super::Ending;
 use super::signalling::warn;
-use crate::processes::reaper::{drain, reap};
+use super::state::Shutdown;
+use crate::processes::reaper::{reap, take_signals};
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// The FUSE mounts that the vassal made, the last first; `/` cannot be unmounted and ends with the namespace.
     pub(super) fn filesystems(&self) -> Vec<Mount> {
         self.own(Mount::is_fuse)
@@ -43,7 +43,7 @@ impl Ending<'_> {
     /// Cuts the vassal's FUSE filesystems off from their daemons, so that nobody waits for them any more.
     pub(super) fn abort_filesystems(&self) {
         self.filesystems().iter().for_each(|mount| self.abort(mount));
-        drain(self.signals);
+        take_signals(self.signals);
         reap(self.proc);
     }
 }

@@ -1,8 +1,8 @@
 //! The vassal is lost, and systemd is about to kill everything: what was written to its other filesystems is saved first.
 
 use super::signalling::send;
-use super::{Ending, KILL_LIMIT};
-use crate::mountpoints::probe::{Probe, Question};
+use super::state::{KILL_LIMIT, Shutdown};
+use crate::mountpoints::statfs_probe;
 use nix::sys::signal::Signal;
 use std::time::Duration;
 use vassal_sys::fusectl;
@@ -15,7 +15,7 @@ const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(15);
 /// How long a daemon may take to answer what it is being asked when its vassal is lost.
 const RESCUE_ANSWER_LIMIT: Duration = Duration::from_millis(200);
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// Somebody has unmounted a filesystem, and systemd is about to kill everything: its daemon saves now.
     pub fn wait_for_unmounted(&self) {
         let left = self.filesystems().len();
@@ -61,7 +61,7 @@ impl Ending<'_> {
     }
 
     fn answers(&self, mount: &Mount) -> bool {
-        let Ok(Some(probe)) = Probe::send(Question::Answers(mount)) else {
+        let Ok(Some(probe)) = statfs_probe::send(mount) else {
             return false;
         };
         self.exit_code(probe.pid, RESCUE_ANSWER_LIMIT) == Some(0)

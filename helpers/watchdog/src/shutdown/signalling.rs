@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 
 /// Signals every process of a group, if there is any.
 pub fn signal_group(leader: Pid, signal: Signal) {
@@ -22,5 +22,5 @@ fn ignore_gone(result: nix::Result<()>) {
 }
 
 pub(super) fn warn(message: &str) {
-    line(Priority::Warning, message);
+    log(Priority::Warning, message);
 }

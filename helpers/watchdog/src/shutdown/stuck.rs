@@ -2,19 +2,19 @@
 //! watchdog to cut off. The kernel does not end the PID namespace before, and systemd gives up after its limits. It is told what
 //! to do.
 
-use super::Ending;
 use super::signalling::warn;
+use super::state::Shutdown;
 use nix::unistd::Pid;
 use vassal_escape::printable;
+use vassal_sys::fusectl;
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::{fusectl, mounts};
 
 /// How many processes and how many filesystems are named.
 const MOST_NAMED: usize = 8;
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// Tells what is left of `pids`, which were killed and waited for, and what they may wait for.
-    pub(super) fn tell_stuck(&self, pids: &[Pid]) {
+    pub(super) fn report_stuck(&self, pids: &[Pid]) {
         let names = pids.iter().filter(|pid| !self.is_gone(pid));
         let names: Vec<_> = names.take(MOST_NAMED).map(|pid| self.name(*pid)).collect();
         if names.is_empty() {
@@ -37,9 +37,7 @@ impl Ending<'_> {
     }
 
     fn name(&self, pid: Pid) -> String {
-        let file = mounts::open_below(self.proc, &format!("{pid}/comm"));
-        let name = file.ok().and_then(|file| std::io::read_to_string(file).ok());
-        printable(name.unwrap_or_default().trim_end().as_bytes())
+        printable(self.proc.name(pid).unwrap_or_default().as_bytes())
     }
 
     fn has_requests(&self, mount: &Mount) -> bool {

@@ -1,7 +1,7 @@
 //! The FUSE filesystems are unmounted, and what may stand on them.
 
 use super::signalling::warn;
-use super::{Ending, KILL_LIMIT};
+use super::state::{KILL_LIMIT, Shutdown};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use std::ffi::OsStr;
@@ -26,7 +26,7 @@ pub(super) enum Left {
     Busy,
 }
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     pub(super) fn unmount(&self, filesystems: &[Mount], limit: Duration) -> Left {
         if filesystems.is_empty() {
             return Left::Nothing;

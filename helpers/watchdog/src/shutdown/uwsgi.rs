@@ -1,15 +1,15 @@
-//! uWSGI is told to stop, and its processes are watched until its master has ended: see [`crate::app::farewell`].
+//! uWSGI is told to stop, and its processes are watched until its master has ended: see [`crate::app::wind_down`].
 
-use super::{Ending, LEFTOVER_LIMIT};
-use crate::app::drain::{Listener, order_when_deaf};
-use crate::app::farewell::Farewell;
+use super::state::{LEFTOVER_LIMIT, Shutdown};
+use crate::app::drain::{DrainTarget, drain_then_order};
 use crate::app::master::Master;
 use crate::app::uwsgi::{Order, Uwsgi, say};
+use crate::app::wind_down::WindDown;
 use crate::processes::reaper::Child;
 use nix::unistd::Pid;
 use std::time::Instant;
 
-impl Ending<'_> {
+impl Shutdown<'_> {
     /// Tells uWSGI to stop, deaf to new connections; whether it has, in time.
     pub(super) fn stop_uwsgi(&self, uwsgi: &Uwsgi, app: Pid) -> bool {
         let Some(emperor) = uwsgi.socket() else {
@@ -19,12 +19,12 @@ impl Ending<'_> {
             pid: app,
             proc: self.proc,
         };
-        let listener = Listener {
+        let listener = DrainTarget {
             master,
             sockets: &self.sockets,
         };
-        let mut farewell = Farewell::to_stop(&master.workers(), Instant::now(), LEFTOVER_LIMIT);
-        let messenger = order_when_deaf(&listener, emperor, Order::Stop).ok();
+        let mut wind_down = WindDown::to_stop(&master.workers(), Instant::now(), LEFTOVER_LIMIT);
+        let messenger = drain_then_order(&listener, emperor, Order::Stop).ok();
         let mut is_ordered = messenger.is_none();
         if is_ordered && !say(emperor, Order::Stop) {
             return false;
@@ -38,8 +38,8 @@ impl Ending<'_> {
             }
             is_ordered |= message.is_some();
             let now = Instant::now();
-            if is_ordered && farewell.is_due(now) {
-                let acts = farewell.acts(&master.children(), now);
+            if is_ordered && wind_down.is_due(now) {
+                let acts = wind_down.acts(&master.children(), now);
                 acts.into_iter().for_each(|act| act.perform(&listener));
             }
             false

@@ -1,8 +1,8 @@
 //! What the mountpoints are asked, and what the answers, the requests that wait and the mount table say of them.
 
-use super::{Loss, Vassal};
-use crate::hang::attribute::Finding;
-use crate::hang::monitor::{DOUBTFUL, Scene};
+use super::state::{Loss, Vassal};
+use crate::hang::attribute::{Attribution, Sources};
+use crate::hang::monitor::DOUBTFUL;
 use crate::mountpoints::disturbed::{Disturbance, UNASKED};
 use crate::mountpoints::mountpoint::{Answer, Mountpoint};
 use crate::mountpoints::schedule::shows_by_itself;
@@ -11,12 +11,12 @@ use crate::processes::progress::Place;
 use std::collections::HashSet;
 use std::time::Instant;
 use vassal_sys::mountinfo::Mount;
-use vassal_sys::{SysError, mountinfo, mounts};
+use vassal_sys::{SysError, mountinfo};
 
 impl Vassal {
     /// The vassal serves, and its daemons are as they will stay: unless the file says how often, those of which they tell
     /// are asked seldom.
-    pub(super) fn settle_rhythm(&mut self) -> Result<(), SysError> {
+    pub(super) fn settle_schedule(&mut self) -> Result<(), SysError> {
         if !self.handoff.interval.is_zero() {
             return Ok(());
         }
@@ -27,13 +27,13 @@ impl Vassal {
         let are_children = self.fusectl.is_some() && self.freezer.daemons().len() >= own.len();
         for Mountpoint {
             watched,
-            rhythm,
+            schedule,
             is_own,
             ..
         } in &mut self.mountpoints
         {
             if shows_by_itself(&watched.mount, *is_own, are_children) {
-                *rhythm = rhythm.seldom();
+                *schedule = schedule.seldom();
             }
         }
         Ok(())
@@ -43,13 +43,13 @@ impl Vassal {
         let (Some(fusectl), true) = (&self.fusectl, self.watches_requests()) else {
             return Ok(());
         };
-        let scene = Scene {
+        let sources = Sources {
             fusectl,
             proc: &self.proc,
             is_init: self.handoff.is_init,
             mountpoints: &self.mountpoints,
         };
-        if let Some(since) = self.unanswered.tick(scene, self.awake)? {
+        if let Some(since) = self.monitor.tick(sources, self.awake)? {
             let mountpoints = self.mountpoints.iter_mut();
             mountpoints.for_each(|mountpoint| mountpoint.ask_if_silent_since(since));
         }
@@ -76,9 +76,9 @@ impl Vassal {
             if let Some(verdict) = mountpoint.tick(place, self.awake)? {
                 return Ok(Some((index, verdict)));
             }
-            let limit = mountpoint.rhythm.patience * UNASKED;
+            let limit = mountpoint.schedule.timeout * UNASKED;
             if mountpoint.is_unasked_for(limit, self.awake)
-                && self.unanswered.waits_for(index, limit, self.awake)
+                && self.monitor.waits_for(index, limit, self.awake)
             {
                 return Ok(Some((index, Verdict::Disturbed(1, Disturbance::Unsent))));
             }
@@ -88,24 +88,24 @@ impl Vassal {
 
     /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
     /// that is just being asked and does not answer either. Not one whose daemon is at work, and answers nobody meanwhile.
-    pub(super) fn judge_finding(&self, finding: Finding) -> Option<Loss> {
+    pub(super) fn judge_attribution(&self, attribution: Attribution) -> Option<Loss> {
         let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
         // One with a longer deadline than others is judged by its own probe.
-        let is_patient = |mountpoint: &Mountpoint| mountpoint.rhythm.deadline > self.unanswered.deadline();
+        let is_patient = |mountpoint: &Mountpoint| mountpoint.schedule.deadline > self.monitor.deadline();
         let hangs = |mountpoint: &Mountpoint| {
             is_silent(mountpoint) && !mountpoint.is_at_work(self.awake) && !is_patient(mountpoint)
         };
-        match finding {
-            Finding::Nothing => None,
-            Finding::Mountpoint(index) if self.mountpoints[index].is_at_work(self.awake) => None,
-            Finding::Mountpoint(index) => {
+        match attribution {
+            Attribution::Nothing => None,
+            Attribution::Mountpoint(index) if self.mountpoints[index].is_at_work(self.awake) => None,
+            Attribution::Mountpoint(index) => {
                 let silence = match is_silent(&self.mountpoints[index]) {
                     true => Silence::Probe,
-                    false => Silence::Request(self.mountpoints[index].rhythm.deadline),
+                    false => Silence::Request(self.mountpoints[index].schedule.deadline),
                 };
                 Some((index, Verdict::Hung(silence)))
             }
-            Finding::Unnamed => {
+            Attribution::Unnamed => {
                 let index = self.mountpoints.iter().position(hangs)?;
                 Some((index, Verdict::Hung(Silence::Probe)))
             }
@@ -124,7 +124,7 @@ impl Vassal {
         let mountpoint = &mut self.mountpoints[index];
         // Not the one that is listened to: reading that would take the news of other changes from it.
         let expected = &mountpoint.watched.mount;
-        let file = mounts::open_below(&self.proc, "self/mountinfo").ok();
+        let file = self.proc.mountinfo().ok();
         let now = file.and_then(|file| mountinfo::select(file, |mount| concerns(expected, mount)).ok());
         let moved = now.and_then(|now| judge_mounts(expected, &now));
         let verdict = moved.or(verdict);

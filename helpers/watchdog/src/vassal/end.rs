@@ -1,13 +1,13 @@
 //! How a vassal's life ends: a mountpoint is lost, the app has ended, systemd stops it.
 
-use super::{Stage, Vassal};
+use super::state::{Stage, Vassal};
 use crate::app::connections;
 use crate::app::reload::Reloads;
-use crate::left_behind::Behind;
 use crate::mountpoints::verdict::Verdict;
-use crate::processes::reaper::{Ended, drain, reap};
+use crate::processes::reaper::{Ended, reap, take_signals};
 use crate::processes::tree;
-use crate::shutdown::{Ending, Patience};
+use crate::shutdown::left_behind::LeftBehind;
+use crate::shutdown::{Shutdown, TimeoutExtension};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
@@ -19,7 +19,7 @@ use vassal_state::restart_record::{End, SEE_ABOVE};
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
 use vassal_systemd::exit;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::notify::DELIVERY_LIMIT;
 
 /// How long systemd's answer to `WATCHDOG=trigger`, SIGKILL, may take after it has read that, before the watchdog ends by itself.
@@ -36,39 +36,39 @@ impl Vassal {
         self.freeze();
         let is_unanswered = matches!(verdict, Verdict::Hung(_) | Verdict::Disturbed(..));
         if is_unanswered {
-            self.ending().abort(&self.mountpoints[index].watched.mount);
+            self.shutdown().abort(&self.mountpoints[index].watched.mount);
         }
         let is_left_to_the_host = is_unanswered && self.mountpoints[index].is_hosts();
         let behind = is_left_to_the_host.then(|| self.put_aside()).flatten();
-        let listeners = behind.as_ref().map(|_| self.ending().listening());
+        let listeners = behind.as_ref().map(|_| self.shutdown().listening());
         // Held until systemd's SIGKILL: see `connections`.
-        let _connections = self.ending().cut_app_off();
+        let _connections = self.shutdown().cut_app_off();
         let cause = self
             .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
         let lost = &self.mountpoints[index].watched.mount;
         if verdict == Verdict::Gone && self.mountpoints[index].may_hold_unsaved() {
             self.reporter.status_is(&cause);
-            self.ending_by_itself().wait_for_unmounted();
+            self.unrequested_shutdown().wait_for_unmounted();
         }
         // One that has moved can still be unmounted, where it is now, and its daemon saves then.
         let is_lost = verdict != Verdict::Moved;
-        let others = self.ending().others(is_lost.then_some(lost));
+        let others = self.shutdown().others(is_lost.then_some(lost));
         if !others.is_empty() {
             self.reporter.status_is(&cause);
-            self.ending_by_itself().rescue(others);
+            self.unrequested_shutdown().rescue(others);
         }
         // The verdict has told of the one that is lost.
         match self.table.own(&self.proc, Mount::may_hold_unsaved) {
             Ok(left) => self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device())),
             // What was noted before stays, and systemd is to kill the unit all the same.
-            Err(error) => line(Priority::Warning, &error.to_string()),
+            Err(error) => log(Priority::Warning, &error.to_string()),
         }
-        behind.iter().for_each(Behind::kill);
-        let stuck = behind.filter(|_| !self.ending().kill_all());
+        behind.iter().for_each(LeftBehind::kill);
+        let stuck = behind.filter(|_| !self.shutdown().kill_all());
         let main = stuck.and_then(|behind| {
             listeners.iter().flatten().for_each(connections::give_up);
-            or_told(behind.leave(&self.host_proc, &self.reporter, &cause))
+            or_reported(behind.leave(&self.host_proc, &self.reporter, &cause))
         });
         if main.is_none() {
             self.reporter.trigger(&cause);
@@ -100,7 +100,7 @@ impl Vassal {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(SysError::new("wait for the end", errno)),
             }
-            drain(&self.signals);
+            take_signals(&self.signals);
             let (ended, _) = reap(&self.proc);
             if ended.iter().any(|child| Some(child.pid) == main) {
                 return Ok(());
@@ -109,15 +109,15 @@ impl Vassal {
     }
 
     /// Puts every process where it can be left behind, should it not end.
-    fn put_aside(&self) -> Option<Behind> {
-        let behind = Behind::make(&self.proc, &self.host_proc);
+    fn put_aside(&self) -> Option<LeftBehind> {
+        let behind = LeftBehind::make(&self.proc, &self.host_proc);
         // Without a PID namespace those of others are in sight, too, and ours need not be our children.
         let all = tree::all(&self.proc, true);
         let ours = match self.handoff.is_init {
             true => all,
             false => tree::descendants(&self.proc, &all, &[Pid::this()]),
         };
-        or_told(behind.and_then(|behind| behind.take(ours).map(|()| behind)))
+        or_reported(behind.and_then(|behind| behind.take(ours).map(|()| behind)))
     }
 
     pub(super) fn ready_for(&self) -> Option<Duration> {
@@ -146,10 +146,10 @@ impl Vassal {
         // What a signal ends has had no say, and a hint is better than any words.
         let reason = match how {
             Ended::Exited(_) if self.handoff.app_hint.is_empty() => End::App,
-            Ended::Exited(_) | Ended::Killed(_) => End::Told,
+            Ended::Exited(_) | Ended::Killed(_) => End::Reported,
         };
         self.reporter.app_ended(&message, reason, self.ready_for());
-        self.ending_by_itself().finish();
+        self.unrequested_shutdown().finish();
         // Whatever was not saved in order has been told.
         self.reporter.unsaved("");
         exit::FAILED
@@ -158,12 +158,12 @@ impl Vassal {
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
         self.reporter.stopping(&self.handoff.command);
-        let ending = Ending {
-            patience: Some(Patience::new(&self.reporter)),
-            ..self.ending()
+        let shutdown = Shutdown {
+            extension: Some(TimeoutExtension::new(&self.reporter)),
+            ..self.shutdown()
         };
-        ending.stop_app(self.uwsgi.as_ref());
-        ending.finish();
+        shutdown.stop_app(self.uwsgi.as_ref());
+        shutdown.finish();
         match self.stage {
             Stage::Starting => self.reporter.cut_short(),
             Stage::Serving { .. } => self.reporter.stopped(),
@@ -179,13 +179,13 @@ impl Vassal {
         let command = &self.handoff.command;
         self.reporter.stopping(command);
         let message = format!("{command} has asked to be stopped");
-        self.reporter.app_ended(&message, End::Told, ready_for);
-        let ending = Ending {
-            patience: Some(Patience::new(&self.reporter)),
-            ..self.ending()
+        self.reporter.app_ended(&message, End::Reported, ready_for);
+        let shutdown = Shutdown {
+            extension: Some(TimeoutExtension::new(&self.reporter)),
+            ..self.shutdown()
         };
-        ending.stop_app(self.uwsgi.as_ref());
-        ending.finish();
+        shutdown.stop_app(self.uwsgi.as_ref());
+        shutdown.finish();
         self.reporter.unsaved("");
         exit::FAILED
     }
@@ -213,19 +213,19 @@ impl Vassal {
     }
 
     /// The same where systemd has not asked for it, and measures meanwhile what it measures of a vassal that starts or serves.
-    fn ending_by_itself(&self) -> Ending<'_> {
+    fn unrequested_shutdown(&self) -> Shutdown<'_> {
         let reporter = &self.reporter;
-        Ending {
-            patience: match self.stage {
-                Stage::Starting => Some(Patience::new(reporter)),
-                Stage::Serving { .. } => Patience::of_serving(reporter, self.handoff.keep_alive),
+        Shutdown {
+            extension: match self.stage {
+                Stage::Starting => Some(TimeoutExtension::new(reporter)),
+                Stage::Serving { .. } => TimeoutExtension::of_serving(reporter, self.handoff.keep_alive),
             },
-            ..self.ending()
+            ..self.shutdown()
         }
     }
 
-    pub(super) fn ending(&self) -> Ending<'_> {
-        Ending {
+    pub(super) fn shutdown(&self) -> Shutdown<'_> {
+        Shutdown {
             handoff: &self.handoff,
             proc: &self.proc,
             table: &self.table,
@@ -234,19 +234,19 @@ impl Vassal {
             atexit: self.atexit.as_ref().map(|(program, record)| (program, record)),
             daemons: RefCell::new(self.freezer.daemons().to_vec()),
             unsaved: self.reporter.known_unsaved(),
-            patience: None,
+            extension: None,
             reporter: &self.reporter,
             sockets: self.reloads.as_ref().map(Reloads::sockets).unwrap_or_default(),
         }
     }
 }
 
-fn or_told<T>(done: Result<T, SysError>) -> Option<T> {
+fn or_reported<T>(done: Result<T, SysError>) -> Option<T> {
     match done {
         Ok(done) => Some(done),
         Err(error) => {
             let message = format!("{error}: the restart waits for the host's mount, if a process does");
-            line(Priority::Warning, &message);
+            log(Priority::Warning, &message);
             None
         }
     }

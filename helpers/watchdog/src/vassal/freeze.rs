@@ -2,49 +2,29 @@
 //! would get a wrong answer, if a mountpoint is lost, and waits at its socket for the next app instead; if none is lost, the
 //! app has stood still for the millisecond that the answers take.
 
-use super::Vassal;
+use super::freezer::Freezer;
+use super::state::Vassal;
 use crate::app::connections;
 use crate::mountpoints::mountpoint::Mountpoint;
-use crate::processes::reaper::{Child, reap_telling};
-use crate::processes::{threads, tree};
+use crate::processes::reaper::{Child, reap_with};
+use crate::processes::tree;
 use crate::shutdown::signal_group;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+use vassal_sys::proc::Proc;
 use vassal_sys::signals;
 
 /// How long an app stands still for mountpoints that do not answer: they may be slow, and are not judged before their
 /// deadline. A busy machine may take some hundred milliseconds to answer for one that is lost.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Who is watched for, and whether the app stands still.
-#[derive(Debug, Default)]
-pub(super) struct Freezer {
-    /// The FUSE daemons of a vassal that serves. Known before they end, as proc tells nothing of the dead.
-    daemons: Vec<Pid>,
-    /// Until when the app stands still at most.
-    until: Option<Instant>,
-}
-
-impl Freezer {
-    /// The FUSE daemons that have not ended, as far as is known.
-    pub(super) fn daemons(&self) -> &[Pid] {
-        &self.daemons
-    }
-
-    /// When the app is to go on.
-    pub(super) fn until(&self) -> Option<Instant> {
-        self.until
-    }
-}
-
 impl Vassal {
     /// Takes note of the FUSE daemons: the vassal serves now. Of our children only, of whose ends we are told.
     pub(super) fn know_daemons(&mut self) {
         if self.watches_fuse() || !self.reporter.known_unsaved().is_empty() {
             let serves = |pid: &Pid| tree::serves_fuse(&self.proc, *pid);
-            self.freezer.daemons = tree::children(&self.proc).into_iter().filter(serves).collect();
+            self.freezer.daemons = self.proc.own_children().into_iter().filter(serves).collect();
         }
     }
 
@@ -56,7 +36,7 @@ impl Vassal {
         let proc = &self.proc;
         let Freezer { daemons, until } = &mut self.freezer;
         let mut ended_daemons = Vec::new();
-        let (ended, _) = reap_telling(&self.proc, |pid| {
+        let (ended, _) = reap_with(&self.proc, |pid| {
             if !daemons.contains(&pid) {
                 return;
             }
@@ -93,13 +73,13 @@ impl Vassal {
 
 /// Has the process group of `app` stand still. Of a process with several threads the kernel tells one, which stops the others
 /// when it runs; until then, and it may be the one that waits for the filesystem, they would go on, so each is told itself.
-fn stop(proc: &OwnedFd, app: Pid) {
+fn stop(proc: &Proc, app: Pid) {
     signal_group(app, Signal::SIGSTOP);
     for process in connections::group(proc, app) {
-        let threads = threads::of(proc, process.as_raw());
+        let threads = proc.threads(process);
         if threads.len() > 1 {
             for thread in threads {
-                match signals::tell_thread(process, Pid::from_raw(thread.number), Signal::SIGSTOP) {
+                match signals::tell_thread(process, thread.number, Signal::SIGSTOP) {
                     // It has ended.
                     Ok(()) | Err(_) => {}
                 }

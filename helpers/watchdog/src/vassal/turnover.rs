@@ -1,11 +1,11 @@
 //! Reloads in place: the app is told, and a uWSGI's processes are watched until its workers have ended, as at a stop
-//! ([`crate::app::farewell`]). Its master asks for the configuration when they have, and before it forks the next ones.
+//! ([`crate::app::wind_down`]). Its master asks for the configuration when they have, and before it forks the next ones.
 
-use super::{Stage, Vassal};
-use crate::app::drain::{Listener, order_when_deaf};
-use crate::app::farewell::Farewell;
+use super::state::{Stage, Vassal};
+use crate::app::drain::{DrainTarget, drain_then_order};
 use crate::app::master::Master;
 use crate::app::uwsgi::Order;
+use crate::app::wind_down::WindDown;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Instant;
@@ -26,14 +26,14 @@ impl Vassal {
             },
             reloads.sockets(),
         );
-        let listener = Listener {
+        let listener = DrainTarget {
             master,
             sockets: &sockets,
         };
         match (&self.uwsgi, signal) {
             (Some(uwsgi), _) if serves => {
-                let turnover = Farewell::to_reload(&master.workers(), Instant::now());
-                let order = |emperor| order_when_deaf(&listener, emperor, Order::Reload).ok();
+                let turnover = WindDown::to_reload(&master.workers(), Instant::now());
+                let order = |emperor| drain_then_order(&listener, emperor, Order::Reload).ok();
                 match uwsgi.socket().and_then(order) {
                     Some(messenger) => {
                         reloads.begin(Some(messenger));
@@ -84,7 +84,7 @@ impl Vassal {
             pid,
             proc: &self.proc,
         };
-        let listener = Listener {
+        let listener = DrainTarget {
             master,
             sockets: &reloads.sockets(),
         };

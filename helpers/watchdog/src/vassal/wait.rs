@@ -1,113 +1,26 @@
 //! Waiting: until when, for what, and whether it was a wait at all.
 
-use super::{Stage, Vassal};
-use crate::app::farewell::Farewell;
+use super::poller::{
+    ALL, CHANGED, Events, LOG, LOOK_AGAIN, MOUNTS, ONCE, Once, Poller, RELOAD, SIGNALS, UWSGI,
+};
+use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
 use crate::app::uwsgi::Uwsgi;
+use crate::app::wind_down::WindDown;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::standstill::{TICK, standstill};
+use crate::processes::probe::Attempt;
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use std::os::fd::AsFd;
+use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use std::time::{Duration, Instant};
 use vassal_state::handoff::Readiness;
 use vassal_state::restart_record::SETTLED;
 use vassal_sys::SysError;
-use vassal_sys::error::Step;
-use vassal_systemd::journal::{Priority, line};
+use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::lines;
-use vassal_systemd::outbox::Awaited;
-
-/// Which descriptors have something.
-#[derive(Debug, Default)]
-pub(super) struct Events {
-    pub signals: bool,
-    pub mounts: bool,
-    pub uwsgi: bool,
-    pub log: bool,
-    pub reload: bool,
-}
-
-/// What is listened to only while something is expected of it; the order is that of the numbers of the events.
-#[derive(Debug, Clone, Copy)]
-enum Once {
-    /// Room for what was said.
-    Systemd,
-    Journald,
-    StandardError,
-    /// The readiness of an app that tells it.
-    Readiness,
-}
-
-/// Who is listened to; the numbers are those of the events.
-const SIGNALS: u64 = 0;
-const MOUNTS: u64 = 1;
-const UWSGI: u64 = 2;
-const LOG: u64 = 3;
-const RELOAD: u64 = 4;
-/// And the [`Once`]s.
-const ONCE: u64 = 5;
-const ALL: usize = 9;
-
-/// A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it, and cannot be kept away.
-const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;
 
 /// The part of the time between two keep-alives by which one may come early.
 const EARLY: u32 = 3;
-/// The time between two looks where epoll cannot tell.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// What is listened through. Each wakeup by the clock, which most are, touches none of the descriptors, unlike poll(2):
-/// a fifth of what a wakeup costs (measured).
-#[derive(Debug)]
-pub(super) struct Ears {
-    epoll: Epoll,
-    /// What it tells of, once.
-    watched: [bool; 4],
-}
-
-impl Ears {
-    /// Those that hear nobody yet.
-    pub(super) fn new() -> Result<Self, SysError> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).step(|| "make an epoll descriptor")?;
-        Ok(Self {
-            epoll,
-            watched: [false; 4],
-        })
-    }
-
-    fn ignore(&self, fd: impl AsFd) -> Result<(), SysError> {
-        self.epoll.delete(fd).step(|| "stop listening to a descriptor")
-    }
-
-    fn listen(&self, fd: Option<impl AsFd>, number: u64, kind: EpollFlags) -> Result<(), SysError> {
-        fd.map_or(Ok(()), |fd| self.epoll.add(fd, EpollEvent::new(kind, number)))
-            .step(|| "listen to a descriptor")
-    }
-
-    /// Is to tell when `once` has what it waits for; when that is, if it is a matter of time.
-    fn expect(&mut self, once: Once, awaited: Awaited<'_>) -> Option<Instant> {
-        let (fd, kind) = match awaited {
-            Awaited::Nothing => return None,
-            Awaited::Time(until) => return Some(until),
-            Awaited::Turn(fd) => (fd, EpollFlags::EPOLLIN),
-            Awaited::Room(fd) => (fd, EpollFlags::EPOLLOUT),
-        };
-        let is_watched = &mut self.watched[once as usize];
-        if !*is_watched {
-            // Once: what others hold open after us would be told for ever otherwise.
-            let mut event = EpollEvent::new(kind | EpollFlags::EPOLLONESHOT, ONCE + once as u64);
-            let renewed = match self.epoll.modify(fd, &mut event) {
-                Err(Errno::ENOENT) => self.epoll.add(fd, event),
-                renewed => renewed,
-            };
-            // Where the kernel has no memory for that, it is looked at again later.
-            *is_watched = renewed.is_ok();
-        }
-        (!*is_watched).then(|| Instant::now() + LOOK_AGAIN)
-    }
-}
-
 impl Vassal {
     /// Waits for what comes next.
     ///
@@ -127,7 +40,7 @@ impl Vassal {
             EpollTimeout::try_from(left).unwrap_or(EpollTimeout::MAX)
         });
         let mut heard = [EpollEvent::empty(); ALL];
-        let count = match self.ears.epoll.wait(&mut heard, timeout) {
+        let count = match self.poller.epoll.wait(&mut heard, timeout) {
             Ok(count) => count,
             Err(Errno::EINTR) => 0,
             Err(errno) => return Err(SysError::new("wait", errno)),
@@ -135,7 +48,7 @@ impl Vassal {
         self.forgive_standstill(before, left);
         for event in &heard[..count] {
             let once = event.data().checked_sub(ONCE).map(|once| once as usize);
-            if let Some(is_watched) = once.and_then(|once| self.ears.watched.get_mut(once)) {
+            if let Some(is_watched) = once.and_then(|once| self.poller.watched.get_mut(once)) {
                 *is_watched = false;
             }
         }
@@ -156,15 +69,15 @@ impl Vassal {
     /// # Errors
     /// `EMFILE`, `ENOMEM`; `ENOSPC` at the machine's limit of what epoll may watch.
     pub(super) fn listen(&mut self) -> Result<(), SysError> {
-        let ears = Ears::new()?;
+        let poller = Poller::new()?;
         let input = EpollFlags::EPOLLIN;
-        ears.listen(Some(&self.signals), SIGNALS, input)?;
-        let mounts = Some(&self.mountinfo).filter(|_| self.deaf_until.is_none());
-        ears.listen(mounts, MOUNTS, CHANGED)?;
-        ears.listen(self.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
-        ears.listen(self.log.as_ref(), LOG, input)?;
-        ears.listen(self.reloads.as_ref().map(Reloads::request), RELOAD, input)?;
-        self.ears = ears;
+        poller.listen(Some(&self.signals), SIGNALS, input)?;
+        let mounts = Some(&self.mountinfo).filter(|_| self.mounts_paused_until.is_none());
+        poller.listen(mounts, MOUNTS, CHANGED)?;
+        poller.listen(self.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
+        poller.listen(self.log.as_ref(), LOG, input)?;
+        poller.listen(self.reloads.as_ref().map(Reloads::request), RELOAD, input)?;
+        self.poller = poller;
         Ok(())
     }
 
@@ -172,43 +85,43 @@ impl Vassal {
     ///
     /// # Errors
     /// When the kernel cannot.
-    pub(super) fn gather_changes(&mut self) -> Result<(), SysError> {
-        if self.deaf_until.is_none() {
-            self.ears.ignore(&self.mountinfo)?;
+    pub(super) fn pause_mount_events(&mut self) -> Result<(), SysError> {
+        if self.mounts_paused_until.is_none() {
+            self.poller.ignore(&self.mountinfo)?;
         }
-        self.deaf_until = Some(self.gather.next_after(Instant::now()));
+        self.mounts_paused_until = Some(self.throttle.next_after(Instant::now()));
         Ok(())
     }
 
     /// Hears of changes again when it is time; of those that there were meanwhile at once. Where the kernel has no memory for
     /// that, which a tenant may have used up, it is tried again later.
-    pub(super) fn hear_changes_in_time(&mut self) {
+    pub(super) fn resume_mount_events(&mut self) {
         let now = Instant::now();
-        if self.deaf_until.is_some_and(|until| until <= now) {
-            let heard = self.ears.listen(Some(&self.mountinfo), MOUNTS, CHANGED);
-            self.deaf_until = heard.is_err().then_some(now + LOOK_AGAIN);
+        if self.mounts_paused_until.is_some_and(|until| until <= now) {
+            let heard = self.poller.listen(Some(&self.mountinfo), MOUNTS, CHANGED);
+            self.mounts_paused_until = heard.is_err().then_some(now + LOOK_AGAIN);
         }
     }
 
     /// [`Vassal::listen`] where somebody has gone, which is no reason to end.
     pub(super) fn listen_anew(&mut self) {
         if let Err(error) = self.listen() {
-            line(Priority::Warning, &format!("{error}, ignoring"));
+            log(Priority::Warning, &format!("{error}, ignoring"));
         }
     }
 
     /// Has itself told when what could not be sent can be; when to look again, if that is a matter of time.
     fn expect(&mut self) -> Option<Instant> {
-        let Self { reporter, ears, .. } = self;
+        let Self { reporter, poller, .. } = self;
         let systemd = reporter
             .notifier
-            .awaited(|awaited| ears.expect(Once::Systemd, awaited));
+            .interest(|interest| poller.expect(Once::Systemd, interest));
         let journald = reporter
             .journal
-            .awaited(|awaited| ears.expect(Once::Journald, awaited));
-        let lines = lines::awaited(|awaited| ears.expect(Once::StandardError, awaited));
+            .interest(|interest| poller.expect(Once::Journald, interest));
+        let lines = lines::interest(|interest| poller.expect(Once::StandardError, interest));
         let notify = self.payload_notify.as_ref();
-        let readiness = notify.and_then(|notify| ears.expect(Once::Readiness, notify.awaited()));
+        let readiness = notify.and_then(|notify| poller.expect(Once::Readiness, notify.interest()));
         [systemd, journald, lines, readiness].into_iter().flatten().min()
     }
 
@@ -233,25 +146,25 @@ impl Vassal {
             Stage::Starting | Stage::Serving { .. } => None,
         };
         let connecting = match (&self.connecting, &self.handoff.readiness) {
-            (Err(due), Readiness::Connect(_)) if !self.accepting => Some(*due),
+            (Attempt::Due(due), Readiness::Connect(_)) if !self.accepting => Some(*due),
             _ => None,
         };
-        let requests = self.watches_requests().then(|| self.unanswered.next());
+        let requests = self.watches_requests().then(|| self.monitor.next());
         let mountpoints = self.mountpoints.iter().map(Mountpoint::next);
         mountpoints
             .chain(requests)
             .chain(settling)
             .chain(connecting)
             .chain(self.freezer.until())
-            .chain(self.turnover.as_ref().map(Farewell::next_look))
-            .chain(self.deaf_until)
-            .chain(self.obituaries.due())
+            .chain(self.turnover.as_ref().map(WindDown::next_look))
+            .chain(self.mounts_paused_until)
+            .chain(self.unknown_exits.due())
             .min()
     }
 
     /// Whether somebody's time is being measured.
     fn measures(&self) -> bool {
-        self.unanswered.measures() || self.mountpoints.iter().any(|each| each.probe_pid().is_some())
+        self.monitor.measures() || self.mountpoints.iter().any(|each| each.probe_pid().is_some())
     }
 
     /// The wait that began at `before`, for `left`, is over.
@@ -264,7 +177,7 @@ impl Vassal {
         }
         let mountpoints = self.mountpoints.iter_mut();
         mountpoints.for_each(|mountpoint| mountpoint.forgive(time));
-        self.unanswered.forgive(time, self.awake);
+        self.monitor.forgive(time, self.awake);
         // systemd's clock ran on: it is told before it draws its conclusion.
         self.keep_alive_due = self.awake;
     }

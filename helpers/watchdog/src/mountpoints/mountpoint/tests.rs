@@ -19,12 +19,12 @@ fn mountpoint() -> Mountpoint {
         mount,
         origin: "u.ini:10".into(),
     };
-    let rhythm = Rhythm {
+    let schedule = Schedule {
         interval: Duration::from_secs(1),
-        patience: Duration::from_secs(2),
+        timeout: Duration::from_secs(2),
         deadline: Duration::from_secs(2),
     };
-    Mountpoint::new(watched, rhythm, true)
+    Mountpoint::new(watched, schedule, true)
 }
 
 fn probe() -> Probe {
@@ -37,7 +37,7 @@ fn probe() -> Probe {
 #[test]
 fn an_answer_puts_the_next_question_off_by_the_interval() {
     let mut mountpoint = mountpoint();
-    mountpoint.out = Some(Out::new(probe(), TICK));
+    mountpoint.out = Some(Pending::new(probe(), TICK));
     assert_eq!(
         mountpoint.take_answer(Pid::from_raw(78), Some(0)),
         Answer::NotMine
@@ -67,7 +67,7 @@ fn a_question_may_come_a_little_early() {
     let mountpoint = mountpoint();
     let due = mountpoint.due;
     let before = |time: Duration| due.checked_sub(time).unwrap();
-    let interval = mountpoint.rhythm.interval;
+    let interval = mountpoint.schedule.interval;
     assert!(mountpoint.is_due(due) && mountpoint.is_due(before(interval / 8)));
     assert!(!mountpoint.is_due(before(interval / 7)));
     assert_eq!(mountpoint.next(), due);
@@ -76,7 +76,7 @@ fn a_question_may_come_a_little_early() {
 #[test]
 fn a_probe_that_was_killed_is_sent_again_at_once() {
     let mut mountpoint = mountpoint();
-    mountpoint.out = Some(Out::new(probe(), TICK));
+    mountpoint.out = Some(Pending::new(probe(), TICK));
     assert_eq!(mountpoint.take_answer(Pid::from_raw(77), None), Answer::Good);
     assert!(!mountpoint.has_answered() && mountpoint.next() <= Instant::now());
 }
@@ -84,12 +84,12 @@ fn a_probe_that_was_killed_is_sent_again_at_once() {
 #[test]
 fn probes_that_are_killed_for_a_deadline_are_a_verdict() {
     let mut mountpoint = mountpoint();
-    let sent = Instant::now().checked_sub(mountpoint.rhythm.patience).unwrap();
+    let sent = Instant::now().checked_sub(mountpoint.schedule.timeout).unwrap();
     assert_eq!(
         mountpoint.disturb(Instant::now(), Disturbance::Killed),
         Answer::Good
     );
-    mountpoint.out = Some(Out::new(probe(), TICK));
+    mountpoint.out = Some(Pending::new(probe(), TICK));
     assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
     let over = Answer::Bad(Verdict::Disturbed(1, Disturbance::Killed));
     assert_eq!(mountpoint.disturb(sent, Disturbance::Killed), over);
@@ -98,8 +98,8 @@ fn probes_that_are_killed_for_a_deadline_are_a_verdict() {
 #[test]
 fn a_daemon_at_work_has_the_deadline_again() {
     let mut mountpoint = mountpoint();
-    let mut out = Out::new(probe(), TICK);
-    out.witness = Ok(Probe {
+    let mut out = Pending::new(probe(), TICK);
+    out.witness = Attempt::Running(Probe {
         pid: Pid::from_raw(i32::MAX),
         since: Instant::now(),
     });
@@ -108,10 +108,10 @@ fn a_daemon_at_work_has_the_deadline_again() {
     assert!(!mountpoint.take_witness(Pid::from_raw(78), Some(1), later));
     assert!(mountpoint.take_witness(Pid::from_raw(i32::MAX), Some(1), later));
     assert!(mountpoint.next() > due && mountpoint.is_at_work(later));
-    assert!(!mountpoint.is_at_work(later + mountpoint.rhythm.patience));
+    assert!(!mountpoint.is_at_work(later + mountpoint.schedule.timeout));
     // One that is there when the answer comes is ended, and reaped as what it was.
     if let Some(out) = &mut mountpoint.out {
-        out.witness = Ok(Probe {
+        out.witness = Attempt::Running(Probe {
             pid: Pid::from_raw(i32::MAX),
             since: later,
         });
@@ -123,7 +123,7 @@ fn a_daemon_at_work_has_the_deadline_again() {
 
 #[test]
 fn a_probe_that_never_runs_is_a_verdict_in_the_end() {
-    let proc = open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+    let proc = Proc::from(open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap());
     // It is always ready to run.
     let mut busy = Command::new("sh")
         .args(["-c", "while :; do :; done"])
@@ -138,8 +138,8 @@ fn a_probe_that_never_runs_is_a_verdict_in_the_end() {
     };
     while probe.state(&proc) != Some(b'R') {}
     let begun = probe.since;
-    mountpoint.out = Some(Out::new(probe, TICK));
-    let deadline = mountpoint.rhythm.patience;
+    mountpoint.out = Some(Pending::new(probe, TICK));
+    let deadline = mountpoint.schedule.timeout;
     let place = Place {
         proc: &proc,
         is_init: false,
@@ -167,7 +167,7 @@ fn however_often_it_is_doubted_it_is_asked_no_more_than_it_may_be() {
 #[test]
 fn an_answer_from_before_a_sign_is_asked_for_again() {
     let mut mountpoint = mountpoint();
-    mountpoint.out = Some(Out::new(probe(), TICK));
+    mountpoint.out = Some(Pending::new(probe(), TICK));
     mountpoint.ask_now();
     assert_eq!(mountpoint.take_answer(Pid::from_raw(77), Some(0)), Answer::Good);
     assert!(mountpoint.next() <= Instant::now());
@@ -176,7 +176,7 @@ fn an_answer_from_before_a_sign_is_asked_for_again() {
 #[test]
 fn an_errno_is_a_verdict() {
     let mut mountpoint = mountpoint();
-    mountpoint.out = Some(Out::new(probe(), TICK));
+    mountpoint.out = Some(Pending::new(probe(), TICK));
     let dead = Verdict::Dead(nix::errno::Errno::ENOTCONN);
     assert_eq!(
         mountpoint.take_answer(Pid::from_raw(77), Some(107)),

@@ -1,0 +1,109 @@
+//! Carries an action of a hook out (ACT-5): which function does it.
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::hooks::actions::mount::Wanted;
+use crate::hooks::actions::{files, mount, process, waits};
+use crate::hooks::command::Ended;
+use crate::hooks::session::Session;
+use vassal_config::hooks::action::{Action, OnFailure};
+use vassal_escape::printable;
+use vassal_systemd::journal::{Priority, log};
+
+/// Runs shell commands for the actions.
+pub trait Shell {
+    /// Runs `command` to its end, with the first of `shells` that there is.
+    ///
+    /// # Errors
+    /// When it cannot be started or waited for.
+    fn run(
+        &mut self,
+        shells: &[Vec<u8>],
+        command: &[u8],
+        environment: &Environment,
+    ) -> Result<Ended, Failure>;
+}
+
+/// Carries `action` out: the table of what does each, by families in files of their own. What it does to files, mounts and the
+/// process is in the kernel afterwards; what it does to variables and open files is in `session`.
+///
+/// # Errors
+/// What failed, without the place: the caller knows the line.
+pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shell) -> Result<(), Failure> {
+    let proc = session.proc;
+    match action {
+        Action::Exec { command, failure } => run_command(command, *failure, session, shell),
+        Action::SetEnvironment(name, value) => session.set(name, value),
+        Action::UnsetEnvironment(name) => session.unset(name),
+        Action::ReadEnvdir(path) => session.read_envdir(path),
+        Action::OpenLog(path) => session.open_log(path),
+        Action::OpenPidfile(path) => session.open_pidfile(path),
+        Action::MakeDirectory(path) => files::make_directory(path),
+        Action::SetMode(path, mode) => files::change_mode(path, proc, |_| *mode),
+        Action::SetSticky(path) => files::change_mode(path, proc, |mode| mode | 0o1000),
+        Action::SetOwner(path, user, group) => files::own_by_name(path, user, group, proc),
+        Action::SetOwnerIds(path, uid, gid) => files::own(path, *uid, *gid),
+        Action::Write(path, text, mode) => files::write(path, text, *mode, session),
+        Action::Unlink(path) => files::remove(path),
+        Action::Mount {
+            fstype,
+            source,
+            target,
+            flags,
+            data,
+        } => mount::mount(
+            proc,
+            &Wanted::new(fstype, source, target, *flags, data.as_deref()),
+        ),
+        Action::Umount(target, flags) => mount::unmount(proc, target, *flags),
+        Action::ChangeDirectory(path) => process::change_directory(path),
+        Action::SetUmask(mask) => process::set_umask(*mask),
+        Action::SetHostname(name) => process::set_hostname(name),
+        Action::Unshare(namespaces) => process::unshare(*namespaces),
+        Action::Chroot(path) => process::change_root(path),
+        Action::PivotRoot(new, old) => process::pivot_root(new, old, session),
+        Action::WaitFor(awaited, what, limit) => waits::appear(*awaited, what, *limit, session),
+        Action::Sleep(time) => waits::sleep(*time, session.stop),
+        Action::Print(text) => print(text),
+        Action::Exit(code) => exit(*code),
+        // The boundary between two processes, not a step of either.
+        Action::BecomeUser => Ok(()),
+    }
+}
+
+fn run_command(
+    command: &[u8],
+    failure: OnFailure,
+    session: &Session<'_>,
+    shell: &mut impl Shell,
+) -> Result<(), Failure> {
+    let problem = match shell.run(session.shells, command, &session.environment)? {
+        Ended::Exited(0) => return Ok(()),
+        Ended::Exited(127) => "exited with 127: its program was not found".to_owned(),
+        Ended::Exited(code) => format!("exited with {code}"),
+        Ended::Killed(signal) => format!("was killed by {signal}"),
+        Ended::TimedOut => {
+            let limit = session.limit.as_secs_f32();
+            format!("did not return within {limit} s (hook-timeout)")
+        }
+    };
+    match failure {
+        OnFailure::Fatal => Err(Failure::passing(problem)),
+        OnFailure::Logged => {
+            log(Priority::Warning, &format!("a command {problem}, ignoring"));
+            Ok(())
+        }
+    }
+}
+
+fn print(text: &[u8]) -> Result<(), Failure> {
+    log(Priority::Info, &printable(text));
+    Ok(())
+}
+
+fn exit(code: u8) -> Result<(), Failure> {
+    Err(Failure {
+        code,
+        ..Failure::passing(format!("exits with {code}, as the hook says"))
+    })
+}

@@ -1,0 +1,172 @@
+//! Waiting, up to a limit, for something that nothing tells of when it appears: a path, a mount, an interface, a
+//! listening socket, the reader of a FIFO.
+
+use crate::failure::Failure;
+use crate::files::safe_open;
+use crate::files::safe_open::Kind;
+use crate::hooks::session::Session;
+use crate::mountpoints;
+use crate::stop::Stop;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::net::if_::if_nametoindex;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::unistd::geteuid;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use vassal_config::hooks::action::Awaited;
+use vassal_escape::printable;
+use vassal_sys::SysError;
+use vassal_sys::error::Context;
+use vassal_sys::mounts;
+use vassal_sys::reach::within;
+
+/// The time between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long one attempt to connect may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+
+/// Waits for `what`, at most as long as its line says, else as long as any hook may take; or until the vassal is to stop, which this
+/// process then does.
+///
+/// # Errors
+/// It did not appear.
+pub fn appear(
+    awaited: Awaited,
+    what: &[u8],
+    own_limit: Option<Duration>,
+    session: &Session<'_>,
+) -> Result<(), Failure> {
+    let path = Path::new(OsStr::from_bytes(what));
+    let name = match awaited {
+        Awaited::Path => "path",
+        Awaited::Mountpoint => "mountpoint",
+        Awaited::Interface => "network interface",
+        Awaited::Socket => "socket",
+    };
+    let is_there = || match awaited {
+        Awaited::Path => path.exists(),
+        Awaited::Mountpoint => is_mounted(path, session.proc),
+        Awaited::Interface => if_nametoindex(what).is_ok(),
+        Awaited::Socket => accepts(what, session.proc),
+    };
+    let (limit, setting) = match own_limit {
+        Some(limit) => (limit, ""),
+        None => (session.limit, " (hook-timeout)"),
+    };
+    let end = end_of(limit);
+    while !is_there() {
+        if Instant::now() >= end {
+            let shown = printable(what);
+            let limit = limit.as_secs_f32();
+            return Err(Failure::passing(format!(
+                "{name} '{shown}' did not appear within {limit} s{setting}"
+            )));
+        }
+        pause(LOOK_AGAIN, session.stop)?;
+    }
+    Ok(())
+}
+
+/// The action `sleep`.
+///
+/// # Errors
+/// When the kernel cannot.
+pub fn sleep(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), Failure> {
+    Ok(pause(time, stop)?)
+}
+
+/// Lets `time` pass, unless the vassal is to `stop`, which this process then does.
+fn pause(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), SysError> {
+    let end = end_of(time);
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let wish = stop.map(|stop| PollFd::new(stop.wish(), PollFlags::POLLIN));
+        match (poll(&mut Vec::from_iter(wish), timeout), stop) {
+            (Ok(1..), Some(stop)) => stop.obey(),
+            (Ok(_) | Err(Errno::EINTR), _) => {}
+            (Err(errno), _) => return Err(SysError::new("wait", errno)),
+        }
+    }
+}
+
+/// When `limit` has passed; as good as never for one that no clock reaches.
+fn end_of(limit: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    Instant::now() + limit.min(CENTURY)
+}
+
+/// Writes `text` into a FIFO as soon as it is there and somebody reads it, unless the vassal is to `stop`, which this process
+/// then does.
+///
+/// # Errors
+/// Nobody did within `limit`; what the kernel refused.
+pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(), Failure> {
+    let limit = session.limit;
+    let end = end_of(limit);
+    loop {
+        match safe_open::open_for_writing(path, OFlag::O_WRONLY, 0, Kind::Fifo, session.proc) {
+            Ok(fifo) => {
+                let written = File::from(fifo).write_all(text);
+                return written
+                    .context(|| format!("write '{}'", printable(path)))
+                    .map_err(Failure::from);
+            }
+            Err(error) if !matches!(error.errno, Errno::ENOENT | Errno::ENXIO) => return Err(error.into()),
+            Err(_) if Instant::now() >= end => {
+                let (shown, limit) = (printable(path), limit.as_secs_f32());
+                return Err(Failure::passing(format!(
+                    "nobody read '{shown}' within {limit} s"
+                )));
+            }
+            Err(_) => pause(LOOK_AGAIN, session.stop)?,
+        }
+    }
+}
+
+/// Without a request to the filesystem that may be mounted there.
+fn is_mounted(path: &Path, proc: &OwnedFd) -> bool {
+    let place = mounts::place(proc.as_fd(), path);
+    let found = place.and_then(|place| mountpoints::mount_at(&place, proc.as_fd()));
+    found.is_ok_and(|mount| mount.is_some())
+}
+
+/// `HOST:PORT` with a numeric host, `:PORT`, or the path of a unix socket.
+fn accepts(address: &[u8], proc: &OwnedFd) -> bool {
+    let text = String::from_utf8_lossy(address);
+    let full = match text.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.clone().into_owned(),
+    };
+    match full.parse::<SocketAddr>() {
+        Ok(address) => TcpStream::connect_timeout(&address, CONNECT_LIMIT).is_ok(),
+        Err(_) => accepts_at_once(address, proc).is_ok(),
+    }
+}
+
+/// Whether the unix socket `path` takes a connection now: connect(2) would wait where its queue is full. As root no link of
+/// a tenant's leads to another socket.
+fn accepts_at_once(path: &[u8], proc: &OwnedFd) -> Result<(), SysError> {
+    let step = || format!("connect to '{}'", printable(path));
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None).context(step)?;
+    if !geteuid().is_root() {
+        return UnixAddr::new(path)
+            .and_then(|address| connect(socket.as_raw_fd(), &address))
+            .context(step);
+    }
+    let file = safe_open::object(Path::new(OsStr::from_bytes(path)), step)?;
+    let address = UnixAddr::new(format!("self/fd/{}", file.as_raw_fd()).as_str()).context(step)?;
+    within(proc, || connect(socket.as_raw_fd(), &address)).context(step)
+}

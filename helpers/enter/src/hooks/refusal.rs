@@ -1,0 +1,79 @@
+//! How the failure of a hook is reported: where it happened, what was refused, what the command said last.
+
+use crate::failure::{Failure, Place};
+use crate::hooks::output::HookOutput;
+use crate::hooks::remedy;
+use nix::errno::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use vassal_config::diagnostic::Public;
+use vassal_config::hooks::action::Action;
+use vassal_config::hooks::phase::{Phase, hook_option};
+use vassal_config::vassal::plan::Operation;
+use vassal_escape::printable;
+use vassal_sys::SysError;
+
+/// The bytes of an action as a path.
+pub fn at(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
+}
+
+/// A step on `path` in words.
+pub fn describe(verb: &str, path: &[u8]) -> String {
+    format!("{verb} '{}'", printable(path))
+}
+
+/// What the kernel refused, which may work the next time.
+pub fn refused(error: SysError) -> Failure {
+    Failure::passing(error.to_string())
+}
+
+/// A root directory that is not as the file says; or one whose filesystem has a trouble of its own, which passes.
+pub fn no_root(error: SysError) -> Failure {
+    match error.errno {
+        Errno::ENOENT | Errno::ENOTDIR | Errno::EINVAL | Errno::EBUSY | Errno::ELOOP => {
+            Failure::config(error.to_string())
+        }
+        _ => refused(error),
+    }
+}
+
+/// Adds a failed command's last words and what is known about them.
+pub fn with_last_words(mut failure: Failure, operation: &Operation, log: &mut HookOutput) -> Failure {
+    if !matches!(operation.action, Action::Exec { .. }) {
+        return failure;
+    }
+    let words = log.last_words();
+    let said = words
+        .as_ref()
+        .map_or(String::new(), |words| format!("; its last words: {words}"));
+    let remedy = remedy::remedy(words.as_deref().unwrap_or_default());
+    let remedy = remedy.map_or(String::new(), |remedy| format!(" ({remedy})"));
+    failure.message.push_str(&format!("{said}{remedy}"));
+    // What a command of root's says may be of a file that is root's alone.
+    let shown = match operation.phase >= Phase::AsUser {
+        true => format!("{said}{remedy}"),
+        false => remedy,
+    };
+    failure.public = failure.public.with_said(&shown);
+    failure
+}
+
+/// Where an operation comes from, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'` for a hook,
+/// `user001.ini:6: OPTION` for another option.
+pub fn place(operation: &Operation) -> Place {
+    let origin = operation.origin.as_ref();
+    let (kind, text) = match hook_option(&operation.option) {
+        Some(_) => (
+            format!("{} hook", operation.phase),
+            format!(" '{}'", printable(&operation.text)),
+        ),
+        None => (printable(&operation.option), String::new()),
+    };
+    let shown = origin.map(ToString::to_string).unwrap_or_default();
+    Place {
+        text: format!("{shown}: {kind}{text}"),
+        public: Public::place(origin, kind.as_bytes()),
+    }
+}

@@ -1,0 +1,71 @@
+//! What the steps inside the namespaces begin with, and what they lead to.
+
+use crate::app::stream::AppStream;
+use crate::handed_over::keys::{Copy, Keys};
+use crate::hooks::atexit_record::Record;
+use crate::invocation::Invocation;
+use crate::sockets::open::Open;
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::Pid;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::vassal::plan::Plan;
+use vassal_config::vassal::read::Vassal;
+use vassal_state::handoff::Watched;
+use vassal_sys::creds::Credentials;
+
+/// Everything that was prepared outside.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    /// What systemd gave.
+    pub invocation: &'a Invocation,
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// The file it comes from.
+    pub vassal: &'a Vassal,
+    /// The emperor's settings.
+    pub emperor: &'a Emperor,
+    /// The app's user, where it could be found outside.
+    pub credentials: Option<Credentials>,
+    /// The app's stream to journald.
+    pub stream: Option<AppStream>,
+    /// The listening sockets.
+    pub sockets: Vec<Open>,
+    /// The certificates and keys that the app's user may not read.
+    pub key_copies: Vec<Copy>,
+    /// The programs that come next, opened before the root directory changes.
+    pub programs: Programs,
+    /// The host's mountinfo, for the watchdog to tell the host's mounts from the vassal's.
+    pub host_mounts: File,
+    /// The host's proc, for the watchdog to leave behind what cannot be ended.
+    pub host_proc: OwnedFd,
+    /// systemd's wish to stop.
+    pub stop: SignalFd,
+}
+
+/// The programs of the later steps, which are out of reach by path after pivot_root.
+#[derive(Debug)]
+pub struct Programs {
+    /// vassal-watchdog
+    pub watchdog: OwnedFd,
+    /// vassal-enter itself, for the atexit hooks.
+    pub enter: OwnedFd,
+}
+
+/// What the start has led to.
+#[derive(Debug)]
+pub struct Started {
+    /// The app's process.
+    pub payload: Pid,
+    /// Its mountpoints.
+    pub watched: Vec<Watched>,
+    /// The device numbers of FUSE filesystems and overlays that are none of ours.
+    pub foreign: Vec<(u32, u32)>,
+    /// The atexit hooks; `None` when there are none.
+    pub record: Option<Record>,
+    /// Whether there are atexit hooks of a vassal that stays root: they may need any of root's capabilities.
+    pub has_roots_hooks: bool,
+    /// The copies of keys, which a reload renews.
+    pub keys: Option<Keys>,
+}

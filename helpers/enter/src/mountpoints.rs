@@ -1,0 +1,80 @@
+//! The mountpoints of `mountpoint-check`, as they are when the app is about to start: what the watchdog will compare
+//! with.
+
+use crate::failure::{Failure, Place};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use vassal_config::diagnostic::Public;
+use vassal_config::vassal::plan::Watch;
+use vassal_escape::printable;
+use vassal_state::handoff::Watched;
+use vassal_sys::error::Context;
+use vassal_sys::mountinfo::{self, Mount};
+use vassal_sys::mounts::{self, Spot};
+use vassal_sys::{SysError, directory};
+
+/// The device numbers of the FUSE filesystems and overlays of this namespace: before the first hook, those of the host. They
+/// are taken from here and not from the host, as what was private there is unmounted there and not here.
+///
+/// # Errors
+/// When proc does not answer.
+pub fn devices(proc: &OwnedFd) -> Result<Vec<(u32, u32)>, SysError> {
+    let file = directory::open_below(proc.as_fd(), "self/mountinfo")?;
+    let mut found = Vec::new();
+    mountinfo::visit(file, |mount| {
+        if mount.is_fuse() || mount.is_overlay() {
+            found.push(mount.device());
+        }
+    })
+    .context(|| "read mountinfo")?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Finds the mount at each path, without a request to its filesystem.
+///
+/// # Errors
+/// A path that does not exist, or is no mountpoint: then no daemon stands behind it, and a check could only say
+/// "healthy" (MPC-7), so the vassal does not start.
+pub fn resolve(watches: &[Watch], proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
+    watches.iter().map(|watch| find(watch, proc)).collect()
+}
+
+/// The mount whose mountpoint `place` is, and not only what it lies on.
+///
+/// # Errors
+/// When proc does not answer.
+pub fn mount_at(place: &Spot, proc: impl AsFd + Copy) -> Result<Option<Mount>, SysError> {
+    let file = directory::open_below(proc, "self/mountinfo")?;
+    let is_there = |mount: &Mount| mount.id == place.mount && mount.mountpoint == place.path;
+    let found = mountinfo::select(file, is_there).context(|| "read mountinfo")?;
+    Ok(found.into_iter().next())
+}
+
+fn find(watch: &Watch, proc: &OwnedFd) -> Result<Watched, Failure> {
+    let origin = watch.origin.to_string();
+    let line = Place::line(&watch.origin, "mountpoint-check");
+    let place = mounts::place(proc.as_fd(), Path::new(OsStr::from_bytes(&watch.path))).map_err(|error| {
+        let failure = Failure::config(format!("mountpoint-check: {error}"));
+        let public = Public::mountpoint(&watch.path, "cannot be looked at (the journal says why)");
+        Failure { public, ..failure }.at(&line)
+    })?;
+    match mount_at(&place, proc.as_fd())? {
+        Some(mount) => Ok(Watched { mount, origin }),
+        None => {
+            let shown = printable(&watch.path);
+            let message = format!(
+                "mountpoint-check: '{shown}' is not a mountpoint (no hook has mounted anything there)"
+            );
+            let public = Public::mountpoint(&watch.path, "is not a mountpoint (the journal says why)");
+            Err(Failure {
+                public,
+                ..Failure::config(message)
+            }
+            .at(&line))
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The namespaces of a vassal: made by clone3(2) at the start, by unshare(2) for a hook.
+
+use nix::sched::{CloneFlags, unshare};
+use std::os::fd::OwnedFd;
+use vassal_config::hooks::namespaces::Namespaces;
+use vassal_sys::error::Context;
+use vassal_sys::{SysError, caps, mounts};
+
+/// The flags of clone3(2) and unshare(2) for `namespaces`.
+pub fn clone_flags(namespaces: Namespaces) -> CloneFlags {
+    let Namespaces {
+        mount,
+        pid,
+        ipc,
+        uts,
+        net,
+    } = namespaces;
+    [
+        (mount, CloneFlags::CLONE_NEWNS),
+        (pid, CloneFlags::CLONE_NEWPID),
+        (ipc, CloneFlags::CLONE_NEWIPC),
+        (uts, CloneFlags::CLONE_NEWUTS),
+        (net, CloneFlags::CLONE_NEWNET),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, flag)| wanted.then_some(flag))
+    .collect()
+}
+
+/// Cuts the new namespaces off from the host's: no mount propagates back, and /proc shows the new PID namespace. Returns a private
+/// proc of that namespace, which no hook can unmount or hide.
+///
+/// # Errors
+/// As mount(2), prctl(2).
+pub fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {
+    let Namespaces { mount, pid, .. } = namespaces;
+    caps::become_subreaper()?;
+    if mount {
+        mounts::make_all_slave()?;
+        if pid {
+            mounts::replace_proc()?;
+            return mounts::copy_of_proc();
+        }
+    }
+    mounts::detached_proc()
+}
+
+/// Leaves the present namespaces for new ones. Mounts never become the host's again (NS-2).
+///
+/// # Errors
+/// As unshare(2), mount(2).
+pub fn leave(namespaces: Namespaces) -> Result<(), SysError> {
+    unshare(clone_flags(namespaces)).context(|| "unshare namespaces")?;
+    if namespaces.mount {
+        mounts::make_all_slave()?;
+    }
+    Ok(())
+}

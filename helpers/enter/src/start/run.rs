@@ -1,0 +1,195 @@
+//! A start, in the order in which it happens: the turn, the files, what is opened on the host, the clone. The clone goes on inside
+//! ([`crate::inside::enter`]); this process runs the emperor's hooks and ends.
+
+use crate::app::stream::AppStream;
+use crate::failure::Failure;
+use crate::handed_over::keys::{self, Copy};
+use crate::inside::enter::enter;
+use crate::inside::prepared::{Prepared, Programs};
+use crate::invocation::Invocation;
+use crate::namespaces::clone_flags;
+use crate::sockets::store;
+use crate::start::backoff::{Turn, wait_for_turn};
+use crate::start::source::{self, EMPEROR_FILE};
+use crate::start::{as_emperor, mainpid, retry, unsaved};
+use crate::stop::Stop;
+use crate::user::{self, Lookup};
+use nix::fcntl::{OFlag, open, readlink};
+use nix::sys::signal::Signal;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::stat::Mode;
+use nix::unistd::Pid;
+use sd_notify::NotifyState;
+use std::convert::Infallible;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::vassal::plan::Plan;
+use vassal_config::vassal::read::Vassal;
+use vassal_sys::clone::{Side, clone3};
+use vassal_sys::creds::Credentials;
+use vassal_sys::error::Context;
+use vassal_sys::signals;
+use vassal_systemd::journal::{Priority, log};
+use vassal_systemd::notify::DELIVERY_LIMIT;
+use vassal_systemd::{exit, lines};
+
+/// Starts the vassal of the unit instance `instance`; the exit code.
+pub fn start_vassal(instance: &[u8]) -> u8 {
+    let mut invocation = match Invocation::from_systemd(instance) {
+        Ok(invocation) => invocation,
+        Err(failure) => {
+            log(Priority::Error, &failure.message);
+            return failure.code;
+        }
+    };
+    let code = run(&mut invocation).unwrap_or_else(|failure| {
+        invocation.report(&failure);
+        failure.code
+    });
+    invocation.deliver_pending();
+    code
+}
+
+/// The start. It returns when it fails, or when this is not the time to try, with the code that says so.
+fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
+    if invocation.replaces_retry {
+        retry::dismiss(&invocation.vassal);
+    }
+    unsaved::report(invocation)?;
+    // Before anything is read: what has been mended meanwhile counts.
+    match wait_for_turn(invocation)? {
+        Turn::Go => {}
+        Turn::Later => return Ok(exit::LATER),
+        Turn::Stopped => return Ok(0),
+    }
+    let (emperor, vassal) = read_files(invocation)?;
+    let prepared = prepare(invocation, &emperor, &vassal)?;
+    // The clone goes on at once, but waits for the end of this process before it sends systemd a message: only then is the clone
+    // the unit's main process. Only as-emperor hooks hold it up.
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::Stream,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .context(|| "make a socket pair")?;
+    let flags = clone_flags(prepared.plan.namespaces);
+    match clone3(flags).map_err(|error| Failure::namespace(&error))? {
+        Side::Parent(clone) => {
+            drop(theirs);
+            hand_over_to(clone, &prepared, &ours)?;
+            std::process::exit(0)
+        }
+        Side::Child => {
+            drop(ours);
+            match go_on_inside(prepared, theirs)? {}
+        }
+    }
+}
+
+/// The emperor's file and the vassal's; from here on the working directory is the one that has the vassal's.
+fn read_files(invocation: &Invocation) -> Result<(Emperor, Vassal), Failure> {
+    let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &invocation.environment)?;
+    let Some(found) = source::find_file(&emperor, &invocation.vassal)? else {
+        invocation.forget();
+        return Err(source::missing(&emperor, &invocation.vassal));
+    };
+    std::env::set_current_dir(&found.directory)
+        .context(|| format!("change to '{}'", found.directory.display()))?;
+    let vassal = source::read_vassal(&emperor, invocation, &found)?;
+    Ok((emperor, vassal))
+}
+
+/// Opens what is the host's: sockets, programs, tables. Inside its paths may be out of reach.
+fn prepare<'a>(
+    invocation: &'a mut Invocation,
+    emperor: &'a Emperor,
+    vassal: &'a Vassal,
+) -> Result<Prepared<'a>, Failure> {
+    let plan = &vassal.plan;
+    let journal_stream = std::env::var("JOURNAL_STREAM").ok();
+    let stream = AppStream::open(journal_stream.as_deref(), &invocation.vassal, &vassal.directives);
+    let (credentials, key_copies) = find_on_host(plan)?;
+    let stored = std::mem::take(&mut invocation.stored);
+    let sockets = store::open(&plan.listeners, stored, invocation)?;
+    let programs = open_programs()?;
+    invocation.ask_for_time(plan)?;
+    let host_mounts = File::open("/proc/self/mountinfo").context(|| "open mountinfo")?;
+    let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let host_proc = open("/proc", directory, Mode::empty()).context(|| "open '/proc'")?;
+    // The init of a PID namespace gets only the signals that it has asked for: it asks before it is cloned.
+    let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
+    Ok(Prepared {
+        invocation,
+        plan,
+        vassal,
+        emperor,
+        credentials,
+        stream,
+        sockets,
+        key_copies,
+        programs,
+        host_mounts,
+        host_proc,
+        stop,
+    })
+}
+
+/// In the first process, after the clone: tells systemd of its new main process, runs the emperor's hooks, and stays until the clone
+/// does not need it any more.
+fn hand_over_to(clone: Pid, prepared: &Prepared<'_>, socket: &OwnedFd) -> Result<(), Failure> {
+    let Prepared {
+        invocation,
+        plan,
+        stop,
+        ..
+    } = prepared;
+    let notifier = &invocation.notifier;
+    notifier.send(&[NotifyState::MainPid(clone.as_raw() as u32)])?;
+    // The clone has its copy of what was not written yet.
+    drop(lines::leave());
+    // Hooks may take longer than systemd waits for a start, unless it is told of more time.
+    notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))?;
+    as_emperor::run(invocation, plan, clone, &Stop::for_clone(stop, clone));
+    mainpid::wait(socket, notifier, stop, clone)
+}
+
+/// In the clone: waits for the emperor's hooks, where there are any, and goes on.
+fn go_on_inside(prepared: Prepared<'_>, socket: OwnedFd) -> Result<Infallible, Failure> {
+    lines::take_over();
+    let notifier = &prepared.invocation.notifier;
+    notifier.speak_after(socket);
+    let has_hooks = !prepared.plan.split_emperors().0.is_empty();
+    if has_hooks && !notifier.wait_for_turn_or(prepared.stop.as_fd())? {
+        Stop::here(&prepared.stop).obey();
+    }
+    enter(prepared)
+}
+
+/// What only the host can say: the numbers of the app's user, unless the root directory changes, and the content of the keys that
+/// this user may not read.
+fn find_on_host(plan: &Plan) -> Result<(Option<Credentials>, Vec<Copy>), Failure> {
+    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
+    let credentials = match plan.changes_root {
+        true => None,
+        false => Some(user::resolve(&plan.identity, Lookup::Host, &proc)?),
+    };
+    let copies = keys::collect(&plan.key_files, credentials.as_ref(), &proc)?;
+    Ok((credentials, copies))
+}
+
+/// Opens vassal-watchdog, which is installed beside this program, and this program itself.
+fn open_programs() -> Result<Programs, Failure> {
+    let own = readlink("/proc/self/exe").context(|| "find this program")?;
+    let watchdog = Path::new(&own).with_file_name("vassal-watchdog");
+    let open = |path: &Path| {
+        open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+            .context(|| format!("open '{}'", path.display()))
+    };
+    Ok(Programs {
+        watchdog: open(&watchdog)?,
+        enter: open(Path::new(&own))?,
+    })
+}

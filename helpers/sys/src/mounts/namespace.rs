@@ -1,0 +1,144 @@
+//! The mounts of a namespace: propagation, proc, pivot_root, unmounting.
+
+use crate::error::{Context, SysError};
+use crate::files::reach::{self, Last, Place, within};
+use crate::mounts::attach::{self, Depth};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, fstat};
+use nix::unistd::{chdir, pivot_root};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use vassal_escape::printable;
+
+const NONE: Option<&str> = None;
+/// How a proc of ours is mounted.
+const PROC: MsFlags = MsFlags::MS_NOSUID
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC);
+
+/// Makes every mount of this namespace a slave of the host's: host unmounts still arrive, nothing of ours leaves
+/// (mount_namespaces(7); the leak of NS-2 cannot happen). Only for a mount namespace of our own.
+///
+/// # Errors
+/// `EINVAL` where `/` is no mount point.
+pub fn make_all_slave() -> Result<(), SysError> {
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_SLAVE, NONE)
+        .context(|| "make all mounts slaves of the host's")
+}
+
+/// Puts a fresh proc of the current PID namespace on `/proc`, in place of the host's, which is detached first so that
+/// nothing of it is left underneath.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`; `ENOENT` without a `/proc` directory.
+pub fn replace_proc() -> Result<(), SysError> {
+    match umount2("/proc", MntFlags::MNT_DETACH) {
+        Ok(()) | Err(Errno::EINVAL) => {}
+        Err(errno) => return Err(SysError::new("detach the host's /proc", errno)),
+    }
+    mount(Some("proc"), "/proc", Some("proc"), PROC, NONE).context(|| "mount a fresh 'proc' on '/proc'")
+}
+
+/// A copy of the mount on `/proc`, which must be a fresh proc ([`replace_proc`]), that is itself mounted nowhere: what
+/// [`detached_proc`] makes, for less (open_tree(2)).
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`.
+pub fn copy_of_proc() -> Result<OwnedFd, SysError> {
+    let proc = open(
+        "/proc",
+        OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    );
+    proc.and_then(|proc| attach::copy(&proc, Depth::This))
+        .context(|| "make a private 'proc'")
+}
+
+/// A proc of the current PID namespace that is mounted nowhere: reachable through this descriptor only, so no mount
+/// of a tenant can stand in for it and no pivot_root can lose it (fsopen(2), fsmount(2)).
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`.
+pub fn detached_proc() -> Result<OwnedFd, SysError> {
+    attach::filesystem(b"proc", b"proc", PROC, None).context(|| "make a private 'proc'")
+}
+
+/// umount2(2) of what is mounted at `place`, whose name is not followed.
+///
+/// # Errors
+/// The kernel's; `EINVAL` is told as what it means here.
+pub fn detach(place: Place, shown: &Path, flags: MntFlags) -> Result<(), SysError> {
+    let Place {
+        directory,
+        name,
+        object,
+        ..
+    } = place;
+    // A descriptor of the mount itself would keep it busy.
+    drop(object);
+    within(&directory, || {
+        umount2(Path::new(&name), flags | MntFlags::UMOUNT_NOFOLLOW)
+    })
+    .map_err(|errno| {
+        SysError::new(format!("unmount '{}'", display(shown)), errno)
+            .meaning((errno == Errno::EINVAL).then_some("it is not a mountpoint"))
+    })
+}
+
+/// Makes `new` the root of this mount namespace and leaves the old root at `old`, which is given as seen from the
+/// old root and must lie below `new` (ORD-7); the working directory is the new root afterwards. The namespace must
+/// have no shared mounts ([`make_all_slave`]). Returns the old root.
+///
+/// # Errors
+/// `EINVAL` or `EBUSY` when `new` is no mountpoint, `ENOENT` when `old` is missing, all in words.
+pub fn pivot(proc: &OwnedFd, new: &Path, old: &Path) -> Result<OwnedFd, SysError> {
+    let step = || format!("pivot_root to '{}', old root at '{}'", display(new), display(old));
+    let inside = old.strip_prefix(new).map_err(|_| {
+        SysError::new(step(), Errno::EINVAL)
+            .meaning(Some("the place for the old root is not below the new root"))
+    })?;
+    let top = reach::place(new, Last::Followed).map_err(|errno| not_reached(step(), errno))?;
+    let top = top.object().context(step)?;
+    let missing = |errno| {
+        let meaning = (errno == Errno::ENOENT).then_some("the directory for the old root does not exist");
+        match meaning {
+            Some(_) => SysError::new(step(), errno).meaning(meaning),
+            None => not_reached(step(), errno),
+        }
+    };
+    let below = reach::place_below(top, inside, Last::Kept).map_err(missing)?;
+    let below = below.object().map_err(missing)?;
+    if fstat(below).is_ok_and(|status| reach::is_link(&status)) {
+        let meaning = "the place for the old root is a symbolic link";
+        return Err(SysError::new(step(), Errno::ELOOP).meaning(Some(meaning)));
+    }
+    let before = reach::root().context(step)?;
+    let [new, old] = [top, below].map(|place| format!("self/fd/{}", place.as_raw_fd()));
+    // pivot_root(2) refuses a shared new root or parent; slaves of the host's shared mounts are not shared.
+    within(proc, || pivot_root(new.as_str(), old.as_str())).map_err(|errno| {
+        SysError::new(step(), errno).meaning(match errno {
+            // EBUSY: it is on the current root mount; EINVAL: it is some other plain directory (pivot_root(2)).
+            Errno::EINVAL | Errno::EBUSY => Some("the new root is not a mountpoint"),
+            Errno::ENOTDIR => Some("the place for the old root is not a directory"),
+            _ => None,
+        })
+    })?;
+    chdir("/").context(|| "enter the new root")?;
+    Ok(before)
+}
+
+/// Whether the mount that `root` is on is still one of this mount namespace: only such a one can be copied (open_tree(2)).
+pub fn is_mounted(root: &OwnedFd) -> bool {
+    attach::copy(root, Depth::This).is_ok()
+}
+
+fn not_reached(step: String, errno: Errno) -> SysError {
+    SysError::new(step, errno).meaning((errno == Errno::ELOOP).then_some(reach::NOT_FOLLOWED))
+}
+
+fn display(path: &Path) -> String {
+    printable(path.as_os_str().as_bytes())
+}

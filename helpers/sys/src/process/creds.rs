@@ -1,0 +1,111 @@
+//! The way down: from root to the vassal's user, and never back.
+
+use crate::error::{Context, SysError};
+use crate::process::caps;
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, getresgid, getresuid, setgroups, setresgid, setresuid};
+
+/// What EPERM means for a capability that is asked for.
+const NOT_IN_THE_UNIT: &str =
+    "one of 'cap' is not in the unit's bounding set; add it to CapabilityBoundingSet= in [Service]";
+
+/// Whom a process becomes. `None` leaves that part as it is, as uWSGI does for an option that is not given (ORD-9).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Credentials {
+    /// Real, effective and saved user id.
+    pub uid: Option<Uid>,
+    /// Real, effective and saved group id.
+    pub gid: Option<Gid>,
+    /// The supplementary groups, all of them.
+    pub groups: Option<Vec<Gid>>,
+    /// The capabilities that are left in the end, one bit each; `None` for none, or for root all (`cap`).
+    pub capabilities: Option<u64>,
+}
+
+impl Credentials {
+    /// Whether the process stays root.
+    pub fn stays_root(&self) -> bool {
+        self.uid.is_none_or(Uid::is_root)
+    }
+}
+
+/// What a process keeps of root's capabilities when it becomes another user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing, at once.
+    Nothing,
+    /// `CAP_SETPCAP` in this process only (not over an exec), so that it can still empty the bounding set later:
+    /// hooks that run setuid helpers such as fusermount need that set until they are done.
+    Setpcap,
+}
+
+/// Becomes `credentials`, in the order gid, groups, uid (ORD-9: setgid, setgroups, setuid), then reads everything
+/// back and checks that there is no way up again.
+///
+/// # Errors
+/// The step the kernel refused; or `EPERM` for a change that did not take, which must end the process.
+pub fn become_user(credentials: &Credentials, keep: Keep) -> Result<(), SysError> {
+    let stays_root = credentials.stays_root();
+    if let Some(gid) = credentials.gid {
+        setresgid(gid, gid, gid).context(|| format!("become group {gid}"))?;
+    }
+    if let Some(groups) = &credentials.groups {
+        setgroups(groups).context(|| "set the supplementary groups")?;
+    }
+    if let Some(uid) = credentials.uid {
+        if keep == Keep::Setpcap && !stays_root {
+            caps::keep_over_setuid()?;
+        }
+        setresuid(uid, uid, uid).context(|| format!("become user {uid}"))?;
+    }
+    if !stays_root {
+        match keep {
+            Keep::Nothing => caps::keep_only(0)?,
+            Keep::Setpcap => caps::keep_only(1 << caps::SETPCAP | credentials.capabilities.unwrap_or(0))
+                .map_err(|error| error.meaning(credentials.capabilities.map(|_| NOT_IN_THE_UNIT)))?,
+        }
+    }
+    verify(credentials)
+}
+
+/// Gives up the last privileges of a process that has become its user: bounding set, capabilities but those it is to
+/// have, and with no_new_privs every way to gain one. A process that stays root keeps root's capabilities, if it is
+/// given no list, and gets no_new_privs.
+///
+/// # Errors
+/// The step the kernel refused.
+pub fn seal(credentials: &Credentials) -> Result<(), SysError> {
+    match (credentials.capabilities, credentials.stays_root()) {
+        (None, true) => {}
+        (None, false) => {
+            caps::limit_bounding_set(0)?;
+            caps::keep_only(0)?;
+        }
+        (Some(kept), _) => {
+            caps::limit_bounding_set(kept)?;
+            caps::keep_over_exec(kept).map_err(|error| error.meaning(Some(NOT_IN_THE_UNIT)))?;
+        }
+    }
+    caps::no_new_privs()
+}
+
+fn verify(credentials: &Credentials) -> Result<(), SysError> {
+    let refused =
+        |what: &str| SysError::new(what, Errno::EPERM).meaning(Some("the kernel did not take the change"));
+    if let Some(uid) = credentials.uid {
+        let now = getresuid().context(|| "read the user ids back")?;
+        if (now.real, now.effective, now.saved) != (uid, uid, uid) {
+            return Err(refused("become the vassal's user"));
+        }
+        if !uid.is_root() && setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).is_ok() {
+            return Err(refused("give up root for good"));
+        }
+    }
+    if let Some(gid) = credentials.gid {
+        let now = getresgid().context(|| "read the group ids back")?;
+        if (now.real, now.effective, now.saved) != (gid, gid, gid) {
+            return Err(refused("become the vassal's group"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! Processes: how they are made, signalled and scheduled, and which privileges they have.
+//!
+//! Rooms, each of which uses only those before it: proc, clone, pidfd, signals, scheduler, caps, creds, seccomp.
+
+pub mod caps;
+pub mod clone;
+pub mod creds;
+pub mod pidfd;
+pub mod proc;
+pub mod scheduler;
+pub mod seccomp;
+pub mod signals;

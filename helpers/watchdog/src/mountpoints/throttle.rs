@@ -1,0 +1,56 @@
+//! Changes of the table of mounts, gathered: everybody who may mount on the host can change it as often as he likes, and the
+//! whole table is read after a change. The first change after a quiet time is looked at at once, which is how an unmount of
+//! ours is told within a millisecond; then nothing is heard for a pause, which grows while changes keep coming.
+
+use std::time::{Duration, Instant};
+
+/// The first pause: shorter than anybody notices.
+const FIRST: Duration = Duration::from_millis(20);
+/// The longest: so long an unmount of ours may take to be told, while others mount and unmount all the time.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The pauses between the looks at the table.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    pause: Duration,
+    looked: Option<Instant>,
+}
+
+impl Throttle {
+    /// There was a look `now`; when the next one may be. It was quiet if it came later than it could have, by as much again.
+    pub fn next_after(&mut self, now: Instant) -> Instant {
+        let is_quiet = self.looked.is_none_or(|looked| now >= looked + self.pause * 2);
+        self.pause = match is_quiet {
+            true => FIRST,
+            false => LONGEST.min(self.pause * 2),
+        };
+        self.looked = Some(now);
+        now + self.pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_while_changes_come_and_begins_anew_when_it_was_quiet() {
+        let begun = Instant::now();
+        let mut throttle = Throttle::default();
+        let mut now = begun;
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let next = throttle.next_after(now);
+            pauses.push((next - now).as_millis());
+            now = next;
+        }
+        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
+        // `now` is a second after the last look.
+        assert_eq!(
+            throttle.next_after(now + LONGEST / 2),
+            now + LONGEST / 2 + LONGEST
+        );
+        let later = now + LONGEST / 2 + LONGEST * 2;
+        assert_eq!(throttle.next_after(later), later + FIRST);
+    }
+}

@@ -1,0 +1,163 @@
+//! Processes that not even SIGKILL ends: they wait for an answer of a FUSE daemon of the host's which has read their request.
+//! Only its answer or its end releases them, or an abort of the connection, which is not ours to make. systemd would wait for
+//! them, and for the init of their PID namespace, which cannot end before them: through each of its time-outs, nine minutes
+//! in all (measured). So they are left behind in a cgroup of their own beside the unit's, and the watchdog with them; its
+//! place as the unit's main process is taken by a child which has nothing to wait for. They go when the mount answers or dies.
+
+use crate::report::Reporter;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{Pid, UnlinkatFlags, pause, pipe2, read, unlinkat, write};
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+use vassal_sys::clone::{Side, fork};
+use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
+use vassal_sys::{SysError, directory};
+use vassal_systemd::journal::{Priority, log};
+
+/// The cgroup in which processes are left behind, in the slice of their unit; each vassal has one of its own in it, of which the
+/// name is its watchdog's number on the host.
+const NAME: &str = "vassal-left-behind";
+/// How long the child may take to find out who it is.
+const FORK_LIMIT: Duration = Duration::from_secs(1);
+/// The unified hierarchy below the host's proc.
+const HIERARCHY: &str = "1/root/sys/fs/cgroup";
+
+/// The cgroup for them.
+#[derive(Debug)]
+pub struct LeftBehind {
+    /// The file that takes processes.
+    procs: OwnedFd,
+    /// The file by which all of them are killed.
+    kill: OwnedFd,
+}
+
+impl LeftBehind {
+    /// Makes the cgroup.
+    ///
+    /// # Errors
+    /// Where there is no unified hierarchy; what the kernel refuses.
+    pub fn make(proc: &Proc, host: &Proc) -> Result<Self, SysError> {
+        let cgroup = cgroup(proc, host)?;
+        let open = |file: &str| {
+            let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+            openat(&cgroup, file, flags, Mode::empty()).context(|| format!("open '{file}'"))
+        };
+        Ok(Self {
+            procs: open("cgroup.procs")?,
+            kill: open("cgroup.kill")?,
+        })
+    }
+
+    /// Kills what was taken, and what that has started since then: no limit of the unit's is theirs any more, and without a PID
+    /// namespace nothing else would end a grandchild.
+    pub fn kill(&self) {
+        if let Err(errno) = write(&self.kill, b"1") {
+            let why = errno.desc();
+            log(
+                Priority::Warning,
+                &format!("cannot kill what is left behind: {why}"),
+            );
+        }
+    }
+
+    /// Takes processes, which are to be killed then: one that has been killed stays where it is as long as a thread of it waits.
+    ///
+    /// # Errors
+    /// As write(2); not for a process that has ended.
+    pub fn take(&self, pids: impl IntoIterator<Item = Pid>) -> Result<(), SysError> {
+        for pid in pids {
+            match write(&self.procs, pid.to_string().as_bytes()) {
+                Ok(_) | Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(SysError::new("leave a process behind", errno)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves this process behind, too, and in its place a new one as the unit's only and main process, which has systemd kill
+    /// it and restart the unit; that one.
+    ///
+    /// # Errors
+    /// What of it cannot be done; then systemd waits for this one.
+    pub fn leave(&self, host: &Proc, reporter: &Reporter, cause: &str) -> Result<Pid, SysError> {
+        let (number, theirs) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
+        let (go, ours) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
+        let child = match fork()? {
+            Side::Parent(child) => child,
+            Side::Child => {
+                drop(ours);
+                take_the_place(host, theirs, &go, reporter, cause)
+            }
+        };
+        drop((theirs, go));
+        reporter.main_process_is(hosts_number(number)?, cause)?;
+        // The writer itself.
+        self.take([Pid::from_raw(0)])?;
+        write(&ours, b"g").context(|| "let the new main process go on")?;
+        Ok(child)
+    }
+}
+
+/// In the child: tells its number on the host, and when it is the main process, that the vassal is lost. systemd kills it.
+fn take_the_place(host: &Proc, number: OwnedFd, go: &OwnedFd, reporter: &Reporter, cause: &str) -> ! {
+    let told = readlinkat(host, "self").and_then(|own| write(&number, own.as_bytes()));
+    drop(number);
+    if told.is_ok() && read(go, &mut [0]) == Ok(1) {
+        reporter.trigger(cause);
+        reporter.deliver();
+        pause();
+    }
+    std::process::exit(1)
+}
+
+fn hosts_number(pipe: OwnedFd) -> Result<u32, SysError> {
+    let step = || "hear from the new main process";
+    let timeout = PollTimeout::try_from(FORK_LIMIT).unwrap_or(PollTimeout::MAX);
+    if poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout).context(step)? == 0 {
+        return Err(SysError::new(step(), Errno::ETIMEDOUT));
+    }
+    let mut text = String::new();
+    std::fs::File::from(pipe)
+        .take(16)
+        .read_to_string(&mut text)
+        .context(step)?;
+    text.parse().map_err(|_| SysError::new(step(), Errno::EIO))
+}
+
+/// Makes the cgroup, and removes those of others that are empty by now.
+fn cgroup(proc: &Proc, host: &Proc) -> Result<OwnedFd, SysError> {
+    let step = || format!("make the cgroup '{NAME}'");
+    let text = std::io::read_to_string(proc.open("self/cgroup")?).context(step)?;
+    let own = text.lines().find_map(|line| line.strip_prefix("0::"));
+    let slice = own.and_then(|own| own.rsplit_once('/')).map(|(slice, _)| slice);
+    let slice = slice.ok_or_else(|| SysError::new(step(), Errno::ENOENT))?;
+    let slice = open_directory(host, &format!("{HIERARCHY}{slice}")).context(step)?;
+    let all = made(&slice, NAME).context(step)?;
+    for name in directory::list(&all, ".")? {
+        match unlinkat(&all, name.as_str(), UnlinkatFlags::RemoveDir) {
+            // A file of the kernel's, or not empty.
+            Ok(()) | Err(_) => {}
+        }
+    }
+    let number = readlinkat(host, "self").context(step)?;
+    made(&all, &number.to_string_lossy()).context(step)
+}
+
+fn made(parent: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
+    match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(Errno::EEXIST) => open_directory(parent, name),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Opens a directory, which is to be listed, too.
+fn open_directory(parent: impl AsFd, path: &str) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(parent, path, flags, Mode::empty())
+}

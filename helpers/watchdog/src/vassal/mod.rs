@@ -1,0 +1,18 @@
+//! A vassal's life: what is known of it ([`state`]), its loop ([`run`]), and what that does.
+//!
+//! Rooms, each of which uses only those before it: poller, freezer, state, freeze, end, ask, wait, messages, turnover, run, children, take_over.
+
+mod ask;
+mod children;
+mod end;
+mod freeze;
+mod freezer;
+mod messages;
+mod poller;
+mod run;
+mod state;
+mod take_over;
+mod turnover;
+mod wait;
+
+pub use state::Vassal;

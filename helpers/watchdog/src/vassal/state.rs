@@ -1,0 +1,81 @@
+//! A vassal and everything that belongs to it.
+
+use super::freezer::Freezer;
+use super::poller::Poller;
+use crate::app::notify::PayloadNotify;
+use crate::app::reload::Reloads;
+use crate::app::uwsgi::Uwsgi;
+use crate::app::wind_down::WindDown;
+use crate::hang::monitor::Monitor;
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::mountpoints::table::Table;
+use crate::mountpoints::throttle::Throttle;
+use crate::mountpoints::verdict::Verdict;
+use crate::processes::probe::Attempt;
+use crate::processes::reaper::Ended;
+use crate::processes::unknown_exits::UnknownExits;
+use crate::report::Reporter;
+use nix::sys::signalfd::SignalFd;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+use vassal_state::handoff::Handoff;
+use vassal_sys::proc::Proc;
+
+/// How far the vassal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The app has not yet said that it serves, or a mountpoint has not yet answered.
+    Starting,
+    /// systemd knows that it serves, since then.
+    Serving { since: Instant, settled: bool },
+}
+
+/// The number of a mountpoint, and what has become of it.
+pub(super) type Loss = (usize, Verdict);
+
+/// What the end of a child means.
+#[derive(Debug)]
+pub(super) enum Meaning {
+    /// It was the app.
+    AppEnded(Ended),
+    /// It has shown that a mountpoint is lost.
+    Lost(Loss),
+}
+
+/// A vassal and everything that belongs to it.
+#[derive(Debug)]
+pub struct Vassal {
+    pub(super) handoff: Handoff,
+    pub(super) reporter: Reporter,
+    pub(super) poller: Poller,
+    pub(super) signals: SignalFd,
+    /// Tells that the table has changed.
+    pub(super) mountinfo: File,
+    pub(super) table: Table,
+    /// The host's proc.
+    pub(super) host_proc: Proc,
+    pub(super) throttle: Throttle,
+    /// Until when its changes are not heard.
+    pub(super) mounts_paused_until: Option<Instant>,
+    pub(super) proc: Proc,
+    pub(super) fusectl: Option<OwnedFd>,
+    pub(super) log: Option<OwnedFd>,
+    pub(super) atexit: Option<(OwnedFd, OwnedFd)>,
+    pub(super) uwsgi: Option<Uwsgi>,
+    pub(super) payload_notify: Option<PayloadNotify>,
+    pub(super) reloads: Option<Reloads>,
+    pub(super) mountpoints: Vec<Mountpoint>,
+    pub(super) monitor: Monitor,
+    pub(super) freezer: Freezer,
+    pub(super) turnover: Option<WindDown>,
+    pub(super) unknown_exits: UnknownExits,
+    /// When the last wait was over.
+    pub(super) awake: Instant,
+    /// The app has said that it serves.
+    pub(super) accepting: bool,
+    /// A process that tries to connect to the app, or when the next one is due.
+    pub(super) connecting: Attempt,
+    pub(super) stage: Stage,
+    pub(super) keep_alive_due: Instant,
+}
