@@ -1,6 +1,7 @@
 //! Which numbers the app's user and groups have.
 
 use crate::failure::{Failure, Place};
+use crate::files::accounts::accounts;
 use nix::sys::stat::FileStat;
 use nix::unistd::{Gid, Uid};
 use std::os::fd::OwnedFd;
@@ -9,9 +10,7 @@ use vassal_config::machine::accounts::{Accounts, User};
 use vassal_config::users::capability::Capabilities;
 use vassal_config::users::identity::{Account, Identity, Named};
 use vassal_escape::printable;
-use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
-use vassal_sys::passwd;
 use vassal_systemd::journal::{Priority, log};
 
 /// Where names are looked up.
@@ -84,15 +83,6 @@ pub fn may(status: &FileStat, credentials: &Credentials, bits: u32) -> bool {
         false => 0,
     };
     (status.st_mode >> shift) & bits == bits
-}
-
-/// The users and groups of the present root directory.
-///
-/// # Errors
-/// As [`passwd::read`].
-pub fn accounts(proc: &OwnedFd) -> Result<Accounts, SysError> {
-    let (passwd, group) = passwd::read(proc)?;
-    Ok(Accounts::from_text(&passwd, &group))
 }
 
 /// Who is the first to want to know a number.

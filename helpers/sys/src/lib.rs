@@ -20,6 +20,6 @@ mod process;
 
 pub use descriptors::{directory, fds};
 pub use error::SysError;
-pub use files::{passwd, reach};
+pub use files::{reach, stored};
 pub use mounts::{attach, fusectl, mountinfo, statfs};
 pub use process::{caps, clone, creds, pidfd, proc, scheduler, seccomp, signals};

@@ -1,6 +1,6 @@
 //! Files, of which a tenant may have written the path.
 //!
-//! Rooms, each of which uses only those before it: reach, passwd.
+//! Rooms, each of which uses only those before it: reach, stored.
 
-pub mod passwd;
 pub mod reach;
+pub mod stored;
