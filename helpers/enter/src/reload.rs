@@ -110,10 +110,12 @@ fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
     let settings = settings.filter(|operation| operation.phase == Phase::Settings);
     let entry = |(name, value): (&Vec<u8>, &Vec<u8>), origin| {
         let is_new = !before.iter().any(|(known, old)| known == name && old == value);
-        is_new.then(|| Entry {
-            key: b"env".to_vec(),
-            value: Some([name.as_slice(), b"=", value].concat()),
-            origin,
+        is_new.then(|| {
+            Entry::new(
+                b"env".to_vec(),
+                Some([name.as_slice(), b"=", value].concat()),
+                origin,
+            )
         })
     };
     settings

@@ -88,15 +88,15 @@ mod tests {
     use crate::diagnostic::Origin;
 
     fn parse(words: &str) -> Result<Namespaces, Diagnostic> {
-        let entry = Entry {
-            key: b"unshare".to_vec(),
-            value: Some(words.into()),
-            origin: Origin::File {
+        let entry = Entry::new(
+            b"unshare".to_vec(),
+            Some(words.into()),
+            Origin::File {
                 name: b"u.ini".as_slice().into(),
                 line: 2,
                 column: 1,
             },
-        };
+        );
         let mut namespaces = Namespaces::default();
         namespaces.add(&entry).map(|()| namespaces)
     }

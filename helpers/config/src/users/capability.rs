@@ -113,11 +113,11 @@ mod tests {
     use crate::diagnostic::Origin;
 
     fn parse(words: &str) -> Result<(Capabilities, Vec<Diagnostic>), Diagnostic> {
-        Capabilities::parse(&Entry {
-            key: b"cap".to_vec(),
-            value: Some(words.into()),
-            origin: Origin::CommandLine,
-        })
+        Capabilities::parse(&Entry::new(
+            b"cap".to_vec(),
+            Some(words.into()),
+            Origin::CommandLine,
+        ))
     }
 
     #[test]

@@ -175,11 +175,7 @@ mod tests {
     #[test]
     fn a_list_of_accounts_is_names_and_numbers() {
         let origin = Origin::CommandLine;
-        let entry = |key: &str, value: &str| Entry {
-            key: key.into(),
-            value: Some(value.into()),
-            origin: origin.clone(),
-        };
+        let entry = |key: &str, value: &str| Entry::new(key.into(), Some(value.into()), origin.clone());
         let trust = Trust::from_entries(&[entry("trusted-users", "deploy, 1000 ops")]).unwrap();
         let name = |name: &str| Account::Name(name.into());
         assert_eq!(trust.users, [name("deploy"), Account::Number(1000), name("ops")]);

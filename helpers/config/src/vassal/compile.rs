@@ -5,9 +5,9 @@ use crate::emperor::settings::Emperor;
 use crate::hooks::action::Action;
 use crate::hooks::hook::Hook;
 use crate::hooks::phase::{Phase, hook_option};
-use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::entry::{Entry, has};
 use crate::options::disposition::Disposition;
-use crate::options::lookup::{disposition, why};
+use crate::options::id::Id;
 use crate::users::identity::Identity;
 use crate::vassal::key_files::key_files;
 use crate::vassal::logs;
@@ -137,7 +137,7 @@ fn leave_out_roots(hooks: &mut Vec<Hook>, warnings: &mut Vec<Diagnostic>) {
 
 /// The other hooks of such a vassal run as its user, so their place is behind the change of user; their order stays.
 fn give_hooks_to_the_user(operations: &mut Vec<Operation>) {
-    let is_hook = |operation: &Operation| hook_option(&operation.option).is_some();
+    let is_hook = |operation: &Operation| operation.kind.is_some();
     let is_roots = |operation: &Operation| operation.phase < Phase::AsUser;
     let (hooks, mut rest): (Vec<_>, Vec<_>) = std::mem::take(operations)
         .into_iter()
@@ -163,14 +163,13 @@ pub(crate) fn after_user(operations: &[Operation]) -> usize {
 
 fn sort(entries: &[Entry]) -> Sorted {
     let mut sorted = Sorted::default();
-    let has = |name: &[u8]| entries.iter().any(|entry| entry.key == name);
-    let is_emperor = has(b"emperor");
+    let is_emperor = has(entries, &[Id::Emperor]);
     for entry in entries {
         let ours = || match hook_option(&entry.key) {
             Some((kind, phase)) => Ok(Hook::new(kind, phase, entry)),
             None => Err(entry.clone()),
         };
-        match disposition(&entry.key) {
+        match entry.disposition() {
             Disposition::Enter => match ours() {
                 Ok(hook) => sorted.hooks.push(hook),
                 Err(option) => sorted.ours.push(option),
@@ -224,6 +223,7 @@ fn order(
         }
         let operation = Operation {
             phase: hook.phase,
+            kind: Some(hook.kind),
             action,
             option: hook.option.clone(),
             text: hook.value.clone(),
@@ -241,6 +241,7 @@ fn order(
     operations.sort_by_key(|operation| operation.phase);
     let drop = Operation {
         phase: Phase::AsUser,
+        kind: None,
         action: Action::BecomeUser,
         option: Vec::new(),
         text: Vec::new(),
@@ -268,16 +269,12 @@ fn mountpoint(entry: &Entry) -> Result<Watch, Diagnostic> {
 }
 
 fn refused(entry: &Entry) -> Diagnostic {
-    let message = format!(
-        "'{}' is not supported: {}",
-        printable(&entry.key),
-        why(&entry.key)
-    );
+    let message = format!("'{}' is not supported: {}", printable(&entry.key), entry.why());
     Diagnostic::error(Some(entry.origin.clone()), message)
 }
 
 fn ignored(entry: &Entry) -> Diagnostic {
-    let message = format!("'{}' has no effect: {}", printable(&entry.key), why(&entry.key));
+    let message = format!("'{}' has no effect: {}", printable(&entry.key), entry.why());
     Diagnostic::warning(Some(entry.origin.clone()), message)
 }
 

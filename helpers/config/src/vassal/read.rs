@@ -10,7 +10,7 @@ use crate::language::evaluation::evaluate::evaluate;
 use crate::limits::FILE_BYTES;
 use crate::machine::world::World;
 use crate::options::disposition::Disposition;
-use crate::options::lookup::disposition;
+use crate::options::id::Id;
 use crate::unit::cgroup;
 use crate::unit::directives::{Directive, directives};
 use crate::users::identity::Identity;
@@ -124,6 +124,7 @@ fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mu
     let phase = if is_users { Phase::AsUser } else { Phase::AsVassal };
     let operation = |action| Operation {
         phase,
+        kind: None,
         action,
         option: b"vassals-start-hook".to_vec(),
         text: program.clone(),
@@ -141,7 +142,7 @@ fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mu
 /// The `cgroup-opt` lines that are in effect and of which the unit knows nothing.
 fn limits_left_out(effects: &[Entry], directives: &[Directive]) -> Vec<Diagnostic> {
     let all = cgroup::options(effects);
-    let lines = effects.iter().filter(|entry| entry.key == b"cgroup-opt");
+    let lines = effects.iter().filter(|entry| entry.is(Id::CgroupOpt));
     let left_out = |entry: &Entry| {
         let option = entry.value.as_deref().unwrap_or_default();
         let (why, hint) = match cgroup::directive(option, &all) {
@@ -176,7 +177,7 @@ fn is_from_file(entry: &Entry) -> bool {
 fn settings(name: &VassalName, world: &dyn World) -> Result<Settings, Diagnostic> {
     let section = [&name.file(), &b":vassal"[..]].concat();
     let evaluation = evaluate(&[b"--ini".to_vec(), section], world)?;
-    let is_setting = |entry: &Entry| is_from_file(entry) && disposition(&entry.key) != Disposition::Language;
+    let is_setting = |entry: &Entry| is_from_file(entry) && entry.disposition() != Disposition::Language;
     let settings: Vec<Entry> = evaluation.effects.into_iter().filter(is_setting).collect();
     Settings::from_entries(&settings)
 }

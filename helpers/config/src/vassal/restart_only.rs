@@ -1,7 +1,7 @@
 //! What a reload cannot change, because it was done before the app was started: by name, so that a reload can say what
 //! takes a restart.
 
-use crate::hooks::phase::{Phase, hook_option};
+use crate::hooks::phase::Phase;
 use crate::users::identity::{Account, Identity};
 use crate::vassal::payload::Payload;
 use crate::vassal::plan::{Operation, Plan};
@@ -15,7 +15,7 @@ pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
     let steps = plan.operations.iter().chain(&plan.atexit);
     let (hooks, others): (Vec<_>, Vec<_>) = steps
         .filter(|step| !is_setting(step))
-        .partition(|step| hook_option(&step.option).is_some());
+        .partition(|step| step.kind.is_some());
     let watched: Vec<_> = plan.watch.iter().map(|watch| &watch.path).collect();
     vec![
         ("user", user(&plan.identity).into_bytes()),

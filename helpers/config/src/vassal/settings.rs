@@ -206,10 +206,12 @@ mod tests {
     fn parse(lines: &[(&str, &str)]) -> Result<Settings, Diagnostic> {
         let entries: Vec<_> = lines
             .iter()
-            .map(|(key, value)| Entry {
-                key: key.as_bytes().to_vec(),
-                value: Some(value.as_bytes().to_vec()),
-                origin: Origin::CommandLine,
+            .map(|(key, value)| {
+                Entry::new(
+                    key.as_bytes().to_vec(),
+                    Some(value.as_bytes().to_vec()),
+                    Origin::CommandLine,
+                )
             })
             .collect();
         Settings::from_entries(&entries)

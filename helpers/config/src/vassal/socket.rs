@@ -1,31 +1,29 @@
 //! The listening sockets that a configuration names, as far as they are bound for it and kept over restarts.
 
 use crate::diagnostic::Origin;
-use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::entry::{Entry, has, last};
+use crate::options::id::Id;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
 use vassal_escape::printable;
 
 /// Options whose value is an address to listen on and nothing else.
-const LISTENING: [&[u8]; 10] = [
-    b"socket",
-    b"uwsgi-socket",
-    b"http-socket",
-    b"http11-socket",
-    b"fastcgi-socket",
-    b"fastcgi-nph-socket",
-    b"scgi-socket",
-    b"scgi-nph-socket",
-    b"raw-socket",
-    b"puwsgi-socket",
+pub const LISTENING: [Id; 10] = [
+    Id::Socket,
+    Id::UwsgiSocket,
+    Id::HttpSocket,
+    Id::Http11Socket,
+    Id::FastcgiSocket,
+    Id::FastcgiNphSocket,
+    Id::ScgiSocket,
+    Id::ScgiNphSocket,
+    Id::RawSocket,
+    Id::PuwsgiSocket,
 ];
 
-/// Options for a socket that others refer to as `=0`, `=1`, ...: uWSGI binds it before it changes its user.
-const SHARED: [&[u8]; 2] = [b"shared-socket", b"undeferred-shared-socket"];
-
 /// Options that tell uWSGI how to bind: with one of them it has to do it itself.
-const BINDING: [&[u8]; 3] = [b"reuse-port", b"freebind", b"abstract-socket"];
+const BINDING: [Id; 3] = [Id::ReusePort, Id::Freebind, Id::AbstractSocket];
 
 /// The backlog uWSGI asks for when `listen` is not given.
 const DEFAULT_BACKLOG: i32 = 100;
@@ -90,10 +88,6 @@ pub struct SocketOwner {
 impl UnixOptions {
     /// What `entries` say; the last line of each counts.
     pub fn of(entries: &[Entry]) -> Self {
-        let last = |names: &[&[u8]]| {
-            let mut entries = entries.iter().rev();
-            entries.find(|entry| names.contains(&entry.key.as_slice()))
-        };
         let value = |entry: &Entry| entry.value.clone().unwrap_or_default();
         let mode = |entry: &Entry| {
             let text = String::from_utf8(value(entry)).ok()?;
@@ -109,8 +103,8 @@ impl UnixOptions {
             }
         };
         Self {
-            mode: last(&[b"chmod-socket", b"chmod"]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
-            owner: last(&[b"chown-socket"]).map(owner),
+            mode: last(entries, &[Id::ChmodSocket]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
+            owner: last(entries, &[Id::ChownSocket]).map(owner),
         }
     }
 }
@@ -135,19 +129,14 @@ pub struct Listener {
 /// The sockets of `entries` that are bound for uWSGI: those on TCP addresses in numbers and on absolute paths. Relative
 /// paths, names and patterns stay uWSGI's.
 pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
-    let has = |names: &[&[u8]]| entries.iter().any(|entry| names.contains(&entry.key.as_slice()));
-    if has(&BINDING) {
+    if has(entries, &BINDING) {
         return Vec::new();
     }
-    let backlog = entries
-        .iter()
-        .rev()
-        .find(|entry| entry.key == b"listen")
-        .and_then(|entry| entry.value.as_deref());
+    let backlog = last(entries, &[Id::Listen]).and_then(|entry| entry.value.as_deref());
     let backlog = backlog.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let listener = |(at, entry): (usize, &Entry)| {
         let is_shared = is_shared(entry);
-        (is_shared || LISTENING.contains(&entry.key.as_slice())).then_some(())?;
+        (is_shared || LISTENING.iter().any(|id| entry.is(*id))).then_some(())?;
         let address = address(entry.value.as_deref()?)?;
         if is_shared && matches!(address, Address::Unix(_)) {
             return None;
@@ -176,7 +165,7 @@ pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
 }
 
 fn is_shared(entry: &Entry) -> bool {
-    SHARED.contains(&entry.key.as_slice())
+    entry.is(Id::SharedSocket)
 }
 
 fn address(value: &[u8]) -> Option<Address> {

@@ -137,11 +137,7 @@ impl Evaluator<'_> {
         for line in lex::lines(text.bytes()).filter(|line| line.section == section) {
             is_empty = false;
             let origin = text.origin(line.offset).unwrap_or_else(|| origin.clone());
-            self.add(Entry {
-                key: line.key.to_vec(),
-                value: Some(line.value.to_vec()),
-                origin,
-            })?;
+            self.add(Entry::new(line.key.to_vec(), Some(line.value.to_vec()), origin))?;
         }
         if is_empty {
             let what = format!(
