@@ -1,6 +1,10 @@
 //! Compiles the system-call filter of the apps (`src/process/seccomp.rs`): seccompiler does it here, at build time, so a start only
 //! hands a finished program to the kernel and no crate is added to the programs that run as root.
 
+#[path = "src/process/denied_calls.rs"]
+mod denied_calls;
+
+use denied_calls::{DENIED, DENIED_WITH_NEWUSER, OPEN_TREE_ATTR};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, sock_filter,
@@ -10,37 +14,6 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 use syscalls::{aarch64, x86_64};
-
-/// What no app needs, and what kernels were broken with from inside a sandbox.
-const DENIED: [&str; 22] = [
-    "add_key",
-    "bpf",
-    "delete_module",
-    "finit_module",
-    "fsconfig",
-    "fsmount",
-    "fsopen",
-    "fspick",
-    "init_module",
-    "kexec_file_load",
-    "kexec_load",
-    "keyctl",
-    "mount",
-    "mount_setattr",
-    "move_mount",
-    "open_tree",
-    "perf_event_open",
-    "pivot_root",
-    "request_key",
-    "setns",
-    "umount2",
-    "userfaultfd",
-];
-/// open_tree_attr(2): the same number on every architecture (Linux 6.15), not yet in the table of names.
-const OPEN_TREE_ATTR: i64 = 467;
-
-/// Denied with this flag in their first argument only.
-const DENIED_WITH_NEWUSER: [&str; 2] = ["clone", "unshare"];
 
 /// Numbers with this bit are those of x32 (arch/x86 `__X32_SYSCALL_BIT`), an ABI that the architecture in seccomp_data does
 /// not tell from x86-64; on other architectures no number has it.
@@ -54,6 +27,7 @@ const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/process/denied_calls.rs");
     let target = env::var("CARGO_CFG_TARGET_ARCH")?;
     let program = program(TargetArch::try_from(target.as_str())?)?;
     let instructions = program.iter().map(|it| {
@@ -86,7 +60,7 @@ fn program(target: TargetArch) -> Result<BpfProgram, Box<dyn Error>> {
         SeccompCmpOp::MaskedEq(newuser),
         newuser,
     )?;
-    let mut rules = BTreeMap::from([(OPEN_TREE_ATTR, Vec::new())]);
+    let mut rules = BTreeMap::from([(OPEN_TREE_ATTR.1, Vec::new())]);
     for name in DENIED {
         rules.insert(number(target, name)?, Vec::new());
     }

@@ -37,44 +37,59 @@ fn every_link_of_a_document_leads_to_a_file() {
     assert!(seen > 10, "only {seen} links");
 }
 
-#[test]
-fn every_page_that_a_document_names_exists() {
-    let pages: BTreeSet<_> = files("packaging/man", "")
-        .iter()
+/// The man pages of the package, as `vassal.ini.5`.
+fn pages() -> BTreeSet<String> {
+    let pages = files("packaging/man", "").into_iter();
+    pages
         .filter_map(|path| path.rsplit_once('/').map(|(_, page)| page.to_owned()))
-        .collect();
-    for document in documents() {
-        let text = read(&document);
-        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-.@()".contains(c)));
-        for word in words.filter(|word| word.starts_with("vassal")) {
-            let Some((name, rest)) = word.split_once('(') else {
-                continue;
-            };
-            let page = format!("{name}.{}", rest.split(')').next().unwrap_or_default());
-            let is_page = page.ends_with(|c: char| c.is_ascii_digit());
-            assert!(
-                !is_page || pages.contains(&page),
-                "{document} names {word}, which does not exist"
-            );
+        .collect()
+}
+
+/// The pages of ours that a text refers to: `vassal.ini(5)`.
+fn references(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-.@()".contains(c)));
+    let page = |word: &str| {
+        let (name, rest) = word.split_once('(')?;
+        let section = rest.split(')').next().filter(|section| section.len() == 1)?;
+        (name.starts_with("vassal") && section.starts_with(|c: char| c.is_ascii_digit()))
+            .then(|| format!("{name}.{section}"))
+    };
+    words.filter_map(page).collect()
+}
+
+#[test]
+fn every_page_that_a_document_or_a_page_names_exists() {
+    let pages = pages();
+    // In a page, ".BR vassal.ini (5)," is such a reference.
+    let rendered = |path: String| (read(&path).replace("\\-", "-").replace(" (", "("), path);
+    let texts = documents().into_iter().map(|path| (read(&path), path));
+    for (text, path) in texts.chain(files("packaging/man", "").into_iter().map(rendered)) {
+        for page in references(&text) {
+            assert!(pages.contains(&page), "{path} names {page}, which does not exist");
         }
     }
 }
 
 #[test]
 fn the_package_has_the_documents_that_its_pages_name() {
-    let installed = read("packaging/debian/vassal.docs");
-    for name in installed.lines() {
-        assert!(
-            root().join(name).exists(),
-            "vassal.docs installs '{name}', which does not exist"
-        );
-    }
-    let page = read("packaging/man/vassal.7").replace("\\-", "-");
-    for name in page.split_whitespace().filter(|word| word.ends_with(".md")) {
-        assert!(
-            installed.contains(name),
-            "vassal(7) names {name}, which is not installed"
-        );
+    let installs_all = " README.md docs/*.md\n";
+    assert!(
+        read("packaging/files.sh").contains(installs_all),
+        "packaging/files.sh has no '{installs_all}'"
+    );
+    for path in files("packaging/man", "") {
+        let page = read(&path).replace("\\-", "-");
+        for word in page.split_whitespace().filter(|word| word.contains(".md")) {
+            let name = word
+                .trim_matches([';', ',', '.'])
+                .rsplit('/')
+                .next()
+                .unwrap_or_default();
+            assert!(
+                root().join("docs").join(name).exists(),
+                "{path} names {name}, which is not installed"
+            );
+        }
     }
 }
 

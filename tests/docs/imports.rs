@@ -64,7 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "helpers/ctl",
         &["vassal-config", "vassal-escape", "vassal-generator"],
     ),
-    ("tests", &["vassal-config"]),
+    ("tests", &["vassal-config", "vassal-sys"]),
 ];
 
 #[test]

@@ -11,6 +11,7 @@ mod text;
 
 use std::collections::BTreeSet;
 use text::{all_named, arms, between, bold, byte_strings, files, quoted, read, root, section, words};
+use vassal_sys::denied_calls::{DENIED, DENIED_WITH_NEWUSER, OPEN_TREE_ATTR};
 
 const INI: &str = "packaging/man/vassal.ini.5";
 
@@ -154,13 +155,11 @@ fn every_option_of_the_emperor_is_in_the_manual() {
 
 #[test]
 fn every_denied_system_call_is_in_the_manual() {
-    let source = read("helpers/sys/build.rs");
-    let lists = between(&source, "const DENIED", "const X32_BIT");
-    let calls = lists.split("libc::SYS_").skip(1).map(|rest| {
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        rest[..end.unwrap_or(rest.len())].to_owned()
-    });
-    let calls: BTreeSet<_> = calls.collect();
+    let lists = DENIED
+        .iter()
+        .chain(DENIED_WITH_NEWUSER)
+        .chain([&OPEN_TREE_ATTR.0]);
+    let calls: BTreeSet<_> = lists.map(|name| (*name).to_owned()).collect();
     assert!(calls.len() > 20, "{calls:?}");
     let page = read(INI).replace("\\-", "-");
     let vassal = section(&page, ".SH THE [VASSAL] SECTION");
@@ -234,7 +233,7 @@ fn every_trap_of_vassalctl_is_in_the_manual() {
 fn every_field_of_vassalctls_json_is_in_the_manual() {
     let page = read("packaging/man/vassalctl.8");
     let json = bold(section(&page, ".SH JSON"));
-    for verb in ["check", "show", "migrate", "options"] {
+    for verb in ["check", "show/model", "migrate", "options"] {
         let source = read(&format!("helpers/ctl/src/verbs/{verb}.rs"));
         let structs = source
             .split("Serialize)]")
@@ -270,23 +269,28 @@ fn every_variable_that_is_not_passed_on_is_in_the_manual() {
 
 #[test]
 fn every_page_is_installed_and_every_page_that_is_referred_to_exists() {
-    let pages: BTreeSet<_> = files("packaging/man", "")
-        .iter()
-        .map(|path| path.replace("packaging/", ""))
-        .collect();
-    let installed = read("packaging/debian/vassal.manpages");
-    assert_eq!(
-        pages,
-        installed.lines().map(str::to_owned).collect(),
-        "packaging/man and vassal.manpages"
+    let installs_all = "for page in packaging/man/*.[578]; do";
+    assert!(
+        read("packaging/files.sh").contains(installs_all),
+        "packaging/files.sh has no '{installs_all}'"
     );
+    let pages: BTreeSet<_> = files("packaging/man", "").into_iter().collect();
+    for page in &pages {
+        assert!(
+            page.ends_with(['5', '7', '8']),
+            "packaging/files.sh does not install {page}"
+        );
+    }
     for path in files("units", "") {
         for reference in read(&path)
             .split_whitespace()
             .filter_map(|word| word.split_once("man:"))
         {
             let page = reference.1.replace('(', ".").replace(')', "");
-            assert!(pages.contains(&format!("man/{page}")), "{path} refers to {page}");
+            assert!(
+                pages.contains(&format!("packaging/man/{page}")),
+                "{path} refers to {page}"
+            );
         }
     }
 }

@@ -12,7 +12,7 @@ const LONG: [&str; 9] = ["ACT", "CFG", "EMP", "EXE", "MPC", "NS", "ORD", "REL", 
 /// Families of one letter. Other things look the same (`-O2`, `V4(`), so only citations count, see [`cited_in`].
 const SHORT: &str = "ACEIKLMOPSTUVX";
 
-/// Where citations are looked for. `tests/machines/attacks` cites the rows of docs/attacks.md, which have a test of their own.
+/// Where citations are looked for, but for docs/attacks.md and its tests: their rows have ids of their own.
 const TOPS: [&str; 6] = ["generator", "helpers", "tests", "units", "packaging/man", "docs"];
 const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
 
@@ -84,9 +84,9 @@ fn sources() -> Vec<String> {
         .filter(|top| root().join(top).exists())
         .flat_map(|top| files(top, ""));
     let is_text = |path: &String| {
-        let is_data =
-            path.contains("corpus/cases/") || path.ends_with("Cargo.lock") || path == "docs/attacks.md";
-        !is_data && !path.contains("/target/")
+        let is_case = path.contains("corpus/cases/") && !path.ends_with("/info");
+        let is_attack = path == "docs/attacks.md" || path.starts_with("tests/machines/attacks/");
+        !is_case && !is_attack && !path.ends_with("Cargo.lock") && !path.contains("/target/")
     };
     below
         .filter(is_text)

@@ -2,6 +2,8 @@
 //!
 //! It reads with the generator's and vassal-enter's own code, executes nothing, needs no root, and changes nothing.
 //! Start reading at [`main`]: each verb has a file of its own.
+//!
+//! Rooms, each of which uses only those before it: arguments, reading, render, lints, verbs.
 #![forbid(unsafe_code)]
 
 mod lints;

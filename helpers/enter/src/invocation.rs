@@ -1,15 +1,14 @@
 //! What systemd gave this process: the vassal's name, the environment, the descriptors.
 
 use crate::environment::{Inherited, inherited};
-use crate::failure::Failure;
+use crate::failure::{Failure, FileFailure};
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::time::Duration;
-use vassal_config::diagnostic::Public;
-use vassal_config::emperor::name::{Unfit, VassalName};
+use vassal_config::emperor::name::VassalName;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::unit_name::{escape, unescape};
@@ -103,7 +102,7 @@ impl Invocation {
 
     /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
     pub fn report(&self, failure: &Failure) {
-        log(Priority::Error, &failure.message);
+        log(Priority::Error, &failure.to_string());
         report_to_systemd(&self.notifier, &self.record, failure);
     }
 
@@ -144,7 +143,7 @@ impl Invocation {
 
 fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
     // Everybody may read it, now and as the cause of a restart.
-    let status = shortened(&failure.public.to_string(), STATUS_LIMIT);
+    let status = shortened(&failure.public().to_string(), STATUS_LIMIT);
     // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
     let delivered = notifier.send(&[NotifyState::Status(&status)]);
     let kept = record.update(|record| record.start_failed(&status));
@@ -182,33 +181,15 @@ fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
 /// Why there is none.
 pub fn vassal_of(instance: &[u8]) -> Result<VassalName, Failure> {
     let name = unescape(instance);
-    let vassal = VassalName::parse(&name).map_err(|unfit| refuse(&name, unfit))?;
+    let vassal = match VassalName::parse(&name) {
+        Ok(vassal) => vassal,
+        Err(unfit) => return Err(FileFailure::NotAVassal { name, unfit }.into()),
+    };
     if escape(&name).as_bytes() != instance {
-        return Err(Failure::config(format!(
-            "'vassal@{}' is not the unit of vassal '{}' (use '{}')",
-            printable(instance),
-            printable(&name),
-            vassal.unit()
-        )));
+        let (instance, unit) = (instance.to_vec(), vassal.unit());
+        return Err(FileFailure::OtherUnit { instance, name, unit }.into());
     }
     Ok(vassal)
-}
-
-/// Why `instance` is no vassal.
-fn refuse(instance: &[u8], unfit: Unfit) -> Failure {
-    let shown = printable(instance);
-    let failure = Failure::config(match unfit {
-        Unfit::TooLong => format!(
-            "vassal '{}': the name is too long for a unit",
-            shortened(&shown, 80)
-        ),
-        Unfit::Hidden => format!("vassal '{shown}': names that start with a dot are no vassals"),
-        Unfit::NotIni | Unfit::NotAName => format!("'{}' is no name of a vassal", shortened(&shown, 80)),
-    });
-    Failure {
-        public: Public::words("the unit's name is no vassal's (the journal says why)"),
-        ..failure
-    }
 }
 
 fn number(variable: &str) -> Option<u64> {

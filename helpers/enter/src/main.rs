@@ -68,8 +68,8 @@ fn report(result: Result<(), Failure>, priority: Priority) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            log(priority, &failure.message);
-            ExitCode::from(failure.code)
+            log(priority, &failure.to_string());
+            ExitCode::from(failure.code())
         }
     }
 }

@@ -1,14 +1,12 @@
 //! The mountpoints of `mountpoint-check`, as they are when the app is about to start: what the watchdog will compare
 //! with.
 
-use crate::failure::{Failure, Place};
+use crate::failure::{AppFailure, Failure, Place};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Watch;
-use vassal_escape::printable;
 use vassal_state::handoff::Watched;
 use vassal_sys::error::Context;
 use vassal_sys::mountinfo::{self, Mount};
@@ -58,23 +56,14 @@ fn find(watch: &Watch, proc: &OwnedFd) -> Result<Watched, Failure> {
     let origin = watch.origin.to_string();
     let line = Place::line(&watch.origin, "mountpoint-check");
     let place = mounts::place(proc.as_fd(), Path::new(OsStr::from_bytes(&watch.path))).map_err(|error| {
-        let failure = Failure::config(format!("mountpoint-check: {error}"));
-        let public = Public::mountpoint(&watch.path, "cannot be looked at (the journal says why)");
-        Failure { public, ..failure }.at(&line)
+        let path = watch.path.clone();
+        Failure::from(AppFailure::MountpointUnseen { path, error }).at(&line)
     })?;
     match mount_at(&place, proc.as_fd())? {
         Some(mount) => Ok(Watched { mount, origin }),
         None => {
-            let shown = printable(&watch.path);
-            let message = format!(
-                "mountpoint-check: '{shown}' is not a mountpoint (no hook has mounted anything there)"
-            );
-            let public = Public::mountpoint(&watch.path, "is not a mountpoint (the journal says why)");
-            Err(Failure {
-                public,
-                ..Failure::config(message)
-            }
-            .at(&line))
+            let path = watch.path.clone();
+            Err(Failure::from(AppFailure::NotAMountpoint { path }).at(&line))
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::app::channel::configuration as configuration_of;
 use crate::environment::{Inherited, inherited};
-use crate::failure::Failure;
+use crate::failure::{Failure, ServiceFailure};
 use crate::handed_over::keys;
 use crate::handed_over::renew;
 use crate::invocation::vassal_of;
@@ -43,7 +43,7 @@ const LIMIT: Duration = Duration::from_secs(85);
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let name = vassal_of(instance)?;
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
-    let main = main.ok_or_else(|| Failure::passing("there is no main process ($MAINPID)"))?;
+    let main = main.ok_or(ServiceFailure::NoMainProcess)?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
     let environment = inherited();
     let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
@@ -135,15 +135,8 @@ fn ask(watchdog: &Watchdog) -> Result<(), Failure> {
     drop(request);
     match answer(&answers)? {
         Some(DONE) => Ok(()),
-        Some(_) => Err(Failure::passing(
-            "the app cannot be reloaded (it does not serve yet, or [vassal] has no reload-signal)",
-        )),
-        None => {
-            let limit = LIMIT.as_secs();
-            Err(Failure::passing(format!(
-                "the app does not serve again within {limit} s"
-            )))
-        }
+        Some(_) => Err(ServiceFailure::NoReload.into()),
+        None => Err(ServiceFailure::NotServing { limit: LIMIT }.into()),
     }
 }
 
@@ -161,7 +154,7 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
         match read(answers, &mut byte) {
             Ok(1) => return Ok(Some(byte[0])),
             // The watchdog is gone, and with it the vassal: systemd starts it again.
-            Ok(_) => return Err(Failure::passing("the vassal has ended meanwhile")),
+            Ok(_) => return Err(ServiceFailure::Ended.into()),
             Err(_) => {}
         }
     }

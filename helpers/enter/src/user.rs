@@ -1,6 +1,7 @@
 //! Which numbers the app's user and groups have.
 
-use crate::failure::{Failure, Place};
+pub use crate::failure::Lookup;
+use crate::failure::{AccountFailure, Failure, Kind, Place};
 use crate::files::accounts::accounts;
 use nix::sys::stat::FileStat;
 use nix::unistd::{Gid, Uid};
@@ -9,18 +10,8 @@ use std::process::{Command, Stdio};
 use vassal_config::machine::accounts::{Accounts, User};
 use vassal_config::users::capability::Capabilities;
 use vassal_config::users::identity::{Account, Identity, Named};
-use vassal_escape::printable;
 use vassal_sys::creds::Credentials;
 use vassal_systemd::journal::{Priority, log};
-
-/// Where names are looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookup {
-    /// The host: /etc/passwd first, then whatever else getent(1) asks (LDAP, sssd, ...).
-    Host,
-    /// The vassal's own root, of which only the files are read: nothing of a tenant's runs as root (ORD-8).
-    OwnRoot,
-}
 
 /// Finds the numbers of `identity`. Unlike in uWSGI a `uid` without `gid` never leaves the app in root's groups: it
 /// gets the user's own (T3 and its row in the compatibility table).
@@ -32,7 +23,7 @@ pub fn resolve(identity: &Identity, lookup: Lookup, proc: &OwnedFd) -> Result<Cr
     let accounts = match (accounts(proc), lookup, asker(identity)) {
         // A root directory that a start cannot read is not as the file says.
         (Err(error), Lookup::OwnRoot, Some((_, origin))) => {
-            let failure = Failure::config(format!("{error} (in the vassal's own root)"));
+            let failure = Failure::from(AccountFailure::Unreadable(error));
             return Err(failure.at(&Place::line(origin, "uid")));
         }
         (accounts, ..) => accounts?,
@@ -48,9 +39,7 @@ pub fn resolve(identity: &Identity, lookup: Lookup, proc: &OwnedFd) -> Result<Cr
         (None, Some((uid, None))) => {
             let origin = identity.uid.as_ref().map(|(_, origin)| origin);
             let place = origin.map_or(Place::context("uid"), |origin| Place::line(origin, "uid"));
-            let message =
-                format!("user {uid} has no entry in /etc/passwd, so its group is not known (add gid =)");
-            return Err(Failure::config(message).at(&place));
+            return Err(Failure::from(AccountFailure::NoGroup { uid: *uid }).at(&place));
         }
         (None, None) => None,
     };
@@ -103,31 +92,20 @@ pub fn confirm(
     why: &str,
 ) -> Result<Credentials, Failure> {
     let place = asker(identity).map_or(Place::context("uid"), |(_, origin)| Place::line(origin, "uid"));
-    let refuse = |what: String| {
-        let message =
-            format!("{what}, and {why}, so its names do not count alone (write numbers: uid =, gid =)");
-        Err(Failure::config(message).at(&place))
-    };
+    let refuse = |failure: AccountFailure| Err(Failure::from(failure).at(&place));
+    let why = why.to_owned();
     let host = match host {
         Ok(host) => host,
         Err(failure) => {
-            return refuse(format!(
-                "the host does not know who is meant ({})",
-                failure.message
-            ));
+            let reason = failure.to_string();
+            return refuse(AccountFailure::UnknownToHost { reason, why });
         }
     };
     let ids =
         |credentials: &Credentials| (credentials.uid.map(Uid::as_raw), credentials.gid.map(Gid::as_raw));
-    if ids(&own) != ids(&host) {
-        let shown = |(uid, gid): (Option<u32>, Option<u32>)| {
-            let of = |id: Option<u32>| id.map_or("-".to_owned(), |id| id.to_string());
-            format!("{}:{}", of(uid), of(gid))
-        };
-        let (inside, outside) = (shown(ids(&own)), shown(ids(&host)));
-        return refuse(format!(
-            "user and group are {inside} in the vassal's own root and {outside} on the host"
-        ));
+    let (inside, outside) = (ids(&own), ids(&host));
+    if inside != outside {
+        return refuse(AccountFailure::OtherOnHost { inside, outside, why });
     }
     let groups = own.groups.map(|groups| {
         let confirmed = host.groups.unwrap_or_default();
@@ -152,15 +130,14 @@ fn refuse_root(identity: &Identity, uid: Option<u32>, gid: Option<u32>) -> Resul
         return Ok(());
     }
     let (kind, named) = match (uid, gid, user, group) {
-        (Some(0), _, Some(user), _) => ("user", user),
-        (_, Some(0), _, Some(group)) if !is_root(group) => ("group", group),
-        (_, Some(0), Some(user), None) => ("group of user", user),
+        (Some(0), _, Some(user), _) => (Kind::User, user),
+        (_, Some(0), _, Some(group)) if !is_root(group) => (Kind::Group, group),
+        (_, Some(0), Some(user), None) => (Kind::GroupOfUser, user),
         _ => return Ok(()),
     };
     let (account, origin) = named;
-    let message =
-        format!("the {kind} '{account}' is 0 in the vassal's own root, which may not make anybody root");
-    Err(Failure::config(message).at(&Place::line(origin, "uid and gid")))
+    let account = account.clone();
+    Err(Failure::from(AccountFailure::RootInside { kind, account }).at(&Place::line(origin, "uid and gid")))
 }
 
 /// The supplementary groups: exactly `add-gid` where given, none with `no-initgroups`, else the user's (ORD-9), which
@@ -201,11 +178,9 @@ fn added(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<u32, Fail
     let gid = group(named, accounts, lookup)?;
     match &named.0 {
         Account::Name(name) if gid == 0 && name != b"root" && lookup == Lookup::OwnRoot => {
-            let name = printable(name);
-            let message = format!(
-                "the group '{name}' is 0 in the vassal's own root, which may not put anybody into root's group"
-            );
-            Err(Failure::config(message).at(&Place::line(&named.1, "add-gid")))
+            let name = name.clone();
+            Err(Failure::from(AccountFailure::RootsGroupInside { name })
+                .at(&Place::line(&named.1, "add-gid")))
         }
         Account::Name(_) | Account::Number(_) => Ok(gid),
     }
@@ -221,7 +196,7 @@ fn user(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<(u32, Opti
     match (account, found) {
         (_, Some(user)) => Ok((user.uid, Some(user))),
         (Account::Number(uid), None) => Ok((*uid, None)),
-        (Account::Name(_), None) => Err(unknown("user", account, lookup).at(&Place::line(origin, "uid"))),
+        (Account::Name(_), None) => Err(unknown(Kind::User, account, lookup).at(&Place::line(origin, "uid"))),
     }
 }
 
@@ -236,7 +211,7 @@ fn group(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<u32, Fail
                     Accounts::from_text(b"", &entry).group(name)
                 })
             })
-            .ok_or_else(|| unknown("group", account, lookup).at(&Place::line(origin, "gid"))),
+            .ok_or_else(|| unknown(Kind::Group, account, lookup).at(&Place::line(origin, "gid"))),
     }
 }
 
@@ -266,19 +241,12 @@ fn ask_host<T>(
     parse(getent.output().ok()?.stdout)
 }
 
-fn unknown(kind: &str, account: &Account, lookup: Lookup) -> Failure {
-    let (file, create) = if kind == "user" {
-        ("passwd", "useradd")
-    } else {
-        ("group", "groupadd")
-    };
-    Failure::config(match lookup {
-        Lookup::Host => format!("there is no {kind} '{account}' (create it: {create} --system {account})"),
-        Lookup::OwnRoot => {
-            format!(
-                "there is no {kind} '{account}' in the vassal's own root (its /etc/{file} counts there, if root owns it \
-                 and nobody else may write it)"
-            )
-        }
-    })
+fn unknown(kind: Kind, account: &Account, lookup: Lookup) -> Failure {
+    let account = account.clone();
+    AccountFailure::Unknown {
+        kind,
+        account,
+        lookup,
+    }
+    .into()
 }

@@ -22,4 +22,4 @@ pub use descriptors::{directory, fds};
 pub use error::SysError;
 pub use files::{reach, stored};
 pub use mounts::{attach, fusectl, mountinfo, statfs};
-pub use process::{caps, clone, creds, pidfd, proc, scheduler, seccomp, signals};
+pub use process::{caps, clone, creds, denied_calls, pidfd, proc, scheduler, seccomp, signals};

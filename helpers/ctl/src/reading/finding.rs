@@ -1,4 +1,4 @@
-//! What is told about a file: errors and warnings of vassal-config, and the traps.
+//! What is told about a file: errors and warnings of vassal-config, and the lints.
 
 use crate::reading::location::Location;
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub struct Place {
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
-    /// The trap's name; none for what a start says itself.
+    /// The lint's name; none for what a start says itself.
     pub rule: Option<&'static str>,
     /// Where it stands, when it stands somewhere.
     pub place: Option<Place>,

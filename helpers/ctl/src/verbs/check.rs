@@ -1,9 +1,9 @@
-//! `vassalctl check`: errors, warnings and traps of vassals' files.
+//! `vassalctl check`: errors, warnings and lints of vassals' files.
 
 use crate::arguments::Check;
 use crate::lints;
-use crate::lints::Scene;
 use crate::lints::host::Host;
+use crate::lints::scene::Scene;
 use crate::reading::dry_run::Scope;
 use crate::reading::emperor_file;
 use crate::reading::emperor_file::Found;
@@ -135,7 +135,7 @@ fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
     })
 }
 
-/// Reads one vassal's file and looks for traps in what it means.
+/// Reads one vassal's file and runs the lints on what it means.
 fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
     let scope = match host {
         Some(_) => Scope::Machine,
@@ -149,7 +149,7 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
             host,
             location: &target.location,
         };
-        findings.extend(lints::spring(&scene));
+        findings.extend(lints::run::run(&scene));
         sort(&mut findings);
     }
     Checked {

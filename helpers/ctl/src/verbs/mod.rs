@@ -5,4 +5,3 @@ pub mod entries;
 pub mod migrate;
 pub mod options;
 pub mod show;
-pub mod show_text;

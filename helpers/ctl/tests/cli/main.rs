@@ -4,10 +4,10 @@
 
 mod check;
 mod command_line;
+mod lints;
 mod machine;
 mod migrate;
 mod options;
 #[path = "../../../../tests/rig/seed.rs"]
 mod seed;
 mod show;
-mod traps;

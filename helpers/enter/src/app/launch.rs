@@ -4,7 +4,7 @@
 use crate::app::stream::AppStream;
 use crate::app::supervise::{Control, Report};
 use crate::environment::{DEFAULT_PATH, Environment, value};
-use crate::failure::{Failure, Place};
+use crate::failure::{AppFailure, Failure, Place, Root, is_wrong_program};
 use crate::handed_over::keys::Keys;
 use crate::hooks::actions::perform::{Shell, perform};
 use crate::hooks::argv::{c_environment, c_string};
@@ -16,7 +16,6 @@ use crate::hooks::simple_command::SimpleCommand;
 use crate::invocation::LAST_LINE_LIMIT;
 use crate::sockets::open::Open;
 use crate::sockets::unix;
-use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{chdir, execve, getcwd, setsid};
 use std::convert::Infallible;
@@ -98,7 +97,7 @@ impl Launch<'_> {
             Ok(never) => match never {},
             Err(failure) => failure,
         };
-        let code = i32::from(failure.code);
+        let code = i32::from(failure.code());
         // A supervisor that does not listen has failed itself and has said why.
         drop(control.report(&Report::Failed(failure)));
         std::process::exit(code)
@@ -227,9 +226,10 @@ fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
     // A descriptor's name in proc may lead to what was opened before the root directory changed: no path does (getcwd(3)).
     match getcwd() {
         Ok(_) => Ok(()),
-        Err(_) => Err(Failure::config(format!(
-            "cannot change to directory '{shown}': it is not below the vassal's root directory"
-        ))),
+        Err(_) => Err(AppFailure::OutsideRoot {
+            directory: directory.to_vec(),
+        }
+        .into()),
     }
 }
 
@@ -264,28 +264,27 @@ fn exec_first(
     environment: &[CString],
     changes_root: bool,
 ) -> Failure {
-    let place = match changes_root {
-        true => " in the vassal's own root",
-        false => "",
+    let root = match changes_root {
+        true => Root::Own,
+        false => Root::Host,
     };
     for candidate in candidates {
         let Ok(program) = c_string(candidate) else {
             continue;
         };
-        let shown = printable(candidate);
         match (execve(&program, arguments, environment), candidates) {
             (Ok(never), _) => match never {},
             // One of several names, or of several directories.
-            (Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES), [_, _, ..]) => {}
-            (Err(errno @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES)), _) => {
-                let why = errno.desc();
-                return Failure::config(format!("cannot execute '{shown}'{place}: {why}"));
-            }
+            (Err(errno), [_, _, ..]) if is_wrong_program(errno) => {}
             (Err(errno), _) => {
-                return Failure::passing(format!("cannot execute '{shown}'{place}: {}", errno.desc()));
+                return AppFailure::CannotExecute {
+                    program: candidate.clone(),
+                    root,
+                    errno,
+                }
+                .into();
             }
         }
     }
-    let hint = "install uwsgi-core, or name another program with 'command =' in a [vassal] section";
-    Failure::config(format!("uwsgi is not installed{place} ({hint})"))
+    AppFailure::NoUwsgi { root }.into()
 }

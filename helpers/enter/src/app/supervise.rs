@@ -1,6 +1,6 @@
 //! What the process that becomes the app tells its supervisor, and the watch over it until it is the app.
 
-use crate::failure::{Failure, Place};
+use crate::failure::{Failure, HookFailure, Place};
 use crate::hooks::output::HookOutput;
 use crate::hooks::refusal::{place, with_last_words};
 use crate::sockets::open;
@@ -71,14 +71,14 @@ impl Control {
             .concat(),
             Report::Ready => b"R".to_vec(),
             Report::Failed(failure) => {
-                let public = failure.public.to_string();
+                let public = failure.public().to_string();
                 let public = &public.as_bytes()[..public.len().min(PUBLIC_LIMIT)];
                 let length = [public.len() as u8];
                 [
-                    &[b'F', failure.code],
+                    &[b'F', failure.code()],
                     &length[..],
                     public,
-                    failure.message.as_bytes(),
+                    failure.to_string().as_bytes(),
                 ]
                 .concat()
             }
@@ -134,7 +134,7 @@ impl Control {
             }
             [b'F', code, length, ref texts @ ..] => {
                 let (public, message) = texts.split_at(texts.len().min(length.into()));
-                Some(Report::Failed(Failure {
+                Some(Report::Failed(Failure::Reported {
                     code,
                     message: String::from_utf8_lossy(message).into_owned(),
                     public: Public::handed_over(public),
@@ -238,17 +238,10 @@ impl Supervisor<'_> {
     }
 
     fn timed_out(&mut self, current: Option<&Operation>) -> Failure {
-        let problem = format!(
-            "did not return within {} s (hook-timeout)",
-            self.limit.as_secs_f32()
-        );
+        let problem = Failure::from(HookFailure::TimedOut { limit: self.limit });
         match current {
-            Some(operation) => with_last_words(
-                Failure::passing(problem).at(&place(operation)),
-                operation,
-                self.log,
-            ),
-            None => Failure::passing(problem).at(&Place::context("the process that becomes the app")),
+            Some(operation) => with_last_words(problem.at(&place(operation)), operation, self.log),
+            None => problem.at(&Place::context("the process that becomes the app")),
         }
     }
 }

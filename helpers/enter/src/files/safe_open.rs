@@ -2,7 +2,7 @@
 //! directories on the way to them, so no symbolic link of anybody but root is followed, and nothing is opened before it is
 //! known what it is (SECURITY.md).
 
-use crate::failure::Failure;
+use crate::failure::{Failure, HookFailure};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
@@ -176,13 +176,8 @@ pub fn only_root_can_write(path: &Path) -> Result<bool, SysError> {
 /// it leads to is nobody's to tell an app. More than 1 MiB.
 pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), Failure> {
     let refuse = |name: &[u8], errno: Errno| {
-        let shown = printable(&[path, name].concat());
-        let meaning = if errno == Errno::ELOOP {
-            NOT_FOLLOWED
-        } else {
-            errno.desc()
-        };
-        Failure::passing(format!("cannot read '{shown}': {meaning}"))
+        let path = [path, name].concat();
+        HookFailure::Envdir { path, errno }
     };
     let (directory, mut is_trusted) =
         open_envdir(Path::new(OsStr::from_bytes(path)), proc).map_err(|errno| refuse(b"", errno))?;
@@ -201,9 +196,7 @@ pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), F
         is_trusted &= is_file_trusted;
         size += name.len() + value.len();
         if size > ENVDIR_LIMIT {
-            let shown = printable(path);
-            let message = format!("cannot read '{shown}': more than 1 MiB of variables");
-            return Err(Failure::passing(message));
+            return Err(HookFailure::EnvdirTooLong { path: path.to_vec() }.into());
         }
         variables.push((name, (!value.is_empty()).then(|| trimmed(&value))));
     }

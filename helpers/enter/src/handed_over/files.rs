@@ -1,7 +1,7 @@
 //! What uWSGI would open as root before it changes its user, and here opens as the user: made for him, or given to him, where root
 //! alone can have put there what is there. What he can do himself, or root must not, is left to uWSGI, which says what it lacks.
 
-use crate::failure::{self, Failure};
+use crate::failure::{AppFailure, Failure, Place as Line};
 use crate::files::safe_open::only_root_can_write;
 use crate::user::may;
 use nix::errno::Errno;
@@ -37,7 +37,7 @@ pub fn prepare(plan: &Plan, as_user: &[Operation], credentials: &Credentials) ->
     for handed in &plan.handed {
         if !comes_later(&handed.path, as_user) {
             prepare_one(handed, plan, credentials)
-                .map_err(|failure| failure.at(&failure::Place::line(&handed.origin, name(handed.purpose))))?;
+                .map_err(|failure| failure.at(&Line::line(&handed.origin, name(handed.purpose))))?;
         }
     }
     Ok(())
@@ -119,20 +119,13 @@ fn make_spooler(place: &Place, path: &Path, credentials: &Credentials) -> Result
 }
 
 fn refused(handed: &Handed, plan: &Plan) -> Failure {
-    let path = printable(&handed.path);
-    let user = plan
-        .identity
-        .uid
-        .as_ref()
-        .map_or_else(String::new, |(user, _)| user.to_string());
-    let what = match handed.purpose {
-        Purpose::Log => "opens the log",
-        Purpose::Spooler => "writes into the spooler's directory",
-        Purpose::Lock => "opens the file to lock",
-    };
-    Failure::config(format!(
-        "'{path}' cannot be written by {user}, as whom uWSGI {what} here (chown {user} {path})"
-    ))
+    let user = plan.identity.uid.as_ref();
+    AppFailure::NotWritable {
+        path: handed.path.clone(),
+        user: user.map_or_else(String::new, |(user, _)| user.to_string()),
+        purpose: handed.purpose,
+    }
+    .into()
 }
 
 /// Whether a hook of the user's still makes or mounts what `path` is on.

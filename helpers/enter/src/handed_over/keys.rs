@@ -3,7 +3,7 @@
 //! not read are copied into a filesystem in memory of this vassal's own, where they are his to read, and uWSGI is told of the
 //! copies. It is mounted on /run/vassal in the vassal's mount namespace, or, where it has none, in one of the app's process.
 
-use crate::failure::{Failure, Place};
+use crate::failure::{AppFailure, Failure, NoCopy, Place};
 use crate::user::may;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
@@ -84,9 +84,7 @@ pub fn collect(
             });
         }
         if copies.iter().map(|copy| copy.content.len()).sum::<usize>() > LIMIT_OF_ALL {
-            return Err(at_line(Failure::config(
-                "the certificates and keys are longer than 8 MiB together",
-            )));
+            return Err(at_line(AppFailure::KeysTooLong.into()));
         }
     }
     Ok(copies)
@@ -114,9 +112,10 @@ pub fn read(path: &Path, proc: &OwnedFd) -> Result<Option<Vec<u8>>, Failure> {
     let mut content = Vec::new();
     file.take(LIMIT + 1).read_to_end(&mut content).context(step)?;
     match content.len() as u64 > LIMIT {
-        true => Err(Failure::config(format!(
-            "'{shown}' is longer than 1 MiB, which no certificate is"
-        ))),
+        true => Err(AppFailure::KeyTooLong {
+            path: path.as_os_str().as_bytes().to_vec(),
+        }
+        .into()),
         false => Ok(Some(content)),
     }
 }
@@ -181,10 +180,7 @@ impl Keys {
         let target = target.filter(|object| fstat(object).is_ok_and(|status| reach::is_directory(&status)));
         match target {
             Some(target) => Ok(attach::put(&self.directory, &target).context(step)?),
-            None => Err(refuse(
-                plan,
-                &format!("its copy has no place in the vassal's own root (mkdir {DIRECTORY} there)"),
-            )),
+            None => Err(refuse(plan, NoCopy::NoDirectory)),
         }
     }
 
@@ -208,19 +204,14 @@ impl Keys {
 pub fn refuse_mounts(plan: &Plan, has_hooks: bool) -> Result<(), Failure> {
     match has_hooks || !plan.watch.is_empty() {
         false => Ok(()),
-        true => Err(refuse(
-            plan,
-            "its copy would need a mount namespace, and there are as-user hooks or a mountpoint-check (emperor-use-clone = fs)",
-        )),
+        true => Err(refuse(plan, NoCopy::NoNamespace)),
     }
 }
 
-fn refuse(plan: &Plan, why: &str) -> Failure {
+fn refuse(plan: &Plan, why: NoCopy) -> Failure {
     let first = plan.key_files.first();
-    let path = first.map_or_else(Default::default, |file| printable(&file.path));
-    let failure = Failure::config(format!(
-        "the app's user may not read '{path}', and {why}; or chgrp it to the app's group and chmod 640"
-    ));
+    let path = first.map_or_else(Vec::new, |file| file.path.clone());
+    let failure = Failure::from(AppFailure::NoCopy { path, why });
     match first {
         Some(file) => failure.at(&line_of(file)),
         None => failure,

@@ -1,6 +1,6 @@
 //! Certificates and keys at a reload: what they are now takes the place of the copies that the app was started with.
 
-use crate::failure::Failure;
+use crate::failure::{AppFailure, Failure};
 use crate::handed_over::keys::{collect, line_of, read, write};
 use crate::user::{Lookup, resolve};
 use nix::fcntl::AtFlags;
@@ -63,12 +63,8 @@ fn refuse_new(watchdog: &Watchdog, plan: &Plan, proc: &OwnedFd) -> Result<(), Fa
     {
         None => Ok(()),
         Some(file) => {
-            let shown = printable(&file.path);
-            let message = format!(
-                "the app's user may not read '{shown}', and a reload cannot hand it over (systemctl restart, or chgrp it to the \
-                 app's group and chmod 640)"
-            );
-            Err(Failure::config(message).at(&line_of(file)))
+            let path = file.path.clone();
+            Err(Failure::from(AppFailure::NewKey { path }).at(&line_of(file)))
         }
     }
 }

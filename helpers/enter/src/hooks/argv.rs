@@ -1,7 +1,7 @@
 //! Arguments and environments as execve(2) takes them.
 
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, HookFailure};
 use std::ffi::CString;
 
 /// `NAME=VALUE` strings for execve(2).
@@ -20,5 +20,5 @@ pub fn c_environment(environment: &Environment) -> Result<Vec<CString>, Failure>
 /// # Errors
 /// A NUL in them.
 pub fn c_string(bytes: &[u8]) -> Result<CString, Failure> {
-    CString::new(bytes).map_err(|_| Failure::config("a command or a variable holds a NUL byte"))
+    CString::new(bytes).map_err(|_| HookFailure::Nul.into())
 }

@@ -3,7 +3,7 @@
 //! is logged but changes nothing (EXE-12).
 
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, HookFailure};
 use crate::hooks::actions::perform::{Shell, perform};
 use crate::hooks::atexit_record::{Kept, Record};
 use crate::hooks::command::{self, Ended};
@@ -42,7 +42,7 @@ pub fn run(number: &[u8]) -> Result<(), Failure> {
         .ok()
         .and_then(|number| number.parse().ok());
     let record = Record::read(&mut Reader::from_memfd(number.unwrap_or(-1))?);
-    let record = record.ok_or_else(|| Failure::passing("the record of the atexit hooks is not readable"))?;
+    let record = record.ok_or(HookFailure::NoRecord)?;
     fds::cloexec_from(3)?;
     let proc = mounts::detached_proc()?;
     become_user(&record.credentials, Keep::Nothing)?;
@@ -53,12 +53,12 @@ pub fn run(number: &[u8]) -> Result<(), Failure> {
     let mut session = Session::new(record.environment, &record.shells, record.limit, &proc);
     for action in record.before {
         if let Err(failure) = perform(&action, &mut session, &mut Direct) {
-            warn(&failure.message);
+            warn(&failure.to_string());
         }
     }
     for Kept { action, place } in record.hooks {
         if let Err(failure) = perform(&action, &mut session, &mut Direct) {
-            warn(&format!("{place}: {}", failure.message));
+            warn(&format!("{place}: {failure}"));
         }
     }
     Ok(())

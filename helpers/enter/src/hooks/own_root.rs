@@ -5,7 +5,7 @@
 //! what the others have not. The first is never root's alone, of the second each layer has to be.
 
 use crate::environment::{Environment, value};
-use crate::failure::Failure;
+use crate::failure::{Failure, HookFailure};
 use crate::hooks::simple_command::SimpleCommand;
 use crate::user::{self, Lookup};
 use nix::errno::Errno;
@@ -154,10 +154,7 @@ impl OwnRoot {
         };
         match why {
             None => Ok(()),
-            Some(why) => Err(Failure::config(format!(
-                "not run: {why}, so root would run what is put there by others (run it pre-jail or as-user, give all of the \
-                 root directory to root, or set trust-root = true in [vassal])"
-            ))),
+            Some(why) => Err(HookFailure::ForeignRoot { why }.into()),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! How the failure of a hook is reported: where it happened, what was refused, what the command said last.
 
-use crate::failure::{Failure, Place};
+use crate::failure::{Failure, HookFailure, Place};
 use crate::hooks::output::HookOutput;
 use crate::hooks::remedy;
-use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -26,21 +25,16 @@ pub fn describe(verb: &str, path: &[u8]) -> String {
 
 /// What the kernel refused, which may work the next time.
 pub fn refused(error: SysError) -> Failure {
-    Failure::passing(error.to_string())
+    HookFailure::Refused(error).into()
 }
 
-/// A root directory that is not as the file says; or one whose filesystem has a trouble of its own, which passes.
+/// A root directory that is not as the file says.
 pub fn no_root(error: SysError) -> Failure {
-    match error.errno {
-        Errno::ENOENT | Errno::ENOTDIR | Errno::EINVAL | Errno::EBUSY | Errno::ELOOP => {
-            Failure::config(error.to_string())
-        }
-        _ => refused(error),
-    }
+    HookFailure::NoRoot(error).into()
 }
 
 /// Adds a failed command's last words and what is known about them.
-pub fn with_last_words(mut failure: Failure, operation: &Operation, log: &mut HookOutput) -> Failure {
+pub fn with_last_words(failure: Failure, operation: &Operation, log: &mut HookOutput) -> Failure {
     if !matches!(operation.action, Action::Exec { .. }) {
         return failure;
     }
@@ -50,14 +44,15 @@ pub fn with_last_words(mut failure: Failure, operation: &Operation, log: &mut Ho
         .map_or(String::new(), |words| format!("; its last words: {words}"));
     let remedy = remedy::remedy(words.as_deref().unwrap_or_default());
     let remedy = remedy.map_or(String::new(), |remedy| format!(" ({remedy})"));
-    failure.message.push_str(&format!("{said}{remedy}"));
-    // What a command of root's says may be of a file that is root's alone.
-    let shown = match operation.phase >= Phase::AsUser {
-        true => format!("{said}{remedy}"),
-        false => remedy,
-    };
-    failure.public = failure.public.with_said(&shown);
-    failure
+    Failure::Said {
+        failure: Box::new(failure),
+        journal: format!("{said}{remedy}"),
+        // What a command of root's says may be of a file that is root's alone.
+        public: match operation.phase >= Phase::AsUser {
+            true => format!("{said}{remedy}"),
+            false => remedy,
+        },
+    }
 }
 
 /// Where an operation comes from, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'` for a hook,

@@ -3,7 +3,7 @@
 use crate::app::channel;
 use crate::app::launch::{Launch, Pace};
 use crate::app::supervise::{Bound, Control, Outcome, Supervisor};
-use crate::failure::Failure;
+use crate::failure::{AppFailure, Failure, HookFailure};
 use crate::handed_over::files;
 use crate::handed_over::keys;
 use crate::handed_over::keys::Keys;
@@ -36,7 +36,6 @@ use vassal_config::vassal::socket::{Address, Listener};
 use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::mounts;
-use vassal_systemd::exit;
 
 /// Sets the namespaces up, runs the phases, starts the app, and becomes the watchdog.
 ///
@@ -44,7 +43,7 @@ use vassal_systemd::exit;
 /// The first step that fails.
 pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     // Here: root in the host, the only process of new namespaces, its mounts still the host's peers.
-    let proc = namespaces::isolate(prepared.plan.namespaces).map_err(|error| Failure::namespace(&error))?;
+    let proc = namespaces::isolate(prepared.plan.namespaces).map_err(Failure::Namespace)?;
     // Here: root inside, no mount shared with anybody, no process of the host in sight.
     let plan = prepared.plan;
     let foreign = mountpoints::devices(&proc)?;
@@ -168,10 +167,9 @@ fn old_root_is_gone(steps: &[Operation], session: &mut Session<'_>) -> Result<()
         _ => false,
     };
     match steps.iter().find(is_asked) {
-        Some(step) if mounts::is_mounted(&old) => Err(Failure::config(
-            "the old root is still mounted after this: another mount was in its place (look for app_channel and mounts there)",
-        )
-        .at(&place_of(step))),
+        Some(step) if mounts::is_mounted(&old) => {
+            Err(Failure::from(HookFailure::OldRootMounted).at(&place_of(step)))
+        }
         _ => Ok(()),
     }
 }
@@ -257,9 +255,7 @@ fn let_go(
             let watched = match supervisor.wait()? {
                 Outcome::Ready => find_mounts(invocation, plan, proc)?,
                 Outcome::Gone => {
-                    return Err(Failure::passing(
-                        "the process that was to become the app has been killed",
-                    ));
+                    return Err(AppFailure::Killed.into());
                 }
                 Outcome::Stopped => supervisor.stop.obey(),
             };
@@ -278,10 +274,7 @@ fn let_go(
 fn proven(failure: Failure, invocation: &Invocation) -> Failure {
     match invocation.record.read().has_served {
         false => failure,
-        true => Failure {
-            code: exit::FAILED,
-            ..failure
-        },
+        true => Failure::Proven(Box::new(failure)),
     }
 }
 

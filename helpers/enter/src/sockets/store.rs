@@ -1,7 +1,7 @@
 //! The listening sockets: bound once, before the app's user is known, and kept in systemd's FD store, so that they
 //! are open during every restart and clients wait instead of being refused (ARCHITECTURE D6). A stop closes them.
 
-use crate::failure::{Failure, Place};
+use crate::failure::{Failure, Place, ServiceFailure};
 use crate::invocation::Invocation;
 use crate::sockets::open::{File, Open};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socket};
@@ -11,7 +11,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::vassal::socket::{Address, Listener};
 use vassal_escape::digest::fnv_64;
 use vassal_sys::error::Context;
-use vassal_systemd::exit;
 
 /// Takes each of `listeners` out of what is `stored` in the FD store, or binds it, or makes it, if it is a unix socket, which is bound later
 /// ([`super::unix`]); and removes from the store what is no longer named.
@@ -126,12 +125,7 @@ fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure
             ErrorKind::AddrNotAvailable => "this machine has no such address",
             _ => "the kernel refused",
         };
-        let message = format!("cannot listen on {address}: {why}");
-        Failure {
-            code: exit::OS,
-            ..Failure::passing(message)
-        }
-        .at(&place)
+        Failure::from(ServiceFailure::NotBound { address, why }).at(&place)
     })?;
     let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
     listen(&socket, backlog).context(|| format!("listen on {address}"))?;

@@ -2,7 +2,7 @@
 //! root directory changes where there is a `chown-socket` (ORD-10); kept in systemd's FD store, and taken again as long
 //! as their path leads to them.
 
-use crate::failure::{Failure, Place as Line};
+use crate::failure::{AccountFailure, Failure, HookFailure, Kind, Place as Line};
 use crate::files::accounts::accounts;
 use crate::files::safe_open::{only_root_can_write, place};
 use crate::sockets::open::{File, Open};
@@ -36,7 +36,7 @@ pub fn settle(
         return Ok(None);
     };
     let line = Line::line(&listener.origin, "socket");
-    let at_line = |error: SysError| Failure::passing(error.to_string()).at(&line);
+    let at_line = |error: SysError| Failure::from(HookFailure::Refused(error)).at(&line);
     let shown = Path::new(OsStr::from_bytes(path));
     let (path, _directory) = match options.owner {
         None => (shown.to_path_buf(), None),
@@ -121,8 +121,10 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> R
 fn numbers(owner: &SocketOwner, proc: &OwnedFd) -> Result<(Uid, Gid), Failure> {
     let accounts = accounts(proc)?;
     let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    let missing = |kind: &str, name: &[u8]| {
-        Failure::config(format!("chown-socket: there is no {kind} '{}'", printable(name)))
+    let missing = |kind: Kind, name: &[u8]| AccountFailure::UnknownOwner {
+        option: Some("chown-socket"),
+        kind,
+        name: name.to_vec(),
     };
     let uid = accounts.user(&owner.user).map(|user| user.uid);
     let uid = uid.or_else(|| number(&owner.user));
@@ -131,8 +133,8 @@ fn numbers(owner: &SocketOwner, proc: &OwnedFd) -> Result<(Uid, Gid), Failure> {
         Some(group) => accounts.group(group).or_else(|| number(group)),
     };
     Ok((
-        Uid::from_raw(uid.ok_or_else(|| missing("user", &owner.user))?),
-        Gid::from_raw(gid.ok_or_else(|| missing("group", owner.group.as_deref().unwrap_or_default()))?),
+        Uid::from_raw(uid.ok_or_else(|| missing(Kind::User, &owner.user))?),
+        Gid::from_raw(gid.ok_or_else(|| missing(Kind::Group, owner.group.as_deref().unwrap_or_default()))?),
     ))
 }
 

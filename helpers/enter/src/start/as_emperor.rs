@@ -50,7 +50,7 @@ fn run_all(
     };
     for hook in hooks {
         if let Err(failure) = runner.run_one(hook, &mut session) {
-            invocation.warn(&format!("{}, ignoring", failure.message));
+            invocation.warn(&format!("{failure}, ignoring"));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! that is ordered after it, and nobody would find the vassal among the failed ones.
 
 use crate::environment::inherited;
-use crate::failure::Failure;
+use crate::failure::{Failure, ServiceFailure};
 use crate::invocation::{Invocation, vassal_of};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
@@ -92,14 +92,19 @@ fn start(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
     }
     // systemd runs this service again.
     store.update(|record| record.next = Next::Retry)?;
-    Err(Failure::passing(format!("cannot start '{unit}'")))
+    Err(ServiceFailure::NotStarted { unit }.into())
 }
 
 fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
     store.update(RestartRecord::stopped)?;
     systemctl(&["reset-failed", "--", &vassal.unit()])
         .map(drop)
-        .map_err(|error| Failure::passing(error.to_string()))
+        .map_err(|error| {
+            ServiceFailure::Systemctl {
+                reason: error.to_string(),
+            }
+            .into()
+        })
 }
 
 /// Whether the vassal still has a file. What cannot be read is told by the attempt.

@@ -40,13 +40,13 @@ pub fn start_vassal(instance: &[u8]) -> u8 {
     let mut invocation = match Invocation::from_systemd(instance) {
         Ok(invocation) => invocation,
         Err(failure) => {
-            log(Priority::Error, &failure.message);
-            return failure.code;
+            log(Priority::Error, &failure.to_string());
+            return failure.code();
         }
     };
     let code = run(&mut invocation).unwrap_or_else(|failure| {
         invocation.report(&failure);
-        failure.code
+        failure.code()
     });
     invocation.deliver_pending();
     code
@@ -76,7 +76,7 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     )
     .context(|| "make a socket pair")?;
     let flags = clone_flags(prepared.plan.namespaces);
-    match clone3(flags).map_err(|error| Failure::namespace(&error))? {
+    match clone3(flags).map_err(Failure::Namespace)? {
         Side::Parent(clone) => {
             drop(theirs);
             hand_over_to(clone, &prepared, &ours)?;

@@ -1,18 +1,16 @@
 //! The two files: the emperor's, and the vassal's, read now as uWSGI would read it now.
 
 use crate::environment::Inherited;
-use crate::failure::Failure;
+use crate::failure::{Failure, FileFailure};
 use crate::invocation::Invocation;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use vassal_config::diagnostic::Public;
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
-use vassal_escape::printable;
 
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
@@ -28,10 +26,10 @@ pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Fai
         System::new(environment.clone(), directory.to_path_buf()).with_file(file.to_path_buf(), content);
     let (emperor, _) = Emperor::read(file.as_os_str().as_bytes(), &world)?;
     if emperor.places.is_empty() {
-        let shown = file.display();
-        return Err(Failure::config(format!(
-            "{shown}: no 'emperor = DIRECTORY' line, so there are no vassals"
-        )));
+        return Err(FileFailure::NoPlaces {
+            file: file.to_path_buf(),
+        }
+        .into());
     }
     Ok(emperor)
 }
@@ -59,10 +57,12 @@ impl Found {
 /// A place that cannot be searched, or a file that cannot be a configuration.
 pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Option<Found>, Failure> {
     for place in &emperor.places {
-        let path = place.file_of(name, Path::new("/")).map_err(|error| {
-            let shown = printable(place.path());
-            Failure::config(format!("{shown}: cannot read it: {error}"))
-        })?;
+        let path = place
+            .file_of(name, Path::new("/"))
+            .map_err(|error| FileFailure::UnreadablePlace {
+                place: place.path().to_vec(),
+                reason: error.to_string(),
+            })?;
         if let Some(path) = path {
             let content = read(&path)?;
             return Ok(Some(Found {
@@ -77,20 +77,12 @@ pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Option<Found>, 
 
 /// Said of a vassal that has no file.
 pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
-    let places: Vec<_> = emperor
-        .places
-        .iter()
-        .map(|place| printable(place.path()))
-        .collect();
-    let message = format!(
-        "there is no '{}' in {}",
-        printable(&name.file()),
-        places.join(" or ")
-    );
-    Failure {
-        public: Public::words("it has no file (the journal says why)"),
-        ..Failure::config(message)
+    let places = emperor.places.iter();
+    FileFailure::Missing {
+        file: name.file(),
+        places: places.map(|place| place.path().to_vec()).collect(),
     }
+    .into()
 }
 
 /// Whether the vassal has a file, good or bad; a place that cannot be searched may have one.
@@ -117,8 +109,8 @@ pub fn read_vassal(emperor: &Emperor, invocation: &Invocation, found: &Found) ->
 
 /// The content of a configuration file, which is trusted with root.
 fn read(path: &Path) -> Result<Trusted, Failure> {
-    let shown = printable(path.as_os_str().as_bytes());
-    Reader::default()
-        .read(path)
-        .map_err(|error| Failure::config(format!("{shown}: cannot use it: {error}")))
+    Reader::default().read(path).map_err(|error| {
+        let (file, reason) = (path.to_path_buf(), error.to_string());
+        FileFailure::Unusable { file, reason }.into()
+    })
 }

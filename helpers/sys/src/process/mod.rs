@@ -1,10 +1,11 @@
 //! Processes: how they are made, signalled and scheduled, and which privileges they have.
 //!
-//! Rooms, each of which uses only those before it: proc, clone, pidfd, signals, scheduler, caps, creds, seccomp.
+//! Rooms, each of which uses only those before it: proc, clone, pidfd, signals, scheduler, caps, creds, denied_calls, seccomp.
 
 pub mod caps;
 pub mod clone;
 pub mod creds;
+pub mod denied_calls;
 pub mod pidfd;
 pub mod proc;
 pub mod scheduler;

@@ -3,7 +3,7 @@
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::collections::BTreeSet;
 use vassal_config::diagnostic::quote;

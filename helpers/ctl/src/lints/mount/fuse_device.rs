@@ -2,7 +2,7 @@
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::os::unix::fs::MetadataExt;
 use vassal_config::hooks::phase::Phase;

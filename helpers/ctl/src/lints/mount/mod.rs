@@ -1,4 +1,4 @@
-//! Traps of mounts and hooks.
+//! Lints of mounts and hooks.
 
 pub mod dead_mount;
 pub mod fuse_device;

@@ -2,7 +2,7 @@
 
 use crate::lints::fuse_commands::{commands, fuse_mounts};
 use crate::lints::host::{Host, Seen};
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;

@@ -2,7 +2,7 @@
 
 use crate::lints::fuse_commands::{FuseMount, fuse_mounts};
 use crate::lints::host::{Host, Seen};
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::quote;
 use vassal_escape::printable;

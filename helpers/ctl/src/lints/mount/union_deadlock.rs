@@ -5,7 +5,7 @@
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::new_root::pivot;
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {

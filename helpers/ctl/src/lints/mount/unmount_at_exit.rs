@@ -2,7 +2,7 @@
 //! good.
 
 use crate::lints::fuse_commands::{commands, fuse_mounts};
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 
 const UNMOUNTERS: [&[u8]; 3] = [b"fusermount", b"fusermount3", b"umount"];

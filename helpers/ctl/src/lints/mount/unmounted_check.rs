@@ -2,7 +2,7 @@
 
 use crate::lints::fuse_commands::{commands, is_known};
 use crate::lints::new_root::mounted;
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::quote;
 use vassal_config::vassal::plan::{Plan, Watch};

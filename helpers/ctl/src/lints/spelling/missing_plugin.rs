@@ -1,7 +1,7 @@
 //! A line that needs a plugin which no line loads (SEED-1): uWSGI takes an option for a placeholder, and ends at a logger or a
 //! route that it does not know.
 
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::quote;
 use vassal_config::options::plugins::debian_name;

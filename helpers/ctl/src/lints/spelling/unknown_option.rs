@@ -1,7 +1,7 @@
 //! A name in `[uwsgi]` that is no option: uWSGI keeps it as a placeholder and says nothing, so a slip of the finger loses the line.
 
+use crate::lints::scene::{Said, Scene};
 use crate::lints::spelling::written::{Written, texts};
-use crate::lints::{Said, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
 use std::collections::BTreeSet;

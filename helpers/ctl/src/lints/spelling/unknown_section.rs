@@ -1,8 +1,8 @@
 //! A section whose name is almost one of those that are read, and a directive that systemd does not know: neither has any effect.
 
+use crate::lints::scene::{Said, Scene};
 use crate::lints::spelling::unit_directives::{SERVICE, UNIT};
 use crate::lints::spelling::written::texts;
-use crate::lints::{Said, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
 use std::collections::BTreeSet;

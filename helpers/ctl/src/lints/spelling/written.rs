@@ -1,6 +1,6 @@
 //! What stands in a vassal's file and in those it includes, before it is evaluated.
 
-use crate::lints::Scene;
+use crate::lints::scene::Scene;
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::diagnostic::Origin;
 use vassal_config::language::evaluation::entry::Entry;

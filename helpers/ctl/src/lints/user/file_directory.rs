@@ -2,7 +2,7 @@
 //! sockets.
 
 use crate::lints::host::{Host, Seen};
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

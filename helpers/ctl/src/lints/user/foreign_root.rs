@@ -1,7 +1,7 @@
 //! A command of root's in a root directory that is not root's alone: a start refuses it.
 
 use crate::lints::new_root::foreign;
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;

@@ -1,7 +1,7 @@
 //! Ports that only root may bind, at options whose sockets uWSGI binds as the app's user.
 
 use crate::lints::host::Host;
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;

@@ -1,8 +1,8 @@
 //! Files and sockets that uWSGI makes as the app's user, under an Emperor as well, in a directory where he may not.
 
 use crate::lints::host::{Host, Seen, User};
+use crate::lints::scene::{Said, Scene};
 use crate::lints::user::file_directory::{directory, is_made};
-use crate::lints::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;

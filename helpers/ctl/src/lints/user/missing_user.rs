@@ -2,7 +2,7 @@
 
 use crate::lints::host::Host;
 use crate::lints::new_root::{foreign, layers};
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::diagnostic::quote;
 use vassal_config::machine::accounts::Accounts;

@@ -1,7 +1,7 @@
 //! What uWSGI opens as root under an Emperor, and as the app's user here, where he may not and a start does not help.
 
 use crate::lints::host::{Host, Seen, User};
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::os::unix::fs::MetadataExt;
 use vassal_config::diagnostic::quote;

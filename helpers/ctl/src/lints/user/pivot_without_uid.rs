@@ -1,6 +1,6 @@
 //! `pivot_root` without `uid` (ORD-5): a crash loop under uWSGI's Emperor, which does the step once more for root.
 
-use crate::lints::{Said, Scene};
+use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use vassal_config::hooks::action::Action;
 

@@ -1,9 +1,9 @@
 //! The actions on files and directories.
 
-use crate::failure::Failure;
+use crate::failure::{AccountFailure, Failure, Kind};
 use crate::files::accounts::accounts as accounts_of;
 use crate::files::paths;
-use crate::files::safe_open::{Kind, open_for_writing};
+use crate::files::safe_open::{self, open_for_writing};
 use crate::hooks::actions::waits;
 use crate::hooks::refusal::{at, describe, refused};
 use crate::hooks::session::Session;
@@ -13,7 +13,6 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use vassal_config::hooks::action::WriteMode;
-use vassal_escape::printable;
 use vassal_sys::error::Context;
 
 /// mkdir(2).
@@ -54,10 +53,13 @@ pub fn own(path: &[u8], uid: u32, gid: u32) -> Result<(), Failure> {
 /// A name that does not exist; as [`paths::own`].
 pub fn own_by_name(path: &[u8], user: &[u8], group: &[u8], proc: &OwnedFd) -> Result<(), Failure> {
     let accounts = accounts_of(proc)?;
-    let missing =
-        |kind: &str, name: &[u8]| Failure::config(format!("there is no {kind} '{}'", printable(name)));
-    let uid = accounts.user(user).ok_or_else(|| missing("user", user))?.uid;
-    let gid = accounts.group(group).ok_or_else(|| missing("group", group))?;
+    let missing = |kind: Kind, name: &[u8]| AccountFailure::UnknownOwner {
+        option: None,
+        kind,
+        name: name.to_vec(),
+    };
+    let uid = accounts.user(user).ok_or_else(|| missing(Kind::User, user))?.uid;
+    let gid = accounts.group(group).ok_or_else(|| missing(Kind::Group, group))?;
     own(path, uid, gid)
 }
 
@@ -67,9 +69,9 @@ pub fn own_by_name(path: &[u8], user: &[u8], group: &[u8], proc: &OwnedFd) -> Re
 /// What the kernel refused.
 pub fn write(path: &[u8], text: &[u8], mode: WriteMode, session: &Session<'_>) -> Result<(), Failure> {
     let (flags, kind) = match mode {
-        WriteMode::Truncate => (OFlag::O_CREAT | OFlag::O_TRUNC, Kind::File),
-        WriteMode::Append => (OFlag::O_CREAT | OFlag::O_APPEND, Kind::File),
-        WriteMode::Fifo => (OFlag::empty(), Kind::Fifo),
+        WriteMode::Truncate => (OFlag::O_CREAT | OFlag::O_TRUNC, safe_open::Kind::File),
+        WriteMode::Append => (OFlag::O_CREAT | OFlag::O_APPEND, safe_open::Kind::File),
+        WriteMode::Fifo => (OFlag::empty(), safe_open::Kind::Fifo),
         WriteMode::AwaitedFifo => {
             return waits::write_fifo(path, text, session);
         }

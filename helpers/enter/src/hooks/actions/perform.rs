@@ -1,7 +1,7 @@
 //! Carries an action of a hook out (ACT-5): which function does it.
 
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, HookFailure};
 use crate::hooks::actions::mount::Wanted;
 use crate::hooks::actions::{files, mount, process, waits};
 use crate::hooks::command::Ended;
@@ -79,16 +79,12 @@ fn run_command(
 ) -> Result<(), Failure> {
     let problem = match shell.run(session.shells, command, &session.environment)? {
         Ended::Exited(0) => return Ok(()),
-        Ended::Exited(127) => "exited with 127: its program was not found".to_owned(),
-        Ended::Exited(code) => format!("exited with {code}"),
-        Ended::Killed(signal) => format!("was killed by {signal}"),
-        Ended::TimedOut => {
-            let limit = session.limit.as_secs_f32();
-            format!("did not return within {limit} s (hook-timeout)")
-        }
+        Ended::Exited(code) => HookFailure::Exited(code),
+        Ended::Killed(signal) => HookFailure::Killed(signal),
+        Ended::TimedOut => HookFailure::TimedOut { limit: session.limit },
     };
     match failure {
-        OnFailure::Fatal => Err(Failure::passing(problem)),
+        OnFailure::Fatal => Err(problem.into()),
         OnFailure::Logged => {
             log(Priority::Warning, &format!("a command {problem}, ignoring"));
             Ok(())
@@ -102,8 +98,5 @@ fn print(text: &[u8]) -> Result<(), Failure> {
 }
 
 fn exit(code: u8) -> Result<(), Failure> {
-    Err(Failure {
-        code,
-        ..Failure::passing(format!("exits with {code}, as the hook says"))
-    })
+    Err(HookFailure::Exit(code).into())
 }

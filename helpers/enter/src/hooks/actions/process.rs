@@ -46,7 +46,7 @@ pub fn set_hostname(name: &[u8]) -> Result<(), Failure> {
 /// # Errors
 /// What the kernel refused.
 pub fn unshare(namespaces: Namespaces) -> Result<(), Failure> {
-    namespaces::leave(namespaces).map_err(|error| Failure::namespace(&error))
+    namespaces::leave(namespaces).map_err(Failure::Namespace)
 }
 
 /// chroot(2).

@@ -1,7 +1,7 @@
 //! Waiting, up to a limit, for something that nothing tells of when it appears: a path, a mount, an interface, a
 //! listening socket, the reader of a FIFO.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, HookFailure};
 use crate::files::safe_open;
 use crate::files::safe_open::Kind;
 use crate::hooks::session::Session;
@@ -45,7 +45,7 @@ pub fn appear(
     session: &Session<'_>,
 ) -> Result<(), Failure> {
     let path = Path::new(OsStr::from_bytes(what));
-    let name = match awaited {
+    let kind = match awaited {
         Awaited::Path => "path",
         Awaited::Mountpoint => "mountpoint",
         Awaited::Interface => "network interface",
@@ -64,11 +64,13 @@ pub fn appear(
     let end = end_of(limit);
     while !is_there() {
         if Instant::now() >= end {
-            let shown = printable(what);
-            let limit = limit.as_secs_f32();
-            return Err(Failure::passing(format!(
-                "{name} '{shown}' did not appear within {limit} s{setting}"
-            )));
+            return Err(HookFailure::NotAppeared {
+                kind,
+                what: what.to_vec(),
+                limit,
+                setting,
+            }
+            .into());
         }
         pause(LOOK_AGAIN, session.stop)?;
     }
@@ -125,10 +127,11 @@ pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(),
             }
             Err(error) if !matches!(error.errno, Errno::ENOENT | Errno::ENXIO) => return Err(error.into()),
             Err(_) if Instant::now() >= end => {
-                let (shown, limit) = (printable(path), limit.as_secs_f32());
-                return Err(Failure::passing(format!(
-                    "nobody read '{shown}' within {limit} s"
-                )));
+                return Err(HookFailure::NotRead {
+                    path: path.to_vec(),
+                    limit,
+                }
+                .into());
             }
             Err(_) => pause(LOOK_AGAIN, session.stop)?,
         }

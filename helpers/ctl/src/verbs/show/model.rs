@@ -1,20 +1,12 @@
-//! `vassalctl show`: what a start of one vassal does, as a model that is printed for people or as JSON.
+//! What `vassalctl show` shows, as data: printed for people, or as JSON.
 
-use crate::arguments::Show;
-use crate::reading::dry_run::Scope;
 use crate::reading::finding::{place, shown};
 use crate::reading::location::Location;
-use crate::reading::recover::read_vassal;
-use crate::reading::targets;
 use crate::reading::targets::Target;
 use crate::render::describe::{describe, namespaces_of};
 use crate::render::output;
-use crate::render::output::{BAD, GOOD, tell};
-use crate::render::snippet::render;
-use crate::verbs::show_text;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 use vassal_config::diagnostic::Origin;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::language::evaluation::entry::Entry;
@@ -23,36 +15,6 @@ use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;
 use vassal_escape::printable;
 use vassal_generator::drop_in::{DropIn, StopHook};
-
-/// Prints the plan, or why there is none.
-pub fn run(arguments: &Show) -> ExitCode {
-    let (target, emperor) = match targets::of_name(&arguments.name, &arguments.place) {
-        Ok(found) => found,
-        Err(why) => return output::fail(&why),
-    };
-    if emperor.is_wrong() {
-        let file = emperor.file.as_deref().map(shown).unwrap_or_default();
-        for finding in &emperor.findings {
-            tell(render(finding, &file, false).trim_end());
-        }
-        return ExitCode::from(BAD);
-    }
-    let read = read_vassal(&emperor.emperor, &target.name, &target.location, Scope::Machine);
-    let Some(vassal) = read.found else {
-        for finding in &read.findings {
-            tell(render(finding, &target.file(), false).trim_end());
-        }
-        return ExitCode::from(BAD);
-    };
-    let model = Shown::of(&vassal, &emperor.emperor, &target);
-    if arguments.json {
-        return match output::json(&model) {
-            Ok(text) => output::finish(&text, GOOD),
-            Err(why) => output::fail(&why),
-        };
-    }
-    output::finish(&show_text::text(&model), GOOD)
-}
 
 /// All that is shown. The fields are the JSON's, which vassalctl(8) describes; every text is printable.
 #[derive(Debug, Serialize)]
@@ -160,7 +122,8 @@ pub struct Socket {
 }
 
 impl Shown {
-    fn of(vassal: &Vassal, emperor: &Emperor, target: &Target) -> Self {
+    /// The plan of `vassal`, which was read from `target`.
+    pub fn of(vassal: &Vassal, emperor: &Emperor, target: &Target) -> Self {
         let Vassal {
             plan,
             directives,

@@ -1,7 +1,7 @@
 //! `vassalctl show` for people: phases as headings, columns that are aligned.
 
+use super::model::{From, Shown, Step};
 use crate::render::table::table;
-use crate::verbs::show::{From, Shown, Step};
 
 /// Where from, what, and the rest.
 type Row = [String; 3];
@@ -45,7 +45,7 @@ fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
     sections.push(("app".into(), vec![start]));
     sections.push(("as-user-atexit".into(), steps(&shown.atexit)));
     let watch = shown.watch.iter().map(|each| {
-        let rhythm = match each.interval {
+        let interval = match each.interval {
             Some(seconds) => format!("probed every {seconds} s; "),
             None => String::new(),
         };
@@ -54,7 +54,7 @@ fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
             Some(seconds) => format!("{seconds} s"),
             None => "3 s (10 s over a network)".to_owned(),
         };
-        let detail = format!("{rhythm}hung when a request is unanswered for {deadline}");
+        let detail = format!("{interval}hung when a request is unanswered for {deadline}");
         row(each.from.as_ref(), &each.path, &detail)
     });
     sections.push(("watched mountpoints".into(), watch.collect()));

@@ -1,0 +1,117 @@
+//! Failures of the files and of the unit's name.
+
+use std::fmt;
+use std::path::PathBuf;
+use vassal_config::emperor::name::Unfit;
+use vassal_escape::{printable, shortened};
+
+/// The most of a name that is repeated.
+const NAME_LIMIT: usize = 80;
+
+/// Why the files cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileFailure {
+    /// The emperor's file names no directory.
+    NoPlaces {
+        /// The emperor's file.
+        file: PathBuf,
+    },
+    /// A directory of vassals cannot be read.
+    UnreadablePlace {
+        /// The directory.
+        place: Vec<u8>,
+        /// Why.
+        reason: String,
+    },
+    /// A file is not one that root may use.
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The vassal has no file.
+    Missing {
+        /// The file's name.
+        file: Vec<u8>,
+        /// The places that were searched.
+        places: Vec<Vec<u8>>,
+    },
+    /// The unit's instance is no name of a vassal.
+    NotAVassal {
+        /// The instance, unescaped.
+        name: Vec<u8>,
+        /// What is wrong with it.
+        unfit: Unfit,
+    },
+    /// The instance is another escape of a vassal's name.
+    OtherUnit {
+        /// The instance.
+        instance: Vec<u8>,
+        /// The vassal that it means.
+        name: Vec<u8>,
+        /// That vassal's unit.
+        unit: String,
+    },
+}
+
+impl FileFailure {
+    /// What everybody may read of it, where that is more than that it is wrong.
+    pub fn public(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing { .. } => Some("it has no file (the journal says why)"),
+            Self::NotAVassal { .. } => Some("the unit's name is no vassal's (the journal says why)"),
+            Self::NoPlaces { .. }
+            | Self::UnreadablePlace { .. }
+            | Self::Unusable { .. }
+            | Self::OtherUnit { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for FileFailure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPlaces { file } => {
+                let file = file.display();
+                write!(
+                    out,
+                    "{file}: no 'emperor = DIRECTORY' line, so there are no vassals"
+                )
+            }
+            Self::UnreadablePlace { place, reason } => {
+                write!(out, "{}: cannot read it: {reason}", printable(place))
+            }
+            Self::Unusable { file, reason } => {
+                let file = printable(file.as_os_str().as_encoded_bytes());
+                write!(out, "{file}: cannot use it: {reason}")
+            }
+            Self::Missing { file, places } => {
+                let places: Vec<_> = places.iter().map(|place| printable(place)).collect();
+                write!(
+                    out,
+                    "there is no '{}' in {}",
+                    printable(file),
+                    places.join(" or ")
+                )
+            }
+            Self::NotAVassal { name, unfit } => {
+                let (name, short) = (printable(name), shortened(&printable(name), NAME_LIMIT));
+                match unfit {
+                    Unfit::TooLong => write!(out, "vassal '{short}': the name is too long for a unit"),
+                    Unfit::Hidden => {
+                        write!(out, "vassal '{name}': names that start with a dot are no vassals")
+                    }
+                    Unfit::NotIni | Unfit::NotAName => write!(out, "'{short}' is no name of a vassal"),
+                }
+            }
+            Self::OtherUnit { instance, name, unit } => {
+                let (instance, name) = (printable(instance), printable(name));
+                write!(
+                    out,
+                    "'vassal@{instance}' is not the unit of vassal '{name}' (use '{unit}')"
+                )
+            }
+        }
+    }
+}
