@@ -24,7 +24,7 @@ pub struct Directive {
 
 /// Directives that vassal's unit depends on: another value breaks the start, the supervision, or FUSE mounts made by
 /// users inside the unit (measured for each on systemd 252 and 257).
-const OURS: &[(&str, &str)] = &[
+pub const OURS: &[(&str, &str)] = &[
     ("BusName", "the vassal's type is notify"),
     ("DynamicUser", "use uid = and gid ="),
     ("ExecStart", "use command = in a [vassal] section"),

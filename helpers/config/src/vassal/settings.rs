@@ -71,9 +71,25 @@ const SIGTERM: i32 = 15;
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// The settings that exist, for messages.
-const KNOWN: &str = "command, notify, ready, stop-signal, reload-signal, mountpoint-interval, mountpoint-deadline, \
-    hook-timeout, stop-timeout, atexit-timeout, trust-root, seccomp";
+/// Puts a value into the settings; the origin is that of its line. The error is what is wrong with the value.
+type Take = fn(&mut Settings, &[u8], &Origin) -> Result<(), String>;
+
+/// The settings that exist.
+#[rustfmt::skip] // one setting, one line
+pub const SETTINGS: &[(&str, Take)] = &[
+    ("command", command),
+    ("notify", |all, value, _| { all.ready = is_on(value).then_some(Ready::Notify); Ok(()) }),
+    ("ready", |all, value, _| { all.ready = Some(ready(value)?); Ok(()) }),
+    ("stop-signal", |all, value, _| { all.stop_signal = signal(value)?; Ok(()) }),
+    ("reload-signal", |all, value, _| { all.reload_signal = Some(signal(value)?); Ok(()) }),
+    ("mountpoint-interval", |all, value, _| { all.interval = Some(duration(value)?); Ok(()) }),
+    ("mountpoint-deadline", |all, value, _| { all.deadline = Some(deadline(value)?); Ok(()) }),
+    ("hook-timeout", |all, value, _| { all.hook_limit = duration(value)?; Ok(()) }),
+    ("stop-timeout", |all, value, _| { all.stop_limit = duration(value)?; Ok(()) }),
+    ("atexit-timeout", |all, value, _| { all.atexit_limit = duration(value)?; Ok(()) }),
+    ("trust-root", |all, value, _| { all.trust_root = is_on(value); Ok(()) }),
+    ("seccomp", |all, value, _| { all.is_filtered = on_or_off(value)?; Ok(()) }),
+];
 
 impl Settings {
     /// Makes sense of the evaluated `[vassal]` section.
@@ -83,33 +99,30 @@ impl Settings {
     pub fn from_entries(entries: &[Entry]) -> Result<Self, Diagnostic> {
         let mut settings = Self::default();
         for entry in entries {
-            let value = entry.value.as_deref().unwrap_or_default();
-            let key = String::from_utf8_lossy(&entry.key);
-            let refuse =
-                |problem: String| Diagnostic::error(Some(entry.origin.clone()), format!("{key}: {problem}"));
-            match entry.key.as_slice() {
-                b"command" if value.is_empty() => return Err(refuse("no command given".into())),
-                b"command" => settings.command = Some((value.to_vec(), entry.origin.clone())),
-                b"notify" => settings.ready = is_on(value).then_some(Ready::Notify),
-                b"ready" => settings.ready = Some(ready(value).map_err(refuse)?),
-                b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
-                b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
-                b"mountpoint-interval" => settings.interval = Some(duration(value).map_err(refuse)?),
-                b"mountpoint-deadline" => settings.deadline = Some(deadline(value).map_err(refuse)?),
-                b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
-                b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
-                b"trust-root" => settings.trust_root = is_on(value),
-                b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
-                b"seccomp" => settings.is_filtered = on_or_off(value).map_err(refuse)?,
-                _ => {
-                    let message = format!("unknown setting '{}' in [vassal]", printable(&entry.key));
-                    let hint = format!("known are {KNOWN}");
-                    return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
-                }
-            }
+            let key = printable(&entry.key);
+            let Some((_, take)) = SETTINGS.iter().find(|(name, _)| name.as_bytes() == entry.key) else {
+                let message = format!("unknown setting '{key}' in [vassal]");
+                let known: Vec<_> = SETTINGS.iter().map(|(name, _)| *name).collect();
+                let hint = format!("known are {}", known.join(", "));
+                return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
+            };
+            take(
+                &mut settings,
+                entry.value.as_deref().unwrap_or_default(),
+                &entry.origin,
+            )
+            .map_err(|problem| Diagnostic::error(Some(entry.origin.clone()), format!("{key}: {problem}")))?;
         }
         Ok(settings)
     }
+}
+
+fn command(settings: &mut Settings, value: &[u8], origin: &Origin) -> Result<(), String> {
+    if value.is_empty() {
+        return Err("no command given".into());
+    }
+    settings.command = Some((value.to_vec(), origin.clone()));
+    Ok(())
 }
 
 /// A protection is not lost by a typing error, so only the words of systemd.syntax(7) are taken.
