@@ -7,7 +7,7 @@ UNIT_TESTED := -p vassal-config -p vassal-escape -p vassal-sys -p vassal-systemd
 MACHINE_THREADS := 2
 # The suites on booted machines, in the order in which they run. `make scenario` runs one, `make scenario T=name` its tests whose
 # names contain that, VASSAL_SUITES=trixie either on one Debian.
-MACHINE_SUITES := rig scenario badinput faults continuity attacks operations trace
+MACHINE_SUITES := rig scenario badinput faults continuity attacks operations admin trace
 T ?=
 # How long `make fuzz` gives to each target; 0 runs the committed inputs only.
 FUZZ_SECONDS ?= 60

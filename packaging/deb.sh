@@ -16,6 +16,8 @@ rm -rf target/deb
 mkdir -p "$stage" dist
 cp -r packaging/debian "$stage/debian"
 packaging/files.sh "$stage/files"
+# Where Debian's zsh looks for what packages bring.
+mv "$stage/files/usr/share/zsh/site-functions" "$stage/files/usr/share/zsh/vendor-completions"
 (cd "$stage" && dpkg-buildpackage --build=binary --host-arch="$ARCH" --no-sign --no-check-builddeps >../build.log 2>&1) || {
 	tail -n 30 target/deb/build.log >&2
 	exit 1

@@ -31,7 +31,7 @@ for program in $VASSAL_PROGRAMS; do
 	*) put 755 usr/lib/vassal "$VASSAL_BIN/$program" ;;
 	esac
 done
-put 644 usr/lib/systemd/system units/*.service units/*.target units/*.slice
+put 644 usr/lib/systemd/system units/*.service units/*.target units/*.slice units/*.timer
 put 644 usr/lib/systemd/catalog units/vassal.catalog
 put 644 etc/vassal packaging/emperor.ini
 install -d "$root/etc/uwsgi/vassals"
@@ -43,3 +43,9 @@ put 644 usr/share/doc/vassal README.md docs/*.md
 
 install -d "$root/usr/share/bash-completion/completions"
 run "$VASSAL_BIN/vassalctl" completions bash >"$root/usr/share/bash-completion/completions/vassalctl"
+install -d "$root/usr/share/zsh/site-functions" "$root/usr/share/fish/vendor_completions.d"
+run "$VASSAL_BIN/vassalctl" completions zsh >"$root/usr/share/zsh/site-functions/_vassalctl"
+run "$VASSAL_BIN/vassalctl" completions fish >"$root/usr/share/fish/vendor_completions.d/vassalctl.fish"
+
+put 755 usr/lib/nagios/plugins packaging/monitoring/check_vassal
+put 644 usr/share/vassal packaging/monitoring/vassal.rules.yml packaging/monitoring/vassal.dashboard.json packaging/10-limits.conf

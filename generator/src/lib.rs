@@ -32,7 +32,7 @@ use vassal_config::emperor::place::Place;
 use vassal_config::machine::trusted::Reader;
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
-use vassal_state::restart_record;
+use vassal_state::{health, restart_record};
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
 /// spoiled nothing else.
@@ -62,7 +62,9 @@ fn forget_records(root: &Path, units: &[Generated], problems: &mut Vec<String>) 
         .filter_map(|kept| name_of(&kept.file).ok());
     for name in gone.filter(|name| units.binary_search_by(|unit| unit.name.cmp(name)).is_err()) {
         let forgotten = restart_record::forget(&records, &escape(name.bytes()));
-        problems.extend(forgotten.err().map(|error| format!("{error}, ignoring")));
+        let health = health::forget(&records, &escape(name.bytes()));
+        let errors = [forgotten.err(), health.err()].into_iter().flatten();
+        problems.extend(errors.map(|error| format!("{error}, ignoring")));
     }
 }
 

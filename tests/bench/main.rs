@@ -1,10 +1,11 @@
-//! `bench [ROUNDS | thousand]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
+//! `bench [ROUNDS | thousand | fleet]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md. Nothing is asserted about time.
 //!
 //! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`measures::incident`] a FUSE daemon that fails, [`quiet`] one
 //! that gives no sign, [`measures::request`] one HTTP request, [`measures::memory`] what stays in memory. Beside the least that is possible, in C
 //! ([`compile`], floor/): [`measures::entry`] a start without systemd, [`measures::remount`] one after a death, seen by a [`witness`]; [`measures::hang`] and
-//! [`measures::many`] vassal alone; [`measures::thousand`] beside bare units (`bench thousand`: only that). [`table`], [`measures::ladder`] and [`report`] are the text.
+//! [`measures::many`] vassal alone; [`measures::thousand`] beside bare units (`bench thousand`: only that); [`measures::fleet`] vassalctl
+//! with a thousand of them (`bench fleet`). [`table`], [`measures::ladder`] and [`report`] are the text.
 #![forbid(unsafe_code)]
 
 mod measures;
@@ -33,11 +34,12 @@ fn main() -> ExitCode {
     let rounds = match &arguments[..] {
         [] => Some(ROUNDS),
         [word] if word == "thousand" => return only_thousand(),
+        [word] if word == "fleet" => return only_fleet(),
         [number] => number.parse().ok().filter(|rounds| *rounds > 0),
         _ => None,
     };
     let Some(rounds) = rounds else {
-        eprintln!("usage: bench [ROUNDS | thousand]");
+        eprintln!("usage: bench [ROUNDS | thousand | fleet]");
         return ExitCode::from(USAGE);
     };
     let mut report = Report::begin();
@@ -66,6 +68,29 @@ fn only_thousand() -> ExitCode {
     for suite in Suite::all() {
         match measures::thousand::measure(suite) {
             Ok(mass) => print!("{suite}: {}", report::mass(&mass)),
+            Err(failure) => {
+                eprintln!("{suite}: {failure}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Nothing but what vassalctl takes with a thousand vassals.
+fn only_fleet() -> ExitCode {
+    for suite in Suite::all() {
+        match measures::fleet::measure(suite) {
+            Ok(all) => {
+                for measures::fleet::Taken {
+                    command,
+                    shortest,
+                    median,
+                } in all
+                {
+                    println!("{suite}: {command}: median {median:.1?}, shortest {shortest:.1?}");
+                }
+            }
             Err(failure) => {
                 eprintln!("{suite}: {failure}");
                 return ExitCode::FAILURE;

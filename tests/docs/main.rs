@@ -244,8 +244,14 @@ fn every_trap_of_vassalctl_is_in_the_manual() {
 fn every_field_of_vassalctls_json_is_in_the_manual() {
     let page = read("packaging/man/vassalctl.8");
     let json = bold(section(&page, ".SH JSON"));
-    for verb in ["check", "show/model", "migrate", "options"] {
-        let source = read(&format!("helpers/ctl/src/verbs/{verb}.rs"));
+    for file in [
+        "verbs/check",
+        "verbs/show/model",
+        "verbs/migrate",
+        "verbs/options",
+        "render/vassal_json",
+    ] {
+        let source = read(&format!("helpers/ctl/src/{file}.rs"));
         let structs = source
             .split("Serialize)]")
             .skip(1)
@@ -265,6 +271,37 @@ fn every_field_of_vassalctls_json_is_in_the_manual() {
             .collect();
         all_named(&fields, &json, "JSON of vassalctl(8)");
     }
+}
+
+/// The text literals of a source that are one word.
+fn literals(path: &str) -> BTreeSet<String> {
+    let source = read(path);
+    let program = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let is_word = |text: &&str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || b"_-".contains(&byte))
+    };
+    let literals = program.split('"').skip(1).step_by(2).filter(is_word);
+    literals.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_metric_state_and_mark_and_every_field_of_a_health_record_is_in_the_manual() {
+    let page = read("packaging/man/vassalctl.8");
+    let mut metrics = literals("helpers/ctl/src/render/metrics.rs");
+    metrics.retain(|name| name.starts_with("vassal_"));
+    all_named(
+        &metrics,
+        &bold(section(&page, ".SH MONITORING")),
+        "MONITORING of vassalctl(8)",
+    );
+    all_named(&literals("helpers/ctl/src/state.rs"), &page, "vassalctl(8)");
+    let page = read("packaging/man/vassal-health.7");
+    let fields = literals("helpers/state/src/health.rs");
+    let record = section(&page, ".SH THE HEALTH RECORD");
+    all_named(&fields, record, "THE HEALTH RECORD of vassal-health(7)");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use crate::state::State;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -16,6 +17,38 @@ pub struct Arguments {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Every vassal, one line each: state, mountpoints, restarts, memory, sockets (the default)
+    List(List),
+    /// One vassal on one screen: mountpoints, limits, processes, events, last words
+    Status(Status),
+    /// What the vassals use, may use, and how often that was too little
+    Stats(Stats),
+    /// Metrics for Prometheus
+    Metrics(Metrics),
+    /// A check for Nagios and Icinga: one line, and 0, 1, 2 or 3
+    Nagios(Nagios),
+    /// The events of vassals and the lines of their apps
+    Logs(Logs),
+    /// A shell, or a command, in all namespaces of a vassal, as its user
+    Enter(Enter),
+    /// Start vassals
+    Start(Named),
+    /// Stop vassals
+    Stop(Named),
+    /// Stop vassals and start them again
+    Restart(Named),
+    /// Have vassals read their files again, and their apps reload in place
+    Reload(Named),
+    /// Have vassals started at boot, as all are
+    Enable(Named),
+    /// Do not have vassals started at boot; those that run go on
+    Disable(Named),
+    /// Let nothing start these vassals
+    Mask(Named),
+    /// Let these vassals be started
+    Unmask(Named),
+    /// Take vassals out for maintenance, over reboots, until that is off
+    Maintenance(Maintenance),
     /// Look for errors and traps in vassals' files; executes nothing
     Check(Check),
     /// Show what a start of one vassal does, operation by operation
@@ -47,6 +80,159 @@ pub struct Place {
     /// The machine below this directory, for instance an image
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
+}
+
+impl Place {
+    /// The machine that this program runs on.
+    pub fn this_machine() -> Self {
+        Self {
+            emperor: "/etc/vassal/emperor.ini".into(),
+            root: "/".into(),
+        }
+    }
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// Vassals, by name or pattern [default: all]
+    #[arg(value_name = "NAME|PATTERN")]
+    pub patterns: Vec<String>,
+    /// Those that have failed, wait for their next attempt or are just lost
+    #[arg(long)]
+    pub failed: bool,
+    /// Those in these states
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',')]
+    pub states: Vec<State>,
+    /// What to sort by
+    #[arg(long, value_name = "WHAT", default_value = "name")]
+    pub sort: Sort,
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the vassals are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// Their names
+    Name,
+    /// What is bad first
+    State,
+    /// The largest first
+    Memory,
+    /// What has used most first
+    Cpu,
+    /// What was restarted most first
+    Restarts,
+    /// What changed last first
+    Since,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Vassals, by name or pattern
+    #[arg(value_name = "NAME|PATTERN", required = true)]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON, as 'list' does
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `stats`
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// Vassals, by name or pattern [default: all]
+    #[arg(value_name = "NAME|PATTERN")]
+    pub patterns: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON, as 'list' does
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `metrics`
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Write them to vassal.prom in this directory, for node_exporter
+    #[arg(long, value_name = "DIR")]
+    pub textfile: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `nagios`
+#[derive(Debug, Args)]
+pub struct Nagios {
+    /// Vassals, by name or pattern [default: all]
+    #[arg(value_name = "NAME|PATTERN")]
+    pub patterns: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Vassals, by name or pattern
+    #[arg(value_name = "NAME|PATTERN", required = true)]
+    pub names: Vec<String>,
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last lines only
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub lines: Option<u32>,
+    /// What is newer than this, as journalctl has it
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+}
+
+/// `enter`
+#[derive(Debug, Args)]
+pub struct Enter {
+    /// A vassal's name
+    pub name: String,
+    /// As root, and not as the vassal's user
+    #[arg(long)]
+    pub as_root: bool,
+    /// What to run [default: a shell]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
+
+/// The verbs that take vassals and nothing else.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Vassals, by name or pattern
+    #[arg(value_name = "NAME|PATTERN", required = true)]
+    pub names: Vec<String>,
+}
+
+/// `maintenance`
+#[derive(Debug, Args)]
+pub struct Maintenance {
+    /// Vassals, by name or pattern
+    #[arg(value_name = "NAME|PATTERN", required = true)]
+    pub names: Vec<String>,
+    /// Whether they are in maintenance
+    #[arg(value_name = "on|off")]
+    pub switch: Switch,
+}
+
+/// A switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// They are stopped, and nothing starts them
+    On,
+    /// They are started again
+    Off,
 }
 
 /// `check`

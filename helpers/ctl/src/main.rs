@@ -3,57 +3,85 @@
 //! It reads with the generator's and vassal-enter's own code, executes nothing, needs no root, and changes nothing.
 //! Start reading at [`main`]: each verb has a file of its own.
 //!
-//! Rooms, each of which uses only those before it: arguments, reading, render, lints, verbs.
+//! Rooms, each of which uses only those before it: state, arguments, reading, render, lints, verbs.
 #![forbid(unsafe_code)]
 
 mod lints;
 mod reading;
 mod render;
+mod state;
 mod verbs;
 
 mod arguments;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, Switch, Verb};
 use clap::{CommandFactory, Parser};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 use vassal_escape::printable;
+use verbs::running::units::Act;
+
+/// The verbs that read files, and end with the codes of vassal's other programs; those that tell of running vassals or change them end
+/// with systemctl's.
+const OF_FILES: [&str; 6] = ["check", "show", "migrate", "options", "entries", "completions"];
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    // Everything behind this verb is uWSGI's, `--` and `--help` included.
-    if words.next().is_some_and(|verb| verb == "entries") {
-        return verbs::entries::run(words.collect::<Vec<OsString>>());
+    verbs::completions::answer();
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    match words.get(1) {
+        // Everything behind this verb is uWSGI's, `--` and `--help` included.
+        Some(verb) if verb == "entries" => return verbs::entries::run(words.split_off(2)),
+        Some(_) => {}
+        None => words.push("list".into()),
     }
-    let arguments = match Arguments::try_parse() {
+    let verb = words.get(1).cloned().unwrap_or_default();
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
-        Err(error) => return not_understood(&error),
+        Err(error) => return not_understood(&error, &verb),
     };
     match arguments.verb {
+        Verb::List(arguments) => verbs::running::list::run(&arguments),
+        Verb::Status(arguments) => verbs::running::status::run(&arguments),
+        Verb::Stats(arguments) => verbs::running::stats::run(&arguments),
+        Verb::Metrics(arguments) => verbs::running::metrics::run(&arguments),
+        Verb::Nagios(arguments) => verbs::running::nagios::run(&arguments),
+        Verb::Logs(arguments) => verbs::running::logs::run(&arguments),
+        Verb::Enter(arguments) => verbs::running::enter::run(&arguments),
+        Verb::Start(arguments) => verbs::running::units::run(Act::Start, &arguments.names),
+        Verb::Stop(arguments) => verbs::running::units::run(Act::Stop, &arguments.names),
+        Verb::Restart(arguments) => verbs::running::units::run(Act::Restart, &arguments.names),
+        Verb::Reload(arguments) => verbs::running::units::run(Act::Reload, &arguments.names),
+        Verb::Enable(arguments) => verbs::running::units::run(Act::Enable, &arguments.names),
+        Verb::Disable(arguments) => verbs::running::units::run(Act::Disable, &arguments.names),
+        Verb::Mask(arguments) => verbs::running::units::run(Act::Mask, &arguments.names),
+        Verb::Unmask(arguments) => verbs::running::units::run(Act::Unmask, &arguments.names),
+        Verb::Maintenance(arguments) => {
+            verbs::running::units::maintain(&arguments.names, arguments.switch == Switch::On)
+        }
         Verb::Check(arguments) => verbs::check::run(&arguments),
         Verb::Show(arguments) => verbs::show::run(&arguments),
         Verb::Migrate(arguments) => verbs::migrate::run(&arguments),
         Verb::Options(arguments) => verbs::options::run(&arguments),
         Verb::Entries(arguments) => verbs::entries::run(arguments.args),
-        Verb::Completions { shell } => completions(shell),
+        Verb::Completions { shell } => verbs::completions::run(shell),
     }
 }
 
 /// Help is a result; a wrong command line is told with how it would be right.
-fn not_understood(error: &clap::Error) -> ExitCode {
+fn not_understood(error: &clap::Error, verb: &OsStr) -> ExitCode {
     if error.use_stderr() {
         let text = error.render().to_string();
         // What was not understood is quoted as it is.
         for line in text.trim_end().lines() {
             render::output::tell(&printable(line.as_bytes()));
         }
-        return ExitCode::from(render::output::USAGE);
+        let is_of_files = OF_FILES.iter().any(|known| verb == *known);
+        let command = Arguments::command();
+        let is_known = command.get_subcommands().any(|known| verb == known.get_name());
+        return ExitCode::from(match is_known && !is_of_files {
+            true => render::output::WRONG_WORDS,
+            false => render::output::USAGE,
+        });
     }
     render::output::finish(&error.render().to_string(), render::output::GOOD)
-}
-
-fn completions(shell: clap_complete::Shell) -> ExitCode {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "vassalctl", &mut script);
-    render::output::finish(&String::from_utf8_lossy(&script), render::output::GOOD)
 }

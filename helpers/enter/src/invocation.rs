@@ -2,19 +2,21 @@
 
 use crate::environment::{Inherited, inherited};
 use crate::failure::{Failure, FileFailure};
+use crate::health;
 use sd_notify::NotifyState;
 use std::env;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::unit_name::{escape, unescape};
 use vassal_escape::{printable, shortened};
+use vassal_state::health::{Health, Place, State};
 use vassal_state::restart_record;
-use vassal_state::restart_record::{Next, Store};
+use vassal_state::restart_record::{Next, RestartRecord, Store};
 use vassal_sys::{SysError, fds, fusectl};
 use vassal_systemd::journal::{Journal, Priority, log};
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
@@ -45,6 +47,8 @@ pub struct Invocation {
     pub keep_alive: Duration,
     /// What is remembered from earlier starts.
     pub record: Store,
+    /// Where the health record is.
+    pub health: Option<Place>,
     /// Whether a retry of this vassal waits (vassal-retry@.service), which is superfluous now.
     pub replaces_retry: bool,
     /// Descriptors from the FD store, by name.
@@ -73,7 +77,10 @@ impl Invocation {
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
         let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &record, failure))?;
+        // Without systemd nobody would take the record away again.
+        let health = notifier.socket().and_then(|_| health::place(&vassal));
         Ok(Self {
+            health,
             vassal,
             environment: inherited(),
             notifier,
@@ -104,6 +111,19 @@ impl Invocation {
     pub fn report(&self, failure: &Failure) {
         log(Priority::Error, &failure.to_string());
         report_to_systemd(&self.notifier, &self.record, failure);
+        self.health_is(State::Failed, &self.record.read(), None);
+    }
+
+    /// Says in the health record how far the vassal is, and what its restart record has of earlier runs.
+    pub fn health_is(&self, state: State, record: &RestartRecord, next_attempt: Option<SystemTime>) {
+        let health = Health {
+            restarts: record.restarts,
+            attempts: record.attempts,
+            cause: record.cause.clone(),
+            next_attempt,
+            ..Health::new(self.display_name(), self.vassal.unit(), state)
+        };
+        health::put(self.health.as_ref(), &health);
     }
 
     /// Says what was collected or had no room yet, before this process ends and no other takes its place.

@@ -1,7 +1,7 @@
 //! vassal-enter: what `vassal@NAME.service` executes. It reads the vassal's file as uWSGI would read it now, enters
 //! new namespaces, runs the hooks, starts the app as the vassal's user, and becomes vassal-watchdog.
 //!
-//! Rooms, each of which uses only those before it: failure, stop, environment, namespaces, mountpoints, files, user, invocation,
+//! Rooms, each of which uses only those before it: failure, health, stop, environment, namespaces, mountpoints, files, user, invocation,
 //! sockets, handed_over, hooks, app, inside, start, reload.
 #![deny(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod environment;
 mod failure;
 mod files;
 mod handed_over;
+mod health;
 mod hooks;
 mod inside;
 mod invocation;

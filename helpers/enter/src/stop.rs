@@ -1,9 +1,11 @@
 //! systemd's wish to stop the vassal before its app runs.
 
+use crate::health;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd};
+use vassal_state::health::Place;
 use vassal_sys::error::Context;
 use vassal_systemd::journal::{Priority, log};
 
@@ -12,12 +14,17 @@ use vassal_systemd::journal::{Priority, log};
 pub struct Stop<'a> {
     wish: &'a SignalFd,
     clone: Option<Pid>,
+    health: Option<&'a Place>,
 }
 
 impl<'a> Stop<'a> {
-    /// In the vassal's first process.
-    pub fn here(wish: &'a SignalFd) -> Self {
-        Self { wish, clone: None }
+    /// In the vassal's first process, which keeps its health record.
+    pub fn here(wish: &'a SignalFd, health: Option<&'a Place>) -> Self {
+        Self {
+            wish,
+            clone: None,
+            health,
+        }
     }
 
     /// In the process that has cloned `clone`: systemd has not known of that one yet.
@@ -25,6 +32,7 @@ impl<'a> Stop<'a> {
         Self {
             wish,
             clone: Some(clone),
+            health: None,
         }
     }
 
@@ -41,6 +49,7 @@ impl<'a> Stop<'a> {
                 log(Priority::Warning, &error.to_string());
             }
         }
+        health::remove(self.health);
         std::process::exit(0)
     }
 }

@@ -107,6 +107,12 @@ impl Reader {
         (0..count).map(|_| each(self)).collect()
     }
 
+    /// The next bytes, as nanoseconds.
+    pub fn nanoseconds(&mut self) -> Option<Duration> {
+        let nanos = self.bytes()?.try_into().ok().map(u128::from_le_bytes)?;
+        Some(Duration::from_nanos(u64::try_from(nanos).ok()?))
+    }
+
     /// The next number, as milliseconds.
     pub fn milliseconds(&mut self) -> Option<Duration> {
         Some(Duration::from_millis(u64::try_from(self.number()?).ok()?))

@@ -5,7 +5,7 @@ use crate::codec::{Reader, Writer};
 use crate::unsent::Unsent;
 use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vassal_sys::error::SysError;
 use vassal_sys::fds;
 use vassal_sys::mountinfo::Mount;
@@ -73,6 +73,8 @@ pub struct Descriptors {
     pub request: Option<RawFd>,
     /// See `control`.
     pub answer: Option<RawFd>,
+    /// The directory of health records.
+    pub health: Option<RawFd>,
 }
 
 /// Everything the watchdog knows of its vassal.
@@ -112,6 +114,8 @@ pub struct Handoff {
     pub deadline: Duration,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,
+    /// When the vassal's file was read.
+    pub loaded: SystemTime,
     /// The descriptors.
     pub fds: Descriptors,
     /// What was said and could not be sent yet.
@@ -156,6 +160,8 @@ impl Handoff {
         ] {
             writer.number(limit.as_millis().min(i32::MAX as u128) as i32);
         }
+        let loaded = self.loaded.duration_since(UNIX_EPOCH).unwrap_or_default();
+        writer.bytes(&loaded.as_nanos().to_le_bytes());
         self.fds.numbers().iter().for_each(|fd| {
             writer.number(fd.unwrap_or(-1));
         });
@@ -200,6 +206,7 @@ impl Handoff {
             interval: reader.milliseconds()?,
             deadline: reader.milliseconds()?,
             keep_alive: reader.milliseconds()?,
+            loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
         })
@@ -207,7 +214,7 @@ impl Handoff {
 }
 
 impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 17] {
+    fn numbers(&self) -> [Option<RawFd>; 18] {
         let Self {
             notify,
             journal,
@@ -226,6 +233,7 @@ impl Descriptors {
             control,
             request,
             answer,
+            health,
         } = self;
         [
             *notify,
@@ -245,6 +253,7 @@ impl Descriptors {
             *control,
             *request,
             *answer,
+            *health,
         ]
     }
 
@@ -268,6 +277,7 @@ impl Descriptors {
             control: next()?,
             request: next()?,
             answer: next()?,
+            health: next()?,
         })
     }
 }
@@ -355,6 +365,7 @@ mod tests {
             interval: Duration::from_millis(1000),
             deadline: Duration::from_millis(3000),
             keep_alive: Duration::ZERO,
+            loaded: UNIX_EPOCH + Duration::from_micros(4711),
             fds: Descriptors {
                 emperor: Some(9),
                 ..Descriptors::default()

@@ -1,14 +1,15 @@
 //! What the helpers leave to each other: `vassal-enter` to the watchdog over exec ([`handoff`], [`unsent`]), a reload to the watchdog
-//! ([`reload_channel`]), and one start to the next ([`restart_record`]).
+//! ([`reload_channel`]), and one start to the next ([`restart_record`]); and what they say of a vassal to everybody ([`health`]).
 //!
-//! All of it is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
+//! All of it but that is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
 //! vassal-systemd and vassal-escape.
 //!
-//! Rooms, each of which uses only those before it: codec, unsent, handoff, reload_channel, restart_record.
+//! Rooms, each of which uses only those before it: codec, unsent, handoff, reload_channel, restart_record, health.
 #![forbid(unsafe_code)]
 
 pub mod codec;
 pub mod handoff;
+pub mod health;
 pub mod reload_channel;
 pub mod restart_record;
 pub mod unsent;

@@ -131,6 +131,11 @@ impl Reporter {
         self.notify(&[NotifyState::Status(status)]);
     }
 
+    /// What the restart record says.
+    pub fn remembered(&self) -> RestartRecord {
+        self.record.as_ref().map(Store::read).unwrap_or_default()
+    }
+
     /// The vassal has run long enough for its next failure to be a first one.
     pub fn settled(&self) {
         self.remember(RestartRecord::settled);
@@ -159,7 +164,7 @@ impl Reporter {
 
     /// What [`Reporter::unsaved`] was last told.
     pub fn known_unsaved(&self) -> String {
-        self.record.as_ref().map(Store::read).unwrap_or_default().unsaved
+        self.remembered().unsaved
     }
 
     /// A mountpoint is lost: tells the journal and the next start. The cause, for [`Reporter::trigger`].

@@ -1,6 +1,7 @@
 //! What is measured, one file for each.
 
 pub mod entry;
+pub mod fleet;
 pub mod hang;
 pub mod incident;
 pub mod ladder;

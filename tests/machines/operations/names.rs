@@ -111,17 +111,19 @@ fn a_name_that_is_no_vassals_leaves_no_record() {
             );
         }
         assert_eq!(
-            machine.must_sh("ls -A /run/vassal 2>/dev/null || true"),
+            machine.must_sh("find /run/vassal -type f 2>/dev/null || true"),
             "",
             "{suite}"
         );
         drop_in(&machine, "user001", seed::ZIP);
         machine.must(&["systemctl", "start", "vassal@user001"]);
-        assert_eq!(machine.must_sh("ls -A /run/vassal"), "user001.2", "{suite}");
+        let files = "find /run/vassal -type f | sort";
+        let both = "/run/vassal/health/user001.json\n/run/vassal/user001.2";
+        assert_eq!(machine.must_sh(files), both, "{suite}");
         machine.must(&["systemctl", "stop", "vassal@user001"]);
         machine.must(&["rm", &format!("{VASSALS}/user001.ini")]);
         machine.must(&["systemctl", "daemon-reload"]);
-        assert_eq!(machine.must_sh("ls -A /run/vassal"), "", "{suite}");
+        assert_eq!(machine.must_sh(files), "", "{suite}");
     });
 }
 

@@ -1,7 +1,13 @@
 //! How results are printed.
 
+pub mod amounts;
 pub mod describe;
 pub mod man_page;
+pub mod metrics;
 pub mod output;
+pub mod pager;
+pub mod rows;
+pub mod sentences;
 pub mod snippet;
 pub mod table;
+pub mod vassal_json;

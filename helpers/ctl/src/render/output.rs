@@ -1,5 +1,6 @@
 //! What is printed: results on standard output, whole or not at all, and free of what a terminal would act on.
 
+use crate::render::rows::Form;
 use serde::Serialize;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,6 +12,10 @@ pub const GOOD: u8 = 0;
 pub const WARNED: u8 = 1;
 /// Errors, or what was asked for could not be read.
 pub const BAD: u8 = 2;
+/// The verbs that tell of running vassals or change them: it could not be done.
+pub const FAILED: u8 = 1;
+/// Wrong command line of such a verb.
+pub const WRONG_WORDS: u8 = 2;
 /// Wrong command line, as with vassal's other programs.
 pub const USAGE: u8 = 64;
 
@@ -28,13 +33,33 @@ pub fn finish(text: &str, code: u8) -> ExitCode {
 
 /// Says on standard error why there is no result.
 pub fn fail(why: &str) -> ExitCode {
-    tell(&format!("vassalctl: {}", printable(why.as_bytes())));
-    ExitCode::from(BAD)
+    fail_with(why, BAD)
+}
+
+/// The same with a code of its own.
+pub fn fail_with(why: &str, code: u8) -> ExitCode {
+    why.lines().for_each(warn);
+    ExitCode::from(code)
 }
 
 /// A line on standard error; where nobody can read it, nobody is told.
 pub fn tell(line: &str) {
     writeln!(io::stderr().lock(), "{line}").ok();
+}
+
+/// A line on standard error of what is wrong beside the result.
+pub fn warn(line: &str) {
+    tell(&format!("vassalctl: {}", printable(line.as_bytes())));
+}
+
+/// How rows are written to standard output.
+pub fn form() -> Form {
+    match io::stdout().is_terminal() {
+        true => Form::Terminal {
+            has_colors: has_colors(),
+        },
+        false => Form::Plain,
+    }
 }
 
 /// Whether standard output is a terminal that wants colors (<https://no-color.org>).
@@ -55,6 +80,9 @@ pub fn json<T: Serialize>(value: &T) -> Result<String, String> {
 
 /// JSON text in ASCII. Outside strings JSON has nothing else, and in them `\u` may stand for any character.
 pub fn ascii(json: &str) -> String {
+    if json.bytes().all(|byte| byte < 0x7f) {
+        return json.to_owned();
+    }
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         if character.is_ascii() && character != '\x7f' {

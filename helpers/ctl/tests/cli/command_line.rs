@@ -19,8 +19,7 @@ fn help_is_a_result_and_a_wrong_command_line_an_error() {
         assert!(said.out.contains("vassalctl"), "{said:?}");
     }
     for args in [
-        &[][..],
-        &["frob"],
+        &["frob"][..],
         &["show"],
         &["check", "--frob"],
         &["options", "--man", "uid"],
@@ -83,12 +82,31 @@ fn words_behind_entries_are_uwsgis() {
     }
 }
 
+/// What a script of a shell is answered at the end of `words`.
+fn completed(words: &[&str]) -> Vec<String> {
+    let mut vassalctl = std::process::Command::new(env!("CARGO_BIN_EXE_vassalctl"));
+    vassalctl.arg("--").args(words).env("VASSALCTL_COMPLETE", "bash");
+    vassalctl.env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string());
+    let said = Said::from(vassalctl.env("_CLAP_IFS", "\n").output().unwrap());
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    said.out.lines().map(str::to_owned).collect()
+}
+
 #[test]
-fn completion_knows_the_verbs() {
-    let script = say(&["completions", "bash"]).out;
-    for verb in ["check", "show", "migrate", "options", "entries"] {
-        assert!(script.contains(&format!("vassalctl,{verb})")), "{verb}");
+fn completion_knows_the_verbs_and_what_comes_behind_them() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = say(&["completions", shell]).out;
+        assert!(script.contains("VASSALCTL_COMPLETE"), "{shell}: {script}");
     }
+    let verbs = completed(&["vassalctl", ""]);
+    for verb in ["list", "status", "check", "show", "migrate", "options", "entries"] {
+        assert!(verbs.iter().any(|known| known == verb), "{verb}: {verbs:?}");
+    }
+    assert_eq!(completed(&["vassalctl", "list", "--sort", "me"]), ["memory"]);
+    assert_eq!(
+        completed(&["vassalctl", "options", "mountpoint-c"]),
+        ["mountpoint-check"]
+    );
 }
 
 /// script(1) gives the program a terminal.

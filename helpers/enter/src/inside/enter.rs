@@ -49,7 +49,7 @@ pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
     let foreign = mountpoints::devices(&proc)?;
     let mut log = HookOutput::new()?;
     let (as_root, as_user) = split(plan.split_emperors().1);
-    let stop = Stop::here(&prepared.stop);
+    let stop = Stop::here(&prepared.stop, prepared.invocation.health.as_ref());
     let mut session = Session::of_start(plan, prepared.invocation.environment.to_vec(), &proc, &stop);
     let hooks = RootHooks {
         log: &mut log,

@@ -16,6 +16,7 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::restart_only;
 use vassal_state::codec::leave;
 use vassal_state::handoff::{Descriptors, Handoff};
+use vassal_state::health::Place;
 use vassal_state::reload_channel::{Control, endless_pipe};
 use vassal_state::unsent::Unsent;
 use vassal_sys::caps;
@@ -75,6 +76,7 @@ pub fn become_watchdog(
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
         keep_alive: invocation.keep_alive,
+        loaded: prepared.loaded,
         fds: Descriptors {
             notify: leave(invocation.notifier.socket())?,
             journal: leave(invocation.journal.socket())?,
@@ -93,6 +95,7 @@ pub fn become_watchdog(
             control: leave(Some(control.as_fd()))?,
             request: leave(Some(request.as_fd()))?,
             answer: leave(Some(answer.as_fd()))?,
+            health: leave(invocation.health.as_ref().map(Place::directory))?,
         },
         unsent: Unsent::default(),
     };

@@ -9,6 +9,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::time::SystemTime;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read::Vassal;
@@ -24,6 +25,8 @@ pub struct Prepared<'a> {
     pub plan: &'a Plan,
     /// The file it comes from.
     pub vassal: &'a Vassal,
+    /// When that was read.
+    pub loaded: SystemTime,
     /// The emperor's settings.
     pub emperor: &'a Emperor,
     /// The app's user, where it could be found outside.

@@ -3,13 +3,15 @@
 //! fails, so that nothing that is ordered after it waits any longer, and [`crate::start::retry`] tries again (ARCHITECTURE D11).
 
 use crate::failure::Failure;
+use crate::health;
 use crate::invocation::{Invocation, START_LIMIT};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
 use crate::start::{last_words, retry};
 use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+use vassal_state::health::State;
 use vassal_state::restart_record;
 use vassal_state::restart_record::{Next, RestartRecord, since_boot};
 use vassal_sys::error::Context;
@@ -44,6 +46,7 @@ pub fn wait_for_turn(invocation: &Invocation) -> Result<Turn, Failure> {
             Outside::Waits => {
                 let status = waiting(&record, time);
                 invocation.notifier.send(&[NotifyState::Status(&status)])?;
+                invocation.health_is(State::Waiting, &record, Some(SystemTime::now() + time));
                 return Ok(Turn::Later);
             }
             Outside::Stopped => return stopped(invocation),
@@ -55,11 +58,13 @@ pub fn wait_for_turn(invocation: &Invocation) -> Result<Turn, Failure> {
     }
     record.begin(time, since_boot());
     invocation.record.write(&record)?;
+    invocation.health_is(State::Starting, &record, None);
     Ok(Turn::Go)
 }
 
 fn stopped(invocation: &Invocation) -> Result<Turn, Failure> {
     invocation.record.update(RestartRecord::stopped)?;
+    health::remove(invocation.health.as_ref());
     invocation.notifier.send(&[NotifyState::Status("stopped")])?;
     Ok(Turn::Stopped)
 }
@@ -106,6 +111,7 @@ fn wait(invocation: &Invocation, record: &RestartRecord, time: Duration) -> Resu
         NotifyState::Status(&waiting(record, time)),
         NotifyState::ExtendTimeoutUsec(limit),
     ])?;
+    invocation.health_is(State::Waiting, record, Some(SystemTime::now() + time));
     let ended = pause(time, &record.cause, Some(&invocation.notifier))?;
     if ended == Pause::Over {
         let status = format!(

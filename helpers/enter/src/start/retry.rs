@@ -4,6 +4,7 @@
 
 use crate::environment::inherited;
 use crate::failure::{Failure, ServiceFailure};
+use crate::health;
 use crate::invocation::{Invocation, vassal_of};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
@@ -97,6 +98,7 @@ fn start(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
 
 fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
     store.update(RestartRecord::stopped)?;
+    health::remove_of(vassal);
     systemctl(&["reset-failed", "--", &vassal.unit()])
         .map(drop)
         .map_err(|error| {

@@ -4,6 +4,7 @@
 use crate::app::stream::AppStream;
 use crate::failure::Failure;
 use crate::handed_over::keys::{self, Copy};
+use crate::health;
 use crate::inside::enter::enter;
 use crate::inside::prepared::{Prepared, Programs};
 use crate::invocation::Invocation;
@@ -24,6 +25,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::SystemTime;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read::Vassal;
@@ -64,8 +66,9 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
         Turn::Later => return Ok(exit::LATER),
         Turn::Stopped => return Ok(0),
     }
+    let loaded = SystemTime::now();
     let (emperor, vassal) = read_files(invocation)?;
-    let prepared = prepare(invocation, &emperor, &vassal)?;
+    let prepared = prepare(invocation, &emperor, (&vassal, loaded))?;
     // The clone goes on at once, but waits for the end of this process before it sends systemd a message: only then is the clone
     // the unit's main process. Only as-emperor hooks hold it up.
     let (ours, theirs) = socketpair(
@@ -90,10 +93,11 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
 }
 
 /// The emperor's file and the vassal's; from here on the working directory is the one that has the vassal's.
-fn read_files(invocation: &Invocation) -> Result<(Emperor, Vassal), Failure> {
+fn read_files(invocation: &mut Invocation) -> Result<(Emperor, Vassal), Failure> {
     let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &invocation.environment)?;
     let Some(found) = source::find_file(&emperor, &invocation.vassal)? else {
         invocation.forget();
+        health::remove(invocation.health.take().as_ref());
         return Err(source::missing(&emperor, &invocation.vassal));
     };
     std::env::set_current_dir(&found.directory)
@@ -106,7 +110,7 @@ fn read_files(invocation: &Invocation) -> Result<(Emperor, Vassal), Failure> {
 fn prepare<'a>(
     invocation: &'a mut Invocation,
     emperor: &'a Emperor,
-    vassal: &'a Vassal,
+    (vassal, loaded): (&'a Vassal, SystemTime),
 ) -> Result<Prepared<'a>, Failure> {
     let plan = &vassal.plan;
     let journal_stream = std::env::var("JOURNAL_STREAM").ok();
@@ -125,6 +129,7 @@ fn prepare<'a>(
         invocation,
         plan,
         vassal,
+        loaded,
         emperor,
         credentials,
         stream,
@@ -163,7 +168,7 @@ fn go_on_inside(prepared: Prepared<'_>, socket: OwnedFd) -> Result<Infallible, F
     notifier.speak_after(socket);
     let has_hooks = !prepared.plan.split_emperors().0.is_empty();
     if has_hooks && !notifier.wait_for_turn_or(prepared.stop.as_fd())? {
-        Stop::here(&prepared.stop).obey();
+        Stop::here(&prepared.stop, prepared.invocation.health.as_ref()).obey();
     }
     enter(prepared)
 }

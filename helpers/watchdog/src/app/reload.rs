@@ -3,6 +3,7 @@
 
 use nix::unistd::{Pid, read, write};
 use std::os::fd::{OwnedFd, RawFd};
+use std::time::SystemTime;
 use vassal_state::reload_channel::{Control, DONE, REFUSED, RELOAD};
 use vassal_systemd::journal::{Priority, log};
 
@@ -16,6 +17,9 @@ pub struct Reloads {
     is_under_way: bool,
     /// The process that gives the order, until it has ended.
     messenger: Option<Pid>,
+    /// When it was last asked for, and when that was of the last that was done.
+    asked: SystemTime,
+    done: Option<SystemTime>,
 }
 
 impl Reloads {
@@ -27,7 +31,25 @@ impl Reloads {
             answer,
             is_under_way: false,
             messenger: None,
+            asked: SystemTime::UNIX_EPOCH,
+            done: None,
         }
+    }
+
+    /// The addresses of the app's listening sockets.
+    pub fn addresses(&self) -> Vec<String> {
+        let control = Control::load(&self.record).unwrap_or_default();
+        control.sockets.into_iter().map(|(address, _)| address).collect()
+    }
+
+    /// Whether the app is being reloaded.
+    pub fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
+    /// When the last reload that was done was asked for, after the file had been read.
+    pub fn done(&self) -> Option<SystemTime> {
+        self.done
     }
 
     /// The numbers that the app's listening sockets have in the app.
@@ -50,6 +72,7 @@ impl Reloads {
     /// The app has been told, or is told by `messenger`.
     pub fn begin(&mut self, messenger: Option<Pid>) {
         self.is_under_way = true;
+        self.asked = SystemTime::now();
         self.messenger = messenger;
     }
 
@@ -74,6 +97,7 @@ impl Reloads {
     pub fn finish(&mut self) -> bool {
         let was_under_way = std::mem::take(&mut self.is_under_way);
         if was_under_way {
+            self.done = Some(self.asked);
             self.say(DONE);
         }
         was_under_way

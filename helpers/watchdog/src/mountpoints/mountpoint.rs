@@ -167,6 +167,21 @@ impl Mountpoint {
         self.answered.is_some()
     }
 
+    /// When it last answered, and how long that took.
+    pub fn answered(&self) -> Option<(Instant, Duration)> {
+        self.answered
+    }
+
+    /// When it last answered.
+    pub fn answered_at(&self) -> Option<Instant> {
+        self.answered.map(|(when, _)| when)
+    }
+
+    /// The type of its filesystem for messages.
+    pub fn shown_type(&self) -> String {
+        shown_type(&self.watched.mount.fstype)
+    }
+
     /// Has it asked now, whatever the schedule says: something has happened that may concern it.
     pub fn ask_now(&mut self) {
         self.due = Instant::now();
@@ -383,7 +398,7 @@ impl Mountpoint {
     /// The mountpoint in a status line: `/app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us)`.
     pub fn sentence(&self) -> String {
         let path = self.shown_path();
-        let fstype = shown_type(&self.watched.mount.fstype);
+        let fstype = self.shown_type();
         match self.answered {
             None => format!("{path} not yet probed ({fstype})"),
             Some((when, took)) => {

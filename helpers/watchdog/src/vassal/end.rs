@@ -15,6 +15,7 @@ use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
+use vassal_state::health::State;
 use vassal_state::restart_record::{End, SEE_ABOVE};
 use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
@@ -46,6 +47,7 @@ impl Vassal {
         let cause = self
             .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
+        self.record_lost(index, verdict);
         let lost = &self.mountpoints[index].watched.mount;
         if verdict == Verdict::Gone && self.mountpoints[index].may_hold_unsaved() {
             self.reporter.status_is(&cause);
@@ -149,6 +151,7 @@ impl Vassal {
             Ended::Exited(_) | Ended::Killed(_) => End::Reported,
         };
         self.reporter.app_ended(&message, reason, self.ready_for());
+        self.record_is(State::Failed);
         self.unrequested_shutdown().finish();
         // Whatever was not saved in order has been told.
         self.reporter.unsaved("");
@@ -158,6 +161,7 @@ impl Vassal {
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
         self.reporter.stopping(&self.handoff.command);
+        self.record_is(State::Stopping);
         let shutdown = Shutdown {
             extension: Some(TimeoutExtension::new(&self.reporter)),
             ..self.shutdown()
@@ -168,6 +172,7 @@ impl Vassal {
             Stage::Starting => self.reporter.cut_short(),
             Stage::Serving { .. } => self.reporter.stopped(),
         }
+        self.health.stopped();
         0
     }
 
@@ -180,6 +185,7 @@ impl Vassal {
         self.reporter.stopping(command);
         let message = format!("{command} has asked to be stopped");
         self.reporter.app_ended(&message, End::Reported, ready_for);
+        self.record_is(State::Failed);
         let shutdown = Shutdown {
             extension: Some(TimeoutExtension::new(&self.reporter)),
             ..self.shutdown()

@@ -1,6 +1,6 @@
 //! A vassal's life: what is known of it ([`state`]), its loop ([`run`]), and what that does.
 //!
-//! Rooms, each of which uses only those before it: poller, freezer, state, freeze, end, ask, wait, messages, turnover, run, children, take_over.
+//! Rooms, each of which uses only those before it: poller, freezer, state, freeze, record, end, ask, wait, messages, turnover, run, children, take_over.
 
 mod ask;
 mod children;
@@ -9,6 +9,7 @@ mod freeze;
 mod freezer;
 mod messages;
 mod poller;
+mod record;
 mod run;
 mod state;
 mod take_over;

@@ -45,6 +45,7 @@ impl Vassal {
             if let Some(code) = self.tick()? {
                 return Ok(code);
             }
+            self.keep_record();
             let events = self.wait()?;
             if events.log {
                 self.relay_log();
@@ -122,6 +123,7 @@ impl Vassal {
             // One that systemd has not read yet counts from when it does.
             if self.reporter.notifier.is_read() {
                 self.reporter.keep_alive(&self.mountpoints);
+                self.health.is_kept_alive();
             }
             self.keep_alive_due = now + self.handoff.keep_alive;
         }

@@ -7,6 +7,7 @@ use crate::app::reload::Reloads;
 use crate::app::uwsgi::Uwsgi;
 use crate::app::wind_down::WindDown;
 use crate::hang::monitor::Monitor;
+use crate::health::Recorder;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::table::Table;
 use crate::mountpoints::throttle::Throttle;
@@ -48,6 +49,7 @@ pub(super) enum Meaning {
 pub struct Vassal {
     pub(super) handoff: Handoff,
     pub(super) reporter: Reporter,
+    pub(super) health: Recorder,
     pub(super) poller: Poller,
     pub(super) signals: SignalFd,
     /// Tells that the table has changed.

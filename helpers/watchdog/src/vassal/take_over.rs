@@ -8,6 +8,7 @@ use crate::app::reload::Reloads;
 use crate::app::uwsgi::Uwsgi;
 use crate::hang::asleep_since;
 use crate::hang::monitor::Monitor;
+use crate::health::Recorder;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::schedule::{Schedule, deadline};
 use crate::mountpoints::table::Table;
@@ -84,14 +85,25 @@ impl Vassal {
         let now = Instant::now();
         let fusectl = taken(numbers.fusectl)?;
         let monitor = Monitor::new(shortest, mountpoints.len(), asleep_since::is_told(&proc));
+        let host_proc = Proc::from(fds::adopt(numbers.host_proc.unwrap_or(-1))?);
+        let reloads = match (
+            taken(numbers.control)?,
+            taken(numbers.request)?,
+            taken(numbers.answer)?,
+        ) {
+            (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
+            _ => None,
+        };
+        let addresses = reloads.as_ref().map(Reloads::addresses).unwrap_or_default();
         let mut vassal = Self {
+            health: Recorder::new(&handoff, taken(numbers.health)?, &host_proc, addresses),
             reporter,
             poller: Poller::new()?,
             signals,
             mountinfo,
             mountpoints,
             table,
-            host_proc: Proc::from(fds::adopt(numbers.host_proc.unwrap_or(-1))?),
+            host_proc,
             throttle: Throttle::default(),
             mounts_paused_until: None,
             proc,
@@ -100,14 +112,7 @@ impl Vassal {
             atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
             uwsgi,
             payload_notify: taken(numbers.payload_notify)?.map(PayloadNotify::new),
-            reloads: match (
-                taken(numbers.control)?,
-                taken(numbers.request)?,
-                taken(numbers.answer)?,
-            ) {
-                (Some(record), Some(request), Some(answer)) => Some(Reloads::new(record, request, answer)),
-                _ => None,
-            },
+            reloads,
             monitor,
             freezer: Freezer::default(),
             turnover: None,

@@ -74,7 +74,11 @@ fn a_loaders_variables_and_a_secret_of_the_apps_are_the_apps_alone() {
         );
         assert_eq!(
             machine.must(&["stat", "--format=%a %U", "/run/vassal"]).trim(),
-            "700 root"
+            "711 root"
+        );
+        assert_eq!(
+            machine.must_sh("find /run/vassal -maxdepth 1 -type f -perm /077"),
+            ""
         );
         machine.must(&["systemctl", "stop", &unit]);
     });
@@ -83,7 +87,7 @@ fn a_loaders_variables_and_a_secret_of_the_apps_are_the_apps_alone() {
 /// What there may not be more of after a vassal has come and gone.
 fn baseline(machine: &Machine) -> String {
     let counts = "wc -l </proc/1/mountinfo; ls /proc/1/fd | wc -l; find /sys/fs/cgroup -type d -name 'vassal@*' | wc -l; \
-                  ls -A /run/vassal | wc -l; ls /run/systemd/generator | wc -l; ls /tmp | grep -vc systemd-private";
+                  find /run/vassal -type f | wc -l; ls /run/systemd/generator | wc -l; ls /tmp | grep -vc systemd-private";
     format!(
         "{} {:?}",
         machine.sh(counts).stdout.replace('\n', " "),

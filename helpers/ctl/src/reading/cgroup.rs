@@ -1,0 +1,338 @@
+//! What a unit uses, and where it met a limit, as its cgroup says (the kernel's Documentation/admin-guide/cgroup-v2.rst).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Where the unified hierarchy is mounted.
+const HIERARCHY: &str = "sys/fs/cgroup";
+
+/// More than most of the files that are read have.
+const CHUNK: usize = 1024;
+
+/// The machine's hierarchy.
+#[derive(Debug)]
+pub struct Hierarchy {
+    root: PathBuf,
+    proc: PathBuf,
+    has_cpu: bool,
+    has_memory: bool,
+    has_pids: bool,
+    has_io: bool,
+    page: u64,
+}
+
+/// What a unit uses. Nothing where its cgroup does not count that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of memory. Without the controller the resident pages of its processes, of which shared ones count for each.
+    pub memory: Option<u64>,
+    /// Microseconds of processors.
+    pub cpu_usec: Option<u64>,
+    /// Processes and threads; without the controller processes.
+    pub tasks: Option<u64>,
+    /// Bytes read from and written to disks.
+    pub io: Option<(u64, u64)>,
+}
+
+/// What a unit may use; nothing where there is no limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// `MemoryMax=`
+    pub memory_max: Option<u64>,
+    /// `MemoryHigh=`
+    pub memory_high: Option<u64>,
+    /// `CPUQuota=`, as a part of one processor.
+    pub cpus: Option<f64>,
+    /// `TasksMax=`
+    pub tasks: Option<u64>,
+}
+
+/// How often a unit has met a limit since it was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// It was slowed down at `MemoryHigh=`.
+    pub memory_high: Option<u64>,
+    /// It was at `MemoryMax=`.
+    pub memory_max: Option<u64>,
+    /// Processes that were killed for that.
+    pub oom_kills: Option<u64>,
+    /// Periods in which it had used up `CPUQuota=`.
+    pub cpu_throttled: Option<u64>,
+    /// For how long it stood still for that, in microseconds.
+    pub cpu_throttled_usec: Option<u64>,
+    /// Processes that could not be made because of `TasksMax=`.
+    pub tasks: Option<u64>,
+}
+
+/// One unit's cgroup, in which there are processes.
+#[derive(Debug)]
+pub struct Cgroup<'a> {
+    hierarchy: &'a Hierarchy,
+    path: PathBuf,
+    /// The numbers of its processes.
+    pub processes: Vec<u32>,
+}
+
+impl Hierarchy {
+    /// The hierarchy of the machine at `root`.
+    pub fn of(root: &Path) -> Self {
+        let hierarchy = root.join(HIERARCHY);
+        let controllers = std::fs::read_to_string(hierarchy.join("cgroup.controllers")).unwrap_or_default();
+        let has = |name: &str| controllers.split_whitespace().any(|each| each == name);
+        Self {
+            proc: root.join("proc"),
+            has_cpu: has("cpu"),
+            has_memory: has("memory"),
+            has_pids: has("pids"),
+            has_io: has("io"),
+            page: page_size(),
+            root: hierarchy,
+        }
+    }
+
+    /// The units in `slice` and in the slices in it, with their paths.
+    pub fn units(&self, slice: &str) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let directory = self.root.join(slice.trim_start_matches('/'));
+        let entries = directory.read_dir().into_iter().flatten().flatten();
+        for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
+            let path = format!("{slice}/{name}");
+            match name.rsplit_once('.') {
+                Some((_, "slice")) => found.extend(self.units(&path)),
+                Some((_, "service")) => found.extend([(name, path)]),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// The cgroup at `path`, if there is one and a process in it.
+    pub fn cgroup(&self, path: &str) -> Option<Cgroup<'_>> {
+        let path = self.root.join(path.trim_start_matches('/'));
+        let text = text(&path.join("cgroup.procs"));
+        let processes: Vec<_> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        (!processes.is_empty()).then_some(Cgroup {
+            hierarchy: self,
+            path,
+            processes,
+        })
+    }
+}
+
+impl Cgroup<'_> {
+    /// What it uses, and how often it has met a limit: each file is read once.
+    pub fn counts(&self) -> (Usage, Hits) {
+        let Hierarchy {
+            has_memory,
+            has_pids,
+            has_io,
+            ..
+        } = self.hierarchy;
+        let cpu = ["usage_usec", "nr_throttled", "throttled_usec"];
+        let [cpu_usec, cpu_throttled, cpu_throttled_usec] = self.values("cpu.stat", cpu);
+        let [memory_high, memory_max, oom_kills] = match has_memory {
+            true => self.values("memory.events", ["high", "max", "oom_kill"]),
+            false => [None; 3],
+        };
+        let usage = Usage {
+            memory: match has_memory {
+                true => self.number("memory.current"),
+                false => Some(self.processes.iter().map(|pid| self.resident(*pid)).sum()),
+            },
+            cpu_usec,
+            tasks: match has_pids {
+                true => self.number("pids.current"),
+                false => Some(self.processes.len() as u64),
+            },
+            io: has_io.then(|| self.io()),
+        };
+        let hits = Hits {
+            memory_high,
+            memory_max,
+            oom_kills,
+            cpu_throttled,
+            cpu_throttled_usec,
+            tasks: has_pids.then(|| self.values("pids.events", ["max"])[0]).flatten(),
+        };
+        (usage, hits)
+    }
+
+    /// What it may use.
+    pub fn limits(&self) -> Limits {
+        let Hierarchy {
+            has_cpu,
+            has_memory,
+            has_pids,
+            ..
+        } = self.hierarchy;
+        let limit = |file, is_counted: bool| is_counted.then(|| self.number(file)).flatten();
+        let cpu = if *has_cpu {
+            self.text("cpu.max")
+        } else {
+            String::new()
+        };
+        let mut cpu = cpu.split_whitespace().map(|word| word.parse::<f64>().ok());
+        Limits {
+            memory_max: limit("memory.max", *has_memory),
+            memory_high: limit("memory.high", *has_memory),
+            cpus: match (cpu.next().flatten(), cpu.next().flatten()) {
+                (Some(quota), Some(period)) if period > 0.0 => Some(quota / period),
+                _ => None,
+            },
+            tasks: limit("pids.max", *has_pids),
+        }
+    }
+
+    fn resident(&self, pid: u32) -> u64 {
+        let statm = text(&self.hierarchy.proc.join(pid.to_string()).join("statm"));
+        let pages = statm.split_whitespace().nth(1);
+        pages.and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * self.hierarchy.page
+    }
+
+    fn io(&self) -> (u64, u64) {
+        let text = self.text("io.stat");
+        let sum = |key: &str| {
+            let words = text.split_whitespace().filter_map(|word| word.strip_prefix(key));
+            words.filter_map(|value| value.parse::<u64>().ok()).sum()
+        };
+        (sum("rbytes="), sum("wbytes="))
+    }
+
+    fn number(&self, file: &str) -> Option<u64> {
+        // 'max' is no number, and no limit.
+        self.text(file).trim().parse().ok()
+    }
+
+    fn values<const N: usize>(&self, file: &str, keys: [&str; N]) -> [Option<u64>; N] {
+        let text = self.text(file);
+        keys.map(|wanted| {
+            pairs(&text)
+                .find(|(key, _)| *key == wanted)
+                .map(|(_, value)| value)
+        })
+    }
+
+    fn text(&self, file: &str) -> String {
+        text(&self.path.join(file))
+    }
+}
+
+/// What a small file of the kernel's says: one that is not there says nothing. Read without asking for its size first, which the
+/// kernel does not know, as there are thousands of them.
+fn text(path: &Path) -> String {
+    let Ok(mut file) = File::open(path) else {
+        return String::new();
+    };
+    let mut bytes = vec![0; CHUNK];
+    let mut length = 0;
+    // A chunk that is not full is the last one.
+    while let Ok(read @ 1..) = file.read(&mut bytes[length..]) {
+        length += read;
+        if length < bytes.len() {
+            break;
+        }
+        bytes.resize(length + CHUNK, 0);
+    }
+    bytes.truncate(length);
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn pairs(text: &str) -> impl Iterator<Item = (&str, u64)> {
+    text.lines().filter_map(|line| {
+        let (key, value) = line.split_once(' ')?;
+        Some((key, value.trim().parse().ok()?))
+    })
+}
+
+/// The size of a page, which the kernel leaves to each process (getauxval(3), AT_PAGESZ).
+fn page_size() -> u64 {
+    const WORD: usize = size_of::<usize>();
+    const PAGE_SIZE: usize = 6;
+    let auxiliary = std::fs::read("/proc/self/auxv").unwrap_or_default();
+    let word = |bytes: &[u8]| bytes.try_into().map(usize::from_ne_bytes).unwrap_or(0);
+    let mut entries = auxiliary.chunks_exact(2 * WORD);
+    let entry = entries.find(|entry| word(&entry[..WORD]) == PAGE_SIZE);
+    entry.map_or(4096, |entry| word(&entry[WORD..]) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(HIERARCHY).join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn a_unit_says_what_it_uses_may_use_and_how_often_it_met_a_limit() {
+        let root = machine(&[
+            ("cgroup.controllers", "cpu io memory pids\n"),
+            ("v/cgroup.procs", "4\n"),
+            ("v/memory.current", "4096\n"),
+            ("v/memory.max", "8192\n"),
+            ("v/memory.high", "max\n"),
+            ("v/memory.events", "low 0\nhigh 3\nmax 4\noom 1\noom_kill 2\n"),
+            (
+                "v/cpu.stat",
+                "usage_usec 500\nnr_periods 9\nnr_throttled 5\nthrottled_usec 600\n",
+            ),
+            ("v/cpu.max", "150000 100000\n"),
+            ("v/pids.current", "7\n"),
+            ("v/pids.max", "64\n"),
+            ("v/pids.events", "max 8\n"),
+            (
+                "v/io.stat",
+                "8:0 rbytes=10 wbytes=20 rios=1\n8:16 rbytes=1 wbytes=2\n",
+            ),
+            ("empty/cgroup.procs", ""),
+        ]);
+        let hierarchy = Hierarchy::of(root.path());
+        let unit = hierarchy.cgroup("/v").unwrap();
+        let usage = Usage {
+            memory: Some(4096),
+            cpu_usec: Some(500),
+            tasks: Some(7),
+            io: Some((11, 22)),
+        };
+        assert_eq!(unit.counts().0, usage);
+        let limits = Limits {
+            memory_max: Some(8192),
+            memory_high: None,
+            cpus: Some(1.5),
+            tasks: Some(64),
+        };
+        assert_eq!(unit.limits(), limits);
+        let hits = Hits {
+            memory_high: Some(3),
+            memory_max: Some(4),
+            oom_kills: Some(2),
+            cpu_throttled: Some(5),
+            cpu_throttled_usec: Some(600),
+            tasks: Some(8),
+        };
+        assert_eq!(unit.counts().1, hits);
+        assert!(hierarchy.cgroup("/empty").is_none() && hierarchy.cgroup("/none").is_none());
+    }
+
+    #[test]
+    fn without_controllers_the_processes_are_counted() {
+        let root = machine(&[("v/cgroup.procs", "1\n2\n"), ("v/cpu.stat", "usage_usec 5\n")]);
+        for (pid, pages) in [(1, 10), (2, 5)] {
+            let place = root.path().join(format!("proc/{pid}"));
+            std::fs::create_dir_all(&place).unwrap();
+            std::fs::write(place.join("statm"), format!("100 {pages} 1 1 0 1 0")).unwrap();
+        }
+        let hierarchy = Hierarchy::of(root.path());
+        let usage = hierarchy.cgroup("/v").unwrap().counts().0;
+        let expected = (Some(15 * page_size()), Some(5), Some(2), None);
+        assert_eq!((usage.memory, usage.cpu_usec, usage.tasks, usage.io), expected);
+    }
+}

@@ -1,0 +1,316 @@
+//! Every vassal as it is now: the emperor's files, the health records, systemd's states and the cgroups, put together.
+
+use super::cgroup::{Cgroup, Hierarchy, Hits, Limits, Usage};
+use super::processes::{self, Process};
+use super::record::{self, Record};
+use super::units::{self, Units};
+use crate::arguments::Place;
+use crate::reading::emperor_file;
+use crate::reading::targets;
+use crate::state::{Health, Mark, State};
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+use vassal_escape::printable;
+use vassal_escape::unit_name::{escape, unescape};
+
+/// Where the watchdog is installed.
+const WATCHDOG: &str = "usr/lib/vassal/vassal-watchdog";
+/// What all vassals are in, unless their files say otherwise.
+const SLICE: &str = "/vassal.slice";
+/// How many vassals are worth a thread of their own.
+const PER_THREAD: usize = 64;
+
+/// A vassal as it is now.
+#[derive(Clone, Debug)]
+pub struct Vassal {
+    /// Its name, printable.
+    pub name: String,
+    /// Its unit's instance.
+    pub instance: String,
+    /// How far it is.
+    pub state: State,
+    /// Whether it is well.
+    pub health: Health,
+    /// What there is to know besides.
+    pub marks: Vec<Mark>,
+    /// Its file.
+    pub file: Option<PathBuf>,
+    /// Its record; an empty one where there is none.
+    pub record: Record,
+    /// What it uses.
+    pub usage: Usage,
+    /// What it may use.
+    pub limits: Limits,
+    /// How often it has met a limit.
+    pub hits: Hits,
+}
+
+impl Vassal {
+    /// Its unit.
+    pub fn unit(&self) -> String {
+        format!("vassal@{}.service", self.instance)
+    }
+}
+
+/// Every vassal, and what could not be found out.
+#[derive(Debug)]
+pub struct Fleet {
+    root: PathBuf,
+    hierarchy: Hierarchy,
+    /// By name.
+    pub vassals: Vec<Vassal>,
+    /// Problems, one a line.
+    pub problems: Vec<String>,
+}
+
+/// The machine, as far as all vassals have it in common.
+struct Machine<'a> {
+    root: &'a Path,
+    units: Units,
+    hierarchy: Hierarchy,
+    watchdog: Option<(u64, u64)>,
+    /// The instances that are marked for maintenance.
+    maintained: BTreeSet<String>,
+    /// The cgroups of the units in vassal.slice, looked for only for one that runs without a record.
+    slice: OnceLock<BTreeMap<String, String>>,
+}
+
+impl Fleet {
+    /// Puts everything together.
+    ///
+    /// # Errors
+    /// When there is no such machine, or its emperor's file is wrong.
+    pub fn gather(place: &Place) -> Result<Self, String> {
+        let root = targets::root(place)?;
+        let asked = std::thread::scope(|scope| {
+            let units = scope.spawn(|| Units::ask(&root));
+            let files = files(place, &root);
+            (units.join(), files)
+        });
+        let (Ok(units), (files, mut problems)) = asked else {
+            return Err("cannot ask systemd".into());
+        };
+        problems.extend(units.problem.clone());
+        let mut wanted: BTreeMap<String, Option<PathBuf>> = files;
+        for instance in record::instances(&root) {
+            wanted.entry(instance).or_default();
+        }
+        for instance in units.instances() {
+            wanted.entry(instance.to_owned()).or_default();
+        }
+        let watchdog = root.join(WATCHDOG).metadata().ok();
+        let machine = Machine {
+            root: &root,
+            units,
+            hierarchy: Hierarchy::of(&root),
+            watchdog: watchdog.map(|file| (file.dev(), file.ino())),
+            maintained: units::names(&root.join(units::MAINTENANCE)).collect(),
+            slice: OnceLock::new(),
+        };
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let (vassals, odd) = machine.all(&wanted);
+        problems.extend(odd);
+        let hierarchy = machine.hierarchy;
+        Ok(Self {
+            root,
+            hierarchy,
+            vassals,
+            problems,
+        })
+    }
+
+    /// The processes of one of them.
+    pub fn processes(&self, vassal: &Vassal) -> Vec<Process> {
+        let record = &vassal.record;
+        let unit = record
+            .cgroup
+            .as_deref()
+            .and_then(|path| self.hierarchy.cgroup(path));
+        let pids = unit.map(|unit| unit.processes).unwrap_or_default();
+        let known = &record.processes;
+        processes::of(&self.root, &pids, record.pid, known.app, &known.daemons)
+    }
+}
+
+/// The vassals' files, by the instances of their units.
+fn files(place: &Place, root: &Path) -> (BTreeMap<String, Option<PathBuf>>, Vec<String>) {
+    let emperor = emperor_file::find(place, root);
+    let mut problems: Vec<_> = Vec::new();
+    if emperor.is_wrong() {
+        problems.push("the emperor's file is wrong (vassalctl check)".to_owned());
+    }
+    let (targets, odd) = targets::of_emperor(&emperor.emperor, root);
+    problems.extend(odd);
+    let file = |target: &targets::Target| target.location.directory.join(os(&target.name.file()));
+    let files = targets
+        .iter()
+        .map(|target| (escape(target.name.bytes()), Some(file(target))));
+    (files.collect(), problems)
+}
+
+fn os(bytes: &[u8]) -> &std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
+}
+
+impl Machine<'_> {
+    /// All `wanted` vassals, in as many threads as are of use: most of the time is spent in the kernel.
+    fn all(&self, wanted: &[(String, Option<PathBuf>)]) -> (Vec<Vassal>, Vec<String>) {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = wanted.len().div_ceil(processors).max(PER_THREAD);
+        let found = std::thread::scope(|scope| {
+            let threads: Vec<_> = wanted
+                .chunks(share)
+                .map(|part| {
+                    scope.spawn(move || part.iter().map(|each| self.vassal(each)).collect::<Vec<_>>())
+                })
+                .collect();
+            let parts = threads.into_iter().filter_map(|thread| thread.join().ok());
+            parts.flatten().collect::<Vec<_>>()
+        });
+        let mut vassals = Vec::with_capacity(found.len());
+        let mut problems = Vec::new();
+        for (vassal, problem) in found {
+            vassals.extend(vassal);
+            problems.extend(problem);
+        }
+        vassals.sort_by(|one: &Vassal, other| one.name.cmp(&other.name));
+        (vassals, problems)
+    }
+
+    /// One vassal, if it is one: of what has neither a file nor runs nor has failed only a record may be left.
+    fn vassal(&self, (instance, file): &(String, Option<PathBuf>)) -> (Option<Vassal>, Option<String>) {
+        let (record, problem) = match record::read(self.root, instance) {
+            Ok(record) => (record, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let path = record.as_ref().and_then(|record| record.cgroup.as_deref());
+        let cgroup = match (path, self.units.state(instance)) {
+            (Some(path), _) => self.hierarchy.cgroup(path),
+            (None, None) => self
+                .in_slice(instance)
+                .and_then(|path| self.hierarchy.cgroup(path)),
+            (None, Some(_)) => None,
+        };
+        let state = self.state(instance, record.as_ref(), cgroup.is_some());
+        if file.is_none() && state.is_off() {
+            return (None, problem);
+        }
+        let is_there = |pid: u64| {
+            cgroup
+                .as_ref()
+                .is_some_and(|unit| unit.processes.iter().any(|each| u64::from(*each) == pid))
+        };
+        let is_kept = |record: &Record| match state.runs() {
+            true => record.pid.is_none_or(is_there),
+            false => !state.is_off(),
+        };
+        let has_record = record.as_ref().is_some_and(is_kept);
+        let record = record.filter(|_| has_record).unwrap_or_default();
+        let marks = self.marks(instance, state, file.as_deref(), &record, has_record);
+        let cgroup = cgroup.filter(|_| state.runs());
+        let (usage, hits) = cgroup.as_ref().map(Cgroup::counts).unwrap_or_default();
+        let vassal = Vassal {
+            name: printable(&unescape(instance.as_bytes())),
+            instance: instance.clone(),
+            state,
+            health: Health::of(state, has_record),
+            marks,
+            file: file.clone(),
+            usage,
+            limits: cgroup.as_ref().map(Cgroup::limits).unwrap_or_default(),
+            hits,
+            record,
+        };
+        (Some(vassal), problem)
+    }
+
+    fn in_slice(&self, instance: &str) -> Option<&str> {
+        let units = self.slice.get_or_init(|| self.hierarchy.units(SLICE));
+        units
+            .get(&format!("vassal@{instance}.service"))
+            .map(String::as_str)
+    }
+
+    /// What systemd says decides whether a vassal runs; how far it is then, its record says.
+    fn state(&self, instance: &str, record: Option<&Record>, has_processes: bool) -> State {
+        let says = record.and_then(|record| State::of_word(&record.state));
+        let is_off = || {
+            let is_maintained = self.maintained.contains(instance);
+            match (is_maintained, self.units.is_masked(instance)) {
+                (true, _) => State::Maintenance,
+                (false, true) => State::Masked,
+                (false, false) => State::Stopped,
+            }
+        };
+        match (self.units.state(instance), says) {
+            (Some("failed"), Some(State::Waiting)) => State::Waiting,
+            (Some("failed"), _) => State::Failed,
+            (Some("activating"), Some(says @ (State::Waiting | State::Failed))) => says,
+            (Some("activating"), _) => State::Starting,
+            (Some("deactivating"), Some(State::Lost)) => State::Lost,
+            (Some("deactivating"), _) => State::Stopping,
+            (Some("reloading"), _) => State::Reloading,
+            (Some(_), _) => is_off(),
+            // Active, or not loaded.
+            (None, Some(says)) if has_processes => says,
+            (None, _) if has_processes => State::Serving,
+            (None, _) => is_off(),
+        }
+    }
+
+    fn marks(
+        &self,
+        instance: &str,
+        state: State,
+        file: Option<&Path>,
+        record: &Record,
+        has_record: bool,
+    ) -> Vec<Mark> {
+        let changed = file.and_then(|file| file.metadata().ok()).map(|file| {
+            let (seconds, nanos) = (file.ctime(), file.ctime_nsec());
+            u64::try_from(seconds * 1_000_000 + nanos / 1000).unwrap_or(0)
+        });
+        let is_changed = changed
+            .zip(record.loaded_usec)
+            .is_some_and(|(changed, loaded)| changed > loaded);
+        let program = record
+            .program
+            .as_ref()
+            .map(|program| (program.device, program.inode));
+        let is_old = program.is_some() && self.watchdog.is_some() && program != self.watchdog;
+        let is_new = file.is_some() && !state.runs() && !self.units.is_wanted(instance);
+        let is_maintained = state == State::Maintenance || self.maintained.contains(instance);
+        let marks = [
+            (Mark::Changed, is_changed && state.runs()),
+            (Mark::Orphan, file.is_none()),
+            (Mark::New, is_new),
+            (Mark::Maintenance, is_maintained),
+            (Mark::Masked, self.units.is_masked(instance)),
+            (Mark::Disabled, self.units.is_disabled(instance)),
+            (Mark::Stopped, state == State::Stopped && !is_new),
+            (Mark::OldBinary, is_old && state.runs()),
+            (Mark::Waiting, state == State::Waiting),
+            (Mark::NoRecord, state.runs() && !has_record),
+        ];
+        marks
+            .into_iter()
+            .filter_map(|(mark, is_set)| is_set.then_some(mark))
+            .collect()
+    }
+}
+
+/// Microseconds since the epoch.
+pub fn now_usec() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Whether `name` is a vassal's by name, as its unit or as its file.
+pub fn is_named(vassal: &Vassal, name: &str) -> bool {
+    let instance = units::instance(name).unwrap_or(name);
+    let instance = instance.strip_suffix(".ini").unwrap_or(instance);
+    [vassal.name.as_str(), &vassal.instance].contains(&instance)
+}

@@ -1,0 +1,151 @@
+//! What the journal has of a vassal: its events, and the last lines of its app.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use vassal_escape::printable;
+
+/// The entries of the catalog, which say what an event means and what helps.
+const CATALOG: &str = include_str!("../../../../units/vassal.catalog");
+/// How many entries of the unit are looked at, the last ones.
+const LOOKED_AT: &str = "--lines=400";
+/// A vassal serves.
+const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
+/// systemd's own entries are no words of the app's.
+const SYSTEMD: &str = "systemd";
+
+/// An entry of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When, in microseconds since the epoch.
+    pub usec: u64,
+    /// What it says, printable.
+    pub message: String,
+    /// Its fields.
+    fields: BTreeMap<String, String>,
+}
+
+/// The end of a vassal's journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// The vassal's events (units/vassal.catalog), oldest first.
+    pub events: Vec<Entry>,
+    /// What its app and its daemons have said.
+    pub words: Vec<Entry>,
+}
+
+impl Journal {
+    /// Reads the end of the journal of `unit`.
+    ///
+    /// # Errors
+    /// When journalctl(1) cannot be run, or may not read it.
+    pub fn of(unit: &str) -> Result<Self, String> {
+        let mut command = Command::new("journalctl");
+        command
+            .args(["--quiet", "--no-pager", "--output=json", LOOKED_AT])
+            .arg(format!("--unit={unit}"))
+            .stdin(Stdio::null());
+        let output = command
+            .output()
+            .map_err(|error| format!("cannot run 'journalctl': {error}"))?;
+        if !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("journalctl: {}", why.trim()));
+        }
+        let lines = output.stdout.split(|byte| *byte == b'\n');
+        Ok(Self::sorted(lines.filter_map(entry)))
+    }
+
+    fn sorted(entries: impl Iterator<Item = Entry>) -> Self {
+        let mut journal = Self::default();
+        for entry in entries {
+            let speaker = entry.field("_COMM");
+            match (entry.field("MESSAGE_ID"), speaker) {
+                (Some(id), _) if subject(id).is_some() => journal.events.push(entry),
+                (_, Some(SYSTEMD)) => {}
+                _ => journal.words.push(entry),
+            }
+        }
+        journal
+    }
+}
+
+impl Entry {
+    /// The value of a field.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+
+    /// Whether it tells of something bad: a vassal that serves is good news, also after a restart.
+    pub fn is_bad(&self) -> bool {
+        self.field("MESSAGE_ID") != Some(SERVING)
+    }
+
+    /// What the catalog says of it, one line: what it means, and what helps.
+    pub fn explanation(&self) -> Option<String> {
+        let text = entry_of(self.field("MESSAGE_ID")?)?;
+        let (_, body) = text.split_once("\n\n")?;
+        Some(body.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// The catalog's entry of `id`.
+fn entry_of(id: &str) -> Option<&'static str> {
+    let (_, rest) = CATALOG.split_once(&format!("-- {id}\n"))?;
+    Some(rest.split("\n-- ").next().unwrap_or(rest))
+}
+
+fn subject(id: &str) -> Option<&'static str> {
+    entry_of(id)?
+        .lines()
+        .find_map(|line| line.strip_prefix("Subject: "))
+}
+
+fn entry(line: &[u8]) -> Option<Entry> {
+    let fields: BTreeMap<String, Value> = serde_json::from_slice(line).ok()?;
+    let text = |value: &Value| match value {
+        Value::String(text) => printable(text.as_bytes()),
+        // What is no UTF-8, or would act on a terminal, comes as bytes.
+        Value::Array(bytes) => {
+            let bytes = bytes.iter().filter_map(Value::as_u64);
+            printable(
+                &bytes
+                    .filter_map(|byte| u8::try_from(byte).ok())
+                    .collect::<Vec<_>>(),
+            )
+        }
+        _ => String::new(),
+    };
+    let fields: BTreeMap<String, String> = fields
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect();
+    Some(Entry {
+        usec: fields.get("__REALTIME_TIMESTAMP")?.parse().ok()?,
+        message: fields.get("MESSAGE")?.clone(),
+        fields,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_told_from_words_and_explained() {
+        let lines = [
+            r#"{"__REALTIME_TIMESTAMP":"5","MESSAGE":"/app dead","MESSAGE_ID":"363e9edddcee41299bd840537e5604ee","_COMM":"vassal-watchdog"}"#,
+            r#"{"__REALTIME_TIMESTAMP":"6","MESSAGE":[104,27,105],"_COMM":"uwsgi"}"#,
+            r#"{"__REALTIME_TIMESTAMP":"7","MESSAGE":"Started","MESSAGE_ID":"39f5","_COMM":"systemd"}"#,
+            "no JSON",
+        ];
+        let journal = Journal::sorted(lines.iter().filter_map(|line| entry(line.as_bytes())));
+        assert_eq!((journal.events.len(), journal.words.len()), (1, 1));
+        assert_eq!(journal.words[0].message, "h\\x1bi");
+        let explained = journal.events[0].explanation().unwrap();
+        assert!(
+            explained.starts_with("The filesystem mounted there answers with an error"),
+            "{explained}"
+        );
+    }
+}

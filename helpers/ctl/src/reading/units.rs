@@ -1,0 +1,136 @@
+//! What systemd says of the vassals' units: one call for all that are not simply active, which costs PID 1 next to nothing, however
+//! many vassals there are (measured: 8 ms of a thousand that serve, 24 ms when it lists all of them).
+
+use serde::Deserialize;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The states that are asked for: all but `active`.
+const STATES: &str = "--state=failed,inactive,activating,deactivating,reloading,maintenance";
+
+/// Where a link to /dev/null masks a unit.
+const MASKS: [&str; 2] = ["etc/systemd/system", "run/systemd/system"];
+/// Where a file with a unit's instance for its name keeps that vassal from being started (units/vassal@.service).
+pub const MAINTENANCE: &str = "etc/vassal/maintenance";
+/// Where a link to /dev/null keeps `vassals.target` from starting a vassal (systemd.unit(5)).
+pub const DISABLED: &str = "etc/systemd/system/vassals.target.wants";
+/// Where the generator has the target want each vassal.
+const WANTS: &str = "run/systemd/generator/vassals.target.wants";
+
+/// The units as systemd has them.
+#[derive(Debug, Default)]
+pub struct Units {
+    /// The state of each that is loaded and not active.
+    states: HashMap<String, String>,
+    /// Those that are masked.
+    masked: BTreeSet<String>,
+    /// Those that are not started at boot.
+    disabled: BTreeSet<String>,
+    /// Those that the generator has seen.
+    wanted: BTreeSet<String>,
+    /// Why systemd could not be asked.
+    pub problem: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    unit: String,
+    active: String,
+}
+
+impl Units {
+    /// Asks the systemd of the machine at `root`, which is asked only where it is this one.
+    pub fn ask(root: &Path) -> Self {
+        let (states, problem) = match root == Path::new("/") {
+            true => match list() {
+                Ok(states) => (states, None),
+                Err(problem) => (HashMap::new(), Some(problem)),
+            },
+            false => (HashMap::new(), None),
+        };
+        Self {
+            states,
+            masked: MASKS.iter().flat_map(|place| masks(&root.join(place))).collect(),
+            disabled: masks(&root.join(DISABLED)).into_iter().collect(),
+            wanted: names(&root.join(WANTS)).collect(),
+            problem,
+        }
+    }
+
+    /// The instances of the vassals whose units are loaded and not active.
+    pub fn instances(&self) -> impl Iterator<Item = &str> {
+        self.states.keys().filter_map(|unit| instance(unit))
+    }
+
+    /// The state of the unit of `instance`, if that is not active.
+    pub fn state(&self, instance: &str) -> Option<&str> {
+        let state = self.states.get(&format!("vassal@{instance}.service"));
+        state.map(String::as_str)
+    }
+
+    /// Whether somebody has masked the unit of `instance`.
+    pub fn is_masked(&self, instance: &str) -> bool {
+        self.masked.contains(&format!("vassal@{instance}.service"))
+    }
+
+    /// Whether the unit of `instance` is not started at boot.
+    pub fn is_disabled(&self, instance: &str) -> bool {
+        self.disabled.contains(&format!("vassal@{instance}.service"))
+    }
+
+    /// Whether the generator has seen the file of `instance`.
+    pub fn is_wanted(&self, instance: &str) -> bool {
+        self.wanted.contains(&format!("vassal@{instance}.service"))
+    }
+}
+
+/// The instance of a vassal's unit.
+pub fn instance(unit: &str) -> Option<&str> {
+    unit.strip_prefix("vassal@")?.strip_suffix(".service")
+}
+
+fn list() -> Result<HashMap<String, String>, String> {
+    let mut command = Command::new("systemctl");
+    command
+        .args([
+            "list-units",
+            "--all",
+            "--full",
+            "--no-pager",
+            "--output=json",
+            STATES,
+        ])
+        .args(["vassal@*.service"])
+        .stdin(Stdio::null());
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot run 'systemctl': {error}"))?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("systemctl: {}", why.trim()));
+    }
+    let listed: Vec<Listed> = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("systemctl says what is not understood: {error}"))?;
+    Ok(listed
+        .into_iter()
+        .map(|Listed { unit, active }| (unit, active))
+        .collect())
+}
+
+fn masks(place: &Path) -> Vec<String> {
+    let is_mask = |name: &String| {
+        instance(name).is_some()
+            && place
+                .join(name)
+                .read_link()
+                .is_ok_and(|target| target == Path::new("/dev/null"))
+    };
+    names(place).filter(is_mask).collect()
+}
+
+/// The names in a directory.
+pub fn names(place: &Path) -> impl Iterator<Item = String> {
+    let entries = place.read_dir().into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}

@@ -1,0 +1,25 @@
+//! What was read of a vassal, in a few words.
+
+use super::amounts::time;
+use crate::reading::cgroup::Hits;
+use crate::reading::record::Mount;
+
+/// `/app healthy 0.4s`: what a mountpoint said, and how long ago.
+pub fn mount(mount: &Mount, now: u64) -> String {
+    let age = mount.answered_usec.map(|when| time(now.saturating_sub(when)));
+    let words = [Some(mount.path.clone()), Some(mount.verdict.clone()), age];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// The limits that were met: `MemoryMax= 4x`.
+pub fn hits(hits: &Hits) -> impl Iterator<Item = String> {
+    let limits = [
+        ("killed for memory", hits.oom_kills),
+        ("MemoryMax=", hits.memory_max),
+        ("MemoryHigh=", hits.memory_high),
+        ("CPUQuota=", hits.cpu_throttled),
+        ("TasksMax=", hits.tasks),
+    ];
+    let met = limits.into_iter();
+    met.filter_map(|(name, count)| Some(format!("{name} {}x", count.filter(|count| *count > 0)?)))
+}

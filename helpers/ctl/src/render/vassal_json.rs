@@ -1,0 +1,146 @@
+//! A vassal as JSON: what `list`, `status` and `stats` have in common (vassalctl(8), JSON).
+
+use super::amounts::rfc3339;
+use crate::reading::fleet::Vassal;
+use serde::Serialize;
+
+/// The `schema` of these objects: it grows when a field goes or changes its meaning, not when one is added.
+pub const SCHEMA: u32 = 1;
+
+/// `{"schema": 1, "vassals": [...]}`
+#[derive(Debug, Serialize)]
+pub struct Vassals<'a> {
+    schema: u32,
+    vassals: Vec<Shown<'a>>,
+}
+
+impl<'a> Vassals<'a> {
+    /// The `vassals` as they are at `now`.
+    pub fn new(vassals: impl Iterator<Item = &'a Vassal>, now: u64) -> Self {
+        Self {
+            schema: SCHEMA,
+            vassals: vassals.map(|vassal| Shown::new(vassal, now)).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    unit: String,
+    state: &'static str,
+    health: &'static str,
+    marks: Vec<&'static str>,
+    since: Option<String>,
+    since_seconds: Option<f64>,
+    mounts: Vec<Mount<'a>>,
+    restarts: u64,
+    attempts: u64,
+    cause: Option<&'a str>,
+    next_attempt: Option<String>,
+    sockets: &'a [String],
+    file: Option<String>,
+    loaded: Option<String>,
+    version: Option<&'a str>,
+    memory_bytes: Option<u64>,
+    cpu_seconds: Option<f64>,
+    tasks: Option<u64>,
+    io_read_bytes: Option<u64>,
+    io_written_bytes: Option<u64>,
+    limits: Limits,
+    hits: Hits,
+}
+
+#[derive(Debug, Serialize)]
+struct Mount<'a> {
+    path: &'a str,
+    #[serde(rename = "type")]
+    fstype: &'a str,
+    verdict: &'a str,
+    answered: Option<String>,
+    age_seconds: Option<f64>,
+    took_seconds: Option<f64>,
+    deadline_seconds: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Limits {
+    memory_max_bytes: Option<u64>,
+    memory_high_bytes: Option<u64>,
+    cpus: Option<f64>,
+    tasks: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Hits {
+    memory_max: Option<u64>,
+    memory_high: Option<u64>,
+    oom_kills: Option<u64>,
+    cpu_throttled: Option<u64>,
+    cpu_throttled_seconds: Option<f64>,
+    tasks: Option<u64>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(vassal: &'a Vassal, now: u64) -> Self {
+        let record = &vassal.record;
+        let since = record.since_usec;
+        let next_attempt = record.next_attempt_usec.filter(|_| vassal.state.is_bad());
+        Self {
+            name: &vassal.name,
+            unit: vassal.unit(),
+            state: vassal.state.word(),
+            health: vassal.health.word(),
+            marks: vassal.marks.iter().map(|mark| mark.word()).collect(),
+            since: since.map(rfc3339),
+            since_seconds: since.map(|since| seconds(now.saturating_sub(since))),
+            mounts: record.mounts.iter().map(|mount| Mount::new(mount, now)).collect(),
+            restarts: record.restarts,
+            attempts: record.attempts,
+            cause: record.cause.as_deref(),
+            next_attempt: next_attempt.map(rfc3339),
+            sockets: &record.sockets,
+            file: vassal.file.as_deref().map(crate::reading::finding::shown),
+            loaded: record.loaded_usec.map(rfc3339),
+            version: record.program.as_ref().map(|program| program.version.as_str()),
+            memory_bytes: vassal.usage.memory,
+            cpu_seconds: vassal.usage.cpu_usec.map(seconds),
+            tasks: vassal.usage.tasks,
+            io_read_bytes: vassal.usage.io.map(|(read, _)| read),
+            io_written_bytes: vassal.usage.io.map(|(_, written)| written),
+            limits: Limits {
+                memory_max_bytes: vassal.limits.memory_max,
+                memory_high_bytes: vassal.limits.memory_high,
+                cpus: vassal.limits.cpus,
+                tasks: vassal.limits.tasks,
+            },
+            hits: Hits {
+                memory_max: vassal.hits.memory_max,
+                memory_high: vassal.hits.memory_high,
+                oom_kills: vassal.hits.oom_kills,
+                cpu_throttled: vassal.hits.cpu_throttled,
+                cpu_throttled_seconds: vassal.hits.cpu_throttled_usec.map(seconds),
+                tasks: vassal.hits.tasks,
+            },
+        }
+    }
+}
+
+impl<'a> Mount<'a> {
+    fn new(mount: &'a crate::reading::record::Mount, now: u64) -> Self {
+        Self {
+            path: &mount.path,
+            fstype: &mount.fstype,
+            verdict: &mount.verdict,
+            answered: mount.answered_usec.map(rfc3339),
+            age_seconds: mount.answered_usec.map(|when| seconds(now.saturating_sub(when))),
+            took_seconds: mount.took_usec.map(seconds),
+            deadline_seconds: mount.deadline_usec.map(seconds),
+        }
+    }
+}
+
+/// Seconds of microseconds.
+pub fn seconds(usec: u64) -> f64 {
+    usec as f64 / 1e6
+}

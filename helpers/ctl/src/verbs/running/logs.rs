@@ -1,0 +1,34 @@
+//! `vassalctl logs NAME`: a vassal's events and its app's lines, by journalctl(1).
+
+use super::list::choose;
+use super::run::{execute, gather};
+use crate::arguments::Logs;
+use crate::render::output;
+use std::process::{Command, ExitCode};
+
+/// Shows the logs.
+pub fn run(arguments: &Logs) -> ExitCode {
+    let fleet = match gather() {
+        Ok(fleet) => fleet,
+        Err(code) => return code,
+    };
+    let chosen = match choose(&fleet.vassals, &arguments.names) {
+        Ok(chosen) => chosen,
+        Err(why) => return output::fail_with(&why, output::FAILED),
+    };
+    let mut command = Command::new("journalctl");
+    for vassal in chosen {
+        command.arg(format!("--unit={}", vassal.unit()));
+        command.arg(format!("--unit=vassal-retry@{}.service", vassal.instance));
+    }
+    if arguments.follow {
+        command.arg("--follow");
+    }
+    if let Some(lines) = arguments.lines {
+        command.arg(format!("--lines={lines}"));
+    }
+    if let Some(since) = &arguments.since {
+        command.arg(format!("--since={since}"));
+    }
+    execute(command)
+}

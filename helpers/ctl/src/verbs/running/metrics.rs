@@ -1,0 +1,54 @@
+//! `vassalctl metrics`: for Prometheus, on standard output or for node_exporter's textfile collector.
+
+use crate::arguments::Metrics;
+use crate::reading::fleet::Fleet;
+use crate::render::metrics::metrics;
+use crate::render::output;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The file in the collector's directory. It reads what ends in `.prom`, so the one before that does not.
+const FILE: &str = "vassal.prom";
+
+/// Writes the metrics.
+pub fn run(arguments: &Metrics) -> ExitCode {
+    let fleet = match Fleet::gather(&arguments.place) {
+        Ok(fleet) => fleet,
+        Err(why) => return output::fail_with(&why, output::FAILED),
+    };
+    for problem in &fleet.problems {
+        output::warn(problem);
+    }
+    let text = metrics(&fleet.vassals, fleet.problems.len());
+    let Some(directory) = &arguments.textfile else {
+        return output::finish(&text, output::GOOD);
+    };
+    match put(directory, &text) {
+        Ok(()) => ExitCode::from(output::GOOD),
+        Err(error) => {
+            let file = directory.join(FILE);
+            output::fail_with(&format!("{}: {error}", file.display()), output::FAILED)
+        }
+    }
+}
+
+/// Puts the file there whole, so that the collector never reads a part of one.
+fn put(directory: &Path, text: &str) -> io::Result<()> {
+    let temporary = directory.join(format!(".{FILE}.{}", std::process::id()));
+    let create = || -> io::Result<File> {
+        // Nothing that is there already is followed or written to.
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(&temporary)
+    };
+    let written = create().and_then(|mut file| file.write_all(text.as_bytes()));
+    let put = written.and_then(|()| std::fs::rename(&temporary, directory.join(FILE)));
+    put.inspect_err(|_| {
+        std::fs::remove_file(&temporary).ok();
+    })
+}

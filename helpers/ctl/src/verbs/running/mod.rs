@@ -1,0 +1,11 @@
+//! The verbs that tell of running vassals, or change them.
+
+pub mod enter;
+pub mod list;
+pub mod logs;
+pub mod metrics;
+pub mod nagios;
+pub mod run;
+pub mod stats;
+pub mod status;
+pub mod units;

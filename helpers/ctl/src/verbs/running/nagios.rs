@@ -1,0 +1,70 @@
+//! `vassalctl nagios`: a check of Nagios, Icinga and whatever takes their plugins.
+
+use super::list::choose;
+use crate::arguments::Nagios;
+use crate::reading::fleet::{Fleet, Vassal};
+use crate::render::output;
+use crate::state::{Health, State};
+use std::process::ExitCode;
+
+/// The exit codes of a plugin.
+const OK: u8 = 0;
+const WARNING: u8 = 1;
+const CRITICAL: u8 = 2;
+const UNKNOWN: u8 = 3;
+/// How many vassals are named in the line; all of them follow, one a line.
+const NAMED: usize = 3;
+
+/// Checks the vassals.
+pub fn run(arguments: &Nagios) -> ExitCode {
+    let fleet = Fleet::gather(&arguments.place);
+    let result = fleet.and_then(|fleet| {
+        let chosen = choose(&fleet.vassals, &arguments.patterns)?;
+        match fleet.problems.first() {
+            Some(problem) if chosen.is_empty() => Err(problem.clone()),
+            _ => Ok(report(&chosen)),
+        }
+    });
+    match result {
+        Ok((code, text)) => output::finish(&text, code),
+        Err(why) => output::finish(&format!("VASSAL UNKNOWN: {why}\n"), UNKNOWN),
+    }
+}
+
+fn report(vassals: &[&Vassal]) -> (u8, String) {
+    let bad: Vec<_> = vassals.iter().filter(|vassal| vassal.state.is_bad()).collect();
+    let doubtful: Vec<_> = vassals
+        .iter()
+        .filter(|vassal| vassal.health == Health::Unknown)
+        .collect();
+    let (code, word) = match (bad.is_empty(), doubtful.is_empty()) {
+        (false, _) => (CRITICAL, "CRITICAL"),
+        (true, false) => (WARNING, "WARNING"),
+        (true, true) => (OK, "OK"),
+    };
+    let count = |state| vassals.iter().filter(|vassal| vassal.state == state).count();
+    let counts = State::WORDS.map(|(state, word)| (word, count(state)));
+    let present: Vec<_> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    let lines: Vec<_> = bad.iter().chain(&doubtful).map(|vassal| line(vassal)).collect();
+    let named = lines.iter().take(NAMED).map(|line| format!("; {line}"));
+    let performance = counts.map(|(word, count)| format!("{word}={count}"));
+    let summary = match present.is_empty() {
+        true => "no vassals".to_owned(),
+        false => present.join(", "),
+    };
+    let mut text = format!("VASSAL {word}: {summary}{}", named.collect::<String>());
+    text += &format!(" | {}\n", performance.join(" "));
+    text.extend(lines.iter().map(|line| format!("{line}\n")));
+    (code, text)
+}
+
+/// One vassal, without what would end the line or begin the figures.
+fn line(vassal: &Vassal) -> String {
+    let cause = vassal.record.cause.as_deref().filter(|_| vassal.state.is_bad());
+    let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+    format!("{} {}{cause}", vassal.name, vassal.state.word()).replace(['|', '\n'], "/")
+}

@@ -1,0 +1,69 @@
+//! `vassalctl stats`: what the vassals use, may use, and how often that was too little.
+
+use super::list::choose;
+use crate::arguments::Stats;
+use crate::reading::fleet::{Fleet, Vassal, now_usec};
+use crate::render::amounts::{bytes, time};
+use crate::render::output;
+use crate::render::pager;
+use crate::render::rows::{Cell, Form, Tone, rows};
+use crate::render::sentences;
+use crate::render::vassal_json::Vassals;
+use std::process::ExitCode;
+
+const HEADER: [&str; 10] = [
+    "NAME",
+    "MEMORY",
+    "OF",
+    "CPU",
+    "OF",
+    "TASKS",
+    "OF",
+    "READ",
+    "WRITTEN",
+    "LIMITS MET",
+];
+
+/// Shows them.
+pub fn run(arguments: &Stats) -> ExitCode {
+    let fleet = match Fleet::gather(&arguments.place) {
+        Ok(fleet) => fleet,
+        Err(why) => return output::fail_with(&why, output::FAILED),
+    };
+    let chosen = match choose(&fleet.vassals, &arguments.patterns) {
+        Ok(chosen) => chosen,
+        Err(why) => return output::fail_with(&why, output::FAILED),
+    };
+    if arguments.json {
+        return match output::json(&Vassals::new(chosen.into_iter(), now_usec())) {
+            Ok(text) => output::finish(&text, output::GOOD),
+            Err(why) => output::fail_with(&why, output::FAILED),
+        };
+    }
+    let form = output::form();
+    let lines: Vec<_> = chosen.into_iter().map(row).collect();
+    pager::show(&rows(HEADER, &lines, form), form != Form::Plain, output::GOOD)
+}
+
+fn row(vassal: &Vassal) -> [Cell; 10] {
+    let Vassal {
+        name,
+        usage,
+        limits,
+        hits,
+        ..
+    } = vassal;
+    let cell = |value: Option<String>| Cell::from(value.unwrap_or_else(|| "-".into()));
+    [
+        name.as_str().into(),
+        cell(usage.memory.map(bytes)),
+        cell(limits.memory_max.or(limits.memory_high).map(bytes)),
+        cell(usage.cpu_usec.map(time)),
+        cell(limits.cpus.map(|cpus| format!("{cpus} cpus"))),
+        cell(usage.tasks.map(|tasks| tasks.to_string())),
+        cell(limits.tasks.map(|tasks| tasks.to_string())),
+        cell(usage.io.map(|(read, _)| bytes(read))),
+        cell(usage.io.map(|(_, written)| bytes(written))),
+        Cell::toned(sentences::hits(hits).collect::<Vec<_>>().join(", "), Tone::Odd),
+    ]
+}

@@ -1,0 +1,227 @@
+//! `vassalctl start`, `stop`, `restart`, `reload`, `enable`, `disable`, `mask`, `unmask`: systemctl(1) by the names of vassals.
+
+use super::list::choose;
+use super::run::{gather, systemctl};
+use crate::reading::fleet::{Fleet, Vassal};
+use crate::reading::units::{DISABLED, MAINTENANCE};
+use crate::render::output;
+use crate::state::{Mark, State};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// What is waited for longer than this says so.
+const SILENT: Duration = Duration::from_secs(1);
+/// The time between two looks whether systemctl has ended: it is also how long a quick one takes longer.
+const LOOK: Duration = Duration::from_millis(20);
+/// The time between two words of progress on a terminal, and elsewhere.
+const TELL: Duration = Duration::from_secs(1);
+const TELL_ELSEWHERE: Duration = Duration::from_secs(10);
+
+/// What is to be done with units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Start them.
+    Start,
+    /// Stop them.
+    Stop,
+    /// Stop and start them.
+    Restart,
+    /// Have them read their files again.
+    Reload,
+    /// Have them started at boot.
+    Enable,
+    /// Do not.
+    Disable,
+    /// Let nothing start them.
+    Mask,
+    /// Let them be started.
+    Unmask,
+}
+
+impl Act {
+    fn word(self) -> &'static str {
+        match self {
+            Act::Start => "start",
+            Act::Stop => "stop",
+            Act::Restart => "restart",
+            Act::Reload => "reload",
+            Act::Enable => "enable",
+            Act::Disable => "disable",
+            Act::Mask => "mask",
+            Act::Unmask => "unmask",
+        }
+    }
+}
+
+/// Does it with the vassals that `names` mean.
+pub fn run(act: Act, names: &[String]) -> ExitCode {
+    let fleet = match gather() {
+        Ok(fleet) => fleet,
+        Err(code) => return code,
+    };
+    let done = choose(&fleet.vassals, names).and_then(|chosen| perform(act, &chosen));
+    match done {
+        Ok(()) => ExitCode::from(output::GOOD),
+        Err(why) => output::fail_with(&why, output::FAILED),
+    }
+}
+
+/// Does it with the `chosen` vassals.
+///
+/// # Errors
+/// What systemd says; the vassals with which it did not work, and why.
+pub fn perform(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
+    match act {
+        Act::Enable | Act::Disable => return switch(act, chosen),
+        Act::Start | Act::Restart if chosen.iter().any(|vassal| vassal.marks.contains(&Mark::New)) => {
+            // Their drop-ins, with their limits, are made by the generator.
+            systemctl(&["daemon-reload"])?;
+        }
+        Act::Start | Act::Restart | Act::Stop | Act::Reload | Act::Mask | Act::Unmask => {}
+    }
+    let units: Vec<String> = chosen.iter().map(|vassal| vassal.unit()).collect();
+    let mut command = Command::new("systemctl");
+    command
+        .arg(act.word())
+        .arg("--")
+        .args(&units)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    let child = command
+        .spawn()
+        .map_err(|error| format!("cannot run 'systemctl': {error}"))?;
+    match follow(child, act, &units)? {
+        true => Ok(()),
+        false => Err(failed(act, chosen)),
+    }
+}
+
+/// Waits for systemctl, and tells how far it is when that takes long; whether it worked.
+fn follow(mut child: Child, act: Act, units: &[String]) -> Result<bool, String> {
+    let begun = Instant::now();
+    let is_terminal = io::stderr().is_terminal();
+    let mut next = begun + SILENT;
+    let mut has_told = false;
+    loop {
+        let ended = child.try_wait().map_err(|error| format!("systemctl: {error}"))?;
+        if let Some(status) = ended {
+            if has_told && is_terminal {
+                overwrite("");
+            }
+            return Ok(status.success());
+        }
+        let now = Instant::now();
+        if now >= next {
+            let waiting = pending(units);
+            let seconds = begun.elapsed().as_secs();
+            let text = format!(
+                "{}: waiting for {waiting} of {} ({seconds} s)",
+                act.word(),
+                units.len()
+            );
+            match is_terminal {
+                true => overwrite(&text),
+                false => output::tell(&text),
+            }
+            has_told = true;
+            next = now + if is_terminal { TELL } else { TELL_ELSEWHERE };
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// How many of `units` have a job that is not done.
+fn pending(units: &[String]) -> usize {
+    let listed = systemctl(&["list-jobs", "--no-legend", "--full", "--plain"]);
+    let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let text = listed.unwrap_or_default();
+    let jobs = text.lines().filter_map(|line| line.split_whitespace().nth(1));
+    jobs.filter(|unit| units.iter().any(|each| each == unit)).count()
+}
+
+fn overwrite(text: &str) {
+    // Where nobody can read it, nobody is told.
+    write!(io::stderr(), "\r\x1b[K{text}").ok();
+}
+
+/// What to say of those with which it did not work, one line each.
+fn failed(act: Act, chosen: &[&Vassal]) -> String {
+    let after = Fleet::gather(&crate::arguments::Place::this_machine());
+    let after = after.map(|fleet| fleet.vassals).unwrap_or_default();
+    let state = |vassal: &&Vassal| after.iter().find(|each| each.instance == vassal.instance);
+    let bad = chosen
+        .iter()
+        .filter_map(state)
+        .filter(|vassal| vassal.state.is_bad());
+    let lines = bad.map(
+        |Vassal {
+             name, state, record, ..
+         }| {
+            let cause = record.cause.as_deref().unwrap_or("see vassalctl status");
+            format!("{name}: {}: {cause}", state.word())
+        },
+    );
+    let lines: Vec<_> = lines.collect();
+    match lines.is_empty() {
+        true => format!("cannot {} all of them (systemd says why, above)", act.word()),
+        false => lines.join("\nvassalctl: "),
+    }
+}
+
+/// A link to /dev/null takes the place of the one that the generator makes in each boot (systemd.unit(5), `.wants/`).
+fn switch(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
+    let place = Path::new("/").join(DISABLED);
+    for vassal in chosen {
+        let link = place.join(vassal.unit());
+        let done = match act {
+            Act::Enable => std::fs::remove_file(&link),
+            _ => std::fs::create_dir_all(&place).and_then(|()| symlink("/dev/null", &link)),
+        };
+        match done {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {}
+            done => done.map_err(|error| format!("{}: {error}", link.display()))?,
+        }
+    }
+    systemctl(&["daemon-reload"]).map(drop)
+}
+
+/// Takes vassals out for maintenance, or back: a mark that outlives a reboot, on which the unit's `ConditionPathExists=` looks.
+pub fn maintain(names: &[String], is_on: bool) -> ExitCode {
+    let fleet = match gather() {
+        Ok(fleet) => fleet,
+        Err(code) => return code,
+    };
+    let done = choose(&fleet.vassals, names).and_then(|chosen| {
+        chosen.iter().try_for_each(|vassal| mark(vassal, is_on))?;
+        match is_on {
+            true => perform(Act::Stop, &chosen),
+            false => {
+                let is_wanted = |vassal: &&&Vassal| vassal.state != State::Masked;
+                perform(
+                    Act::Start,
+                    &chosen.iter().filter(is_wanted).copied().collect::<Vec<_>>(),
+                )
+            }
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::from(output::GOOD),
+        Err(why) => output::fail_with(&why, output::FAILED),
+    }
+}
+
+fn mark(vassal: &Vassal, is_on: bool) -> Result<(), String> {
+    let place = Path::new("/").join(MAINTENANCE);
+    let mark = place.join(&vassal.instance);
+    let done = match is_on {
+        true => std::fs::create_dir_all(&place).and_then(|()| std::fs::write(&mark, "")),
+        false => std::fs::remove_file(&mark),
+    };
+    match done {
+        Err(error) if !is_on && error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.map_err(|error| format!("{}: {error}", mark.display())),
+    }
+}

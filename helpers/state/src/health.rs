@@ -1,0 +1,298 @@
+//! The health record of a vassal, `/run/vassal/health/INSTANCE.json`: what vassal-enter and vassal-watchdog know of it, as JSON
+//! that everybody on the machine may read (vassal-health(7), THE HEALTH RECORD). So it holds what `systemctl status` and
+//! /proc show as well, and no value of a configuration.
+//!
+//! It is replaced as a whole (rename(2)), so a reader never sees a part of one, and never synced: it is on a tmpfs, and gone
+//! with what it tells about.
+
+mod json;
+mod place;
+
+pub use place::{DIRECTORY, Place, forget};
+
+use json::Object;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The `schema` of the record: it grows when a field goes or changes its meaning, not when one is added.
+const SCHEMA: u64 = 1;
+
+/// How far a vassal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It starts: hooks run, or the app does not serve yet.
+    Starting,
+    /// The app serves, and each mountpoint has answered.
+    Serving,
+    /// It serves, and has been told to reload.
+    Reloading,
+    /// It is being stopped.
+    Stopping,
+    /// A mountpoint is lost; systemd is about to kill and restart it.
+    Lost,
+    /// It has failed, and pauses before its next attempt.
+    Waiting,
+    /// It has failed: a start, or the app has ended.
+    Failed,
+}
+
+impl State {
+    /// The word in the record.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Starting => "starting",
+            State::Serving => "serving",
+            State::Reloading => "reloading",
+            State::Stopping => "stopping",
+            State::Lost => "lost",
+            State::Waiting => "waiting",
+            State::Failed => "failed",
+        }
+    }
+
+    /// The word for what a monitoring system asks: whether the vassal is well.
+    fn health(self) -> &'static str {
+        match self {
+            State::Serving | State::Reloading => "healthy",
+            State::Starting | State::Stopping => "unknown",
+            State::Lost | State::Waiting | State::Failed => "unhealthy",
+        }
+    }
+}
+
+/// A watched mountpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Its path, printable.
+    pub path: String,
+    /// The filesystem's type, printable.
+    pub fstype: String,
+    /// `healthy`, `unprobed`, or the word of a verdict.
+    pub verdict: &'static str,
+    /// When it last answered a probe, and how long that took.
+    pub answered: Option<(SystemTime, Duration)>,
+    /// How long it may leave a request unanswered.
+    pub deadline: Duration,
+}
+
+/// Which program watches: by version, and by device and inode, which an upgrade changes even where the version stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The version.
+    pub version: &'static str,
+    /// `st_dev` of its file.
+    pub device: u64,
+    /// `st_ino` of its file.
+    pub inode: u64,
+}
+
+/// The processes that are known by their role, by their numbers in the vassal's PID namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Processes {
+    /// What the app is called.
+    pub command: String,
+    /// Its first process.
+    pub app: Option<i32>,
+    /// FUSE daemons.
+    pub daemons: Vec<i32>,
+}
+
+/// The whole record. All texts are printable, and public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The vassal's name.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// How far it is.
+    pub state: State,
+    /// Since when.
+    pub since: SystemTime,
+    /// How often it was restarted since it was started.
+    pub restarts: u32,
+    /// Attempts since one that settled, the present one included.
+    pub attempts: u32,
+    /// Why its last run ended; empty when none has.
+    pub cause: String,
+    /// When the next attempt begins, of one that waits for it.
+    pub next_attempt: Option<SystemTime>,
+    /// When its file was last read.
+    pub loaded: Option<SystemTime>,
+    /// The unit's main process on the host.
+    pub pid: Option<i32>,
+    /// The unit's cgroup, below the mountpoint of the hierarchy.
+    pub cgroup: Option<String>,
+    /// The program of its main process.
+    pub program: Option<Program>,
+    /// The processes of known roles.
+    pub processes: Processes,
+    /// The addresses of the sockets that are open for it.
+    pub sockets: Vec<String>,
+    /// The watched mountpoints.
+    pub mounts: Vec<Mount>,
+}
+
+impl Health {
+    /// A record that says nothing yet but whose it is, and how far that is, from now on.
+    pub fn new(name: String, unit: String, state: State) -> Self {
+        Self {
+            name,
+            unit,
+            state,
+            since: SystemTime::now(),
+            restarts: 0,
+            attempts: 0,
+            cause: String::new(),
+            next_attempt: None,
+            loaded: None,
+            pid: None,
+            cgroup: None,
+            program: None,
+            processes: Processes::default(),
+            sockets: Vec::new(),
+            mounts: Vec::new(),
+        }
+    }
+
+    /// The record as JSON, one line.
+    pub fn json(&self, now: SystemTime) -> String {
+        let Self {
+            name,
+            unit,
+            state,
+            since,
+            restarts,
+            attempts,
+            cause,
+            next_attempt,
+            loaded,
+            pid,
+            cgroup,
+            program,
+            processes,
+            sockets,
+            mounts,
+        } = self;
+        let mut record = Object::default();
+        record
+            .number("schema", Some(SCHEMA))
+            .text("name", Some(name))
+            .text("unit", Some(unit))
+            .text("state", Some(state.word()))
+            .text("health", Some(state.health()))
+            .number("since_usec", Some(usec(*since)))
+            .number("written_usec", Some(usec(now)))
+            .number("restarts", Some((*restarts).into()))
+            .number("attempts", Some((*attempts).into()))
+            .text("cause", Some(cause.as_str()).filter(|cause| !cause.is_empty()))
+            .number("next_attempt_usec", next_attempt.map(usec))
+            .number("loaded_usec", loaded.map(usec))
+            .number("pid", pid.map(number))
+            .text("cgroup", cgroup.as_deref())
+            .object("program", program.as_ref().map(Program::object))
+            .object("processes", Some(processes.object()))
+            .texts("sockets", sockets)
+            .objects("mounts", mounts.iter().map(Mount::object));
+        record.finish() + "\n"
+    }
+}
+
+impl Program {
+    fn object(&self) -> Object {
+        let mut object = Object::default();
+        object
+            .text("version", Some(self.version))
+            .number("device", Some(self.device))
+            .number("inode", Some(self.inode));
+        object
+    }
+}
+
+impl Processes {
+    fn object(&self) -> Object {
+        let mut object = Object::default();
+        object
+            .text("command", Some(&self.command))
+            .number("app", self.app.map(number))
+            .numbers("daemons", self.daemons.iter().copied().map(number));
+        object
+    }
+}
+
+impl Mount {
+    fn object(&self) -> Object {
+        let mut object = Object::default();
+        object
+            .text("path", Some(&self.path))
+            .text("type", Some(&self.fstype))
+            .text("verdict", Some(self.verdict))
+            .number("answered_usec", self.answered.map(|(when, _)| usec(when)))
+            .number("took_usec", self.answered.map(|(_, took)| micros(took)))
+            .number("deadline_usec", Some(micros(self.deadline)));
+        object
+    }
+}
+
+fn number(pid: i32) -> u64 {
+    u64::try_from(pid).unwrap_or(0)
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Microseconds since the epoch; a clock that stands before it counts as the epoch.
+fn usec(time: SystemTime) -> u64 {
+    micros(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(usec: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(usec)
+    }
+
+    #[test]
+    fn a_record_is_one_line_of_json_with_every_field() {
+        let health = Health {
+            since: at(5),
+            restarts: 2,
+            attempts: 1,
+            cause: "/app dead (ENOTCONN)".into(),
+            loaded: Some(at(4)),
+            pid: Some(81),
+            cgroup: Some("/vassal.slice/vassal@a.service".into()),
+            program: Some(Program {
+                version: "1.0",
+                device: 9,
+                inode: 8,
+            }),
+            processes: Processes {
+                command: "uwsgi".into(),
+                app: Some(2),
+                daemons: vec![3, 4],
+            },
+            sockets: vec!["127.0.0.1:80".into()],
+            mounts: vec![Mount {
+                path: "/app".into(),
+                fstype: "fuse.x".into(),
+                verdict: "healthy",
+                answered: Some((at(6), Duration::from_micros(70))),
+                deadline: Duration::from_secs(3),
+            }],
+            ..Health::new("a".into(), "vassal@a.service".into(), State::Serving)
+        };
+        let expected = concat!(
+            r#"{"schema":1,"name":"a","unit":"vassal@a.service","state":"serving","health":"healthy","since_usec":5,"#,
+            r#""written_usec":7,"restarts":2,"attempts":1,"cause":"/app dead (ENOTCONN)","next_attempt_usec":null,"#,
+            r#""loaded_usec":4,"pid":81,"cgroup":"/vassal.slice/vassal@a.service","#,
+            r#""program":{"version":"1.0","device":9,"inode":8},"#,
+            r#""processes":{"command":"uwsgi","app":2,"daemons":[3,4]},"sockets":["127.0.0.1:80"],"#,
+            r#""mounts":[{"path":"/app","type":"fuse.x","verdict":"healthy","answered_usec":6,"took_usec":70,"#,
+            r#""deadline_usec":3000000}]}"#,
+            "\n"
+        );
+        assert_eq!(health.json(at(7)), expected);
+    }
+}

@@ -1,0 +1,176 @@
+//! The vassal's health record, kept while it lives: written when something in it has changed, and with the keep-alives, so that a
+//! reader sees that somebody keeps it. It makes no wakeup of its own.
+
+use crate::mountpoints::mountpoint::Mountpoint;
+use crate::mountpoints::verdict::Verdict;
+use nix::fcntl::{AtFlags, readlinkat};
+use nix::sys::stat::fstatat;
+use nix::unistd::Pid;
+use std::os::fd::OwnedFd;
+use std::time::{Instant, SystemTime};
+use vassal_escape::printable;
+use vassal_state::handoff::Handoff;
+use vassal_state::health::{Health, Mount, Place, Processes, Program, State};
+use vassal_state::restart_record::RestartRecord;
+use vassal_sys::proc::Proc;
+use vassal_systemd::journal::{Priority, log};
+
+/// What a record is made of at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Now<'a> {
+    /// How far the vassal is.
+    pub state: State,
+    /// Its mountpoints.
+    pub mountpoints: &'a [Mountpoint],
+    /// The FUSE daemons that are known.
+    pub daemons: &'a [Pid],
+    /// When a reload was last asked for that has been done.
+    pub reloaded: Option<SystemTime>,
+}
+
+/// The keeper of the record.
+#[derive(Debug)]
+pub struct Recorder {
+    place: Option<Place>,
+    record: Health,
+    /// When each mountpoint had answered when the record was last written; nothing was written before the first.
+    written: Option<Vec<Option<Instant>>>,
+    is_due: bool,
+}
+
+impl Recorder {
+    /// The keeper of the record of the vassal of `handoff` in `directory`, if there is one.
+    pub fn new(
+        handoff: &Handoff,
+        directory: Option<OwnedFd>,
+        host_proc: &Proc,
+        sockets: Vec<String>,
+    ) -> Self {
+        let instance = handoff.unit.strip_prefix("vassal@").unwrap_or(&handoff.unit);
+        let instance = instance.strip_suffix(".service").unwrap_or(instance);
+        let record = Health {
+            loaded: Some(handoff.loaded),
+            pid: readlinkat(host_proc, "self")
+                .ok()
+                .and_then(|number| number.to_str()?.parse().ok()),
+            cgroup: cgroup(host_proc),
+            program: program(host_proc),
+            sockets,
+            ..Health::new(handoff.vassal.clone(), handoff.unit.clone(), State::Starting)
+        };
+        Self {
+            place: directory.map(|directory| Place::inherited(directory, instance)),
+            record,
+            written: None,
+            is_due: false,
+        }
+    }
+
+    /// systemd is told that all is well: the record is to say so, too.
+    pub fn is_kept_alive(&mut self) {
+        self.is_due = true;
+    }
+
+    /// Writes the record, if it says something else by now, or is due.
+    pub fn follow(&mut self, now: Now<'_>, handoff: &Handoff, restarts: impl FnOnce() -> RestartRecord) {
+        let answered = now.mountpoints.iter().map(Mountpoint::answered_at);
+        let is_as_written = |written: &Vec<Option<Instant>>| answered.eq(written.iter().copied());
+        let is_same = self.record.state == now.state && self.written.as_ref().is_some_and(is_as_written);
+        if !is_same || self.is_due {
+            self.is_due = false;
+            self.write(now, handoff, &restarts(), |_, _| {});
+        }
+    }
+
+    /// The mountpoint `index` is lost.
+    pub fn lost(
+        &mut self,
+        now: Now<'_>,
+        handoff: &Handoff,
+        restarts: &RestartRecord,
+        index: usize,
+        verdict: Verdict,
+    ) {
+        self.write(now, handoff, restarts, |number, mount| {
+            if number == index {
+                mount.verdict = verdict.word();
+            }
+        });
+    }
+
+    /// The vassal has been stopped, and no record says that it runs.
+    pub fn stopped(&self) {
+        if let Some(Err(error)) = self.place.as_ref().map(Place::remove) {
+            log(Priority::Warning, &format!("{error}, ignoring"));
+        }
+    }
+
+    fn write(
+        &mut self,
+        now: Now<'_>,
+        handoff: &Handoff,
+        restarts: &RestartRecord,
+        change: impl Fn(usize, &mut Mount),
+    ) {
+        let Some(place) = &self.place else { return };
+        let Now {
+            state,
+            mountpoints,
+            daemons,
+            reloaded,
+        } = now;
+        let time = SystemTime::now();
+        let record = &mut self.record;
+        let goes_on = |state| matches!(state, State::Serving | State::Reloading);
+        if record.state != state && !(goes_on(record.state) && goes_on(state)) {
+            record.since = time;
+        }
+        record.state = state;
+        record.restarts = restarts.restarts;
+        record.attempts = restarts.attempts;
+        record.cause.clone_from(&restarts.cause);
+        record.loaded = reloaded.or(record.loaded);
+        record.processes = Processes {
+            command: handoff.command.clone(),
+            app: Some(handoff.payload),
+            daemons: daemons.iter().map(|pid| pid.as_raw()).collect(),
+        };
+        record.mounts = mountpoints.iter().map(|each| mount(each, time)).collect();
+        for (index, mount) in record.mounts.iter_mut().enumerate() {
+            change(index, mount);
+        }
+        self.written = Some(mountpoints.iter().map(Mountpoint::answered_at).collect());
+        if let Some(error) = place.put(&record.json(time)) {
+            let message = format!("{error}, ignoring: until it can be, the record is out of date");
+            log(Priority::Warning, &message);
+        }
+    }
+}
+
+fn mount(mountpoint: &Mountpoint, time: SystemTime) -> Mount {
+    let answered = mountpoint.answered();
+    Mount {
+        path: mountpoint.shown_path(),
+        fstype: mountpoint.shown_type(),
+        verdict: answered.map_or("unprobed", |_| "healthy"),
+        answered: answered.map(|(when, took)| (time - when.elapsed(), took)),
+        deadline: mountpoint.schedule.timeout,
+    }
+}
+
+/// The cgroup of this process, which is the unit's (cgroups(7)).
+fn cgroup(host_proc: &Proc) -> Option<String> {
+    let text = host_proc.text("self/cgroup")?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(printable(path.as_bytes()))
+}
+
+/// The program that runs here.
+fn program(host_proc: &Proc) -> Option<Program> {
+    let file = fstatat(host_proc, "self/exe", AtFlags::empty()).ok()?;
+    Some(Program {
+        version: env!("CARGO_PKG_VERSION"),
+        device: file.st_dev,
+        inode: file.st_ino,
+    })
+}

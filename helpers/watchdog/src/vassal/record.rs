@@ -1,0 +1,45 @@
+//! When the health record is written, and with what.
+
+use super::state::{Stage, Vassal};
+use crate::app::reload::Reloads;
+use crate::health::{Now, Recorder};
+use crate::mountpoints::verdict::Verdict;
+use crate::report::Reporter;
+use vassal_state::handoff::Handoff;
+use vassal_state::health::State;
+
+impl Vassal {
+    /// Keeps the record of a vassal that lives, where this process is awake anyway.
+    pub(super) fn keep_record(&mut self) {
+        let is_reloading = self.reloads.as_ref().is_some_and(Reloads::is_under_way);
+        self.record_is(match self.stage {
+            Stage::Starting => State::Starting,
+            Stage::Serving { .. } if is_reloading => State::Reloading,
+            Stage::Serving { .. } => State::Serving,
+        });
+    }
+
+    /// The vassal is this far.
+    pub(super) fn record_is(&mut self, state: State) {
+        self.with_record(state, |health, now, handoff, reporter| {
+            health.follow(now, handoff, || reporter.remembered());
+        });
+    }
+
+    /// The mountpoint `index` is lost.
+    pub(super) fn record_lost(&mut self, index: usize, verdict: Verdict) {
+        self.with_record(State::Lost, |health, now, handoff, reporter| {
+            health.lost(now, handoff, &reporter.remembered(), index, verdict);
+        });
+    }
+
+    fn with_record(&mut self, state: State, act: impl FnOnce(&mut Recorder, Now<'_>, &Handoff, &Reporter)) {
+        let now = Now {
+            state,
+            mountpoints: &self.mountpoints,
+            daemons: self.freezer.daemons(),
+            reloaded: self.reloads.as_ref().and_then(Reloads::done),
+        };
+        act(&mut self.health, now, &self.handoff, &self.reporter);
+    }
+}

@@ -1,0 +1,127 @@
+//! The verbs for one vassal: status, logs, enter, and those of systemctl by the names of vassals.
+
+use vassal_tests::{Output, on_each_suite};
+
+use crate::scene::{SLEEPER, listed, machine, vassal, wait_for_state};
+
+/// An app that does not end when it is asked to.
+const STUBBORN: &str = "trap '' TERM; while :; do sleep 1; done";
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+#[test]
+fn a_vassal_is_told_of_on_one_screen_and_entered_as_its_user() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        assert_eq!(code(&machine.run(&["vassalctl", "status", "user001"])), Some(3));
+        assert_eq!(code(&machine.run(&["vassalctl", "status", "nobody"])), Some(4));
+        machine.must(&["vassalctl", "start", "user001"]);
+        let status = machine.must(&["vassalctl", "status", "user001"]);
+        for said in [
+            "user001 - serving, healthy",
+            "Unit: vassal@user001.service",
+            "Mount: /app healthy",
+            "(fuse.fuse-zip)",
+            "Sockets: 0.0.0.0:9090",
+            " watchdog ",
+            " app ",
+            " daemon ",
+            "fuse-zip -r /var/www/app001.zip /app",
+            "user001: serving; /app healthy",
+            "Last words:",
+            "spawned uWSGI worker 1",
+        ] {
+            assert!(status.contains(said), "{suite}: no '{said}' in:\n{status}");
+        }
+        assert!(status.lines().count() <= 50, "{status}");
+        // FUSE shows its files to their owner only, so this is the vassal's user in its mount namespace.
+        let inside = machine.must(&[
+            "vassalctl",
+            "enter",
+            "user001",
+            "sh",
+            "-c",
+            "id -un; cat /app/name",
+        ]);
+        assert_eq!(inside, "user001\napp001", "{suite}");
+        let root = machine.must(&[
+            "vassalctl",
+            "enter",
+            "--as-root",
+            "user001",
+            "sh",
+            "-c",
+            "id -u; echo $$",
+        ]);
+        let (uid, pid) = root.split_once('\n').unwrap();
+        assert!(uid == "0" && pid.parse::<u32>().unwrap() < 1000, "{root}");
+        let logs = machine.must(&["vassalctl", "logs", "user001", "-n", "200"]);
+        assert!(
+            logs.contains("serving; /app healthy") && logs.contains("spawned uWSGI worker"),
+            "{logs}"
+        );
+        machine.must(&["vassalctl", "stop", "user001"]);
+        let stopped = machine.run(&["vassalctl", "enter", "user001"]);
+        assert_eq!(code(&stopped), Some(1));
+        assert!(stopped.stderr.contains("user001 is stopped"), "{stopped}");
+    });
+}
+
+#[test]
+fn the_verbs_of_systemctl_take_names_as_people_write_them() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let names = ["web1", "web2", "my app"];
+        for name in names {
+            vassal(&machine, name, SLEEPER);
+        }
+        machine.must(&["vassalctl", "start", "web?", "my app"]);
+        for name in names {
+            assert_eq!(listed(&machine, name)["state"], "serving", "{suite}: {name}");
+        }
+        machine.must(&["vassalctl", "stop", "web1.ini", "vassal@web2.service"]);
+        assert_eq!(listed(&machine, "web1")["state"], "stopped");
+        assert_eq!(listed(&machine, "my app")["state"], "serving");
+        machine.must(&["vassalctl", "mask", "web1"]);
+        let refused = machine.run(&["vassalctl", "start", "web1"]);
+        assert_eq!(code(&refused), Some(1), "{refused}");
+        machine.must(&["vassalctl", "unmask", "web1"]);
+        machine.must(&["vassalctl", "restart", "web*"]);
+        assert_eq!(listed(&machine, "web1")["state"], "serving");
+        // A file that systemd has not been told of, and one that is wrong.
+        machine.write(
+            "/etc/uwsgi/vassals/fresh.ini",
+            format!("{SLEEPER}[Service]\nTasksMax=77\n"),
+            0o644,
+            vassal_tests::Owner::ROOT,
+        );
+        machine.must(&["vassalctl", "start", "fresh"]);
+        assert_eq!(machine.unit("vassal@fresh.service", "TasksMax"), "77", "{suite}");
+        vassal(&machine, "wrong", "[uwsgi]\nuid = no-such-user\n");
+        let wrong = machine.run(&["vassalctl", "start", "wrong"]);
+        assert_eq!(code(&wrong), Some(1), "{wrong}");
+        assert!(
+            wrong
+                .stderr
+                .contains("vassalctl: wrong: failed: wrong.ini:2: uid:"),
+            "{wrong}"
+        );
+        let usage = machine.run(&["vassalctl", "start"]);
+        assert_eq!(code(&usage), Some(2), "{usage}");
+        // What takes longer than a second says how far it is.
+        vassal(
+            &machine,
+            "slow",
+            &format!(
+                "{}stop-timeout = 3\n",
+                SLEEPER.replace("exec /usr/bin/sleep infinity", STUBBORN)
+            ),
+        );
+        machine.must(&["vassalctl", "start", "slow"]);
+        let slow = machine.run(&["vassalctl", "stop", "slow"]);
+        assert!(slow.stderr.contains("stop: waiting for 1 of 1"), "{slow}");
+        wait_for_state(&machine, "slow", "stopped");
+    });
+}
