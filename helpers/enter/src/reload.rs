@@ -18,6 +18,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::vassals::EMPEROR_FILE;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::language::evaluation::entry::Entry;
@@ -46,7 +47,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let main = main.ok_or(ServiceFailure::NoMainProcess)?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
     let environment = inherited();
-    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
+    let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, &name)?.ok_or_else(|| source::missing(&emperor, &name))?;
     let read = |environment: Inherited| read::read(&emperor, &name, &found.world(environment));
     let started = read(environment.clone())?;

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use vassal_config::emperor::name::{ENDING, Unfit, VassalName};
 use vassal_config::emperor::place;
 use vassal_config::emperor::settings::Emperor;
+use vassal_config::emperor::vassals::candidates;
 use vassal_escape::printable;
 use vassal_escape::unit_name::unescape;
-use vassal_generator::read::candidates;
 
 /// One vassal's file.
 #[derive(Debug)]
