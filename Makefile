@@ -2,12 +2,12 @@
 
 SHELL := /bin/bash
 CARGO := cargo
-UNIT_TESTED := -p vassal-config -p vassal-escape -p vassal-sys -p vassal-systemd -p vassal-state -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassalctl
+UNIT_TESTED := -p vassal-config -p vassal-escape -p vassal-sys -p vassal-systemd -p vassal-state -p vassal-generator -p vassal-enter -p vassal-watchdog -p vassal-emperor -p vassalctl
 # Two cores, and each machine test mostly waits for systemd.
 MACHINE_THREADS := 2
 # The suites on booted machines, in the order in which they run. `make scenario` runs one, `make scenario T=name` its tests whose
 # names contain that, VASSAL_SUITES=trixie either on one Debian.
-MACHINE_SUITES := rig scenario badinput faults continuity attacks operations admin trace
+MACHINE_SUITES := rig scenario badinput faults continuity attacks operations admin emperor trace
 T ?=
 # How long `make fuzz` gives to each target; 0 runs the committed inputs only.
 FUZZ_SECONDS ?= 60

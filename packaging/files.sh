@@ -32,6 +32,7 @@ for program in $VASSAL_PROGRAMS; do
 	esac
 done
 put 644 usr/lib/systemd/system units/*.service units/*.target units/*.slice units/*.timer
+put 644 usr/lib/systemd/system/vassal-.slice.d units/vassal-.slice.d/*.conf
 put 644 usr/lib/systemd/catalog units/vassal.catalog
 put 644 etc/vassal packaging/emperor.ini
 install -d "$root/etc/uwsgi/vassals"

@@ -11,6 +11,8 @@ use vassal_config::users::identity::Account;
 pub struct Wanted {
     /// Where the vassals are.
     pub places: Vec<Place>,
+    /// Whether a link's own date counts, and not that of the file it leads to.
+    pub nofollow: bool,
     /// What each of them has to run at its end.
     pub stop_hook: Option<StopHook>,
     /// What is odd about the file.
@@ -37,6 +39,9 @@ impl Wanted {
                 }
             }
         }
+        if self.nofollow {
+            put("nofollow", Vec::new());
+        }
         for problem in self.problems {
             put("problem", problem.into_bytes());
         }
@@ -57,6 +62,7 @@ impl Wanted {
                 b"stop" => program = Some(value.clone()),
                 b"name" => accounts.push(Account::Name(value.clone())),
                 b"number" => accounts.push(Account::Number(text()?.parse().ok()?)),
+                b"nofollow" => wanted.nofollow = true,
                 b"problem" => wanted.problems.push(text()?),
                 _ => return None,
             }
@@ -129,6 +135,7 @@ mod tests {
     #[test]
     fn an_answer_is_read_as_it_was_given() {
         let wanted = Wanted {
+            nofollow: true,
             places: vec![Place::Directory(b"/v".to_vec()), Place::Pattern(b"/x/*".to_vec())],
             stop_hook: Some(StopHook {
                 program: b"/p".to_vec(),

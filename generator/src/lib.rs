@@ -111,6 +111,7 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
     };
     let Wanted {
         places,
+        nofollow: _,
         stop_hook,
         problems: odd,
     } = wanted;
@@ -190,13 +191,17 @@ fn text_of(
 }
 
 /// What of the emperor's file units need; nothing when there is none.
-fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
+///
+/// # Errors
+/// A file that cannot be made sense of, or not be read in time.
+pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
     let read = |_: &()| {
         let read = read::emperor(root).map(|found| match found {
             None => Fields::new(),
             Some((emperor, problems)) => {
                 let stop_hook = drop_in::StopHook::of(&emperor);
                 let wanted = Wanted {
+                    nofollow: emperor.nofollow,
                     places: emperor.places,
                     stop_hook,
                     problems,

@@ -118,6 +118,50 @@ impl Units {
         directory.put(DROP_IN, drop_in.as_bytes(), PUBLIC_FILE)?;
         self.wants.link(TEMPLATE, unit)
     }
+
+    /// Removes what there is of `unit`: its drop-in, and that the target wants it.
+    ///
+    /// # Errors
+    /// As unlink(2), rmdir(2); that there is nothing is no error.
+    pub fn erase(&self, unit: &str) -> io::Result<()> {
+        let directory = format!("{unit}.d");
+        let is_gone = |errno: &Errno| *errno == Errno::ENOENT;
+        let remove = |place: &Directory, name: &str, flag| match unlinkat(place, name, flag) {
+            Err(errno) if !is_gone(&errno) => Err(io::Error::from(errno)),
+            _ => Ok(()),
+        };
+        remove(&self.wants, unit, UnlinkatFlags::NoRemoveDir)?;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        match openat(&self.directory, directory.as_str(), flags, Mode::empty()) {
+            Ok(found) => remove(&Directory(found), DROP_IN, UnlinkatFlags::NoRemoveDir)?,
+            Err(errno) if is_gone(&errno) => return Ok(()),
+            Err(errno) => return Err(errno.into()),
+        }
+        remove(&self.directory, &directory, UnlinkatFlags::RemoveDir)
+    }
+}
+
+/// The drop-in of `unit` in the output directory at `path`; nothing when there is none.
+pub fn drop_in(path: &Path, unit: &str) -> Option<Vec<u8>> {
+    std::fs::read(path.join(format!("{unit}.d")).join(DROP_IN)).ok()
+}
+
+/// The units that have something in the output directory at `path`.
+///
+/// # Errors
+/// It cannot be read; one that is not there has none.
+pub fn units(path: &Path) -> io::Result<Vec<String>> {
+    let names = |path: &Path| match std::fs::read_dir(path) {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry?.file_name().into_string().unwrap_or_default()))
+            .collect::<io::Result<Vec<String>>>(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let directories = names(path)?
+        .into_iter()
+        .filter_map(|name| name.strip_suffix(".d").map(str::to_owned));
+    Ok(directories.chain(names(&path.join(WANTS))?).collect())
 }
 
 const PUBLIC_DIRECTORY: Mode = Mode::from_bits_truncate(0o755);

@@ -61,8 +61,19 @@ pub fn unit(
     (name, file): (&VassalName, &[u8]),
     stop_hook: Option<&StopHook>,
 ) -> Unit {
+    let read = reader.read(&outside(root, file));
+    unit_of(read, root, (name, file), stop_hook)
+}
+
+/// The same of a file that was read, or could not be.
+pub fn unit_of(
+    read: Result<Trusted, ReadError>,
+    root: &Path,
+    (name, file): (&VassalName, &[u8]),
+    stop_hook: Option<&StopHook>,
+) -> Unit {
     let path = outside(root, file);
-    let (directives, problems) = match reader.read(&path) {
+    let (directives, problems) = match read {
         Ok(read) => {
             let (taken, errors) = directives(&read.content, &name.file());
             let errors: Vec<String> = errors.iter().map(public).collect();

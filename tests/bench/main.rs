@@ -1,4 +1,4 @@
-//! `bench [ROUNDS | thousand | fleet]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
+//! `bench [ROUNDS | thousand | fleet | live]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md. Nothing is asserted about time.
 //!
 //! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`measures::incident`] a FUSE daemon that fails, [`quiet`] one
@@ -35,11 +35,12 @@ fn main() -> ExitCode {
         [] => Some(ROUNDS),
         [word] if word == "thousand" => return only_thousand(),
         [word] if word == "fleet" => return only_fleet(),
+        [word] if word == "live" => return only_live(),
         [number] => number.parse().ok().filter(|rounds| *rounds > 0),
         _ => None,
     };
     let Some(rounds) = rounds else {
-        eprintln!("usage: bench [ROUNDS | thousand | fleet]");
+        eprintln!("usage: bench [ROUNDS | thousand | fleet | live]");
         return ExitCode::from(USAGE);
     };
     let mut report = Report::begin();
@@ -91,6 +92,20 @@ fn only_fleet() -> ExitCode {
                     println!("{suite}: {command}: median {median:.1?}, shortest {shortest:.1?}");
                 }
             }
+            Err(failure) => {
+                eprintln!("{suite}: {failure}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Nothing but changes of files.
+fn only_live() -> ExitCode {
+    for suite in Suite::all() {
+        match measures::live::measure(suite) {
+            Ok(live) => print!("{suite}: {}", report::live(&live)),
             Err(failure) => {
                 eprintln!("{suite}: {failure}");
                 return ExitCode::FAILURE;

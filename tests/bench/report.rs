@@ -10,6 +10,7 @@ use crate::compile::place;
 use crate::measures::incident::Incident;
 use crate::measures::ladder;
 use crate::measures::ladder::Ladder;
+use crate::measures::live::Live;
 use crate::measures::many::Costs;
 use crate::measures::memory::VASSALS;
 use crate::measures::request::{INTERVAL, PATIENCE};
@@ -154,6 +155,39 @@ pub fn mass(mass: &Mass) -> String {
         mass.lost,
         thousand::STANDSTILL.as_secs(),
         mass.killed
+    )
+}
+
+/// What becomes of files that appear, change and go.
+pub fn live(live: &Live) -> String {
+    let seconds = |times: &[Duration]| {
+        let mut times: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+        times.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            times
+                .get((times.len() as f64 * share) as usize)
+                .copied()
+                .unwrap_or(0.0)
+        };
+        format!(
+            "{:.3} s ({:.3} to {:.3})",
+            at(0.5),
+            at(0.0),
+            times.last().copied().unwrap_or(0.0)
+        )
+    };
+    let [drop, emperors_drop] = live.drops.each_ref().map(|times| seconds(times));
+    let [removal, emperors_removal] = live.removals.each_ref().map(|times| seconds(times));
+    let (changed, count) = live.changed;
+    format!(
+        "a file is dropped, until it answers: {drop}, the Emperor {emperors_drop}; it is removed, until nothing is left: {removal}, the \
+         Emperor {emperors_removal}; it is changed, until the new version answers: {}; 20 at once are active after {:.2} s, 1000 after \
+         {:.2} s; 100 of them are changed: {count} are restarted, after {:.2} s; the emperor's memory: {} KiB.\n\n",
+        seconds(&live.changes),
+        live.twenty.as_secs_f64(),
+        live.crowd.as_secs_f64(),
+        changed.as_secs_f64(),
+        live.memory,
     )
 }
 

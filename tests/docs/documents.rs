@@ -37,6 +37,31 @@ fn every_link_of_a_document_leads_to_a_file() {
     assert!(seen > 10, "only {seen} links");
 }
 
+#[test]
+fn every_function_that_a_document_names_beside_its_file_is_there() {
+    let mut seen = 0;
+    for document in documents() {
+        let text = read(&document);
+        // `helpers/ctl/src/main.rs` (`run`, `help`)
+        for pair in text.split("` (`").collect::<Vec<_>>().windows(2) {
+            let path = pair[0].rsplit('`').next().unwrap_or_default();
+            if !path.ends_with(".rs") || path.contains(char::is_whitespace) {
+                continue;
+            }
+            let source = read(path);
+            let names = pair[1].split(')').next().unwrap_or_default().split("`, `");
+            for name in names.map(|name| name.trim_end_matches('`')) {
+                seen += 1;
+                let is_there = ["fn ", "struct ", "enum ", "const ", "trait "]
+                    .iter()
+                    .any(|kind| source.contains(&format!("{kind}{name}")));
+                assert!(is_there, "{document} names {name} of {path}, which has none");
+            }
+        }
+    }
+    assert!(seen > 3, "only {seen} names");
+}
+
 /// The man pages of the package, as `vassal.ini.5`.
 fn pages() -> BTreeSet<String> {
     let pages = files("packaging/man", "").into_iter();

@@ -32,7 +32,7 @@ fn members() -> Vec<String> {
 }
 
 /// The crates of ours that each crate may import: down only, and the programs import no program (vassalctl shows what the generator
-/// writes, so it has its library).
+/// writes, and vassal-emperor writes it, so they have its library).
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("helpers/escape", &[]),
     ("helpers/config", &["vassal-escape"]),
@@ -63,6 +63,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "helpers/ctl",
         &["vassal-config", "vassal-escape", "vassal-generator"],
+    ),
+    (
+        "helpers/emperor",
+        &[
+            "vassal-config",
+            "vassal-escape",
+            "vassal-generator",
+            "vassal-state",
+            "vassal-systemd",
+        ],
     ),
     ("tests", &["vassal-config", "vassal-sys"]),
 ];

@@ -63,6 +63,8 @@ pub enum Verb {
     /// are as they are; what the files say is done, 'exec://' included.
     #[command(disable_help_flag = true)]
     Entries(Entries),
+    /// Start, reload and stop vassals, once, so that what runs is what the files say
+    Sync(Sync),
     /// Print a completion script for a shell
     #[command(hide = true)]
     Completions {
@@ -288,6 +290,14 @@ pub struct Options {
     /// Print the source of vassal-options(7)
     #[arg(long, conflicts_with = "names")]
     pub man: bool,
+}
+
+/// `sync`
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `entries`

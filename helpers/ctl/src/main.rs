@@ -1,6 +1,7 @@
 //! vassalctl: what vassal makes of the vassals' files, told before systemd starts anything.
 //!
-//! It reads with the generator's and vassal-enter's own code, executes nothing, needs no root, and changes nothing.
+//! It reads with the generator's and vassal-enter's own code, executes nothing, needs no root, and changes nothing; only `sync` has
+//! vassal-emperor do something.
 //! Start reading at [`main`]: each verb has a file of its own.
 //!
 //! Rooms, each of which uses only those before it: state, arguments, reading, render, lints, verbs.
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Show(arguments) => verbs::show::run(&arguments),
         Verb::Migrate(arguments) => verbs::migrate::run(&arguments),
         Verb::Options(arguments) => verbs::options::run(&arguments),
+        Verb::Sync(arguments) => verbs::sync::run(&arguments),
         Verb::Entries(arguments) => verbs::entries::run(arguments.args),
         Verb::Completions { shell } => verbs::completions::run(shell),
     }

@@ -56,7 +56,7 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// Takes everything in, and makes sure that nothing else is inherited by anybody.
+    /// Takes everything in, and makes sure that no later program inherits anything else.
     ///
     /// # Errors
     /// A name that is no vassal's, or a machine without descriptors or memory.
@@ -77,7 +77,7 @@ impl Invocation {
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
         let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &record, failure))?;
-        // Without systemd nobody would take the record away again.
+        // Without systemd nothing would remove the record again.
         let health = notifier.socket().and_then(|_| health::place(&vassal));
         Ok(Self {
             health,
@@ -138,7 +138,7 @@ impl Invocation {
     /// Every hook of `plan` may take its whole limit, which the unit's own limit for a start does not know.
     ///
     /// # Errors
-    /// When systemd cannot be told.
+    /// When systemd cannot be notified.
     pub fn ask_for_time(&self, plan: &Plan) -> Result<(), SysError> {
         let limit = plan.settings.hook_limit;
         let most = |operation: &Operation| match &operation.action {
@@ -162,9 +162,9 @@ impl Invocation {
 }
 
 fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
-    // Everybody may read it, now and as the cause of a restart.
+    // Any user may read it, now and as the cause of a restart.
     let status = shortened(&failure.public().to_string(), STATUS_LIMIT);
-    // Telling is the last thing a failing start does: what cannot be told here is still in the journal.
+    // This is the last thing that a failing start does: what cannot be sent is still in the journal.
     let delivered = notifier.send(&[NotifyState::Status(&status)]);
     let kept = record.update(|record| record.start_failed(&status));
     // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
@@ -177,7 +177,7 @@ fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
 }
 
 fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
-    // Without systemd nobody starts it again.
+    // Without systemd it is not started again.
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }

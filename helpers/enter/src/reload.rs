@@ -27,7 +27,9 @@ use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::restart_only;
+use vassal_escape::unit_name::escape;
 use vassal_state::reload_channel::{DONE, RELOAD, Watchdog};
+use vassal_state::reload_outcome::{self, Outcome};
 use vassal_sys::error::Context;
 use vassal_systemd::journal::{Priority, log};
 
@@ -37,19 +39,41 @@ const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
 /// to finish (worker-reload-mercy).
 const LIMIT: Duration = Duration::from_secs(85);
 
-/// Reloads the vassal of the unit instance `instance`.
+/// Reloads the vassal of the unit instance `instance`, and leaves what came of it to vassal-emperor.
 ///
 /// # Errors
 /// What is wrong in the file; an app that cannot be reloaded, or does not come back.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let name = vassal_of(instance)?;
+    let reloaded = reload(&name);
+    let outcome = match &reloaded {
+        Ok(changed) => Outcome {
+            code: 0,
+            text: changed.join(", "),
+            public: changed.join(", "),
+        },
+        Err(failure) => Outcome {
+            code: failure.code(),
+            text: failure.to_string(),
+            public: failure.public().to_string(),
+        },
+    };
+    let place = Path::new(reload_outcome::DIRECTORY);
+    if let Err(error) = reload_outcome::leave(place, &escape(name.bytes()), &outcome) {
+        log(Priority::Warning, &format!("{error}, ignoring"));
+    }
+    reloaded.map(drop)
+}
+
+/// The parts of the file that only a restart changes, where they have changed.
+fn reload(name: &VassalName) -> Result<Vec<&'static str>, Failure> {
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
     let main = main.ok_or(ServiceFailure::NoMainProcess)?;
     let watchdog = Watchdog::find(Pid::from_raw(main))?;
     let environment = inherited();
     let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &environment)?;
-    let found = source::find_file(&emperor, &name)?.ok_or_else(|| source::missing(&emperor, &name))?;
-    let read = |environment: Inherited| read::read(&emperor, &name, &found.world(environment));
+    let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
+    let read = |environment: Inherited| read::read(&emperor, name, &found.world(environment));
     let started = read(environment.clone())?;
     let reloaded = read(
         [&environment[..], &[(IS_RELOAD.to_vec(), b"1".to_vec())]]
@@ -75,8 +99,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
         }
         return Err(failure);
     }
-    report(&watchdog, &name, &started);
-    Ok(())
+    Ok(report(&watchdog, name, &started))
 }
 
 /// What uWSGI is to be given when it asks. Its sockets are those it has.
@@ -162,10 +185,10 @@ fn answer(answers: &OwnedFd) -> Result<Option<u8>, Failure> {
 }
 
 /// One line for what is in the file and not in the running vassal.
-fn report(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
+fn report(watchdog: &Watchdog, name: &VassalName, started: &Vassal) -> Vec<&'static str> {
     let before = &watchdog.control.lasting;
     let parts = restart_only::parts(started).into_iter();
-    let mut changed: Vec<&str> = parts
+    let mut changed: Vec<&'static str> = parts
         .filter(|(part, now)| before.iter().any(|(known, was)| known == part && was != now))
         .map(|(part, _)| part)
         .collect();
@@ -184,4 +207,5 @@ fn report(watchdog: &Watchdog, name: &VassalName, started: &Vassal) {
             format!("reloaded; restart needed for what has changed in: {parts} (systemctl restart {unit})");
         log(Priority::Warning, &message);
     }
+    changed
 }

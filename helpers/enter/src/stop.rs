@@ -9,7 +9,7 @@ use vassal_state::health::Place;
 use vassal_sys::error::Context;
 use vassal_systemd::journal::{Priority, log};
 
-/// The wish, and whom it concerns beside this process.
+/// The wish, and the other process that it concerns.
 #[derive(Debug)]
 pub struct Stop<'a> {
     wish: &'a SignalFd,
@@ -42,7 +42,7 @@ impl<'a> Stop<'a> {
     }
 
     /// Ends this process, and with it everything in the namespaces, if it is their first one; else that is told. Nothing has
-    /// been written that anybody would miss.
+    /// been written that could be lost.
     pub fn obey(&self) -> ! {
         if let Some(clone) = self.clone {
             if let Err(error) = kill(clone, Signal::SIGTERM).context(|| "pass the wish to stop on") {

@@ -74,7 +74,7 @@ pub fn may(status: &FileStat, credentials: &Credentials, bits: u32) -> bool {
     (status.st_mode >> shift) & bits == bits
 }
 
-/// Who is the first to want to know a number.
+/// The first name or number that is to be looked up.
 fn asker(identity: &Identity) -> Option<&Named> {
     let all = identity.uid.iter().chain(&identity.gid);
     all.chain(&identity.add_gid).next()
@@ -122,7 +122,7 @@ pub fn confirm(
     Ok(Credentials { groups, ..own })
 }
 
-/// Who is root, only the vassal's file may say: the content of its root directory is not trusted.
+/// Only the vassal's file may name root as the user: the content of its root directory is not trusted with that.
 fn refuse_root(identity: &Identity, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
     let (user, group) = (identity.uid.as_ref(), identity.gid.as_ref());
     let is_root = |named: &Named| matches!(&named.0, Account::Name(name) if name == b"root");
@@ -162,7 +162,7 @@ fn groups(
         (Some(_), Some(User { uid: 0, .. })) => Some(Vec::new()),
         (Some(gid), Some(user)) if !identity.no_initgroups => {
             let mut groups = accounts.groups_of(&user.name, gid);
-            // The content of a vassal's own root puts nobody into root's group.
+            // The content of a vassal's own root adds no user to root's group.
             groups.retain(|group| *group != 0 || gid == 0 || lookup == Lookup::Host);
             Some(groups.into_iter().map(Gid::from_raw).collect())
         }

@@ -1,15 +1,17 @@
 //! What the helpers leave to each other: `vassal-enter` to the watchdog over exec ([`handoff`], [`unsent`]), a reload to the watchdog
-//! ([`reload_channel`]), and one start to the next ([`restart_record`]); and what they say of a vassal to everybody ([`health`]).
+//! ([`reload_channel`]) and to the emperor ([`reload_outcome`]), and one start to the next ([`restart_record`]); and what they say of a
+//! vassal to everybody ([`health`]).
 //!
 //! All of it but that is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
 //! vassal-systemd and vassal-escape.
 //!
-//! Rooms, each of which uses only those before it: codec, unsent, handoff, reload_channel, restart_record, health.
+//! Rooms, each of which uses only those before it: codec, unsent, handoff, reload_channel, reload_outcome, restart_record, health.
 #![forbid(unsafe_code)]
 
 pub mod codec;
 pub mod handoff;
 pub mod health;
 pub mod reload_channel;
+pub mod reload_outcome;
 pub mod restart_record;
 pub mod unsent;

@@ -4,6 +4,8 @@
 pub const FAILED: u8 = 1;
 /// The command line is wrong (sysexits.h `EX_USAGE`).
 pub const USAGE: u8 = 64;
+/// The app cannot be reloaded: it has no way, or does not serve (`EX_UNAVAILABLE`); of a reload only.
+pub const UNAVAILABLE: u8 = 69;
 /// The kernel refused a step that a correct configuration needs (`EX_OSERR`); tried again.
 pub const OS: u8 = 71;
 /// Tried too often in vain for the unit to go on starting (`EX_TEMPFAIL`): `RestartPreventExitStatus=` makes it fail, and

@@ -5,6 +5,7 @@ pub mod fleet;
 pub mod hang;
 pub mod incident;
 pub mod ladder;
+pub mod live;
 pub mod many;
 pub mod memory;
 pub mod remount;

@@ -1,11 +1,12 @@
 //! What README and the guides of docs/ say to type, typed.
 
-use vassal_tests::{Boot, Machine, Owner, Suite, fixtures, installed, on_each_suite, seed};
+use vassal_tests::{Boot, Machine, Owner, Signal, Suite, fixtures, installed, on_each_suite, seed};
 
 use crate::vassals::{UNIT, drop_in, get};
 
 const README: &str = include_str!("../../../README.md");
 const GUIDE: &str = include_str!("../../../docs/from-the-emperor.md");
+const MONITORING: &str = include_str!("../../../docs/monitoring.md");
 const HARDENING: &str = include_str!("../../../docs/hardening.md");
 
 /// A machine has these already: packages, a shared root, and the user in both roots.
@@ -185,5 +186,27 @@ fn a_vassal_with_all_that_the_hardening_guide_adds_serves() {
         get(&machine, 9090, "/");
         let limit = machine.unit(UNIT, "MemoryMax");
         assert_eq!(limit, (512_u64 << 20).to_string());
+    });
+}
+
+#[test]
+fn the_monitoring_guide_shows_a_vassal_at_the_terminal_and_to_machines() {
+    on_each_suite(|suite| {
+        let machine = Machine::boot(suite, &[installed(suite)]);
+        fixtures::scenario(&machine);
+        drop_in(&machine, "user001", seed::ZIP_WATCHED);
+        machine.must(&["systemctl", "start", UNIT]);
+        let seen = follow(&machine, MONITORING, "## At the terminal");
+        assert!(seen.contains("user001") && seen.contains("/app"), "{seen}");
+        machine.must_sh("mkdir -p /var/lib/prometheus/node-exporter");
+        let metrics = follow(&machine, MONITORING, "## Prometheus");
+        assert!(metrics.contains("vassal_up{vassal=\"user001\"} 1"), "{metrics}");
+        machine.must_sh("systemctl start vassal-metrics.service; grep -q user001 /var/lib/prometheus/node-exporter/vassal.prom");
+        let checked = follow(&machine, MONITORING, "## Nagios and Icinga");
+        assert!(checked.contains("OK"), "{checked}");
+        assert!(machine.kill(machine.pid_of(UNIT, "fuse-zip"), Signal::SIGKILL));
+        machine.wait_for_unit(UNIT, "NRestarts", "1", crate::LIMIT);
+        let events = follow(&machine, MONITORING, "## The journal");
+        assert!(events.contains("\"VASSAL_VERDICT\":\"dead\""), "{events}");
     });
 }

@@ -31,8 +31,12 @@ pub struct Boot {
     layers: Vec<Layer>,
     fuse: FuseNode,
     copy_on_write: bool,
+    emperor: bool,
     planned: Vec<Planned>,
 }
+
+/// Keeps the emperor away, which would start each vassal as soon as a test writes its file.
+const NO_EMPEROR: &str = "[Unit]\nConditionPathExists=/run/vassal-emperor-wanted\n";
 
 impl Boot {
     /// The plain machine of a suite.
@@ -42,8 +46,16 @@ impl Boot {
             layers: Vec::new(),
             fuse: FuseNode::Everyone,
             copy_on_write: false,
+            emperor: false,
             planned: Vec::new(),
         }
+    }
+
+    /// Lets vassal-emperor.service run, which follows the vassals' files. Without this a test starts its vassals itself.
+    #[must_use]
+    pub fn emperor(mut self) -> Boot {
+        self.emperor = true;
+        self
     }
 
     /// Puts a layer over the root and over the layers given before.
@@ -113,6 +125,10 @@ impl Boot {
             FuseNode::RootOnly => Some("0600"),
             FuseNode::Absent => None,
         };
+        if !self.emperor {
+            let path = "/etc/systemd/system/vassal-emperor.service.d/absent.conf";
+            self = self.file(path, NO_EMPEROR, 0o644, Owner::ROOT);
+        }
         if let Some(mode) = mode {
             // Not bound by nspawn: a node is no mount point on a host either.
             let line = format!("c /dev/fuse {mode} root root - 10:229\n");

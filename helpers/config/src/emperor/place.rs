@@ -103,6 +103,25 @@ impl Place {
         Ok(files.map(|path| [b"/", &path[..]].concat()).collect())
     }
 
+    /// The directories that [`Place::files`] looks into, as far as they are there, and those above them; a name that appears,
+    /// changes or disappears in one of them may make another list.
+    pub fn directories(&self, root: &Path) -> Vec<Vec<u8>> {
+        let world = world(root);
+        let pattern = match self {
+            Place::Pattern(pattern) if !world.is_dir(relative(pattern)) => pattern,
+            Place::Pattern(directory) | Place::Directory(directory) => return vec![directory.clone()],
+        };
+        let components: Vec<&[u8]> = relative(pattern).split(|byte| *byte == b'/').collect();
+        let mut names = NAMES;
+        let mut found = Vec::new();
+        for length in 1..components.len() {
+            let prefix = [components[..length].join(&b'/').as_slice(), b"/"].concat();
+            let existing = glob::existing(&prefix, &world, &mut names).unwrap_or_default();
+            found.extend(existing.into_iter().map(|path| [b"/", &path[..]].concat()));
+        }
+        found
+    }
+
     /// Where the file of `name` is in this place, if there is one.
     ///
     /// # Errors

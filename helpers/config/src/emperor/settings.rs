@@ -37,12 +37,14 @@ pub struct Emperor {
     pub start_hook: Option<(Vec<u8>, Origin)>,
     /// `vassals-stop-hook`: a program that is run when a vassal has stopped.
     pub stop_hook: Option<(Vec<u8>, Origin)>,
+    /// `emperor-nofollow`: a link's own date counts, and not that of the file it leads to (EMP-4).
+    pub nofollow: bool,
     before: Vec<Vec<u8>>,
     after: Vec<Vec<u8>>,
 }
 
 /// Options that change nothing here, because systemd does what they tune.
-pub const SYSTEMD_DOES_IT: [Id; 17] = [
+pub const SYSTEMD_DOES_IT: [Id; 16] = [
     Id::Master,
     Id::Processes,
     Id::NoOrphans,
@@ -59,7 +61,6 @@ pub const SYSTEMD_DOES_IT: [Id; 17] = [
     Id::EmperorProcname,
     Id::ReloadMercy,
     Id::DieOnTerm,
-    Id::EmperorNofollow,
 ];
 
 impl Emperor {
@@ -114,6 +115,7 @@ impl Emperor {
                 Some(Id::Uid | Id::Gid) => accounts.push(entry.clone()),
                 Some(Id::VassalsStartHook) => emperor.start_hook = Some((value, entry.origin.clone())),
                 Some(Id::VassalsStopHook) => emperor.stop_hook = Some((value, entry.origin.clone())),
+                Some(Id::EmperorNofollow) => emperor.nofollow = is_on(&value),
                 Some(Id::EmperorWrapper) => emperor.wrapper = Some(value),
                 Some(Id::VassalsInheritBefore) => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
                 Some(Id::VassalsIncludeBefore) => vassal_arguments[1].extend([b"--include".to_vec(), value]),

@@ -98,9 +98,21 @@ fn look(directory: &Path) -> Option<Open> {
 
 /// Every directory in which a name is looked up on the way to what `path` leads to, without links, `.` and `..`.
 fn on_the_way(path: &Path) -> Vec<PathBuf> {
+    let mut way: Vec<PathBuf> = Vec::new();
+    for (directory, _) in lookups(path) {
+        if !way.contains(&directory) {
+            way.push(directory);
+        }
+    }
+    way
+}
+
+/// Every name that is looked up on the way to what `path` leads to, after the directory it is looked up in; without links,
+/// `.` and `..`. A name that is not there is the last one.
+pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
     let names = |path: &Path| -> Vec<OsString> { path.iter().map(OsString::from).rev().collect() };
     let (mut left, mut here, mut links) = (names(path), PathBuf::from("/"), 0);
-    let mut way: Vec<PathBuf> = Vec::new();
+    let mut way = Vec::new();
     while let Some(name) = left.pop() {
         if name == ".." {
             here.pop();
@@ -108,8 +120,8 @@ fn on_the_way(path: &Path) -> Vec<PathBuf> {
         }
         // That of an absolute path is the root directory itself.
         let next = here.join(&name);
-        if next != here && !way.contains(&here) {
-            way.push(here.clone());
+        if next != here {
+            way.push((here.clone(), name.clone()));
         }
         match fs::read_link(&next) {
             Ok(_) if links == LINKS => break,

@@ -7,3 +7,4 @@ pub mod migrate;
 pub mod options;
 pub mod running;
 pub mod show;
+pub mod sync;

@@ -1,29 +1,28 @@
 //! The process that becomes the app: it gives up root, runs the as-user hooks, waits for the go-ahead, and execs.
 //! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
 
+use crate::app::order::{Kernel, Pace, become_app};
+use crate::app::program;
 use crate::app::stream::AppStream;
 use crate::app::supervise::{Control, Report};
-use crate::environment::{DEFAULT_PATH, Environment, value};
-use crate::failure::{AppFailure, Failure, Place, Root, is_wrong_program};
+use crate::environment::Environment;
+use crate::failure::{AppFailure, Failure, Place};
 use crate::handed_over::keys::Keys;
 use crate::hooks::actions::perform::{Shell, perform};
-use crate::hooks::argv::{c_environment, c_string};
 use crate::hooks::command;
 use crate::hooks::command::Ended;
 use crate::hooks::refusal::place;
 use crate::hooks::session::Session;
-use crate::hooks::simple_command::SimpleCommand;
 use crate::invocation::LAST_LINE_LIMIT;
 use crate::sockets::open::Open;
 use crate::sockets::unix;
 use nix::sys::socket::{getsockopt, sockopt};
-use nix::unistd::{chdir, execve, getcwd, setsid};
+use nix::unistd::{chdir, getcwd, setsid};
 use std::convert::Infallible;
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use vassal_config::hooks::action::Action;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
@@ -32,21 +31,12 @@ use vassal_sys::error::Context;
 use vassal_sys::{fds, seccomp, signals};
 use vassal_systemd::lines;
 
-/// When the process goes on to its exec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// Without a word: it has no hook to run and nothing to say.
-    AtOnce,
-    /// When its supervisor, to whom it says that it is ready, gives the go-ahead.
-    WhenTold,
-}
-
 /// Everything the process needs; it runs no code of ours after the exec.
 #[derive(Debug)]
 pub struct Launch<'a> {
     /// The operations after the change of user.
     pub operations: &'a [Operation],
-    /// Who it becomes.
+    /// The user that it becomes.
     pub credentials: &'a Credentials,
     /// Its environment, before `putenv` hooks.
     pub environment: Environment,
@@ -76,7 +66,7 @@ pub struct Launch<'a> {
     pub pace: Pace,
 }
 
-/// Runs commands and waits for them; the limit is kept by whoever supervises this process.
+/// Runs commands and waits for them; the process that supervises this one keeps the limit.
 struct Unlimited<'a>(BorrowedFd<'a>);
 
 impl Shell for Unlimited<'_> {
@@ -93,7 +83,14 @@ impl Shell for Unlimited<'_> {
 impl Launch<'_> {
     /// Becomes the app, or reports on `control` why not and ends.
     pub fn run(self, control: &Control) -> ! {
-        let failure = match self.become_app(control) {
+        let Self {
+            plan,
+            operations,
+            pace,
+            ..
+        } = self;
+        let mut process = Process::new(self, control);
+        let failure = match become_app(plan, operations, pace, &mut process) {
             Ok(never) => match never {},
             Err(failure) => failure,
         };
@@ -102,61 +99,93 @@ impl Launch<'_> {
         drop(control.report(&Report::Failed(failure)));
         std::process::exit(code)
     }
+}
 
-    // On entry: root inside the namespaces, nothing dropped. On the way: the vassal's user, CAP_SETPCAP for this
-    // process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs, the filter of system calls.
-    fn become_app(self, control: &Control) -> Result<Infallible, Failure> {
+/// This process on its way to the app.
+struct Process<'a> {
+    launch: Launch<'a>,
+    control: &'a Control,
+    session: Session<'a>,
+}
+
+impl<'a> Process<'a> {
+    fn new(mut launch: Launch<'a>, control: &'a Control) -> Self {
+        let environment = std::mem::take(&mut launch.environment);
+        let plan = launch.plan;
+        let session = Session::new(environment, &plan.shells, plan.settings.hook_limit, launch.proc);
+        Self {
+            launch,
+            control,
+            session,
+        }
+    }
+
+    /// The environment of the app: what the hooks have left, and its own variables.
+    fn environment(&self) -> Environment {
+        [&self.session.environment[..], &self.launch.own_environment].concat()
+    }
+}
+
+impl Kernel for Process<'_> {
+    type Program = Infallible;
+
+    fn start_session(&mut self) -> Result<(), Failure> {
         setsid().context(|| "start a session")?;
-        if let Some(keys) = self.keys.filter(|_| !self.plan.owns_mounts) {
-            keys.mount_alone(self.plan)?;
+        Ok(())
+    }
+
+    fn mount_keys(&mut self) -> Result<(), Failure> {
+        match self.launch.keys {
+            Some(keys) => keys.mount_alone(self.launch.plan),
+            None => Ok(()),
         }
-        become_user(self.credentials, Keep::Setpcap)?;
-        let mut session = Session::new(
-            self.environment,
-            &self.plan.shells,
-            self.plan.settings.hook_limit,
-            self.proc,
-        );
-        for (index, operation) in self.operations.iter().enumerate() {
-            if operation.action == Action::BecomeUser {
-                continue;
+    }
+
+    fn become_user(&mut self) -> Result<(), Failure> {
+        Ok(become_user(self.launch.credentials, Keep::Setpcap)?)
+    }
+
+    fn run_hook(&mut self, index: usize, hook: &Operation) -> Result<(), Failure> {
+        self.control.report(&Report::Hook(index as u32))?;
+        // Before the hook writes anything: what is in the pipe now is not its output.
+        self.control.wait_for_go()?;
+        let mut shell = Unlimited(self.launch.log);
+        perform(&hook.action, &mut self.session, &mut shell).map_err(|failure| failure.at(&place(hook)))
+    }
+
+    fn bind_sockets(&mut self) -> Result<(), Failure> {
+        let Launch {
+            plan, sockets, proc, ..
+        } = self.launch;
+        for (index, (open, listener)) in sockets.iter().zip(&plan.listeners).enumerate() {
+            if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
+                self.control.report(&Report::Bound(index as u32, file))?;
             }
-            control.report(&Report::Hook(index as u32))?;
-            // Before it says a word: what is in the log now is not this hook's.
-            control.wait_for_go()?;
-            let done = perform(&operation.action, &mut session, &mut Unlimited(self.log));
-            done.map_err(|failure| failure.at(&place(operation)))?;
         }
-        bind(self.sockets, self.plan, self.proc, control)?;
-        if self.pace == Pace::WhenTold {
-            control.report(&Report::Ready)?;
-            control.wait_for_go()?;
-        }
-        let environment = [session.environment, self.own_environment].concat();
-        let (candidates, arguments) = match &self.plan.payload {
-            Payload::Uwsgi { program, .. } => {
-                let program = program.as_deref().or(self.wrapper);
-                (
-                    uwsgi_programs(program, &environment),
-                    uwsgi_arguments(program, &self.file)?,
-                )
-            }
+        Ok(())
+    }
+
+    fn wait_for_go(&mut self) -> Result<(), Failure> {
+        self.control.report(&Report::Ready)?;
+        Ok(self.control.wait_for_go()?)
+    }
+
+    fn enter_directory(&mut self, payload: &Payload) -> Result<(), Failure> {
+        match payload {
+            Payload::Uwsgi { .. } => Ok(()),
             Payload::Command {
-                command,
-                directory,
-                origin,
-            } => {
-                enter_directory(directory.as_deref())
-                    .map_err(|failure| failure.at(&Place::line(origin, "chdir")))?;
-                (
-                    vec![b"/bin/sh".to_vec()],
-                    vec![c"sh".to_owned(), c"-c".to_owned(), c_string(command)?],
-                )
-            }
-        };
-        // The lines of `print` hooks that journald had no room for: the app knows nothing of them.
-        lines::deliver(LAST_LINE_LIMIT)?;
-        match (self.output, self.stream) {
+                directory, origin, ..
+            } => enter_directory(directory.as_deref())
+                .map_err(|failure| failure.at(&Place::line(origin, "chdir"))),
+        }
+    }
+
+    fn write_pending_lines(&mut self) -> Result<(), Failure> {
+        Ok(lines::deliver(LAST_LINE_LIMIT)?)
+    }
+
+    fn place_output(&mut self) -> Result<(), Failure> {
+        match (self.launch.output, self.launch.stream) {
             (Some(output), _) => {
                 fds::place_at(output, 1)?;
                 fds::place_at(output, 2)?;
@@ -164,43 +193,36 @@ impl Launch<'_> {
             (None, Some(stream)) => stream.place()?,
             (None, None) => {}
         }
-        seal(self.credentials)?;
-        if self.plan.settings.is_filtered {
-            seccomp::deny_what_no_app_needs()?;
-        }
-        signals::reset()?;
-        self.kept
-            .iter()
-            .try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
-        place_new(self.sockets)?;
-        let simple = match &self.plan.payload {
-            Payload::Command { command, .. } => SimpleCommand::of(command, &environment)?,
-            Payload::Uwsgi { .. } => None,
-        };
-        let environment = c_environment(&environment)?;
-        if let Some(simple) = simple {
-            simple.execute(&environment);
-        }
-        Err(exec_first(
-            &candidates,
-            &arguments,
-            &environment,
-            self.plan.changes_root,
-        ))
+        Ok(())
     }
-}
 
-/// Binds the unix sockets as the user, unless they were bound as root.
-fn bind(sockets: &[Open], plan: &Plan, proc: &OwnedFd, control: &Control) -> Result<(), Failure> {
-    if plan.unix.owner.is_some() {
-        return Ok(());
+    fn seal(&mut self) -> Result<(), Failure> {
+        Ok(seal(self.launch.credentials)?)
     }
-    for (index, (open, listener)) in sockets.iter().zip(&plan.listeners).enumerate() {
-        if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
-            control.report(&Report::Bound(index as u32, file))?;
-        }
+
+    fn filter_calls(&mut self) -> Result<(), Failure> {
+        Ok(seccomp::deny_what_no_app_needs()?)
     }
-    Ok(())
+
+    fn reset_signals(&mut self) -> Result<(), Failure> {
+        Ok(signals::reset()?)
+    }
+
+    fn place_descriptors(&mut self) -> Result<(), Failure> {
+        let mut kept = self.launch.kept.iter();
+        kept.try_for_each(|fd| fds::keep_over_exec(fd.as_fd()))?;
+        place_new(self.launch.sockets)
+    }
+
+    fn exec(&mut self) -> Result<Infallible, Failure> {
+        let Launch {
+            plan,
+            wrapper,
+            ref file,
+            ..
+        } = self.launch;
+        program::execute(plan, wrapper, file, &self.environment())
+    }
 }
 
 /// Puts the sockets that were bound now where the app is told that they are.
@@ -231,60 +253,4 @@ fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
         }
         .into()),
     }
-}
-
-/// The program in uWSGI's place, or uWSGI under every name a distribution gives it, in the order of `$PATH`.
-fn uwsgi_programs(instead: Option<&[u8]>, environment: &Environment) -> Vec<Vec<u8>> {
-    if let Some(program) = instead {
-        return vec![program.to_vec()];
-    }
-    let path = value(environment, b"PATH").unwrap_or(DEFAULT_PATH);
-    let directories = path
-        .split(|byte| *byte == b':')
-        .filter(|directory| directory.starts_with(b"/"));
-    directories
-        .flat_map(|directory| [&b"/uwsgi"[..], b"/uwsgi-core"].map(|program| [directory, program].concat()))
-        .collect()
-}
-
-/// `uwsgi --ini emperor://NAME.ini`: the configuration comes through the Emperor's socket (D4).
-fn uwsgi_arguments(instead: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, Failure> {
-    let program = instead.unwrap_or(b"uwsgi");
-    Ok(vec![
-        c_string(program)?,
-        c"--ini".to_owned(),
-        c_string(&[b"emperor://", file].concat())?,
-    ])
-}
-
-/// Executes the first of `candidates` that can be; returns only when none can.
-fn exec_first(
-    candidates: &[Vec<u8>],
-    arguments: &[CString],
-    environment: &[CString],
-    changes_root: bool,
-) -> Failure {
-    let root = match changes_root {
-        true => Root::Own,
-        false => Root::Host,
-    };
-    for candidate in candidates {
-        let Ok(program) = c_string(candidate) else {
-            continue;
-        };
-        match (execve(&program, arguments, environment), candidates) {
-            (Ok(never), _) => match never {},
-            // One of several names, or of several directories.
-            (Err(errno), [_, _, ..]) if is_wrong_program(errno) => {}
-            (Err(errno), _) => {
-                return AppFailure::CannotExecute {
-                    program: candidate.clone(),
-                    root,
-                    errno,
-                }
-                .into();
-            }
-        }
-    }
-    AppFailure::NoUwsgi { root }.into()
 }

@@ -1,4 +1,4 @@
-//! What the process that becomes the app tells its supervisor, and the watch over it until it is the app.
+//! What the process that becomes the app reports to its supervisor, and the watch over it until it is the app.
 
 use crate::failure::{Failure, HookFailure, Place};
 use crate::hooks::output::HookOutput;
@@ -17,9 +17,9 @@ use vassal_sys::error::Context;
 
 /// The longest message; a failure that is longer is cut.
 const MESSAGE_LIMIT: usize = 8192;
-/// The longest text for everybody in it, whose length is one byte.
+/// The longest public text in it: its length is one byte.
 const PUBLIC_LIMIT: usize = 255;
-/// What a hook that keeps its own limit (wait_for_*) is given beyond it, to tell itself what did not happen.
+/// A hook that keeps its own limit (wait_for_*) gets this much more, to report itself what did not happen.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// A message from the process.

@@ -38,7 +38,7 @@ impl fmt::Display for Kind {
 /// A user and a group as numbers, where they are known.
 pub type Ids = (Option<u32>, Option<u32>);
 
-/// Why it is not known whom the app runs as.
+/// Why the app's user is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountFailure {
     /// The tables of the vassal's own root cannot be read.

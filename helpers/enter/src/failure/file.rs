@@ -56,7 +56,7 @@ pub enum FileFailure {
 }
 
 impl FileFailure {
-    /// What everybody may read of it, where that is more than that it is wrong.
+    /// The public line, where it says more than that the configuration is wrong.
     pub fn public(&self) -> Option<&'static str> {
         match self {
             Self::Missing { .. } => Some("it has no file (the journal says why)"),

@@ -1,5 +1,5 @@
 //! Why a vassal does not start, or does not do what it is asked: what failed with which object. The exit code, the line for the
-//! journal and the line that everybody may read follow from that.
+//! journal and the public line of the status follow from that.
 //!
 //! Rooms, each of which uses only those before it: place, file, account, hook, app, service.
 
@@ -22,9 +22,9 @@ use vassal_config::diagnostic::{Diagnostic, Public};
 use vassal_sys::SysError;
 use vassal_systemd::exit;
 
-/// What everybody may read of a wrong configuration.
+/// The public line of a wrong configuration.
 const WRONG: &str = "it is wrong (the journal says why)";
-/// What everybody may read of what may work the next time.
+/// The public line of what may work the next time.
 const FAILED: &str = "it failed (the journal says why)";
 
 /// A failure. Displayed as one line for the journal: file and line, what, why, the remedy where there is one.
@@ -34,7 +34,7 @@ pub enum Failure {
     Lines(Vec<Diagnostic>),
     /// The files cannot be used, or the unit's name is no vassal's.
     File(FileFailure),
-    /// It is not known whom the app runs as.
+    /// The app's user is not known.
     Account(AccountFailure),
     /// A hook, or another step before the app.
     Hook(HookFailure),
@@ -54,7 +54,7 @@ pub enum Failure {
         failure: Box<Failure>,
         /// What is added for the journal.
         journal: String,
-        /// What everybody may read of that.
+        /// The public part of that.
         public: String,
     },
     /// A wrong configuration that has been right before: a vassal that has served waits for what is missing.
@@ -65,7 +65,7 @@ pub enum Failure {
         code: u8,
         /// Its line for the journal.
         message: String,
-        /// What everybody may read.
+        /// Its public line.
         public: Public,
     },
 }
@@ -86,7 +86,7 @@ impl Failure {
         }
     }
 
-    /// One line that everybody may read.
+    /// The public line: any user of the machine can read the status, so nothing of the file's content is in it.
     pub fn public(&self) -> Public {
         match self {
             Self::Lines(found) => found

@@ -7,7 +7,7 @@ use vassal_config::diagnostic::{Origin, Public};
 pub struct Place {
     /// For the journal, with the text of a hook.
     pub text: String,
-    /// For everybody.
+    /// For the status line.
     pub public: Public,
 }
 

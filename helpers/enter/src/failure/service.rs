@@ -52,9 +52,9 @@ impl ServiceFailure {
             | Self::NotStarted { .. }
             | Self::Systemctl { .. }
             | Self::NoMainProcess
-            | Self::NoReload
             | Self::NotServing { .. }
             | Self::Ended => exit::FAILED,
+            Self::NoReload => exit::UNAVAILABLE,
         }
     }
 }

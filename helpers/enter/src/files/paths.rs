@@ -25,7 +25,7 @@ fn describe(verb: &str, path: &Path) -> String {
 /// chdir(2).
 ///
 /// # Errors
-/// What the kernel refused; a link of somebody else's.
+/// What the kernel refused; a link that root has not made.
 pub fn change_directory(path: &Path) -> Result<(), SysError> {
     let step = || describe("change to directory", path);
     if !geteuid().is_root() {

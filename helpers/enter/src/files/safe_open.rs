@@ -1,5 +1,5 @@
 //! Files that root opens for a vassal: its log, its pidfile, its envdir, what a `write` hook writes. A tenant may own
-//! directories on the way to them, so no symbolic link of anybody but root is followed, and nothing is opened before it is
+//! directories on the way to them, so no symbolic link but root's own is followed, and nothing is opened before it is
 //! known what it is (SECURITY.md).
 
 use crate::failure::{Failure, HookFailure};
@@ -66,7 +66,7 @@ pub enum Kind {
 /// a FIFO of a tenant's is opened for a file.
 ///
 /// # Errors
-/// `ELOOP` for a link of somebody else's; `ENXIO` for a FIFO that nobody reads; what the kernel refused.
+/// `ELOOP` for a link that root has not made; `ENXIO` for a FIFO without a reader; what the kernel refused.
 pub fn open_for_writing(
     path: &[u8],
     flags: OFlag,
@@ -139,7 +139,7 @@ fn explain(step: String, errno: Errno) -> SysError {
 /// Where `path` leads. As root no link is followed that root alone cannot have made.
 ///
 /// # Errors
-/// `ELOOP` for a link of somebody else's; what the kernel refused.
+/// `ELOOP` for a link that root has not made; what the kernel refused.
 pub fn place(path: &Path, last: Last, step: impl Fn() -> String) -> Result<Place, SysError> {
     reach::place(path, last).map_err(|errno| explain(step(), errno))
 }
@@ -153,7 +153,7 @@ pub fn object(path: &Path, step: impl Fn() -> String) -> Result<OwnedFd, SysErro
     place.object.ok_or(Errno::ENOENT).context(step)
 }
 
-/// Whether every directory on the way to `path` is root's, and nobody else may write there.
+/// Whether every directory on the way to `path` is root's, and only root may write there.
 ///
 /// # Errors
 /// What the kernel refused.
@@ -168,12 +168,12 @@ pub fn only_root_can_write(path: &Path) -> Result<bool, SysError> {
 }
 
 /// The variables of an envdir: one for each file, named as the file is. The value is the content up to a NUL, without
-/// white space at the end; an empty file stands for a variable that is to be unset (measured). And whether nobody but root
-/// can have put them there.
+/// white space at the end; an empty file stands for a variable that is to be unset (measured). And whether root
+/// alone can have put them there.
 ///
 /// # Errors
-/// A directory or file that cannot be read; a symbolic link among the files, or one on the way that is not root's: what
-/// it leads to is nobody's to tell an app. More than 1 MiB.
+/// A directory or file that cannot be read; a symbolic link among the files, or one on the way that is not root's: its
+/// target may be a file that the app must not read. More than 1 MiB.
 pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), Failure> {
     let refuse = |name: &[u8], errno: Errno| {
         let path = [path, name].concat();
@@ -223,7 +223,7 @@ fn entries(directory: &OwnedFd, proc: &OwnedFd) -> nix::Result<Vec<OsString>> {
         .collect()
 }
 
-/// The content of a regular file, and whether nobody but root can have written it.
+/// The content of a regular file, and whether root alone can have written it.
 fn read_variable(directory: &OwnedFd, name: &OsStr, proc: &OwnedFd) -> nix::Result<Option<(Vec<u8>, bool)>> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let object = openat(directory, name, flags, Mode::empty())?;

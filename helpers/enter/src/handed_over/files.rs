@@ -1,5 +1,6 @@
-//! What uWSGI would open as root before it changes its user, and here opens as the user: made for him, or given to him, where root
-//! alone can have put there what is there. What he can do himself, or root must not, is left to uWSGI, which says what it lacks.
+//! What uWSGI would open as root before it changes its user, and here opens as the user: made for the user, or given to it, where root
+//! alone can have put there what is there. What the user can do without help, or what root must not do, is left to uWSGI, which
+//! reports what it lacks.
 
 use crate::failure::{AppFailure, Failure, Place as Line};
 use crate::files::safe_open::only_root_can_write;
@@ -29,7 +30,7 @@ const SPOOLER_MODE: Mode = Mode::from_bits_truncate(0o750);
 /// Prepares everything of `plan` for the app's user. `as_user` are the hooks that are still to come.
 ///
 /// # Errors
-/// What the user may not open, and root must not give him, with the line and the command that does; `ENOSPC`.
+/// What the user may not open, and root must not give away, with the line and the command that does; `ENOSPC`.
 pub fn prepare(plan: &Plan, as_user: &[Operation], credentials: &Credentials) -> Result<(), Failure> {
     if credentials.stays_root() {
         return Ok(());
@@ -43,7 +44,7 @@ pub fn prepare(plan: &Plan, as_user: &[Operation], credentials: &Credentials) ->
     Ok(())
 }
 
-/// For everybody; the option has more than one name.
+/// For the public line; the option has more than one name.
 fn name(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Log => "log",
@@ -97,7 +98,7 @@ fn make_log(place: &Place, path: &Path, credentials: &Credentials) -> Result<(),
     let step = || describe("make the log", path);
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let made = match openat(&place.directory, place.name.as_os_str(), flags, LOG_MODE) {
-        // Somebody was faster, who can write there: it is not ours to give.
+        // Another process that can write there was faster: the file is not root's to give away.
         Err(Errno::EEXIST) => return Ok(()),
         made => made.context(step)?,
     };

@@ -1,6 +1,6 @@
 //! Certificates and keys that only root can read. uWSGI reads them by path, as root under an Emperor and as the app's user here,
 //! and reads them again when it reloads in place; no descriptor of a file survives that (measured). So those which the user may
-//! not read are copied into a filesystem in memory of this vassal's own, where they are his to read, and uWSGI is told of the
+//! not read are copied into a filesystem in memory of this vassal's own, where the user may read them, and uWSGI is told of the
 //! copies. It is mounted on /run/vassal in the vassal's mount namespace, or, where it has none, in one of the app's process.
 
 use crate::failure::{AppFailure, Failure, NoCopy, Place};
@@ -30,7 +30,7 @@ use vassal_sys::{SysError, attach, mounts};
 const LIMIT: u64 = 1 << 20;
 /// The most that all of a vassal may hold.
 const LIMIT_OF_ALL: usize = 8 << 20;
-/// The filesystem: nobody but root may write there or list it.
+/// The filesystem: only root may write there or list it.
 const OPTIONS: &[u8] = b"mode=711,size=16m,nr_inodes=256";
 const FLAGS: MsFlags = MsFlags::MS_NOSUID
     .union(MsFlags::MS_NODEV)
@@ -54,7 +54,7 @@ pub struct Keys {
     pub names: Vec<(Vec<u8>, String)>,
 }
 
-/// Reads, in the host's root directory as uWSGI does, those of `files` that the app's user may not read; all, where who that is
+/// Reads, in the host's root directory as uWSGI does, those of `files` that the app's user may not read; all, where that user
 /// is known only in the vassal's own root. What is not there, or not root's alone to put there, is left to uWSGI.
 ///
 /// # Errors
@@ -138,7 +138,7 @@ fn may_read(path: &Path, credentials: &Credentials) -> bool {
 
 impl Keys {
     /// Makes the filesystem, mounted nowhere yet, and writes the copies into it; nothing where there are none. What the user may
-    /// read in the present root directory he reads there.
+    /// read in the present root directory is not copied.
     ///
     /// # Errors
     /// `ENOMEM`, `ENOSPC`.

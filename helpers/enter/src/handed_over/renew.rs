@@ -48,7 +48,7 @@ pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
 }
 
 fn refuse_new(watchdog: &Watchdog, plan: &Plan, proc: &OwnedFd) -> Result<(), Failure> {
-    // Who the user is in another root directory is not known here.
+    // The user's number in another root directory is not known here.
     if plan.changes_root {
         return Ok(());
     }

@@ -19,7 +19,7 @@ use vassal_sys::creds::Credentials;
 /// What the watchdog keeps for the end of the vassal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The user whom the hooks run as.
+    /// The user that the hooks run as.
     pub credentials: Credentials,
     /// The environment in which the as-user hooks began.
     pub environment: Environment,

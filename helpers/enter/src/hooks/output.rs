@@ -1,6 +1,6 @@
-//! The log of the hooks: one pipe for all of them. It is read here while they run, so that a failure can be told with
-//! the command's last words, and goes on to the journal; what a background process still holds open at the end is
-//! left to the watchdog, which goes on relaying it.
+//! The output of the hooks: one pipe for all of them. It is read here while they run, so that a failure can be reported with
+//! the command's last words, and relayed to the journal. When a background process still holds it open at the end, the
+//! watchdog gets the reading end and goes on relaying.
 
 use crate::hooks::remedy::is_known_fault;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -17,7 +17,7 @@ const WORDS_LIMIT: usize = 300;
 const CHUNK: usize = 4096;
 /// How many of a command's last lines are kept to find the reason among them.
 const LINES: usize = 10;
-/// What is passed on at a time, as much as a pipe has room for: a command may say more than there is time for.
+/// How many chunks are relayed at a time, together a full pipe: a command may write faster than this process reads.
 const CHUNKS: usize = 16;
 
 /// The pipe, and the last lines that came through it.
@@ -55,7 +55,7 @@ impl HookOutput {
         self.writer.as_fd()
     }
 
-    /// Passes on what is there, without waiting, and at most a full pipe of it.
+    /// Relays what is there, without waiting, at most a full pipe of it.
     pub fn relay(&mut self) {
         let mut chunk = [0; CHUNK];
         for _ in 0..CHUNKS {
@@ -74,7 +74,7 @@ impl HookOutput {
     }
 
     /// The line of the last command that says why it failed, printable: the latest one that names a known fault, as programs go on
-    /// to tell what follows from it; else the last line. `None` when it said nothing.
+    /// to report what follows from it; else the last line. `None` when it wrote nothing.
     pub fn last_words(&mut self) -> Option<String> {
         self.relay();
         let unfinished = Some(&self.unfinished).filter(|line| !line.is_empty());
@@ -84,7 +84,7 @@ impl HookOutput {
         Some(shortened(reason, WORDS_LIMIT))
     }
 
-    /// The reading end, if somebody still holds the other; the own writing end is closed.
+    /// The reading end, if a process still holds the writing end; the writing end of this process is closed.
     pub fn into_survivor(self) -> Option<OwnedFd> {
         drop(self.writer);
         let mut chunk = [0; CHUNK];
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn who_never_stops_talking_holds_nobody_up() {
+    fn a_command_that_never_stops_writing_holds_nothing_up() {
         let mut log = HookOutput::new().unwrap();
         let written = log.writer().try_clone_to_owned().unwrap();
         let talker =
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_pipe_that_somebody_holds_survives() {
+    fn only_a_pipe_that_a_process_holds_survives() {
         let log = HookOutput::new().unwrap();
         let held = log.writer().try_clone_to_owned().unwrap();
         assert!(log.into_survivor().is_some());

@@ -1,4 +1,4 @@
-//! What a command's last words mean on this machine: the faults that everybody who mounts FUSE filesystems meets.
+//! What a command's last words mean on this machine: the usual faults of FUSE filesystems.
 
 use std::fs::metadata;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

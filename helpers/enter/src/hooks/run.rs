@@ -45,21 +45,11 @@ impl Shell for Supervised<'_> {
 }
 
 impl RootHooks<'_> {
-    /// Runs `operations`; what they leave behind in `session` is the next process's.
+    /// Runs `operation`; what it leaves behind in `session` is the next one's.
     ///
     /// # Errors
-    /// The first operation that fails, with its line and, for a command, its last words.
-    pub fn run(&mut self, operations: &[Operation], session: &mut Session<'_>) -> Result<(), Failure> {
-        operations
-            .iter()
-            .try_for_each(|operation| self.run_one(operation, session))
-    }
-
-    /// Runs one of them.
-    ///
-    /// # Errors
-    /// As [`RootHooks::run`].
-    pub fn run_one(&mut self, operation: &Operation, session: &mut Session<'_>) -> Result<(), Failure> {
+    /// Why it failed, with its line and, for a command, its last words.
+    pub fn run(&mut self, operation: &Operation, session: &mut Session<'_>) -> Result<(), Failure> {
         let mut shell = Supervised {
             log: self.log,
             stop: self.stop,
@@ -79,7 +69,7 @@ fn permitted(operation: &Operation, session: &Session<'_>) -> Result<(), Failure
     }
 }
 
-/// Root's commands see what the vassal's file sets, but not what would make root load a file of somebody's.
+/// Root's commands see what the vassal's file sets, but not the variables that make the loader take files of the tenant's into root's process.
 fn for_root(environment: &Environment) -> Environment {
     const LOADERS: [&[u8]; 4] = [b"LD_", b"GLIBC_", b"GCONV_", b"MALLOC_"];
     let is_loader = |name: &[u8]| LOADERS.iter().any(|loader| name.starts_with(loader));

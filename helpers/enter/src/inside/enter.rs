@@ -1,284 +1,280 @@
-//! Inside the namespaces: from the clone to the watchdog.
+//! Inside the namespaces: how each step from the clone to the watchdog is done. [`crate::inside::order`] has their order.
 
-use crate::app::channel;
-use crate::app::launch::{Launch, Pace};
+use crate::app::channel::{self, AppChannel};
+use crate::app::launch::Launch;
+use crate::app::order::Pace;
 use crate::app::supervise::{Bound, Control, Outcome, Supervisor};
-use crate::failure::{AppFailure, Failure, HookFailure};
+use crate::failure::{AppFailure, Failure};
 use crate::handed_over::files;
-use crate::handed_over::keys;
-use crate::handed_over::keys::Keys;
+use crate::handed_over::keys::{self, Keys};
 use crate::hooks::atexit_record::Record;
 use crate::hooks::output::HookOutput;
 use crate::hooks::own_root::OwnRoot;
-use crate::hooks::refusal::place as place_of;
 use crate::hooks::run::RootHooks;
 use crate::hooks::session::Session;
 use crate::inside::handoff;
+use crate::inside::old_root;
+use crate::inside::order::{Kernel, execute};
 use crate::inside::prepared::{Prepared, Started};
-use crate::invocation::Invocation;
 use crate::mountpoints;
-use crate::namespaces;
-use crate::sockets::open::Open;
-use crate::sockets::store;
-use crate::sockets::unix;
+use crate::namespaces::isolate;
+use crate::sockets::{store, unix};
 use crate::stop::Stop;
 use crate::user::{Lookup, resolve};
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::convert::Infallible;
-use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use vassal_config::hooks::action::Action;
-use vassal_config::hooks::phase::Phase;
-use vassal_config::vassal::plan::{Operation, Plan};
-use vassal_config::vassal::socket::{Address, Listener};
+use vassal_config::vassal::plan::Operation;
+use vassal_config::vassal::socket::Address;
 use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
-use vassal_sys::mounts;
+use vassal_sys::creds::Credentials;
 
-/// Sets the namespaces up, runs the phases, starts the app, and becomes the watchdog.
+/// Cuts the namespaces off from the host's, runs the phases, starts the app, and becomes the watchdog. `stop` is systemd's wish to
+/// stop the vassal.
 ///
 /// # Errors
 /// The first step that fails.
-pub fn enter(mut prepared: Prepared<'_>) -> Result<Infallible, Failure> {
+pub fn enter(prepared: Prepared<'_>, stop: &SignalFd) -> Result<Infallible, Failure> {
     // Here: root in the host, the only process of new namespaces, its mounts still the host's peers.
-    let proc = namespaces::isolate(prepared.plan.namespaces).map_err(Failure::Namespace)?;
-    // Here: root inside, no mount shared with anybody, no process of the host in sight.
-    let plan = prepared.plan;
-    let foreign = mountpoints::devices(&proc)?;
-    let mut log = HookOutput::new()?;
-    let (as_root, as_user) = split(plan.split_emperors().1);
-    let stop = Stop::here(&prepared.stop, prepared.invocation.health.as_ref());
-    let mut session = Session::of_start(plan, prepared.invocation.environment.to_vec(), &proc, &stop);
-    let hooks = RootHooks {
-        log: &mut log,
-        stop: &stop,
-        limit: plan.settings.hook_limit,
-    };
-    run_as_root(hooks, as_root, &mut session, plan, || {
-        bind_as_root(&mut prepared.sockets, plan, prepared.invocation, &proc)
-    })?;
-    let credentials = match (&prepared.credentials, &session.own_root) {
-        (Some(credentials), _) => credentials.clone(),
-        (None, Some(own)) => own.credentials(plan, &proc)?,
-        (None, None) => resolve(&plan.identity, Lookup::OwnRoot, &proc)?,
-    };
-    files::prepare(plan, as_user, &credentials)?;
-    let keys = Keys::make(&prepared.key_copies, &credentials)?;
-    if let Some(keys) = &keys {
-        place_keys(keys, plan, as_user)?;
-    }
-    let app_channel = channel::make(plan, &prepared.sockets, keys.as_ref())?;
-    let pace = pace(as_user, plan, &session);
-    let launch = Launch {
-        operations: as_user,
-        credentials: &credentials,
-        environment: session.apps_environment(),
-        own_environment: app_channel.environment(plan),
-        sockets: &prepared.sockets,
-        keys: keys.as_ref(),
-        plan,
-        wrapper: prepared.emperor.wrapper.as_deref(),
-        file: prepared.invocation.vassal.file(),
-        kept: app_channel.payloads_descriptors(&prepared.sockets),
+    let proc = isolate(prepared.plan.namespaces).map_err(Failure::Namespace)?;
+    // Here: root inside, no mount shared with the host, no process of the host in sight.
+    let (plan, environment) = (prepared.plan, prepared.invocation.environment.to_vec());
+    let stop = Stop::here(stop, prepared.invocation.health.as_ref());
+    let inside = Inside {
+        foreign: Vec::new(),
+        log: HookOutput::new()?,
+        session: Session::of_start(plan, environment, &proc, &stop),
         proc: &proc,
-        log: log.writer(),
-        output: session.output.as_ref().map(AsFd::as_fd),
-        stream: prepared.stream.as_ref(),
-        pace,
-    };
-    let watched = match pace {
-        Pace::AtOnce => Some(find_mounts(prepared.invocation, plan, &proc)?),
-        Pace::WhenTold => None,
-    };
-    let (payload, control) = fork_app(launch)?;
-    session.write_pid(payload)?;
-    let supervisor = Supervisor {
-        control: &control,
-        operations: as_user,
-        log: &mut log,
         stop: &stop,
-        limit: plan.settings.hook_limit,
-        bound: Vec::new(),
+        prepared,
     };
-    let (watched, bound) = let_go(supervisor, prepared.invocation, plan, &proc, watched)?;
-    keep_bound(&mut prepared.sockets, plan, prepared.invocation, bound)?;
-    // Here: the app runs as its user; what is left is root, and becomes the watchdog.
-    let record = Record::of(plan, &credentials, session.apps_environment());
-    let started = Started {
-        payload,
-        watched,
-        foreign,
-        has_roots_hooks: record.is_some() && credentials.stays_root(),
-        record,
-        keys,
-    };
-    handoff::become_watchdog(&prepared, &proc, log, app_channel, &started)
+    execute(plan, inside)
 }
 
-/// Mounts the copies of keys, or makes sure that the app's process can.
-fn place_keys(keys: &Keys, plan: &Plan, as_user: &[Operation]) -> Result<(), Failure> {
-    let has_hooks = as_user
-        .iter()
-        .any(|operation| operation.action != Action::BecomeUser);
-    match plan.owns_mounts {
-        true => keys.mount(plan),
-        false => keys::refuse_mounts(plan, has_hooks),
-    }
+/// The process inside, as root.
+struct Inside<'a> {
+    prepared: Prepared<'a>,
+    proc: &'a OwnedFd,
+    stop: &'a Stop<'a>,
+    log: HookOutput,
+    session: Session<'a>,
+    foreign: Vec<(u32, u32)>,
 }
 
-/// The steps before the change of user, with the sockets that root binds among them.
-fn run_as_root(
-    mut hooks: RootHooks<'_>,
-    steps: &[Operation],
-    session: &mut Session<'_>,
-    plan: &Plan,
-    bind: impl FnOnce() -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let before = |phase: Phase| steps.partition_point(|step| step.phase < phase);
-    let (unshare, jail) = (before(Phase::Unshare), before(Phase::Jail));
-    hooks.run(&steps[..unshare], session)?;
-    bind()?;
-    hooks.run(&steps[unshare..jail], session)?;
-    // Here: still in the host's root directory, where layers and the host's names can be looked up.
-    session.own_root = OwnRoot::judge(plan, session.proc)?;
-    hooks.run(&steps[jail..], session)?;
-    old_root_is_gone(&steps[jail..], session)
-}
-
-/// Where a hook has unmounted the old root, nothing may have been in the way: not even what a tenant had mounted over it.
-fn old_root_is_gone(steps: &[Operation], session: &mut Session<'_>) -> Result<(), Failure> {
-    let Some(old) = session.old_root.take() else {
-        return Ok(());
-    };
-    let place = steps.iter().find_map(|step| match &step.action {
-        Action::PivotRoot(new, old) => {
-            let (new, old) = (
-                Path::new(OsStr::from_bytes(new)),
-                Path::new(OsStr::from_bytes(old)),
-            );
-            Some(Path::new("/").join(old.strip_prefix(new).ok()?))
-        }
-        _ => None,
-    });
-    let is_asked = |step: &&Operation| match &step.action {
-        Action::Umount(target, _) => place.as_deref() == Some(Path::new(OsStr::from_bytes(target))),
-        _ => false,
-    };
-    match steps.iter().find(is_asked) {
-        Some(step) if mounts::is_mounted(&old) => {
-            Err(Failure::from(HookFailure::OldRootMounted).at(&place_of(step)))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The unix sockets that the app's process has bound are kept from now on.
-fn keep_bound(
-    sockets: &mut [Open],
-    plan: &Plan,
-    invocation: &Invocation,
+/// The process that becomes the app.
+struct App {
+    pid: Pid,
+    control: Control,
     bound: Bound,
-) -> Result<(), Failure> {
-    for (index, file) in bound {
-        let listener = plan.listeners.get(index);
-        let address = listener.map(|listener| &listener.address);
-        if let (Some(open), Some(Address::Unix(path))) = (sockets.get_mut(index), address) {
-            store::renew(open, path, file, invocation)?;
-        }
-    }
-    Ok(())
 }
 
-/// Forks the process that becomes the app.
-fn fork_app(launch: Launch<'_>) -> Result<(Pid, Control), Failure> {
-    let (control, theirs) = Control::pair()?;
-    match fork()? {
-        Side::Parent(payload) => Ok((payload, control)),
-        Side::Child => {
-            drop(control);
-            launch.run(&theirs)
-        }
-    }
-}
-
-/// `chown-socket`: the unix sockets are root's to bind, before anything about the root directory changes.
-fn bind_as_root(
-    sockets: &mut [Open],
-    plan: &Plan,
-    invocation: &Invocation,
-    proc: &OwnedFd,
-) -> Result<(), Failure> {
-    if plan.unix.owner.is_none() {
-        return Ok(());
-    }
-    for (open, listener) in sockets.iter_mut().zip(&plan.listeners) {
-        let Address::Unix(path) = &listener.address else {
-            continue;
+impl Inside<'_> {
+    /// Watches over the app's process until it has done its hooks, or is the app.
+    fn supervise(&mut self, app: &mut App, as_user: &[Operation]) -> Result<Outcome, Failure> {
+        let mut supervisor = Supervisor {
+            control: &app.control,
+            operations: as_user,
+            log: &mut self.log,
+            stop: self.stop,
+            limit: self.prepared.plan.settings.hook_limit,
+            bound: std::mem::take(&mut app.bound),
         };
-        if let Some(file) = unix::settle(open, listener, &plan.unix, proc)? {
-            store::renew(open, path, file, invocation)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether the app's process has to say something, or to wait for something, before it becomes the app.
-fn pace(as_user: &[Operation], plan: &Plan, session: &Session<'_>) -> Pace {
-    let is_hook = |operation: &Operation| operation.action != Action::BecomeUser;
-    let is_unix = |listener: &Listener| matches!(listener.address, Address::Unix(_));
-    let binds = plan.unix.owner.is_none() && plan.listeners.iter().any(is_unix);
-    match binds || !session.pidfiles.is_empty() || as_user.iter().any(is_hook) {
-        true => Pace::WhenTold,
-        false => Pace::AtOnce,
+        let outcome = supervisor.wait()?;
+        app.bound = supervisor.bound;
+        Ok(outcome)
     }
 }
 
-/// Takes note of the mountpoints as they are now.
-fn find_mounts(invocation: &Invocation, plan: &Plan, proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
-    mountpoints::resolve(&plan.watch, proc).map_err(|failure| proven(failure, invocation))
-}
+impl Kernel for Inside<'_> {
+    type User = Credentials;
+    type Keys = Option<Keys>;
+    type Channel = AppChannel;
+    type App = App;
+    type Mountpoints = Vec<Watched>;
+    type Program = Infallible;
 
-/// Waits for the as-user hooks, takes note of the mountpoints, unless that has been done, and lets the process become
-/// the app.
-fn let_go(
-    mut supervisor: Supervisor<'_>,
-    invocation: &Invocation,
-    plan: &Plan,
-    proc: &OwnedFd,
-    watched: Option<Vec<Watched>>,
-) -> Result<(Vec<Watched>, Bound), Failure> {
-    let watched = match watched {
-        Some(watched) => watched,
-        None => {
-            let watched = match supervisor.wait()? {
-                Outcome::Ready => find_mounts(invocation, plan, proc)?,
-                Outcome::Gone => {
-                    return Err(AppFailure::Killed.into());
-                }
-                Outcome::Stopped => supervisor.stop.obey(),
+    fn note_foreign_mounts(&mut self) -> Result<(), Failure> {
+        self.foreign = mountpoints::devices(self.proc)?;
+        Ok(())
+    }
+
+    fn run_hook(&mut self, hook: &Operation) -> Result<(), Failure> {
+        let mut hooks = RootHooks {
+            log: &mut self.log,
+            stop: self.stop,
+            limit: self.prepared.plan.settings.hook_limit,
+        };
+        hooks.run(hook, &mut self.session)
+    }
+
+    fn bind_sockets(&mut self) -> Result<(), Failure> {
+        let Prepared {
+            plan,
+            invocation,
+            ref mut sockets,
+            ..
+        } = self.prepared;
+        for (open, listener) in sockets.iter_mut().zip(&plan.listeners) {
+            let Address::Unix(path) = &listener.address else {
+                continue;
             };
-            supervisor.control.go()?;
-            watched
+            if let Some(file) = unix::settle(open, listener, &plan.unix, self.proc)? {
+                store::renew(open, path, file, invocation)?;
+            }
         }
-    };
-    match supervisor.wait()? {
-        Outcome::Ready | Outcome::Gone => Ok((watched, supervisor.bound)),
-        Outcome::Stopped => supervisor.stop.obey(),
+        Ok(())
     }
-}
 
-/// A vassal that has served since it was started has no wrong configuration: what is not there comes again, such as the
-/// mount of a daemon outside, which its own unit is about to make.
-fn proven(failure: Failure, invocation: &Invocation) -> Failure {
-    match invocation.record.read().has_served {
-        false => failure,
-        true => Failure::Proven(Box::new(failure)),
+    fn judge_new_root(&mut self) -> Result<(), Failure> {
+        self.session.own_root = Some(OwnRoot::judge(self.prepared.plan, self.proc)?);
+        Ok(())
     }
-}
 
-fn split(operations: &[Operation]) -> (&[Operation], &[Operation]) {
-    let is_change = |operation: &Operation| operation.action == Action::BecomeUser;
-    operations.split_at(operations.iter().position(is_change).unwrap_or(operations.len()))
+    fn check_old_root(&mut self, steps: &[Operation]) -> Result<(), Failure> {
+        old_root::check(steps, self.session.old_root.take().as_ref())
+    }
+
+    fn find_user(&mut self) -> Result<Credentials, Failure> {
+        let plan = self.prepared.plan;
+        match (&self.prepared.credentials, &self.session.own_root) {
+            (Some(credentials), _) => Ok(credentials.clone()),
+            (None, Some(own)) => own.credentials(plan, self.proc),
+            (None, None) => resolve(&plan.identity, Lookup::OwnRoot, self.proc),
+        }
+    }
+
+    fn prepare_files(&mut self, user: &Credentials, as_user: &[Operation]) -> Result<(), Failure> {
+        files::prepare(self.prepared.plan, as_user, user)
+    }
+
+    fn copy_keys(&mut self, user: &Credentials, as_user: &[Operation]) -> Result<Option<Keys>, Failure> {
+        let plan = self.prepared.plan;
+        let keys = Keys::make(&self.prepared.key_copies, user)?;
+        match &keys {
+            Some(keys) if plan.owns_mounts => keys.mount(plan)?,
+            // The app's process mounts them.
+            Some(_) => {
+                let is_hook = |operation: &Operation| operation.action != Action::BecomeUser;
+                keys::refuse_mounts(plan, as_user.iter().any(is_hook))?;
+            }
+            None => {}
+        }
+        Ok(keys)
+    }
+
+    fn connect(&mut self, keys: &Option<Keys>) -> Result<AppChannel, Failure> {
+        channel::make(self.prepared.plan, &self.prepared.sockets, keys.as_ref())
+    }
+
+    /// A vassal that has served since it was started has no wrong configuration: what is not there comes again, such as the
+    /// mount of a daemon outside, which its own unit is about to make.
+    fn find_mountpoints(&mut self) -> Result<Vec<Watched>, Failure> {
+        let found = mountpoints::resolve(&self.prepared.plan.watch, self.proc);
+        found.map_err(
+            |failure| match self.prepared.invocation.record.read().has_served {
+                false => failure,
+                true => Failure::Proven(Box::new(failure)),
+            },
+        )
+    }
+
+    fn fork_app(
+        &mut self,
+        (credentials, keys, app_channel): (&Credentials, &Option<Keys>, &AppChannel),
+        as_user: &[Operation],
+        pace: Pace,
+    ) -> Result<App, Failure> {
+        let prepared = &self.prepared;
+        let launch = Launch {
+            operations: as_user,
+            credentials,
+            environment: self.session.apps_environment(),
+            own_environment: app_channel.environment(prepared.plan),
+            sockets: &prepared.sockets,
+            keys: keys.as_ref(),
+            plan: prepared.plan,
+            wrapper: prepared.emperor.wrapper.as_deref(),
+            file: prepared.invocation.vassal.file(),
+            kept: app_channel.payloads_descriptors(&prepared.sockets),
+            proc: self.proc,
+            log: self.log.writer(),
+            output: self.session.output.as_ref().map(AsFd::as_fd),
+            stream: prepared.stream.as_ref(),
+            pace,
+        };
+        let (control, theirs) = Control::pair()?;
+        match fork()? {
+            Side::Parent(pid) => Ok(App {
+                pid,
+                control,
+                bound: Bound::new(),
+            }),
+            Side::Child => {
+                drop(control);
+                launch.run(&theirs)
+            }
+        }
+    }
+
+    fn write_pidfiles(&mut self, app: &App) -> Result<(), Failure> {
+        Ok(self.session.write_pid(app.pid)?)
+    }
+
+    fn wait_for_hooks(&mut self, app: &mut App, as_user: &[Operation]) -> Result<(), Failure> {
+        match self.supervise(app, as_user)? {
+            Outcome::Ready => Ok(()),
+            Outcome::Gone => Err(AppFailure::Killed.into()),
+            Outcome::Stopped => self.stop.obey(),
+        }
+    }
+
+    fn let_go(&mut self, app: &App) -> Result<(), Failure> {
+        Ok(app.control.go()?)
+    }
+
+    fn wait_for_exec(&mut self, app: &mut App, as_user: &[Operation]) -> Result<(), Failure> {
+        match self.supervise(app, as_user)? {
+            Outcome::Ready | Outcome::Gone => Ok(()),
+            Outcome::Stopped => self.stop.obey(),
+        }
+    }
+
+    fn keep_sockets(&mut self, app: &App) -> Result<(), Failure> {
+        let Prepared {
+            plan,
+            invocation,
+            ref mut sockets,
+            ..
+        } = self.prepared;
+        for (index, file) in &app.bound {
+            let listener = plan.listeners.get(*index);
+            let address = listener.map(|listener| &listener.address);
+            if let (Some(open), Some(Address::Unix(path))) = (sockets.get_mut(*index), address) {
+                store::renew(open, path, *file, invocation)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn become_watchdog(
+        self,
+        (credentials, keys, app_channel): (Credentials, Option<Keys>, AppChannel),
+        app: App,
+        watched: Vec<Watched>,
+    ) -> Result<Infallible, Failure> {
+        let environment = self.session.apps_environment();
+        let record = Record::of(self.prepared.plan, &credentials, environment);
+        let started = Started {
+            payload: app.pid,
+            watched,
+            foreign: self.foreign,
+            has_roots_hooks: record.is_some() && credentials.stays_root(),
+            record,
+            keys,
+        };
+        handoff::become_watchdog(&self.prepared, self.proc, self.log, app_channel, &started)
+    }
 }

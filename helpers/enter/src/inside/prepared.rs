@@ -5,7 +5,6 @@ use crate::handed_over::keys::{Copy, Keys};
 use crate::hooks::atexit_record::Record;
 use crate::invocation::Invocation;
 use crate::sockets::open::Open;
-use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -43,8 +42,6 @@ pub struct Prepared<'a> {
     pub host_mounts: File,
     /// The host's proc, for the watchdog to leave behind what cannot be ended.
     pub host_proc: OwnedFd,
-    /// systemd's wish to stop.
-    pub stop: SignalFd,
 }
 
 /// The programs of the later steps, which are out of reach by path after pivot_root.

@@ -1,4 +1,4 @@
-//! Unix sockets: bound where and as whom uWSGI binds them, the vassal's user after the as-user hooks, or root before the
+//! Unix sockets: bound where and as the user that uWSGI binds them as, the vassal's user after the as-user hooks, or root before the
 //! root directory changes where there is a `chown-socket` (ORD-10); kept in systemd's FD store, and taken again as long
 //! as their path leads to them.
 
@@ -67,7 +67,7 @@ pub fn settle(
     socket_file(&path, shown).map_err(at_line)
 }
 
-/// A path for root: directories on the way may be a tenant's, who could put a link in place of one between two steps.
+/// A path for root: directories on the way may be a tenant's, and a link may take the place of one between two steps.
 /// Where that is so, the directory is opened once, and the path goes through its descriptor.
 fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
     let found = place(path, Last::Kept, || describe("listen on", path))?;

@@ -1,6 +1,6 @@
 //! The emperor's own hooks (as-emperor): as root in the host's namespaces, when the vassal has been cloned. uWSGI's
 //! Emperor runs them while the vassal goes on; here the vassal waits for them, so what they prepare is there. Their
-//! failure is told and changes nothing (ACT-4).
+//! failure is reported and changes nothing (ACT-4).
 
 use crate::hooks::output::HookOutput;
 use crate::hooks::run::RootHooks;
@@ -49,7 +49,7 @@ fn run_all(
         limit: plan.settings.hook_limit,
     };
     for hook in hooks {
-        if let Err(failure) = runner.run_one(hook, &mut session) {
+        if let Err(failure) = runner.run(hook, &mut session) {
             invocation.warn(&format!("{failure}, ignoring"));
         }
     }

@@ -77,7 +77,7 @@ enum Outside {
 }
 
 /// Has vassal-retry@.service make the pause. systemd's wish to stop is heard meanwhile: it may read it before it reads that the
-/// retry is to be started, which is then to find that nobody wants it.
+/// retry is to be started; the retry is then to find that it is not wanted.
 fn leave_outside(invocation: &Invocation, record: &mut RestartRecord) -> Result<Outside, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
     let can_wait = can_wait_outside(invocation, record);
@@ -134,7 +134,7 @@ fn waiting(record: &RestartRecord, time: Duration) -> String {
 }
 
 /// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that
-/// one counts from zero. Asked only then, as it takes a process; nothing else that systemd passes on tells them apart.
+/// one counts from zero. systemctl is asked only then, as that takes a process; nothing that systemd passes to this one tells the two apart.
 fn was_restarted_by_systemd(invocation: &Invocation) -> bool {
     let unit = invocation.vassal.unit();
     let answer = systemctl(&["show", "--property=NRestarts", "--value", "--", &unit]);

@@ -14,7 +14,7 @@ use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
 /// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended, and systemd's queue has what
 /// `notifier` says: without it systemd does not know the clone, and takes the end of this process for the vassal's. A wish to
-/// `stop` that systemd has told this process, because it did not know of the clone yet, is passed on.
+/// `stop` that systemd has sent to this process, because it did not know of the clone yet, is relayed.
 ///
 /// # Errors
 /// As poll(2), kill(2); a systemd that does not read.

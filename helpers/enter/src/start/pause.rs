@@ -18,7 +18,7 @@ pub enum Pause {
     Stopped,
 }
 
-/// Waits for `time` after an attempt that has ended with `cause`; what is to be told to systemd is delivered meanwhile.
+/// Waits for `time` after an attempt that has ended with `cause`; pending notifications to systemd are delivered meanwhile.
 ///
 /// # Errors
 /// When the signals cannot be read.

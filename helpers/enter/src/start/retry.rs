@@ -1,6 +1,6 @@
 //! `vassal-enter --retry`: what vassal-retry@.service runs while a vassal's unit has failed. It lets the pause pass, and has
 //! systemd start the vassal again. A service of its own, because the start of a unit that only waits would hold up everything
-//! that is ordered after it, and nobody would find the vassal among the failed ones.
+//! that is ordered after it, and the vassal would not be among the failed units.
 
 use crate::environment::inherited;
 use crate::failure::{Failure, ServiceFailure};
@@ -28,19 +28,19 @@ pub fn unit(vassal: &VassalName) -> String {
 /// When systemd does not do it.
 pub fn arrange(invocation: &Invocation, record: &mut RestartRecord) -> std::io::Result<()> {
     record.next = Next::Retry;
-    // A record in memory is found by nobody.
+    // The retry would not find a record in memory.
     Store::open(Path::new(DIRECTORY), &escape(invocation.vassal.bytes())).map_err(std::io::Error::other)?;
     invocation.record.write(record).map_err(std::io::Error::other)?;
     let arranged = systemctl(&["start", "--no-block", "--", &unit(&invocation.vassal)]);
     if arranged.is_err() {
         record.next = Next::Restart;
-        // A systemd that was only slow begins the wait all the same: it is to find that nobody wants it.
+        // A systemd that was only slow begins the wait all the same: it is to find that it is not wanted.
         invocation.record.write(record).map_err(std::io::Error::other)?;
     }
     arranged.map(drop)
 }
 
-/// Ends a retry that waits: somebody has started the vassal by hand.
+/// Ends a retry that waits: the vassal was started by hand.
 pub fn dismiss(vassal: &VassalName) {
     if let Err(error) = systemctl(&["stop", "--no-block", "--", &unit(vassal)]) {
         log(
@@ -110,7 +110,7 @@ fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
         })
 }
 
-/// Whether the vassal still has a file. What cannot be read is told by the attempt.
+/// Whether the vassal still has a file. The attempt reports what cannot be read.
 fn has_file(vassal: &VassalName) -> bool {
     let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &inherited());
     emperor.map_or(true, |emperor| source::has_file(&emperor, vassal))

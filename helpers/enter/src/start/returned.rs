@@ -1,7 +1,7 @@
-//! A mount of the host's that a vassal watches and has lost: the pause before the next attempt ends when it is back, and does
-//! not go on for up to three minutes with everything in order. It is back when it is mounted on the host and answers, and was
-//! seen before not to be there, to be dead or to hang: a vassal that fails with all its mounts in order waits as long as it
-//! has to. Nothing is looked at but a changed table of mounts, twice a second at most.
+//! Ends the pause before the next attempt early when a watched mount of the host's that was lost is back: else a vassal would wait
+//! up to three minutes with everything in order. A mount is back when it is mounted on the host and answers, and was missing, dead or
+//! hung before; a vassal that fails with all its mounts in order waits the whole pause. The table of mounts is read only when it has
+//! changed, at most twice a second.
 
 use crate::mountpoints;
 use nix::errno::Errno;
@@ -86,10 +86,10 @@ pub struct Returned {
     path: Vec<u8>,
     proc: File,
     mountinfo: File,
-    /// The mount that is no news, as it answers at the first look.
+    /// The mount that answered at the first look: it was never lost, so it does not count as returned.
     known: Option<Mount>,
     question: Option<Question>,
-    /// It is not known that it was lost: what answers at the first look is no news.
+    /// Whether it was lost is not known: a mount that answers at the first look does not count as returned.
     is_doubted: bool,
     /// The table may have changed.
     is_changed: bool,
@@ -97,7 +97,7 @@ pub struct Returned {
 }
 
 impl Returned {
-    /// That of the mountpoint of which `cause`, the end of the last attempt, tells; `None` when it tells of something else. The
+    /// The watch for the mountpoint that `cause`, the end of the last attempt, names; `None` when it names none. The
     /// file is not read for it: that is done after the pause, by the attempt.
     ///
     /// # Errors
@@ -188,7 +188,7 @@ impl Returned {
         is_news.then_some(code)
     }
 
-    /// Nobody wants to know any more; a process that waits for its filesystem ends with that.
+    /// The answer is not needed any more: kills the process that asks, which may wait for its filesystem.
     fn end_question(&mut self) {
         if let Some(Question { pid, .. }) = self.question.take() {
             match kill(pid, Signal::SIGKILL).and_then(|()| waitpid(pid, Some(WaitPidFlag::WNOHANG))) {

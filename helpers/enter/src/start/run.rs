@@ -17,6 +17,7 @@ use crate::stop::Stop;
 use crate::user::{self, Lookup};
 use nix::fcntl::{OFlag, open, readlink};
 use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
@@ -70,6 +71,8 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     let loaded = SystemTime::now();
     let (emperor, vassal) = read_files(invocation)?;
     let prepared = prepare(invocation, &emperor, (&vassal, loaded))?;
+    // systemd's wish to stop. The init of a PID namespace gets only the signals that it has asked for: it asks before it is cloned.
+    let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     // The clone goes on at once, but waits for the end of this process before it sends systemd a message: only then is the clone
     // the unit's main process. Only as-emperor hooks hold it up.
     let (ours, theirs) = socketpair(
@@ -83,12 +86,12 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     match clone3(flags).map_err(Failure::Namespace)? {
         Side::Parent(clone) => {
             drop(theirs);
-            hand_over_to(clone, &prepared, &ours)?;
+            hand_over_to(clone, &prepared, &stop, &ours)?;
             std::process::exit(0)
         }
         Side::Child => {
             drop(ours);
-            match go_on_inside(prepared, theirs)? {}
+            match go_on_inside(prepared, &stop, theirs)? {}
         }
     }
 }
@@ -124,8 +127,6 @@ fn prepare<'a>(
     let host_mounts = File::open("/proc/self/mountinfo").context(|| "open mountinfo")?;
     let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let host_proc = open("/proc", directory, Mode::empty()).context(|| "open '/proc'")?;
-    // The init of a PID namespace gets only the signals that it has asked for: it asks before it is cloned.
-    let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     Ok(Prepared {
         invocation,
         plan,
@@ -139,19 +140,18 @@ fn prepare<'a>(
         programs,
         host_mounts,
         host_proc,
-        stop,
     })
 }
 
 /// In the first process, after the clone: tells systemd of its new main process, runs the emperor's hooks, and stays until the clone
 /// does not need it any more.
-fn hand_over_to(clone: Pid, prepared: &Prepared<'_>, socket: &OwnedFd) -> Result<(), Failure> {
-    let Prepared {
-        invocation,
-        plan,
-        stop,
-        ..
-    } = prepared;
+fn hand_over_to(
+    clone: Pid,
+    prepared: &Prepared<'_>,
+    stop: &SignalFd,
+    socket: &OwnedFd,
+) -> Result<(), Failure> {
+    let Prepared { invocation, plan, .. } = prepared;
     let notifier = &invocation.notifier;
     notifier.send(&[NotifyState::MainPid(clone.as_raw() as u32)])?;
     // The clone has its copy of what was not written yet.
@@ -163,15 +163,15 @@ fn hand_over_to(clone: Pid, prepared: &Prepared<'_>, socket: &OwnedFd) -> Result
 }
 
 /// In the clone: waits for the emperor's hooks, where there are any, and goes on.
-fn go_on_inside(prepared: Prepared<'_>, socket: OwnedFd) -> Result<Infallible, Failure> {
+fn go_on_inside(prepared: Prepared<'_>, stop: &SignalFd, socket: OwnedFd) -> Result<Infallible, Failure> {
     lines::take_over();
     let notifier = &prepared.invocation.notifier;
     notifier.speak_after(socket);
     let has_hooks = !prepared.plan.split_emperors().0.is_empty();
-    if has_hooks && !notifier.wait_for_turn_or(prepared.stop.as_fd())? {
-        Stop::here(&prepared.stop, prepared.invocation.health.as_ref()).obey();
+    if has_hooks && !notifier.wait_for_turn_or(stop.as_fd())? {
+        Stop::here(stop, prepared.invocation.health.as_ref()).obey();
     }
-    enter(prepared)
+    enter(prepared, stop)
 }
 
 /// What only the host can say: the numbers of the app's user, unless the root directory changes, and the content of the keys that

@@ -13,7 +13,7 @@ use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 
-/// Reads the emperor's file; its warnings are told when it is read for the generator, not at every start.
+/// Reads the emperor's file; the generator reports its warnings, a start does not repeat them.
 ///
 /// # Errors
 /// A file that is missing or cannot be made sense of.

@@ -1,6 +1,6 @@
-//! What the run before this one has lost: vassal-watchdog keeps in the restart record which filesystems hold what is not
-//! saved, and takes it out when it has ended them in order or told of their end. What is left there is news: somebody has
-//! killed it.
+//! What the run before this one has lost. vassal-watchdog notes in the restart record which filesystems hold unsaved data, and
+//! removes the note when it has unmounted them in order or reported their end. So a record that is not empty at a start means
+//! that the run before was killed.
 
 use crate::failure::Failure;
 use crate::invocation::Invocation;
@@ -9,7 +9,7 @@ use vassal_systemd::journal::{Event, Priority};
 /// A run was killed with filesystems mounted for writing (units/vassal.catalog).
 const KILLED: &str = "7ff69939102e4db2a8f465e7c8428a9d";
 
-/// Tells of it, once.
+/// Reports it, once.
 ///
 /// # Errors
 /// When the record cannot be written.

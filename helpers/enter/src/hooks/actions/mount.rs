@@ -76,7 +76,7 @@ impl<'a> Wanted<'a> {
     fn put(&self, mount: &OwnedFd, target: &OwnedFd) -> Result<(), SysError> {
         let is_directory = |fd: &OwnedFd| fstat(fd).is_ok_and(|status| reach::is_directory(&status));
         attach::put(mount, target).map_err(|errno| match errno {
-            // mount(2)'s word for it.
+            // The errno of mount(2) for it.
             Errno::EINVAL if is_directory(mount) != is_directory(target) => self.explain(Errno::ENOTDIR),
             _ => self.explain(errno),
         })
@@ -94,7 +94,7 @@ impl<'a> Wanted<'a> {
 /// order: a remount, a bind mount, a change of propagation, a move, a new filesystem.
 ///
 /// # Errors
-/// The kernel's, with a better word where errno's misleads; a link of somebody else's.
+/// The kernel's, with a better word where errno's misleads; a link that root has not made.
 pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), Failure> {
     attach_as(proc, wanted).map_err(refused)
 }
@@ -148,7 +148,7 @@ fn change(proc: &OwnedFd, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags)
 /// without its limits).
 ///
 /// # Errors
-/// The kernel's; a link of somebody else's.
+/// The kernel's; a link that root has not made.
 pub fn unmount(proc: &OwnedFd, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
     detach_from(proc, at(target), flags).map_err(refused)
 }

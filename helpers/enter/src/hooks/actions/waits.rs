@@ -1,4 +1,4 @@
-//! Waiting, up to a limit, for something that nothing tells of when it appears: a path, a mount, an interface, a
+//! Waiting, up to a limit, for something whose appearance raises no event: a path, a mount, an interface, a
 //! listening socket, the reader of a FIFO.
 
 use crate::failure::{Failure, HookFailure};
@@ -109,11 +109,11 @@ fn end_of(limit: Duration) -> Instant {
     Instant::now() + limit.min(CENTURY)
 }
 
-/// Writes `text` into a FIFO as soon as it is there and somebody reads it, unless the vassal is to `stop`, which this process
+/// Writes `text` into a FIFO as soon as it is there and has a reader, unless the vassal is to `stop`, which this process
 /// then does.
 ///
 /// # Errors
-/// Nobody did within `limit`; what the kernel refused.
+/// There was no reader within the limit; what the kernel refused.
 pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(), Failure> {
     let limit = session.limit;
     let end = end_of(limit);

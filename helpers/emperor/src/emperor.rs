@@ -1,0 +1,261 @@
+//! The emperor's work: look at everything, decide, do it, and remember what was done.
+
+use crate::drop_ins::DropIns;
+use crate::memory::{Memory, Place};
+use crate::orders::{Order, Verb};
+use crate::reconcile::{Does, Remembered, Situation, Stamp, Step, Wish, reconcile};
+use crate::situation::{Files, TARGET, Units};
+use crate::source::answer::{Answer, Known, Seen, Watched};
+use crate::source::ask::ask;
+use crate::systemd1::Systemd;
+use crate::tell::Teller;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Instant;
+use vassal_config::emperor::name::VassalName;
+use vassal_escape::unit_name::escape;
+use vassal_state::restart_record;
+
+/// The emperor.
+#[derive(Debug)]
+pub struct Emperor {
+    /// Where it is remembered; nowhere when nothing is done.
+    place: Option<Place>,
+    pub(crate) drop_ins: DropIns,
+    pub(crate) memory: Memory,
+    known: Known,
+    /// What is known of the files.
+    pub files: Files,
+    /// With which vassals something is being done, and what.
+    pub(crate) busy: BTreeMap<VassalName, Step>,
+    /// Whether systemd has to read all units again when nothing is being stopped any more.
+    owes_reload: bool,
+    /// Nothing was done yet: if vassals.target is being started now, that is a start of all vassals.
+    is_new: bool,
+    pub(crate) teller: Teller,
+}
+
+/// What came of a look.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// What is to be done.
+    pub steps: Vec<Step>,
+    /// When to look again although nothing has changed.
+    pub again: Option<Instant>,
+    /// What to watch.
+    pub watched: Vec<Watched>,
+}
+
+impl Emperor {
+    /// With what is remembered.
+    pub fn new(place: Option<Place>, drop_ins: DropIns, memory: Memory, teller: Teller) -> Self {
+        Self {
+            place,
+            drop_ins,
+            memory,
+            known: Known::default(),
+            files: Files::default(),
+            busy: BTreeMap::new(),
+            owes_reload: false,
+            is_new: true,
+            teller,
+        }
+    }
+
+    /// Looks at everything and decides.
+    ///
+    /// # Errors
+    /// When the files or the units cannot be looked at: nothing is known then, and nothing is done.
+    pub fn look(&mut self, systemd: &Systemd) -> Result<Looked, String> {
+        let answer = ask(&self.known).map_err(|error| format!("cannot read the vassals' files: {error}"))?;
+        let watched = answer.watched.clone();
+        self.teller.problems(&answer);
+        if answer.unusable.is_some() {
+            return Ok(Looked {
+                watched,
+                ..Looked::default()
+            });
+        }
+        let no_units = |error| format!("systemd does not tell its units: {error}");
+        let mut units = Units::list(systemd).map_err(no_units)?;
+        let generated = self.drop_ins.vassals().map_err(|error| error.to_string())?;
+        let memory = &self.memory.vassals;
+        let known = memory
+            .keys()
+            .chain(&generated)
+            .chain(units.vassals.keys())
+            .cloned();
+        let (wishes, again) = self.files.wishes(&answer, known.collect(), Instant::now());
+        let new = wishes.iter().filter_map(|(name, wish)| match wish {
+            Wish::File(file) if !memory.contains_key(name) => Some((name, file)),
+            _ => None,
+        });
+        units.date(systemd, new);
+        let steps = reconcile(&Situation {
+            wishes,
+            units: units.vassals,
+            memory: memory.clone(),
+            generated,
+            busy: self.busy.keys().cloned().collect(),
+            target_starts: self.is_new && units.target_starts,
+        });
+        self.learn(answer);
+        Ok(Looked {
+            steps,
+            again,
+            watched,
+        })
+    }
+
+    /// What has been read is not read again while it has the same dates.
+    fn learn(&mut self, answer: Answer) {
+        let files = answer
+            .files
+            .into_values()
+            .filter_map(|listed| match listed.found {
+                // What is not written yet has to be read once more.
+                Seen::File(content) if content.drop_in.is_none() => {
+                    Some((listed.file, (content.dates, content.stamp.content)))
+                }
+                Seen::File(_) | Seen::NoFile | Seen::Unreadable(_) => None,
+            });
+        self.known = Known {
+            settings: answer.settings,
+            files: files.collect(),
+        };
+    }
+
+    /// Does what needs no job of systemd's, and gives the orders for the rest.
+    ///
+    /// # Errors
+    /// When a drop-in cannot be written, or systemd does not read it.
+    pub fn act(&mut self, steps: Vec<Step>, systemd: &Systemd) -> Result<Vec<Order>, String> {
+        self.write(&steps)?;
+        self.settle(systemd)?;
+        let mut orders = Vec::new();
+        let mut erased = BTreeSet::new();
+        for step in steps {
+            let verb = match step.does {
+                Does::Adopt => {
+                    self.remember(&step.name, step.stamp, None);
+                    continue;
+                }
+                Does::Erase => {
+                    self.erase(&step)?;
+                    erased.extend(step.is_loaded.then(|| step.name.unit()));
+                    continue;
+                }
+                Does::Start => Verb::Start,
+                Does::Reload => Verb::Reload,
+                Does::Restart => Verb::Restart,
+                Does::Stop => Verb::Stop,
+            };
+            orders.push(Order {
+                unit: step.name.unit(),
+                verb,
+            });
+            self.busy.insert(step.name.clone(), step);
+        }
+        self.unwant(&erased, systemd)?;
+        self.is_new = false;
+        self.keep()?;
+        Ok(orders)
+    }
+
+    /// Writes the drop-ins of `steps`, but for those that wait for a reload's judgement.
+    fn write(&mut self, steps: &[Step]) -> Result<(), String> {
+        let due = steps.iter().filter(|step| step.does != Does::Reload);
+        let texts: Vec<(&Step, &String)> = due
+            .filter_map(|step| Some((step, step.drop_in.as_ref()?)))
+            .collect();
+        if texts.is_empty() {
+            return Ok(());
+        }
+        if texts.iter().any(|(step, _)| step.is_loaded) {
+            self.memory.owes_reload = true;
+            self.keep()?;
+        }
+        for (step, text) in texts {
+            let written = self.drop_ins.write(&step.name, text);
+            written
+                .map_err(|error| format!("cannot write the drop-in of '{}': {error}", step.name.unit()))?;
+        }
+        self.drop_ins
+            .announce()
+            .map_err(|error| format!("cannot announce the drop-ins: {error}"))
+    }
+
+    /// Has systemd read all units again where it has an older drop-in in its memory: there is no other way.
+    fn settle(&mut self, systemd: &Systemd) -> Result<(), String> {
+        if !self.memory.owes_reload {
+            return Ok(());
+        }
+        systemd
+            .daemon_reload()
+            .map_err(|error| format!("systemd does not read its units: {error}"))?;
+        self.memory.owes_reload = false;
+        self.owes_reload = false;
+        self.keep()
+    }
+
+    fn erase(&mut self, step: &Step) -> Result<(), String> {
+        let erased = self.drop_ins.erase(&step.name);
+        erased.map_err(|error| format!("cannot remove the drop-in of '{}': {error}", step.name.unit()))?;
+        let forgotten =
+            restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(step.name.bytes()));
+        if let Err(error) = forgotten {
+            self.teller.warn(&format!("{error}, ignoring"));
+        }
+        self.memory.vassals.remove(&step.name);
+        self.teller.untrouble(&step.name);
+        Ok(())
+    }
+
+    /// A unit that the target wanted when systemd last read its units stays loaded, although nothing is left of it, until it reads
+    /// them again.
+    fn unwant(&mut self, erased: &BTreeSet<String>, systemd: &Systemd) -> Result<(), String> {
+        if !erased.is_empty() {
+            let wants = systemd
+                .path_of(TARGET)
+                .and_then(|path| systemd.property::<Vec<String>>(&path, "Wants"))
+                .map_err(|error| format!("systemd does not tell what '{TARGET}' wants: {error}"))?;
+            self.owes_reload |= wants.iter().any(|unit| erased.contains(unit));
+        }
+        let stops = self.busy.values().any(|step| step.does == Does::Stop);
+        if self.owes_reload && !stops {
+            self.memory.owes_reload = true;
+            self.settle(systemd)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remember(&mut self, name: &VassalName, stamp: Option<Stamp>, trouble: Option<String>) {
+        if let Some(stamp) = stamp {
+            self.memory
+                .vassals
+                .insert(name.clone(), Remembered { stamp, trouble });
+        }
+    }
+
+    fn keep(&mut self) -> Result<(), String> {
+        let kept = self
+            .place
+            .as_ref()
+            .map_or(Ok(()), |place| place.store(&self.memory));
+        kept.map_err(|error| format!("cannot keep what was done: {error}"))
+    }
+
+    /// Ends a turn: systemd reads what was written, what was done is kept, and told.
+    pub fn finish(&mut self, systemd: &Systemd) {
+        let kept = self.settle(systemd).and_then(|()| self.keep());
+        if let Err(why) = kept {
+            self.teller.warn(&format!("{why}; trying again"));
+        }
+        self.teller.status(self.memory.vassals.len());
+    }
+
+    /// Tells that a look was in vain.
+    pub fn failed(&mut self, why: &str) {
+        self.teller.warn(&format!("{why}; trying again"));
+    }
+}

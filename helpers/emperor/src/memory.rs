@@ -1,0 +1,167 @@
+//! What was put into effect, kept in a file of root's alone, so that a killed emperor knows what has changed meanwhile, and which
+//! vassals were stopped by hand. It is gone after a boot, as the units are.
+
+use crate::reconcile::{Remembered, Stamp};
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use vassal_config::emperor::name::VassalName;
+use vassal_generator::output::Directory;
+use vassal_generator::pack::{Fields, pack, unpack};
+
+/// Where it is; in the directory of the vassals' records, none of which begins with a dot.
+pub const DIRECTORY: &str = "/run/vassal/.emperor";
+/// Where reloads leave what came of them.
+const RELOADS: &str = "reload";
+const FILE: &str = "state";
+const LOCK: &str = "lock";
+/// What begins the file; it changes with its format.
+const FORMAT: &[u8] = b"vassal-emperor 1";
+/// The most that is read of it: a hundred thousand vassals.
+const LARGEST: u64 = 64 << 20;
+const ROOT_ONLY: u32 = 0o700;
+
+/// What is remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// By vassal.
+    pub vassals: BTreeMap<VassalName, Remembered>,
+    /// Drop-ins of loaded units were written, and systemd may not have read them.
+    pub owes_reload: bool,
+}
+
+/// The directory of the memory, and the right to change it.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Place {
+    /// Takes the directory at `path`, which is made where it is not there; nothing when another process has it.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says; a directory that is not this user's alone.
+    pub fn take(path: &Path) -> io::Result<Option<Self>> {
+        let mut builder = DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(ROOT_ONLY)
+            .create(path.join(RELOADS))?;
+        only_ours(&fs::symlink_metadata(path)?)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(path.join(LOCK))?;
+        match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            })),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(errno.into()),
+        }
+    }
+
+    /// Keeps `memory`.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says; what was kept before is still there then.
+    pub fn store(&self, memory: &Memory) -> io::Result<()> {
+        let mut fields: Fields = vec![FORMAT.to_vec(), vec![u8::from(memory.owes_reload)]];
+        for (name, Remembered { stamp, trouble }) in &memory.vassals {
+            let trouble = trouble.clone().unwrap_or_default();
+            fields.extend([
+                name.bytes().to_vec(),
+                stamp.modified.to_le_bytes().to_vec(),
+                stamp.content.to_le_bytes().to_vec(),
+                trouble.into_bytes(),
+            ]);
+        }
+        let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
+        Directory::open(&self.path)?.put(FILE, &pack(&fields), mode)
+    }
+}
+
+/// What is kept in the directory at `path`; nothing when there is no such file, or none that this user alone has written.
+pub fn load(path: &Path) -> Option<Memory> {
+    let fields = unpack(&read(path).ok()?)?;
+    let (head, vassals) = fields.split_at_checked(2)?;
+    if head[0] != FORMAT {
+        return None;
+    }
+    Some(Memory {
+        vassals: vassals.chunks(4).map(remembered).collect::<Option<_>>()?,
+        owes_reload: head[1] == [1],
+    })
+}
+
+fn remembered(fields: &[Vec<u8>]) -> Option<(VassalName, Remembered)> {
+    let [name, modified, content, trouble] = fields else {
+        return None;
+    };
+    let stamp = Stamp {
+        modified: i64::from_le_bytes(modified.as_slice().try_into().ok()?),
+        content: u64::from_le_bytes(content.as_slice().try_into().ok()?),
+    };
+    let trouble = String::from_utf8(trouble.clone())
+        .ok()
+        .filter(|text| !text.is_empty());
+    Some((VassalName::parse(name).ok()?, Remembered { stamp, trouble }))
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    only_ours(&fs::symlink_metadata(path)?)?;
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path.join(FILE))?;
+    only_ours(&file.metadata()?)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn only_ours(metadata: &fs::Metadata) -> io::Result<()> {
+    let is_ours = metadata.uid() == nix::unistd::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    is_ours
+        .then_some(())
+        .ok_or_else(|| io::ErrorKind::PermissionDenied.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_found_again_and_one_process_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("vassal/.emperor");
+        assert_eq!(load(&path), None);
+        let place = Place::take(&path).unwrap().unwrap();
+        assert!(Place::take(&path).unwrap().is_none());
+        let stamp = Stamp {
+            modified: -1,
+            content: 7,
+        };
+        let trouble = Some("x.ini:3: no".to_owned());
+        let name = VassalName::parse(b"a b").unwrap();
+        let memory = Memory {
+            vassals: [(name, Remembered { stamp, trouble })].into(),
+            owes_reload: true,
+        };
+        place.store(&memory).unwrap();
+        assert_eq!(load(&path), Some(memory));
+        fs::set_permissions(
+            path.join(FILE),
+            std::os::unix::fs::PermissionsExt::from_mode(0o666),
+        )
+        .unwrap();
+        assert_eq!(load(&path), None);
+    }
+}

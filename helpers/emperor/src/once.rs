@@ -1,0 +1,74 @@
+//! `vassalctl sync`: looks and acts until everything is as the files say, without the service.
+
+use crate::emperor::Emperor;
+use crate::orders::{Order, Outcome, Verb, give};
+use crate::reconcile::{Does, Step};
+use crate::systemd1::Systemd;
+use std::thread;
+use std::time::{Duration, Instant};
+use vassal_escape::printable;
+
+/// How often it looks: a look, what follows from it, and what follows from that.
+const LOOKS: usize = 8;
+/// How many reloads and restarts are under way at the same time.
+const RELOADS: usize = 16;
+
+/// What it would do, a line for each vassal, or does.
+///
+/// # Errors
+/// When files or units cannot be looked at.
+pub fn once(mut emperor: Emperor, is_dry: bool) -> Result<(), String> {
+    let systemd = Systemd::connect().map_err(|error| format!("cannot reach systemd: {error}"))?;
+    for _ in 0..LOOKS {
+        let mut looked = emperor.look(&systemd)?;
+        // What has just disappeared is not gone until it has been for a while.
+        while let Some(again) = looked.again {
+            thread::sleep(again.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
+            looked = emperor.look(&systemd)?;
+        }
+        if is_dry {
+            looked.steps.iter().for_each(show);
+            return Ok(());
+        }
+        if looked.steps.is_empty() {
+            return Ok(());
+        }
+        looked.steps.iter().for_each(show);
+        let orders = emperor.act(looked.steps, &systemd)?;
+        carry_out(&mut emperor, orders, &systemd);
+    }
+    Err("there is no end of changes; look again later".to_owned())
+}
+
+fn carry_out(emperor: &mut Emperor, mut orders: Vec<Order>, systemd: &Systemd) {
+    while !orders.is_empty() {
+        let (starts, others): (Vec<_>, Vec<_>) =
+            orders.into_iter().partition(|order| order.verb == Verb::Start);
+        let mut heard: Vec<(Order, Outcome)> = Vec::new();
+        for (orders, most) in [(starts, usize::MAX), (others, RELOADS)] {
+            if !orders.is_empty() {
+                give(orders, most, |order, outcome| {
+                    heard.push((order.clone(), outcome));
+                });
+            }
+        }
+        orders = heard
+            .into_iter()
+            .filter_map(|(order, outcome)| emperor.heard(&order, outcome, systemd))
+            .collect();
+        emperor.finish(systemd);
+    }
+}
+
+fn show(step: &Step) {
+    let what = match step.does {
+        Does::Adopt if step.drop_in.is_some() => "write its drop-in",
+        Does::Adopt => return,
+        Does::Start => "start",
+        Does::Reload => "reload, or restart where that does not do",
+        Does::Restart => "restart",
+        Does::Stop => "stop: it has no file",
+        Does::Erase => "remove what is left of it",
+    };
+    println!("{}: {what}", printable(step.name.bytes()));
+}

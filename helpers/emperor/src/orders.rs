@@ -1,0 +1,235 @@
+//! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
+
+use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd};
+use async_io::Timer;
+use futures_lite::{StreamExt, future};
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU32;
+use std::time::Duration;
+use zbus::MessageStream;
+use zbus::blocking::Connection;
+use zbus::message::{Message, Type};
+use zbus::zvariant::OwnedObjectPath;
+
+const JOB: &str = "org.freedesktop.systemd1.Job";
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+/// When nothing was heard for this long, the jobs are asked whether they are still there: a systemd that was executed again, or
+/// a bus that was, may have lost what was to be said of them.
+const SILENCE: Duration = Duration::from_secs(20);
+/// How many calls may wait for their answers: as many as keep PID 1 at work.
+const CALLS: usize = 64;
+
+/// What is asked for, of one unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Its end is not waited for: systemd starts as many at the same time as it will.
+    Start,
+    /// Reload.
+    Reload,
+    /// Restart.
+    Restart,
+    /// Stop.
+    Stop,
+}
+
+impl Verb {
+    fn method(self) -> &'static str {
+        match self {
+            Verb::Start => "StartUnit",
+            Verb::Reload => "ReloadUnit",
+            Verb::Restart => "RestartUnit",
+            Verb::Stop => "StopUnit",
+        }
+    }
+}
+
+/// One order, with what the caller knows it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The unit.
+    pub unit: String,
+    /// What is to be done with it.
+    pub verb: Verb,
+}
+
+/// What came of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It will be done (a start).
+    Accepted,
+    /// It was done.
+    Done,
+    /// It was tried, and has failed, was cancelled or took too long: the job's result.
+    Failed(String),
+    /// systemd does not do it.
+    Refused(String),
+    /// Nobody knows: the connection has ended.
+    Lost(String),
+}
+
+/// Orders on their way, over a connection of their own.
+struct Orders {
+    connection: Connection,
+    queue: VecDeque<Order>,
+    /// Calls without an answer, by their serial number.
+    called: BTreeMap<NonZeroU32, Order>,
+    /// Jobs that have not ended, by their paths.
+    jobs: BTreeMap<String, Order>,
+    /// How many jobs may be under way that somebody waits for.
+    most_jobs: usize,
+}
+
+/// Gives all `orders`, but no more than `most_jobs` at the same time of those whose end is waited for. What becomes of each is told to
+/// `report`.
+pub fn give(orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
+    let connection = match Systemd::connect().and_then(|systemd| listen(systemd.connection)) {
+        Ok(connection) => connection,
+        Err(error) => {
+            for order in &orders {
+                report(order, Outcome::Lost(error.to_string()));
+            }
+            return;
+        }
+    };
+    let messages = MessageStream::from(connection.inner());
+    let mut under_way = Orders {
+        connection,
+        queue: orders.into(),
+        called: BTreeMap::new(),
+        jobs: BTreeMap::new(),
+        most_jobs,
+    };
+    let ended = under_way.carry_out(messages, &mut report);
+    let why = ended.err().map(|error| error.to_string()).unwrap_or_default();
+    let Orders {
+        queue, called, jobs, ..
+    } = under_way;
+    let left = queue
+        .into_iter()
+        .chain(called.into_values())
+        .chain(jobs.into_values());
+    for order in left {
+        report(&order, Outcome::Lost(why.clone()));
+    }
+}
+
+/// Asks the bus for the ends of jobs; systemd tells of those of its callers' own jobs without being asked.
+fn listen(connection: Connection) -> Result<Connection, Error> {
+    let rule = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
+    connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule)?;
+    Ok(connection)
+}
+
+/// The next message, or nothing when there is none for a while.
+fn next(messages: &mut MessageStream) -> Result<Option<Message>, Error> {
+    let message = async {
+        match messages.next().await {
+            Some(message) => message.map(Some),
+            None => Err(Error::Failure(
+                "the system bus has closed the connection".to_owned(),
+            )),
+        }
+    };
+    let silence = async {
+        Timer::after(SILENCE).await;
+        Ok(None)
+    };
+    zbus::block_on(future::or(message, silence))
+}
+
+impl Orders {
+    fn carry_out(
+        &mut self,
+        mut messages: MessageStream,
+        report: &mut impl FnMut(&Order, Outcome),
+    ) -> Result<(), Error> {
+        loop {
+            let has_room = |orders: &Self| {
+                orders.called.len() < CALLS && orders.called.len() + orders.jobs.len() < orders.most_jobs
+            };
+            while has_room(self) {
+                let Some(order) = self.queue.pop_front() else {
+                    break;
+                };
+                self.send(order)?;
+            }
+            if self.called.is_empty() && self.jobs.is_empty() {
+                return Ok(());
+            }
+            match next(&mut messages)? {
+                Some(message) => {
+                    if let Some((order, outcome)) = self.hear(&message)? {
+                        report(&order, outcome);
+                    }
+                }
+                None => self.ask_after_jobs(report),
+            }
+        }
+    }
+
+    /// Jobs that are not there any more have ended without being heard of.
+    fn ask_after_jobs(&mut self, report: &mut impl FnMut(&Order, Outcome)) {
+        for path in self.jobs.keys().cloned().collect::<Vec<_>>() {
+            let state = self.connection.call_method(
+                Some(NAME),
+                path.as_str(),
+                Some(PROPERTIES),
+                "Get",
+                &(JOB, "State"),
+            );
+            if let (Err(Error::MethodError(..)), Some(order)) = (state, self.jobs.get(&path).cloned()) {
+                self.jobs.remove(&path);
+                report(&order, Outcome::Lost("its job has ended unheard".to_owned()));
+            }
+        }
+    }
+
+    fn send(&mut self, order: Order) -> Result<(), Error> {
+        let message = Message::method_call(MANAGER_PATH, order.verb.method())?
+            .destination(NAME)?
+            .interface(MANAGER)?
+            .build(&(order.unit.as_str(), "replace"))?;
+        self.connection.send(&message)?;
+        self.called.insert(message.primary_header().serial_num(), order);
+        Ok(())
+    }
+
+    /// What a message says of one of the orders.
+    fn hear(&mut self, message: &Message) -> Result<Option<(Order, Outcome)>, Error> {
+        let header = message.header();
+        match message.message_type() {
+            Type::MethodReturn => {
+                let order = header
+                    .reply_serial()
+                    .and_then(|serial| self.called.remove(&serial));
+                match order {
+                    Some(order) if order.verb == Verb::Start => return Ok(Some((order, Outcome::Accepted))),
+                    Some(order) => {
+                        let job: OwnedObjectPath = message.body().deserialize()?;
+                        self.jobs.insert(job.to_string(), order);
+                    }
+                    None => {}
+                }
+                Ok(None)
+            }
+            Type::Error => {
+                let order = header
+                    .reply_serial()
+                    .and_then(|serial| self.called.remove(&serial));
+                let why = message.body().deserialize::<String>().unwrap_or_default();
+                Ok(order.map(|order| (order, Outcome::Refused(why))))
+            }
+            Type::Signal if header.member().is_some_and(|member| member == "JobRemoved") => {
+                let body = message.body();
+                let (_, job, _, result): (u32, OwnedObjectPath, String, String) = body.deserialize()?;
+                let outcome = match result.as_str() {
+                    "done" => Outcome::Done,
+                    _ => Outcome::Failed(result),
+                };
+                Ok(self.jobs.remove(job.as_str()).map(|order| (order, outcome)))
+            }
+            Type::Signal | Type::MethodCall => Ok(None),
+        }
+    }
+}

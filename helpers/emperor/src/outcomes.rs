@@ -1,0 +1,123 @@
+//! What came of the orders: what is remembered, what is told, and what has to follow.
+
+use crate::drop_ins::vassal_of;
+use crate::emperor::Emperor;
+use crate::orders::{Order, Outcome, Verb};
+use crate::reconcile::{Stamp, Step};
+use crate::systemd1::Systemd;
+use std::path::Path;
+use vassal_escape::unit_name::escape;
+use vassal_state::reload_outcome;
+use vassal_systemd::exit;
+
+/// One that is older than every file: whatever is there is to be put into effect.
+const NEVER: Stamp = Stamp {
+    modified: i64::MIN,
+    content: 0,
+};
+
+impl Emperor {
+    /// What came of an order; what else is to be done for it.
+    pub fn heard(&mut self, order: &Order, outcome: Outcome, systemd: &Systemd) -> Option<Order> {
+        let name = vassal_of(&order.unit)?;
+        let step = self.busy.remove(&name)?;
+        if let Outcome::Lost(why) = &outcome {
+            self.teller
+                .warn(&format!("'{}': {why}; trying again", order.unit));
+            return None;
+        }
+        match order.verb {
+            Verb::Start => self.started(&step, outcome),
+            Verb::Restart => self.restarted(&step, outcome),
+            Verb::Stop => self.stopped(&step, outcome, systemd),
+            Verb::Reload => {
+                let next = self.reloaded(&step, outcome)?;
+                self.busy.insert(name, step);
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    fn started(&mut self, step: &Step, outcome: Outcome) {
+        match outcome {
+            Outcome::Refused(why) | Outcome::Failed(why) => self.teller.refused(&step.name, &why),
+            Outcome::Accepted | Outcome::Done | Outcome::Lost(_) => {
+                self.remember(&step.name, step.stamp, None);
+                self.teller.untrouble(&step.name);
+                self.teller.did(&step.name, "started");
+            }
+        }
+    }
+
+    fn restarted(&mut self, step: &Step, outcome: Outcome) {
+        self.remember(&step.name, step.stamp, None);
+        self.teller.untrouble(&step.name);
+        match outcome {
+            Outcome::Refused(why) => self.teller.refused(&step.name, &why),
+            // Its own status says why.
+            Outcome::Failed(result) => self.teller.did(&step.name, &format!("restarted: {result}")),
+            Outcome::Accepted | Outcome::Done | Outcome::Lost(_) => self.teller.did(&step.name, "restarted"),
+        }
+    }
+
+    fn stopped(&mut self, step: &Step, outcome: Outcome, systemd: &Systemd) {
+        let unit = step.name.unit();
+        if let Outcome::Refused(why) = &outcome {
+            self.teller.refused(&step.name, why);
+        }
+        systemd.reset_failed(&unit);
+        systemd.reset_failed(&unit.replacen("vassal@", "vassal-retry@", 1));
+        // What is left is removed at the next look, unless its file is back by then.
+        self.remember(&step.name, Some(NEVER), None);
+        self.teller.did(&step.name, "stopped: its file is gone");
+    }
+
+    /// What a reload has come to; a restart, where only that puts the file into effect.
+    fn reloaded(&mut self, step: &Step, outcome: Outcome) -> Option<Order> {
+        let left = reload_outcome::take(Path::new(reload_outcome::DIRECTORY), &escape(step.name.bytes()));
+        let restart = Order {
+            unit: step.name.unit(),
+            verb: Verb::Restart,
+        };
+        let why = match (left, outcome) {
+            (_, Outcome::Refused(_)) => return None,
+            (Some(left), _) if left.code == 0 && left.text.is_empty() => None,
+            (Some(left), _) if left.code == 0 => Some(left.text),
+            (Some(left), _) if left.code == exit::UNAVAILABLE => Some(left.text),
+            (Some(left), _) => {
+                let told = self.teller.trouble(&step.name, &left.text, &left.public);
+                self.remember(&step.name, step.stamp, Some(told));
+                return None;
+            }
+            (None, Outcome::Failed(result)) if result != "canceled" => {
+                let why = format!("'{}' cannot be reloaded ({result})", step.name.unit());
+                let told = self.teller.trouble(&step.name, &why, &why);
+                self.remember(&step.name, step.stamp, Some(told));
+                return None;
+            }
+            (None, _) => None,
+        };
+        if let Some(text) = &step.drop_in {
+            self.memory.owes_reload = true;
+            if let Err(error) = self.drop_ins.write(&step.name, text) {
+                self.teller
+                    .warn(&format!("'{}': {error}; trying again", step.name.unit()));
+                return None;
+            }
+        }
+        self.teller.untrouble(&step.name);
+        match why {
+            Some(why) => {
+                self.teller
+                    .did(&step.name, &format!("is restarted for what has changed: {why}"));
+                Some(restart)
+            }
+            None => {
+                self.remember(&step.name, step.stamp, None);
+                self.teller.did(&step.name, "reloaded");
+                None
+            }
+        }
+    }
+}

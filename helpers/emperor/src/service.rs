@@ -1,0 +1,237 @@
+//! The service: waits for news, looks, acts. Nothing of it runs while there are none.
+
+use crate::emperor::Emperor;
+use crate::orders::{Order, Outcome, Verb, give};
+use crate::source::answer::Watched;
+use crate::source::directory::{Doorbell, Ring, listen_to_mounts};
+use crate::systemd1::Systemd;
+use nix::sys::signal::{SigSet, Signal};
+use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use vassal_systemd::journal::{Priority, log};
+
+/// How long news are gathered, so that a burst of changes is one look: at least this long,
+const GATHERED: Duration = Duration::from_millis(5);
+/// and else as long as the last look took, but no longer than this.
+const MOST_GATHERED: Duration = Duration::from_millis(100);
+/// Before what was in vain is tried again, at first, and at most.
+const RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// How many reloads and restarts are under way at the same time: a change of all files is no storm.
+const RELOADS: usize = 16;
+
+/// News.
+enum News {
+    /// Something has changed in the directories, or may have.
+    Rang(Ring),
+    /// A directory is watched that was not before.
+    Watches,
+    /// Something has come of an order.
+    Heard(Order, Outcome),
+    /// A listener has ended, and without it nothing is noticed any more.
+    Deaf(String),
+}
+
+/// Serves until it is killed, which it may be at any moment, or until it cannot hear any more.
+///
+/// # Errors
+/// Why.
+pub fn serve(mut emperor: Emperor) -> Result<Infallible, String> {
+    let (tell, news) = channel();
+    let watches = listen(&tell)?;
+    let mut clock = Clock::new();
+    loop {
+        if clock.is_due() {
+            let begun = Instant::now();
+            match turn(&mut emperor, &tell, &watches) {
+                Ok(again) => clock.looked(begun.elapsed(), again),
+                Err(why) => {
+                    emperor.failed(&why);
+                    clock.failed();
+                }
+            }
+        }
+        let heard = wait(&news, &mut clock, &mut emperor)?;
+        if !heard.is_empty() {
+            hear(&mut emperor, heard, &tell);
+            clock.ring();
+        }
+    }
+}
+
+/// When to look.
+struct Clock {
+    next: Option<Instant>,
+    gathered: Duration,
+    retry: Duration,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self {
+            next: Some(Instant::now()),
+            gathered: GATHERED,
+            retry: RETRY,
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.next.is_some_and(|next| next <= Instant::now())
+    }
+
+    fn looked(&mut self, took: Duration, again: Option<Instant>) {
+        let gathered = took.clamp(GATHERED, MOST_GATHERED);
+        (self.next, self.gathered, self.retry) = (again, gathered, RETRY);
+    }
+
+    fn failed(&mut self) {
+        self.next = Some(Instant::now() + self.retry);
+        self.retry = (self.retry * 2).min(LONGEST_RETRY);
+    }
+
+    fn ring(&mut self) {
+        let due = Instant::now() + self.gathered;
+        self.next = Some(self.next.map_or(due, |next| next.min(due)));
+    }
+}
+
+/// One look, and what follows from it; when to look again.
+fn turn(
+    emperor: &mut Emperor,
+    tell: &Sender<News>,
+    watches: &Sender<Vec<Watched>>,
+) -> Result<Option<Instant>, String> {
+    let systemd = Systemd::connect().map_err(|error| format!("cannot reach systemd: {error}"))?;
+    let looked = emperor.look(&systemd)?;
+    watches
+        .send(looked.watched)
+        .map_err(|_| "nothing is watched any more".to_owned())?;
+    let orders = emperor.act(looked.steps, &systemd)?;
+    dispatch(orders, tell);
+    emperor.finish(&systemd);
+    Ok(looked.again)
+}
+
+/// Gives orders, each kind by itself, as a stop may take long and a start is not waited for.
+fn dispatch(orders: Vec<Order>, tell: &Sender<News>) {
+    let (starts, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| order.verb == Verb::Start);
+    let (stops, reloads): (Vec<_>, Vec<_>) = others.into_iter().partition(|order| order.verb == Verb::Stop);
+    for (orders, most) in [(starts, usize::MAX), (stops, usize::MAX), (reloads, RELOADS)] {
+        if orders.is_empty() {
+            continue;
+        }
+        let tell = tell.clone();
+        thread::spawn(move || {
+            give(orders, most, |order, outcome| {
+                // Nobody listens only when this process ends.
+                tell.send(News::Heard(order.clone(), outcome)).ok();
+            });
+        });
+    }
+}
+
+/// Waits for news or for the time to look; what has come of orders.
+fn wait(
+    news: &Receiver<News>,
+    clock: &mut Clock,
+    emperor: &mut Emperor,
+) -> Result<Vec<(Order, Outcome)>, String> {
+    let first = match clock.next {
+        None => news.recv().map_err(|error| error.to_string())?,
+        Some(next) => match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => return Ok(Vec::new()),
+            Err(RecvTimeoutError::Disconnected) => return Err("nothing is heard any more".to_owned()),
+        },
+    };
+    let mut heard = Vec::new();
+    for each in std::iter::once(first).chain(news.try_iter()) {
+        match each {
+            News::Rang(ring) => {
+                ring.written
+                    .into_iter()
+                    .for_each(|file| emperor.files.is_written(file));
+                ring.closed.iter().for_each(|file| emperor.files.is_closed(file));
+                clock.ring();
+            }
+            News::Watches => clock.ring(),
+            News::Heard(order, outcome) => heard.push((order, outcome)),
+            News::Deaf(why) => return Err(why),
+        }
+    }
+    Ok(heard)
+}
+
+/// Takes in what has come of orders, and gives those that follow.
+fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>) {
+    let systemd = match Systemd::connect() {
+        Ok(systemd) => systemd,
+        Err(error) => {
+            log(
+                Priority::Warning,
+                &format!("cannot reach systemd: {error}; trying again"),
+            );
+            for (order, outcome) in heard {
+                tell.send(News::Heard(order, outcome)).ok();
+            }
+            thread::sleep(RETRY);
+            return;
+        }
+    };
+    let next: Vec<Order> = heard
+        .into_iter()
+        .filter_map(|(order, outcome)| emperor.heard(&order, outcome, &systemd))
+        .collect();
+    emperor.finish(&systemd);
+    dispatch(next, tell);
+}
+
+/// Starts the listeners: to the directories, to the table of mounts, to SIGHUP; gives the way to say what is to be watched.
+fn listen(tell: &Sender<News>) -> Result<Sender<Vec<Watched>>, String> {
+    let bell = Doorbell::new().map_err(|errno| format!("cannot watch directories: {errno}"))?;
+    let ringing = (bell.clone(), tell.clone());
+    thread::spawn(move || {
+        let (bell, tell) = ringing;
+        loop {
+            let news = match bell.listen() {
+                Ok(ring) => News::Rang(ring),
+                Err(errno) => News::Deaf(format!("cannot hear of changes any more: {errno}")),
+            };
+            if tell.send(news).is_err() {
+                return;
+            }
+        }
+    });
+    let (watches, wanted) = channel::<Vec<Watched>>();
+    let watching = tell.clone();
+    // A thread of its own, as a directory on a filesystem that hangs holds it up.
+    thread::spawn(move || {
+        for wanted in wanted {
+            match bell.watch(&wanted) {
+                Ok(true) if watching.send(News::Watches).is_err() => return,
+                Ok(_) => {}
+                Err(errno) => log(
+                    Priority::Error,
+                    &format!("not everything is watched: {errno} (fs.inotify.max_user_watches)"),
+                ),
+            }
+        }
+    });
+    let mounts = tell.clone();
+    thread::spawn(move || {
+        let listened = listen_to_mounts(|| mounts.send(News::Rang(Ring::default())).is_ok());
+        if let Err(error) = listened {
+            log(Priority::Warning, &format!("mounts are not noticed: {error}"));
+        }
+    });
+    let hangup = SigSet::from(Signal::SIGHUP);
+    let calling = tell.clone();
+    thread::spawn(
+        move || {
+            while hangup.wait().is_ok() && calling.send(News::Rang(Ring::default())).is_ok() {}
+        },
+    );
+    Ok(watches)
+}

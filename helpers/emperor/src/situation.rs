@@ -1,0 +1,273 @@
+//! The situation that [`crate::reconcile`] decides on, put together of what the files are, what systemd has and what is remembered.
+
+use crate::drop_ins::vassal_of;
+use crate::reconcile::{File, State, Unit, Wish};
+use crate::source::answer::{Answer, Content, Seen};
+use crate::systemd1::{Error, Listed, Systemd};
+use nix::time::{ClockId, clock_gettime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use vassal_config::emperor::name::VassalName;
+
+/// The target that wants every vassal.
+pub const TARGET: &str = "vassals.target";
+/// What systemd is asked for: vassals, and the target.
+const PATTERNS: [&str; 2] = ["vassal@*.service", TARGET];
+
+/// How long a file has to be gone to count as removed: editors, and git, remove the old one before they write the new one.
+const REMOVED: Duration = Duration::from_millis(100);
+/// The same of a whole directory, which is replaced by hand or mounted again.
+const REPLACED: Duration = Duration::from_secs(2);
+/// How long a file may be open for writing without anything being written; who takes longer has what is there put into effect.
+const WRITTEN: Duration = Duration::from_secs(2);
+
+/// What is known of files beside what they are.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// The place that has a vassal's file, as last seen.
+    places: BTreeMap<VassalName, Vec<u8>>,
+    /// Since when a file is not there any more.
+    missing: BTreeMap<VassalName, Instant>,
+    /// Files that are open for writing, by the names of the files, and when something was last written.
+    written: BTreeMap<Vec<u8>, Instant>,
+}
+
+impl Files {
+    /// A file is being written.
+    pub fn is_written(&mut self, file: Vec<u8>) {
+        self.written.insert(file, Instant::now());
+    }
+
+    /// It was closed.
+    pub fn is_closed(&mut self, file: &[u8]) {
+        self.written.remove(file);
+    }
+
+    /// What is wanted, and when that is to be asked again although nothing has changed. `known` are the vassals that something is known
+    /// of beside their files.
+    pub fn wishes(
+        &mut self,
+        answer: &Answer,
+        known: BTreeSet<VassalName>,
+        now: Instant,
+    ) -> (BTreeMap<VassalName, Wish>, Option<Instant>) {
+        let mut again: Option<Instant> = None;
+        let mut wait_until = |end: Instant| again = Some(again.map_or(end, |again| again.min(end)));
+        let mut wishes = BTreeMap::new();
+        self.written.retain(|_, since| now < *since + WRITTEN);
+        for (name, listed) in &answer.files {
+            self.places.insert(name.clone(), listed.place.clone());
+            self.missing.remove(name);
+            let wish = match &listed.found {
+                Seen::File(content) => match self.written.get(&name.file()) {
+                    Some(since) if !content.is_whole => {
+                        wait_until(*since + WRITTEN);
+                        Wish::Unknown
+                    }
+                    _ => Wish::File(file(content)),
+                },
+                Seen::NoFile | Seen::Unreadable(_) => Wish::Unknown,
+            };
+            wishes.insert(name.clone(), wish);
+        }
+        for name in known {
+            if wishes.contains_key(&name) {
+                continue;
+            }
+            let place = self.places.get(&name);
+            let is_in = |places: &Vec<Vec<u8>>| match place {
+                Some(place) => places.contains(place),
+                None => !places.is_empty(),
+            };
+            if is_in(&answer.unreadable) {
+                wishes.insert(name, Wish::Unknown);
+                continue;
+            }
+            let patience = if is_in(&answer.absent) { REPLACED } else { REMOVED };
+            let end = *self.missing.entry(name.clone()).or_insert(now) + patience;
+            if now < end {
+                wait_until(end);
+                wishes.insert(name, Wish::Unknown);
+            } else {
+                self.missing.remove(&name);
+                self.places.remove(&name);
+            }
+        }
+        (wishes, again)
+    }
+}
+
+fn file(content: &Content) -> File {
+    File {
+        stamp: content.stamp,
+        changed: content.changed,
+        drop_in: content.drop_in.clone(),
+    }
+}
+
+/// What systemd has.
+#[derive(Debug, Default)]
+pub struct Units {
+    /// The vassals' units.
+    pub vassals: BTreeMap<VassalName, Unit>,
+    /// Where to ask more about them.
+    paths: BTreeMap<VassalName, Listed>,
+    /// The target is being started.
+    pub target_starts: bool,
+}
+
+impl Units {
+    /// All of them.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub fn list(systemd: &Systemd) -> Result<Self, Error> {
+        let mut units = Self::default();
+        for listed in systemd.units(&PATTERNS)? {
+            if listed.unit == TARGET {
+                units.target_starts = listed.job == "start";
+            }
+            if let Some(name) = vassal_of(&listed.unit) {
+                units.vassals.insert(name.clone(), unit(&listed));
+                units.paths.insert(name, listed);
+            }
+        }
+        Ok(units)
+    }
+
+    /// Asks since when the units of `files` are in their state: of those that nothing is remembered of.
+    pub fn date<'a>(&mut self, systemd: &Systemd, files: impl Iterator<Item = (&'a VassalName, &'a File)>) {
+        let boot = boot();
+        for (name, file) in files {
+            let (Some(unit), Some(listed)) = (self.vassals.get_mut(name), self.paths.get(name)) else {
+                continue;
+            };
+            // It was not changed since the boot: no unit is older.
+            if file.changed < boot {
+                unit.since = i64::MAX;
+                continue;
+            }
+            let property = match unit.state {
+                State::Off | State::Failed => "InactiveEnterTimestamp",
+                State::Starting | State::On | State::Stopping => "InactiveExitTimestamp",
+            };
+            // One that has gone meanwhile has none.
+            let date: u64 = systemd.property(&listed.path, property).unwrap_or_default();
+            unit.since = i64::try_from(date).unwrap_or(i64::MAX).saturating_mul(1000);
+        }
+    }
+}
+
+fn unit(listed: &Listed) -> Unit {
+    let state = match listed.active.as_str() {
+        "active" | "reloading" | "refreshing" => State::On,
+        "activating" => State::Starting,
+        "deactivating" => State::Stopping,
+        "failed" => State::Failed,
+        _ => State::Off,
+    };
+    Unit {
+        state,
+        is_queued: matches!(listed.job.as_str(), "start" | "restart"),
+        is_masked: listed.load == "masked",
+        since: 0,
+    }
+}
+
+/// When the machine was booted, in nanoseconds since 1970.
+fn boot() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let up = clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .map(Duration::from)
+        .unwrap_or_default();
+    i64::try_from(now.saturating_sub(up).as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::answer::Listed as ListedFile;
+
+    fn name(text: &str) -> VassalName {
+        VassalName::parse(text.as_bytes()).unwrap()
+    }
+
+    fn answer(names: &[&str]) -> Answer {
+        let listed = |text: &&str| {
+            let found = Seen::File(Content::default());
+            (
+                name(text),
+                ListedFile {
+                    file: text.as_bytes().to_vec(),
+                    place: b"/v".to_vec(),
+                    found,
+                },
+            )
+        };
+        Answer {
+            files: names.iter().map(listed).collect(),
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn a_file_that_comes_back_at_once_was_never_removed() {
+        let (mut files, now) = (Files::default(), Instant::now());
+        let known: BTreeSet<_> = [name("a")].into();
+        let mut wish = |answer: &Answer, after: Duration| {
+            let (wishes, again) = files.wishes(answer, known.clone(), now + after);
+            (wishes.get(&name("a")).cloned(), again.map(|again| again - now))
+        };
+        assert!(matches!(
+            wish(&answer(&["a"]), Duration::ZERO),
+            (Some(Wish::File(_)), None)
+        ));
+        assert_eq!(
+            wish(&answer(&[]), Duration::ZERO),
+            (Some(Wish::Unknown), Some(REMOVED))
+        );
+        assert!(matches!(
+            wish(&answer(&["a"]), REMOVED / 2),
+            (Some(Wish::File(_)), None)
+        ));
+        assert_eq!(wish(&answer(&[]), REMOVED).0, Some(Wish::Unknown));
+        assert_eq!(wish(&answer(&[]), REMOVED * 2), (None, None));
+    }
+
+    #[test]
+    fn what_is_in_a_place_that_cannot_be_read_stays_and_in_one_that_is_gone_a_little() {
+        let (mut files, now) = (Files::default(), Instant::now());
+        let known: BTreeSet<_> = [name("a")].into();
+        files.wishes(&answer(&["a"]), known.clone(), now);
+        let hangs = Answer {
+            unreadable: vec![b"/v".to_vec()],
+            ..answer(&[])
+        };
+        let later = now + Duration::from_secs(3600);
+        assert_eq!(
+            files.wishes(&hangs, known.clone(), later),
+            ([(name("a"), Wish::Unknown)].into(), None)
+        );
+        let gone = Answer {
+            absent: vec![b"/v".to_vec()],
+            ..answer(&[])
+        };
+        let (wishes, again) = files.wishes(&gone, known.clone(), now);
+        assert_eq!((wishes.len(), again), (1, Some(now + REPLACED)));
+        assert!(files.wishes(&gone, known, now + REPLACED).0.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_waits_until_it_is_closed_or_left_alone() {
+        let (mut files, now) = (Files::default(), Instant::now());
+        files.is_written(b"a.ini".to_vec());
+        let (wishes, again) = files.wishes(&answer(&["a"]), BTreeSet::new(), now);
+        assert_eq!(wishes[&name("a")], Wish::Unknown);
+        assert!(again.is_some());
+        files.is_closed(b"a.ini");
+        assert!(matches!(
+            files.wishes(&answer(&["a"]), BTreeSet::new(), now).0[&name("a")],
+            Wish::File(_)
+        ));
+    }
+}

@@ -1,0 +1,279 @@
+//! What the process that reads the files is given, and what it answers, as records.
+
+use crate::reconcile::Stamp;
+use std::collections::BTreeMap;
+use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::vassals::name_of;
+use vassal_generator::pack::{Fields, pack, unpack};
+
+/// What has been read before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// What of the emperor's file the drop-ins were made with.
+    pub settings: u64,
+    /// The dates of each file, and the hash of its content.
+    pub files: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
+}
+
+/// A directory, and the name in it that matters, or all of them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Watched {
+    /// Its path.
+    pub directory: Vec<u8>,
+    /// The name.
+    pub name: Option<Vec<u8>>,
+    /// Whether what is written into it matters, too, and not only which file it is.
+    pub has_content: bool,
+}
+
+/// A file that was read, or that has the dates it had.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Content {
+    /// What changes with anything that happens to it.
+    pub dates: Vec<u8>,
+    /// When that was, in nanoseconds since 1970.
+    pub changed: i64,
+    /// Content and date.
+    pub stamp: Stamp,
+    /// It has the dates it had, and was not read.
+    pub is_known: bool,
+    /// It is a link, or has several names, so it was complete when its name appeared.
+    pub is_whole: bool,
+    /// Its drop-in, where that is not what the generator's directory has.
+    pub drop_in: Option<String>,
+    /// What is wrong with it, as far as its unit is concerned.
+    pub problems: Vec<String>,
+    /// The names on the way to where a link leads.
+    pub watched: Vec<Watched>,
+}
+
+/// What is at a path that has a vassal's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// A vassal's file.
+    File(Content),
+    /// No regular file, so no vassal's.
+    NoFile,
+    /// It could not be read this time.
+    Unreadable(String),
+}
+
+/// A vassal's file and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path.
+    pub file: Vec<u8>,
+    /// The place of the emperor's file that has it.
+    pub place: Vec<u8>,
+    /// What is there.
+    pub found: Seen,
+}
+
+/// Everything that a scan finds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Why the emperor's file cannot be used, so that nothing is known of the vassals.
+    pub unusable: Option<String>,
+    /// What of the emperor's file the drop-ins were made with.
+    pub settings: u64,
+    /// The vassals.
+    pub files: BTreeMap<VassalName, Listed>,
+    /// The places that could not be read.
+    pub unreadable: Vec<Vec<u8>>,
+    /// The places that are not there.
+    pub absent: Vec<Vec<u8>>,
+    /// What to watch.
+    pub watched: Vec<Watched>,
+    /// What is odd about files and places.
+    pub problems: Vec<String>,
+}
+
+impl Known {
+    /// As one byte string.
+    pub fn pack(&self) -> Vec<u8> {
+        let files = self.files.iter().flat_map(|(file, (dates, content))| {
+            [file.clone(), dates.clone(), content.to_le_bytes().to_vec()]
+        });
+        let settings = self.settings.to_le_bytes().to_vec();
+        pack(&[settings].into_iter().chain(files).collect::<Fields>())
+    }
+
+    /// Out of one; nothing is known when it is none.
+    pub fn unpack(bytes: &[u8]) -> Self {
+        let fields = unpack(bytes).unwrap_or_default();
+        let Some((settings, files)) = fields.split_first() else {
+            return Self::default();
+        };
+        let known = |fields: &[Vec<u8>]| match fields {
+            [file, dates, content] => Some((file.clone(), (dates.clone(), number(content)?))),
+            _ => None,
+        };
+        Self {
+            settings: number(settings).unwrap_or_default(),
+            files: files.chunks(3).filter_map(known).collect(),
+        }
+    }
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+fn signed(bytes: &[u8]) -> Option<i64> {
+    Some(i64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+fn text(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+fn list(texts: &[String]) -> Vec<u8> {
+    pack(texts)
+}
+
+fn unlist(bytes: &[u8]) -> Option<Vec<String>> {
+    unpack(bytes)?.iter().map(|field| text(field)).collect()
+}
+
+/// Nothing, or one field.
+fn optional(value: Option<&[u8]>) -> Vec<u8> {
+    pack(&value.into_iter().collect::<Vec<_>>())
+}
+
+fn unoptional(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+    Some(unpack(bytes)?.into_iter().next())
+}
+
+impl Watched {
+    /// Several of them.
+    pub fn pack(all: &[Watched]) -> Fields {
+        let fields = |watched: &Watched| {
+            let content = vec![u8::from(watched.has_content)];
+            [
+                watched.directory.clone(),
+                optional(watched.name.as_deref()),
+                content,
+            ]
+        };
+        all.iter().flat_map(fields).collect()
+    }
+
+    /// Out of a record.
+    pub fn unpack(fields: &[Vec<u8>]) -> Vec<Watched> {
+        let watched = |fields: &[Vec<u8>]| match fields {
+            [directory, name, content] => Some(Watched {
+                directory: directory.clone(),
+                name: unoptional(name)?,
+                has_content: *content == [1],
+            }),
+            _ => None,
+        };
+        fields.chunks(3).filter_map(watched).collect()
+    }
+}
+
+impl Seen {
+    /// As a record.
+    pub fn pack(self) -> Fields {
+        match self {
+            Seen::File(content) => vec![
+                b"file".to_vec(),
+                content.dates,
+                content.changed.to_le_bytes().to_vec(),
+                content.stamp.modified.to_le_bytes().to_vec(),
+                content.stamp.content.to_le_bytes().to_vec(),
+                vec![u8::from(content.is_known), u8::from(content.is_whole)],
+                optional(content.drop_in.as_deref().map(str::as_bytes)),
+                list(&content.problems),
+                pack(&Watched::pack(&content.watched)),
+            ],
+            Seen::NoFile => vec![b"none".to_vec()],
+            Seen::Unreadable(why) => vec![b"unreadable".to_vec(), why.into_bytes()],
+        }
+    }
+
+    /// Out of a record.
+    pub fn unpack(fields: &[Vec<u8>]) -> Option<Self> {
+        match fields {
+            [
+                what,
+                dates,
+                changed,
+                modified,
+                content,
+                flags,
+                drop_in,
+                problems,
+                watched,
+            ] if what == b"file" => {
+                let drop_in = unoptional(drop_in)?.map(|bytes| text(&bytes));
+                Some(Seen::File(Content {
+                    dates: dates.clone(),
+                    changed: signed(changed)?,
+                    stamp: Stamp {
+                        modified: signed(modified)?,
+                        content: number(content)?,
+                    },
+                    is_known: flags.first() == Some(&1),
+                    is_whole: flags.get(1) == Some(&1),
+                    drop_in: drop_in.flatten(),
+                    problems: unlist(problems)?,
+                    watched: Watched::unpack(&unpack(watched)?),
+                }))
+            }
+            [what] if what == b"none" => Some(Seen::NoFile),
+            [what, why] if what == b"unreadable" => Some(Seen::Unreadable(text(why)?)),
+            _ => None,
+        }
+    }
+}
+
+impl Answer {
+    /// As one byte string.
+    pub fn pack(self) -> Vec<u8> {
+        let files = self
+            .files
+            .into_values()
+            .flat_map(|Listed { file, place, found }| [file, place, pack(&found.pack())]);
+        pack(&[
+            optional(self.unusable.as_deref().map(str::as_bytes)),
+            self.settings.to_le_bytes().to_vec(),
+            pack(&files.collect::<Fields>()),
+            pack(&self.unreadable),
+            pack(&self.absent),
+            pack(&Watched::pack(&self.watched)),
+            list(&self.problems),
+        ])
+    }
+
+    /// Out of one.
+    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+        let fields = unpack(bytes)?;
+        let [unusable, settings, files, unreadable, absent, watched, problems] = fields.as_slice() else {
+            return None;
+        };
+        let listed = |fields: &[Vec<u8>]| match fields {
+            [file, place, found] => {
+                let found = Seen::unpack(&unpack(found)?)?;
+                Some((
+                    name_of(file).ok()?,
+                    Listed {
+                        file: file.clone(),
+                        place: place.clone(),
+                        found,
+                    },
+                ))
+            }
+            _ => None,
+        };
+        Some(Self {
+            unusable: unoptional(unusable)?.and_then(|why| text(&why)),
+            settings: number(settings)?,
+            files: unpack(files)?.chunks(3).map(listed).collect::<Option<_>>()?,
+            unreadable: unpack(unreadable)?,
+            absent: unpack(absent)?,
+            watched: Watched::unpack(&unpack(watched)?),
+            problems: unlist(problems)?,
+        })
+    }
+}

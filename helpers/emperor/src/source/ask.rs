@@ -1,0 +1,86 @@
+//! The process that reads the files: this program once more, so that a filesystem that hangs, or a file that takes all memory, is lost
+//! with it.
+
+use super::answer::{Answer, Known};
+use super::scan;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The argument that makes this program that process.
+pub const ARGUMENT: &str = "--scan";
+/// This program, also when the package has been upgraded meanwhile.
+const OURSELVES: &str = "/proc/self/exe";
+/// How long it may take: it gives up by itself what hangs, step by step, in less.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The most that is read of an answer: what a hundred thousand vassals have.
+const LARGEST: usize = 256 << 20;
+
+/// The files as they are now, but for what is `known`.
+///
+/// # Errors
+/// A process that cannot be made, fails, or does not answer in time.
+pub fn ask(known: &Known) -> io::Result<Answer> {
+    let mut child = Command::new(OURSELVES)
+        .arg(ARGUMENT)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let answer = exchange(&mut child, known);
+    if answer.is_err() {
+        child.kill()?;
+    }
+    let ended = child.wait()?;
+    match answer? {
+        answer if ended.success() => Ok(answer),
+        _ => Err(io::Error::other(format!(
+            "the process that reads the files: {ended}"
+        ))),
+    }
+}
+
+fn exchange(child: &mut Child, known: &Known) -> io::Result<Answer> {
+    // It reads everything before it does anything that could hang.
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(&known.pack())?;
+    }
+    let bytes = match child.stdout.take() {
+        Some(output) => listen(output, Instant::now() + LIMIT)?,
+        None => Vec::new(),
+    };
+    Answer::unpack(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn listen(mut output: ChildStdout, end: Instant) -> io::Result<Vec<u8>> {
+    let (mut bytes, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(output.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(nix::errno::Errno::EINTR) => continue,
+            Ok(_) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        match output.read(&mut chunk)? {
+            0 => return Ok(bytes),
+            length if bytes.len() + length <= LARGEST => bytes.extend_from_slice(&chunk[..length]),
+            _ => return Err(io::ErrorKind::FileTooLarge.into()),
+        }
+    }
+}
+
+/// What that process does.
+///
+/// # Errors
+/// Pipes that are broken: nobody listens any more.
+pub fn answer(generated: &Path) -> io::Result<()> {
+    let mut known = Vec::new();
+    io::stdin().read_to_end(&mut known)?;
+    let answer = scan::scan(Path::new("/"), generated, &Known::unpack(&known));
+    io::stdout().write_all(&answer.pack())
+}

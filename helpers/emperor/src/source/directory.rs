@@ -1,0 +1,250 @@
+//! What tells that something may have changed: inotify on every directory in which a name matters, and the table of mounts. It is a
+//! doorbell and no more: whatever rings it, everything is looked at again, so that an event that was lost, or that came in another
+//! order, does no harm.
+
+use super::answer::Watched;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Somebody rang.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ring {
+    /// Names of files that are open for writing: what is in them is not all yet.
+    pub written: BTreeSet<Vec<u8>>,
+    /// Names of files that were closed, replaced or removed.
+    pub closed: BTreeSet<Vec<u8>>,
+}
+
+/// What matters of a directory.
+#[derive(Debug, Clone, Default)]
+struct Interest {
+    /// Every name.
+    all: bool,
+    /// These names.
+    names: BTreeSet<Vec<u8>>,
+    has_content: bool,
+}
+
+type Table = HashMap<WatchDescriptor, Interest>;
+
+/// The doorbell.
+#[derive(Debug, Clone)]
+pub struct Doorbell {
+    inotify: Arc<Inotify>,
+    table: Arc<Mutex<Table>>,
+}
+
+/// A change of which names there are.
+const NAMES: AddWatchFlags = AddWatchFlags::IN_CREATE
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_MOVED_FROM)
+    .union(AddWatchFlags::IN_MOVED_TO)
+    .union(AddWatchFlags::IN_DELETE_SELF)
+    .union(AddWatchFlags::IN_MOVE_SELF)
+    .union(AddWatchFlags::IN_ONLYDIR);
+/// A change of what they have.
+const CONTENT: AddWatchFlags = AddWatchFlags::IN_ATTRIB
+    .union(AddWatchFlags::IN_MODIFY)
+    .union(AddWatchFlags::IN_CLOSE_WRITE);
+
+impl Doorbell {
+    /// One that watches nothing yet.
+    ///
+    /// # Errors
+    /// As inotify_init(2).
+    pub fn new() -> nix::Result<Self> {
+        Ok(Self {
+            inotify: Arc::new(Inotify::init(InitFlags::IN_CLOEXEC)?),
+            table: Arc::default(),
+        })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches this and nothing else; whether a directory is watched that was not before, in which something may have happened
+    /// meanwhile. A directory on a filesystem that hangs holds this up.
+    ///
+    /// # Errors
+    /// The limit of watches (inotify(7)).
+    pub fn watch(&self, wanted: &[Watched]) -> nix::Result<bool> {
+        let mut interests: BTreeMap<&[u8], Interest> = BTreeMap::new();
+        for Watched {
+            directory,
+            name,
+            has_content,
+        } in wanted
+        {
+            let interest = interests.entry(directory).or_default();
+            interest.all |= name.is_none();
+            interest.names.extend(name.clone());
+            interest.has_content |= has_content;
+        }
+        let mut next = Table::new();
+        for (directory, interest) in interests {
+            let mask = if interest.has_content {
+                NAMES | CONTENT
+            } else {
+                NAMES
+            };
+            match self.inotify.add_watch(OsStr::from_bytes(directory), mask) {
+                Ok(descriptor) => {
+                    if next.contains_key(&descriptor) {
+                        // The same one by another path.
+                        self.inotify
+                            .add_watch(OsStr::from_bytes(directory), NAMES | CONTENT)?;
+                    }
+                    let known = next.entry(descriptor).or_default();
+                    known.all |= interest.all;
+                    known.names.extend(interest.names);
+                }
+                // It is not there, or no directory: one above it is watched.
+                Err(errno) if errno != Errno::ENOSPC => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        let mut table = self.table();
+        let is_new = next.keys().any(|descriptor| !table.contains_key(descriptor));
+        for descriptor in table.keys().filter(|descriptor| !next.contains_key(descriptor)) {
+            // One whose directory is gone has ended by itself.
+            self.inotify.rm_watch(*descriptor).ok();
+        }
+        *table = next;
+        Ok(is_new)
+    }
+
+    /// Waits for the next ring.
+    ///
+    /// # Errors
+    /// As read(2).
+    pub fn listen(&self) -> nix::Result<Ring> {
+        loop {
+            let events = match self.inotify.read_events() {
+                Err(Errno::EINTR) => continue,
+                events => events?,
+            };
+            if let Some(ring) = ring(&self.table(), &events) {
+                return Ok(ring);
+            }
+        }
+    }
+}
+
+/// What the events tell, if they matter at all.
+fn ring(table: &Table, events: &[InotifyEvent]) -> Option<Ring> {
+    let mut ring = None;
+    for InotifyEvent { wd, mask, name, .. } in events {
+        let lost = mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
+        let (interest, name) = match (table.get(wd), name) {
+            (_, _) if lost => {
+                ring.get_or_insert_with(Ring::default);
+                continue;
+            }
+            (Some(_), None) => {
+                ring.get_or_insert_with(Ring::default);
+                continue;
+            }
+            (Some(interest), Some(name)) => (interest, name.as_bytes()),
+            (None, _) => continue,
+        };
+        let is_directory = mask.contains(AddWatchFlags::IN_ISDIR);
+        if !interest.names.contains(name) && !(interest.all && (is_directory || is_vassals(name))) {
+            continue;
+        }
+        let ring: &mut Ring = ring.get_or_insert_with(Ring::default);
+        if interest.all && !is_directory {
+            // A link is complete when it is made; it is told by the next look.
+            let is_written = mask.intersects(AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE);
+            let (to, from) = match is_written {
+                true => (&mut ring.written, &mut ring.closed),
+                false => (&mut ring.closed, &mut ring.written),
+            };
+            from.remove(name);
+            to.insert(name.to_vec());
+        }
+    }
+    ring
+}
+
+/// Whether a vassal's file can have that name.
+fn is_vassals(name: &[u8]) -> bool {
+    vassal_config::emperor::name::VassalName::of_file(name).is_ok()
+}
+
+/// Calls `rang` whenever the table of mounts has changed: a directory that was mounted over rings no bell.
+///
+/// # Errors
+/// As open(2), poll(2).
+pub fn listen_to_mounts(mut rang: impl FnMut() -> bool) -> std::io::Result<()> {
+    let table = File::open("/proc/self/mountinfo")?;
+    loop {
+        match poll(
+            &mut [PollFd::new(table.as_fd(), PollFlags::POLLPRI)],
+            PollTimeout::NONE,
+        ) {
+            Ok(_) if !rang() => return Ok(()),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn watched(directory: &Path, name: Option<&str>) -> Watched {
+        Watched {
+            directory: directory.as_os_str().as_bytes().to_vec(),
+            name: name.map(|name| name.as_bytes().to_vec()),
+            has_content: true,
+        }
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<Vec<u8>> {
+        names.iter().map(|name| name.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn only_what_may_be_a_vassals_rings_and_a_file_counts_when_it_is_closed() {
+        let root = tempfile::tempdir().unwrap();
+        let bell = Doorbell::new().unwrap();
+        let wanted = [watched(root.path(), None)];
+        assert!(bell.watch(&wanted).unwrap());
+        assert!(!bell.watch(&wanted).unwrap());
+        for name in [".x.ini.swp", "x.ini~", "4913", ".x.ini"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        let open = File::create(root.path().join("x.ini")).unwrap();
+        assert_eq!(bell.listen().unwrap().written, names(&["x.ini"]));
+        drop(open);
+        let ring = bell.listen().unwrap();
+        assert_eq!((ring.written, ring.closed), (names(&[]), names(&["x.ini"])));
+        fs::rename(root.path().join("x.ini"), root.path().join("y.ini")).unwrap();
+        assert_eq!(bell.listen().unwrap().closed, names(&["x.ini", "y.ini"]));
+    }
+
+    #[test]
+    fn a_name_on_the_way_rings_and_its_neighbours_do_not() {
+        let root = tempfile::tempdir().unwrap();
+        let bell = Doorbell::new().unwrap();
+        assert!(bell.watch(&[watched(root.path(), Some("here"))]).unwrap());
+        fs::create_dir(root.path().join("there")).unwrap();
+        fs::create_dir(root.path().join("here")).unwrap();
+        assert_eq!(bell.listen().unwrap(), Ring::default());
+        let next = watched(&root.path().join("here"), None);
+        assert!(bell.watch(&[watched(root.path(), Some("here")), next]).unwrap());
+        fs::write(root.path().join("here/x.ini"), "").unwrap();
+        assert_eq!(bell.listen().unwrap().closed, names(&["x.ini"]));
+    }
+}

@@ -1,0 +1,144 @@
+//! What the emperor says: its status, its lines in the journal, and an event for a file that cannot be put into effect.
+
+use crate::source::answer::{Answer, Seen};
+use libsystemd::daemon::{NotifyState, notify};
+use std::collections::{BTreeMap, BTreeSet};
+use vassal_config::emperor::name::VassalName;
+use vassal_escape::{printable, shortened};
+use vassal_systemd::journal::{Event, Journal, Priority, log};
+
+/// A vassal runs on as it was, because its file cannot be used; in units/vassal.catalog.
+const REFUSED: &str = "e1ccfb207df1479eaf2247041e673968";
+/// How many of them the status names.
+const SHOWN: usize = 3;
+/// The most of one in the status.
+const LONGEST: usize = 300;
+
+/// Who is told.
+#[derive(Debug)]
+pub struct Teller {
+    journal: Journal,
+    /// What is wrong, for everybody to read, by vassal.
+    troubles: BTreeMap<VassalName, String>,
+    /// What is wrong with the emperor's file.
+    unusable: Option<String>,
+    /// What is odd about files and was told.
+    problems: BTreeSet<String>,
+    status: String,
+}
+
+impl Teller {
+    /// With the troubles of before.
+    pub fn new(troubles: BTreeMap<VassalName, String>) -> Self {
+        Self {
+            journal: Journal::connect("vassal-emperor"),
+            troubles,
+            unusable: None,
+            problems: BTreeSet::new(),
+            status: String::new(),
+        }
+    }
+
+    /// Something that will be tried again, or is ignored.
+    pub fn warn(&self, message: &str) {
+        log(Priority::Warning, message);
+    }
+
+    /// Something that was done with a vassal.
+    pub fn did(&self, name: &VassalName, what: &str) {
+        log(Priority::Info, &format!("{}: {what}", printable(name.bytes())));
+    }
+
+    /// What is odd about files, each once.
+    pub fn problems(&mut self, answer: &Answer) {
+        let of_files = answer
+            .files
+            .iter()
+            .flat_map(|(name, listed)| match &listed.found {
+                Seen::File(content) => content.problems.clone(),
+                Seen::NoFile => Vec::new(),
+                Seen::Unreadable(why) => vec![format!("{}: {why}", printable(&name.file()))],
+            });
+        let found: BTreeSet<String> = answer.problems.iter().cloned().chain(of_files).collect();
+        for problem in found.difference(&self.problems) {
+            log(Priority::Warning, problem);
+        }
+        self.problems = found;
+        if let Some(why) = &answer.unusable {
+            if self.unusable.as_ref() != Some(why) {
+                log(Priority::Error, &format!("{why}; all vassals stay as they are"));
+            }
+        }
+        self.unusable.clone_from(&answer.unusable);
+    }
+
+    /// A vassal's file cannot be put into effect, and what runs, runs on; what is remembered of it.
+    pub fn trouble(&mut self, name: &VassalName, why: &str, public: &str) -> String {
+        let shown = printable(name.bytes());
+        let unit = name.unit();
+        let message = format!("{shown}: its file cannot be used, it runs on as it was: {why}");
+        let fields = [("VASSAL", shown.as_str()), ("VASSAL_UNIT", unit.as_str())];
+        self.journal.write(&Event {
+            priority: Priority::Error,
+            id: REFUSED,
+            message: &message,
+            fields: &fields,
+        });
+        self.troubles.insert(name.clone(), public.to_owned());
+        public.to_owned()
+    }
+
+    /// systemd does not do what it was asked for; told once.
+    pub fn refused(&mut self, name: &VassalName, why: &str) {
+        let before = self.troubles.insert(name.clone(), why.to_owned());
+        if before.as_deref() != Some(why) {
+            log(Priority::Warning, &format!("{}: {why}", printable(name.bytes())));
+        }
+    }
+
+    /// Nothing is wrong with a vassal any more.
+    pub fn untrouble(&mut self, name: &VassalName) {
+        self.troubles.remove(name);
+    }
+
+    /// Says how many vassals there are, and what is wrong with which, if that is news.
+    pub fn status(&mut self, count: usize) {
+        let status = self.text(count);
+        if status != self.status {
+            let told = notify(false, &[NotifyState::Ready, NotifyState::Status(status.clone())]);
+            if let Err(error) = told {
+                log(Priority::Warning, &format!("cannot notify systemd: {error}"));
+            }
+            self.status = status;
+        }
+    }
+
+    fn text(&self, count: usize) -> String {
+        if let Some(why) = &self.unusable {
+            return shortened(&format!("{why}; all vassals stay as they are"), LONGEST);
+        }
+        let vassals = match count {
+            1 => "1 vassal".to_owned(),
+            count => format!("{count} vassals"),
+        };
+        if self.troubles.is_empty() {
+            return format!("{vassals}, as the files say");
+        }
+        let shown = |(name, why): (&VassalName, &String)| {
+            let why = shortened(&printable(why.as_bytes()), LONGEST);
+            match why.starts_with(&printable(&name.file())) {
+                true => why,
+                false => format!("{}: {why}", printable(name.bytes())),
+            }
+        };
+        let mut parts: Vec<String> = self.troubles.iter().take(SHOWN).map(shown).collect();
+        if self.troubles.len() > SHOWN {
+            parts.push("...".to_owned());
+        }
+        format!(
+            "{vassals}, {} not as the file says: {}",
+            self.troubles.len(),
+            parts.join("; ")
+        )
+    }
+}

@@ -1,0 +1,99 @@
+//! The program that the app is, and its exec.
+
+use crate::environment::{DEFAULT_PATH, Environment, value};
+use crate::failure::{AppFailure, Failure, Root, is_wrong_program};
+use crate::hooks::argv::{c_environment, c_string};
+use crate::hooks::simple_command::SimpleCommand;
+use nix::unistd::execve;
+use std::convert::Infallible;
+use std::ffi::CString;
+use vassal_config::vassal::payload::Payload;
+use vassal_config::vassal::plan::Plan;
+
+/// Executes the app of `plan`: uWSGI for the vassal's `file`, `wrapper` in its place, or a command, by a shell where it needs one.
+///
+/// # Errors
+/// A program that cannot be executed.
+pub fn execute(
+    plan: &Plan,
+    wrapper: Option<&[u8]>,
+    file: &[u8],
+    environment: &Environment,
+) -> Result<Infallible, Failure> {
+    let variables = c_environment(environment)?;
+    let (candidates, arguments) = match &plan.payload {
+        Payload::Uwsgi { program, .. } => {
+            let program = program.as_deref().or(wrapper);
+            (
+                uwsgi_programs(program, environment),
+                uwsgi_arguments(program, file)?,
+            )
+        }
+        Payload::Command { command, .. } => {
+            if let Some(simple) = SimpleCommand::of(command, environment)? {
+                simple.execute(&variables);
+            }
+            (
+                vec![b"/bin/sh".to_vec()],
+                vec![c"sh".to_owned(), c"-c".to_owned(), c_string(command)?],
+            )
+        }
+    };
+    Err(exec_first(&candidates, &arguments, &variables, plan.changes_root))
+}
+
+/// The program in uWSGI's place, or uWSGI under every name a distribution gives it, in the order of `$PATH`.
+fn uwsgi_programs(instead: Option<&[u8]>, environment: &Environment) -> Vec<Vec<u8>> {
+    if let Some(program) = instead {
+        return vec![program.to_vec()];
+    }
+    let path = value(environment, b"PATH").unwrap_or(DEFAULT_PATH);
+    let directories = path
+        .split(|byte| *byte == b':')
+        .filter(|directory| directory.starts_with(b"/"));
+    directories
+        .flat_map(|directory| [&b"/uwsgi"[..], b"/uwsgi-core"].map(|program| [directory, program].concat()))
+        .collect()
+}
+
+/// `uwsgi --ini emperor://NAME.ini`: the configuration comes through the Emperor's socket (D4).
+fn uwsgi_arguments(instead: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, Failure> {
+    let program = instead.unwrap_or(b"uwsgi");
+    Ok(vec![
+        c_string(program)?,
+        c"--ini".to_owned(),
+        c_string(&[b"emperor://", file].concat())?,
+    ])
+}
+
+/// Executes the first of `candidates` that can be; returns only when none can.
+fn exec_first(
+    candidates: &[Vec<u8>],
+    arguments: &[CString],
+    environment: &[CString],
+    changes_root: bool,
+) -> Failure {
+    let root = match changes_root {
+        true => Root::Own,
+        false => Root::Host,
+    };
+    for candidate in candidates {
+        let Ok(program) = c_string(candidate) else {
+            continue;
+        };
+        match (execve(&program, arguments, environment), candidates) {
+            (Ok(never), _) => match never {},
+            // One of several names, or of several directories.
+            (Err(errno), [_, _, ..]) if is_wrong_program(errno) => {}
+            (Err(errno), _) => {
+                return AppFailure::CannotExecute {
+                    program: candidate.clone(),
+                    root,
+                    errno,
+                }
+                .into();
+            }
+        }
+    }
+    AppFailure::NoUwsgi { root }.into()
+}

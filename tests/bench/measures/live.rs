@@ -1,0 +1,200 @@
+//! Files that are dropped, removed and changed while everything runs: how long until vassal-emperor, and uWSGI's own Emperor beside it on the
+//! same machine, have put that into effect.
+
+use std::time::{Duration, SystemTime};
+
+use vassal_tests::{Boot, Failure, Machine, Owner, Suite, installed};
+
+use crate::contender::{Contender, LIMIT, start_emperor};
+
+/// How often each is done.
+const ROUNDS: usize = 20;
+/// How many are dropped at the same time.
+const AT_ONCE: usize = 20;
+/// How many make a crowd.
+const CROWD: usize = 1000;
+/// How many of them are changed.
+const CHANGED: usize = 100;
+/// How long a crowd may take.
+const CROWD_LIMIT: Duration = Duration::from_secs(300);
+
+const SLEEPER: &str =
+    "[uwsgi]\nuid = nobody\ngid = nogroup\n[vassal]\ncommand = exec /usr/bin/sleep infinity\n";
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Live {
+    /// From the file's appearance to the first answer: vassal, the Emperor.
+    pub drops: [Vec<Duration>; 2],
+    /// From its removal until nothing of it is left.
+    pub removals: [Vec<Duration>; 2],
+    /// From a change to the answer of the new version, vassal.
+    pub changes: Vec<Duration>,
+    /// From the appearance of twenty files to the last one's readiness.
+    pub twenty: Duration,
+    /// The same of a thousand.
+    pub crowd: Duration,
+    /// How long a hundred changes of these took, and how many vassals were restarted.
+    pub changed: (Duration, usize),
+    /// The emperor's memory at most, in KiB.
+    pub memory: u64,
+}
+
+/// Boots a machine and measures.
+///
+/// # Errors
+///
+/// When the machine does not come up.
+///
+/// # Panics
+///
+/// When something does not happen in time.
+pub fn measure(suite: Suite) -> Result<Live, Failure> {
+    let machine = Boot::of(suite).layer(&installed(suite)).emperor().start()?;
+    machine.write(
+        "/srv/app.pl",
+        "sub { [200, [], [$ENV{VERSION}]] };\n",
+        0o644,
+        Owner::ROOT,
+    );
+    machine.make_dir("/etc/uwsgi-peer/vassals", 0o755, Owner::ROOT);
+    let peer = "[uwsgi]\nemperor = /etc/uwsgi-peer/vassals\nemperor-use-clone = fs,pid\n";
+    machine.write("/etc/uwsgi-peer/emperor.ini", peer, 0o644, Owner::ROOT);
+    start_emperor(&machine);
+    let mut live = Live {
+        drops: [Vec::new(), Vec::new()],
+        removals: [Vec::new(), Vec::new()],
+        changes: Vec::new(),
+        twenty: Duration::ZERO,
+        crowd: Duration::ZERO,
+        changed: (Duration::ZERO, 0),
+        memory: 0,
+    };
+    for round in 0..ROUNDS {
+        for (at, contender) in Contender::BOTH.into_iter().enumerate() {
+            live.drops[at].push(drop_one(&machine, contender, "1"));
+            if contender == Contender::Vassal {
+                live.changes.push(change(&machine, &format!("v{round}")));
+            }
+            live.removals[at].push(remove_one(&machine, contender));
+        }
+        eprintln!("{suite}: round {round}");
+    }
+    live.twenty = drop_many(&machine, "few", AT_ONCE);
+    live.crowd = drop_many(&machine, "mass", CROWD);
+    live.changed = change_many(&machine);
+    let pid = machine.unit("vassal-emperor.service", "MainPID");
+    let memory = machine.must_sh(&format!("awk '/VmHWM/ {{ print $2 }}' /proc/{pid}/status"));
+    live.memory = memory.trim().parse().unwrap_or(0);
+    machine.must(&["systemctl", "stop", "vassals.target", "vassal.slice"]);
+    Ok(live)
+}
+
+fn app(port: u16, version: &str) -> String {
+    format!(
+        "[uwsgi]\nplugin = psgi\nmaster = true\nhttp-socket = :{port}\npsgi = /srv/app.pl\nuid = www-data\ngid = www-data\n\
+         env = VERSION={version}\n"
+    )
+}
+
+fn directory(contender: Contender) -> &'static str {
+    match contender {
+        Contender::Vassal => "/etc/uwsgi/vassals",
+        Contender::Emperor => "/etc/uwsgi-peer/vassals",
+    }
+}
+
+/// Runs a command of the shell and gives the moment before it, by the shell's own clock.
+fn at(machine: &Machine, command: &str) -> SystemTime {
+    let micros = machine.must(&["bash", "-ec", &format!("echo ${{EPOCHREALTIME/./}}; {command}")]);
+    let micros = micros.trim().parse().unwrap_or(0);
+    SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
+}
+
+fn drop_one(machine: &Machine, contender: Contender, version: &str) -> Duration {
+    machine.write("/etc/new", app(contender.port(), version), 0o644, Owner::ROOT);
+    let begun = at(machine, &format!("mv /etc/new {}/one.ini", directory(contender)));
+    machine.poll_http(contender.port(), "/", LIMIT);
+    begun.elapsed().unwrap_or_default()
+}
+
+fn change(machine: &Machine, version: &str) -> Duration {
+    machine.write(
+        "/etc/new",
+        app(Contender::Vassal.port(), version),
+        0o644,
+        Owner::ROOT,
+    );
+    let begun = at(machine, "mv /etc/new /etc/uwsgi/vassals/one.ini");
+    machine.wait_for("new version", LIMIT, || {
+        match machine.http(Contender::Vassal.port(), "/") {
+            Ok((200, body)) if body == version.as_bytes() => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    begun.elapsed().unwrap_or_default()
+}
+
+/// Looked for by one shell, as each new process of the test's would take as long as what is measured.
+fn remove_one(machine: &Machine, contender: Contender) -> Duration {
+    let is_left = match contender {
+        Contender::Vassal => {
+            "[ -d /run/systemd/generator/vassal@one.service.d ] || \
+             [ -n \"$(systemctl list-units --all --no-legend --plain 'vassal@one.service')\" ]"
+        }
+        Contender::Emperor => "pgrep -f 'emperor://one.ini|--ini one.ini' >/dev/null",
+    };
+    let micros = machine.must(&[
+        "bash",
+        "-ec",
+        &format!(
+            "begun=${{EPOCHREALTIME/./}}; rm {}/one.ini; for ((n = 0; n < 10000; n++)); do {{ {is_left}; }} || break; done; \
+             echo $((${{EPOCHREALTIME/./}} - begun))",
+            directory(contender)
+        ),
+    ]);
+    Duration::from_micros(micros.trim().parse().unwrap_or(0))
+}
+
+fn drop_many(machine: &Machine, name: &str, count: usize) -> Duration {
+    machine.must_sh(&format!(
+        "mkdir /etc/{name}; printf '%s' '{SLEEPER}' >/etc/text; for n in $(seq 1 {count}); do cp /etc/text /etc/{name}/{name}$n.ini; done"
+    ));
+    let begun = at(machine, &format!("mv /etc/{name}/* /etc/uwsgi/vassals/"));
+    machine.wait_for(&format!("{count} active vassals"), CROWD_LIMIT, || {
+        let list =
+            format!("systemctl list-units --no-legend --plain --state=active 'vassal@{name}*' | wc -l");
+        match machine.must_sh(&list).trim().parse::<usize>() {
+            Ok(seen) if seen == count => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        }
+    });
+    begun.elapsed().unwrap_or_default()
+}
+
+/// Changes some of the crowd, and counts who was started again.
+fn change_many(machine: &Machine) -> (Duration, usize) {
+    let all = "systemctl show --property=InvocationID --value 'vassal@mass*' | sort >/run/";
+    machine.must_sh(&format!("{all}before"));
+    let step = CROWD / CHANGED;
+    let begun = at(
+        machine,
+        &format!(
+            "cd /etc/uwsgi/vassals; for ((n = {step}; n <= {CROWD}; n += {step})); do echo '; changed' >>mass$n.ini; done"
+        ),
+    );
+    let count = || {
+        let new = machine.must_sh(&format!(
+            "{all}now; comm -13 /run/before /run/now | grep -c . || :"
+        ));
+        new.trim().parse().unwrap_or(0)
+    };
+    machine.wait_for("changes", CROWD_LIMIT, || match count() {
+        CHANGED => Ok(()),
+        seen => Err(seen),
+    });
+    let took = begun.elapsed().unwrap_or_default();
+    // More would come now.
+    std::thread::sleep(Duration::from_secs(2));
+    (took, count())
+}

@@ -1,0 +1,141 @@
+//! Nothing is lost when the emperor, the bus or systemd is not there for a while.
+
+use std::time::Duration;
+
+use vassal_tests::{Machine, Pid, Signal, on_each_suite};
+
+use crate::scene::{
+    EMPEROR, LIMIT, SLEEPER, VASSALS, invocation, machine, path, put, running, unit, wait_gone, wait_on,
+};
+
+/// How long something is away: longer than all that is tried again at once.
+const AWAY: Duration = Duration::from_secs(5);
+
+fn main_pid(machine: &Machine) -> Pid {
+    let pids = machine.pids_of(EMPEROR, "vassal-emperor");
+    *pids
+        .first()
+        .unwrap_or_else(|| panic!("no emperor\n{}", machine.state()))
+}
+
+/// Changes of every kind.
+fn change(machine: &Machine) {
+    put(machine, "new", SLEEPER);
+    put(machine, "changed", &format!("{SLEEPER}; changed\n"));
+    machine.must(&["rm", &path("gone")]);
+}
+
+fn begin(machine: &Machine) -> String {
+    for name in ["changed", "gone", "same"] {
+        put(machine, name, SLEEPER);
+        wait_on(machine, name);
+    }
+    invocation(machine, "changed")
+}
+
+fn wait_done(machine: &Machine, before: &str) {
+    wait_on(machine, "new");
+    wait_gone(machine, "gone");
+    machine.wait_for("a restart of 'changed'", LIMIT, || {
+        let now = invocation(machine, "changed");
+        if now != before && !now.is_empty() {
+            Ok(())
+        } else {
+            Err(now)
+        }
+    });
+    wait_on(machine, "changed");
+    let all = [
+        "vassal@changed.service",
+        "vassal@new.service",
+        "vassal@same.service",
+    ];
+    assert_eq!(running(machine), all, "{}", machine.suite());
+}
+
+#[test]
+fn a_bus_that_is_gone_for_a_while_is_caught_up_with() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let before = begin(&machine);
+        machine.must(&["systemctl", "stop", "dbus.socket", "dbus.service"]);
+        change(&machine);
+        std::thread::sleep(AWAY);
+        assert_eq!(machine.unit(EMPEROR, "ActiveState"), "active", "{suite}");
+        machine.must(&["systemctl", "start", "dbus.socket", "dbus.service"]);
+        wait_done(&machine, &before);
+    });
+}
+
+#[test]
+fn a_bus_that_stands_still_is_waited_for() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let before = begin(&machine);
+        let bus = machine.pids_of("dbus.service", "dbus-daemon");
+        bus.iter()
+            .for_each(|pid| assert!(machine.kill(*pid, Signal::SIGSTOP)));
+        change(&machine);
+        std::thread::sleep(AWAY);
+        bus.iter()
+            .for_each(|pid| assert!(machine.kill(*pid, Signal::SIGCONT)));
+        wait_done(&machine, &before);
+    });
+}
+
+#[test]
+fn a_systemd_that_stands_still_or_is_executed_again_is_caught_up_with() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let before = begin(&machine);
+        assert!(machine.kill(machine.leader(), Signal::SIGSTOP));
+        change(&machine);
+        std::thread::sleep(AWAY);
+        assert!(machine.kill(machine.leader(), Signal::SIGCONT));
+        wait_done(&machine, &before);
+        let script = format!(
+            "for n in $(seq 1 30); do cp {} {VASSALS}/m$n.ini; [ $((n % 10)) = 5 ] && systemctl daemon-reexec; done; :",
+            path("same")
+        );
+        machine.must_sh(&script);
+        for number in 1..=30 {
+            wait_on(&machine, &format!("m{number}"));
+        }
+        machine.must_sh(&format!("rm {VASSALS}/m*.ini; systemctl daemon-reexec"));
+        for number in 1..=30 {
+            wait_gone(&machine, &format!("m{number}"));
+        }
+    });
+}
+
+#[test]
+fn a_killed_emperor_is_caught_up_with_and_its_vassals_do_not_notice() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let before = begin(&machine);
+        let same = invocation(&machine, "same");
+        assert!(machine.kill(main_pid(&machine), Signal::SIGKILL));
+        change(&machine);
+        wait_done(&machine, &before);
+        assert_eq!(invocation(&machine, "same"), same, "{suite}");
+    });
+}
+
+#[test]
+fn more_changes_than_the_kernel_keeps_are_all_seen() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let before = begin(&machine);
+        let emperor = main_pid(&machine);
+        assert!(machine.kill(emperor, Signal::SIGSTOP));
+        // Two names in turn: equal events that follow each other are one.
+        let script = format!(
+            "cd {VASSALS}; perl -e 'for (1..40000) {{ my $n = \"x\" . ($_ % 2) . \".ini\"; open(F, \">\", $n); close F; unlink $n }}'"
+        );
+        machine.must_sh(&script);
+        change(&machine);
+        assert!(machine.kill(emperor, Signal::SIGCONT));
+        wait_done(&machine, &before);
+        assert_eq!(machine.unit(&unit("x0"), "ActiveState"), "inactive", "{suite}");
+    });
+}
