@@ -74,7 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "vassal-systemd",
         ],
     ),
-    ("tests", &["vassal-config", "vassal-sys"]),
+    ("tests", &["vassal-config", "vassal-sys", "vassal-systemd"]),
 ];
 
 #[test]

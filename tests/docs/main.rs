@@ -24,25 +24,10 @@ use vassal_config::unit::directives::OURS;
 use vassal_config::vassal::settings::SETTINGS;
 use vassal_config::vassal::socket::LISTENING;
 use vassal_sys::denied_calls::{DENIED, DENIED_WITH_NEWUSER, OPEN_TREE_ATTR};
+use vassal_systemd::{events, exit, status, verdicts};
 
 const INI: &str = "packaging/man/vassal.ini.5";
-
-/// The 32-digit strings in the sources of the programs.
-fn message_ids() -> BTreeSet<String> {
-    let sources = files("helpers", ".rs")
-        .into_iter()
-        .chain(files("generator", ".rs"));
-    let is_id = |text: &&str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    sources
-        .flat_map(|path| {
-            read(&path)
-                .split('"')
-                .filter(is_id)
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect()
-}
+const HEALTH: &str = "packaging/man/vassal-health.7";
 
 #[test]
 fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
@@ -64,16 +49,71 @@ fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
             "{id} is not 32 small hexadecimal digits"
         );
     }
+    let ids = events::ALL.iter().map(|event| event.id.to_owned());
     assert_eq!(
-        message_ids(),
+        ids.collect::<BTreeSet<_>>(),
         entries,
-        "programs (left) and units/vassal.catalog (right)"
+        "vassal_systemd::events (left) and units/vassal.catalog (right)"
     );
-    all_named(
-        &entries,
-        &read("packaging/man/vassal-health.7"),
-        "vassal-health(7)",
-    );
+    let page = read(HEALTH);
+    for event in events::ALL {
+        let row = format!("{}\tT{{\n{}\nT}}\n", event.id, event.what);
+        assert!(page.contains(&row), "{row:?} is not in vassal-health(7)");
+    }
+}
+
+#[test]
+fn every_verdict_is_in_the_manual() {
+    let page = read(HEALTH);
+    let (about, fields) = (section(&page, ".SH VERDICTS"), section(&page, ".SH JOURNAL"));
+    for row in verdicts::ALL {
+        let word = row.word;
+        assert!(
+            about.contains(&format!(".TP\n.B {word}\n")),
+            "{word} is not explained"
+        );
+        let is_named = |line: &str| line.strip_prefix(".B").is_some_and(|rest| rest.contains(word));
+        assert!(fields.lines().any(is_named), "{word} is not among the fields");
+        assert!(row.event.what.contains(word), "{row:?}");
+    }
+}
+
+#[test]
+fn every_sentence_of_the_status_line_is_in_the_manual() {
+    let (health, enter) = (read(HEALTH), read("packaging/man/vassal-enter.8"));
+    let lines: Vec<_> = [&health, &enter]
+        .into_iter()
+        .flat_map(|page| page.lines())
+        .map(|line| line.replace('\\', ""))
+        .collect();
+    for sentence in status::ALL {
+        assert!(
+            lines.iter().any(|line| sentence.is_of(line)),
+            "{sentence:?} is in no manual"
+        );
+    }
+    for sentence in verdicts::ALL.iter().flat_map(|row| row.sentences) {
+        let said = |line: &str| {
+            line.strip_prefix("/app ")
+                .is_some_and(|line| sentence.is_of(line))
+        };
+        assert!(
+            section(&health, ".SH STATUS LINE").lines().any(said),
+            "{sentence:?} is in no manual"
+        );
+    }
+    for sentence in [
+        status::HEALTHY,
+        status::NO_RESTARTS,
+        status::ONE_RESTART,
+        status::RESTARTS,
+    ] {
+        let parts = lines.iter().flat_map(|line| line.split("; "));
+        assert!(
+            parts.into_iter().any(|part| sentence.is_of(part)),
+            "{sentence:?} is in no manual"
+        );
+    }
 }
 
 #[test]
@@ -197,15 +237,9 @@ fn every_refused_directive_is_in_the_manual() {
 
 #[test]
 fn every_exit_code_is_in_the_manual() {
-    let source = read("helpers/systemd/src/exit.rs");
-    let codes = source
-        .lines()
-        .filter_map(|line| line.split_once(": u8 = ")?.1.strip_suffix(';'));
-    let codes: BTreeSet<_> = codes.collect();
-    assert!(codes.len() > 3, "{codes:?}");
     let page = read("packaging/man/vassal-enter.8");
     let status = section(&page, ".SH EXIT STATUS");
-    for code in codes {
+    for code in exit::ALL {
         assert!(
             status.lines().any(|line| line == format!(".B {code}")),
             "exit code {code} is not in vassal-enter(8)"

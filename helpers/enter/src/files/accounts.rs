@@ -3,11 +3,11 @@
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
-use std::os::fd::OwnedFd;
 use vassal_config::machine::accounts;
 use vassal_config::machine::accounts::Accounts;
 use vassal_config::machine::world::ReadError;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, reach, stored};
 
 /// The user that the helpers run as.
@@ -17,13 +17,13 @@ const ROOT: u32 = 0;
 ///
 /// # Errors
 /// As [`stored::find`]; a file that is larger than a file of accounts may be (`EFBIG`).
-pub fn accounts(proc: &OwnedFd) -> Result<Accounts, SysError> {
+pub fn accounts(proc: &Proc) -> Result<Accounts, SysError> {
     let [passwd, group] = accounts::FILES.map(|path| account_file(path, proc));
     Ok(Accounts::from_text(&passwd?, &group?))
 }
 
 /// The text of a file of accounts. One that is not trusted is not opened: it may be on a tenant's filesystem.
-fn account_file(path: &str, proc: &OwnedFd) -> Result<Vec<u8>, SysError> {
+fn account_file(path: &str, proc: &Proc) -> Result<Vec<u8>, SysError> {
     let step = || format!("read '{path}'");
     let Some(file) = stored::find(path)? else {
         return Ok(Vec::new());

@@ -1,5 +1,5 @@
-//! Finding a file whose text is believed, such as /etc/passwd: no device, no FIFO, and no text that the kernel makes of the doings of
-//! processes.
+//! Finding a file whose text is believed, such as /etc/passwd: no device, no FIFO, and no text that the kernel makes of what
+//! processes do.
 
 use crate::error::{Context, SysError};
 use crate::files::reach::{self, Last};
@@ -11,7 +11,7 @@ use nix::sys::statfs::{
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-/// Filesystems that the kernel makes up: root owns their files, but anybody's doings are the text.
+/// Filesystems whose files the kernel makes up: root owns them, but what any process does can be their text.
 const MADE_UP: [FsType; 5] = [
     PROC_SUPER_MAGIC,
     SYSFS_MAGIC,
