@@ -2,15 +2,14 @@
 
 pub use crate::failure::Lookup;
 use crate::failure::{AccountFailure, Failure, Kind, Place};
+use crate::files::accounts::accounts;
 use nix::sys::stat::FileStat;
 use nix::unistd::{Gid, Uid};
 use std::process::{Command, Stdio};
 use vassal_config::machine::accounts::{Accounts, User};
 use vassal_config::users::capability::Capabilities;
 use vassal_config::users::identity::{Account, Identity, Named};
-use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
-use vassal_sys::passwd;
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
@@ -73,15 +72,6 @@ pub fn may(status: &FileStat, credentials: &Credentials, bits: u32) -> bool {
         false => 0,
     };
     (status.st_mode >> shift) & bits == bits
-}
-
-/// The users and groups of the present root directory.
-///
-/// # Errors
-/// As [`passwd::read`].
-pub fn accounts(proc: &Proc) -> Result<Accounts, SysError> {
-    let (passwd, group) = passwd::read(proc)?;
-    Ok(Accounts::from_text(&passwd, &group))
 }
 
 /// The first name or number that is to be looked up.

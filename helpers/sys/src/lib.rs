@@ -19,6 +19,6 @@ mod process;
 
 pub use descriptors::{directory, fds};
 pub use error::SysError;
-pub use files::{byte_locks, passwd, reach};
+pub use files::{byte_locks, reach, stored};
 pub use mounts::{attach, fusectl, mountinfo, statfs};
 pub use process::{caps, clone, creds, denied_calls, pidfd, proc, scheduler, seccomp, signals};

@@ -267,6 +267,7 @@ fn on_host(init: Pid, pid: i32) -> Option<Pid> {
 fn change_to(directory: &[u8]) -> Operation {
     Operation {
         phase: Phase::AsUser,
+        kind: None,
         action: Action::ChangeDirectory(directory.to_vec()),
         option: b"directory".to_vec(),
         text: directory.to_vec(),

@@ -3,9 +3,9 @@
 //! as their path leads to them.
 
 use crate::failure::{AccountFailure, Failure, HookFailure, Kind, Place as Line};
+use crate::files::accounts::accounts;
 use crate::files::safe_open::{only_root_can_write, place};
 use crate::sockets::open::{File, Open};
-use crate::user;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open as open_file};
 use nix::sys::socket::{Backlog, UnixAddr, bind, listen};
@@ -121,7 +121,7 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &Proc) -> Resu
 }
 
 fn numbers(owner: &SocketOwner, proc: &Proc) -> Result<(Uid, Gid), Failure> {
-    let accounts = user::accounts(proc)?;
+    let accounts = accounts(proc)?;
     let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     let missing = |kind: Kind, name: &[u8]| AccountFailure::UnknownOwner {
         option: Some("chown-socket"),

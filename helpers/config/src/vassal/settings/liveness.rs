@@ -60,23 +60,4 @@ impl HealthCheck {
             "{url} is asked for every {interval} s, and answers within {deadline} s; {failures}"
         ))
     }
-
-    /// What a reload compares: lines may move.
-    pub fn meaning(&self) -> String {
-        let url = self.url.as_ref().map(|(url, _)| url);
-        format!(
-            "{url:?} {:?} {:?} {}",
-            self.interval, self.deadline, self.failures
-        )
-    }
-}
-
-impl Watchdog {
-    /// What a reload compares.
-    pub fn meaning(&self) -> String {
-        match self {
-            Watchdog::Off => "off".into(),
-            Watchdog::Within(time, _) => format!("{time:?}"),
-        }
-    }
 }

@@ -1,12 +1,12 @@
 //! The actions on files and directories.
 
 use crate::failure::{AccountFailure, Failure, Kind};
+use crate::files::accounts::accounts as accounts_of;
 use crate::files::paths;
 use crate::files::safe_open::{self, open_for_writing};
 use crate::hooks::actions::waits;
 use crate::hooks::refusal::{at, describe, refused};
 use crate::hooks::session::Session;
-use crate::user::accounts as accounts_of;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::fs::File;
