@@ -68,12 +68,13 @@ fn main() -> ExitCode {
         }
     }
     for suite in Suite::all() {
-        match rounds::measure(suite, rounds) {
-            Ok(findings) => report.add(suite, &findings),
-            Err(failure) => {
-                eprintln!("{suite}: {failure}");
-                return ExitCode::FAILURE;
-            }
+        let measured = rounds::measure(suite, rounds)
+            .map(|findings| report.add(suite, &findings))
+            .and_then(|()| measures::deploy::measure(suite))
+            .map(|deploys| report.add_deploys(&deploys));
+        if let Err(failure) = measured {
+            eprintln!("{suite}: {failure}");
+            return ExitCode::FAILURE;
         }
     }
     ended(&report)

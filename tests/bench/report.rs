@@ -77,6 +77,13 @@ impl Report {
         self.text += &section;
     }
 
+    /// Adds what clients noticed of a suite's deploys, and prints it.
+    pub fn add_deploys(&mut self, found: &Deploys) {
+        let section = format!("\n{}", deploys(found));
+        print!("{section}");
+        self.text += &section;
+    }
+
     /// Writes it to target/bench/RESULTS.md; gives that path.
     ///
     /// # Errors
