@@ -211,14 +211,10 @@ fn sort(entries: &[Entry]) -> Sorted {
     let mut sorted = Sorted::default();
     let is_emperor = has(entries, &[Id::Emperor]);
     for entry in entries {
-        let ours = || match hook_option(&entry.key) {
-            Some((kind, phase)) => Ok(Hook::new(kind, phase, entry)),
-            None => Err(entry.clone()),
-        };
         match entry.disposition() {
-            Disposition::Enter => match ours() {
-                Ok(hook) => sorted.hooks.push(hook),
-                Err(option) => sorted.ours.push(option),
+            Disposition::Enter => match hook_option(&entry.key) {
+                Some((kind, phase)) => sorted.hooks.push(Hook::new(kind, phase, entry)),
+                None => sorted.ours.push(entry.clone()),
             },
             Disposition::EnterAndUwsgi => {
                 sorted.ours.push(entry.clone());

@@ -4,6 +4,7 @@ use crate::lints::scene::{Said, Scene};
 use crate::lints::spelling::written::{Written, texts};
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
+use crate::reading::rule::Rule;
 use std::collections::BTreeSet;
 use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
@@ -39,9 +40,9 @@ fn said(key: &[u8]) -> Said {
     let known = OPTIONS.iter().map(|row| row.name).chain(plugin_names());
     let message = format!("there is no option {}: uWSGI ignores the line", quote(key));
     match nearest(&name, known) {
-        Some(meant) => Said::warning("unknown-option", message, format!("did you mean '{meant}'?")),
+        Some(meant) => Said::warning(Rule::UnknownOption, message, format!("did you mean '{meant}'?")),
         None => Said::note(
-            "unknown-option",
+            Rule::UnknownOption,
             message,
             "fine for a value of the app's own; 'strict = true' has uWSGI refuse such lines",
         ),
