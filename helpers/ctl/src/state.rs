@@ -80,7 +80,7 @@ pub enum Health {
     Healthy,
     /// It does not serve, and should.
     Unhealthy,
-    /// It is on its way, or nobody keeps its record.
+    /// It is on its way, or has no record.
     Unknown,
     /// It is not meant to serve.
     Off,

@@ -63,7 +63,7 @@ impl DryRun {
         }
     }
 
-    /// What a start would have executed or read from a descriptor, and nobody did here.
+    /// What a start would have executed or read from a descriptor, and was not done here.
     pub fn not_run(&self) -> Vec<String> {
         let not_run = self.not_run.borrow();
         not_run

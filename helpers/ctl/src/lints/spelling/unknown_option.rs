@@ -28,7 +28,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether `entry` is a line whose own name nobody knows and no other line mentions. Names given by `set-placeholder` and its like
+/// Whether `entry` is a line whose own name is unknown and which no other line mentions. Names given by `set-placeholder` and its like
 /// are placeholders on purpose, and so is one that is referred to.
 fn is_unknown(entry: &Entry, written: &Written) -> bool {
     let key = entry.key.as_slice();
