@@ -11,6 +11,8 @@ mod lints;
 mod reading;
 mod render;
 mod state;
+#[cfg(test)]
+mod tests;
 mod verbs;
 
 mod arguments;

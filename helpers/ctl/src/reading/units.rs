@@ -69,7 +69,7 @@ impl Units {
         state.map(String::as_str)
     }
 
-    /// Whether somebody has masked the unit of `instance`.
+    /// Whether the unit of `instance` is masked.
     pub fn is_masked(&self, instance: &str) -> bool {
         self.masked.contains(&format!("vassal@{instance}.service"))
     }

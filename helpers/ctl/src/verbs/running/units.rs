@@ -144,7 +144,7 @@ fn pending(units: &[String]) -> usize {
 }
 
 fn overwrite(text: &str) {
-    // Where nobody can read it, nobody is told.
+    // Progress is lost without harm where standard error is closed.
     write!(io::stderr(), "\r\x1b[K{text}").ok();
 }
 
