@@ -2,7 +2,7 @@
 
 use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
 use super::processes::{self, Process};
-use super::record::{self, Record};
+use super::record::{self, Record, Records};
 use super::units::{self, Units};
 use crate::arguments::Place;
 use crate::reading::emperor_file;
@@ -67,10 +67,10 @@ pub struct Fleet {
 }
 
 /// The machine, as far as all vassals have it in common.
-struct Machine<'a> {
-    root: &'a Path,
+struct Machine {
     detail: Detail,
     units: Units,
+    records: Records,
     hierarchy: Hierarchy,
     watchdog: Option<(u64, u64)>,
     /// The instances that are marked for maintenance.
@@ -104,9 +104,9 @@ impl Fleet {
         }
         let watchdog = root.join(WATCHDOG).metadata().ok();
         let machine = Machine {
-            root: &root,
             detail,
             units,
+            records: Records::of(&root),
             hierarchy: Hierarchy::of(&root),
             watchdog: watchdog.map(|file| (file.dev(), file.ino())),
             maintained: units::names(&root.join(units::MAINTENANCE)).collect(),
@@ -157,7 +157,7 @@ fn os(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
-impl Machine<'_> {
+impl Machine {
     /// All `wanted` vassals, in as many threads as are of use: most of the time is spent in the kernel.
     fn all(&self, wanted: &[(String, Option<PathBuf>)]) -> (Vec<Vassal>, Vec<String>) {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -184,7 +184,7 @@ impl Machine<'_> {
 
     /// One vassal, if it is one: of what has neither a file nor runs nor has failed only a record may be left.
     fn vassal(&self, (instance, file): &(String, Option<PathBuf>)) -> (Option<Vassal>, Option<String>) {
-        let (record, problem) = match record::read(self.root, instance) {
+        let (record, problem) = match self.records.read(instance) {
             Ok(record) => (record, None),
             Err(problem) => (None, Some(problem)),
         };

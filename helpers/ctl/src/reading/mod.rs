@@ -11,5 +11,6 @@ pub mod nearest;
 pub mod processes;
 pub mod record;
 pub mod recover;
+pub mod small_files;
 pub mod targets;
 pub mod units;
