@@ -1,21 +1,20 @@
 //! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
 
-use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
 use crate::emperor::place::Place;
 use crate::hooks::hook::Hook;
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::{Phase, hook_option};
-use crate::language::evaluation::entry::{Entry, with_option_of};
+use crate::language::evaluation::entry::{Entry, last, with_option_of};
 use crate::language::evaluation::evaluate::evaluate;
 use crate::machine::world::World;
 use crate::options::disposition::Disposition;
 use crate::options::flag::is_on;
-use crate::options::lookup::disposition;
-use crate::options::lookup::find;
-use crate::options::row::OptionRow;
+use crate::options::id::Id;
 use crate::users::identity::{Identity, Named};
 use crate::users::trust::{Judgement, Trust, judge};
+use vassal_escape::printable;
 
 /// What the emperor's file says.
 #[derive(Debug, Clone, Default)]
@@ -47,24 +46,23 @@ pub struct Emperor {
 }
 
 /// Options that change nothing here, because systemd does what they tune.
-const SYSTEMD_DOES_IT: [&[u8]; 17] = [
-    b"master",
-    b"workers",
-    b"processes",
-    b"no-orphans",
-    b"log-date",
-    b"emperor-freq",
-    b"emperor-required-heartbeat",
-    b"emperor-curse-tolerance",
-    b"emperor-pidfile",
-    b"early-emperor",
-    b"emperor-throttle",
-    b"emperor-max-throttle",
-    b"emperor-no-blacklist",
-    b"emperor-graceful-shutdown",
-    b"emperor-procname",
-    b"reload-mercy",
-    b"die-on-term",
+pub const SYSTEMD_DOES_IT: [Id; 16] = [
+    Id::Master,
+    Id::Processes,
+    Id::NoOrphans,
+    Id::Logdate,
+    Id::EmperorFreq,
+    Id::EmperorRequiredHeartbeat,
+    Id::EmperorCurseTolerance,
+    Id::EmperorPidfile,
+    Id::EarlyEmperor,
+    Id::EmperorThrottle,
+    Id::EmperorMaxThrottle,
+    Id::EmperorNoBlacklist,
+    Id::EmperorGracefulShutdown,
+    Id::EmperorProcname,
+    Id::ReloadMercy,
+    Id::DieOnTerm,
 ];
 
 impl Emperor {
@@ -79,7 +77,7 @@ impl Emperor {
         let warnings: Vec<Diagnostic> = warnings.into_iter().map(named).collect();
         let own = evaluate(&[b"--ini".to_vec(), [file, b":vassal"].concat()], world)?;
         let is_setting = |entry: &Entry| {
-            matches!(entry.origin, Origin::File { .. }) && disposition(&entry.key) != Disposition::Language
+            matches!(entry.origin, Origin::File { .. }) && entry.disposition() != Disposition::Language
         };
         let settings: Vec<Entry> = own.effects.into_iter().filter(is_setting).collect();
         let (starts, trust): (Vec<_>, Vec<_>) = settings
@@ -111,31 +109,30 @@ impl Emperor {
         let mut warnings = Vec::new();
         let mut vassal_arguments: [Vec<Vec<u8>>; 5] = Default::default();
         let mut accounts = Vec::new();
-        let chdir = entries.iter().rev().find(|entry| entry.key == b"chdir");
-        let chdir = chdir.and_then(|entry| entry.value.as_deref());
+        let chdir = last(entries, &[Id::Chdir]).and_then(|entry| entry.value.as_deref());
         for entry in entries {
             let value = entry.value.clone().unwrap_or_default();
-            match entry.key.as_slice() {
-                b"emperor" => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
-                b"chdir" => {}
-                b"emperor-use-clone" => emperor.namespaces.add(entry)?,
-                b"emperor-tyrant" if is_on(&value) => return Err(tyrant(&entry.origin)),
-                b"uid" | b"gid" if is_root(&value) => {}
-                b"uid" | b"gid" => accounts.push(entry.clone()),
-                b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
-                b"vassals-stop-hook" => emperor.stop_hook = Some((value, entry.origin.clone())),
-                b"emperor-nofollow" => emperor.nofollow = is_on(&value),
-                b"emperor-wrapper" => emperor.wrapper = Some(value),
-                b"vassals-inherit-before" => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
-                b"vassals-include-before" => vassal_arguments[1].extend([b"--include".to_vec(), value]),
-                b"vassal-set" | b"vassals-set" => vassal_arguments[2].extend([b"--set".to_vec(), value]),
-                b"vassals-inherit" => vassal_arguments[3].extend([b"--inherit".to_vec(), value]),
-                b"vassals-include" => vassal_arguments[4].extend([b"--include".to_vec(), value]),
-                key => match hook_option(key) {
+            match entry.id() {
+                Some(Id::Emperor) => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
+                Some(Id::Chdir) => {}
+                Some(Id::EmperorUseClone) => emperor.namespaces.add(entry)?,
+                Some(Id::EmperorTyrant) if is_on(&value) => return Err(tyrant(&entry.origin)),
+                Some(Id::Uid | Id::Gid) if is_root(&value) => {}
+                Some(Id::Uid | Id::Gid) => accounts.push(entry.clone()),
+                Some(Id::VassalsStartHook) => emperor.start_hook = Some((value, entry.origin.clone())),
+                Some(Id::VassalsStopHook) => emperor.stop_hook = Some((value, entry.origin.clone())),
+                Some(Id::EmperorNofollow) => emperor.nofollow = is_on(&value),
+                Some(Id::EmperorWrapper) => emperor.wrapper = Some(value),
+                Some(Id::VassalsInheritBefore) => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
+                Some(Id::VassalsIncludeBefore) => vassal_arguments[1].extend([b"--include".to_vec(), value]),
+                Some(Id::VassalsSet) => vassal_arguments[2].extend([b"--set".to_vec(), value]),
+                Some(Id::VassalsInherit) => vassal_arguments[3].extend([b"--inherit".to_vec(), value]),
+                Some(Id::VassalsInclude) => vassal_arguments[4].extend([b"--include".to_vec(), value]),
+                _ => match hook_option(&entry.key) {
                     Some((kind, phase @ (Phase::AsEmperor | Phase::AsVassal))) => {
                         emperor.hooks.push(Hook::new(kind, phase, entry));
                     }
-                    _ => warnings.extend(ignored(key, &entry.origin)),
+                    _ => warnings.extend(ignored(entry)),
                 },
             }
         }
@@ -210,19 +207,18 @@ fn is_root(account: &[u8]) -> bool {
     matches!(account, b"root" | b"0")
 }
 
-fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
-    let warn = |message: String| Some(Diagnostic::warning(Some(origin.clone()), message));
-    let shown = key.escape_ascii();
-    if SYSTEMD_DOES_IT.contains(&key) {
+fn ignored(entry: &Entry) -> Option<Diagnostic> {
+    let warn = |message: String| Some(Diagnostic::warning(Some(entry.origin.clone()), message));
+    let shown = printable(&entry.key);
+    if entry.is_one_of(&SYSTEMD_DOES_IT) {
         return warn(format!(
             "'{shown}' has no effect: systemd starts, stops and restarts the vassals, ignoring"
         ));
     }
-    let is_languages = |row: &OptionRow| row.disposition == Disposition::Language;
-    match find(key) {
+    match entry.row() {
         // A placeholder, or what has done its work when the file was read.
         None => None,
-        Some(row) if is_languages(row) => None,
+        Some(row) if row.disposition == Disposition::Language => None,
         Some(_) => warn(format!(
             "'{shown}' is not supported in the emperor's file, ignoring"
         )),
@@ -239,11 +235,7 @@ mod tests {
             line: 2,
             column: 1,
         };
-        Entry {
-            key: key.into(),
-            value: Some(value.into()),
-            origin,
-        }
+        Entry::new(key.into(), Some(value.into()), origin)
     }
 
     #[test]
