@@ -278,13 +278,13 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
-/// Whether the machine has to have a server for it, for the table.
-pub fn server(recipe: &Recipe) -> &'static str {
+/// The server that it asks.
+pub fn server(recipe: &Recipe) -> Option<&'static str> {
     match recipe.server {
-        Server::None => "–",
-        Server::Http => "HTTP",
-        Server::Webdav => "WebDAV",
-        Server::Ftp => "FTP",
-        Server::Ssh => "SSH",
+        Server::None => None,
+        Server::Http => Some("HTTP"),
+        Server::Webdav => Some("WebDAV"),
+        Server::Ftp => Some("FTP"),
+        Server::Ssh => Some("SSH"),
     }
 }

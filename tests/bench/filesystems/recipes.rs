@@ -327,8 +327,7 @@ pub const RECIPES: &[Recipe] = &[
         ..USUAL
     },
     Recipe {
-        name: "rclone (WebDAV)",
-        package: "rclone",
+        name: "rclone",
         server: Server::Webdav,
         mount: "HOME=$PWD rclone mount --daemon --webdav-url http://127.0.0.1:8802 :webdav: $at",
         ..USUAL

@@ -6,8 +6,8 @@ use crate::filesystems::measure::{Loss, Seen, Tried, server};
 use crate::filesystems::recipes::By;
 
 const HEADER: &str = "\
-| filesystem | version | type | by | server | first read of the file | longest call of it | killed | stopped | `mountpoint-deadline` |
-|---|---|---|---|---|---:|---:|---|---|---|
+| filesystem | version | type | first read | longest call | daemon killed | daemon stopped | deadline |
+|---|---|---|---:|---:|---|---|---|
 ";
 /// How many times its longest call a deadline should leave to a filesystem, on a machine that is busier than this one.
 const MARGIN: u32 = 10;
@@ -31,20 +31,21 @@ pub fn table(tried: &[Tried]) -> String {
 }
 
 fn row(tried: &Tried, seen: &Seen) -> String {
-    let by = match tried.recipe.by {
-        By::User => "user",
-        By::Root => "root",
+    let with = match (tried.recipe.by, server(tried.recipe)) {
+        (By::User, None) => String::new(),
+        (By::Root, None) => " (root)".into(),
+        (By::User, Some(server)) => format!(" ({server})"),
+        (By::Root, Some(server)) => format!(" ({server}, root)"),
     };
     let size = match seen.size >> 20 {
         0 => format!("{} B", seen.size),
         mebibytes => format!("{mebibytes} MiB"),
     };
     format!(
-        "| {} | {} | {} | {by} | {} | {size}: {} | {} | {} | {}{} | {} |\n",
+        "| {}{with} | {} | {} | {size}: {} | {} | {} | {}{} | {} |\n",
         tried.recipe.name,
         tried.version,
         seen.fstype,
-        server(tried.recipe),
         time(seen.read),
         time(seen.longest),
         loss(&seen.killed),
@@ -60,7 +61,7 @@ fn row(tried: &Tried, seen: &Seen) -> String {
 
 fn loss(loss: &Result<Loss, String>) -> String {
     match loss {
-        Ok(Loss { verdict, served }) => format!("{}, serves after {}", plain(verdict), time(*served)),
+        Ok(Loss { verdict, served }) => format!("{}; serves after {}", plain(verdict), time(*served)),
         Err(why) => plain(why),
     }
 }
@@ -121,8 +122,8 @@ mod tests {
             tried(Err("no | way".into())),
         ]);
         let rows: Vec<_> = text.lines().skip(2).collect();
-        let begin = "| fuse-zip | 1 | fuse.x | user | – | 2 MiB: 1.00 s |";
-        let losses = "| dead (ENOTCONN), serves after 90 ms | hung (statfs), serves after 90 ms |";
+        let begin = "| fuse-zip | 1 | fuse.x | 2 MiB: 1.00 s |";
+        let losses = "| dead (ENOTCONN); serves after 90 ms | hung (statfs); serves after 90 ms |";
         assert_eq!(rows[0], format!("{begin} 2.0 ms {losses} default (3 s) |"));
         assert_eq!(rows[1], format!("{begin} 400 ms {losses} 5 s |"));
         assert_eq!(rows[5], "- fuse-zip 1: no / way");
