@@ -12,5 +12,6 @@ pub mod processes;
 pub mod record;
 pub mod recover;
 pub mod rule;
+pub mod small_files;
 pub mod targets;
 pub mod units;

@@ -13,6 +13,9 @@ use vassal_config::options::table::OPTIONS;
 /// The variable by which a script asks. Not clap's own, `COMPLETE`, which other programs may have set.
 const VARIABLE: &str = "VASSALCTL_COMPLETE";
 
+/// zsh reads the file of a completion when that is wanted for the first time, as the body of a function: it has to answer then, too.
+const FIRST_TIME: &str = "\n[[ $funcstack[1] != _vassalctl ]] || _clap_dynamic_completer_vassalctl \"$@\"\n";
+
 /// Answers a script, if it is one that asks, and ends.
 pub fn answer() {
     CompleteEnv::with_factory(command).var(VARIABLE).complete();
@@ -27,6 +30,9 @@ pub fn run(shell: clap_complete::Shell) -> ExitCode {
     let written = shells
         .completer(&shell)
         .map(|completer| completer.write_registration(VARIABLE, name, name, name, &mut script));
+    if shell == "zsh" {
+        script.extend_from_slice(FIRST_TIME.as_bytes());
+    }
     match written {
         Some(Ok(())) => output::finish(&String::from_utf8_lossy(&script), output::GOOD),
         Some(Err(error)) => output::fail(&format!("cannot write the script: {error}")),
