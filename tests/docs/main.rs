@@ -72,7 +72,7 @@ fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
 fn every_verdict_is_in_the_manual() {
     let page = read(HEALTH);
     let (about, fields) = (section(&page, ".SH VERDICTS"), section(&page, ".SH JOURNAL"));
-    for row in verdicts::ALL {
+    for row in verdicts::ALL.into_iter().chain(verdicts::OF_APP) {
         let word = row.word;
         assert!(
             about.contains(&format!(".TP\n.B {word}\n")),
@@ -98,11 +98,9 @@ fn every_sentence_of_the_status_line_is_in_the_manual() {
             "{sentence:?} is in no manual"
         );
     }
-    for sentence in verdicts::ALL.iter().flat_map(|row| row.sentences) {
-        let said = |line: &str| {
-            line.strip_prefix("/app ")
-                .is_some_and(|line| sentence.is_of(line))
-        };
+    let all = verdicts::ALL.into_iter().chain(verdicts::OF_APP);
+    for sentence in all.flat_map(|row| row.sentences) {
+        let said = |line: &str| line.split_once(' ').is_some_and(|(_, line)| sentence.is_of(line));
         assert!(
             section(&health, ".SH STATUS LINE").lines().any(said),
             "{sentence:?} is in no manual"
@@ -110,6 +108,9 @@ fn every_sentence_of_the_status_line_is_in_the_manual() {
     }
     for sentence in [
         status::HEALTHY,
+        status::APP_HEALTHY,
+        status::APP_FAILING,
+        status::APP_NOT_ASKED,
         status::NO_RESTARTS,
         status::ONE_RESTART,
         status::RESTARTS,

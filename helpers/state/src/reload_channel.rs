@@ -12,6 +12,7 @@ use std::io::{Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Duration;
 use vassal_sys::clone::pidfd;
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
@@ -19,7 +20,7 @@ use vassal_sys::{SysError, fds};
 
 /// The record's name, as proc shows it. It changes with the record's format, as an upgraded vassal-enter looks into a watchdog
 /// that has not been restarted.
-const NAME: &str = "vassal-control.3";
+const NAME: &str = "vassal-control.4";
 
 /// A listening socket that was bound for the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Control {
     pub keys: Option<RawFd>,
     /// The path of each of them, and the name of its copy.
     pub copies: Vec<(Vec<u8>, String)>,
+    /// The unit's `WatchdogSec=`; zero without one.
+    pub watchdog: Duration,
 }
 
 impl Control {
@@ -110,6 +113,7 @@ impl Control {
         writer.list(&self.copies, |writer, (path, name)| {
             writer.bytes(path).bytes(name.as_bytes());
         });
+        writer.milliseconds(self.watchdog);
         writer
     }
 
@@ -148,6 +152,7 @@ impl Control {
             credentials: read_credentials(reader)?,
             keys: reader.descriptor()?,
             copies: reader.list(|reader| Some((reader.bytes()?, reader.text()?)))?,
+            watchdog: reader.milliseconds()?,
         })
     }
 }
@@ -283,6 +288,7 @@ mod tests {
             },
             keys: None,
             copies: vec![(b"/k".to_vec(), "0.pem".into())],
+            watchdog: Duration::from_secs(90),
         };
         let record = control.store().unwrap();
         let found = Watchdog::find(getpid()).unwrap();

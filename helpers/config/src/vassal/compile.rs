@@ -16,6 +16,7 @@ use crate::vassal::payload;
 use crate::vassal::payload::Payload;
 use crate::vassal::plan::{Operation, Plan, Watch};
 use crate::vassal::root_files;
+use crate::vassal::settings::liveness::Watchdog;
 use crate::vassal::settings::{Ready, Settings, Socket};
 use crate::vassal::socket;
 use crate::vassal::socket::{Listener, leave_shared, listeners};
@@ -147,21 +148,32 @@ fn ready(
     }
 }
 
-/// A `socket` line of `[vassal]` that cannot be done.
+/// A `socket` or `watchdog` line of `[vassal]` that cannot be done.
 fn misplaced(payload: &Payload, settings: &Settings, own_network: bool) -> Option<Diagnostic> {
     let error = |socket: &Socket, message: &str, hint: &str| {
         Diagnostic::error(Some(socket.origin.clone()), message).with_hint(hint)
     };
     let mut sockets = settings.sockets.iter();
     match payload {
-        Payload::Uwsgi { .. } => sockets.next().map(|socket| {
-            let hint = "write http-socket or socket in [uwsgi]";
-            error(
-                socket,
-                "socket: it is for a 'command', and uWSGI is started",
-                hint,
-            )
-        }),
+        Payload::Uwsgi { .. } => {
+            let socket = sockets.next().map(|socket| {
+                let hint = "write http-socket or socket in [uwsgi]";
+                error(
+                    socket,
+                    "socket: it is for a 'command', and uWSGI is started",
+                    hint,
+                )
+            });
+            socket.or_else(|| match &settings.watchdog {
+                Some(Watchdog::Within(_, origin)) => {
+                    let message =
+                        "watchdog: uWSGI sends no WATCHDOG=1, and would be restarted again and again";
+                    let hint = "write health = http://ADDRESS/PATH in its place";
+                    Some(Diagnostic::error(Some(origin.clone()), message).with_hint(hint))
+                }
+                Some(Watchdog::Off) | None => None,
+            })
+        }
         Payload::Command { .. } if own_network => sockets
             .find(|socket| matches!(socket.address, Address::Tcp(_)))
             .map(|socket| {

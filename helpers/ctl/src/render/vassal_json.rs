@@ -33,6 +33,7 @@ struct Shown<'a> {
     marks: Vec<&'static str>,
     since: Option<String>,
     since_seconds: Option<f64>,
+    check: Option<Check<'a>>,
     mounts: Vec<Mount<'a>>,
     restarts: u64,
     attempts: u64,
@@ -57,6 +58,16 @@ struct Mount<'a> {
     #[serde(rename = "type")]
     fstype: &'a str,
     verdict: &'a str,
+    answered: Option<String>,
+    age_seconds: Option<f64>,
+    took_seconds: Option<f64>,
+    deadline_seconds: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check<'a> {
+    verdict: &'a str,
+    failures: u64,
     answered: Option<String>,
     age_seconds: Option<f64>,
     took_seconds: Option<f64>,
@@ -94,6 +105,7 @@ impl<'a> Shown<'a> {
             marks: vassal.marks.iter().map(|mark| mark.word()).collect(),
             since: since.map(rfc3339),
             since_seconds: since.map(|since| seconds(now.saturating_sub(since))),
+            check: record.check.as_ref().map(|check| Check::new(check, now)),
             mounts: record.mounts.iter().map(|mount| Mount::new(mount, now)).collect(),
             restarts: record.restarts,
             attempts: record.attempts,
@@ -122,6 +134,19 @@ impl<'a> Shown<'a> {
                 cpu_throttled_seconds: vassal.hits.cpu_throttled_usec.map(seconds),
                 tasks: vassal.hits.tasks,
             },
+        }
+    }
+}
+
+impl<'a> Check<'a> {
+    fn new(check: &'a crate::reading::record::Check, now: u64) -> Self {
+        Self {
+            verdict: &check.verdict,
+            failures: check.failures,
+            answered: check.answered_usec.map(rfc3339),
+            age_seconds: check.answered_usec.map(|when| seconds(now.saturating_sub(when))),
+            took_seconds: check.took_usec.map(seconds),
+            deadline_seconds: check.deadline_usec.map(seconds),
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// How a reload would be done, where the file means something.
     pub reload: Option<Decision>,
+    /// How its app would be asked for its health.
+    pub health: Option<String>,
 }
 
 /// Checks, prints, and says by the exit code how bad it is.
@@ -137,6 +139,7 @@ fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
         unit: None,
         findings,
         reload: None,
+        health: None,
     })
 }
 
@@ -149,6 +152,8 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
     let read = read_vassal(emperor, &target.name, &target.location, scope);
     let mut findings = read.findings;
     let reload = read.found.as_ref().map(|vassal| decide(&vassal.plan));
+    let settings = read.found.as_ref().map(|vassal| &vassal.plan.settings);
+    let health = settings.and_then(|settings| settings.health.sentence());
     if let Some(vassal) = &read.found {
         let scene = Scene {
             vassal,
@@ -163,6 +168,7 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
         unit: Some(target.name.unit()),
         findings,
         reload,
+        health,
     }
 }
 
@@ -193,6 +199,7 @@ fn about_name(file: String, message: String, level: Level) -> Checked {
             hint: None,
         }],
         reload: None,
+        health: None,
     }
 }
 
@@ -211,6 +218,14 @@ fn text(checked: &[Checked], colors: bool) -> String {
     ] = checked
     {
         text.push_str(&told(reload));
+    }
+    if let [
+        Checked {
+            health: Some(health), ..
+        },
+    ] = checked
+    {
+        text.push_str(&format!("health: {}\n", printable(health.as_bytes())));
     }
     let Counts {
         errors,
@@ -279,6 +294,7 @@ struct File<'a> {
     unit: Option<&'a str>,
     findings: Vec<Told<'a>>,
     reload: Option<Reload<'a>>,
+    health: Option<&'a str>,
 }
 
 /// How a reload would be done, and why.
@@ -309,6 +325,7 @@ impl<'a> Report<'a> {
                 way: decision.reload.to_string(),
                 reason: &decision.reason,
             }),
+            health: each.health.as_deref(),
         };
         Report {
             version: output::JSON_VERSION,

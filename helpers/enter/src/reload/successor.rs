@@ -100,7 +100,7 @@ impl Beside<'_> {
         drop(sockets);
         wait_until_ready(&conversation, &operations)?;
         let request = Request::Successor {
-            app: app(plan, &links, pid),
+            app: Box::new(app(plan, &links, pid, self.watchdog.control.watchdog)),
             limit: limit(&self.started.directives),
             record: control.store_next()?,
             links: links.ours(),

@@ -154,7 +154,7 @@ fn short(cause: &str) -> String {
     }
 }
 
-/// The marks, and which limits were met.
+/// The marks, whether the app fails its health check, and which limits were met.
 pub fn notes(vassal: &Vassal, now: u64) -> String {
     let mark = |mark: &Mark| match (mark, vassal.record.next_attempt_usec) {
         (Mark::Waiting, Some(next)) if next > now => {
@@ -173,7 +173,9 @@ pub fn notes(vassal: &Vassal, now: u64) -> String {
         )
     };
     let marks = vassal.marks.iter().filter(is_news).map(mark);
+    let failing = vassal.record.check.as_ref().and_then(sentences::failing);
     marks
+        .chain(failing)
         .chain(sentences::hits(&vassal.hits))
         .collect::<Vec<_>>()
         .join(", ")

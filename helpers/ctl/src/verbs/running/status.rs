@@ -97,6 +97,14 @@ fn facts(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
             format!("{}{tail} ({})", sentences::mount(mount, now), mount.fstype),
         )
     }));
+    facts.extend(record.check.iter().map(|check| {
+        let took = check.took_usec.map(|took| format!(" ago in {}", time(took)));
+        let deadline = check
+            .deadline_usec
+            .map(|limit| format!(", deadline {}", time(limit)));
+        let tail = format!("{}{}", took.unwrap_or_default(), deadline.unwrap_or_default());
+        ("Health", format!("{}{tail}", sentences::check(check, now)))
+    }));
     let cause = record.cause.as_ref().map(|cause| format!(", the last: {cause}"));
     facts.push((
         "Restarts",
