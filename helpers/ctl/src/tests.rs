@@ -3,12 +3,12 @@
 #[path = "../../../tests/docs/page.rs"]
 mod page;
 
-use crate::reading::cgroup::{Hits, Limits, Usage};
-use crate::reading::fleet::Vassal;
-use crate::reading::record::{Mount, Record};
 use crate::reading::rule::Rule;
 use crate::render::metrics::metrics;
 use crate::render::vassal_json::Vassals;
+use crate::running::cgroup::{Hits, Limits, Usage};
+use crate::running::fleet::Vassal;
+use crate::running::record::{Mount, Record};
 use crate::state::{Health, Mark, State};
 use page::{all_named, bold, section, words};
 use std::collections::BTreeSet;
