@@ -36,6 +36,17 @@ pub enum State {
 }
 
 impl State {
+    /// Every one.
+    pub const ALL: [State; 7] = [
+        State::Starting,
+        State::Serving,
+        State::Reloading,
+        State::Stopping,
+        State::Lost,
+        State::Waiting,
+        State::Failed,
+    ];
+
     /// The word in the record.
     pub fn word(self) -> &'static str {
         match self {

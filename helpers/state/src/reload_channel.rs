@@ -43,7 +43,7 @@ pub struct Control {
     /// The listening sockets that were bound for the app.
     pub sockets: Vec<Kept>,
     /// What a reload cannot change, by name, as it was at the start.
-    pub lasting: Vec<(String, Vec<u8>)>,
+    pub restart_only: Vec<(String, Vec<u8>)>,
     /// The `env` lines of the app that runs.
     pub settings: Vec<(Vec<u8>, Vec<u8>)>,
     /// The environment that it was started with, before its as-user hooks.
@@ -102,7 +102,7 @@ impl Control {
             let address = kept.address.as_bytes();
             writer.bytes(address).number(kept.number).number(kept.inside);
         });
-        writer.list(&self.lasting, |writer, (name, value)| {
+        writer.list(&self.restart_only, |writer, (name, value)| {
             writer.bytes(name.as_bytes()).bytes(value);
         });
         pairs(&mut writer, &self.settings);
@@ -145,7 +145,7 @@ impl Control {
                     inside: reader.number()?,
                 })
             })?,
-            lasting: reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?,
+            restart_only: reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?,
             settings: pairs(reader)?,
             environment: pairs(reader)?,
             directory: reader.bytes()?,
@@ -276,7 +276,7 @@ mod tests {
                 number: 7,
                 inside: 8,
             }],
-            lasting: vec![("user".into(), b"u".to_vec())],
+            restart_only: vec![("user".into(), b"u".to_vec())],
             settings: vec![(b"A".to_vec(), b"B".to_vec())],
             environment: vec![(b"PATH".to_vec(), b"/bin".to_vec())],
             directory: b"/srv".to_vec(),

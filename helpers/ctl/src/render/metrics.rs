@@ -2,8 +2,8 @@
 //! name, `_total` included, as everything that reads only the older format wants it, and Prometheus takes it for OpenMetrics, too.
 
 use super::vassal_json::seconds;
-use crate::reading::fleet::Vassal;
-use crate::reading::record::Mount;
+use crate::running::fleet::Vassal;
+use crate::running::record::Mount;
 use crate::state::State;
 use std::fmt::Write;
 

@@ -1,8 +1,8 @@
 //! What was read of a vassal, in a few words.
 
 use super::amounts::time;
-use crate::reading::cgroup::Hits;
-use crate::reading::record::{Check, Mount};
+use crate::running::cgroup::Hits;
+use crate::running::record::{Check, Mount};
 
 /// `/app healthy 0.4s`: what a mountpoint said, and how long ago.
 pub fn mount(mount: &Mount, now: u64) -> String {

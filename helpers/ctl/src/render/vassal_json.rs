@@ -1,7 +1,7 @@
 //! A vassal as JSON: what `list`, `status` and `stats` have in common (vassalctl(8), JSON).
 
 use super::amounts::rfc3339;
-use crate::reading::fleet::Vassal;
+use crate::running::fleet::Vassal;
 use serde::Serialize;
 
 /// The `schema` of these objects: it grows when a field goes or changes its meaning, not when one is added.
@@ -139,7 +139,7 @@ impl<'a> Shown<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(check: &'a crate::reading::record::Check, now: u64) -> Self {
+    fn new(check: &'a crate::running::record::Check, now: u64) -> Self {
         Self {
             verdict: &check.verdict,
             failures: check.failures,
@@ -152,7 +152,7 @@ impl<'a> Check<'a> {
 }
 
 impl<'a> Mount<'a> {
-    fn new(mount: &'a crate::reading::record::Mount, now: u64) -> Self {
+    fn new(mount: &'a crate::running::record::Mount, now: u64) -> Self {
         Self {
             path: &mount.path,
             fstype: &mount.fstype,

@@ -11,6 +11,7 @@ use crate::reading::finding;
 use crate::reading::finding::{Finding, Level, shown};
 use crate::reading::location::below;
 use crate::reading::recover::{read_vassal, sort};
+use crate::reading::rule::Rule;
 use crate::reading::targets;
 use crate::reading::targets::Target;
 use crate::render::output;
@@ -123,7 +124,7 @@ fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
         if !below(root, directory).is_dir() {
             findings.push(Finding {
                 level: Level::Warning,
-                rule: Some("missing-directory"),
+                rule: Some(Rule::MissingDirectory),
                 place: None,
                 message: format!(
                     "there is no directory '{}', so it has no vassals",
@@ -192,7 +193,7 @@ fn about_name(file: String, message: String, level: Level) -> Checked {
         unit: None,
         findings: vec![Finding {
             level,
-            rule: Some("file-name"),
+            rule: Some(Rule::FileName),
             place: None,
             message: printable(message.as_bytes()),
             hint: None,
@@ -339,7 +340,7 @@ impl<'a> Told<'a> {
         let place = finding.place.as_ref();
         Told {
             level: finding.level,
-            rule: finding.rule,
+            rule: finding.rule.map(Rule::word),
             file: place.map(|finding::Place { path, .. }| shown(path)),
             line: place.map(|place| place.line),
             column: place.map(|place| place.column),

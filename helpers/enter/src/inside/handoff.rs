@@ -149,11 +149,13 @@ fn control(prepared: &Prepared<'_>, started: &Started<'_>) -> Control {
         number: open.fd.as_raw_fd(),
         inside: open.fd.as_raw_fd(),
     };
-    let lasting = restart_only::parts(prepared.vassal).into_iter();
+    let restart_only = restart_only::parts(prepared.vassal).into_iter();
     let keys = started.keys.as_ref();
     Control {
         sockets: sockets.map(kept).collect(),
-        lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
+        restart_only: restart_only
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         settings: settings(prepared.plan),
         environment: started.environment.clone(),
         // The process began where this one is.

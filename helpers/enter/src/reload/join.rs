@@ -279,7 +279,7 @@ fn change_to(directory: &[u8]) -> Operation {
 fn end(theirs: &Conversation, failure: Failure) -> ! {
     use crate::app::supervise::Report;
     let code = i32::from(failure.code());
-    // Who does not listen has failed itself and has said why.
+    // A parent that listens no more has failed itself, and has reported why.
     drop(theirs.report(&Report::Failed(failure)));
     std::process::exit(code)
 }

@@ -2,15 +2,15 @@
 
 use super::list::{choose, tone};
 use crate::arguments::Status;
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::{Fleet, Vassal, now_usec};
-use crate::reading::journal::{Entry, Journal};
 use crate::render::amounts::{bytes, rfc3339, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::Form;
 use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::{Fleet, Vassal, now_usec};
+use crate::running::journal::{Entry, Journal};
 use crate::state::{Mark, State};
 use std::process::ExitCode;
 
