@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vassal_tests::{Layer, Machine, Owner, Signal, Suite, installed};
+use vassal_tests::{Machine, Owner, Signal, Suite};
 
 use crate::LIMIT;
 use crate::client::{Client, Server, ask, ask_while};
@@ -12,16 +12,6 @@ use crate::scene::on_each_suite;
 
 /// How often each is reloaded under load.
 const RELOADS: usize = 5;
-
-/// What they run, and nginx.
-const PROGRAMS: &[&str] = &[
-    "gunicorn",
-    "python3-flask",
-    "uvicorn",
-    "nodejs",
-    "lighttpd",
-    "nginx-light",
-];
 
 /// An example: its name, its port, and what it answers.
 struct Example(&'static str, u16, &'static str);
@@ -126,10 +116,7 @@ fn works(machine: &Machine, suite: Suite, example: &Example) {
 #[test]
 fn each_example_answers_is_reloaded_under_load_and_survives_its_archives_daemon() {
     on_each_suite(|suite| {
-        let programs = Layer::with_debian(suite, PROGRAMS).unwrap();
-        let machine = Machine::boot(suite, &[installed(suite), programs]);
-        // Their packages have started them.
-        machine.must(&["systemctl", "stop", "nginx", "lighttpd"]);
+        let machine = crate::scene::machine(suite, "");
         for example in EXAMPLES {
             works(&machine, suite, example);
         }
