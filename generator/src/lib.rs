@@ -7,7 +7,7 @@
 //! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
 //! reading at [`generate`].
 //!
-//! Rooms, each of which uses only those before it: pack, output, drop_in, read, answer, apart, kept.
+//! Rooms, each of which uses only those before it: pack, output, drop_in, read, answer, apart, kept, program.
 #![forbid(unsafe_code)]
 
 pub mod drop_in;
@@ -17,6 +17,7 @@ pub mod apart;
 pub mod kept;
 pub mod output;
 pub mod pack;
+pub mod program;
 pub mod read;
 
 use answer::{NO_ANSWER, Wanted, pack_result, unpack_result};

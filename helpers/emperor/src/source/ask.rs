@@ -6,6 +6,7 @@ use super::scan;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ const LARGEST: usize = 256 << 20;
 /// A process that cannot be made, fails, or does not answer in time.
 pub fn ask(known: &Known) -> io::Result<Answer> {
     let mut child = Command::new(OURSELVES)
+        .arg0(crate::NAME)
         .arg(ARGUMENT)
         .env_clear()
         .stdin(Stdio::piped())
