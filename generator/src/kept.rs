@@ -44,7 +44,7 @@ pub fn load(root: &Path) -> Vec<Kept> {
     }
 }
 
-/// What was generated last, read when somebody asks for it.
+/// What was generated last, read when it is first asked for.
 #[derive(Debug)]
 pub struct Last<'a> {
     root: &'a Path,

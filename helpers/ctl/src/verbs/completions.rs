@@ -1,9 +1,9 @@
 //! Completion of command lines: the shells' scripts, which ask this program, and what it answers, names of vassals and options included.
 
 use crate::arguments::{Arguments, Place};
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::Fleet;
 use crate::render::output;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::Fleet;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -65,7 +65,7 @@ fn known(verb: &str, argument: Arg) -> Arg {
 fn vassals() -> Vec<CompletionCandidate> {
     let fleet = Fleet::gather(&Place::this_machine(), Detail::Line);
     let vassals = fleet.map(|fleet| fleet.vassals).unwrap_or_default();
-    let candidate = |vassal: &crate::reading::fleet::Vassal| {
+    let candidate = |vassal: &crate::running::fleet::Vassal| {
         CompletionCandidate::new(&vassal.name).help(Some(vassal.state.word().into()))
     };
     vassals.iter().map(candidate).collect()

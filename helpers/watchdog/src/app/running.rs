@@ -4,8 +4,11 @@
 use crate::app::master::Master;
 use crate::app::notify::PayloadNotify;
 use crate::app::uwsgi::Uwsgi;
+use crate::liveness::check::Check;
+use crate::liveness::heartbeat::Heartbeat;
 use nix::unistd::Pid;
-use vassal_state::handoff::App;
+use std::time::{Duration, Instant};
+use vassal_state::app::{App, Readiness};
 use vassal_state::request::Links;
 use vassal_sys::proc::Proc;
 
@@ -18,6 +21,10 @@ pub struct Running {
     pub uwsgi: Option<Uwsgi>,
     /// The notification socket of another program.
     pub notify: Option<PayloadNotify>,
+    /// The questions about its health, once it serves.
+    pub check: Option<Check>,
+    /// What it is to send.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl Running {
@@ -32,7 +39,58 @@ impl Running {
             Links::Notify(socket) => (None, Some(PayloadNotify::new(socket))),
             Links::None => (None, None),
         };
-        Self { app, uwsgi, notify }
+        Self {
+            heartbeat: app.heartbeat.clone().map(Heartbeat::new),
+            app,
+            uwsgi,
+            notify,
+            check: None,
+        }
+    }
+
+    /// It serves from `now` on, and is held to what its file says of that.
+    pub fn serves(&mut self, now: Instant) {
+        self.check = self.app.health.clone().map(|rule| Check::new(rule, now));
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.begin(now);
+        }
+        match (&mut self.notify, &self.heartbeat) {
+            (Some(notify), Some(_)) => notify.serves(),
+            (Some(notify), None) => notify.end(),
+            (None, _) => {}
+        }
+    }
+
+    /// Hears what it says on its notification socket: whether it says that it serves.
+    pub fn says_ready(&mut self, now: Instant) -> bool {
+        let Some(notify) = &mut self.notify else {
+            return false;
+        };
+        let said = notify.hear();
+        if let Some(heartbeat) = self.heartbeat.as_mut().filter(|_| said.beats) {
+            heartbeat.beat(now);
+        }
+        said.is_ready && self.app.readiness == Readiness::Notify
+    }
+
+    /// It, or the machine, has stood still for `time`.
+    pub fn forgive(&mut self, time: Duration) {
+        if let Some(check) = &mut self.check {
+            check.forgive(time);
+        }
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.forgive(time);
+        }
+    }
+
+    /// Nothing more is expected of it, and nothing that it sends has to wait for being read.
+    pub fn leave(&mut self) {
+        if let Some(check) = &self.check {
+            check.end();
+        }
+        if let Some(notify) = &mut self.notify {
+            notify.end();
+        }
     }
 
     /// The app with its connections, which nobody else has from here on.
@@ -41,6 +99,8 @@ impl Running {
             app: self.app.clone(),
             uwsgi: self.uwsgi.take(),
             notify: self.notify.take(),
+            check: self.check.take(),
+            heartbeat: self.heartbeat.take(),
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Record {
     pub processes: Processes,
     /// The open sockets.
     pub sockets: Vec<String>,
+    /// What the app says of its health, where it is asked.
+    pub check: Option<Check>,
     /// The watched mountpoints.
     pub mounts: Vec<Mount>,
 }
@@ -73,6 +75,22 @@ pub struct Processes {
     pub daemons: Vec<u64>,
 }
 
+/// An app that is asked for its health.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Check {
+    /// `healthy`, `unasked`, `failing` or `sick`.
+    pub verdict: String,
+    /// Failures in a row.
+    pub failures: u64,
+    /// When it last answered well.
+    pub answered_usec: Option<u64>,
+    /// How long that took.
+    pub took_usec: Option<u64>,
+    /// How long it may take.
+    pub deadline_usec: Option<u64>,
+}
+
 /// A watched mountpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -90,6 +108,13 @@ pub struct Mount {
     pub took_usec: Option<u64>,
     /// How long it may take.
     pub deadline_usec: Option<u64>,
+}
+
+impl Check {
+    /// Whether its last answer was none, or no good one.
+    pub fn is_bad(&self) -> bool {
+        !["healthy", "unasked"].contains(&self.verdict.as_str())
+    }
 }
 
 impl Mount {

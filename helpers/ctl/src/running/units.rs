@@ -73,7 +73,7 @@ impl Units {
         state.map(String::as_str)
     }
 
-    /// Whether somebody has masked the unit of `instance`.
+    /// Whether the unit of `instance` is masked.
     pub fn is_masked(&self, instance: &str) -> bool {
         self.masked.contains_key(&format!("vassal@{instance}.service"))
     }
