@@ -6,5 +6,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    vassal_generator::program::run(&arguments)
+    vassal_generator::run(&arguments)
 }

@@ -13,11 +13,8 @@ const LOG_LINES: usize = 20;
 /// The most bytes of a line; the kernel takes no record of more than 1024.
 const LOG_BYTES: usize = 900;
 
-/// The name of the program, by which it is started.
-pub const NAME: &str = "vassal-generator";
-
-/// The program, with the words behind its name.
-pub fn run(arguments: &[OsString]) -> ExitCode {
+/// The program, with the words behind its name; `generate` does the work in the machine below the first path, for the second.
+pub fn run(arguments: &[OsString], generate: impl Fn(&Path, &Path) -> Vec<String>) -> ExitCode {
     let directories: Vec<PathBuf> = arguments.iter().map(PathBuf::from).collect();
     let out = match directories.as_slice() {
         [normal] | [normal, _, _] => normal.clone(),
@@ -28,7 +25,7 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         }
     };
     let root = std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    let problems = crate::generate(&root, &out);
+    let problems = generate(&root, &out);
     report(&problems, &root);
     // What could be generated is there, and what could not is told by vassal-enter when it is started: a failed
     // generator would only add a line that names nothing.

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let name = words.first().and_then(|name| Path::new(name).file_name());
     match name.and_then(OsStr::to_str) {
-        Some(vassal_generator::program::NAME) => return vassal_generator::program::run(&words[1..]),
+        Some(vassal_generator::NAME) => return vassal_generator::run(&words[1..]),
         Some(vassal_emperor::NAME) => return vassal_emperor::run(&words[1..]),
         _ => verbs::completions::answer(),
     }

@@ -40,7 +40,7 @@ pub const ONCE: &str = "--once";
 pub const DRY_RUN: &str = "--dry-run";
 
 /// The name of the program, by which it is started.
-pub const NAME: &str = "vassal-emperor";
+pub const NAME: &str = source::ask::NAME;
 
 /// The program, with the words behind its name.
 pub fn run(arguments: &[OsString]) -> ExitCode {

@@ -11,6 +11,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// The name by which this program is started: it may be one of several in a file.
+pub const NAME: &str = "vassal-emperor";
 /// The argument that makes this program that process.
 pub const ARGUMENT: &str = "--scan";
 /// This program, also when the package has been upgraded meanwhile.
@@ -26,7 +28,7 @@ const LARGEST: usize = 256 << 20;
 /// A process that cannot be made, fails, or does not answer in time.
 pub fn ask(known: &Known) -> io::Result<Answer> {
     let mut child = Command::new(OURSELVES)
-        .arg0(crate::NAME)
+        .arg0(NAME)
         .arg(ARGUMENT)
         .env_clear()
         .stdin(Stdio::piped())
