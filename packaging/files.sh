@@ -31,7 +31,7 @@ for program in $VASSAL_PROGRAMS; do
 	*) put 755 usr/lib/vassal "$VASSAL_BIN/$program" ;;
 	esac
 done
-put 644 usr/lib/systemd/system units/*.service units/*.target units/*.slice units/*.timer
+put 644 usr/lib/systemd/system units/*.service units/*.socket units/*.target units/*.slice units/*.timer
 put 644 usr/lib/systemd/system/vassal-.slice.d units/vassal-.slice.d/*.conf
 put 644 usr/lib/systemd/catalog units/vassal.catalog
 put 644 etc/vassal packaging/emperor.ini

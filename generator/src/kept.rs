@@ -1,6 +1,7 @@
 //! What was generated last, kept for the day on which a file cannot be read: systemd empties the output directory before each run, and
 //! with its drop-in a running vassal would lose its limits.
 
+use crate::drop_in::Text;
 use crate::output::Directory;
 use crate::pack::{Fields, pack, unpack};
 use nix::errno::Errno;
@@ -19,7 +20,7 @@ const RUN: &str = "run";
 /// The file in it.
 const FILE: &str = "last";
 /// What begins the file; it changes with its format.
-const FORMAT: &[u8] = b"vassal-generator 1";
+const FORMAT: &[u8] = b"vassal-generator 2";
 /// The most that is read of it: ten thousand drop-ins of a few KiB.
 const LARGEST: u64 = 64 << 20;
 
@@ -30,8 +31,8 @@ pub struct Kept {
     pub place: Vec<u8>,
     /// Its file.
     pub file: Vec<u8>,
-    /// Its drop-in.
-    pub text: String,
+    /// Its drop-ins.
+    pub text: Text,
 }
 
 /// Everything that was generated last; nothing when there is no such file, or none that root alone has written.
@@ -69,7 +70,7 @@ impl<'a> Last<'a> {
     }
 
     /// The drop-in of the vassal that has this file.
-    pub fn text_of(&self, file: &[u8]) -> Option<String> {
+    pub fn text_of(&self, file: &[u8]) -> Option<Text> {
         let kept = self.all().iter().find(|kept| kept.file == file)?;
         Some(kept.text.clone())
     }
@@ -77,11 +78,10 @@ impl<'a> Last<'a> {
 
 fn kept(fields: &[Vec<u8>]) -> Option<Kept> {
     let [place, file, text] = fields else { return None };
-    let text = String::from_utf8(text.clone()).ok()?;
     Some(Kept {
         place: place.clone(),
         file: file.clone(),
-        text,
+        text: Text::unpack(text)?,
     })
 }
 
@@ -111,7 +111,7 @@ pub fn store(root: &Path, all: &[Kept]) -> io::Result<()> {
     only_roots(&fstat(&directory)?)?;
     let mut fields: Fields = vec![FORMAT.to_vec()];
     for Kept { place, file, text } in all {
-        fields.extend([place.clone(), file.clone(), text.clone().into_bytes()]);
+        fields.extend([place.clone(), file.clone(), text.pack()]);
     }
     directory.put(FILE, &pack(&fields), Mode::S_IRUSR | Mode::S_IWUSR)
 }
@@ -142,7 +142,10 @@ mod tests {
         let kept = |file: &str| Kept {
             place: b"/v".to_vec(),
             file: file.into(),
-            text: format!("[Service]\n# {file}\n"),
+            text: Text {
+                service: format!("[Service]\n# {file}\n"),
+                socket: None,
+            },
         };
         let all = [kept("/v/a.ini"), kept("/v/b.ini")];
         store(root.path(), &all).unwrap();

@@ -7,7 +7,7 @@
 //! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
 //! reading at [`generate`].
 //!
-//! Rooms, each of which uses only those before it: pack, output, drop_in, read, answer, apart, kept.
+//! Rooms, each of which uses only those before it: pack, drop_in, output, read, answer, apart, kept.
 #![forbid(unsafe_code)]
 
 pub mod drop_in;
@@ -20,7 +20,7 @@ pub mod pack;
 pub mod read;
 
 use answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
-use drop_in::{DropIn, comment};
+use drop_in::{Common, DropIn, Text, comment};
 use kept::{Kept, Last};
 use output::Units;
 use pack::Fields;
@@ -82,14 +82,17 @@ fn write(units: &[Generated], out: &Path, problems: &mut Vec<String>) -> std::io
     let directory = Units::open(out)?;
     for Generated { name, kept, why } in units {
         let text = match why {
-            Some(why) => format!(
-                "# ERROR: {}; this is what was generated last:\n{}",
-                comment(why.as_bytes()),
-                kept.text
-            ),
+            Some(why) => Text {
+                service: format!(
+                    "# ERROR: {}; this is what was generated last:\n{}",
+                    comment(why.as_bytes()),
+                    kept.text.service
+                ),
+                socket: kept.text.socket.clone(),
+            },
             None => kept.text.clone(),
         };
-        if let Err(error) = directory.write(&name.unit(), &text) {
+        if let Err(error) = directory.write(name, &text) {
             problems.push(format!("{}: {error}", name.unit()));
         }
     }
@@ -109,7 +112,7 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
     let Wanted {
         places,
         nofollow: _,
-        stop_hook,
+        common,
         problems: odd,
     } = wanted;
     problems.extend(odd);
@@ -120,9 +123,8 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
         .filter_map(|file| Some((name_of(&file.path).ok()?, &file.path)))
         .collect();
     let reader = Reader::default();
-    let read = |(name, file): &(VassalName, &Vec<u8>)| {
-        read::unit(&reader, root, (name, file), stop_hook.as_ref()).pack()
-    };
+    let read =
+        |(name, file): &(VassalName, &Vec<u8>)| read::unit(&reader, root, (name, file), &common).pack();
     let answers = apart::each(&asked, read).unwrap_or_else(|error| {
         problems.push(format!("cannot read the vassals' files: {error}"));
         asked.iter().map(|_| None).collect()
@@ -153,7 +155,7 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
             .unwrap_or_default()
             .to_vec();
         let unit = units.remove(file.as_slice()).unwrap_or(Unit::NoFile);
-        let bare = || DropIn::bare(&name, &file, stop_hook.as_ref()).render();
+        let bare = || DropIn::bare(&name, &file, &common).render();
         let (text, why) = text_of(unit, bare, &file, &last, problems);
         Generated {
             name,
@@ -167,11 +169,11 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
 /// The drop-in that came of a file, or the one it had, and why.
 fn text_of(
     unit: Unit,
-    bare: impl FnOnce() -> String,
+    bare: impl FnOnce() -> Text,
     file: &[u8],
     last: &Last,
     problems: &mut Vec<String>,
-) -> (String, Option<String>) {
+) -> (Text, Option<String>) {
     match unit {
         Unit::DropIn(text, wrong) => {
             problems.extend(wrong);
@@ -196,11 +198,10 @@ pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
         let read = read::emperor(root).map(|found| match found {
             None => Fields::new(),
             Some((emperor, problems)) => {
-                let stop_hook = drop_in::StopHook::of(&emperor);
                 let wanted = Wanted {
                     nofollow: emperor.nofollow,
+                    common: Common::of(&emperor),
                     places: emperor.places,
-                    stop_hook,
                     problems,
                 };
                 [vec![b"wanted".to_vec()], wanted.pack()].concat()

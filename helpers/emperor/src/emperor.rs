@@ -3,9 +3,9 @@
 use crate::drop_ins::DropIns;
 use crate::memory::{Memory, Place};
 use crate::orders::{Order, Verb};
-use crate::reconcile::{Does, Remembered, Situation, Stamp, Step, Wish, reconcile};
+use crate::reconcile::{Does, Remembered, Situation, Step, Wish, reconcile};
 use crate::situation::{Files, TARGET, Units};
-use crate::source::answer::{Answer, Known, Seen, Watched};
+use crate::source::answer::{Answer, Before, Known, Seen, Watched};
 use crate::source::ask::ask;
 use crate::systemd1::Systemd;
 use crate::tell::Teller;
@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 use vassal_config::emperor::name::{VassalName, escape};
+use vassal_generator::drop_in::Text;
 use vassal_state::restart_record;
 
 /// The emperor.
@@ -114,7 +115,12 @@ impl Emperor {
             .filter_map(|listed| match listed.found {
                 // What is not written yet has to be read once more.
                 Seen::File(content) if content.drop_in.is_none() => {
-                    Some((listed.file, (content.dates, content.stamp.content)))
+                    let before = Before {
+                        dates: content.dates,
+                        content: content.stamp.content,
+                        socket: content.socket,
+                    };
+                    Some((listed.file, before))
                 }
                 Seen::File(_) | Seen::NoFile | Seen::Unreadable(_) => None,
             });
@@ -136,23 +142,40 @@ impl Emperor {
         for step in steps {
             let verb = match step.does {
                 Does::Adopt => {
-                    self.remember(&step.name, step.stamp, None);
+                    self.remember(&step, None);
+                    continue;
+                }
+                Does::Renew => {
+                    self.forget(&step.name);
+                    systemd.reset_failed(&step.name.unit());
+                    self.remember(&step, None);
                     continue;
                 }
                 Does::Erase => {
                     self.erase(&step)?;
-                    erased.extend(step.is_loaded.then(|| step.name.unit()));
+                    erased.extend(
+                        step.is_loaded
+                            .then(|| [step.name.unit(), step.name.socket()])
+                            .into_iter()
+                            .flatten(),
+                    );
                     continue;
                 }
-                Does::Start => Verb::Start,
+                Does::Start => {
+                    orders.push(Order::start(&step));
+                    self.busy.insert(step.name.clone(), step);
+                    continue;
+                }
                 Does::Reload => Verb::Reload,
                 Does::Restart => Verb::Restart,
-                Does::Stop => Verb::Stop,
+                Does::Stop | Does::Swap => Verb::Stop,
             };
-            orders.push(Order {
-                unit: step.name.unit(),
-                verb,
-            });
+            // Before the service, which it would start again.
+            let unit = match verb {
+                Verb::Stop if step.has_socket => step.name.socket(),
+                _ => step.name.unit(),
+            };
+            orders.push(Order { unit, verb });
             self.busy.insert(step.name.clone(), step);
         }
         self.unwant(&erased, systemd)?;
@@ -164,7 +187,7 @@ impl Emperor {
     /// Writes the drop-ins of `steps`, but for those that wait for a reload's judgement.
     fn write(&mut self, steps: &[Step]) -> Result<(), String> {
         let due = steps.iter().filter(|step| step.does != Does::Reload);
-        let texts: Vec<(&Step, &String)> = due
+        let texts: Vec<(&Step, &Text)> = due
             .filter_map(|step| Some((step, step.drop_in.as_ref()?)))
             .collect();
         if texts.is_empty() {
@@ -200,14 +223,18 @@ impl Emperor {
     fn erase(&mut self, step: &Step) -> Result<(), String> {
         let erased = self.drop_ins.erase(&step.name);
         erased.map_err(|error| format!("cannot remove the drop-in of '{}': {error}", step.name.unit()))?;
-        let forgotten =
-            restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(step.name.bytes()));
-        if let Err(error) = forgotten {
-            self.teller.warn(&format!("{error}, ignoring"));
-        }
+        self.forget(&step.name);
         self.memory.vassals.remove(&step.name);
         self.teller.untrouble(&step.name);
         Ok(())
+    }
+
+    /// Forgets the attempts that have failed.
+    fn forget(&mut self, name: &VassalName) {
+        let forgotten = restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(name.bytes()));
+        if let Err(error) = forgotten {
+            self.teller.warn(&format!("{error}, ignoring"));
+        }
     }
 
     /// A unit that the target wanted when systemd last read its units stays loaded, although nothing is left of it, until it reads
@@ -228,11 +255,14 @@ impl Emperor {
         Ok(())
     }
 
-    pub(crate) fn remember(&mut self, name: &VassalName, stamp: Option<Stamp>, trouble: Option<String>) {
-        if let Some(stamp) = stamp {
-            self.memory
-                .vassals
-                .insert(name.clone(), Remembered { stamp, trouble });
+    pub(crate) fn remember(&mut self, step: &Step, trouble: Option<String>) {
+        if let Some(stamp) = step.stamp {
+            let remembered = Remembered {
+                stamp,
+                trouble,
+                socket: step.socket,
+            };
+            self.memory.vassals.insert(step.name.clone(), remembered);
         }
     }
 

@@ -42,8 +42,9 @@ pub fn once(mut emperor: Emperor, is_dry: bool) -> Result<(), String> {
 
 fn carry_out(emperor: &mut Emperor, mut orders: Vec<Order>, systemd: &Systemd) {
     while !orders.is_empty() {
-        let (starts, others): (Vec<_>, Vec<_>) =
-            orders.into_iter().partition(|order| order.verb == Verb::Start);
+        let (starts, others): (Vec<_>, Vec<_>) = orders
+            .into_iter()
+            .partition(|order| matches!(order.verb, Verb::Start | Verb::Listen));
         let mut heard: Vec<(Order, Outcome)> = Vec::new();
         for (orders, most) in [(starts, usize::MAX), (others, RELOADS)] {
             if !orders.is_empty() {
@@ -64,9 +65,12 @@ fn show(step: &Step) {
     let what = match step.does {
         Does::Adopt if step.drop_in.is_some() => "write its drop-in",
         Does::Adopt => return,
+        Does::Renew => "have it read its file at its next connection",
+        Does::Start if step.socket.is_some() => "wait for its first connection",
         Does::Start => "start",
         Does::Reload => "reload, or restart where that does not do",
         Does::Restart => "restart",
+        Does::Swap => "stop it, and start it where it listens now",
         Does::Stop => "stop: it has no file",
         Does::Erase => "remove what is left of it",
     };

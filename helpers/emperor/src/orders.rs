@@ -1,5 +1,6 @@
 //! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
 
+use crate::reconcile::Step;
 use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
@@ -25,6 +26,8 @@ const CALLS: usize = 64;
 pub enum Verb {
     /// Its end is not waited for: systemd starts as many at the same time as it will.
     Start,
+    /// Start of a socket, which takes no time, and whose end is waited for.
+    Listen,
     /// Reload.
     Reload,
     /// Restart.
@@ -36,7 +39,7 @@ pub enum Verb {
 impl Verb {
     fn method(self) -> &'static str {
         match self {
-            Verb::Start => "StartUnit",
+            Verb::Start | Verb::Listen => "StartUnit",
             Verb::Reload => "ReloadUnit",
             Verb::Restart => "RestartUnit",
             Verb::Stop => "StopUnit",
@@ -51,6 +54,22 @@ pub struct Order {
     pub unit: String,
     /// What is to be done with it.
     pub verb: Verb,
+}
+
+impl Order {
+    /// To start the vassal of `step`, or to listen for its first connection.
+    pub fn start(step: &Step) -> Self {
+        match step.socket {
+            Some(_) => Self {
+                unit: step.name.socket(),
+                verb: Verb::Listen,
+            },
+            None => Self {
+                unit: step.name.unit(),
+                verb: Verb::Start,
+            },
+        }
+    }
 }
 
 /// What came of an order.

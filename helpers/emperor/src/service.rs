@@ -116,7 +116,9 @@ fn turn(
 
 /// Gives orders, each kind by itself, as a stop may take long and a start is not waited for.
 fn dispatch(orders: Vec<Order>, tell: &Sender<News>) {
-    let (starts, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| order.verb == Verb::Start);
+    let (starts, others): (Vec<_>, Vec<_>) = orders
+        .into_iter()
+        .partition(|order| matches!(order.verb, Verb::Start | Verb::Listen));
     let (stops, reloads): (Vec<_>, Vec<_>) = others.into_iter().partition(|order| order.verb == Verb::Stop);
     for (orders, most) in [(starts, usize::MAX), (stops, usize::MAX), (reloads, RELOADS)] {
         if orders.is_empty() {

@@ -14,5 +14,6 @@ mod failures;
 mod files;
 mod load;
 mod many;
+mod on_demand;
 mod scene;
 mod truth;

@@ -1,7 +1,12 @@
 //! The Emperor's file: its settings, the names of vassals, and where their files are.
 //!
-//! Rooms, each of which uses only those before it: name, place, settings.
+//! Rooms, each of which uses only those before it: name, place, answers, on_demand, patience, programs,
+//! settings.
 
+pub mod answers;
 pub mod name;
+pub mod on_demand;
+pub mod patience;
 pub mod place;
+pub mod programs;
 pub mod settings;

@@ -1,8 +1,12 @@
 //! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
 
 use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::emperor::answers::{Answer, answer};
 use crate::emperor::name::VassalName;
+use crate::emperor::on_demand::OnDemand;
+use crate::emperor::patience::Patience;
 use crate::emperor::place::Place;
+use crate::emperor::programs::Programs;
 use crate::hooks::hook::Hook;
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::{Phase, hook_option};
@@ -30,8 +34,14 @@ pub struct Emperor {
     pub trust: Trust,
     /// What each vassal is cloned into.
     pub namespaces: Namespaces,
-    /// `emperor-wrapper`: the program in uwsgi's place.
-    pub wrapper: Option<Vec<u8>>,
+    /// The programs in uWSGI's place.
+    pub programs: Programs,
+    /// Which vassals the first connection to a socket starts.
+    pub on_demand: OnDemand,
+    /// How long it waits.
+    pub patience: Patience,
+    /// `emperor-stats`: the address at which the vassals' state is told, and its line.
+    pub stats: Option<(Vec<u8>, Origin)>,
     /// The hooks of the phases as-emperor and as-vassal.
     pub hooks: Vec<Hook>,
     /// `vassals-start-hook`: a program that is run before the as-vassal hooks.
@@ -45,27 +55,6 @@ pub struct Emperor {
     before: Vec<Vec<u8>>,
     after: Vec<Vec<u8>>,
 }
-
-/// Options that change nothing here, because systemd does what they tune.
-const SYSTEMD_DOES_IT: [&[u8]; 17] = [
-    b"master",
-    b"workers",
-    b"processes",
-    b"no-orphans",
-    b"log-date",
-    b"emperor-freq",
-    b"emperor-required-heartbeat",
-    b"emperor-curse-tolerance",
-    b"emperor-pidfile",
-    b"early-emperor",
-    b"emperor-throttle",
-    b"emperor-max-throttle",
-    b"emperor-no-blacklist",
-    b"emperor-graceful-shutdown",
-    b"emperor-procname",
-    b"reload-mercy",
-    b"die-on-term",
-];
 
 impl Emperor {
     /// Reads the emperor's file, called `file` in `world`, with the warnings about it.
@@ -115,17 +104,23 @@ impl Emperor {
         let chdir = chdir.and_then(|entry| entry.value.as_deref());
         for entry in entries {
             let value = entry.value.clone().unwrap_or_default();
+            let is_taken = emperor.programs.add(entry)
+                || emperor.on_demand.add(entry)?
+                || emperor.patience.add(entry, &mut warnings)?;
             match entry.key.as_slice() {
+                _ if is_taken => {}
                 b"emperor" => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
                 b"chdir" => {}
                 b"emperor-use-clone" => emperor.namespaces.add(entry)?,
-                b"emperor-tyrant" if is_on(&value) => return Err(tyrant(&entry.origin)),
+                b"emperor-tyrant" | b"emperor-magic-exec" => refuse_if_on(entry)?,
                 b"uid" | b"gid" if is_root(&value) => {}
                 b"uid" | b"gid" => accounts.push(entry.clone()),
                 b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
                 b"vassals-stop-hook" => emperor.stop_hook = Some((value, entry.origin.clone())),
                 b"emperor-nofollow" => emperor.nofollow = is_on(&value),
-                b"emperor-wrapper" => emperor.wrapper = Some(value),
+                b"emperor-stats" | b"emperor-stats-server" => {
+                    emperor.stats = Some((value, entry.origin.clone()));
+                }
                 b"vassals-inherit-before" => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
                 b"vassals-include-before" => vassal_arguments[1].extend([b"--include".to_vec(), value]),
                 b"vassal-set" | b"vassals-set" => vassal_arguments[2].extend([b"--set".to_vec(), value]),
@@ -185,12 +180,16 @@ impl Emperor {
     }
 }
 
-/// Without it every file of a tenant would be trusted with root.
-fn tyrant(origin: &Origin) -> Diagnostic {
-    let message =
-        "emperor-tyrant is not supported: the hooks of a file would run as root and not as its owner";
-    Diagnostic::error(Some(origin.clone()), message)
-        .with_hint("leave it out: root owns the vassals' files here, and each names its user with uid =")
+/// A switch that is refused where it is on, as every file of a tenant's would be trusted with root without what it does.
+fn refuse_if_on(entry: &Entry) -> Result<(), Diagnostic> {
+    let Some(Answer::Refused(why, fix)) = answer(&entry.key) else {
+        return Ok(());
+    };
+    if !is_on(entry.value.as_deref().unwrap_or_default()) {
+        return Ok(());
+    }
+    let message = format!("{} is not supported: {why}", printable(&entry.key));
+    Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(fix))
 }
 
 fn number_of_starts(entry: &Entry) -> Result<u16, Diagnostic> {
@@ -213,10 +212,8 @@ fn is_root(account: &[u8]) -> bool {
 fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
     let warn = |message: String| Some(Diagnostic::warning(Some(origin.clone()), message));
     let shown = key.escape_ascii();
-    if SYSTEMD_DOES_IT.contains(&key) {
-        return warn(format!(
-            "'{shown}' has no effect: systemd starts, stops and restarts the vassals, ignoring"
-        ));
+    if let Some(Answer::NoEffect(why)) = answer(key) {
+        return warn(format!("'{shown}' has no effect: {why}, ignoring"));
     }
     let is_languages = |row: &OptionRow| row.disposition == Disposition::Language;
     match find(key) {
@@ -280,6 +277,8 @@ mod tests {
             "{error}"
         );
         assert!(Emperor::from_entries(&[entry("emperor-tyrant", "false")]).is_ok());
+        let error = Emperor::from_entries(&[entry("emperor-magic-exec", "true")]).unwrap_err();
+        assert!(error.to_string().contains("that root runs"), "{error}");
     }
 
     #[test]
@@ -305,7 +304,7 @@ mod tests {
     fn what_has_no_effect_is_said() {
         let (_, warnings) = Emperor::from_entries(&[
             entry("emperor-freq", "10"),
-            entry("emperor-stats", "127.0.0.1:1"),
+            entry("emperor-broodlord", "3"),
             entry("socket", ":80"),
             entry("uid", "root"),
             entry("set", "a=b"),

@@ -1,7 +1,10 @@
 //! Where a listening socket is, and what is said of all unix sockets of a file.
 
-use crate::diagnostic::Origin;
+use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::emperor::name::VassalName;
+use crate::emperor::on_demand::OnDemand;
 use crate::language::evaluation::entry::Entry;
+use crate::machine::world::World;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -76,6 +79,43 @@ impl UnixOptions {
         Self {
             mode: last(&[b"chmod-socket", b"chmod"]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
             owner: last(&[b"chown-socket"]).map(owner),
+        }
+    }
+}
+
+/// The socket whose first connection starts the vassal (EMP-28).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Where systemd listens.
+    pub address: Address,
+    /// Where that is written.
+    pub origin: Origin,
+}
+
+impl Waiting {
+    /// That of the vassal `name`, if it has one; the working directory of `world` is that of the vassal's file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has no address that can be bound.
+    pub fn of(
+        on_demand: &OnDemand,
+        name: &VassalName,
+        world: &dyn World,
+    ) -> Result<Option<Self>, Diagnostic> {
+        let Some(written) = on_demand.written(name, world)? else {
+            return Ok(None);
+        };
+        let origin = written.origin;
+        // It becomes the value of a line (systemd.syntax(7)).
+        let is_line = std::str::from_utf8(&written.address)
+            .is_ok_and(|text| !text.contains(char::is_control) && !text.ends_with('\\'));
+        match parse(&written.address).filter(|_| is_line) {
+            Some(address) => Ok(Some(Self { address, origin })),
+            None => {
+                let message = format!("on demand: '{}' is no address", printable(&written.address));
+                let hint = "write IP:PORT in numbers, or the absolute path of a unix socket";
+                Err(Diagnostic::error(Some(origin), message).with_hint(hint))
+            }
         }
     }
 }

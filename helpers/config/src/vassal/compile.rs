@@ -18,7 +18,7 @@ use crate::vassal::plan::{Operation, Plan, Watch};
 use crate::vassal::root_files;
 use crate::vassal::settings::{Ready, Settings, Socket};
 use crate::vassal::socket;
-use crate::vassal::socket::{Listener, leave_shared, listeners};
+use crate::vassal::socket::{Listener, leave_shared, line_of, listeners};
 use crate::vassal::steps;
 use crate::vassal::workers;
 
@@ -67,6 +67,13 @@ pub fn compile(
     if !sorted.errors.is_empty() {
         return Err(sorted.errors);
     }
+    let waiting = settings.waiting.clone();
+    if settings.command.is_none() {
+        let line = waiting
+            .as_ref()
+            .and_then(|waiting| line_of(waiting, &sorted.left));
+        sorted.left.extend(line);
+    }
     let app_hint = payload::app_hint(&sorted.left);
     let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
     let own_network = emperor.namespaces.net || steps.unshared.net;
@@ -75,7 +82,7 @@ pub fn compile(
         Payload::Command { .. } => &[],
     };
     let mut listeners = match &payload {
-        Payload::Uwsgi { entries, .. } => listeners(entries),
+        Payload::Uwsgi { entries, .. } => listeners(entries, waiting.as_ref()),
         Payload::Command { .. } => socket::of_command(&settings),
     };
     if let Some(error) = misplaced(&payload, &settings, own_network) {
@@ -83,7 +90,11 @@ pub fn compile(
     }
     let ready = ready(&payload, &settings, &listeners, &mut sorted.warnings);
     let shared = listeners.iter().filter(|listener| listener.is_shared).count();
-    listeners.retain(|listener| !own_network || matches!(listener.address, Address::Unix(_)));
+    let is_reached = |listener: &Listener| match &listener.address {
+        Address::Tcp(_) => !own_network || listener.is_on_demand,
+        Address::Unix(_) => true,
+    };
+    listeners.retain(is_reached);
     leave_shared(&mut listeners, shared);
     let plan = Plan {
         changes_root: operations.iter().any(|operation| operation.phase == Phase::Jail),

@@ -36,6 +36,8 @@ pub struct Vassal {
     pub health: Health,
     /// What there is to know besides.
     pub marks: Vec<Mark>,
+    /// Whether its first connection starts it.
+    pub is_on_demand: bool,
     /// Its file.
     pub file: Option<PathBuf>,
     /// Its record; an empty one where there is none.
@@ -52,6 +54,11 @@ impl Vassal {
     /// Its unit.
     pub fn unit(&self) -> String {
         format!("vassal@{}.service", self.instance)
+    }
+
+    /// The unit of the socket whose first connection starts it.
+    pub fn socket(&self) -> String {
+        units::socket(&self.instance)
     }
 }
 
@@ -220,6 +227,7 @@ impl Machine<'_> {
             state,
             health: Health::of(state, has_record),
             marks,
+            is_on_demand: self.units.is_on_demand(instance),
             file: file.clone(),
             usage,
             limits: limits.map(Cgroup::limits).unwrap_or_default(),
@@ -244,6 +252,7 @@ impl Machine<'_> {
             match (is_maintained, self.units.is_masked(instance)) {
                 (true, _) => State::Maintenance,
                 (false, true) => State::Masked,
+                (false, false) if self.units.is_listening(instance) => State::OnDemand,
                 (false, false) => State::Stopped,
             }
         };

@@ -29,6 +29,8 @@ pub struct Units {
     disabled: BTreeSet<String>,
     /// Those that the generator has seen.
     wanted: BTreeSet<String>,
+    /// The sockets, of vassals that a connection starts, at which systemd listens.
+    listening: BTreeSet<String>,
     /// Why systemd could not be asked.
     pub problem: Option<String>,
 }
@@ -42,18 +44,30 @@ struct Listed {
 impl Units {
     /// Asks the systemd of the machine at `root`, which is asked only where it is this one.
     pub fn ask(root: &Path) -> Self {
-        let (states, problem) = match root == Path::new("/") {
-            true => match list() {
-                Ok(states) => (states, None),
-                Err(problem) => (HashMap::new(), Some(problem)),
-            },
-            false => (HashMap::new(), None),
+        let wanted: BTreeSet<String> = names(&root.join(WANTS)).collect();
+        let asked = |has_sockets: bool| -> Result<_, String> {
+            let states = list(&[STATES, "vassal@*.service"])?;
+            // One call more, only where there are any.
+            let sockets = match has_sockets {
+                true => list(&["--state=active", "vassal@*.socket"])?,
+                false => HashMap::new(),
+            };
+            Ok((states, sockets))
         };
+        let (asked, problem) = match root == Path::new("/") {
+            true => match asked(wanted.iter().any(|unit| unit.ends_with(SOCKET))) {
+                Ok(asked) => (asked, None),
+                Err(problem) => (Default::default(), Some(problem)),
+            },
+            false => (Default::default(), None),
+        };
+        let (states, sockets) = asked;
         Self {
             states,
             masked: MASKS.iter().flat_map(|place| masks(&root.join(place))).collect(),
             disabled: masks(&root.join(DISABLED)).into_iter().collect(),
-            wanted: names(&root.join(WANTS)).collect(),
+            wanted,
+            listening: sockets.into_keys().collect(),
             problem,
         }
     }
@@ -69,6 +83,16 @@ impl Units {
         state.map(String::as_str)
     }
 
+    /// Whether systemd listens at the socket of `instance`, whose first connection starts it.
+    pub fn is_listening(&self, instance: &str) -> bool {
+        self.listening.contains(&socket(instance))
+    }
+
+    /// Whether a connection starts `instance`.
+    pub fn is_on_demand(&self, instance: &str) -> bool {
+        self.wanted.contains(&socket(instance))
+    }
+
     /// Whether somebody has masked the unit of `instance`.
     pub fn is_masked(&self, instance: &str) -> bool {
         self.masked.contains(&format!("vassal@{instance}.service"))
@@ -76,13 +100,22 @@ impl Units {
 
     /// Whether the unit of `instance` is not started at boot.
     pub fn is_disabled(&self, instance: &str) -> bool {
-        self.disabled.contains(&format!("vassal@{instance}.service"))
+        let is_disabled = |unit: String| self.disabled.contains(&unit);
+        is_disabled(format!("vassal@{instance}.service")) || is_disabled(socket(instance))
     }
 
     /// Whether the generator has seen the file of `instance`.
     pub fn is_wanted(&self, instance: &str) -> bool {
-        self.wanted.contains(&format!("vassal@{instance}.service"))
+        self.wanted.contains(&format!("vassal@{instance}.service")) || self.is_on_demand(instance)
     }
+}
+
+/// How the name of a socket's unit ends.
+const SOCKET: &str = ".socket";
+
+/// The unit of the socket whose first connection starts the vassal of `instance`.
+pub fn socket(instance: &str) -> String {
+    format!("vassal@{instance}{SOCKET}")
 }
 
 /// The instance of a vassal's unit.
@@ -90,18 +123,12 @@ pub fn instance(unit: &str) -> Option<&str> {
     unit.strip_prefix("vassal@")?.strip_suffix(".service")
 }
 
-fn list() -> Result<HashMap<String, String>, String> {
+/// The units that `which` names, and their states.
+fn list(which: &[&str]) -> Result<HashMap<String, String>, String> {
     let mut command = Command::new("systemctl");
     command
-        .args([
-            "list-units",
-            "--all",
-            "--full",
-            "--no-pager",
-            "--output=json",
-            STATES,
-        ])
-        .args(["vassal@*.service"])
+        .args(["list-units", "--all", "--full", "--no-pager", "--output=json"])
+        .args(which)
         .stdin(Stdio::null());
     let output = command
         .output()
@@ -120,7 +147,7 @@ fn list() -> Result<HashMap<String, String>, String> {
 
 fn masks(place: &Path) -> Vec<String> {
     let is_mask = |name: &String| {
-        instance(name).is_some()
+        (instance(name).is_some() || name.ends_with(SOCKET))
             && place
                 .join(name)
                 .read_link()

@@ -193,11 +193,16 @@ fn one(
     let Ok(metadata) = metadata else {
         return Seen::NoFile.pack();
     };
-    let dates = dates(&metadata);
-    let watched = match is_link && !wanted.nofollow {
+    let mut dates = dates(&metadata);
+    let mut watched = match is_link && !wanted.nofollow {
         true => way_to(&path),
         false => Vec::new(),
     };
+    if let Some(address) = wanted.common.on_demand.file_of(name) {
+        let address = path.with_file_name(OsStr::from_bytes(&address));
+        dates.extend(address.metadata().as_ref().map(self::dates).unwrap_or_default());
+        watched.extend(way_to(&address));
+    }
     let (modified, changed) = (
         time(metadata.mtime(), metadata.mtime_nsec()),
         time(metadata.ctime(), metadata.ctime_nsec()),
@@ -209,12 +214,17 @@ fn one(
         is_known: false,
         is_whole,
         drop_in: None,
+        socket: None,
         problems: Vec::new(),
         watched,
     };
-    if let Some((_, before)) = known.files.get(file).filter(|(dates, _)| *dates == content.dates) {
+    if let Some(before) = known
+        .files
+        .get(file)
+        .filter(|before| before.dates == content.dates)
+    {
         content.is_known = true;
-        content.stamp.content = *before;
+        (content.stamp.content, content.socket) = (before.content, before.socket);
         return Seen::File(content).pack();
     }
     let read = reader.read(&path);
@@ -228,10 +238,11 @@ fn one(
         (Ok(read), false) => hash(&read.content),
         (Err(error), false) => hash(error.to_string().as_bytes()),
     };
-    match unit_of(read, root, (name, file), wanted.stop_hook.as_ref()) {
+    match unit_of(read, root, (name, file), &wanted.common) {
         Unit::DropIn(text, problems) => {
-            content.drop_in = (output::drop_in(generated, &name.unit()).as_deref() != Some(text.as_bytes()))
-                .then_some(text);
+            content.socket = text.socket.as_ref().map(|text| hash(text.as_bytes()));
+            content.stamp.content ^= content.socket.unwrap_or_default();
+            content.drop_in = (!output::has(generated, name, &text)).then_some(text);
             content.problems = problems;
             Seen::File(content).pack()
         }

@@ -78,6 +78,8 @@ pub fn become_watchdog(
         atexit_limit: settings.atexit_limit,
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
+        heartbeat: prepared.emperor.patience.heartbeat,
+        is_on_demand: invocation.is_on_demand,
         keep_alive: invocation.keep_alive,
         loaded: prepared.loaded,
         fds: Descriptors {

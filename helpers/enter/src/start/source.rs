@@ -11,6 +11,7 @@ use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
+use vassal_state::restart_record::{Pauses, RestartRecord};
 
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
@@ -32,6 +33,21 @@ pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Fai
         .into());
     }
     Ok(emperor)
+}
+
+/// How long the pauses after failed attempts are; what is usual while there are none, or where the emperor's file cannot be used.
+pub fn pauses(record: &RestartRecord, environment: &Inherited) -> Pauses {
+    if record.pause(Pauses::default()).is_zero() {
+        return Pauses::default();
+    }
+    let emperor = read_emperor(Path::new(EMPEROR_FILE), environment);
+    emperor.map_or_else(
+        |_| Pauses::default(),
+        |emperor| Pauses {
+            first: emperor.patience.first_pause,
+            longest: emperor.patience.most(),
+        },
+    )
 }
 
 /// A vassal's file.

@@ -9,8 +9,6 @@ pub const SETTLED: Duration = Duration::from_secs(20);
 /// How many runs that have proved themselves but not settled may be followed by a restart at once, before their ends
 /// count as failed attempts: more than anybody kills by hand, and no more than a minute's work of a core.
 const AT_ONCE: u32 = 100;
-/// The longest pause between two attempts (EMP-12: emperor-max-throttle).
-const LONGEST_PAUSE: Duration = Duration::from_secs(180);
 
 /// What is said of the end of an app while its last words are not known.
 pub const SEE_ABOVE: &str = "the reason is in the lines above";
@@ -55,6 +53,25 @@ pub enum Turn {
     After(Duration),
     /// Fail; vassal-retry@.service tries again after this pause.
     Later(Duration),
+}
+
+/// How the pauses between attempts grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pauses {
+    /// The pause before the second restart; each next one is twice as long.
+    pub first: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Default for Pauses {
+    /// Those of EMP-12.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(180),
+        }
+    }
 }
 
 /// The record itself.
@@ -138,20 +155,26 @@ impl RestartRecord {
         self.end == End::Unreported && self.begun.is_some()
     }
 
+    /// How long ago the last attempt began that has not served, `now` since boot.
+    pub fn since_begun(&self, now: Duration) -> Duration {
+        self.begun.map_or(Duration::ZERO, |begun| {
+            Duration::from_millis(millis(now).wrapping_sub(begun).into())
+        })
+    }
+
     /// A start comes, `now` since boot: takes account of how the run before has ended, and says what is to be done.
-    pub fn turn(&mut self, now: Duration) -> Turn {
+    pub fn turn(&mut self, now: Duration, pauses: Pauses) -> Turn {
         if self.end == End::Unreported {
             self.start_failed("it was killed, or did not serve in time");
         }
-        if let Some(begun) = self.begun.take() {
-            self.held += Duration::from_millis(millis(now).wrapping_sub(begun).into());
-        }
+        self.held += self.since_begun(now);
+        self.begun = None;
         // The one who asked has waited.
         if self.attempts == 0 || self.next == Next::Asked {
             return Turn::After(Duration::ZERO);
         }
-        match self.pause() {
-            pause if self.held + pause > HOLD_LIMIT => Turn::Later(self.retry_pause()),
+        match self.pause(pauses) {
+            pause if self.held + pause > HOLD_LIMIT => Turn::Later(self.retry_pause(pauses)),
             pause => Turn::After(pause),
         }
     }
@@ -168,17 +191,20 @@ impl RestartRecord {
     }
 
     /// The pause of vassal-retry@.service.
-    pub fn retry_pause(&self) -> Duration {
-        self.pause().max(SHORTEST_PAUSE)
+    pub fn retry_pause(&self, pauses: Pauses) -> Duration {
+        self.pause(pauses).max(SHORTEST_PAUSE)
     }
 
     /// How long to wait before the attempt that comes after [`RestartRecord::attempts`] failed ones: the first restart is
-    /// immediate, then 1 s, doubled each time, up to three minutes; never given up (ARCHITECTURE D11).
-    pub fn pause(&self) -> Duration {
+    /// immediate, then 1 s, doubled each time, up to three minutes, unless `pauses` says otherwise; never given up (ARCHITECTURE D11).
+    pub fn pause(&self, pauses: Pauses) -> Duration {
         match self.attempts.checked_sub(2) {
             None => Duration::ZERO,
             Some(doublings) => {
-                LONGEST_PAUSE.min(Duration::from_secs(1) * 2_u32.saturating_pow(doublings.min(16)))
+                let doubled = pauses
+                    .first
+                    .saturating_mul(2_u32.saturating_pow(doublings.min(31)));
+                doubled.min(pauses.longest)
             }
         }
     }
@@ -225,11 +251,14 @@ mod tests {
         let (mut record, mut now) = (RestartRecord::default(), Duration::from_secs(1000));
         let mut seen = Vec::new();
         while seen.len() < count {
-            let (pause, is_later) = match record.turn(now) {
+            let (pause, is_later) = match record.turn(now, Pauses::default()) {
                 Turn::After(pause) => (pause, false),
                 Turn::Later(pause) => {
                     record.next = Next::Asked;
-                    assert_eq!(record.turn(now + pause), Turn::After(Duration::ZERO));
+                    assert_eq!(
+                        record.turn(now + pause, Pauses::default()),
+                        Turn::After(Duration::ZERO)
+                    );
                     (pause, true)
                 }
             };
@@ -266,7 +295,10 @@ mod tests {
         record.begin(Duration::ZERO, minute);
         record.served();
         record.failed("gone", Duration::from_millis(900), Duration::from_secs(1));
-        assert_eq!(record.turn(minute * 60), Turn::After(Duration::ZERO));
+        assert_eq!(
+            record.turn(minute * 60, Pauses::default()),
+            Turn::After(Duration::ZERO)
+        );
         assert_eq!(record.attempts, 1);
     }
 
@@ -275,7 +307,7 @@ mod tests {
         let (mut record, mut now) = (RestartRecord::default(), Duration::from_secs(1000));
         let mut pauses = Vec::new();
         let later = loop {
-            match record.turn(now) {
+            match record.turn(now, Pauses::default()) {
                 Turn::Later(pause) => break pause,
                 Turn::After(pause) => {
                     pauses.push(pause.as_secs());
@@ -293,7 +325,7 @@ mod tests {
     fn every_restart_counts_but_that_of_an_administrator() {
         let mut record = RestartRecord::default();
         let start = |record: &mut RestartRecord| {
-            record.turn(Duration::ZERO);
+            record.turn(Duration::ZERO, Pauses::default());
             record.begin(Duration::ZERO, Duration::ZERO);
             (record.restarts, record.cause.clone())
         };
@@ -305,7 +337,7 @@ mod tests {
         assert!(count == 2 && cause.starts_with("it was killed"), "{cause}");
         record.stopped();
         assert_eq!(
-            (record.turn(SETTLED), record.held),
+            (record.turn(SETTLED, Pauses::default()), record.held),
             (Turn::After(Duration::ZERO), Duration::ZERO)
         );
         assert_eq!(start(&mut record).0, 2);
@@ -318,7 +350,7 @@ mod tests {
                 attempts,
                 ..RestartRecord::default()
             }
-            .pause()
+            .pause(Pauses::default())
             .as_secs()
         };
         assert_eq!(
@@ -326,6 +358,14 @@ mod tests {
             [0, 0, 1, 2, 4]
         );
         assert_eq!([pause(9), pause(10), pause(u32::MAX)], [128, 180, 180]);
+        let record = RestartRecord {
+            attempts: 4,
+            ..RestartRecord::default()
+        };
+        let even = Duration::from_millis(200);
+        let pauses = |longest| Pauses { first: even, longest };
+        assert_eq!(record.pause(pauses(even * 3)), even * 3);
+        assert_eq!(record.pause(pauses(even * 9)), even * 4);
     }
 
     /// Runs that each serve for `served`, their restarts, and the pauses before those, of which the first are all zero.
@@ -365,13 +405,16 @@ mod tests {
         };
         let mut pauses = Vec::new();
         for _ in 0..11 {
-            pauses.push(record.pause().as_secs());
+            pauses.push(record.pause(Pauses::default()).as_secs());
             record.attempts += 1;
             record.failed("dead", second / 2, second);
         }
         assert_eq!(pauses, [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 180]);
         record.failed("dead", SETTLED, second);
-        assert_eq!((record.attempts, record.pause()), (0, Duration::ZERO));
+        assert_eq!(
+            (record.attempts, record.pause(Pauses::default())),
+            (0, Duration::ZERO)
+        );
         assert!(record.debt > SETTLED * (AT_ONCE - 2), "{:?}", record.debt);
         record.stopped();
         assert_eq!(record.debt, Duration::ZERO);

@@ -1,6 +1,7 @@
 //! An app that runs: its process, and what connects it with the watchdog. There is one, and during a reload that overlaps
 //! there are two or three.
 
+use crate::app::heartbeat::Heartbeat;
 use crate::app::master::Master;
 use crate::app::notify::PayloadNotify;
 use crate::app::uwsgi::Uwsgi;
@@ -18,6 +19,8 @@ pub struct Running {
     pub uwsgi: Option<Uwsgi>,
     /// The notification socket of another program.
     pub notify: Option<PayloadNotify>,
+    /// The heartbeat of a uWSGI.
+    pub heartbeat: Heartbeat,
 }
 
 impl Running {
@@ -32,7 +35,12 @@ impl Running {
             Links::Notify(socket) => (None, Some(PayloadNotify::new(socket))),
             Links::None => (None, None),
         };
-        Self { app, uwsgi, notify }
+        Self {
+            app,
+            uwsgi,
+            notify,
+            heartbeat: Heartbeat::default(),
+        }
     }
 
     /// The app with its connections, which nobody else has from here on.
@@ -41,6 +49,7 @@ impl Running {
             app: self.app.clone(),
             uwsgi: self.uwsgi.take(),
             notify: self.notify.take(),
+            heartbeat: Heartbeat::default(),
         }
     }
 

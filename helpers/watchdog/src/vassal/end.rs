@@ -129,7 +129,36 @@ impl Vassal {
         }
     }
 
+    /// Whether an app that has a heartbeat has been without one for too long; one that stands still cannot send it.
+    pub(super) fn has_missed_heartbeat(&self) -> bool {
+        let due = self.app.heartbeat.due(self.handoff.heartbeat);
+        due.is_some_and(|due| due <= Instant::now()) && self.freezer.until().is_none()
+    }
+
+    /// The app has got stuck: it is killed, what else there is ends in order, and systemd is told as by a watchdog of its own.
+    pub(super) fn heartbeat_missed(&mut self) -> Result<u8, SysError> {
+        let ready_for = self.ready_for();
+        let message = format!(
+            "{} has sent no heartbeat for {} s",
+            self.app.app.command,
+            self.handoff.heartbeat.as_secs()
+        );
+        let _connections = self.shutdown().cut_apps_off();
+        self.reporter.app_ended(&message, End::Reported, ready_for);
+        self.record_is(State::Failed);
+        self.unrequested_shutdown().finish();
+        self.reporter.unsaved("");
+        self.reporter.trigger(&message);
+        self.wait_for_kill(None)?;
+        Ok(exit::FAILED)
+    }
+
     pub(super) fn app_ended(&mut self, how: Ended) -> u8 {
+        if let (true, Stage::Serving { .. }, Ended::Exited(0)) = (self.handoff.is_on_demand, self.stage, how)
+        {
+            self.unrequested_shutdown().finish();
+            return self.waits_for_connection();
+        }
         let command = &self.app.app.command;
         let message = match (self.stage, how) {
             // The code with which uWSGI ends when need-app is set and there is none.
@@ -175,6 +204,12 @@ impl Vassal {
     /// other, after a pause where there have been many.
     pub(super) fn app_wants_stop(&mut self) -> u8 {
         self.thaw();
+        if self.handoff.is_on_demand {
+            self.reporter
+                .status_is("idle; stopping until the next connection");
+            self.stop_apps_and_finish(None);
+            return self.waits_for_connection();
+        }
         let ready_for = self.ready_for();
         let command = &self.app.app.command;
         self.reporter.stopping(command);
@@ -184,6 +219,13 @@ impl Vassal {
         self.stop_apps_and_finish(None);
         self.reporter.unsaved("");
         exit::FAILED
+    }
+
+    /// Nobody has used the app for a while, and it has ended in order: the next connection starts it again.
+    fn waits_for_connection(&mut self) -> u8 {
+        self.reporter.stopped();
+        self.health.stopped();
+        exit::GOOD
     }
 
     /// `status` is what a stop says once it takes long; nothing where it was said.

@@ -22,11 +22,13 @@ impl Vassal {
             match message {
                 Message::Accepting => {
                     self.turnover = None;
+                    self.app.heartbeat.forget();
                     is_loaded = true;
                 }
                 Message::Loaded => is_loaded |= !has_workers,
                 Message::WantsConfiguration => {
                     self.turnover = None;
+                    self.app.heartbeat.forget();
                     // An app that cannot be given it says so itself, and nothing of an app's ends its watchdog.
                     if let Err(error) = uwsgi.push_again() {
                         log(Priority::Warning, &error.to_string());
@@ -35,6 +37,7 @@ impl Vassal {
                     is_loaded |= !has_workers;
                 }
                 Message::WantsStop => wants_stop = true,
+                Message::Heartbeat => self.app.heartbeat.heard(self.awake),
                 Message::Other => {}
             }
         }

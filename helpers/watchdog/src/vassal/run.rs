@@ -80,6 +80,9 @@ impl Vassal {
             return self.lost(index, verdict).map(Some);
         }
         self.thaw_in_time();
+        if self.has_missed_heartbeat() {
+            return self.heartbeat_missed().map(Some);
+        }
         if self.follow_reload() {
             return Ok(Some(self.app_wants_stop()));
         }

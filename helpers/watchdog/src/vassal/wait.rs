@@ -156,6 +156,7 @@ impl Vassal {
             .chain(self.freezer.until())
             .chain(self.turnover.as_ref().map(WindDown::next_look))
             .chain(self.overlap.due())
+            .chain(self.app.heartbeat.due(self.handoff.heartbeat))
             .chain(self.mounts_paused_until)
             .chain(self.unknown_exits.due())
             .min()
@@ -177,6 +178,7 @@ impl Vassal {
         let mountpoints = self.mountpoints.iter_mut();
         mountpoints.for_each(|mountpoint| mountpoint.forgive(time));
         self.monitor.forgive(time, self.awake);
+        self.app.heartbeat.forgive(time);
         // systemd's clock ran on: it is told before it draws its conclusion.
         self.keep_alive_due = self.awake;
     }

@@ -72,6 +72,7 @@ fn settings(settings: &Settings) -> String {
         sockets: _,
         unix,
         backlog,
+        waiting,
         reload: _,
         ready,
         stop_signal,
@@ -91,7 +92,10 @@ fn settings(settings: &Settings) -> String {
         unix.mode,
         unix.owner.as_ref().map(|owner| (&owner.user, &owner.group)),
     );
-    format!("{unix:?} {backlog} {ready:?} {signals:?} {interval:?} {deadline:?} {limits:?} {switches:?}")
+    let waiting = waiting.as_ref().map(|waiting| &waiting.address);
+    format!(
+        "{unix:?} {backlog} {waiting:?} {ready:?} {signals:?} {interval:?} {deadline:?} {limits:?} {switches:?}"
+    )
 }
 
 #[cfg(test)]

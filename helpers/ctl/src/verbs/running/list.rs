@@ -173,7 +173,9 @@ pub fn notes(vassal: &Vassal, now: u64) -> String {
         )
     };
     let marks = vassal.marks.iter().filter(is_news).map(mark);
+    let waits = (vassal.state == State::OnDemand).then(|| sentences::ON_DEMAND.to_owned());
     marks
+        .chain(waits)
         .chain(sentences::hits(&vassal.hits))
         .collect::<Vec<_>>()
         .join(", ")

@@ -14,7 +14,7 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::reload::overlap::{Decision, decide};
-use vassal_generator::drop_in::{DropIn, StopHook};
+use vassal_generator::drop_in::{Common, DropIn, Text};
 
 /// All that is shown. The fields are the JSON's, which vassalctl(8) describes; every text is printable.
 #[derive(Debug, Serialize)]
@@ -42,6 +42,9 @@ pub struct Shown {
     pub reload: Reloaded,
     /// The drop-in of its unit.
     pub drop_in: String,
+    /// That of the socket whose first connection starts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket_drop_in: Option<String>,
 }
 
 /// How a reload is done, and why.
@@ -147,14 +150,16 @@ impl Shown {
         let file = location
             .inside()
             .join(std::ffi::OsStr::from_bytes(&target.name.file()));
-        let stop_hook = StopHook::of(emperor);
+        let common = Common::of(emperor);
         let drop_in = DropIn {
             name: &target.name,
             file: file.as_os_str().as_bytes(),
-            stop_hook: stop_hook.as_ref(),
+            common: &common,
+            waiting: plan.settings.waiting.clone(),
             directives: directives.clone(),
             problems: Vec::new(),
         };
+        let Text { service, socket } = drop_in.render();
         let steps = |operations: &[Operation]| -> Vec<Step> {
             operations.iter().map(|each| step(each, plan, location)).collect()
         };
@@ -170,7 +175,8 @@ impl Shown {
             watch: watched(plan, location),
             sockets: sockets(plan, location),
             reload: reloaded(plan, location),
-            drop_in: drop_in.render(),
+            drop_in: service,
+            socket_drop_in: socket,
         }
     }
 }

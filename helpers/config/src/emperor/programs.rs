@@ -1,0 +1,28 @@
+//! `emperor-wrapper` and its like: the programs that are tried in uWSGI's place, in order (EMP-18).
+
+use crate::language::evaluation::entry::Entry;
+
+/// The programs. A name without a slash is looked for in `$PATH`, as execvp(3) does it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Programs {
+    /// `emperor-wrapper-override`: tried before.
+    pub before: Vec<Vec<u8>>,
+    /// `emperor-wrapper`: instead of uWSGI.
+    pub instead: Option<Vec<u8>>,
+    /// `emperor-wrapper-fallback`: tried when nothing else can be executed.
+    pub after: Vec<Vec<u8>>,
+}
+
+impl Programs {
+    /// Takes in `entry`; whether it is one of these options.
+    pub fn add(&mut self, entry: &Entry) -> bool {
+        let value = entry.value.clone().unwrap_or_default();
+        match entry.key.as_slice() {
+            b"emperor-wrapper" => self.instead = Some(value),
+            b"emperor-wrapper-override" => self.before.push(value),
+            b"emperor-wrapper-fallback" => self.after.push(value),
+            _ => return false,
+        }
+        true
+    }
+}
