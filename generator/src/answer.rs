@@ -2,10 +2,11 @@
 
 use crate::drop_in::{Common, StopHook, Text};
 use crate::pack::{Fields, pack, unpack};
-use crate::read::{EMPEROR_FILE, Unit};
+use crate::read::Unit;
 use std::time::Duration;
 use vassal_config::diagnostic::Origin;
 use vassal_config::emperor::place::Place;
+use vassal_config::emperor::vassals::EMPEROR_FILE;
 use vassal_config::users::identity::Account;
 
 /// What of the emperor's file units need.

@@ -20,16 +20,19 @@ pub mod pack;
 pub mod read;
 
 use answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
-use drop_in::{Common, DropIn, Text, comment};
+use drop_in::{Common, DropIn, Text};
 use kept::{Kept, Last};
 use output::Units;
 use pack::Fields;
-use read::{Kind, Unit, choose, name_of, shown};
+use read::Unit;
 use std::collections::BTreeMap;
 use std::path::Path;
-use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::place::Place;
+use vassal_config::emperor::vassals::{Kind, choose, name_of, shown};
 use vassal_config::machine::trusted::Reader;
+use vassal_escape::printable;
+use vassal_escape::unit_name::escape;
 use vassal_state::{health, restart_record};
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
@@ -85,7 +88,7 @@ fn write(units: &[Generated], out: &Path, problems: &mut Vec<String>) -> std::io
             Some(why) => Text {
                 service: format!(
                     "# ERROR: {}; this is what was generated last:\n{}",
-                    comment(why.as_bytes()),
+                    printable(why.as_bytes()),
                     kept.text.service
                 ),
                 socket: kept.text.socket.clone(),
@@ -181,7 +184,7 @@ fn text_of(
         }
         Unit::NoFile => (bare(), None),
         Unit::Unreadable(why) => {
-            let why = format!("{}: cannot read it: {why}", file.escape_ascii());
+            let why = format!("{}: cannot read it: {why}", printable(file));
             problems.push(format!("{why}, so its unit stays as it is"));
             let text = last.text_of(file).unwrap_or_else(bare);
             (text, Some(why))

@@ -2,15 +2,12 @@
 //! generator calls it in processes that may be lost ([`crate::apart`]).
 
 use crate::drop_in::{Common, DropIn, Text};
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::io::ErrorKind;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use vassal_config::diagnostic::Diagnostic;
-use vassal_config::emperor::name::{Unfit, VassalName};
-use vassal_config::emperor::place::{Place, split};
+use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::settings::Emperor;
+use vassal_config::emperor::vassals::{EMPEROR_FILE, outside, read_emperor_file};
 use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::machine::world::{ReadError, World};
@@ -18,34 +15,20 @@ use vassal_config::unit::directives::directives;
 use vassal_config::vassal::address::Waiting;
 use vassal_config::vassal::read::judge_writers;
 
-/// The emperor's file, below the root.
-pub(crate) const EMPEROR_FILE: &str = "etc/vassal/emperor.ini";
-
 /// errno(3): a name that is not there, a link that leads nowhere or in a circle.
 const NOWHERE: [i32; 3] = [2, 20, 40];
-
-/// A file that is a vassal's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The vassal's name.
-    pub name: VassalName,
-    /// Where the file is, to be opened.
-    pub path: PathBuf,
-    /// Where it is for the user: without the root.
-    pub file: Vec<u8>,
-}
 
 /// Reads the emperor's file, with the warnings about it; `None` when there is none, which is no problem.
 ///
 /// # Errors
 /// A file that cannot be made sense of, in one line.
 pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
-    let file = root.join(EMPEROR_FILE);
-    let content = match file.symlink_metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Ok(_) | Err(_) => Reader::default().read(&file),
+    let file = outside(root, EMPEROR_FILE.as_bytes());
+    let content =
+        read_emperor_file(&file).map_err(|error| format!("{}: cannot use it: {error}", file.display()))?;
+    let Some(content) = content else {
+        return Ok(None);
     };
-    let content = content.map_err(|error| format!("{}: cannot use it: {error}", file.display()))?;
     let directory = file.parent().unwrap_or(root).to_path_buf();
     let world = System::new([].into(), directory)
         .without_sources()
@@ -59,83 +42,6 @@ pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
 /// journal what is wrong with it.
 fn public(found: &Diagnostic) -> String {
     found.public().to_string()
-}
-
-/// What a path of the emperor's places is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file, or what has to pass for one.
-    File,
-    /// Anything else (EMP-3).
-    Other,
-}
-
-/// The vassals among `files`, sorted by name; the first that has a name wins. What else looks like one is told.
-pub fn choose(
-    files: impl IntoIterator<Item = (Vec<u8>, Kind)>,
-) -> (BTreeMap<VassalName, Vec<u8>>, Vec<String>) {
-    let mut found: BTreeMap<VassalName, Vec<u8>> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for (file, kind) in files {
-        let odd = match (name_of(&file), kind) {
-            (Err(Unfit::NotIni | Unfit::Hidden), _) => continue,
-            (Err(Unfit::TooLong | Unfit::NotAName), _) => "no unit can have such a name",
-            (Ok(_), Kind::Other) => "not a regular file",
-            (Ok(name), Kind::File) => match found.get(&name) {
-                None => {
-                    found.insert(name, file);
-                    continue;
-                }
-                // Named by two lines.
-                Some(earlier) if *earlier == file => continue,
-                Some(_) => "an earlier directory has a vassal of this name",
-            },
-        };
-        problems.push(format!("{}: {odd}, skipping", file.escape_ascii()));
-    }
-    (found, problems)
-}
-
-/// The name of the vassal whose file is at that path.
-///
-/// # Errors
-/// Why it is none.
-pub fn name_of(file: &[u8]) -> Result<VassalName, Unfit> {
-    VassalName::of_file(split(file).1)
-}
-
-/// Every vassal in the emperor's places; what cannot be read there is told.
-pub fn candidates(root: &Path, emperor: &Emperor) -> (Vec<Candidate>, Vec<String>) {
-    let mut files = Vec::new();
-    let mut unreadable = Vec::new();
-    for place in &emperor.places {
-        match place.files(root) {
-            Ok(found) => files.extend(found),
-            Err(error) => unreadable.push(format!("{}: cannot read it: {error}, skipping", shown(place))),
-        }
-    }
-    let kind = |file: Vec<u8>| {
-        let is_file = name_of(&file).is_ok() && outside(root, &file).is_file();
-        (file, if is_file { Kind::File } else { Kind::Other })
-    };
-    let (found, odd) = choose(files.into_iter().map(kind));
-    let candidate = |(name, file): (VassalName, Vec<u8>)| Candidate {
-        name,
-        path: outside(root, &file),
-        file,
-    };
-    unreadable.extend(odd);
-    (found.into_iter().map(candidate).collect(), unreadable)
-}
-
-/// A place, for messages.
-pub fn shown(place: &Place) -> String {
-    place.path().escape_ascii().to_string()
-}
-
-/// A path of the machine below `root`, as it is reached from here.
-pub fn outside(root: &Path, file: &[u8]) -> PathBuf {
-    root.join(OsStr::from_bytes(file.strip_prefix(b"/").unwrap_or(file)))
 }
 
 /// What came of reading one vassal's file.

@@ -35,14 +35,17 @@ fn members() -> Vec<String> {
 /// writes, and vassal-emperor writes it, so they have its library).
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("helpers/escape", &[]),
-    ("helpers/config", &[]),
+    ("helpers/config", &["vassal-escape"]),
     ("helpers/sys", &["vassal-escape"]),
     ("helpers/systemd", &["vassal-escape", "vassal-sys"]),
     (
         "helpers/state",
         &["vassal-escape", "vassal-sys", "vassal-systemd"],
     ),
-    ("generator", &["vassal-config", "vassal-state", "vassal-sys"]),
+    (
+        "generator",
+        &["vassal-config", "vassal-escape", "vassal-state", "vassal-sys"],
+    ),
     (
         "helpers/enter",
         &[
@@ -57,7 +60,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "helpers/watchdog",
         &["vassal-escape", "vassal-state", "vassal-sys", "vassal-systemd"],
     ),
-    ("helpers/ctl", &["vassal-config", "vassal-generator"]),
+    (
+        "helpers/ctl",
+        &["vassal-config", "vassal-escape", "vassal-generator"],
+    ),
     (
         "helpers/emperor",
         &[
@@ -68,7 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "vassal-systemd",
         ],
     ),
-    ("tests", &["vassal-config", "vassal-sys"]),
+    ("tests", &["vassal-config", "vassal-sys", "vassal-systemd"]),
 ];
 
 #[test]

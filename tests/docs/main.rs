@@ -10,27 +10,24 @@ mod rules;
 mod text;
 
 use std::collections::BTreeSet;
-use text::{all_named, arms, between, bold, byte_strings, files, quoted, read, root, section, words};
+use text::{all_named, between, bold, byte_strings, files, quoted, read, root, section, words};
+use vassal_config::diagnostic::Origin;
+use vassal_config::emperor::settings::Emperor;
+use vassal_config::hooks::mountflags::{MOUNT_WORDS, UMOUNT_WORDS};
+use vassal_config::hooks::parse::{ACTIONS, CALLS, INSIDE_UWSGI};
+use vassal_config::hooks::phase::hook_option;
+use vassal_config::language::evaluation::entry::Entry;
+use vassal_config::options::disposition::Disposition;
+use vassal_config::options::row::OptionRow;
+use vassal_config::options::table::OPTIONS;
+use vassal_config::unit::directives::OURS;
+use vassal_config::vassal::settings::SETTINGS;
+use vassal_config::vassal::socket::LISTENING;
 use vassal_sys::denied_calls::{DENIED, DENIED_WITH_NEWUSER, OPEN_TREE_ATTR};
+use vassal_systemd::{events, exit, status, verdicts};
 
 const INI: &str = "packaging/man/vassal.ini.5";
-
-/// The 32-digit strings in the sources of the programs.
-fn message_ids() -> BTreeSet<String> {
-    let sources = files("helpers", ".rs")
-        .into_iter()
-        .chain(files("generator", ".rs"));
-    let is_id = |text: &&str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    sources
-        .flat_map(|path| {
-            read(&path)
-                .split('"')
-                .filter(is_id)
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect()
-}
+const HEALTH: &str = "packaging/man/vassal-health.7";
 
 #[test]
 fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
@@ -52,26 +49,78 @@ fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
             "{id} is not 32 small hexadecimal digits"
         );
     }
+    let ids = events::ALL.iter().map(|event| event.id.to_owned());
     assert_eq!(
-        message_ids(),
+        ids.collect::<BTreeSet<_>>(),
         entries,
-        "programs (left) and units/vassal.catalog (right)"
+        "vassal_systemd::events (left) and units/vassal.catalog (right)"
     );
-    all_named(
-        &entries,
-        &read("packaging/man/vassal-health.7"),
-        "vassal-health(7)",
-    );
+    let page = read(HEALTH);
+    for event in events::ALL {
+        let row = format!("{}\tT{{\n{}\nT}}\n", event.id, event.what);
+        assert!(page.contains(&row), "{row:?} is not in vassal-health(7)");
+    }
+}
+
+#[test]
+fn every_verdict_is_in_the_manual() {
+    let page = read(HEALTH);
+    let (about, fields) = (section(&page, ".SH VERDICTS"), section(&page, ".SH JOURNAL"));
+    for row in verdicts::ALL {
+        let word = row.word;
+        assert!(
+            about.contains(&format!(".TP\n.B {word}\n")),
+            "{word} is not explained"
+        );
+        let is_named = |line: &str| line.strip_prefix(".B").is_some_and(|rest| rest.contains(word));
+        assert!(fields.lines().any(is_named), "{word} is not among the fields");
+        assert!(row.event.what.contains(word), "{row:?}");
+    }
+}
+
+#[test]
+fn every_sentence_of_the_status_line_is_in_the_manual() {
+    let (health, enter) = (read(HEALTH), read("packaging/man/vassal-enter.8"));
+    let lines: Vec<_> = [&health, &enter]
+        .into_iter()
+        .flat_map(|page| page.lines())
+        .map(|line| line.replace('\\', ""))
+        .collect();
+    for sentence in status::ALL {
+        assert!(
+            lines.iter().any(|line| sentence.is_of(line)),
+            "{sentence:?} is in no manual"
+        );
+    }
+    for sentence in verdicts::ALL.iter().flat_map(|row| row.sentences) {
+        let said = |line: &str| {
+            line.strip_prefix("/app ")
+                .is_some_and(|line| sentence.is_of(line))
+        };
+        assert!(
+            section(&health, ".SH STATUS LINE").lines().any(said),
+            "{sentence:?} is in no manual"
+        );
+    }
+    for sentence in [
+        status::HEALTHY,
+        status::NO_RESTARTS,
+        status::ONE_RESTART,
+        status::RESTARTS,
+    ] {
+        let parts = lines.iter().flat_map(|line| line.split("; "));
+        assert!(
+            parts.into_iter().any(|part| sentence.is_of(part)),
+            "{sentence:?} is in no manual"
+        );
+    }
 }
 
 #[test]
 fn every_setting_is_in_the_manual() {
-    let source = read("helpers/config/src/vassal/settings.rs");
-    let settings = arms(between(&source, "match entry.key.as_slice() {", "_ => {"));
-    assert!(settings.len() > 5, "{settings:?}");
     let page = read(INI).replace("\\-", "-");
     let page = section(&page, ".SH THE [VASSAL] SECTION");
-    for setting in settings {
+    for (setting, _) in SETTINGS {
         assert!(
             page.contains(&format!(".BI {setting}= ")),
             "[vassal] {setting} is not in vassal.ini(5)"
@@ -81,14 +130,12 @@ fn every_setting_is_in_the_manual() {
 
 #[test]
 fn every_hook_action_and_mount_flag_is_in_the_manual() {
-    let source = read("helpers/config/src/hooks/action.rs");
-    let mut names = arms(between(&source, "pub fn parse_hook(", "\n}\n"));
-    names.extend(arms(between(&source, "pub fn parse_call(", "\n}\n")));
-    let flags = read("helpers/config/src/hooks/mountflags.rs");
-    names.extend(byte_strings(between(&flags, "const MOUNT_WORDS", ";\n")));
-    names.extend(arms(between(&flags, "impl UmountFlags", "#[cfg(test)]")));
+    let actions = ACTIONS.iter().chain(CALLS).map(|row| row.name);
+    let mounts = MOUNT_WORDS.iter().map(|(word, _)| *word);
+    let umounts = UMOUNT_WORDS.iter().map(|(word, _)| *word);
+    let names = actions.chain(INSIDE_UWSGI).chain(mounts).chain(umounts);
     all_named(
-        &names,
+        &names.map(str::to_owned).collect(),
         &bold(section(&read(INI), ".SH HOOK ACTIONS")),
         "HOOK ACTIONS of vassal.ini(5)",
     );
@@ -96,60 +143,67 @@ fn every_hook_action_and_mount_flag_is_in_the_manual() {
 
 #[test]
 fn every_option_that_is_refused_or_taken_is_in_the_manual() {
-    let source = read("helpers/config/src/options/table.rs");
     let page = read(INI);
     let uwsgi = section(&page, ".SH THE [UWSGI] SECTION");
     let (taken, refused) = uwsgi
         .split_once(".SS Options that are refused")
         .expect("a list of refused options");
     all_named(
-        &taken_by(&source, "Refused"),
+        &named(|row| row.disposition == Disposition::Refused),
         &bold(refused),
         "the refused options of vassal.ini(5)",
     );
-    let ours = ["Enter", "Watchdog", "Unit"].map(|taker| taken_by(&source, taker));
-    let is_hook = |name: &String| {
-        ["hook-", "mount-", "umount-", "exec-", "call-"]
-            .iter()
-            .any(|kind| name.starts_with(kind))
-    };
-    let is_other_name = |name: &String| name.contains("iface") || name.starts_with("wait-interface");
-    let ours: BTreeSet<String> = ours
-        .into_iter()
-        .flatten()
-        .filter(|name| !is_hook(name) && !is_other_name(name))
-        .chain(["mount-check".to_owned()])
-        .collect();
+    let is_hook = |name: &str| hook_option(name.as_bytes()).is_some();
+    let is_other_name = |name: &str| name.contains("iface") || name.starts_with("wait-interface");
+    let ours = named(|row| {
+        let is_ours = matches!(
+            row.disposition,
+            Disposition::Enter | Disposition::Watchdog | Disposition::Unit
+        );
+        is_ours && !is_hook(row.name) && !is_other_name(row.name)
+    });
     all_named(
         &ours,
         &bold(taken),
         "the options of vassal.ini(5) that vassal takes",
     );
-    let sockets = read("helpers/config/src/vassal/socket.rs");
-    let listening = byte_strings(between(&sockets, "const LISTENING", ";\n"));
+    let listening = LISTENING.iter().map(|id| id.name().to_owned()).collect();
     all_named(&listening, &bold(taken), "the sockets of vassal.ini(5)");
 }
 
-/// The names of the options that `taker` takes.
-fn taken_by(table: &str, taker: &str) -> BTreeSet<String> {
-    let by = format!(".by({taker}, ");
-    let rows = table.lines().filter(|row| row.contains(&by));
-    let names: BTreeSet<_> = rows
-        .filter_map(|row| row.split('"').nth(1).map(str::to_owned))
-        .collect();
-    assert!(!names.is_empty(), "no row is taken by {taker}");
-    names
+/// The names of the options whose rows are `wanted`.
+fn named(wanted: impl Fn(&OptionRow) -> bool) -> BTreeSet<String> {
+    let rows = OPTIONS.iter().filter(|row| wanted(row));
+    rows.map(|row| row.name.to_owned()).collect()
 }
 
+/// Whether the emperor's file may have the option; one of its names is enough for the manual.
 #[test]
 fn every_option_of_the_emperor_is_in_the_manual() {
-    let source = read("helpers/config/src/emperor/settings.rs");
-    let mut options = byte_strings(between(&source, "const SYSTEMD_DOES_IT", ";\n"));
-    options.extend(arms(between(&source, "match entry.key.as_slice() {", "key =>")));
-    all_named(
-        &options,
-        &bold(section(&read(INI), ".SH EMPEROR.INI")),
-        "EMPEROR.INI of vassal.ini(5)",
+    let page = read(INI);
+    let page = words(&bold(section(&page, ".SH EMPEROR.INI")));
+    let is_taken = |row: &&OptionRow| {
+        let entry = Entry::new(row.name.into(), Some(b"/x".to_vec()), Origin::CommandLine);
+        let is_of_emperor = match Emperor::from_entries(&[entry]) {
+            Ok((_, warnings)) => !warnings
+                .iter()
+                .any(|warning| warning.message.contains("is not supported")),
+            Err(_) => true,
+        };
+        is_of_emperor
+            && row.disposition != Disposition::Language
+            && hook_option(row.name.as_bytes()).is_none()
+    };
+    let taken: BTreeSet<_> = OPTIONS.iter().filter(is_taken).map(|row| row.canonical).collect();
+    assert!(taken.len() > 20, "{taken:?}");
+    let is_named = |canonical: &&str| {
+        let mut rows = OPTIONS.iter().filter(|row| row.canonical == *canonical);
+        rows.any(|row| page.contains(row.name))
+    };
+    let missing: Vec<_> = taken.iter().filter(|canonical| !is_named(canonical)).collect();
+    assert!(
+        missing.is_empty(),
+        "not in EMPEROR.INI of vassal.ini(5): {missing:?}"
     );
 }
 
@@ -172,10 +226,7 @@ fn every_denied_system_call_is_in_the_manual() {
 
 #[test]
 fn every_refused_directive_is_in_the_manual() {
-    let source = read("helpers/config/src/unit/directives.rs");
-    let table = between(&source, "const OURS", ";\n");
-    let first = |line: &str| Some(line.trim().strip_prefix("(\"")?.split_once('"')?.0.to_owned());
-    let directives: BTreeSet<_> = table.lines().filter_map(first).collect();
+    let directives: BTreeSet<_> = OURS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let page = read(INI);
     all_named(
         &directives,
@@ -186,15 +237,9 @@ fn every_refused_directive_is_in_the_manual() {
 
 #[test]
 fn every_exit_code_is_in_the_manual() {
-    let source = read("helpers/systemd/src/exit.rs");
-    let codes = source
-        .lines()
-        .filter_map(|line| line.split_once(": u8 = ")?.1.strip_suffix(';'));
-    let codes: BTreeSet<_> = codes.collect();
-    assert!(codes.len() > 3, "{codes:?}");
     let page = read("packaging/man/vassal-enter.8");
     let status = section(&page, ".SH EXIT STATUS");
-    for code in codes {
+    for code in exit::ALL {
         assert!(
             status.lines().any(|line| line == format!(".B {code}")),
             "exit code {code} is not in vassal-enter(8)"

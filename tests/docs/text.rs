@@ -89,17 +89,6 @@ pub fn byte_strings(source: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The byte string literals in the patterns of a match, those before `=>` on lines that begin with one.
-pub fn arms(source: &str) -> BTreeSet<String> {
-    let patterns = source
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with("b\""));
-    patterns
-        .flat_map(|line| byte_strings(line.split("=>").next().unwrap_or_default()))
-        .collect()
-}
-
 /// Asserts that every one of `names` is among the words of `text`.
 ///
 /// # Panics

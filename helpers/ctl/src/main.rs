@@ -19,7 +19,7 @@ use arguments::{Arguments, Switch, Verb};
 use clap::{CommandFactory, Parser};
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
-use vassal_config::diagnostic::printable;
+use vassal_escape::printable;
 use verbs::running::units::Act;
 
 /// The verbs that read files, and end with the codes of vassal's other programs; those that tell of running vassals or change them end

@@ -13,7 +13,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use vassal_config::emperor::name::{VassalName, unescape};
+use vassal_config::emperor::name::VassalName;
+use vassal_escape::unit_name::unescape;
 use vassal_generator::drop_in::Text;
 use vassal_generator::output::{self, Units};
 

@@ -12,7 +12,8 @@ use crate::tell::Teller;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
-use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::emperor::name::VassalName;
+use vassal_escape::unit_name::escape;
 use vassal_generator::drop_in::Text;
 use vassal_state::restart_record;
 

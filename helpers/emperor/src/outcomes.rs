@@ -6,7 +6,7 @@ use crate::orders::{Order, Outcome, Verb};
 use crate::reconcile::{Does, Stamp, Step};
 use crate::systemd1::Systemd;
 use std::path::Path;
-use vassal_config::emperor::name::escape;
+use vassal_escape::unit_name::escape;
 use vassal_state::reload_outcome;
 use vassal_systemd::exit;
 

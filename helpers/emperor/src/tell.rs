@@ -5,10 +5,9 @@ use libsystemd::daemon::{NotifyState, notify};
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::emperor::name::VassalName;
 use vassal_escape::{printable, shortened};
+use vassal_systemd::events::REFUSED;
 use vassal_systemd::journal::{Event, Journal, Priority, log};
 
-/// A vassal runs on as it was, because its file cannot be used; in units/vassal.catalog.
-const REFUSED: &str = "e1ccfb207df1479eaf2247041e673968";
 /// How many of them the status names.
 const SHOWN: usize = 3;
 /// The most of one in the status.

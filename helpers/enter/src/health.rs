@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::time::SystemTime;
-use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::emperor::name::VassalName;
+use vassal_escape::unit_name::escape;
 use vassal_state::health::{Health, Place, forget};
 use vassal_state::restart_record::DIRECTORY;
 use vassal_systemd::journal::{Priority, log};

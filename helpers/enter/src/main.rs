@@ -28,13 +28,9 @@ use invocation::LAST_LINE_LIMIT;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
-use vassal_sys::allocator::Bump;
 use vassal_sys::fds;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::{exit, lines};
-
-#[global_allocator]
-static ALLOCATOR: Bump = Bump::new();
 
 fn main() -> ExitCode {
     if let Err(error) = fds::open_standard() {

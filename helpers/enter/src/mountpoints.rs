@@ -3,23 +3,23 @@
 
 use crate::failure::{AppFailure, Failure, Place};
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::vassal::plan::Watch;
 use vassal_state::handoff::Watched;
+use vassal_sys::SysError;
 use vassal_sys::error::Context;
 use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::mounts::{self, Spot};
-use vassal_sys::{SysError, directory};
+use vassal_sys::proc::Proc;
 
 /// The device numbers of the FUSE filesystems and overlays of this namespace: before the first hook, those of the host. They
 /// are taken from here and not from the host, as what was private there is unmounted there and not here.
 ///
 /// # Errors
 /// When proc does not answer.
-pub fn devices(proc: &OwnedFd) -> Result<Vec<(u32, u32)>, SysError> {
-    let file = directory::open_below(proc.as_fd(), "self/mountinfo")?;
+pub fn devices(proc: &Proc) -> Result<Vec<(u32, u32)>, SysError> {
+    let file = proc.mountinfo()?;
     let mut found = Vec::new();
     mountinfo::visit(file, |mount| {
         if mount.is_fuse() || mount.is_overlay() {
@@ -37,7 +37,7 @@ pub fn devices(proc: &OwnedFd) -> Result<Vec<(u32, u32)>, SysError> {
 /// # Errors
 /// A path that does not exist, or is no mountpoint: then no daemon stands behind it, and a check could only say
 /// "healthy" (MPC-7), so the vassal does not start.
-pub fn resolve(watches: &[Watch], proc: &OwnedFd) -> Result<Vec<Watched>, Failure> {
+pub fn resolve(watches: &[Watch], proc: &Proc) -> Result<Vec<Watched>, Failure> {
     watches.iter().map(|watch| find(watch, proc)).collect()
 }
 
@@ -45,21 +45,21 @@ pub fn resolve(watches: &[Watch], proc: &OwnedFd) -> Result<Vec<Watched>, Failur
 ///
 /// # Errors
 /// When proc does not answer.
-pub fn mount_at(place: &Spot, proc: impl AsFd + Copy) -> Result<Option<Mount>, SysError> {
-    let file = directory::open_below(proc, "self/mountinfo")?;
+pub fn mount_at(place: &Spot, proc: &Proc) -> Result<Option<Mount>, SysError> {
+    let file = proc.mountinfo()?;
     let is_there = |mount: &Mount| mount.id == place.mount && mount.mountpoint == place.path;
     let found = mountinfo::select(file, is_there).context(|| "read mountinfo")?;
     Ok(found.into_iter().next())
 }
 
-fn find(watch: &Watch, proc: &OwnedFd) -> Result<Watched, Failure> {
+fn find(watch: &Watch, proc: &Proc) -> Result<Watched, Failure> {
     let origin = watch.origin.to_string();
     let line = Place::line(&watch.origin, "mountpoint-check");
-    let place = mounts::place(proc.as_fd(), Path::new(OsStr::from_bytes(&watch.path))).map_err(|error| {
+    let place = mounts::place(proc, Path::new(OsStr::from_bytes(&watch.path))).map_err(|error| {
         let path = watch.path.clone();
         Failure::from(AppFailure::MountpointUnseen { path, error }).at(&line)
     })?;
-    match mount_at(&place, proc.as_fd())? {
+    match mount_at(&place, proc)? {
         Some(mount) => Ok(Watched { mount, origin }),
         None => {
             let path = watch.path.clone();

@@ -1,9 +1,9 @@
 //! The namespaces of a vassal: made by clone3(2) at the start, by unshare(2) for a hook.
 
 use nix::sched::{CloneFlags, unshare};
-use std::os::fd::OwnedFd;
 use vassal_config::hooks::namespaces::Namespaces;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, caps, mounts};
 
 /// The flags of clone3(2) and unshare(2) for `namespaces`.
@@ -32,7 +32,7 @@ pub fn clone_flags(namespaces: Namespaces) -> CloneFlags {
 ///
 /// # Errors
 /// As mount(2), prctl(2).
-pub fn isolate(namespaces: Namespaces) -> Result<OwnedFd, SysError> {
+pub fn isolate(namespaces: Namespaces) -> Result<Proc, SysError> {
     let Namespaces { mount, pid, .. } = namespaces;
     caps::become_subreaper()?;
     if mount {

@@ -26,7 +26,8 @@ use std::path::Path;
 use std::time::SystemTime;
 use successor::{Beside, Outcome, hear};
 use utc::utc;
-use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::vassals::EMPEROR_FILE;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::language::evaluation::entry::Entry;
@@ -37,6 +38,7 @@ use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::reload::overlap::{Decision, decide};
 use vassal_config::vassal::reload::restart_only;
 use vassal_config::vassal::settings::Reload;
+use vassal_escape::unit_name::escape;
 use vassal_state::reload_channel::Watchdog;
 use vassal_state::reload_outcome;
 use vassal_state::request::{Answer, Request, pair};
@@ -98,7 +100,7 @@ fn leave_outcome(name: &VassalName, reloaded: &Result<Vec<&'static str>, Failure
 /// The parts of the file that a reload has not taken.
 fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Failure> {
     let environment = inherited();
-    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &environment)?;
+    let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &environment)?;
     let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
     let read = |environment: Inherited| read::read(&emperor, name, &found.world(environment));
     let started = read(environment.clone())?;
@@ -215,10 +217,12 @@ fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
     let settings = settings.filter(|operation| operation.phase == Phase::Settings);
     let entry = |(name, value): (&Vec<u8>, &Vec<u8>), origin| {
         let is_new = !before.iter().any(|(known, old)| known == name && old == value);
-        is_new.then(|| Entry {
-            key: b"env".to_vec(),
-            value: Some([name.as_slice(), b"=", value].concat()),
-            origin,
+        is_new.then(|| {
+            Entry::new(
+                b"env".to_vec(),
+                Some([name.as_slice(), b"=", value].concat()),
+                origin,
+            )
         })
     };
     settings

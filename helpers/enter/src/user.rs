@@ -2,16 +2,15 @@
 
 pub use crate::failure::Lookup;
 use crate::failure::{AccountFailure, Failure, Kind, Place};
+use crate::files::accounts::accounts;
 use nix::sys::stat::FileStat;
 use nix::unistd::{Gid, Uid};
-use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use vassal_config::machine::accounts::{Accounts, User};
 use vassal_config::users::capability::Capabilities;
 use vassal_config::users::identity::{Account, Identity, Named};
-use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
-use vassal_sys::passwd;
+use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
 /// Finds the numbers of `identity`. Unlike in uWSGI a `uid` without `gid` never leaves the app in root's groups: it
@@ -20,7 +19,7 @@ use vassal_systemd::journal::{Priority, log};
 /// # Errors
 /// A name that does not exist, with its line; a number without an entry and without a group; a name that the vassal's own
 /// root makes root.
-pub fn resolve(identity: &Identity, lookup: Lookup, proc: &OwnedFd) -> Result<Credentials, Failure> {
+pub fn resolve(identity: &Identity, lookup: Lookup, proc: &Proc) -> Result<Credentials, Failure> {
     let accounts = match (accounts(proc), lookup, asker(identity)) {
         // A root directory that a start cannot read is not as the file says.
         (Err(error), Lookup::OwnRoot, Some((_, origin))) => {
@@ -73,15 +72,6 @@ pub fn may(status: &FileStat, credentials: &Credentials, bits: u32) -> bool {
         false => 0,
     };
     (status.st_mode >> shift) & bits == bits
-}
-
-/// The users and groups of the present root directory.
-///
-/// # Errors
-/// As [`passwd::read`].
-pub fn accounts(proc: &OwnedFd) -> Result<Accounts, SysError> {
-    let (passwd, group) = passwd::read(proc)?;
-    Ok(Accounts::from_text(&passwd, &group))
 }
 
 /// The first name or number that is to be looked up.

@@ -1,27 +1,40 @@
 //! Bytes from outside as text that is safe to print.
 
-/// `bytes` as one printable line: UTF-8 where it is, every control character and every byte that is not UTF-8 as
-/// `\xNN`, so that nothing from a configuration can break a log line or a notification apart.
+/// `bytes` as one printable line: UTF-8 where it is; control characters byte by byte as `\xNN`, as are bytes that are
+/// not UTF-8; marks that change the direction of writing, and separators of lines, as `\u{NNNN}`. So nothing from a
+/// configuration can break a log line or a notification apart, or make it look like another one.
 pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if character.is_control() {
-                let mut buffer = [0; 4];
-                character
-                    .encode_utf8(&mut buffer)
-                    .bytes()
-                    .for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
-            } else {
-                out.push(character);
-            }
-        }
         chunk
-            .invalid()
-            .iter()
-            .for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+            .valid()
+            .chars()
+            .for_each(|character| push(&mut out, character));
+        push_bytes(&mut out, chunk.invalid());
     }
     out
+}
+
+fn push(out: &mut String, character: char) {
+    match character {
+        other if is_deceptive(other) => out.extend(other.escape_unicode()),
+        other if other.is_control() => push_bytes(out, other.encode_utf8(&mut [0; 4]).as_bytes()),
+        other => out.push(other),
+    }
+}
+
+fn push_bytes(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        out.push_str(&format!("\\x{byte:02x}"));
+    }
+}
+
+/// Separators of lines and paragraphs, and the marks that change the direction in which a terminal writes (UAX #9).
+fn is_deceptive(character: char) -> bool {
+    matches!(
+        character,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// The first `limit` bytes of `text`, cut at a character boundary and marked with `...` where something is missing.
@@ -43,6 +56,17 @@ mod tests {
     #[test]
     fn control_characters_and_broken_utf8_are_escaped() {
         assert_eq!(printable(b"a\nREADY=1\xff\xc3\xa9"), "a\\x0aREADY=1\\xff\u{e9}");
+        assert_eq!(printable(b"\x1b[31m\x00\xc2\x9b"), "\\x1b[31m\\x00\\xc2\\x9b");
+    }
+
+    #[test]
+    fn marks_that_change_the_direction_of_writing_are_escaped() {
+        for mark in [
+            '\u{061c}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{2069}',
+        ] {
+            let shown = printable(format!("a{mark}b").as_bytes());
+            assert_eq!(shown, format!("a{}b", mark.escape_unicode()));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A record as bytes in a memfd, and the descriptors that stay open for its reader.
+//! The one format of all records that a program leaves: fields without names, in their order.
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
@@ -20,15 +20,25 @@ impl Writer {
         self
     }
 
-    /// Adds a time, as far as a number of milliseconds goes.
-    pub fn milliseconds(&mut self, time: Duration) -> &mut Self {
-        self.number(time.as_millis().min(i32::MAX as u128) as i32)
-    }
-
     /// Adds bytes of any length.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.number(bytes.len() as i32).0.extend_from_slice(bytes);
         self
+    }
+
+    /// Adds a fact.
+    pub fn flag(&mut self, flag: bool) -> &mut Self {
+        self.number(flag.into())
+    }
+
+    /// Adds a time, in milliseconds, up to 24 days.
+    pub fn milliseconds(&mut self, time: Duration) -> &mut Self {
+        self.number(i32::try_from(time.as_millis()).unwrap_or(i32::MAX))
+    }
+
+    /// Adds the number of a descriptor, if there is one.
+    pub fn descriptor(&mut self, number: Option<RawFd>) -> &mut Self {
+        self.number(number.unwrap_or(-1))
     }
 
     /// Adds a list, each item by `each`.
@@ -38,8 +48,7 @@ impl Writer {
         self
     }
 
-    /// What was written.
-    #[must_use]
+    /// The record.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
@@ -72,6 +81,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Reads the record `bytes`.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
+    }
+
     /// Reads the record in descriptor `number`, which is closed.
     ///
     /// # Errors
@@ -89,13 +103,7 @@ impl Reader {
         let mut bytes = Vec::new();
         file.rewind().context(step)?;
         file.read_to_end(&mut bytes).context(step)?;
-        Ok(Self::from_bytes(bytes))
-    }
-
-    /// Reads the record that is these bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { bytes, at: 0 }
+        Ok(Self::new(bytes))
     }
 
     /// The next number.
@@ -122,6 +130,16 @@ impl Reader {
     pub fn list<T>(&mut self, each: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.number()?;
         (0..count).map(|_| each(self)).collect()
+    }
+
+    /// The next fact.
+    pub fn flag(&mut self) -> Option<bool> {
+        self.number().map(|number| number != 0)
+    }
+
+    /// The next number of a descriptor, which may say that there is none.
+    pub fn descriptor(&mut self) -> Option<Option<RawFd>> {
+        self.number().map(|number| (number >= 0).then_some(number))
     }
 
     /// The next bytes, as nanoseconds.

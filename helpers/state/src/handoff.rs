@@ -2,6 +2,7 @@
 //! watchdog's only argument. Both ends are one build; the first field says so.
 
 use crate::codec::{Reader, Writer};
+use crate::descriptors::Descriptors;
 use crate::unsent::Unsent;
 use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
@@ -71,49 +72,6 @@ pub struct App {
     pub stop_limit: Duration,
 }
 
-/// Descriptors by number, all open in the next program. `None` where there is nothing to leave.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Descriptors {
-    /// Connected to systemd's notify socket.
-    pub notify: Option<RawFd>,
-    /// Connected to journald.
-    pub journal: Option<RawFd>,
-    /// /sys/fs/fuse/connections.
-    pub fusectl: Option<RawFd>,
-    /// The restart record.
-    pub restart_record: Option<RawFd>,
-    /// The read end of the hooks' log, where a background process still holds the other.
-    pub log: Option<RawFd>,
-    /// Our end of uWSGI's Emperor socket.
-    pub emperor: Option<RawFd>,
-    /// Our end of the socket that configurations are pushed through.
-    pub config: Option<RawFd>,
-    /// The configuration as it was pushed, for uWSGI to ask for again.
-    pub pushed: Option<RawFd>,
-    /// The notification socket of a payload that has one ([`Readiness::Notify`]).
-    pub payload_notify: Option<RawFd>,
-    /// A private proc of this PID namespace.
-    pub proc: Option<RawFd>,
-    /// The mountinfo of the namespace that the vassal was started in, the host's.
-    pub host_mounts: Option<RawFd>,
-    /// The proc of the namespace that the vassal was started in, the host's.
-    pub host_proc: Option<RawFd>,
-    /// The program of `vassal-enter`, to run the atexit hooks with, and the record it reads them from.
-    pub enter: Option<RawFd>,
-    /// See `enter`.
-    pub atexit: Option<RawFd>,
-    /// The record of [`crate::reload_channel`], and the two ends of the socket that requests come through.
-    pub control: Option<RawFd>,
-    /// See `control`: where they are read.
-    pub requests: Option<RawFd>,
-    /// See `control`: where they are written, open here for others to copy.
-    pub requester: Option<RawFd>,
-    /// The place among the starts of this moment, to be left when the vassal serves.
-    pub place: Option<RawFd>,
-    /// The directory of health records.
-    pub health: Option<RawFd>,
-}
-
 /// Everything the watchdog knows of its vassal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handoff {
@@ -166,9 +124,7 @@ impl Handoff {
         writer.list(&self.sockets, |writer, number| {
             writer.number(*number);
         });
-        writer
-            .number(i32::from(self.is_init))
-            .number(i32::from(self.owns_mounts));
+        writer.flag(self.is_init).flag(self.owns_mounts);
         writer.list(&self.foreign, |writer, (major, minor)| {
             writer.number(*major as i32).number(*minor as i32);
         });
@@ -186,9 +142,7 @@ impl Handoff {
         writer.number(i32::from(self.is_on_demand));
         let loaded = self.loaded.duration_since(UNIX_EPOCH).unwrap_or_default();
         writer.bytes(&loaded.as_nanos().to_le_bytes());
-        self.fds.numbers().iter().for_each(|fd| {
-            writer.number(fd.unwrap_or(-1));
-        });
+        self.fds.write(&mut writer);
         self.unsent.write(&mut writer);
         writer.into_memfd()
     }
@@ -211,8 +165,8 @@ impl Handoff {
             unit: reader.text()?,
             app: App::read(reader)?,
             sockets: reader.list(Reader::number)?,
-            is_init: reader.number()? != 0,
-            owns_mounts: reader.number()? != 0,
+            is_init: reader.flag()?,
+            owns_mounts: reader.flag()?,
             foreign: reader.list(|reader| Some((reader.number()? as u32, reader.number()? as u32)))?,
             watched: reader.list(read_watched)?,
             atexit_limit: reader.milliseconds()?,
@@ -224,78 +178,6 @@ impl Handoff {
             loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
-        })
-    }
-}
-
-impl Descriptors {
-    fn numbers(&self) -> [Option<RawFd>; 19] {
-        let Self {
-            notify,
-            journal,
-            fusectl,
-            restart_record,
-            log,
-            emperor,
-            config,
-            pushed,
-            payload_notify,
-            proc,
-            host_mounts,
-            host_proc,
-            enter,
-            atexit,
-            control,
-            requests,
-            requester,
-            place,
-            health,
-        } = self;
-        [
-            *notify,
-            *journal,
-            *fusectl,
-            *restart_record,
-            *log,
-            *emperor,
-            *config,
-            *pushed,
-            *payload_notify,
-            *proc,
-            *host_mounts,
-            *host_proc,
-            *enter,
-            *atexit,
-            *control,
-            *requests,
-            *requester,
-            *place,
-            *health,
-        ]
-    }
-
-    fn read(reader: &mut Reader) -> Option<Self> {
-        let mut next = || reader.number().map(|fd| (fd >= 0).then_some(fd));
-        Some(Self {
-            notify: next()?,
-            journal: next()?,
-            fusectl: next()?,
-            restart_record: next()?,
-            log: next()?,
-            emperor: next()?,
-            config: next()?,
-            pushed: next()?,
-            payload_notify: next()?,
-            proc: next()?,
-            host_mounts: next()?,
-            host_proc: next()?,
-            enter: next()?,
-            atexit: next()?,
-            control: next()?,
-            requests: next()?,
-            requester: next()?,
-            place: next()?,
-            health: next()?,
         })
     }
 }
@@ -444,10 +326,7 @@ mod tests {
             keep_alive: Duration::ZERO,
             is_on_demand: true,
             loaded: UNIX_EPOCH + Duration::from_micros(4711),
-            fds: Descriptors {
-                emperor: Some(9),
-                ..Descriptors::default()
-            },
+            fds: Descriptors::default(),
             unsent: Unsent {
                 before: Some(10),
                 datagrams: vec![

@@ -5,10 +5,11 @@
 //! All of it but that is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
 //! vassal-systemd and vassal-escape.
 //!
-//! Rooms, each of which uses only those before it: codec, unsent, handoff, request, reload_channel, reload_outcome, restart_record, health.
+//! Rooms, each of which uses only those before it: codec, descriptors, unsent, handoff, request, reload_channel, reload_outcome, restart_record, health.
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod descriptors;
 pub mod handoff;
 pub mod health;
 pub mod reload_channel;

@@ -106,7 +106,7 @@ impl Control {
         pairs(&mut writer, &self.environment);
         writer.bytes(&self.directory);
         write_credentials(&self.credentials, &mut writer);
-        writer.number(self.keys.unwrap_or(-1));
+        writer.descriptor(self.keys);
         writer.list(&self.copies, |writer, (path, name)| {
             writer.bytes(path).bytes(name.as_bytes());
         });
@@ -125,7 +125,7 @@ impl Control {
 
     fn load(file: &File) -> Result<Self, SysError> {
         let step = || "read the control record";
-        let control = Self::read(&mut Reader::from_bytes(read(file).context(step)?));
+        let control = Self::read(&mut Reader::new(read(file).context(step)?));
         control.ok_or_else(|| SysError::new(step(), Errno::EINVAL))
     }
 
@@ -146,7 +146,7 @@ impl Control {
             environment: pairs(reader)?,
             directory: reader.bytes()?,
             credentials: read_credentials(reader)?,
-            keys: Some(reader.number()?).filter(|number| *number >= 0),
+            keys: reader.descriptor()?,
             copies: reader.list(|reader| Some((reader.bytes()?, reader.text()?)))?,
         })
     }
@@ -169,11 +169,11 @@ pub fn write_credentials(credentials: &Credentials, writer: &mut Writer) {
     let number = |id: Option<u32>| id.map_or(-1, |id| id as i32);
     writer.number(number(uid.map(Uid::as_raw)));
     writer.number(number(gid.map(Gid::as_raw)));
-    writer.number(i32::from(groups.is_some()));
+    writer.flag(groups.is_some());
     writer.list(groups.as_deref().unwrap_or_default(), |writer, gid| {
         writer.number(gid.as_raw() as i32);
     });
-    writer.number(i32::from(capabilities.is_some()));
+    writer.flag(capabilities.is_some());
     let capabilities = capabilities.unwrap_or(0);
     writer
         .number(capabilities as i32)
@@ -184,9 +184,9 @@ pub fn write_credentials(credentials: &Credentials, writer: &mut Writer) {
 pub fn read_credentials(reader: &mut Reader) -> Option<Credentials> {
     let mut id = || reader.number().map(|id| (id != -1).then_some(id as u32));
     let (uid, gid) = (id()?.map(Uid::from_raw), id()?.map(Gid::from_raw));
-    let has_groups = reader.number()? != 0;
+    let has_groups = reader.flag()?;
     let groups = reader.list(|reader| reader.number().map(|gid| Gid::from_raw(gid as u32)))?;
-    let has_capabilities = reader.number()? != 0;
+    let has_capabilities = reader.flag()?;
     let half = |number: i32| u64::from(number as u32);
     let capabilities = half(reader.number()?) | half(reader.number()?) << 32;
     Some(Credentials {

@@ -148,7 +148,7 @@ impl Request {
         text.truncate(length);
         let mut fds = fds.into_iter();
         let answers = fds.next()?;
-        Some((Self::read(&mut Reader::from_bytes(text), fds)?, answers))
+        Some((Self::read(&mut Reader::new(text), fds)?, answers))
     }
 
     fn read(reader: &mut Reader, mut fds: impl Iterator<Item = OwnedFd>) -> Option<Self> {

@@ -67,7 +67,7 @@ impl Unsent {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.number(self.before.unwrap_or(-1));
+        writer.descriptor(self.before);
         writer.list(&self.datagrams, |writer, (text, numbers)| {
             writer.bytes(text);
             writer.list(numbers, |writer, number| {
@@ -82,7 +82,7 @@ impl Unsent {
 
     pub(crate) fn read(reader: &mut Reader) -> Option<Self> {
         Some(Self {
-            before: reader.number().map(|number| (number >= 0).then_some(number))?,
+            before: reader.descriptor()?,
             datagrams: reader.list(|reader| Some((reader.bytes()?, reader.list(Reader::number)?)))?,
             events: reader.list(Reader::bytes)?,
             lines: reader.bytes()?,

@@ -4,14 +4,13 @@
 //! those it lacks (clone3, the fd-based mount API, close_range, capset). It may import nix and libc, and of
 //! ours vassal-escape. It is *non-logging*: every failure is a value ([`SysError`]) that names the step and its object.
 //!
-//! Start reading at [`clone`] (the one way into the namespaces), [`mounts`] and [`creds`] (the one way down). [`allocator`] alone is no kernel step: an allocator, here because
-//! it cannot be written without `unsafe`.
+//! Start reading at [`clone`] (the one way into the namespaces), [`mounts`] and [`creds`] (the one way down).
 //!
 //! All functions assume a single-threaded caller; [`clone::ensure_single_threaded`] is how the binaries check it.
 //!
-//! Rooms, each of which uses only those before it: error, descriptors, process, files, mounts, allocator.
+//! Rooms, each of which uses only those before it: error, deadline, descriptors, process, files, mounts.
 
-pub mod allocator;
+pub mod deadline;
 mod descriptors;
 pub mod error;
 mod files;
@@ -20,6 +19,6 @@ mod process;
 
 pub use descriptors::{directory, fds};
 pub use error::SysError;
-pub use files::{byte_locks, passwd, reach};
+pub use files::{byte_locks, reach, stored};
 pub use mounts::{attach, fusectl, mountinfo, statfs};
 pub use process::{caps, clone, creds, denied_calls, pidfd, proc, scheduler, seccomp, signals};

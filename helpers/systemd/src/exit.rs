@@ -17,3 +17,6 @@ pub const LATER: u8 = 75;
 pub const CONFIG: u8 = 78;
 /// The namespaces could not be set up; the number systemd itself uses and prints as `NAMESPACE`.
 pub const NAMESPACE: u8 = 226;
+
+/// All of them.
+pub const ALL: [u8; 6] = [FAILED, USAGE, OS, LATER, CONFIG, NAMESPACE];

@@ -1,14 +1,14 @@
 //! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root. Nothing waits for
 //! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
 
+use crate::events::MessageId;
 use crate::notify::connect_datagram;
-use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable, Woken};
 use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_escape::printable;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::{Context, SysError};
 
 pub use crate::lines::{log, relay};
@@ -24,8 +24,8 @@ const MOST_EVENTS: usize = 64;
 pub struct Event<'a> {
     /// How grave it is.
     pub priority: Priority,
-    /// 32 hexadecimal digits; listed in units/vassal.catalog.
-    pub id: &'a str,
+    /// Which event it is.
+    pub id: MessageId,
     /// One line for people.
     pub message: &'a str,
     /// Further fields, names in capitals.
@@ -98,26 +98,12 @@ impl Journal {
     /// # Errors
     /// As poll(2).
     pub fn deliver(&self, limit: Duration) -> Result<(), SysError> {
-        let end = Instant::now() + limit;
+        let deadline = Deadline::after(limit);
         loop {
             self.flush();
-            let now = Instant::now();
-            let left = end.saturating_duration_since(now);
-            let is_over = self.interest(|interest| {
-                let (fd, left) = match interest {
-                    Interest::Nothing => return Ok(true),
-                    Interest::Readable(fd) | Interest::Writable(fd) => {
-                        (Some(PollFd::new(fd, PollFlags::POLLOUT)), left)
-                    }
-                    Interest::At(until) => (None, left.min(until.saturating_duration_since(now))),
-                };
-                let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
-                match poll(&mut Vec::from_iter(fd), timeout.unwrap_or(PollTimeout::MAX)) {
-                    Ok(_) | Err(Errno::EINTR) => Ok(false),
-                    Err(errno) => Err(errno).context(|| "wait for journald"),
-                }
-            })?;
-            if is_over || left.is_zero() {
+            let is_last = deadline.is_over();
+            let woken = self.interest(|interest| interest.wait(deadline, None));
+            if woken.context(|| "wait for journald")? == Woken::Idle || is_last {
                 return Ok(());
             }
         }
@@ -162,7 +148,7 @@ fn encode(event: &Event<'_>, identifier: &str) -> Vec<u8> {
     let priority = (event.priority as u8).to_string();
     let own = [
         ("MESSAGE", event.message),
-        ("MESSAGE_ID", event.id),
+        ("MESSAGE_ID", event.id.id),
         ("PRIORITY", &priority),
         ("SYSLOG_IDENTIFIER", identifier),
     ];
@@ -184,6 +170,7 @@ fn encode(event: &Event<'_>, identifier: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::SERVING;
 
     #[test]
     fn who_ends_waits_until_a_full_queue_has_room_and_no_longer_than_the_limit() {
@@ -193,7 +180,7 @@ mod tests {
         let journal = Journal::inherited(Some(socket), "vassal-enter", Vec::new());
         let event = Event {
             priority: Priority::Warning,
-            id: "0",
+            id: SERVING,
             message: "lost",
             fields: &[],
         };
@@ -213,12 +200,12 @@ mod tests {
     fn a_value_with_a_line_break_cannot_add_a_field() {
         let event = Event {
             priority: Priority::Error,
-            id: "0",
+            id: SERVING,
             message: "a\nPRIORITY=0",
             fields: &[("VASSAL", "x")],
         };
         let text = encode(&event, "vassal");
-        assert!(text.starts_with(b"MESSAGE\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\nMESSAGE_ID=0\nPRIORITY=3\n"));
+        assert!(text.starts_with(b"MESSAGE\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\nMESSAGE_ID=432e5f4d6e814274ae80f8c9e6ea7cdf\nPRIORITY=3\n"));
         assert_eq!(message_of(b"MESSAGE=a b\nPRIORITY=3\n"), "a b");
         assert!(text.ends_with(b"SYSLOG_IDENTIFIER=vassal\nVASSAL=x\n"));
     }

@@ -7,16 +7,16 @@
 //! that comes with all that it keeps: with two for each of a thousand vassals that took a second of a start and of each daemon-reload.
 
 use crate::priority::Priority;
-use crate::send_queue::Interest;
+use crate::send_queue::{Interest, Woken};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 use nix::unistd::{Pid, getpid};
 use std::io::{Write, stderr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_escape::printable;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::{Context, SysError};
 
 /// What is kept for a journald that does not read, in bytes: a full pipe of a hook's words, and what is said about it.
@@ -29,7 +29,7 @@ struct Backlog {
     bytes: Vec<u8>,
     /// How many lines were lost since that was last told.
     lost: usize,
-    /// What was written last is the beginning of a line of somebody's that was passed on.
+    /// What was written last is the beginning of a relayed line.
     is_within_line: bool,
     /// Where lines go when standard error has been shut down.
     datagrams: Option<Datagrams>,
@@ -113,20 +113,13 @@ pub fn interest<R>(look: impl FnOnce(Interest<'_>) -> R) -> R {
 /// # Errors
 /// As poll(2).
 pub fn deliver(limit: Duration) -> Result<(), SysError> {
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     loop {
         flush();
-        let left = end.saturating_duration_since(Instant::now());
-        let backlog = backlog();
-        if left.is_zero() || backlog.bytes.is_empty() {
+        let is_last = deadline.is_over();
+        let woken = interest(|interest| interest.wait(deadline, None));
+        if woken.context(|| "wait for journald")? == Woken::Idle || is_last {
             return Ok(());
-        }
-        let stderr = stderr();
-        let target = backlog.target().unwrap_or(stderr.as_fd());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(target, PollFlags::POLLOUT)], timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno).context(|| "wait for journald"),
         }
     }
 }
@@ -208,13 +201,13 @@ impl Backlog {
                 Ok(sent) => drop(self.bytes.drain(..sent)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => return,
-                // A file, a pipe or a terminal: somebody runs the program by hand.
+                // A file, a pipe or a terminal: the program is run by hand.
                 Err(Errno::ENOTSOCK) => {
                     drop(stderr().write_all(&self.bytes));
                     self.bytes.clear();
                 }
                 Err(Errno::EPIPE) if self.datagrams.is_some() => self.is_shut_down = true,
-                // Standard error itself is gone: there is nobody left to tell.
+                // Standard error itself is closed.
                 Err(_) => self.bytes.clear(),
             }
             if self.bytes.is_empty() && self.lost > 0 {

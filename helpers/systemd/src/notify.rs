@@ -1,9 +1,9 @@
 //! sd_notify(3) through a socket that is connected once, before pivot_root: afterwards the path is gone. sd-notify's
 //! own functions connect by path at every call, so only its message types are used. systemd's queue holds 512 messages of all
-//! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and nothing waits
-//! for that but who says so ([`Notifier::deliver`]).
+//! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and only
+//! [`Notifier::deliver`] waits for that.
 
-use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable};
+use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable, Woken};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,8 +13,9 @@ use sd_notify::NotifyState;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_escape::printable;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::{Context, SysError};
 use vassal_sys::fds::unread_bytes;
 
@@ -22,7 +23,7 @@ use vassal_sys::fds::unread_bytes;
 /// while it does not read, so an earlier end would bring nothing forward; but nothing is waited for without end.
 pub const DELIVERY_LIMIT: Duration = Duration::from_secs(600);
 
-/// systemd's ear, or nobody's when the program was not started by systemd.
+/// The connection to systemd; none when the program was not started by it.
 #[derive(Debug)]
 pub struct Notifier {
     socket: Option<OwnedFd>,
@@ -160,18 +161,20 @@ impl Notifier {
             return Ok(());
         }
         let step = || "wait for systemd to read its notifications";
-        let end = Instant::now() + limit;
+        let deadline = Deadline::after(limit);
         let (ours, theirs) = pipe2(OFlag::O_CLOEXEC).context(step)?;
         self.deliver(limit, None)?;
         self.send_with(&[NotifyState::Custom("BARRIER=1")], Some(theirs.as_fd()))?;
         drop(theirs);
-        self.deliver(end.saturating_duration_since(Instant::now()), None)?;
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(ours.as_fd(), PollFlags::empty())], timeout).context(step)? {
-            0 => Err(SysError::new(step(), Errno::ETIMEDOUT)),
-            _ => Ok(()),
+        self.deliver(deadline.left(), None)?;
+        let mut fds = [PollFd::new(ours.as_fd(), PollFlags::empty())];
+        // systemd closes its end when it has come to this message.
+        while !deadline.poll(&mut fds, limit).context(step)? {
+            if deadline.is_over() {
+                return Err(SysError::new(step(), Errno::ETIMEDOUT));
+            }
         }
+        Ok(())
     }
 
     /// Whether everything that was said is in systemd's queue, or has been read.
@@ -244,33 +247,17 @@ impl Notifier {
     /// # Errors
     /// As [`Notifier::send`], poll(2).
     pub fn deliver(&self, limit: Duration, other: Option<BorrowedFd<'_>>) -> Result<bool, SysError> {
-        let end = Instant::now() + limit;
+        let deadline = Deadline::after(limit);
         self.dismiss()?;
         loop {
             self.flush_by(SendQueue::retry)?;
-            let now = Instant::now();
-            let left = end.saturating_duration_since(now);
-            let is_over = self.interest(|interest| {
-                let (fd, left) = match interest {
-                    Interest::Nothing => return Ok(Some(true)),
-                    Interest::Readable(fd) => (Some((fd, PollFlags::POLLIN)), left),
-                    Interest::Writable(fd) => (Some((fd, PollFlags::POLLOUT)), left),
-                    Interest::At(until) => (None, left.min(until.saturating_duration_since(now))),
-                };
-                let fds = other.map(|fd| (fd, PollFlags::POLLIN)).into_iter().chain(fd);
-                let mut fds: Vec<_> = fds.map(|(fd, flags)| PollFd::new(fd, flags)).collect();
-                let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
-                match poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX)) {
-                    Ok(_) | Err(Errno::EINTR) => {}
-                    Err(errno) => return Err(SysError::new("wait for systemd", errno)),
-                }
-                let is_called = other.is_some() && fds[0].any().unwrap_or(false);
-                Ok(is_called.then_some(false))
-            })?;
-            match is_over {
-                Some(is_over) => return Ok(is_over),
-                None if left.is_zero() => return Ok(false),
-                None => {}
+            let is_last = deadline.is_over();
+            let woken = self.interest(|interest| interest.wait(deadline, other));
+            match woken.context(|| "wait for systemd")? {
+                Woken::Idle => return Ok(true),
+                Woken::ByOther => return Ok(false),
+                Woken::ToTry if is_last => return Ok(false),
+                Woken::ToTry => {}
             }
         }
     }

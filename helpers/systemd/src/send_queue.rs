@@ -5,18 +5,20 @@
 //! time pass before it listens again, twice as much each time.
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use nix::unistd::getpid;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
+use vassal_sys::deadline::Deadline;
 
 /// The pause after the first wakeup that came too late. systemd takes some 50 microseconds for a message, so its queue of 512 does
 /// not run empty in the first few pauses, in which hundreds find room.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
-/// How often the pause is doubled. Who has found the queue full is back before systemd has emptied it: it would take whoever has a
-/// message still to send for dead, as its clocks come after its queue (measured after a standstill of a minute: with pauses of up to
+/// How often the pause is doubled. A sender that has found the queue full must be back before systemd has emptied it: systemd looks at its
+/// watchdog timers after its queue, and would take a unit that still has a keep-alive to send for dead (measured after a standstill of a minute: with pauses of up to
 /// 96 ms it killed 8 of 1000).
 const MOST_DOUBLINGS: u32 = 2;
 /// The same of one that does not listen ([`SendQueue::retry`]): it has said its last, so no clock of systemd's runs for it, and a
@@ -43,6 +45,40 @@ pub enum Interest<'a> {
     Writable(BorrowedFd<'a>),
     /// This moment.
     At(Instant),
+}
+
+/// Why a wait for an [`Interest`] has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// There was nothing to wait for.
+    Idle,
+    /// The other descriptor can be read.
+    ByOther,
+    /// It may be met, or the time is over.
+    ToTry,
+}
+
+impl Interest<'_> {
+    /// Waits until it is met, `other` can be read, or the deadline.
+    ///
+    /// # Errors
+    /// As poll(2).
+    pub fn wait(self, deadline: Deadline, other: Option<BorrowedFd<'_>>) -> nix::Result<Woken> {
+        let (fd, longest) = match self {
+            Interest::Nothing => return Ok(Woken::Idle),
+            Interest::Readable(fd) => (Some(PollFd::new(fd, PollFlags::POLLIN)), Duration::MAX),
+            Interest::Writable(fd) => (Some(PollFd::new(fd, PollFlags::POLLOUT)), Duration::MAX),
+            Interest::At(until) => (None, Deadline::at(until).left()),
+        };
+        let other = other.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let has_other = other.is_some();
+        let mut fds: Vec<_> = other.into_iter().chain(fd).collect();
+        deadline.poll(&mut fds, longest)?;
+        match has_other && fds[0].any().unwrap_or(false) {
+            true => Ok(Woken::ByOther),
+            false => Ok(Woken::ToTry),
+        }
+    }
 }
 
 /// A datagram that cannot be sent at all.

@@ -90,7 +90,7 @@ impl Recorder {
     pub fn lost(&mut self, now: Now<'_>, restarts: &RestartRecord, index: usize, verdict: Verdict) {
         self.write(now, restarts, |number, mount| {
             if number == index {
-                mount.verdict = verdict.word();
+                mount.verdict = verdict.row().word;
             }
         });
     }

@@ -1,20 +1,18 @@
-//! What the watchdog says, and to whom: systemd, the journal, and the next start.
+//! What the watchdog reports: to systemd, to the journal, and to the next start.
 
 use crate::mountpoints::mountpoint::Mountpoint;
-use crate::mountpoints::verdict::{Silence, Verdict};
+use crate::mountpoints::verdict::Verdict;
 use sd_notify::NotifyState;
 use std::time::Duration;
 use vassal_escape::shortened;
 use vassal_state::restart_record::{End, RestartRecord, SETTLED, Store};
 use vassal_sys::SysError;
+use vassal_systemd::events::{APP_ENDED, MessageId, SERVING};
 use vassal_systemd::journal::{Event, Journal, Priority, log};
 use vassal_systemd::lines;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
+use vassal_systemd::status;
 
-/// A vassal serves (units/vassal.catalog).
-const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
-/// A vassal's app has ended by itself.
-const APP_ENDED: &str = "e9cbe4dd51554c349c33af94ff46dad2";
 /// The most that is put into one status line.
 const STATUS_LIMIT: usize = 1000;
 /// How long the end of a vassal waits for journald to take its last words.
@@ -45,46 +43,35 @@ pub struct Reporter {
     pub differs: Option<(String, String)>,
 }
 
-/// The status line of a vassal that stops.
-pub fn stopping(command: &str) -> String {
-    format!("stopping; waiting for {command}")
-}
-
 /// What `record` says of earlier runs: `2 restarts, last: /app dead (ENOTCONN)`
 pub fn history(record: Option<&Store>) -> String {
     let record = record.map(Store::read).unwrap_or_default();
     match record.restarts {
-        0 => "no restarts".into(),
-        1 => format!("1 restart: {}", record.cause),
-        count => format!("{count} restarts, last: {}", record.cause),
+        0 => status::NO_RESTARTS.with(&[]),
+        1 => status::ONE_RESTART.with(&[("cause", &record.cause)]),
+        count => status::RESTARTS.with(&[("count", &count), ("cause", &record.cause)]),
     }
 }
 
-/// What is lost with a mountpoint.
-fn loss(mountpoint: &Mountpoint) -> &'static str {
-    match mountpoint.may_hold_unsaved() {
-        true => "; what was written there and not saved is lost",
-        false => "",
-    }
-}
-
-/// What else is known of a hang, and what to do when it is none. Not for the status line, which everybody may read: the
-/// path of a file can be in it.
+/// What the line in the journal says behind the verdict on `mountpoint`: what else is known of a hang, and what to do when it is none; what
+/// becomes of what was written. Not for the status line, which every user may read: the path of a file can be in it.
 fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Hung(silence) => {
+    let hint = verdict
+        .missed_deadline(mountpoint.schedule.timeout)
+        .map(|deadline| {
             let operation = mountpoint.operation.as_deref().unwrap_or("statfs");
-            let deadline = match silence {
-                Silence::Probe => mountpoint.schedule.timeout,
-                Silence::Request(deadline) => deadline,
-            };
             let deadline = deadline.as_secs_f32();
             format!(": {operation}; slow, not hung? set mountpoint-deadline to more than {deadline} s")
+        });
+    let loss = match () {
+        () if verdict.loses_nothing() => "",
+        () if verdict.leaves_waiting() && mountpoint.is_hosts() => {
+            "; it is a mount of the host's and left as it is"
         }
-        Verdict::Dead(_) | Verdict::Gone | Verdict::Replaced | Verdict::Moved | Verdict::Disturbed(..) => {
-            String::new()
-        }
-    }
+        () if mountpoint.may_hold_unsaved() => "; what was written there and not saved is lost",
+        () => "",
+    };
+    hint.unwrap_or_default() + loss
 }
 
 impl Reporter {
@@ -122,7 +109,8 @@ impl Reporter {
 
     /// The vassal stops.
     pub fn stopping(&self, command: &str) {
-        self.notify(&[NotifyState::Stopping, NotifyState::Status(&stopping(command))]);
+        let status = status::STOPPING.with(&[("command", &command)]);
+        self.notify(&[NotifyState::Stopping, NotifyState::Status(&status)]);
     }
 
     /// The stop goes on, and systemd is to wait for `limit` from now, whatever its unit says.
@@ -163,14 +151,14 @@ impl Reporter {
     /// The vassal that served has been stopped, and everything is saved.
     pub fn stopped(&self) {
         self.remember(RestartRecord::stopped);
-        self.status_is("stopped");
+        self.status_is(status::STOPPED.0);
     }
 
     /// The same for one that did not serve yet: whether an administrator has stopped it or it has used up its time, the next
     /// start can tell.
     pub fn cut_short(&self) {
         self.unsaved("");
-        self.status_is("stopped before it served");
+        self.status_is(status::CUT_SHORT.0);
     }
 
     /// The filesystems on `mountpoints`, one a line, may hold what is not saved yet: the next start tells that it is lost,
@@ -189,39 +177,17 @@ impl Reporter {
     /// A mountpoint is lost: tells the journal and the next start. The cause, for [`Reporter::trigger`].
     pub fn verdict(&self, mountpoint: &Mountpoint, verdict: Verdict, ready_for: Option<Duration>) -> String {
         let path = mountpoint.shown_path();
-        let cause = format!("{path} {verdict}");
-        let loss = match verdict {
-            // Its daemon saves now, or when it is unmounted with the others.
-            Verdict::Gone | Verdict::Moved => "",
-            Verdict::Hung(_) | Verdict::Disturbed(..) if mountpoint.is_hosts() => {
-                "; it is a mount of the host's and left as it is"
-            }
-            Verdict::Dead(_) | Verdict::Hung(_) | Verdict::Replaced | Verdict::Disturbed(..) => {
-                loss(mountpoint)
-            }
-        };
+        let cause = status::LOST.with(&[("path", &path), ("verdict", &verdict)]);
         let (origin, details) = (&mountpoint.watched.origin, details(mountpoint, verdict));
-        let line = format!("{origin}: mountpoint-check: {cause}{details}{loss}");
+        let line = format!("{origin}: mountpoint-check: {cause}{details}");
         self.ended(&cause, ready_for, PROVEN);
-        let errno = match verdict {
-            Verdict::Dead(errno) => (errno as i32).to_string(),
-            Verdict::Hung(_)
-            | Verdict::Gone
-            | Verdict::Replaced
-            | Verdict::Moved
-            | Verdict::Disturbed(..) => String::new(),
-        };
-        let fields = [
+        let errno = verdict.errno().map(|errno| (errno as i32).to_string());
+        let mut fields = vec![
             ("VASSAL_MOUNTPOINT", path.as_str()),
-            ("VASSAL_VERDICT", verdict.word()),
-            ("ERRNO", &errno),
+            ("VASSAL_VERDICT", verdict.row().word),
         ];
-        let fields = if errno.is_empty() {
-            &fields[..2]
-        } else {
-            &fields[..]
-        };
-        self.event(Priority::Error, verdict.message_id(), &line, fields);
+        fields.extend(errno.iter().map(|errno| ("ERRNO", errno.as_str())));
+        self.event(Priority::Error, verdict.row().event, &line, &fields);
         cause
     }
 
@@ -281,12 +247,19 @@ impl Reporter {
 
     /// `serving; /app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us); 2 restarts, last: /app dead (ENOTCONN)`
     fn status(&self, mountpoints: &[Mountpoint]) -> String {
-        let mut parts = vec!["serving".to_owned()];
-        parts.extend(mountpoints.iter().map(Mountpoint::sentence));
-        let differs = self.differs.as_ref();
-        parts.extend(differs.map(|(since, why)| format!("not as its file says since {since} ({why})")));
-        parts.push(self.history.clone());
-        shortened(&parts.join("; "), STATUS_LIMIT)
+        let mounts = mountpoints.iter().map(|mountpoint| mountpoint.sentence() + "; ");
+        let mounts: String = mounts.collect();
+        let differs = self.differs.as_ref().map(|(since, why)| {
+            let values: [(&str, &dyn std::fmt::Display); 2] = [("since", since), ("why", why)];
+            status::DIFFERS.with(&values) + "; "
+        });
+        let differs = differs.unwrap_or_default();
+        let status = status::SERVING.with(&[
+            ("mounts", &mounts),
+            ("differs", &differs),
+            ("restarts", &self.history),
+        ]);
+        shortened(&status, STATUS_LIMIT)
     }
 
     fn remember(&self, change: impl FnOnce(&mut RestartRecord)) {
@@ -295,7 +268,7 @@ impl Reporter {
         }
     }
 
-    fn event(&self, priority: Priority, id: &str, message: &str, fields: &[(&str, &str)]) {
+    fn event(&self, priority: Priority, id: MessageId, message: &str, fields: &[(&str, &str)]) {
         // journald finds the unit by the sender's process id, which may be gone when it reads the last event of a run;
         // journalctl -u takes this field of root's for it (journalctl(1)).
         let own = [

@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use vassal_config::emperor::name::{VassalName, unescape};
+use vassal_config::emperor::name::VassalName;
+use vassal_escape::unit_name::unescape;
 use vassal_config::unit::directives::directives;
 use vassal_fuzz::judge;
 use vassal_generator::drop_in::{DropIn, StopHook, slice};

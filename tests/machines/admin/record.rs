@@ -32,7 +32,7 @@ fn the_record_follows_a_vassal_and_anybody_may_read_it() {
         assert!(as_user(&["cat", "/run/vassal/health/user001.json"]).succeeded());
         for refused in [
             &["ls", "/run/vassal"][..],
-            &["cat", "/run/vassal/user001.2"],
+            &["cat", "/run/vassal/user001.3"],
             &["touch", "/run/vassal/health/x"],
             &["rm", "-f", "/run/vassal/health/user001.json"],
         ] {

@@ -74,7 +74,7 @@ enum Number {
 
 impl Number {
     fn record(machine: &Machine) -> fs::File {
-        let path = format!("/proc/{}/root/run/vassal/user001.2", machine.leader());
+        let path = format!("/proc/{}/root/run/vassal/user001.3", machine.leader());
         fs::File::options().read(true).write(true).open(path).unwrap()
     }
 

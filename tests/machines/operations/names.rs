@@ -119,7 +119,7 @@ fn a_name_that_is_no_vassals_leaves_no_record() {
         machine.must(&["systemctl", "start", "vassal@user001"]);
         // Beside the records there is the file whose bytes are the places for starts.
         let files = "find /run/vassal -type f -not -name '.*' | sort";
-        let both = "/run/vassal/health/user001.json\n/run/vassal/user001.2";
+        let both = "/run/vassal/health/user001.json\n/run/vassal/user001.3";
         assert_eq!(machine.must_sh(files), both, "{suite}");
         machine.must(&["systemctl", "stop", "vassal@user001"]);
         machine.must(&["rm", &format!("{VASSALS}/user001.ini")]);

@@ -1,5 +1,7 @@
 //! What becomes of each option of the Emperor's own: one table for the warnings of emperor.ini, `vassalctl migrate` and vassal-compat(7).
 
+use crate::options::lookup::find;
+
 /// What becomes of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -40,7 +42,6 @@ pub const ANSWERS: &[(&str, Answer)] = &[
             "the default of stop-timeout, and TimeoutStopSec= of the unit; FUSE daemons may save for longer",
         ),
     ),
-    ("emperor-extra-ext", NoEffect(FILE_NAMES)),
     ("emperor-extra-extension", NoEffect(FILE_NAMES)),
     ("emperor-freq", NoEffect("changes are seen at once")),
     (
@@ -63,7 +64,6 @@ pub const ANSWERS: &[(&str, Answer)] = &[
         Changed("every pause is as long as the first"),
     ),
     ("emperor-nofollow", Native),
-    ("emperor-on-demand-dir", Native),
     ("emperor-on-demand-directory", Native),
     (
         "emperor-on-demand-exec",
@@ -71,13 +71,11 @@ pub const ANSWERS: &[(&str, Answer)] = &[
             "no program is run while units are made: write each address into a file beside the vassal's (emperor-on-demand-extension)",
         ),
     ),
-    ("emperor-on-demand-ext", Native),
     ("emperor-on-demand-extension", Native),
     ("emperor-pidfile", NoEffect(SYSTEMD)),
     ("emperor-procname", NoEffect(SYSTEMD)),
     ("emperor-required-heartbeat", Native),
     ("emperor-stats", Native),
-    ("emperor-stats-server", Native),
     (
         "emperor-throttle",
         Changed(
@@ -101,7 +99,7 @@ pub const ANSWERS: &[(&str, Answer)] = &[
     ("hook-emperor-reload", NoEffect(NO_EMPEROR_HOOK)),
     ("hook-emperor-start", NoEffect(NO_EMPEROR_HOOK)),
     ("hook-emperor-stop", NoEffect(NO_EMPEROR_HOOK)),
-    ("log-date", NoEffect("the journal has the date of each line")),
+    ("logdate", NoEffect("the journal has the date of each line")),
     ("master", NoEffect(SYSTEMD)),
     ("no-orphans", NoEffect(SYSTEMD)),
     ("processes", NoEffect(SYSTEMD)),
@@ -110,19 +108,6 @@ pub const ANSWERS: &[(&str, Answer)] = &[
         NoEffect("each vassal has its own limit: write stop-timeout = in its [vassal] section"),
     ),
     ("uid", Changed("the user of vassals that name none")),
-    (
-        "vassal-cap",
-        NoEffect(
-            "an app has no capability unless its own cap gives it one: write cap = in the vassal's file",
-        ),
-    ),
-    ("vassal-set", Native),
-    (
-        "vassals-cap",
-        NoEffect(
-            "an app has no capability unless its own cap gives it one: write cap = in the vassal's file",
-        ),
-    ),
     ("vassals-include", Native),
     ("vassals-include-before", Native),
     ("vassals-inherit", Native),
@@ -130,11 +115,11 @@ pub const ANSWERS: &[(&str, Answer)] = &[
     ("vassals-set", Native),
     ("vassals-start-hook", Native),
     ("vassals-stop-hook", Native),
-    ("workers", NoEffect(SYSTEMD)),
 ];
 
-/// What becomes of the option `name` in the emperor's file, if it is one of the Emperor's.
+/// What becomes of the option `name`, under any of its names, in the emperor's file, if it is one of the Emperor's.
 pub fn answer(name: &[u8]) -> Option<Answer> {
+    let name = find(name).map_or(name, |row| row.canonical.as_bytes());
     let found = ANSWERS.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
     found
         .ok()

@@ -1,7 +1,7 @@
 //! The Emperor's file: its settings, the names of vassals, and where their files are.
 //!
 //! Rooms, each of which uses only those before it: name, place, answers, on_demand, patience, programs,
-//! settings.
+//! settings, vassals.
 
 pub mod answers;
 pub mod name;
@@ -10,3 +10,4 @@ pub mod patience;
 pub mod place;
 pub mod programs;
 pub mod settings;
+pub mod vassals;

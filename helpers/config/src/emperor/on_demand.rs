@@ -1,10 +1,12 @@
 //! Vassals that are started by the first connection to a socket (EMP-28): where the address of that socket is written.
 
-use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
 use crate::language::evaluation::entry::Entry;
 use crate::limits::FILE_BYTES;
 use crate::machine::world::{ReadError, World};
+use crate::options::id::Id;
+use vassal_escape::printable;
 
 /// errno(3), as in [`ReadError::Failed`].
 const ENOENT: i32 = 2;
@@ -34,9 +36,9 @@ impl OnDemand {
     /// A directory that is no absolute path.
     pub fn add(&mut self, entry: &Entry) -> Result<bool, Diagnostic> {
         let value = entry.value.clone().unwrap_or_default();
-        match entry.key.as_slice() {
-            b"emperor-on-demand-extension" | b"emperor-on-demand-ext" => self.extension = Some(value),
-            b"emperor-on-demand-directory" | b"emperor-on-demand-dir" => {
+        match entry.id() {
+            Some(Id::EmperorOnDemandExtension) => self.extension = Some(value),
+            Some(Id::EmperorOnDemandDirectory) => {
                 if value.first() != Some(&b'/') {
                     let message = format!("{}: not an absolute path", printable(&value));
                     let error = Diagnostic::error(Some(entry.origin.clone()), message);

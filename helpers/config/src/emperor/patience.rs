@@ -1,10 +1,12 @@
 //! How long the Emperor waits: for a vassal that is to end, before a vassal is started that has failed, and for a sign of life. What
 //! a vassal's file says of itself comes first.
 
-use crate::diagnostic::{Diagnostic, printable};
+use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
 use crate::options::flag::is_on;
+use crate::options::id::Id;
 use std::time::Duration;
+use vassal_escape::printable;
 
 /// The longest time that is taken.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -46,14 +48,16 @@ impl Patience {
     pub fn add(&mut self, entry: &Entry, warnings: &mut Vec<Diagnostic>) -> Result<bool, Diagnostic> {
         let second = Duration::from_secs(1);
         let millisecond = Duration::from_millis(1);
-        match entry.key.as_slice() {
-            b"emperor-curse-tolerance" => self.stop = Some(time(entry, second, second, warnings)?),
-            b"emperor-throttle" => self.first_pause = time(entry, millisecond, SHORTEST_PAUSE, warnings)?,
-            b"emperor-max-throttle" => {
+        match entry.id() {
+            Some(Id::EmperorCurseTolerance) => self.stop = Some(time(entry, second, second, warnings)?),
+            Some(Id::EmperorThrottle) => {
+                self.first_pause = time(entry, millisecond, SHORTEST_PAUSE, warnings)?
+            }
+            Some(Id::EmperorMaxThrottle) => {
                 self.longest_pause = time(entry, millisecond, SHORTEST_PAUSE, warnings)?;
             }
-            b"emperor-required-heartbeat" => self.heartbeat = time(entry, second, second, warnings)?,
-            b"emperor-no-blacklist" => self.is_even = is_on(entry.value.as_deref().unwrap_or_default()),
+            Some(Id::EmperorRequiredHeartbeat) => self.heartbeat = time(entry, second, second, warnings)?,
+            Some(Id::EmperorNoBlacklist) => self.is_even = is_on(entry.value.as_deref().unwrap_or_default()),
             _ => return Ok(false),
         }
         Ok(true)

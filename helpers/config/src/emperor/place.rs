@@ -1,7 +1,7 @@
 //! Where vassals' files are: the values of `emperor`, a directory or a pattern of names (EMP-1), and the answers to "which files
 //! are vassals" and "where is the file of NAME" for all programs that ask.
 
-use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::{ENDING, VassalName};
 use crate::language::expansion::glob;
 use crate::machine::system::System;
@@ -9,6 +9,7 @@ use crate::machine::world::{ReadError, World};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use vassal_escape::printable;
 
 /// The most names of directories that a pattern may look at: a thousand directories of a thousand vassals.
 const NAMES: usize = 1_000_000;

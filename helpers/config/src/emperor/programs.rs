@@ -1,6 +1,7 @@
 //! `emperor-wrapper` and its like: the programs that are tried in uWSGI's place, in order (EMP-18).
 
 use crate::language::evaluation::entry::Entry;
+use crate::options::id::Id;
 
 /// The programs. A name without a slash is looked for in `$PATH`, as execvp(3) does it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,10 +18,10 @@ impl Programs {
     /// Takes in `entry`; whether it is one of these options.
     pub fn add(&mut self, entry: &Entry) -> bool {
         let value = entry.value.clone().unwrap_or_default();
-        match entry.key.as_slice() {
-            b"emperor-wrapper" => self.instead = Some(value),
-            b"emperor-wrapper-override" => self.before.push(value),
-            b"emperor-wrapper-fallback" => self.after.push(value),
+        match entry.id() {
+            Some(Id::EmperorWrapper) => self.instead = Some(value),
+            Some(Id::EmperorWrapperOverride) => self.before.push(value),
+            Some(Id::EmperorWrapperFallback) => self.after.push(value),
             _ => return false,
         }
         true

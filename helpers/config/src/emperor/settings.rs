@@ -1,6 +1,6 @@
 //! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
 
-use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::answers::{Answer, answer};
 use crate::emperor::name::VassalName;
 use crate::emperor::on_demand::OnDemand;
@@ -10,16 +10,15 @@ use crate::emperor::programs::Programs;
 use crate::hooks::hook::Hook;
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::{Phase, hook_option};
-use crate::language::evaluation::entry::{Entry, with_option_of};
+use crate::language::evaluation::entry::{Entry, last, with_option_of};
 use crate::language::evaluation::evaluate::evaluate;
 use crate::machine::world::World;
 use crate::options::disposition::Disposition;
 use crate::options::flag::is_on;
-use crate::options::lookup::disposition;
-use crate::options::lookup::find;
-use crate::options::row::OptionRow;
+use crate::options::id::Id;
 use crate::users::identity::{Identity, Named};
 use crate::users::trust::{Judgement, Trust, judge};
+use vassal_escape::printable;
 
 /// What the emperor's file says.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +67,7 @@ impl Emperor {
         let warnings: Vec<Diagnostic> = warnings.into_iter().map(named).collect();
         let own = evaluate(&[b"--ini".to_vec(), [file, b":vassal"].concat()], world)?;
         let is_setting = |entry: &Entry| {
-            matches!(entry.origin, Origin::File { .. }) && disposition(&entry.key) != Disposition::Language
+            matches!(entry.origin, Origin::File { .. }) && entry.disposition() != Disposition::Language
         };
         let settings: Vec<Entry> = own.effects.into_iter().filter(is_setting).collect();
         let (starts, trust): (Vec<_>, Vec<_>) = settings
@@ -100,37 +99,34 @@ impl Emperor {
         let mut warnings = Vec::new();
         let mut vassal_arguments: [Vec<Vec<u8>>; 5] = Default::default();
         let mut accounts = Vec::new();
-        let chdir = entries.iter().rev().find(|entry| entry.key == b"chdir");
-        let chdir = chdir.and_then(|entry| entry.value.as_deref());
+        let chdir = last(entries, &[Id::Chdir]).and_then(|entry| entry.value.as_deref());
         for entry in entries {
             let value = entry.value.clone().unwrap_or_default();
             let is_taken = emperor.programs.add(entry)
                 || emperor.on_demand.add(entry)?
                 || emperor.patience.add(entry, &mut warnings)?;
-            match entry.key.as_slice() {
+            match entry.id() {
                 _ if is_taken => {}
-                b"emperor" => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
-                b"chdir" => {}
-                b"emperor-use-clone" => emperor.namespaces.add(entry)?,
-                b"emperor-tyrant" | b"emperor-magic-exec" => refuse_if_on(entry)?,
-                b"uid" | b"gid" if is_root(&value) => {}
-                b"uid" | b"gid" => accounts.push(entry.clone()),
-                b"vassals-start-hook" => emperor.start_hook = Some((value, entry.origin.clone())),
-                b"vassals-stop-hook" => emperor.stop_hook = Some((value, entry.origin.clone())),
-                b"emperor-nofollow" => emperor.nofollow = is_on(&value),
-                b"emperor-stats" | b"emperor-stats-server" => {
-                    emperor.stats = Some((value, entry.origin.clone()));
-                }
-                b"vassals-inherit-before" => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
-                b"vassals-include-before" => vassal_arguments[1].extend([b"--include".to_vec(), value]),
-                b"vassal-set" | b"vassals-set" => vassal_arguments[2].extend([b"--set".to_vec(), value]),
-                b"vassals-inherit" => vassal_arguments[3].extend([b"--inherit".to_vec(), value]),
-                b"vassals-include" => vassal_arguments[4].extend([b"--include".to_vec(), value]),
-                key => match hook_option(key) {
+                Some(Id::Emperor) => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
+                Some(Id::Chdir) => {}
+                Some(Id::EmperorUseClone) => emperor.namespaces.add(entry)?,
+                Some(Id::EmperorTyrant | Id::EmperorMagicExec) => refuse_if_on(entry)?,
+                Some(Id::Uid | Id::Gid) if is_root(&value) => {}
+                Some(Id::Uid | Id::Gid) => accounts.push(entry.clone()),
+                Some(Id::VassalsStartHook) => emperor.start_hook = Some((value, entry.origin.clone())),
+                Some(Id::VassalsStopHook) => emperor.stop_hook = Some((value, entry.origin.clone())),
+                Some(Id::EmperorNofollow) => emperor.nofollow = is_on(&value),
+                Some(Id::EmperorStats) => emperor.stats = Some((value, entry.origin.clone())),
+                Some(Id::VassalsInheritBefore) => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
+                Some(Id::VassalsIncludeBefore) => vassal_arguments[1].extend([b"--include".to_vec(), value]),
+                Some(Id::VassalsSet) => vassal_arguments[2].extend([b"--set".to_vec(), value]),
+                Some(Id::VassalsInherit) => vassal_arguments[3].extend([b"--inherit".to_vec(), value]),
+                Some(Id::VassalsInclude) => vassal_arguments[4].extend([b"--include".to_vec(), value]),
+                _ => match hook_option(&entry.key) {
                     Some((kind, phase @ (Phase::AsEmperor | Phase::AsVassal))) => {
                         emperor.hooks.push(Hook::new(kind, phase, entry));
                     }
-                    _ => warnings.extend(ignored(key, &entry.origin)),
+                    _ => warnings.extend(ignored(entry)),
                 },
             }
         }
@@ -209,17 +205,16 @@ fn is_root(account: &[u8]) -> bool {
     matches!(account, b"root" | b"0")
 }
 
-fn ignored(key: &[u8], origin: &Origin) -> Option<Diagnostic> {
-    let warn = |message: String| Some(Diagnostic::warning(Some(origin.clone()), message));
-    let shown = key.escape_ascii();
-    if let Some(Answer::NoEffect(why)) = answer(key) {
+fn ignored(entry: &Entry) -> Option<Diagnostic> {
+    let warn = |message: String| Some(Diagnostic::warning(Some(entry.origin.clone()), message));
+    let shown = printable(&entry.key);
+    if let Some(Answer::NoEffect(why)) = answer(&entry.key) {
         return warn(format!("'{shown}' has no effect: {why}, ignoring"));
     }
-    let is_languages = |row: &OptionRow| row.disposition == Disposition::Language;
-    match find(key) {
+    match entry.row() {
         // A placeholder, or what has done its work when the file was read.
         None => None,
-        Some(row) if is_languages(row) => None,
+        Some(row) if row.disposition == Disposition::Language => None,
         Some(_) => warn(format!(
             "'{shown}' is not supported in the emperor's file, ignoring"
         )),
@@ -236,11 +231,7 @@ mod tests {
             line: 2,
             column: 1,
         };
-        Entry {
-            key: key.into(),
-            value: Some(value.into()),
-            origin,
-        }
+        Entry::new(key.into(), Some(value.into()), origin)
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A hook as written: the option, its value and its line.
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::hooks::action;
-use crate::hooks::action::{Action, Refusal};
+use crate::hooks::action::Action;
+use crate::hooks::parse;
+use crate::hooks::parse::Refusal;
 use crate::hooks::phase::{HookKind, Phase};
 use crate::language::evaluation::entry::Entry;
 
@@ -39,11 +40,11 @@ impl Hook {
     /// The line, and why it cannot be done.
     pub fn action(&self) -> Result<Action, Diagnostic> {
         let action = match self.kind {
-            HookKind::Hook => action::parse_hook(&self.value),
-            HookKind::Mount => action::parse_mount(&self.value),
-            HookKind::Umount => action::parse_umount(&self.value),
-            HookKind::Exec => Ok(action::exec(&self.value)),
-            HookKind::Call => action::parse_symbol(&self.value),
+            HookKind::Hook => parse::parse_hook(&self.value),
+            HookKind::Mount => parse::parse_mount(&self.value),
+            HookKind::Umount => parse::parse_umount(&self.value),
+            HookKind::Exec => Ok(parse::exec(&self.value)),
+            HookKind::Call => parse::parse_symbol(&self.value),
         };
         action.map_err(|Refusal { message, hint }| {
             let diagnostic = Diagnostic::error(Some(self.origin.clone()), message);

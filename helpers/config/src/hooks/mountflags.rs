@@ -25,38 +25,35 @@ const DEV: u64 = 1 << 41;
 
 /// Every word, with its number. `defaults`, `dev`, `relatime`, `slave`, `suid` and `unbindable` are ours: uWSGI 2.0 exits on
 /// them.
-const MOUNT_WORDS: &[(&[u8], u64)] = &[
-    (b"bind", BIND),
-    (b"defaults", 0),
-    (b"dev", DEV),
-    (b"dirsync", 128),
-    (b"mandlock", 64),
-    (b"move", MOVE),
-    (b"noatime", 1024),
-    (b"nodev", NODEV),
-    (b"noexec", 8),
-    (b"nosuid", NOSUID),
-    (b"private", 1 << 18),
-    (b"rdonly", RDONLY),
-    (b"readonly", RDONLY),
-    (b"ro", RDONLY),
-    (b"rec", 16384),
-    (b"recursive", 16384),
-    (b"relatime", 1 << 21),
-    (b"remount", REMOUNT),
-    (b"shared", 1 << 20),
-    (b"slave", 1 << 19),
-    (b"suid", SUID),
-    (b"sync", 16),
-    (b"unbindable", 1 << 17),
+pub const MOUNT_WORDS: &[(&str, u64)] = &[
+    ("bind", BIND),
+    ("defaults", 0),
+    ("dev", DEV),
+    ("dirsync", 128),
+    ("mandlock", 64),
+    ("move", MOVE),
+    ("noatime", 1024),
+    ("nodev", NODEV),
+    ("noexec", 8),
+    ("nosuid", NOSUID),
+    ("private", 1 << 18),
+    ("rdonly", RDONLY),
+    ("readonly", RDONLY),
+    ("ro", RDONLY),
+    ("rec", 16384),
+    ("recursive", 16384),
+    ("relatime", 1 << 21),
+    ("remount", REMOUNT),
+    ("shared", 1 << 20),
+    ("slave", 1 << 19),
+    ("suid", SUID),
+    ("sync", 16),
+    ("unbindable", 1 << 17),
 ];
 
 /// Every word for a mount, for messages.
 pub fn words() -> String {
-    let words: Vec<_> = MOUNT_WORDS
-        .iter()
-        .map(|(word, _)| word.escape_ascii().to_string())
-        .collect();
+    let words: Vec<_> = MOUNT_WORDS.iter().map(|(word, _)| *word).collect();
     words.join(", ")
 }
 
@@ -70,7 +67,7 @@ impl MountFlags {
         for word in words.split(|byte| *byte == b',').filter(|word| !word.is_empty()) {
             flags |= MOUNT_WORDS
                 .iter()
-                .find(|(known, _)| *known == word)
+                .find(|(known, _)| known.as_bytes() == word)
                 .map(|(_, bits)| bits)
                 .ok_or(word)?;
         }
@@ -133,6 +130,17 @@ pub struct UmountFlags {
     pub force: bool,
 }
 
+/// Sets what a word says.
+type Set = fn(&mut UmountFlags);
+
+/// Every word for an unmount, with what it sets.
+pub const UMOUNT_WORDS: &[(&str, Set)] = &[
+    ("rec", |flags| flags.recursive = true),
+    ("recursive", |flags| flags.recursive = true),
+    ("detach", |flags| flags.detach = true),
+    ("force", |flags| flags.force = true),
+];
+
 impl UmountFlags {
     /// A comma list of `rec`, `recursive`, `detach`, `force`. (In uWSGI the words of mount(2) are taken too and mean
     /// something else by accident of their numbers, ACT-10; here they are refused.)
@@ -142,12 +150,9 @@ impl UmountFlags {
     pub fn parse(words: &[u8]) -> Result<Self, &[u8]> {
         let mut flags = Self::default();
         for word in words.split(|byte| *byte == b',').filter(|word| !word.is_empty()) {
-            match word {
-                b"rec" | b"recursive" => flags.recursive = true,
-                b"detach" => flags.detach = true,
-                b"force" => flags.force = true,
-                _ => return Err(word),
-            }
+            let known = UMOUNT_WORDS.iter().find(|(known, _)| known.as_bytes() == word);
+            let (_, set) = known.ok_or(word)?;
+            set(&mut flags);
         }
         Ok(flags)
     }

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
+use vassal_escape::printable;
 
 /// A set of namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +28,7 @@ impl Namespaces {
         let words = entry.value.as_deref().unwrap_or_default();
         let words = words.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         let refuse = |message: String, hint: &str| {
-            let option = entry.key.escape_ascii();
+            let option = printable(&entry.key);
             let message = format!("{option}: {message}");
             Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint))
         };
@@ -43,7 +44,7 @@ impl Namespaces {
                     return refuse(message.into(), "leave 'user' out");
                 }
                 _ => {
-                    let message = format!("unknown namespace '{}'", word.escape_ascii());
+                    let message = format!("unknown namespace '{}'", printable(word));
                     return refuse(message, "known are fs, pid, ipc, uts and net");
                 }
             }
@@ -87,15 +88,15 @@ mod tests {
     use crate::diagnostic::Origin;
 
     fn parse(words: &str) -> Result<Namespaces, Diagnostic> {
-        let entry = Entry {
-            key: b"unshare".to_vec(),
-            value: Some(words.into()),
-            origin: Origin::File {
+        let entry = Entry::new(
+            b"unshare".to_vec(),
+            Some(words.into()),
+            Origin::File {
                 name: b"u.ini".as_slice().into(),
                 line: 2,
                 column: 1,
             },
-        };
+        );
         let mut namespaces = Namespaces::default();
         namespaces.add(&entry).map(|()| namespaces)
     }

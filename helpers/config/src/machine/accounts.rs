@@ -36,19 +36,6 @@ pub struct User {
 }
 
 impl Accounts {
-    /// The accounts of the files, opened, `None` for one that is not there; `own` is the real user of this process, whose own files
-    /// count like root's: it looks at a tree of its own.
-    ///
-    /// # Errors
-    /// As [`read`].
-    pub fn read([passwd, group]: [Option<File>; 2], own: u32) -> Result<Self, ReadError> {
-        let text = |file: Option<File>| file.map_or(Ok(Vec::new()), |file| read(file, own));
-        Ok(Self {
-            passwd: text(passwd)?,
-            group: text(group)?,
-        })
-    }
-
     /// The accounts of the texts of passwd(5) and group(5). A line that is not as those pages say is none.
     pub fn from_text(passwd: &[u8], group: &[u8]) -> Self {
         Self {
@@ -123,8 +110,13 @@ impl Accounts {
     }
 }
 
-/// The text of one of the files. One that another user than root or `own` owns or may write counts as empty: its writer could give
-/// himself any number.
+/// Whether a file with this owner and mode is believed. Another user than root or `own` who owns it, or may write it, could give himself
+/// any number. `own` is the real user of this process, whose own files count like root's: it looks at a tree of its own.
+pub fn is_trusted(owner: u32, mode: u32, own: u32) -> bool {
+    (owner == 0 || owner == own) && mode & WRITABLE_BY_OTHERS == 0
+}
+
+/// The text of one of the files. One that is not trusted counts as empty.
 ///
 /// # Errors
 /// It is no regular file, it is larger than [`FILE_BYTES`], or what the system said.
@@ -133,8 +125,7 @@ pub fn read(file: File, own: u32) -> Result<Vec<u8>, ReadError> {
     if !metadata.is_file() {
         return Err(ReadError::NotAFile);
     }
-    let is_owned = metadata.uid() == 0 || metadata.uid() == own;
-    match is_owned && metadata.mode() & WRITABLE_BY_OTHERS == 0 {
+    match is_trusted(metadata.uid(), metadata.mode(), own) {
         true => read_at_most(file, FILE_BYTES),
         false => Ok(Vec::new()),
     }
@@ -180,10 +171,10 @@ mod tests {
         let own = path.metadata().unwrap().uid();
         for (mode, expected) in [(0o664, None), (0o646, None), (0o644, Some(5))] {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-            let accounts = Accounts::read([File::open(&path).ok(), None], own).unwrap();
+            let accounts = Accounts::from_text(&read(File::open(&path).unwrap(), own).unwrap(), b"");
             assert_eq!(accounts.user(b"u").map(|user| user.uid), expected, "{mode:o}");
         }
-        let other = Accounts::read([File::open(&path).ok(), None], own + 1).unwrap();
+        let other = read(File::open(&path).unwrap(), own + 1).unwrap();
         assert_eq!(other.is_empty(), own != 0);
         std::fs::remove_file(&path).unwrap();
     }

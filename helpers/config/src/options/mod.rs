@@ -1,10 +1,11 @@
 //! uWSGI's options: the table with a row for each, what becomes of an option, and what values it has.
 //!
-//! Rooms, each of which uses only those before it: flag, disposition, row, table, lookup, plugin_table, plugins, plugin_words,
+//! Rooms, each of which uses only those before it: flag, disposition, id, row, table, lookup, plugin_table, plugins, plugin_words,
 //! values.
 
 pub mod disposition;
 pub mod flag;
+pub mod id;
 pub mod lookup;
 pub(crate) mod plugin_table;
 pub(crate) mod plugin_words;

@@ -2,6 +2,7 @@
 //!
 //! Listed by the binary itself: `--plugin NAME --dump-options`. Sorted by name, bytewise; a test checks it.
 
+use crate::options::id::Id;
 use crate::options::row::Argument;
 use crate::options::row::Argument::{None, Optional, Required};
 use crate::options::table::{BINDS, KEYS, TWICE};
@@ -10,6 +11,8 @@ use crate::options::table::{BINDS, KEYS, TWICE};
 #[derive(Debug)]
 pub(crate) struct PluginOption {
     pub(crate) name: &'static str,
+    /// Which option it is, if the programs act on it.
+    pub(crate) id: Option<Id>,
     /// The plugin's own name.
     pub(crate) plugin: &'static str,
     pub(crate) argument: Argument,
@@ -28,6 +31,7 @@ pub(crate) const fn plugin_option(
 ) -> PluginOption {
     PluginOption {
         name,
+        id: Id::named(name),
         plugin,
         argument,
         immediate: false,

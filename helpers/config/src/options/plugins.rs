@@ -75,22 +75,25 @@ const KNOWN_WITHOUT_OPTIONS: [&[u8]; 52] = [
 
 /// What is not as under an Emperor of an option that one of Debian's plugins brings.
 pub fn plugin_change(name: &[u8]) -> Option<&'static str> {
-    let mut rows = PLUGIN_OPTIONS.iter();
-    rows.find(|row| row.name.as_bytes() == name)?.change
+    plugin_option(name)?.change
+}
+
+/// The row of an option of a plugin, whether that is loaded or not.
+pub(crate) fn plugin_option(name: &[u8]) -> Option<&'static PluginOption> {
+    let index = PLUGIN_OPTIONS
+        .binary_search_by(|row| row.name.as_bytes().cmp(name))
+        .ok()?;
+    PLUGIN_OPTIONS.get(index)
 }
 
 /// Why two apps with an option that one of Debian's plugins brings cannot run side by side, where they cannot.
 pub fn plugin_exclusive(name: &[u8]) -> Option<&'static str> {
-    let mut rows = PLUGIN_OPTIONS.iter();
-    rows.find(|row| row.name.as_bytes() == name)?.exclusive
+    plugin_option(name)?.exclusive
 }
 
 /// The plugin of Debian's packages that brings the option `name`, if one does.
 pub fn plugin_of(name: &[u8]) -> Option<&'static str> {
-    PLUGIN_OPTIONS
-        .iter()
-        .find(|option| option.name.as_bytes() == name)
-        .map(|option| option.plugin)
+    plugin_option(name).map(|row| row.plugin)
 }
 
 /// The names of all options that Debian's plugins bring.
@@ -181,12 +184,7 @@ impl Plugins {
 
     /// The option of that name, when its plugin is loaded.
     pub(crate) fn option(&self, name: &[u8]) -> Option<&'static PluginOption> {
-        let index = PLUGIN_OPTIONS
-            .binary_search_by(|row| row.name.as_bytes().cmp(name))
-            .ok()?;
-        PLUGIN_OPTIONS
-            .get(index)
-            .filter(|row| self.is_loaded(row.plugin.as_bytes()))
+        plugin_option(name).filter(|row| self.is_loaded(row.plugin.as_bytes()))
     }
 
     /// The options of all loaded plugins.

@@ -1,6 +1,7 @@
 //! A row of the table of options: what is known about one name.
 
 use crate::options::disposition::Disposition;
+use crate::options::id::Id;
 
 /// Whether an option takes an argument on a command line. In files every option may have or lack a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct OptionRow {
     pub name: &'static str,
     /// The name all aliases share; itself for most.
     pub canonical: &'static str,
+    /// Which option it is, if the programs act on it.
+    pub id: Option<Id>,
     /// Whether it takes an argument on a command line.
     pub argument: Argument,
     /// What it does with its value.
@@ -79,6 +82,7 @@ pub(crate) const fn option(name: &'static str, argument: Argument, kind: Kind) -
     OptionRow {
         name,
         canonical: name,
+        id: Id::named(name),
         argument,
         kind,
         immediate: false,
@@ -92,7 +96,11 @@ pub(crate) const fn option(name: &'static str, argument: Argument, kind: Kind) -
 
 impl OptionRow {
     pub(crate) const fn alias_of(self, canonical: &'static str) -> Self {
-        OptionRow { canonical, ..self }
+        OptionRow {
+            canonical,
+            id: Id::named(canonical),
+            ..self
+        }
     }
 
     pub(crate) const fn immediate(self) -> Self {

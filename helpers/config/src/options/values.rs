@@ -2,6 +2,7 @@
 
 use crate::bytes::number::leading_i32;
 use crate::machine::world::World;
+use crate::options::id::Id;
 use crate::options::row::{Kind, OptionRow};
 
 /// The namespaces `unshare` and its like know (NS-1).
@@ -50,26 +51,26 @@ const CAPABILITIES: [&[u8]; 36] = [
 ];
 
 /// Whether the option makes uWSGI act on something else and end at once, whatever its value (sweep over all options, X10).
-pub(crate) fn ends_the_process(canonical: &str) -> bool {
-    matches!(
-        canonical,
-        "stop"
-            | "reload"
-            | "pause"
-            | "suspend"
-            | "resume"
-            | "connect-and-read"
-            | "extract"
-            | "signal"
-            | "help"
-            | "version"
-            | "print-sym"
-            | "binary-append-data"
-            | "cflags"
-            | "dot-h"
-            | "config-py"
-            | "build-plugin"
-    )
+pub(crate) fn ends_the_process(row: &OptionRow) -> bool {
+    const ENDS: [Id; 16] = [
+        Id::Stop,
+        Id::Reload,
+        Id::Pause,
+        Id::Suspend,
+        Id::Resume,
+        Id::ConnectAndRead,
+        Id::Extract,
+        Id::Signal,
+        Id::Help,
+        Id::Version,
+        Id::PrintSym,
+        Id::BinaryAppendData,
+        Id::Cflags,
+        Id::DotH,
+        Id::ConfigPy,
+        Id::BuildPlugin,
+    ];
+    row.id.is_some_and(|id| ENDS.contains(&id))
 }
 
 /// Checks a value that is about to be applied.
@@ -80,33 +81,33 @@ pub(crate) fn check(row: &OptionRow, value: &[u8], world: &dyn World) -> Result<
     if row.kind == Kind::Natural && leading_i32(value) < 0 {
         return Err("takes a number that is not negative");
     }
-    let is_sound = match row.canonical {
-        "chmod-socket" => value == b"1" || is_mode(value),
-        "logfile-chmod" => is_mode(value),
-        "unshare" | "unshare2" | "emperor-use-clone" => items(value).all(|name| NAMESPACES.contains(&name)),
-        "cap" | "emperor-cap" => items(value).any(is_capability),
-        "immediate-uid" => is_other_than_root(value, world.user_id(value)),
-        "immediate-gid" => is_other_than_root(value, world.group_id(value)),
-        name if is_address(name) => !value.is_empty(),
+    let is_sound = match row.id {
+        Some(Id::ChmodSocket) => value == b"1" || is_mode(value),
+        Some(Id::LogfileChmod) => is_mode(value),
+        Some(Id::Unshare | Id::Unshare2 | Id::EmperorUseClone) => {
+            items(value).all(|name| NAMESPACES.contains(&name))
+        }
+        Some(Id::Cap | Id::EmperorCap) => items(value).any(is_capability),
+        Some(Id::ImmediateUid) => is_other_than_root(value, world.user_id(value)),
+        Some(Id::ImmediateGid) => is_other_than_root(value, world.group_id(value)),
+        Some(id) if ADDRESSES.contains(&id) => !value.is_empty(),
         _ => true,
     };
-    if is_sound {
-        Ok(())
-    } else {
-        Err(wanted(row.canonical))
-    }
+    if is_sound { Ok(()) } else { Err(wanted(row.id)) }
 }
 
-fn wanted(canonical: &str) -> &'static str {
-    match canonical {
-        "chmod-socket" => "takes three octal digits or 1",
-        "logfile-chmod" => "takes three octal digits",
-        "unshare" | "unshare2" | "emperor-use-clone" => {
+fn wanted(id: Option<Id>) -> &'static str {
+    match id {
+        Some(Id::ChmodSocket) => "takes three octal digits or 1",
+        Some(Id::LogfileChmod) => "takes three octal digits",
+        Some(Id::Unshare | Id::Unshare2 | Id::EmperorUseClone) => {
             "takes names of namespaces, with commas and without blanks: fs, ipc, uts, pid, net, user, ..."
         }
-        "cap" | "emperor-cap" => "takes names of capabilities without 'cap_', with commas and without blanks",
-        "immediate-uid" => "takes a user other than root",
-        "immediate-gid" => "takes a group other than root",
+        Some(Id::Cap | Id::EmperorCap) => {
+            "takes names of capabilities without 'cap_', with commas and without blanks"
+        }
+        Some(Id::ImmediateUid) => "takes a user other than root",
+        Some(Id::ImmediateGid) => "takes a group other than root",
         _ => "takes an address",
     }
 }
@@ -133,22 +134,19 @@ fn is_other_than_root(value: &[u8], named: Option<u32>) -> bool {
 }
 
 /// The options that bind a socket and refuse to be empty.
-fn is_address(canonical: &str) -> bool {
-    matches!(
-        canonical,
-        "socket"
-            | "uwsgi-socket"
-            | "http-socket"
-            | "http11-socket"
-            | "fastcgi-socket"
-            | "fastcgi-nph-socket"
-            | "scgi-socket"
-            | "scgi-nph-socket"
-            | "raw-socket"
-            | "puwsgi-socket"
-            | "shared-socket"
-    )
-}
+const ADDRESSES: [Id; 11] = [
+    Id::Socket,
+    Id::UwsgiSocket,
+    Id::HttpSocket,
+    Id::Http11Socket,
+    Id::FastcgiSocket,
+    Id::FastcgiNphSocket,
+    Id::ScgiSocket,
+    Id::ScgiNphSocket,
+    Id::RawSocket,
+    Id::PuwsgiSocket,
+    Id::SharedSocket,
+];
 
 #[cfg(test)]
 mod tests {
@@ -205,13 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_the_process_is_in_the_table() {
-        for row in crate::options::table::OPTIONS
-            .iter()
-            .filter(|row| ends_the_process(row.name))
-        {
-            assert_eq!(row.canonical, row.name);
-        }
-        assert!(ends_the_process("stop") && !ends_the_process("exit"));
+    fn an_option_that_ends_the_process_is_known_by_all_its_names() {
+        let ends = |name: &[u8]| ends_the_process(find(name).unwrap());
+        assert!(ends(b"stop") && ends(b"print-sym") && ends(b"print-symbol") && !ends(b"exit"));
     }
 }

@@ -2,6 +2,7 @@
 //! The names are those of both versions of control groups; the numbers of the first are converted as systemd does it.
 
 use crate::language::evaluation::entry::Entry;
+use crate::options::id::Id;
 
 /// No limit, in systemd's word.
 const INFINITY: &str = "infinity";
@@ -42,7 +43,7 @@ pub(crate) fn directive(option: &[u8], all: &[Vec<u8>]) -> Result<(&'static str,
 
 /// The values of the `cgroup-opt` lines of `entries`.
 pub(crate) fn options(entries: &[Entry]) -> Vec<Vec<u8>> {
-    let lines = entries.iter().filter(|entry| entry.key == b"cgroup-opt");
+    let lines = entries.iter().filter(|entry| entry.is(Id::CgroupOpt));
     lines.filter_map(|entry| entry.value.clone()).collect()
 }
 

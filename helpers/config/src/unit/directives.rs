@@ -9,6 +9,7 @@ use crate::options::row::Kind;
 use crate::unit::cgroup;
 use crate::unit::values::complaint;
 use crate::users::capability;
+use vassal_escape::printable;
 
 /// A directive of the drop-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Directive {
 
 /// Directives that vassal's unit depends on: another value breaks the start, the supervision, or FUSE mounts made by
 /// users inside the unit (measured for each on systemd 252 and 257).
-const OURS: &[(&str, &str)] = &[
+pub const OURS: &[(&str, &str)] = &[
     ("BusName", "the vassal's type is notify"),
     ("DynamicUser", "use uid = and gid ="),
     ("ExecStart", "use command = in a [vassal] section"),
@@ -72,11 +73,7 @@ pub fn directives(text: &[u8], file: &[u8]) -> (Vec<Directive>, Vec<Diagnostic>)
                 column: line.column,
             };
             directive(line.section, line.key, line.value).map_err(|(problem, hint)| {
-                let message = format!(
-                    "[{}] {}: {problem}",
-                    line.section.escape_ascii(),
-                    line.key.escape_ascii()
-                );
+                let message = format!("[{}] {}: {problem}", printable(line.section), printable(line.key));
                 let error = Diagnostic::error(Some(origin), message).with_hint(hint);
                 error.with_option(line.key)
             })

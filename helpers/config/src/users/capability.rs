@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
 use std::collections::BTreeSet;
+use vassal_escape::printable;
 
 /// In the order of their numbers.
 const NAMES: [&[u8]; 41] = [
@@ -63,12 +64,12 @@ impl Capabilities {
     pub fn parse(entry: &Entry) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
         let mut set = 0;
         let mut unknown = Vec::new();
-        let option = entry.key.escape_ascii();
+        let option = printable(&entry.key);
         for word in words(entry.value.as_deref().unwrap_or_default()) {
             match number(word) {
                 Some(number) => set |= 1 << number,
                 None => {
-                    let message = format!("{option}: unknown capability '{}', ignoring", word.escape_ascii());
+                    let message = format!("{option}: unknown capability '{}', ignoring", printable(word));
                     unknown.push(Diagnostic::warning(Some(entry.origin.clone()), message).with_hint(NAMED));
                 }
             }
@@ -89,7 +90,7 @@ impl Capabilities {
 /// The capabilities of a comma list, named as systemd names them.
 pub(crate) fn known(list: &[u8]) -> Vec<String> {
     let numbers: BTreeSet<usize> = words(list).filter_map(number).collect();
-    let name = |number: usize| format!("CAP_{}", NAMES[number].escape_ascii()).to_ascii_uppercase();
+    let name = |number: usize| format!("CAP_{}", printable(NAMES[number])).to_ascii_uppercase();
     numbers.into_iter().map(name).collect()
 }
 
@@ -112,11 +113,11 @@ mod tests {
     use crate::diagnostic::Origin;
 
     fn parse(words: &str) -> Result<(Capabilities, Vec<Diagnostic>), Diagnostic> {
-        Capabilities::parse(&Entry {
-            key: b"cap".to_vec(),
-            value: Some(words.into()),
-            origin: Origin::CommandLine,
-        })
+        Capabilities::parse(&Entry::new(
+            b"cap".to_vec(),
+            Some(words.into()),
+            Origin::CommandLine,
+        ))
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
+use crate::options::id::Id;
 use crate::users::capability::Capabilities;
+use vassal_escape::printable;
 
 /// A user or group as the file names it. Which number a name has is found out when privileges are dropped, in the
 /// root directory the vassal has then (ORD-8).
@@ -17,7 +19,7 @@ pub enum Account {
 impl std::fmt::Display for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Account::Name(name) => write!(f, "{}", name.escape_ascii()),
+            Account::Name(name) => write!(f, "{}", printable(name)),
             Account::Number(number) => write!(f, "{number}"),
         }
     }
@@ -52,24 +54,24 @@ impl Identity {
         let mut identity = Self::default();
         for entry in entries {
             let value = entry.value.as_deref().unwrap_or_default();
-            match entry.key.as_slice() {
-                b"uid" => choose(
+            match entry.id() {
+                Some(Id::Uid) => choose(
                     &mut identity.uid,
                     account("uid", value, &entry.origin)?,
                     &entry.origin,
                 ),
-                b"gid" => choose(
+                Some(Id::Gid) => choose(
                     &mut identity.gid,
                     account("gid", value, &entry.origin)?,
                     &entry.origin,
                 ),
-                b"add-gid" => {
+                Some(Id::AddGid) => {
                     identity
                         .add_gid
                         .push((account("add-gid", value, &entry.origin)?, entry.origin.clone()));
                 }
-                b"no-initgroups" => identity.no_initgroups = crate::options::flag::is_on(value),
-                b"cap" => {
+                Some(Id::NoInitgroups) => identity.no_initgroups = crate::options::flag::is_on(value),
+                Some(Id::Cap) => {
                     let (capabilities, unknown) = Capabilities::parse(entry)?;
                     identity.capabilities = Some(capabilities);
                     warnings.extend(unknown);
@@ -95,7 +97,7 @@ fn choose(slot: &mut Option<Named>, account: Account, origin: &Origin) {
 
 fn account(option: &str, value: &[u8], origin: &Origin) -> Result<Account, Diagnostic> {
     let refuse = |problem: &str, hint: &str| {
-        let message = format!("{option} = {}: {problem}", value.escape_ascii());
+        let message = format!("{option} = {}: {problem}", printable(value));
         Err(Diagnostic::error(Some(origin.clone()), message).with_hint(hint))
     };
     let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
@@ -120,10 +122,12 @@ mod tests {
     use super::*;
 
     fn uid(values: &[&str]) -> Result<Option<Account>, Diagnostic> {
-        let entry = |value: &&str| Entry {
-            key: b"uid".to_vec(),
-            value: Some(value.as_bytes().to_vec()),
-            origin: Origin::CommandLine,
+        let entry = |value: &&str| {
+            Entry::new(
+                b"uid".to_vec(),
+                Some(value.as_bytes().to_vec()),
+                Origin::CommandLine,
+            )
         };
         let entries: Vec<_> = values.iter().map(entry).collect();
         Identity::from_entries(&entries, &mut Vec::new())

@@ -1,9 +1,10 @@
 //! Who may write a configuration: its hooks are root's, so whoever may is root. A vassal's own user may not; others are told of.
 
-use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::machine::world::{Open, World};
 use crate::users::identity::{Account, Identity};
+use vassal_escape::printable;
 
 /// `trusted-users` and `trusted-groups` of the emperor's `[vassal]` section: who may write what root acts on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -174,11 +175,7 @@ mod tests {
     #[test]
     fn a_list_of_accounts_is_names_and_numbers() {
         let origin = Origin::CommandLine;
-        let entry = |key: &str, value: &str| Entry {
-            key: key.into(),
-            value: Some(value.into()),
-            origin: origin.clone(),
-        };
+        let entry = |key: &str, value: &str| Entry::new(key.into(), Some(value.into()), origin.clone());
         let trust = Trust::from_entries(&[entry("trusted-users", "deploy, 1000 ops")]).unwrap();
         let name = |name: &str| Account::Name(name.into());
         assert_eq!(trust.users, [name("deploy"), Account::Number(1000), name("ops")]);

@@ -1,12 +1,14 @@
 //! Where a listening socket is, and what is said of all unix sockets of a file.
 
-use crate::diagnostic::{Diagnostic, Origin, printable};
+use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
 use crate::emperor::on_demand::OnDemand;
-use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::entry::{Entry, last};
 use crate::machine::world::World;
+use crate::options::id::Id;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use vassal_escape::printable;
 
 /// The longest path of a unix socket, with the NUL at its end (unix(7)).
 const PATH_BYTES: usize = 108;
@@ -26,7 +28,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => write!(f, "{address}"),
-            Address::Unix(path) => write!(f, "{}", path.escape_ascii()),
+            Address::Unix(path) => write!(f, "{}", printable(path)),
         }
     }
 }
@@ -66,10 +68,6 @@ impl SocketOwner {
 impl UnixOptions {
     /// What `entries` say; the last line of each counts.
     pub fn of(entries: &[Entry]) -> Self {
-        let last = |names: &[&[u8]]| {
-            let mut entries = entries.iter().rev();
-            entries.find(|entry| names.contains(&entry.key.as_slice()))
-        };
         let value = |entry: &Entry| entry.value.clone().unwrap_or_default();
         let mode = |entry: &Entry| {
             let text = String::from_utf8(value(entry)).ok()?;
@@ -77,8 +75,8 @@ impl UnixOptions {
         };
         let owner = |entry: &Entry| SocketOwner::of(&value(entry), &entry.origin);
         Self {
-            mode: last(&[b"chmod-socket", b"chmod"]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
-            owner: last(&[b"chown-socket"]).map(owner),
+            mode: last(entries, &[Id::ChmodSocket]).map(|entry| mode(entry).unwrap_or(OPEN_TO_ALL)),
+            owner: last(entries, &[Id::ChownSocket]).map(owner),
         }
     }
 }

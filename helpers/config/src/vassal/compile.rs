@@ -5,9 +5,9 @@ use crate::emperor::settings::Emperor;
 use crate::hooks::action::Action;
 use crate::hooks::hook::Hook;
 use crate::hooks::phase::{Phase, hook_option};
-use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::entry::{Entry, has};
 use crate::options::disposition::Disposition;
-use crate::options::lookup::{disposition, why};
+use crate::options::id::Id;
 use crate::users::identity::Identity;
 use crate::vassal::address::{Address, UnixOptions};
 use crate::vassal::key_files::key_files;
@@ -21,6 +21,7 @@ use crate::vassal::socket;
 use crate::vassal::socket::{Listener, leave_shared, line_of, listeners};
 use crate::vassal::steps;
 use crate::vassal::workers;
+use vassal_escape::printable;
 
 /// The lines of a file, by who takes them.
 #[derive(Debug, Default)]
@@ -193,7 +194,7 @@ fn leave_out_roots(hooks: &mut Vec<Hook>, warnings: &mut Vec<Diagnostic>) {
 
 /// The other hooks of such a vassal run as its user, so their place is behind the change of user; their order stays.
 fn give_hooks_to_the_user(operations: &mut Vec<Operation>) {
-    let is_hook = |operation: &Operation| hook_option(&operation.option).is_some();
+    let is_hook = |operation: &Operation| operation.kind.is_some();
     let is_roots = |operation: &Operation| operation.phase < Phase::AsUser;
     let (hooks, mut rest): (Vec<_>, Vec<_>) = std::mem::take(operations)
         .into_iter()
@@ -219,14 +220,13 @@ pub(crate) fn after_user(operations: &[Operation]) -> usize {
 
 fn sort(entries: &[Entry]) -> Sorted {
     let mut sorted = Sorted::default();
-    let has = |name: &[u8]| entries.iter().any(|entry| entry.key == name);
-    let is_emperor = has(b"emperor");
+    let is_emperor = has(entries, &[Id::Emperor]);
     for entry in entries {
         let ours = || match hook_option(&entry.key) {
             Some((kind, phase)) => Ok(Hook::new(kind, phase, entry)),
             None => Err(entry.clone()),
         };
-        match disposition(&entry.key) {
+        match entry.disposition() {
             Disposition::Enter => match ours() {
                 Ok(hook) => sorted.hooks.push(hook),
                 Err(option) => sorted.ours.push(option),
@@ -280,6 +280,7 @@ fn order(
         }
         let operation = Operation {
             phase: hook.phase,
+            kind: Some(hook.kind),
             action,
             option: hook.option.clone(),
             text: hook.value.clone(),
@@ -297,6 +298,7 @@ fn order(
     operations.sort_by_key(|operation| operation.phase);
     let drop = Operation {
         phase: Phase::AsUser,
+        kind: None,
         action: Action::BecomeUser,
         option: Vec::new(),
         text: Vec::new(),
@@ -317,34 +319,26 @@ fn mountpoint(entry: &Entry) -> Result<Watch, Diagnostic> {
     }
     let message = format!(
         "{} = {}: not an absolute path",
-        entry.key.escape_ascii(),
-        path.escape_ascii()
+        printable(&entry.key),
+        printable(&path)
     );
     Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint("begin it with '/'"))
 }
 
 fn refused(entry: &Entry) -> Diagnostic {
-    let message = format!(
-        "'{}' is not supported: {}",
-        entry.key.escape_ascii(),
-        why(&entry.key)
-    );
+    let message = format!("'{}' is not supported: {}", printable(&entry.key), entry.why());
     Diagnostic::error(Some(entry.origin.clone()), message)
 }
 
 fn ignored(entry: &Entry) -> Diagnostic {
-    let message = format!(
-        "'{}' has no effect: {}",
-        entry.key.escape_ascii(),
-        why(&entry.key)
-    );
+    let message = format!("'{}' has no effect: {}", printable(&entry.key), entry.why());
     Diagnostic::warning(Some(entry.origin.clone()), message)
 }
 
 fn never_jailed(hook: &Hook) -> Diagnostic {
     let message = format!(
         "'{}' has no effect: it runs only after unshare or with jailed (ORD-2)",
-        hook.option.escape_ascii()
+        printable(&hook.option)
     );
     Diagnostic::warning(Some(hook.origin.clone()), message)
 }

@@ -2,20 +2,15 @@
 
 use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::Entry;
+use crate::options::id::Id;
 use std::ops::Range;
 
 /// `ADDRESS,CERTIFICATE,KEY[,CIPHERS[,CA]]`
-const BY_PLACE: [&[u8]; 5] = [
-    b"https-socket",
-    b"suwsgi-socket",
-    b"ssl-socket",
-    b"https",
-    b"sslrouter",
-];
+const BY_PLACE: [Id; 4] = [Id::HttpsSocket, Id::SuwsgiSocket, Id::Https, Id::Sslrouter];
 /// `addr=ADDRESS,cert=FILE,key=FILE,...`
-const BY_NAME: [&[u8]; 2] = [b"https2", b"sslrouter2"];
+const BY_NAME: [Id; 2] = [Id::Https2, Id::Sslrouter2];
 /// `NAME CERTIFICATE,KEY[,CIPHERS[,CA]]`
-const AFTER_NAME: [&[u8]; 2] = [b"sni", b"sni-regexp"];
+const AFTER_NAME: [Id; 2] = [Id::Sni, Id::SniRegexp];
 
 /// The parts of a value that are files, counted from the one before the certificate.
 const FILES: [usize; 3] = [1, 2, 4];
@@ -45,7 +40,7 @@ pub fn key_files(entries: &[Entry]) -> Vec<KeyFile> {
             range,
             origin: entry.origin.clone(),
         };
-        let ranges = ranges(&entry.key, value);
+        let ranges = entry.id().map_or(Vec::new(), |id| ranges(id, value));
         ranges.into_iter().map(file).collect::<Vec<_>>()
     };
     entries.iter().enumerate().flat_map(of).collect()
@@ -74,7 +69,7 @@ pub fn replaced(
     values
 }
 
-fn ranges(option: &[u8], value: &[u8]) -> Vec<Range<usize>> {
+fn ranges(option: Id, value: &[u8]) -> Vec<Range<usize>> {
     let start = if AFTER_NAME.contains(&option) {
         match value.iter().position(|byte| *byte == b' ') {
             Some(space) => space + 1,

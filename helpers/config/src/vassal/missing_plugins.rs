@@ -2,10 +2,11 @@
 //! placeholder and says nothing (SEED-1); a logger or a route's action that is not there ends it.
 
 use crate::language::evaluation::entry::Entry;
+use crate::options::id::Id;
 use crate::options::plugin_words::{ACTIONS, LOGGERS, plugin_of_word};
 use crate::options::plugins::{is_loaded_by, plugin_of};
 
-const LOADERS: [&[u8]; 4] = [b"plugin", b"plugins", b"need-plugin", b"need-plugins"];
+const LOADERS: [Id; 2] = [Id::Plugins, Id::NeedPlugins];
 
 /// The first line for each plugin that is needed and not loaded, in the order of the lines; and that plugin.
 pub fn missing_plugins(entries: &[Entry]) -> Vec<(&Entry, &'static str)> {
@@ -24,7 +25,7 @@ pub fn missing_plugins(entries: &[Entry]) -> Vec<(&Entry, &'static str)> {
 pub fn is_loaded(entries: &[Entry], plugin: &str) -> bool {
     let mut lines = entries
         .iter()
-        .filter(|entry| LOADERS.contains(&entry.key.as_slice()));
+        .filter(|entry| LOADERS.iter().any(|id| entry.is(*id)));
     lines.any(|line| is_loaded_by(line.value.as_deref().unwrap_or_default(), plugin))
 }
 
@@ -32,7 +33,7 @@ pub fn is_loaded(entries: &[Entry], plugin: &str) -> bool {
 pub fn loads_unknown(entries: &[Entry]) -> bool {
     let mut lines = entries
         .iter()
-        .filter(|entry| LOADERS.contains(&entry.key.as_slice()));
+        .filter(|entry| LOADERS.iter().any(|id| entry.is(*id)));
     lines.any(|line| crate::options::plugins::names_unknown(line.value.as_deref().unwrap_or_default()))
 }
 
@@ -45,23 +46,23 @@ fn needed(entry: &Entry) -> Option<&'static str> {
             .unwrap_or_default()
             .to_vec()
     };
-    match entry.key.as_slice() {
+    match entry.id() {
         // `logger = NAME KIND:ARGUMENT`, with or without the name.
-        b"logger" | b"req-logger" | b"worker-logger" | b"worker-log-req" => {
+        Some(Id::Logger | Id::ReqLogger) => {
             let kind = before(value);
             let kind = kind.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
             plugin_of_word(LOGGERS, kind)
         }
-        key if is_route(key) => {
+        _ if is_route(&entry.key) => {
             // The subject and the regular expression have no blank in them, or are quoted by none: the action is the last
             // word that has a colon, or the last word.
             let words = value
                 .split(|byte| *byte == b' ')
-                .skip(usize::from(has_subject(key)));
+                .skip(usize::from(has_subject(&entry.key)));
             let mut words = words.filter(|word| !word.is_empty());
             words.find_map(|word| plugin_of_word(ACTIONS, &before(word)))
         }
-        key => plugin_of(key),
+        _ => plugin_of(&entry.key),
     }
 }
 
@@ -87,10 +88,12 @@ mod tests {
     fn missing(lines: &[(&str, &str)]) -> Vec<&'static str> {
         let entries: Vec<Entry> = lines
             .iter()
-            .map(|(key, value)| Entry {
-                key: key.as_bytes().to_vec(),
-                value: Some(value.as_bytes().to_vec()),
-                origin: Origin::CommandLine,
+            .map(|(key, value)| {
+                Entry::new(
+                    key.as_bytes().to_vec(),
+                    Some(value.as_bytes().to_vec()),
+                    Origin::CommandLine,
+                )
             })
             .collect();
         missing_plugins(&entries)

@@ -1,10 +1,12 @@
 //! What is started in the end, and what it is given.
 
 use crate::diagnostic::Origin;
-use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::entry::{Entry, has, last};
+use crate::options::id::Id;
 use crate::options::plugins::debian_name;
 use crate::vassal::missing_plugins::missing_plugins;
 use crate::vassal::settings::Settings;
+use vassal_escape::printable;
 
 /// What is started in the end.
 #[derive(Debug, Clone)]
@@ -32,8 +34,7 @@ impl Payload {
     pub fn directory(&self) -> Option<&[u8]> {
         match self {
             Payload::Uwsgi { entries, .. } => {
-                let last = entries.iter().rev().find(|entry| entry.key == b"chdir");
-                last.and_then(|entry| entry.value.as_deref())
+                last(entries, &[Id::Chdir]).and_then(|entry| entry.value.as_deref())
             }
             Payload::Command { directory, .. } => directory.as_deref(),
         }
@@ -42,29 +43,22 @@ impl Payload {
 
 /// The payload of a file with these `settings`: `left` are the entries that are uWSGI's, `ours` those that are not.
 pub(crate) fn of(settings: &Settings, left: Vec<Entry>, ours: &[Entry], is_watched: bool) -> Payload {
-    let last = |entries: &[Entry], names: &[&[u8]]| {
-        let mut found = entries
-            .iter()
-            .rev()
-            .filter(|entry| names.contains(&entry.key.as_slice()));
-        found.next().cloned()
-    };
     if let Some((command, origin)) = &settings.command {
         return Payload::Command {
             command: command.clone(),
-            directory: last(&left, &[b"chdir", b"chdir2"]).and_then(|entry| entry.value),
+            directory: last(&left, &[Id::Chdir, Id::Chdir2]).and_then(|entry| entry.value.clone()),
             origin: origin.clone(),
         };
     }
     // Executed right after the as-user hooks, before any chdir (EMP-33).
-    if let Some(patch) = last(ours, &[b"unprivileged-binary-patch-arg"]) {
+    if let Some(patch) = last(ours, &[Id::UnprivilegedBinaryPatchArg]).cloned() {
         return Payload::Command {
             command: patch.value.unwrap_or_default(),
             directory: None,
             origin: patch.origin,
         };
     }
-    let program = last(ours, &[b"unprivileged-binary-patch"]).and_then(|entry| entry.value);
+    let program = last(ours, &[Id::UnprivilegedBinaryPatch]).and_then(|entry| entry.value.clone());
     Payload::Uwsgi {
         entries: with_implied(left, is_watched),
         program,
@@ -73,45 +67,40 @@ pub(crate) fn of(settings: &Settings, left: Vec<Entry>, ours: &[Entry], is_watch
 
 /// Adds what vassal owes uWSGI for the lines it took.
 fn with_implied(mut entries: Vec<Entry>, is_watched: bool) -> Vec<Entry> {
-    let has = |names: &[&[u8]]| entries.iter().any(|entry| names.contains(&entry.key.as_slice()));
-    let imply = |key: &[u8]| Entry {
-        key: key.to_vec(),
-        value: Some(b"true".to_vec()),
-        origin: Origin::CommandLine,
-    };
+    let imply = |id: Id| Entry::new(id.name().into(), Some(b"true".to_vec()), Origin::CommandLine);
     let mut implied = Vec::new();
     // Who takes a line owes what it implied: uWSGI's mountpoint-check needs its master (MPC-1).
-    if is_watched && !has(&[b"master"]) {
-        implied.push(imply(b"master"));
+    if is_watched && !has(&entries, &[Id::Master]) {
+        implied.push(imply(Id::Master));
     }
     // An app that does not load is a failed start here, not a server that answers 500 (CFG-2; compat row).
-    if has(APPS) && !has(&[b"need-app"]) {
-        implied.push(imply(b"need-app"));
+    if has(&entries, &APPS) && !has(&entries, &[Id::NeedApp]) {
+        implied.push(imply(Id::NeedApp));
     }
     entries.extend(implied);
     entries
 }
 
 /// Options that name an app to load at the start.
-const APPS: &[&[u8]] = &[
-    b"psgi",
-    b"wsgi",
-    b"wsgi-file",
-    b"file",
-    b"module",
-    b"eval",
-    b"paste",
-    b"ini-paste",
-    b"ini-paste-logged",
-    b"pump",
-    b"web3",
-    b"pecan",
-    b"rack",
-    b"rails",
-    b"lua",
-    b"mount",
-    b"jwsgi",
-    b"mono-app",
+const APPS: [Id; 18] = [
+    Id::Psgi,
+    Id::Wsgi,
+    Id::WsgiFile,
+    Id::File,
+    Id::Module,
+    Id::Eval,
+    Id::Paste,
+    Id::IniPaste,
+    Id::IniPasteLogged,
+    Id::Pump,
+    Id::Web3,
+    Id::Pecan,
+    Id::Rack,
+    Id::Rails,
+    Id::Lua,
+    Id::Mount,
+    Id::Jwsgi,
+    Id::MonoApp,
 ];
 
 /// The first line that names an app and whose plugin no line loads (SEED-1), in words.
@@ -119,11 +108,11 @@ pub(crate) fn app_hint(entries: &[Entry]) -> Option<String> {
     let missing = missing_plugins(entries);
     let (entry, plugin) = missing
         .iter()
-        .find(|(entry, _)| APPS.contains(&entry.key.as_slice()))?;
+        .find(|(entry, _)| APPS.iter().any(|id| entry.is(*id)))?;
     Some(format!(
         "{}: '{}' needs a line 'plugin = {}'",
         entry.origin,
-        entry.key.escape_ascii(),
+        printable(&entry.key),
         debian_name(plugin)
     ))
 }

@@ -4,7 +4,7 @@
 use crate::diagnostic::Origin;
 use crate::hooks::action::Action;
 use crate::hooks::namespaces::Namespaces;
-use crate::hooks::phase::Phase;
+use crate::hooks::phase::{HookKind, Phase};
 use crate::users::identity::Identity;
 use crate::vassal::address::UnixOptions;
 use crate::vassal::key_files::KeyFile;
@@ -18,6 +18,8 @@ use crate::vassal::socket::Listener;
 pub struct Operation {
     /// When it happens.
     pub phase: Phase,
+    /// The kind of its option, where that is a hook.
+    pub kind: Option<HookKind>,
     /// What happens.
     pub action: Action,
     /// The option's name, for messages.

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
+use vassal_escape::printable;
 
 /// The most the header's 16 bits can say.
 const LONGEST: usize = u16::MAX as usize;
@@ -27,7 +28,7 @@ pub fn message(entries: &[Entry], replaced: &[(usize, Vec<u8>)]) -> Result<Vec<u
             .iter()
             .any(|part| part.contains(&b'\n') || part.contains(&0))
         {
-            let message = format!("'{}' or its value holds a line break", entry.key.escape_ascii());
+            let message = format!("'{}' or its value holds a line break", printable(&entry.key));
             let hint = "uWSGI reads one line per option; let the app read the file itself";
             return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
         }

@@ -3,7 +3,6 @@
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
 use crate::emperor::settings::Emperor;
-use crate::hooks::action;
 use crate::hooks::action::{Action, OnFailure};
 use crate::hooks::phase::Phase;
 use crate::language::evaluation::entry::{Entry, with_option_of};
@@ -11,7 +10,7 @@ use crate::language::evaluation::evaluate::{evaluate, evaluate_foreign};
 use crate::limits::FILE_BYTES;
 use crate::machine::world::World;
 use crate::options::disposition::Disposition;
-use crate::options::lookup::disposition;
+use crate::options::id::Id;
 use crate::unit::cgroup;
 use crate::unit::directives::{Directive, directives};
 use crate::users::identity::Identity;
@@ -20,6 +19,8 @@ use crate::vassal::address::Waiting;
 use crate::vassal::compile::{after_user, compile};
 use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::settings::Settings;
+use vassal_escape::printable;
+use vassal_escape::shell;
 
 /// What a vassal's file comes to.
 #[derive(Debug, Clone)]
@@ -114,9 +115,9 @@ fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mu
     };
     let command = [
         &b"exec "[..],
-        &action::quoted(program),
+        &shell::word(program),
         b" ",
-        &action::quoted(&name.file()),
+        &shell::word(&name.file()),
     ]
     .concat();
     let run = Action::Exec {
@@ -128,6 +129,7 @@ fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mu
     let phase = if is_users { Phase::AsUser } else { Phase::AsVassal };
     let operation = |action| Operation {
         phase,
+        kind: None,
         action,
         option: b"vassals-start-hook".to_vec(),
         text: program.clone(),
@@ -145,7 +147,7 @@ fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mu
 /// The `cgroup-opt` lines that are in effect and of which the unit knows nothing.
 fn limits_left_out(effects: &[Entry], directives: &[Directive]) -> Vec<Diagnostic> {
     let all = cgroup::options(effects);
-    let lines = effects.iter().filter(|entry| entry.key == b"cgroup-opt");
+    let lines = effects.iter().filter(|entry| entry.is(Id::CgroupOpt));
     let left_out = |entry: &Entry| {
         let option = entry.value.as_deref().unwrap_or_default();
         let (why, hint) = match cgroup::directive(option, &all) {
@@ -162,14 +164,14 @@ fn limits_left_out(effects: &[Entry], directives: &[Directive]) -> Vec<Diagnosti
             ),
             Err(why) => (why, "see systemd.resource-control(5)".to_owned()),
         };
-        let message = format!("'cgroup-opt = {}' has no effect: {why}", option.escape_ascii());
+        let message = format!("'cgroup-opt = {}' has no effect: {why}", printable(option));
         Some(Diagnostic::warning(Some(entry.origin.clone()), message).with_hint(hint))
     };
     lines.filter_map(left_out).collect()
 }
 
 fn shown(name: &VassalName) -> String {
-    crate::diagnostic::printable(&name.file())
+    vassal_escape::printable(&name.file())
 }
 
 fn is_from_file(entry: &Entry) -> bool {
@@ -180,7 +182,7 @@ fn is_from_file(entry: &Entry) -> bool {
 fn settings(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<Settings, Diagnostic> {
     let section = [&name.file(), &b":vassal"[..]].concat();
     let evaluation = evaluate_foreign(&[b"--ini".to_vec(), section], world)?;
-    let is_setting = |entry: &Entry| is_from_file(entry) && disposition(&entry.key) != Disposition::Language;
+    let is_setting = |entry: &Entry| is_from_file(entry) && entry.disposition() != Disposition::Language;
     let entries: Vec<Entry> = evaluation.effects.into_iter().filter(is_setting).collect();
     let mut settings = Settings::from_entries(&entries)?;
     let has_limit = entries.iter().any(|entry| entry.key == b"stop-timeout");

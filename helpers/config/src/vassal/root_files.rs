@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::Entry;
+use crate::options::id::Id;
 use crate::vassal::logs::{is_log, is_log_file};
 
 /// What a path is to be for the app.
@@ -31,9 +32,9 @@ pub(crate) fn of(entries: &[Entry]) -> Vec<Handed> {
     let last_log = entries.iter().rposition(is_log);
     let handed = |(at, entry): (usize, &Entry)| {
         let path = entry.value.clone().unwrap_or_default();
-        let purpose = match entry.key.as_slice() {
-            b"spooler" | b"spooler-external" => Purpose::Spooler,
-            b"flock" | b"flock-wait" | b"flock2" | b"flock-wait2" => Purpose::Lock,
+        let purpose = match entry.id() {
+            Some(Id::Spooler | Id::SpoolerExternal) => Purpose::Spooler,
+            Some(Id::Flock | Id::FlockWait | Id::Flock2 | Id::FlockWait2) => Purpose::Lock,
             _ if last_log == Some(at) && is_log_file(&path) => Purpose::Log,
             _ => return None,
         };

@@ -7,6 +7,7 @@ use crate::vassal::address;
 use crate::vassal::address::{Address, SocketOwner, UnixOptions, Waiting};
 use std::fmt;
 use std::time::Duration;
+use vassal_escape::printable;
 
 /// How it is known that the app serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,9 +126,30 @@ const UNNAMED: &str = "listen";
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// The settings that exist, for messages.
-const KNOWN: &str = "command, socket, socket-mode, socket-owner, socket-backlog, notify, ready, stop-signal, reload, \
-    reload-signal, mountpoint-interval, mountpoint-deadline, hook-timeout, stop-timeout, atexit-timeout, trust-root, seccomp";
+/// Puts a value into the settings; the origin is that of its line. The error is what is wrong with the value.
+type Take = fn(&mut Settings, &[u8], &Origin) -> Result<(), String>;
+
+/// The settings that exist.
+#[rustfmt::skip] // one setting, one line
+pub const SETTINGS: &[(&str, Take)] = &[
+    ("command", command),
+    ("socket", |all, value, origin| { all.sockets.push(socket(value, origin)?); Ok(()) }),
+    ("socket-mode", |all, value, _| { all.unix.mode = Some(mode(value)?); Ok(()) }),
+    ("socket-owner", |all, value, origin| { all.unix.owner = Some(SocketOwner::of(value, origin)); Ok(()) }),
+    ("socket-backlog", |all, value, _| { all.backlog = backlog(value)?; Ok(()) }),
+    ("notify", |all, value, _| { all.ready = is_on(value).then_some(Ready::Notify); Ok(()) }),
+    ("ready", |all, value, _| { all.ready = Some(ready(value)?); Ok(()) }),
+    ("stop-signal", |all, value, _| { all.stop_signal = signal(value)?; Ok(()) }),
+    ("reload", |all, value, origin| { all.reload = Some((reload(value)?, origin.clone())); Ok(()) }),
+    ("reload-signal", |all, value, _| { all.reload_signal = Some(signal(value)?); Ok(()) }),
+    ("mountpoint-interval", |all, value, _| { all.interval = Some(duration(value)?); Ok(()) }),
+    ("mountpoint-deadline", |all, value, _| { all.deadline = Some(deadline(value)?); Ok(()) }),
+    ("hook-timeout", |all, value, _| { all.hook_limit = duration(value)?; Ok(()) }),
+    ("stop-timeout", |all, value, _| { all.stop_limit = duration(value)?; Ok(()) }),
+    ("atexit-timeout", |all, value, _| { all.atexit_limit = duration(value)?; Ok(()) }),
+    ("trust-root", |all, value, _| { all.trust_root = is_on(value); Ok(()) }),
+    ("seccomp", |all, value, _| { all.is_filtered = on_or_off(value)?; Ok(()) }),
+];
 
 impl Settings {
     /// Makes sense of the evaluated `[vassal]` section.
@@ -137,40 +159,30 @@ impl Settings {
     pub fn from_entries(entries: &[Entry]) -> Result<Self, Diagnostic> {
         let mut settings = Self::default();
         for entry in entries {
-            let value = entry.value.as_deref().unwrap_or_default();
-            let key = String::from_utf8_lossy(&entry.key);
-            let refuse =
-                |problem: String| Diagnostic::error(Some(entry.origin.clone()), format!("{key}: {problem}"));
-            match entry.key.as_slice() {
-                b"command" if value.is_empty() => return Err(refuse("no command given".into())),
-                b"command" => settings.command = Some((value.to_vec(), entry.origin.clone())),
-                b"socket" => settings
-                    .sockets
-                    .push(socket(value, &entry.origin).map_err(refuse)?),
-                b"socket-mode" => settings.unix.mode = Some(mode(value).map_err(refuse)?),
-                b"socket-owner" => settings.unix.owner = Some(SocketOwner::of(value, &entry.origin)),
-                b"socket-backlog" => settings.backlog = backlog(value).map_err(refuse)?,
-                b"reload" => settings.reload = Some((reload(value).map_err(refuse)?, entry.origin.clone())),
-                b"notify" => settings.ready = is_on(value).then_some(Ready::Notify),
-                b"ready" => settings.ready = Some(ready(value).map_err(refuse)?),
-                b"stop-signal" => settings.stop_signal = signal(value).map_err(refuse)?,
-                b"reload-signal" => settings.reload_signal = Some(signal(value).map_err(refuse)?),
-                b"mountpoint-interval" => settings.interval = Some(duration(value).map_err(refuse)?),
-                b"mountpoint-deadline" => settings.deadline = Some(deadline(value).map_err(refuse)?),
-                b"hook-timeout" => settings.hook_limit = duration(value).map_err(refuse)?,
-                b"stop-timeout" => settings.stop_limit = duration(value).map_err(refuse)?,
-                b"trust-root" => settings.trust_root = is_on(value),
-                b"atexit-timeout" => settings.atexit_limit = duration(value).map_err(refuse)?,
-                b"seccomp" => settings.is_filtered = on_or_off(value).map_err(refuse)?,
-                _ => {
-                    let message = format!("unknown setting '{}' in [vassal]", entry.key.escape_ascii());
-                    let hint = format!("known are {KNOWN}");
-                    return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
-                }
-            }
+            let key = printable(&entry.key);
+            let Some((_, take)) = SETTINGS.iter().find(|(name, _)| name.as_bytes() == entry.key) else {
+                let message = format!("unknown setting '{key}' in [vassal]");
+                let known: Vec<_> = SETTINGS.iter().map(|(name, _)| *name).collect();
+                let hint = format!("known are {}", known.join(", "));
+                return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
+            };
+            take(
+                &mut settings,
+                entry.value.as_deref().unwrap_or_default(),
+                &entry.origin,
+            )
+            .map_err(|problem| Diagnostic::error(Some(entry.origin.clone()), format!("{key}: {problem}")))?;
         }
         Ok(settings)
     }
+}
+
+fn command(settings: &mut Settings, value: &[u8], origin: &Origin) -> Result<(), String> {
+    if value.is_empty() {
+        return Err("no command given".into());
+    }
+    settings.command = Some((value.to_vec(), origin.clone()));
+    Ok(())
 }
 
 /// A protection is not lost by a typing error, so only the words of systemd.syntax(7) are taken.
@@ -178,7 +190,7 @@ fn on_or_off(value: &[u8]) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_slice() {
         b"on" | b"true" | b"yes" | b"1" => Ok(true),
         b"off" | b"false" | b"no" | b"0" => Ok(false),
-        _ => Err(format!("'{}' is neither 'on' nor 'off'", value.escape_ascii())),
+        _ => Err(format!("'{}' is neither 'on' nor 'off'", printable(value))),
     }
 }
 
@@ -276,7 +288,7 @@ fn socket(value: &[u8], origin: &Origin) -> Result<Socket, String> {
         is_name.then(|| (name.to_owned(), address))
     };
     let (name, address) = unnamed.or_else(named).ok_or_else(|| {
-        let shown = value.escape_ascii();
+        let shown = printable(value);
         format!(
             "'{shown}' is no address (:PORT, IP:PORT, [IPv6]:PORT or a path, with NAME: before it or not)"
         )
@@ -310,7 +322,7 @@ fn reload(value: &[u8]) -> Result<Reload, String> {
         b"in-place" => Ok(Reload::InPlace),
         _ => Err(format!(
             "'{}' is neither 'overlap' nor 'in-place'",
-            value.escape_ascii()
+            printable(value)
         )),
     }
 }
@@ -341,10 +353,12 @@ mod tests {
     fn parse(lines: &[(&str, &str)]) -> Result<Settings, Diagnostic> {
         let entries: Vec<_> = lines
             .iter()
-            .map(|(key, value)| Entry {
-                key: key.as_bytes().to_vec(),
-                value: Some(value.as_bytes().to_vec()),
-                origin: Origin::CommandLine,
+            .map(|(key, value)| {
+                Entry::new(
+                    key.as_bytes().to_vec(),
+                    Some(value.as_bytes().to_vec()),
+                    Origin::CommandLine,
+                )
             })
             .collect();
         Settings::from_entries(&entries)

@@ -1,7 +1,8 @@
 //! The listening sockets that a configuration names, as far as they are bound for it and kept over restarts.
 
 use crate::diagnostic::Origin;
-use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::entry::{Entry, has, last};
+use crate::options::id::Id;
 use crate::vassal::address;
 use crate::vassal::address::{Address, Waiting};
 use crate::vassal::settings::{Settings, Socket};
@@ -9,24 +10,21 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
 /// Options whose value is an address to listen on and nothing else.
-const LISTENING: [&[u8]; 10] = [
-    b"socket",
-    b"uwsgi-socket",
-    b"http-socket",
-    b"http11-socket",
-    b"fastcgi-socket",
-    b"fastcgi-nph-socket",
-    b"scgi-socket",
-    b"scgi-nph-socket",
-    b"raw-socket",
-    b"puwsgi-socket",
+pub const LISTENING: [Id; 10] = [
+    Id::Socket,
+    Id::UwsgiSocket,
+    Id::HttpSocket,
+    Id::Http11Socket,
+    Id::FastcgiSocket,
+    Id::FastcgiNphSocket,
+    Id::ScgiSocket,
+    Id::ScgiNphSocket,
+    Id::RawSocket,
+    Id::PuwsgiSocket,
 ];
 
-/// Options for a socket that others refer to as `=0`, `=1`, ...: uWSGI binds it before it changes its user.
-const SHARED: [&[u8]; 2] = [b"shared-socket", b"undeferred-shared-socket"];
-
 /// Options that tell uWSGI how to bind: with one of them it has to do it itself.
-const BINDING: [&[u8]; 3] = [b"reuse-port", b"freebind", b"abstract-socket"];
+const BINDING: [Id; 3] = [Id::ReusePort, Id::Freebind, Id::AbstractSocket];
 
 /// The backlog uWSGI asks for when `listen` is not given.
 const DEFAULT_BACKLOG: i32 = 100;
@@ -70,29 +68,22 @@ pub struct Listener {
 /// the Emperor; nothing when one of `entries` names its address.
 pub(crate) fn line_of(waiting: &Waiting, entries: &[Entry]) -> Option<Entry> {
     let is_named = |entry: &Entry| {
-        LISTENING.contains(&entry.key.as_slice())
+        entry.is_one_of(&LISTENING)
             && entry.value.as_deref().and_then(address::parse).as_ref() == Some(&waiting.address)
     };
-    (!entries.iter().any(is_named)).then(|| Entry {
-        key: b"socket".to_vec(),
-        value: Some(waiting.address.to_string().into_bytes()),
-        origin: waiting.origin.clone(),
-    })
+    let address = waiting.address.to_string().into_bytes();
+    (!entries.iter().any(is_named))
+        .then(|| Entry::new(b"socket".to_vec(), Some(address), waiting.origin.clone()))
 }
 
 /// The sockets of `entries` that are bound for uWSGI: those on TCP addresses in numbers and on absolute paths. Relative
 /// paths, names and patterns stay uWSGI's. That of `waiting` is bound already.
 pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> {
-    let has = |names: &[&[u8]]| entries.iter().any(|entry| names.contains(&entry.key.as_slice()));
-    let backlog = entries
-        .iter()
-        .rev()
-        .find(|entry| entry.key == b"listen")
-        .and_then(|entry| entry.value.as_deref());
+    let backlog = last(entries, &[Id::Listen]).and_then(|entry| entry.value.as_deref());
     let backlog = backlog.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let listener = |(at, entry): (usize, &Entry)| {
         let is_shared = is_shared(entry);
-        (is_shared || LISTENING.contains(&entry.key.as_slice())).then_some(())?;
+        (is_shared || entry.is_one_of(&LISTENING)).then_some(())?;
         let address = address::parse(entry.value.as_deref()?)?;
         if is_shared && matches!(address, Address::Unix(_)) {
             return None;
@@ -109,7 +100,7 @@ pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> 
         })
     };
     let mut listeners: Vec<_> = entries.iter().enumerate().filter_map(listener).collect();
-    if has(&BINDING) {
+    if has(entries, &BINDING) {
         listeners.retain(|listener| listener.is_on_demand);
     }
     let lines = entries.iter().filter(|entry| is_shared(entry)).count();
@@ -151,24 +142,15 @@ pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
 }
 
 /// Options of uWSGI's for more listening sockets, which it binds itself.
-const UWSGIS_OWN: [&[u8]; 6] = [
-    b"suwsgi-socket",
-    b"ssl-socket",
-    b"https-socket",
-    b"https11-socket",
-    b"zeromq",
-    b"zmq",
-];
+const UWSGIS_OWN: [Id; 2] = [Id::SuwsgiSocket, Id::HttpsSocket];
 
-/// Whether the option `name` makes uWSGI listen.
-pub(crate) fn is_listening(name: &[u8]) -> bool {
-    [&LISTENING[..], &SHARED, &UWSGIS_OWN]
-        .iter()
-        .any(|names| names.contains(&name))
+/// Whether the option of `entry` makes uWSGI listen.
+pub(crate) fn is_listening(entry: &Entry) -> bool {
+    is_shared(entry) || entry.is_one_of(&LISTENING) || entry.is_one_of(&UWSGIS_OWN)
 }
 
 fn is_shared(entry: &Entry) -> bool {
-    SHARED.contains(&entry.key.as_slice())
+    entry.is(Id::SharedSocket)
 }
 
 #[cfg(test)]

@@ -4,10 +4,13 @@ use crate::diagnostic::Diagnostic;
 use crate::hooks::action::{Action, Awaited, WriteMode};
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::Phase;
-use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::entry::{Entry, last};
 use crate::options::flag;
+use crate::options::id::Id;
+use crate::vassal::logs::LOGS;
 use crate::vassal::plan::Operation;
 use std::time::Duration;
+use vassal_escape::printable;
 
 /// What such options come to.
 #[derive(Debug, Default)]
@@ -28,15 +31,12 @@ pub(crate) struct Steps {
 /// `errors`.
 pub(crate) fn of(entries: &[Entry], emperors: Namespaces, errors: &mut Vec<Diagnostic>) -> Steps {
     let mut steps = Steps {
-        is_jailed: is_on(entries, b"jailed"),
+        is_jailed: is_on(entries, Id::Jailed),
         ..Steps::default()
     };
     steps.settings(entries, errors);
     steps.files(entries, errors);
-    for (option, phase) in [
-        (&b"unshare"[..], Phase::Unshare),
-        (b"unshare2", Phase::UnshareAgain),
-    ] {
+    for (option, phase) in [(Id::Unshare, Phase::Unshare), (Id::Unshare2, Phase::UnshareAgain)] {
         if let Err(error) = steps.unshare(entries, option, phase, emperors) {
             errors.push(error);
         }
@@ -50,14 +50,9 @@ fn value(entry: &Entry) -> Vec<u8> {
     entry.value.clone().unwrap_or_default()
 }
 
-fn last<'a>(entries: &'a [Entry], names: &[&[u8]]) -> Option<&'a Entry> {
-    let mut found = entries.iter().rev();
-    found.find(|entry| names.contains(&entry.key.as_slice()))
-}
-
 fn wrong(entry: &Entry, problem: &str, hint: &str) -> Diagnostic {
-    let (option, shown) = (entry.key.escape_ascii(), value(entry));
-    let message = format!("{option} = {}: {problem}", shown.escape_ascii());
+    let (option, shown) = (printable(&entry.key), value(entry));
+    let message = format!("{option} = {}: {problem}", printable(&shown));
     Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint)
 }
 
@@ -65,6 +60,7 @@ impl Steps {
     fn push(&mut self, entry: &Entry, phase: Phase, action: Action) {
         self.operations.push(Operation {
             phase,
+            kind: None,
             action,
             option: entry.key.clone(),
             text: value(entry),
@@ -76,24 +72,24 @@ impl Steps {
     fn settings(&mut self, entries: &[Entry], errors: &mut Vec<Diagnostic>) {
         for entry in entries {
             let text = value(entry);
-            let action = match entry.key.as_slice() {
-                b"umask" => match octal(&text) {
+            let action = match entry.id() {
+                Some(Id::Umask) => match octal(&text) {
                     Some(mask) => Action::SetUmask(mask),
                     None => {
                         errors.push(wrong(entry, "not an octal number", "write it as 022"));
                         continue;
                     }
                 },
-                b"env" => match text.iter().position(|byte| *byte == b'=') {
+                Some(Id::Env) => match text.iter().position(|byte| *byte == b'=') {
                     Some(at) if at > 0 => {
                         Action::SetEnvironment(text[..at].to_vec(), text[at + 1..].to_vec())
                     }
                     // uWSGI makes no variable of it either.
                     _ => continue,
                 },
-                b"unenv" => Action::UnsetEnvironment(text),
-                b"early-envdir" => Action::ReadEnvdir(text),
-                b"binsh" => {
+                Some(Id::Unenv) => Action::UnsetEnvironment(text),
+                Some(Id::EarlyEnvdir) => Action::ReadEnvdir(text),
+                Some(Id::Binsh) => {
                     self.shells.push(text);
                     continue;
                 }
@@ -105,18 +101,18 @@ impl Steps {
 
     /// `envdir`, then the log, then the file for the process's number; `file-write` comes after the in-jail hooks.
     fn files(&mut self, entries: &[Entry], errors: &mut Vec<Diagnostic>) {
-        for entry in entries.iter().filter(|entry| entry.key == b"envdir") {
+        for entry in entries.iter().filter(|entry| entry.is(Id::Envdir)) {
             self.push(entry, Phase::Files, Action::ReadEnvdir(value(entry)));
         }
-        if let Some(entry) = last(entries, &[b"logto", b"daemonize"]) {
+        if let Some(entry) = last(entries, &LOGS) {
             self.push(entry, Phase::Files, Action::OpenLog(value(entry)));
         }
-        for option in [&b"pidfile"[..], b"safe-pidfile"] {
+        for option in [Id::Pidfile, Id::SafePidfile] {
             if let Some(entry) = last(entries, &[option]) {
                 self.push(entry, Phase::Files, Action::OpenPidfile(value(entry)));
             }
         }
-        for entry in entries.iter().filter(|entry| entry.key == b"file-write") {
+        for entry in entries.iter().filter(|entry| entry.is(Id::FileWrite)) {
             let text = value(entry);
             match text.iter().position(|byte| *byte == b'=') {
                 Some(at) => {
@@ -139,17 +135,17 @@ impl Steps {
     fn unshare(
         &mut self,
         entries: &[Entry],
-        option: &[u8],
+        option: Id,
         phase: Phase,
         emperors: Namespaces,
     ) -> Result<(), Diagnostic> {
         let mut wanted = Namespaces::default();
-        let lines: Vec<_> = entries.iter().filter(|entry| entry.key == option).collect();
+        let lines: Vec<_> = entries.iter().filter(|entry| entry.is(option)).collect();
         for entry in &lines {
             wanted.add(entry)?;
         }
         let Some(entry) = lines.last() else { return Ok(()) };
-        self.is_jailed |= option == b"unshare" && !wanted.is_empty();
+        self.is_jailed |= option == Id::Unshare && !wanted.is_empty();
         let pid = Namespaces {
             pid: wanted.pid,
             ..Namespaces::default()
@@ -165,10 +161,10 @@ impl Steps {
 
     /// `chroot` and `pivot_root`: the last line of each counts, chroot comes first (row 13 of ORD).
     fn root(&mut self, entries: &[Entry], errors: &mut Vec<Diagnostic>) {
-        if let Some(entry) = last(entries, &[b"chroot"]) {
+        if let Some(entry) = last(entries, &[Id::Chroot]) {
             self.push(entry, Phase::Jail, Action::Chroot(value(entry)));
         }
-        let Some(entry) = last(entries, &[b"pivot_root", b"pivot-root"]) else {
+        let Some(entry) = last(entries, &[Id::PivotRoot]) else {
             return;
         };
         let text = value(entry);
@@ -187,33 +183,13 @@ impl Steps {
 
     /// `wait-for-interface`, then `wait-for-fs` and its like in the order of the file, then `wait-for-mountpoint`.
     fn waits(&mut self, entries: &[Entry], errors: &mut Vec<Diagnostic>) {
-        const INTERFACE: [&[u8]; 4] = [
-            b"wait-for-interface",
-            b"wait-for-iface",
-            b"wait-interface",
-            b"wait-iface",
-        ];
-        const FILE: [&[u8]; 3] = [b"wait-for-fs", b"wait-for-file", b"wait-for-dir"];
-        const MOUNTPOINT: [&[u8]; 1] = [b"wait-for-mountpoint"];
-        let interface = limit(
-            entries,
-            &[
-                b"wait-for-interface-timeout",
-                b"wait-for-iface-timeout",
-                b"wait-interface-timeout",
-                b"wait-iface-timeout",
-            ],
-            errors,
-        );
-        let file = limit(entries, &[b"wait-for-fs-timeout"], errors);
-        for names in [&INTERFACE[..], &FILE, &MOUNTPOINT] {
-            for entry in entries
-                .iter()
-                .filter(|entry| names.contains(&entry.key.as_slice()))
-            {
-                let (awaited, limit) = match entry.key.as_slice() {
-                    b"wait-for-fs" | b"wait-for-file" | b"wait-for-dir" => (Awaited::Path, file),
-                    b"wait-for-mountpoint" => (Awaited::Mountpoint, file),
+        let interface = limit(entries, Id::WaitForInterfaceTimeout, errors);
+        let file = limit(entries, Id::WaitForFsTimeout, errors);
+        for id in [Id::WaitForInterface, Id::WaitForFs, Id::WaitForMountpoint] {
+            for entry in entries.iter().filter(|entry| entry.is(id)) {
+                let (awaited, limit) = match id {
+                    Id::WaitForFs => (Awaited::Path, file),
+                    Id::WaitForMountpoint => (Awaited::Mountpoint, file),
                     _ => (Awaited::Interface, interface),
                 };
                 self.push(entry, Phase::Wait, Action::WaitFor(awaited, value(entry), limit));
@@ -228,8 +204,8 @@ fn octal(text: &[u8]) -> Option<u32> {
 }
 
 /// A limit in seconds; none when it is not given.
-fn limit(entries: &[Entry], names: &[&[u8]], errors: &mut Vec<Diagnostic>) -> Option<Duration> {
-    let entry = last(entries, names)?;
+fn limit(entries: &[Entry], id: Id, errors: &mut Vec<Diagnostic>) -> Option<Duration> {
+    let entry = last(entries, &[id])?;
     let text = value(entry);
     let seconds = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
     if seconds.is_none() {
@@ -238,8 +214,7 @@ fn limit(entries: &[Entry], names: &[&[u8]], errors: &mut Vec<Diagnostic>) -> Op
     seconds.map(Duration::from_secs)
 }
 
-/// Whether the flag `name` is on: the last line counts.
-fn is_on(entries: &[Entry], name: &[u8]) -> bool {
-    let last = entries.iter().rev().find(|entry| entry.key == name);
-    last.is_some_and(|entry| flag::is_on(entry.value.as_deref().unwrap_or_default()))
+/// Whether the flag is on: the last line counts.
+fn is_on(entries: &[Entry], id: Id) -> bool {
+    last(entries, &[id]).is_some_and(|entry| flag::is_on(entry.value.as_deref().unwrap_or_default()))
 }

@@ -2,59 +2,49 @@
 //! measured with 2.0.21 and 2.0.28: a router, a subscription server, cron, daemons, spoolers, mules, a zerg pool, an Emperor and a
 //! uWSGI that is cheap say no more than byte 1, that they have loaded everything.
 
-use crate::language::evaluation::entry::Entry;
+use crate::language::evaluation::entry::{Entry, has, last};
 use crate::options::flag::is_on;
+use crate::options::id::Id;
 
 /// Options that give the workers something to accept on.
-const SOCKETS: [&[u8]; 17] = [
-    b"socket",
-    b"uwsgi-socket",
-    b"suwsgi-socket",
-    b"ssl-socket",
-    b"http-socket",
-    b"https-socket",
-    b"http11-socket",
-    b"https11-socket",
-    b"fastcgi-socket",
-    b"fastcgi-nph-socket",
-    b"scgi-socket",
-    b"scgi-nph-socket",
-    b"raw-socket",
-    b"puwsgi-socket",
-    b"zerg",
-    b"zeromq",
-    b"zmq",
+const SOCKETS: [Id; 13] = [
+    Id::Socket,
+    Id::UwsgiSocket,
+    Id::SuwsgiSocket,
+    Id::HttpSocket,
+    Id::HttpsSocket,
+    Id::Http11Socket,
+    Id::FastcgiSocket,
+    Id::FastcgiNphSocket,
+    Id::ScgiSocket,
+    Id::ScgiNphSocket,
+    Id::RawSocket,
+    Id::PuwsgiSocket,
+    Id::Zerg,
 ];
 
 /// The HTTP router, which makes a socket for workers of its own where nothing says whom it routes to.
-const HTTP_ROUTERS: [&[u8]; 4] = [b"http", b"httprouter", b"https", b"https2"];
-const HTTP_TARGETS: [&[u8]; 8] = [
-    b"http-to",
-    b"http-subscription-server",
-    b"http-use-base",
-    b"http-use-cache",
-    b"http-use-code-string",
-    b"http-use-pattern",
-    b"http-use-socket",
-    b"http-zerg",
+const HTTP_ROUTERS: [Id; 4] = [Id::Http, Id::Httprouter, Id::Https, Id::Https2];
+const HTTP_TARGETS: [Id; 8] = [
+    Id::HttpTo,
+    Id::HttpSubscriptionServer,
+    Id::HttpUseBase,
+    Id::HttpUseCache,
+    Id::HttpUseCodeString,
+    Id::HttpUsePattern,
+    Id::HttpUseSocket,
+    Id::HttpZerg,
 ];
 
 /// Whether a worker will accept requests as soon as everything is loaded.
 pub(crate) fn accept(entries: &[Entry]) -> bool {
-    let last = |names: &[&[u8]]| {
-        let mut found = entries
-            .iter()
-            .rev()
-            .filter(|entry| names.contains(&entry.key.as_slice()));
-        found.next().map(|entry| entry.value.as_deref())
-    };
-    let has = |names: &[&[u8]]| last(names).is_some();
+    let value = |id| last(entries, &[id]).map(|entry| entry.value.as_deref());
     // Workers are started by the first request.
-    let is_cheap = last(&[b"cheap"]).is_some_and(|value| value.is_none_or(is_on));
-    let is_without = last(&[b"processes", b"workers"]).flatten() == Some(b"0");
+    let is_cheap = value(Id::Cheap).is_some_and(|value| is_on(value.unwrap_or_default()));
+    let is_without = value(Id::Processes).flatten() == Some(b"0");
     // Another program takes the worker's place, and says nothing.
-    let is_replaced = has(&[b"worker-exec", b"worker-exec2"]);
-    let is_served = has(&SOCKETS) || (has(&HTTP_ROUTERS) && !has(&HTTP_TARGETS));
+    let is_replaced = has(entries, &[Id::WorkerExec, Id::WorkerExec2]);
+    let is_served = has(entries, &SOCKETS) || (has(entries, &HTTP_ROUTERS) && !has(entries, &HTTP_TARGETS));
     is_served && !is_cheap && !is_without && !is_replaced
 }
 
@@ -88,11 +78,7 @@ mod tests {
         for (text, expected) in CASES {
             let entry = |word: &str| {
                 let (key, value) = word.split_once('=').unwrap();
-                Entry {
-                    key: key.into(),
-                    value: Some(value.into()),
-                    origin: Origin::CommandLine,
-                }
+                Entry::new(key.into(), Some(value.into()), Origin::CommandLine)
             };
             let entries: Vec<Entry> = text.split(' ').map(entry).collect();
             assert_eq!(accept(&entries), *expected, "{text}");

@@ -257,6 +257,7 @@ mod tests {
     fn step(command: &str) -> Operation {
         Operation {
             phase: Phase::AsUser,
+            kind: None,
             action: Action::Exec {
                 command: command.into(),
                 failure: OnFailure::Fatal,

@@ -3,8 +3,9 @@
 use crate::lints::host::Host;
 use crate::reading::finding::{Finding, Level, place};
 use crate::reading::location::Location;
-use vassal_config::diagnostic::{Origin, printable};
+use vassal_config::diagnostic::Origin;
 use vassal_config::vassal::read::Vassal;
+use vassal_escape::printable;
 
 /// What a lint looks at.
 #[derive(Debug)]

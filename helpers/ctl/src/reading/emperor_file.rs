@@ -5,12 +5,11 @@ use crate::reading::dry_run::Scope;
 use crate::reading::finding::{Finding, Level};
 use crate::reading::location::Location;
 use crate::reading::recover::{Read, recover};
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::diagnostic::Diagnostic;
 use vassal_config::emperor::settings::Emperor;
-use vassal_config::machine::trusted::Reader;
+use vassal_config::emperor::vassals::read_emperor_file;
 use vassal_config::machine::world::World;
 
 /// What a file of vassals is read with.
@@ -34,16 +33,16 @@ impl Found {
 /// Reads the emperor's file of `place`; a missing one is no error.
 pub fn find(place: &Place, root: &Path) -> Found {
     let file = file_of(place, root);
-    if matches!(file.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound) {
-        return Found {
-            emperor: default(),
-            file: None,
-            findings: Vec::new(),
-        };
-    }
     let location = Location::new(root, file.parent().unwrap_or(Path::new("")));
-    let Read { found, findings } = match Reader::default().read(&file) {
-        Ok(_) => read(&file, &location),
+    let Read { found, findings } = match read_emperor_file(&file) {
+        Ok(None) => {
+            return Found {
+                emperor: default(),
+                file: None,
+                findings: Vec::new(),
+            };
+        }
+        Ok(Some(_)) => read(&file, &location),
         Err(error) => {
             let shown = crate::reading::finding::shown(&file);
             let message = format!("{shown}: cannot use it: {error}");

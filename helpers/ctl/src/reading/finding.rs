@@ -4,7 +4,8 @@ use crate::reading::location::Location;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use vassal_config::diagnostic::{Diagnostic, Origin, Severity, printable};
+use vassal_config::diagnostic::{Diagnostic, Origin, Severity};
+use vassal_escape::printable;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -13,8 +13,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
-use vassal_config::diagnostic::printable;
-use vassal_config::emperor::name::{escape, unescape};
+use vassal_escape::printable;
+use vassal_escape::unit_name::{escape, unescape};
 
 /// Where the watchdog is installed.
 const WATCHDOG: &str = "usr/lib/vassal/vassal-watchdog";

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use vassal_config::diagnostic::printable;
+use vassal_escape::printable;
 
 /// The entries of the catalog, which say what an event means and what helps.
 const CATALOG: &str = include_str!("../../../../units/vassal.catalog");

@@ -1,7 +1,7 @@
 //! The processes of a vassal, with what each of them is.
 
 use std::path::Path;
-use vassal_config::diagnostic::printable;
+use vassal_escape::printable;
 
 /// The longest command line that is shown.
 const COMMAND_LIMIT: usize = 100;

@@ -8,11 +8,12 @@ use crate::reading::location::{Location, below};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use vassal_config::diagnostic::printable;
-use vassal_config::emperor::name::{ENDING, Unfit, VassalName, unescape};
+use vassal_config::emperor::name::{ENDING, Unfit, VassalName};
 use vassal_config::emperor::place;
 use vassal_config::emperor::settings::Emperor;
-use vassal_generator::read::candidates;
+use vassal_config::emperor::vassals::candidates;
+use vassal_escape::printable;
+use vassal_escape::unit_name::unescape;
 
 /// One vassal's file.
 #[derive(Debug)]

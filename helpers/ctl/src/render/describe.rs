@@ -1,10 +1,10 @@
 //! A step of a plan in words: a verb, and what it is done to.
 
-use vassal_config::diagnostic::printable;
 use vassal_config::hooks::action::{Action, Awaited, OnFailure, WriteMode};
 use vassal_config::hooks::namespaces::Namespaces;
 use vassal_config::users::identity::{Identity, Named};
 use vassal_config::vassal::plan::Operation;
+use vassal_escape::printable;
 
 /// The verb, and the rest of the sentence; both printable.
 pub fn describe(operation: &Operation, identity: &Identity) -> (&'static str, String) {

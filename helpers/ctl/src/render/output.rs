@@ -4,7 +4,7 @@ use crate::render::rows::Form;
 use serde::Serialize;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use vassal_config::diagnostic::printable;
+use vassal_escape::printable;
 
 /// Nothing was found, or what was asked for was done.
 pub const GOOD: u8 = 0;

@@ -4,10 +4,10 @@ use crate::reading::finding::{Finding, Level, Place, shown};
 use annotate_snippets::{AnnotationKind, Element, Group, Level as Title, Origin, Renderer, Snippet};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use vassal_config::diagnostic::printable;
 use vassal_config::limits::FILE_BYTES;
 use vassal_config::machine::system::System;
 use vassal_config::machine::world::World;
+use vassal_escape::printable;
 
 /// The most of a line that is shown.
 const LONGEST: usize = 300;

@@ -21,10 +21,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use vassal_config::diagnostic::printable;
 use vassal_config::emperor::place::Place;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::vassal::reload::overlap::{Decision, decide};
+use vassal_escape::printable;
 
 /// What is told about one file.
 #[derive(Debug)]

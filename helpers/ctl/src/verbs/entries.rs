@@ -5,10 +5,10 @@ use crate::render::output::{GOOD, WARNED, ascii, tell};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
-use vassal_config::diagnostic::printable;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::language::evaluation::evaluate::evaluate;
 use vassal_config::machine::system::System;
+use vassal_escape::printable;
 
 /// Prints the list, or says in one line why uWSGI would refuse. What `print` prints goes to standard error.
 pub fn run(args: Vec<OsString>) -> ExitCode {

@@ -13,7 +13,7 @@ use crate::render::table::table;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use vassal_config::diagnostic::{Origin, printable};
+use vassal_config::diagnostic::Origin;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::language::text::lex::lines;
 use vassal_config::machine::trusted::Reader;
@@ -21,6 +21,7 @@ use vassal_config::options::disposition::Disposition;
 use vassal_config::options::lookup::find;
 use vassal_config::options::lookup::{disposition, why};
 use vassal_config::options::plugins::plugin_change;
+use vassal_escape::printable;
 
 /// The section that uWSGI reads.
 const SECTION: &[u8] = b"uwsgi";

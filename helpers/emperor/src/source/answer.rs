@@ -3,9 +3,9 @@
 use crate::reconcile::Stamp;
 use std::collections::BTreeMap;
 use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::vassals::name_of;
 use vassal_generator::drop_in::Text;
 use vassal_generator::pack::{Fields, pack, unpack};
-use vassal_generator::read::name_of;
 
 /// What has been read before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

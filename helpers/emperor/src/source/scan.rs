@@ -12,12 +12,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::place::Place;
+use vassal_config::emperor::vassals::{Kind, choose, name_of, outside, shown};
 use vassal_config::machine::trusted::{Reader, lookups};
 use vassal_generator::answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
 use vassal_generator::apart;
 use vassal_generator::output;
 use vassal_generator::pack::{Fields, pack, unpack};
-use vassal_generator::read::{Kind, Unit, choose, name_of, outside, shown, unit_of};
+use vassal_generator::read::{Unit, unit_of};
 
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";

@@ -19,7 +19,7 @@ use crate::sockets::unix;
 use nix::unistd::{chdir, getcwd, setsid};
 use std::convert::Infallible;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::emperor::programs::Programs;
@@ -28,6 +28,7 @@ use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
 use vassal_sys::creds::{Credentials, Keep, become_user, seal};
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::{fds, seccomp, signals};
 use vassal_systemd::lines;
 
@@ -55,7 +56,7 @@ pub struct Launch<'a> {
     /// Descriptors that the app gets.
     pub kept: Vec<BorrowedFd<'a>>,
     /// A private proc of this PID namespace.
-    pub proc: &'a OwnedFd,
+    pub proc: &'a Proc,
     /// Where the hooks' output goes.
     pub log: BorrowedFd<'a>,
     /// Where its own output goes, if not to the journal.

@@ -9,13 +9,14 @@ use nix::unistd::{
     Gid, Uid, UnlinkatFlags, chdir, chroot, fchdir, fchownat, geteuid, mkdir, unlink, unlinkat,
 };
 use std::fs::{Permissions, metadata, set_permissions};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::Last;
 
 fn describe(verb: &str, path: &Path) -> String {
@@ -73,7 +74,7 @@ pub fn remove(path: &Path) -> Result<(), SysError> {
 ///
 /// # Errors
 /// As [`change_directory`]; `EMLINK` for a file that others may have given this name.
-pub fn change_mode(proc: &OwnedFd, path: &Path, change: impl FnOnce(u32) -> u32) -> Result<(), SysError> {
+pub fn change_mode(proc: &Proc, path: &Path, change: impl FnOnce(u32) -> u32) -> Result<(), SysError> {
     let step = || describe("change the mode of", path);
     if !geteuid().is_root() {
         let mode = metadata(path).context(step)?.permissions().mode() & 0o7777;

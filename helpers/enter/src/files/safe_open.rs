@@ -16,6 +16,7 @@ use std::path::Path;
 use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last, NOT_FOLLOWED, Place};
 
 /// The most that is read of one file of an envdir.
@@ -36,7 +37,7 @@ const ATTEMPTS: usize = 8;
 ///
 /// # Errors
 /// What the kernel refused.
-pub fn open_log(path: &[u8], proc: &OwnedFd) -> Result<OwnedFd, SysError> {
+pub fn open_log(path: &[u8], proc: &Proc) -> Result<OwnedFd, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
     let log = open_for_writing(path, flags, 0o640, Kind::File, proc)?;
     // The app writes there as it would into the journal's pipe: it waits where there is no room.
@@ -48,7 +49,7 @@ pub fn open_log(path: &[u8], proc: &OwnedFd) -> Result<OwnedFd, SysError> {
 ///
 /// # Errors
 /// What the kernel refused.
-pub fn open_pidfile(path: &[u8], proc: &OwnedFd) -> Result<File, SysError> {
+pub fn open_pidfile(path: &[u8], proc: &Proc) -> Result<File, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
     open_for_writing(path, flags, 0o666, Kind::File, proc).map(File::from)
 }
@@ -72,7 +73,7 @@ pub fn open_for_writing(
     flags: OFlag,
     mode: u32,
     kind: Kind,
-    proc: &OwnedFd,
+    proc: &Proc,
 ) -> Result<OwnedFd, SysError> {
     let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let mode = Mode::from_bits_truncate(mode);
@@ -174,7 +175,7 @@ pub fn only_root_can_write(path: &Path) -> Result<bool, SysError> {
 /// # Errors
 /// A directory or file that cannot be read; a symbolic link among the files, or one on the way that is not root's: its
 /// target may be a file that the app must not read. More than 1 MiB.
-pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), Failure> {
+pub fn read_envdir(path: &[u8], proc: &Proc) -> Result<(Vec<Change>, bool), Failure> {
     let refuse = |name: &[u8], errno: Errno| {
         let path = [path, name].concat();
         HookFailure::Envdir { path, errno }
@@ -205,7 +206,7 @@ pub fn read_envdir(path: &[u8], proc: &OwnedFd) -> Result<(Vec<Change>, bool), F
 }
 
 /// The directory, and whether root alone can have put something there.
-fn open_envdir(path: &Path, proc: &OwnedFd) -> nix::Result<(OwnedFd, bool)> {
+fn open_envdir(path: &Path, proc: &Proc) -> nix::Result<(OwnedFd, bool)> {
     let place = reach::place(&path.join("FILE"), Last::Kept)?;
     let directory = reach::reopen(proc, &place.directory, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
     let way = std::path::absolute(path.join("FILE")).map_err(|_| Errno::ENOENT)?;
@@ -214,7 +215,7 @@ fn open_envdir(path: &Path, proc: &OwnedFd) -> nix::Result<(OwnedFd, bool)> {
 }
 
 /// The names in a directory, through its descriptor: the path may lead elsewhere by now.
-fn entries(directory: &OwnedFd, proc: &OwnedFd) -> nix::Result<Vec<OsString>> {
+fn entries(directory: &OwnedFd, proc: &Proc) -> nix::Result<Vec<OsString>> {
     let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     let path = format!("self/fd/{}", directory.as_raw_fd());
     let listed = reach::within(proc, || std::fs::read_dir(&path).map_err(errno))?;
@@ -224,7 +225,7 @@ fn entries(directory: &OwnedFd, proc: &OwnedFd) -> nix::Result<Vec<OsString>> {
 }
 
 /// The content of a regular file, and whether root alone can have written it.
-fn read_variable(directory: &OwnedFd, name: &OsStr, proc: &OwnedFd) -> nix::Result<Option<(Vec<u8>, bool)>> {
+fn read_variable(directory: &OwnedFd, name: &OsStr, proc: &Proc) -> nix::Result<Option<(Vec<u8>, bool)>> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let object = openat(directory, name, flags, Mode::empty())?;
     let status = fstat(&object)?;

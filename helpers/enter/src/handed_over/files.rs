@@ -193,6 +193,7 @@ mod tests {
     fn what_a_hook_of_the_users_mounts_is_not_looked_at() {
         let hook = |text: &str| Operation {
             phase: Phase::AsUser,
+            kind: None,
             action: Action::Sleep(std::time::Duration::ZERO),
             option: b"exec-as-user".to_vec(),
             text: text.into(),

@@ -23,6 +23,7 @@ use vassal_escape::printable;
 use vassal_state::restart_record::DIRECTORY;
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last};
 use vassal_sys::{SysError, attach, mounts};
 
@@ -62,7 +63,7 @@ pub struct Keys {
 pub fn collect(
     files: &[KeyFile],
     credentials: Option<&Credentials>,
-    proc: &OwnedFd,
+    proc: &Proc,
 ) -> Result<Vec<Copy>, Failure> {
     let mut copies: Vec<Copy> = Vec::new();
     if credentials.is_some_and(Credentials::stays_root) {
@@ -94,7 +95,7 @@ pub fn collect(
 ///
 /// # Errors
 /// A file that cannot be read, or is too long.
-pub fn read(path: &Path, proc: &OwnedFd) -> Result<Option<Vec<u8>>, Failure> {
+pub fn read(path: &Path, proc: &Proc) -> Result<Option<Vec<u8>>, Failure> {
     let shown = printable(path.as_os_str().as_bytes());
     let step = || format!("read '{shown}'");
     let absolute = std::path::absolute(path).context(step)?;

@@ -7,8 +7,6 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::fstatat;
 use nix::unistd::{Gid, Uid};
 use std::ffi::OsStr;
-use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::vassal::key_files::KeyFile;
@@ -16,6 +14,7 @@ use vassal_config::vassal::plan::Plan;
 use vassal_escape::printable;
 use vassal_state::reload_channel::Watchdog;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
 /// Renews the copies of a running vassal whose file now means `plan`.
@@ -26,7 +25,7 @@ pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
     if plan.key_files.is_empty() {
         return Ok(());
     }
-    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
+    let proc = Proc::mounted()?;
     refuse_new(watchdog, plan, &proc)?;
     let Some(directory) = watchdog.keys()? else {
         return Ok(());
@@ -47,7 +46,7 @@ pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-fn refuse_new(watchdog: &Watchdog, plan: &Plan, proc: &OwnedFd) -> Result<(), Failure> {
+fn refuse_new(watchdog: &Watchdog, plan: &Plan, proc: &Proc) -> Result<(), Failure> {
     // The user's number in another root directory is not known here.
     if plan.changes_root {
         return Ok(());

@@ -216,7 +216,7 @@ fn duration(bytes: Vec<u8>) -> Option<Duration> {
 mod tests {
     use super::*;
     use std::fs::File;
-    use vassal_config::hooks::action::parse_hook;
+    use vassal_config::hooks::parse::parse_hook;
 
     fn restored(action: &Action) -> Option<Action> {
         let mut writer = Writer::default();

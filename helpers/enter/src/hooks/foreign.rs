@@ -18,8 +18,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use vassal_escape::printable;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last};
-use vassal_sys::{SysError, directory, mountinfo, mounts};
+use vassal_sys::{SysError, mountinfo, mounts};
 
 /// What has to be root's alone for its names to count.
 const NAMES: [&str; 1] = ["etc"];
@@ -62,7 +63,7 @@ pub fn command(
     shells: &[Vec<u8>],
     command: &[u8],
     environment: &Environment,
-    proc: &OwnedFd,
+    proc: &Proc,
 ) -> Result<Option<String>, Failure> {
     let why = first_of(root, &PROGRAMS)
         .or_else(|| LOADERS.iter().find_map(|file| in_file(root, Path::new(file))))
@@ -78,7 +79,7 @@ pub fn command(
 ///
 /// # Errors
 /// When proc does not answer.
-pub fn filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Option<String>, SysError> {
+pub fn filesystem(top: &OwnedFd, shown: &Path, proc: &Proc) -> Result<Option<String>, SysError> {
     let shown_top = printable(shown.as_os_str().as_bytes());
     let kind = fstatfs(top)
         .context(|| format!("look at '{shown_top}'"))?
@@ -109,12 +110,12 @@ pub fn filesystem(top: &OwnedFd, shown: &Path, proc: &OwnedFd) -> Result<Option<
 
 /// The layers of the overlay on `top`; none of one that is the host's own root, or that a part of is shown here: those are
 /// the administrator's, and their layers need not be in sight.
-fn layers(top: &OwnedFd, proc: &OwnedFd) -> Result<Vec<PathBuf>, SysError> {
+fn layers(top: &OwnedFd, proc: &Proc) -> Result<Vec<PathBuf>, SysError> {
     let step = || "read mountinfo";
     let id = mounts::mount_of(proc, top)?;
     let number = [id.to_string().as_bytes(), b" "].concat();
     // Line by line: others may have any number of mounts.
-    let mut lines = BufReader::new(directory::open_below(proc, "self/mountinfo")?).split(b'\n');
+    let mut lines = BufReader::new(proc.mountinfo()?).split(b'\n');
     let is_it = |line: &io::Result<Vec<u8>>| line.as_ref().map_or(true, |line| line.starts_with(&number));
     let line = lines.find(is_it).transpose().context(step)?.unwrap_or_default();
     let mut fields = line.split(|byte| *byte == b' ');
@@ -205,7 +206,7 @@ fn in_program(
     shells: &[Vec<u8>],
     command: &[u8],
     environment: &Environment,
-    proc: &OwnedFd,
+    proc: &Proc,
 ) -> Result<Option<String>, Failure> {
     let simple = match shells {
         [] => SimpleCommand::of(command, environment)?,
@@ -235,7 +236,7 @@ fn in_program(
 }
 
 /// The interpreter of a script.
-fn interpreter(root: &OwnedFd, path: &Path, proc: &OwnedFd) -> nix::Result<Option<PathBuf>> {
+fn interpreter(root: &OwnedFd, path: &Path, proc: &Proc) -> nix::Result<Option<PathBuf>> {
     let place = reach::place_below(root, path, Last::Followed)?;
     let object = place.object()?;
     if !reach::is_regular(&fstat(object)?) {

@@ -6,7 +6,6 @@ use crate::failure::{Failure, HookFailure};
 use crate::hooks::foreign;
 use crate::user::{self, Lookup};
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::hooks::action::Action;
@@ -14,6 +13,7 @@ use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last};
 
 /// The root directory that a vassal changes to.
@@ -32,7 +32,7 @@ impl OwnRoot {
     ///
     /// # Errors
     /// When proc does not answer.
-    pub fn judge(plan: &Plan, proc: &OwnedFd) -> Result<Self, Failure> {
+    pub fn judge(plan: &Plan, proc: &Proc) -> Result<Self, Failure> {
         let jail = plan
             .operations
             .iter()
@@ -68,7 +68,7 @@ impl OwnRoot {
     ///
     /// # Errors
     /// A name that does not exist, or that only a root directory which others can write knows.
-    pub fn credentials(&self, plan: &Plan, proc: &OwnedFd) -> Result<Credentials, Failure> {
+    pub fn credentials(&self, plan: &Plan, proc: &Proc) -> Result<Credentials, Failure> {
         let own = user::resolve(&plan.identity, Lookup::OwnRoot, proc)?;
         match &self.doubt {
             Some((why, host)) => user::confirm(own, host.clone(), &plan.identity, why),
@@ -85,7 +85,7 @@ impl OwnRoot {
         operation: &Operation,
         shells: &[Vec<u8>],
         environment: &Environment,
-        proc: &OwnedFd,
+        proc: &Proc,
     ) -> Result<(), Failure> {
         let Action::Exec { command, .. } = &operation.action else {
             return Ok(());

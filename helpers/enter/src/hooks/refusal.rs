@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::diagnostic::Public;
 use vassal_config::hooks::action::Action;
-use vassal_config::hooks::phase::{Phase, hook_option};
+use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::Operation;
 use vassal_escape::printable;
 use vassal_sys::SysError;
@@ -59,7 +59,7 @@ pub fn with_last_words(failure: Failure, operation: &Operation, log: &mut HookOu
 /// `user001.ini:6: OPTION` for another option.
 pub fn place(operation: &Operation) -> Place {
     let origin = operation.origin.as_ref();
-    let (kind, text) = match hook_option(&operation.option) {
+    let (kind, text) = match operation.kind {
         Some(_) => (
             format!("{} hook", operation.phase),
             format!(" '{}'", printable(&operation.text)),

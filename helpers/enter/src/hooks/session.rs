@@ -14,6 +14,7 @@ use std::time::Duration;
 use vassal_config::vassal::plan::Plan;
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 
 /// What the actions of one process share.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub struct Session<'a> {
     /// The shells of commands.
     pub shells: &'a [Vec<u8>],
     /// A private proc of this PID namespace.
-    pub proc: &'a OwnedFd,
+    pub proc: &'a Proc,
     /// How long one action may wait.
     pub limit: Duration,
     /// systemd's wish to stop, where it is this process that hears it.
@@ -42,7 +43,7 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// A session with nothing but this.
-    pub fn new(environment: Environment, shells: &'a [Vec<u8>], limit: Duration, proc: &'a OwnedFd) -> Self {
+    pub fn new(environment: Environment, shells: &'a [Vec<u8>], limit: Duration, proc: &'a Proc) -> Self {
         Self {
             environment,
             foreign: Vec::new(),
@@ -62,7 +63,7 @@ impl<'a> Session<'a> {
     pub fn of_start(
         plan: &'a Plan,
         mut environment: Environment,
-        proc: &'a OwnedFd,
+        proc: &'a Proc,
         stop: &'a Stop<'a>,
     ) -> Self {
         environment.retain(|(name, _)| !name.starts_with(b"UWSGI_"));

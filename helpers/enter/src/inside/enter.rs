@@ -25,13 +25,14 @@ use crate::user::{Lookup, resolve};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use std::convert::Infallible;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::address::Address;
 use vassal_config::vassal::plan::Operation;
 use vassal_state::handoff::Watched;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
+use vassal_sys::proc::Proc;
 
 /// Cuts the namespaces off from the host's, runs the phases, starts the app, and becomes the watchdog. `stop` is systemd's wish to
 /// stop the vassal.
@@ -58,7 +59,7 @@ pub fn enter(prepared: Prepared<'_>, stop: &SignalFd) -> Result<Infallible, Fail
 /// The process inside, as root.
 struct Inside<'a> {
     prepared: Prepared<'a>,
-    proc: &'a OwnedFd,
+    proc: &'a Proc,
     stop: &'a Stop<'a>,
     log: HookOutput,
     session: Session<'a>,

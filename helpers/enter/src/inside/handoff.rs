@@ -20,12 +20,14 @@ use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::reload::restart_only;
 use vassal_config::vassal::socket::Listener;
 use vassal_state::codec::leave;
-use vassal_state::handoff::{App, Descriptors, Handoff};
+use vassal_state::descriptors::{Descriptors, Name};
+use vassal_state::handoff::{App, Handoff};
 use vassal_state::health::Place;
 use vassal_state::reload_channel::{Control, Kept};
 use vassal_state::request;
 use vassal_state::unsent::Unsent;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, caps};
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
@@ -34,7 +36,7 @@ use vassal_sys::{SysError, caps};
 /// `EMFILE`, `ENOMEM`, what execveat(2) says.
 pub fn become_watchdog(
     prepared: &Prepared<'_>,
-    proc: &OwnedFd,
+    proc: &Proc,
     log: HookOutput,
     app_channel: AppChannel,
     started: &Started<'_>,
@@ -57,7 +59,7 @@ pub fn become_watchdog(
     let (requests, requester) = request::pair()?;
     let control = Control {
         requester: requester.as_raw_fd(),
-        proc: proc.as_raw_fd(),
+        proc: proc.as_fd().as_raw_fd(),
         keys: leave(started.keys.as_ref().map(|keys| keys.directory.as_fd()))?,
         ..control(prepared, started)
     };
@@ -82,27 +84,30 @@ pub fn become_watchdog(
         is_on_demand: invocation.is_on_demand,
         keep_alive: invocation.keep_alive,
         loaded: prepared.loaded,
-        fds: Descriptors {
-            notify: leave(invocation.notifier.socket())?,
-            journal: leave(invocation.journal.socket())?,
-            fusectl: leave(invocation.fusectl.as_ref().map(AsFd::as_fd))?,
-            restart_record: leave(Some(invocation.record.file().as_fd()))?,
-            log: leave(survivor.as_ref().map(AsFd::as_fd))?,
-            emperor: leave(emperor.map(AsFd::as_fd))?,
-            config: leave(config.map(AsFd::as_fd))?,
-            pushed: leave(pushed.map(AsFd::as_fd))?,
-            payload_notify: leave(payload_notify.map(AsFd::as_fd))?,
-            proc: leave(Some(proc.as_fd()))?,
-            host_mounts: leave(Some(prepared.host_mounts.as_fd()))?,
-            host_proc: leave(Some(prepared.host_proc.as_fd()))?,
-            enter: leave(enter)?,
-            atexit: leave(atexit.as_ref().map(AsFd::as_fd))?,
-            control: leave(Some(control.as_fd()))?,
-            requests: leave(Some(requests.as_fd()))?,
-            requester: leave(Some(requester.as_fd()))?,
-            place: leave(prepared.place.as_ref().map(|place| place.file().as_fd()))?,
-            health: leave(invocation.health.as_ref().map(Place::directory))?,
-        },
+        fds: Descriptors::of([
+            (Name::Notify, invocation.notifier.socket()),
+            (Name::Journal, invocation.journal.socket()),
+            (Name::Fusectl, invocation.fusectl.as_ref().map(AsFd::as_fd)),
+            (Name::RestartRecord, Some(invocation.record.file().as_fd())),
+            (Name::Log, survivor.as_ref().map(AsFd::as_fd)),
+            (Name::Emperor, emperor.map(AsFd::as_fd)),
+            (Name::Config, config.map(AsFd::as_fd)),
+            (Name::Pushed, pushed.map(AsFd::as_fd)),
+            (Name::PayloadNotify, payload_notify.map(AsFd::as_fd)),
+            (Name::Proc, Some(proc.as_fd())),
+            (Name::HostMounts, Some(prepared.host_mounts.as_fd())),
+            (Name::HostProc, Some(prepared.host_proc.as_fd())),
+            (Name::Enter, enter),
+            (Name::Atexit, atexit.as_ref().map(AsFd::as_fd)),
+            (Name::Control, Some(control.as_fd())),
+            (Name::Requests, Some(requests.as_fd())),
+            (Name::Requester, Some(requester.as_fd())),
+            (
+                Name::Place,
+                prepared.place.as_ref().map(|place| place.file().as_fd()),
+            ),
+            (Name::Health, invocation.health.as_ref().map(Place::directory)),
+        ])?,
         unsent: Unsent::default(),
     };
     // As late as possible: the end of the process before this one is work, which the app would have to wait for.

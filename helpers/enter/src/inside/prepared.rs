@@ -15,6 +15,7 @@ use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read::Vassal;
 use vassal_state::handoff::Watched;
 use vassal_sys::creds::Credentials;
+use vassal_sys::proc::Proc;
 
 /// Everything that was prepared outside.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub struct Prepared<'a> {
     /// The host's mountinfo, for the watchdog to tell the host's mounts from the vassal's.
     pub host_mounts: File,
     /// The host's proc, for the watchdog to leave behind what cannot be ended.
-    pub host_proc: OwnedFd,
+    pub host_proc: Proc,
     /// The place among the starts of this moment.
     pub place: Option<Place>,
 }

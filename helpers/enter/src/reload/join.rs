@@ -38,6 +38,7 @@ use vassal_state::reload_channel::Watchdog;
 use vassal_sys::SysError;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 
 /// What the process is given on its way.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ pub struct Joined {
 /// What is looked up in the host's namespaces.
 struct Doors {
     root: OwnedFd,
-    proc: OwnedFd,
+    proc: Proc,
     mask: Mode,
     control_group: Option<File>,
 }
@@ -137,7 +138,7 @@ impl Joining<'_> {
     }
 
     /// The process in between, whose end makes the next app the watchdog's child.
-    fn orphan(self, proc: &OwnedFd, theirs: Conversation, mut number: File) -> ! {
+    fn orphan(self, proc: &Proc, theirs: Conversation, mut number: File) -> ! {
         match fork() {
             Ok(Side::Parent(pid)) => {
                 let told = number.write_all(&pid.as_raw().to_le_bytes());
@@ -151,7 +152,7 @@ impl Joining<'_> {
         }
     }
 
-    fn become_app(self, proc: &OwnedFd, theirs: &Conversation) -> ! {
+    fn become_app(self, proc: &Proc, theirs: &Conversation) -> ! {
         let control = &self.watchdog.control;
         // As root first, which may go where a start has begun, but by no link that root has not made: that could lead the user
         // where he may not go. A directory in a filesystem of the user's is closed to root.
@@ -185,7 +186,7 @@ impl Joining<'_> {
     }
 
     /// Opens the file that gets the app's output, as the start did.
-    fn open_log(&self, proc: &OwnedFd) -> Result<Option<OwnedFd>, Failure> {
+    fn open_log(&self, proc: &Proc) -> Result<Option<OwnedFd>, Failure> {
         let limit = self.plan.settings.hook_limit;
         let mut session = Session::new(Vec::new(), &[], limit, proc);
         let mut steps = self.plan.operations.iter();
@@ -207,7 +208,7 @@ impl Doors {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(Self {
             root: open(format!("/proc/{pid}/root").as_str(), flags, Mode::empty()).context(step)?,
-            proc: watchdog.copy_of(watchdog.control.proc)?,
+            proc: Proc::from(watchdog.copy_of(watchdog.control.proc)?),
             mask: Mode::from_bits_truncate(mask.unwrap_or(0o022)),
             control_group: control_group(pid).context(step)?,
         })
@@ -263,6 +264,7 @@ fn on_host(init: Pid, pid: i32) -> Option<Pid> {
 fn change_to(directory: &[u8]) -> Operation {
     Operation {
         phase: Phase::AsUser,
+        kind: None,
         action: Action::ChangeDirectory(directory.to_vec()),
         option: b"directory".to_vec(),
         text: directory.to_vec(),

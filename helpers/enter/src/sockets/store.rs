@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::vassal::address::Address;
 use vassal_config::vassal::socket::{Listener, ON_DEMAND};
+use vassal_escape::digest::fnv_64;
 use vassal_sys::error::Context;
 
 /// Takes each of `listeners` out of what is `stored` in the FD store, or binds it, or makes it, if it is a unix socket, which is bound later
@@ -90,12 +91,9 @@ fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, F
     })
 }
 
-/// What the names of a unix socket in the FD store begin with (FNV-1a of its path); the file's numbers follow.
+/// What the names of a unix socket in the FD store begin with (the digest of its path); the file's numbers follow.
 fn unix_prefix(path: &[u8]) -> String {
-    let hash = path.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("unix-{hash:016x}-")
+    format!("unix-{:016x}-", fnv_64(path))
 }
 
 /// A unix socket has been bound to `file`: the new one takes the place, and the number, of the one that was kept, and is

@@ -3,9 +3,9 @@
 //! as their path leads to them.
 
 use crate::failure::{AccountFailure, Failure, HookFailure, Kind, Place as Line};
+use crate::files::accounts::accounts;
 use crate::files::safe_open::{only_root_can_write, place};
 use crate::sockets::open::{File, Open};
-use crate::user;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open as open_file};
 use nix::sys::socket::{Backlog, UnixAddr, bind, listen};
@@ -20,6 +20,7 @@ use vassal_config::vassal::socket::Listener;
 use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::Last;
 
 /// Binds `open` to the path of `listener`, unless the path still leads to the socket that was kept; the new file, if
@@ -31,7 +32,7 @@ pub fn settle(
     open: &Open,
     listener: &Listener,
     options: &UnixOptions,
-    proc: &OwnedFd,
+    proc: &Proc,
 ) -> Result<Option<File>, Failure> {
     let path = match &listener.address {
         Address::Unix(path) if !open.is_systemds => path,
@@ -94,7 +95,7 @@ fn socket_file(path: &Path, shown: &Path) -> Result<Option<File>, SysError> {
 }
 
 /// `chmod-socket`, then `chown-socket`, through a descriptor of the very file.
-fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> Result<(), Failure> {
+fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &Proc) -> Result<(), Failure> {
     if options.mode.is_none() && options.owner.is_none() {
         return Ok(());
     }
@@ -120,8 +121,8 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &OwnedFd) -> R
     Ok(())
 }
 
-fn numbers(owner: &SocketOwner, proc: &OwnedFd) -> Result<(Uid, Gid), Failure> {
-    let accounts = user::accounts(proc)?;
+fn numbers(owner: &SocketOwner, proc: &Proc) -> Result<(Uid, Gid), Failure> {
+    let accounts = accounts(proc)?;
     let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     let missing = |kind: Kind, name: &[u8]| AccountFailure::UnknownOwner {
         option: Some("chown-socket"),
@@ -163,7 +164,7 @@ mod tests {
             mode: Some(0o600),
             owner: None,
         };
-        let proc: OwnedFd = fs::File::open("/proc").unwrap().into();
+        let proc = Proc::mounted().unwrap();
         let modes = [&link, &own].map(|path| (adjust(path, path, &private, &proc).is_ok(), mode()));
         fs::remove_dir_all(&place).unwrap();
         assert_eq!(modes[1], (true, 0o600));

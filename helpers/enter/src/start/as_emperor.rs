@@ -8,12 +8,10 @@ use crate::hooks::session::Session;
 use crate::invocation::Invocation;
 use crate::stop::Stop;
 use nix::unistd::Pid;
-use std::fs::File;
-use std::os::fd::OwnedFd;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_sys::SysError;
-use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 
 /// Runs the hooks for the vassal whose first process is `vassal`; systemd's wish to `stop` ends them and the vassal.
 pub fn run(invocation: &Invocation, plan: &Plan, vassal: Pid, stop: &Stop<'_>) {
@@ -34,7 +32,7 @@ fn run_all(
     hooks: &[Operation],
 ) -> Result<(), SysError> {
     debug_assert!(hooks.iter().all(|hook| hook.phase == Phase::AsEmperor));
-    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
+    let proc = Proc::mounted()?;
     let mut log = HookOutput::new()?;
     let mut session = Session::of_start(plan, invocation.environment.to_vec(), &proc, stop);
     session.environment.extend([

@@ -16,6 +16,7 @@ use vassal_state::restart_record;
 use vassal_state::restart_record::{Next, RestartRecord, since_boot};
 use vassal_sys::error::Context;
 use vassal_sys::signals;
+use vassal_systemd::status;
 
 /// What this start is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,7 +72,9 @@ pub fn wait_for_turn(invocation: &Invocation) -> Result<Turn, Failure> {
 fn stopped(invocation: &Invocation) -> Result<Turn, Failure> {
     invocation.record.update(RestartRecord::stopped)?;
     health::remove(invocation.health.as_ref());
-    invocation.notifier.send(&[NotifyState::Status("stopped")])?;
+    invocation
+        .notifier
+        .send(&[NotifyState::Status(status::STOPPED.0)])?;
     Ok(Turn::Stopped)
 }
 
@@ -120,23 +123,19 @@ fn wait(invocation: &Invocation, record: &RestartRecord, time: Duration) -> Resu
     invocation.health_is(State::Waiting, record, Some(SystemTime::now() + time));
     let ended = pause(time, &record.cause, Some(&invocation.notifier))?;
     if ended == Pause::Over {
-        let status = format!(
-            "attempt {}; last: {}",
-            record.attempts.saturating_add(1),
-            record.cause
-        );
+        let number = record.attempts.saturating_add(1);
+        let status = status::ATTEMPT.with(&[("number", &number), ("cause", &record.cause)]);
         invocation.notifier.send(&[NotifyState::Status(&status)])?;
     }
     Ok(ended)
 }
 
 fn waiting(record: &RestartRecord, time: Duration) -> String {
-    format!(
-        "waiting {} s before attempt {}; last: {}",
-        time.as_secs(),
-        record.attempts.saturating_add(1),
-        record.cause
-    )
+    status::WAITING.with(&[
+        ("seconds", &time.as_secs()),
+        ("number", &record.attempts.saturating_add(1)),
+        ("cause", &record.cause),
+    ])
 }
 
 /// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that

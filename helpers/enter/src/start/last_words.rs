@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 use vassal_escape::{printable, shortened};
 use vassal_state::restart_record::{End, RestartRecord, SEE_ABOVE, Turn};
+use vassal_systemd::events::APP_ENDED;
 
 const JOURNALCTL: &str = "/usr/bin/journalctl";
 /// The lines of the unit that are looked at.
@@ -20,8 +21,6 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// How long journald may take to write down what a process has said that has just ended, and the time between two looks.
 const WRITTEN_LIMIT: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// An app has ended by itself (units/vassal.catalog).
-const APP_ENDED: &[u8] = b"e9cbe4dd51554c349c33af94ff46dad2";
 /// What uWSGI and Perl say of every app that does not load, after the reason.
 const EPILOGUES: [&[u8]; 6] = [
     b"*** no app loaded",
@@ -104,7 +103,9 @@ impl Entry<'_> {
 /// down after the event that tells of the end.
 fn last_words(export: &[u8]) -> Option<String> {
     let entries = entries(export);
-    let end = entries.iter().rposition(|entry| entry.id == APP_ENDED)?;
+    let end = entries
+        .iter()
+        .rposition(|entry| entry.id == APP_ENDED.id.as_bytes())?;
     let is_event = |entry: &Entry<'_>| !entry.id.is_empty();
     let start = entries[..end]
         .iter()

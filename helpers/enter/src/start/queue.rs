@@ -23,6 +23,7 @@ use vassal_state::restart_record::{DIRECTORY, make_directory, since_boot};
 use vassal_sys::SysError;
 use vassal_sys::byte_locks::{first_locked, lock_within, try_lock, unlock};
 use vassal_sys::error::Context;
+use vassal_systemd::status;
 
 /// The name of the file with the places.
 const NAME: &str = ".starts";
@@ -205,9 +206,7 @@ impl Queue<'_> {
             self.speaks_at = Instant::now() + SAYS_SO_AGAIN;
             self.has_spoken = true;
             let limit = self.limit;
-            self.ask_for_time(&format!(
-                "waiting to start; {limit} at the same time is the most (concurrent-starts in emperor.ini)"
-            ))?;
+            self.ask_for_time(&status::WAITING_TO_START.with(&[("limit", &limit)]))?;
             self.invocation.notifier.flush()?;
             self.invocation.notifier.gather();
         }

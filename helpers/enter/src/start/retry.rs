@@ -11,7 +11,9 @@ use crate::start::query::systemctl;
 use crate::start::source;
 use nix::errno::Errno;
 use std::path::Path;
-use vassal_config::emperor::name::{VassalName, escape};
+use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::vassals::EMPEROR_FILE;
+use vassal_escape::unit_name::escape;
 use vassal_state::restart_record::{DIRECTORY, Next, RestartRecord, Store};
 use vassal_systemd::journal::{Priority, log};
 
@@ -111,6 +113,6 @@ fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
 
 /// Whether the vassal still has a file. The attempt reports what cannot be read.
 fn has_file(vassal: &VassalName) -> bool {
-    let emperor = source::read_emperor(Path::new(source::EMPEROR_FILE), &inherited());
+    let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &inherited());
     emperor.map_or(true, |emperor| source::has_file(&emperor, vassal))
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use vassal_sys::clone::pidfd;
 use vassal_sys::error::Context;
 use vassal_sys::mountinfo::Mount;
+use vassal_sys::proc::Proc;
 use vassal_sys::statfs::statfs_as;
 use vassal_sys::{SysError, mounts};
 
@@ -84,7 +85,7 @@ pub fn wait(
 #[derive(Debug)]
 pub struct Returned {
     path: Vec<u8>,
-    proc: File,
+    proc: Proc,
     mountinfo: File,
     /// The mount that answered at the first look: it was never lost, so it does not count as returned.
     known: Option<Mount>,
@@ -107,12 +108,12 @@ impl Returned {
             return Ok(None);
         };
         let was_missing = loss == Loss::Missing;
-        let open = |path: &str| File::open(path).context(|| format!("open '{path}'"));
+        let mountinfo = "/proc/self/mountinfo";
         let now = Instant::now();
         Ok(Some(Self {
             path: path.as_bytes().to_vec(),
-            proc: open("/proc")?,
-            mountinfo: open("/proc/self/mountinfo")?,
+            proc: Proc::mounted()?,
+            mountinfo: File::open(mountinfo).context(|| format!("open '{mountinfo}'"))?,
             known: None,
             question: None,
             is_doubted: !was_missing,
@@ -200,8 +201,8 @@ impl Returned {
     /// The mount that is there now, on the host.
     fn mount(&self) -> Option<Mount> {
         let path = Path::new(OsStr::from_bytes(&self.path));
-        let place = mounts::place(self.proc.as_fd(), path).ok()?;
-        mountpoints::mount_at(&place, self.proc.as_fd()).ok()?
+        let place = mounts::place(&self.proc, path).ok()?;
+        mountpoints::mount_at(&place, &self.proc).ok()?
     }
 }
 

@@ -11,7 +11,7 @@ use crate::namespaces::clone_flags;
 use crate::sockets::store;
 use crate::start::backoff::{Turn, wait_for_turn};
 use crate::start::queue::Waited;
-use crate::start::source::{self, EMPEROR_FILE};
+use crate::start::source;
 use crate::start::{as_emperor, mainpid, retry, unsaved};
 use crate::start_place::Place;
 use crate::stop::Stop;
@@ -29,11 +29,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::SystemTime;
 use vassal_config::emperor::settings::Emperor;
+use vassal_config::emperor::vassals::EMPEROR_FILE;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read::Vassal;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::signals;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::notify::DELIVERY_LIMIT;
@@ -136,8 +138,6 @@ fn prepare<'a>(
     let programs = open_programs()?;
     invocation.ask_for_time(plan)?;
     let host_mounts = File::open("/proc/self/mountinfo").context(|| "open mountinfo")?;
-    let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let host_proc = open("/proc", directory, Mode::empty()).context(|| "open '/proc'")?;
     Ok(Prepared {
         invocation,
         plan,
@@ -149,7 +149,7 @@ fn prepare<'a>(
         key_copies,
         programs,
         host_mounts,
-        host_proc,
+        host_proc: Proc::mounted()?,
         place,
     })
 }
@@ -188,7 +188,7 @@ fn go_on_inside(prepared: Prepared<'_>, stop: &SignalFd, socket: OwnedFd) -> Res
 /// What only the host can say: the numbers of the app's user, unless the root directory changes, and the content of the keys that
 /// this user may not read.
 fn find_on_host(plan: &Plan) -> Result<(Option<Credentials>, Vec<Copy>), Failure> {
-    let proc: OwnedFd = File::open("/proc").context(|| "open /proc")?.into();
+    let proc = Proc::mounted()?;
     let credentials = match plan.changes_root {
         true => None,
         false => Some(user::resolve(&plan.identity, Lookup::Host, &proc)?),

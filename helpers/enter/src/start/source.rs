@@ -7,14 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::settings::Emperor;
+use vassal_config::emperor::vassals::{self, EMPEROR_FILE};
 use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 use vassal_state::restart_record::{Pauses, RestartRecord};
-
-/// The emperor's file.
-pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
 
 /// Reads the emperor's file; the generator reports its warnings, a start does not repeat them.
 ///
@@ -72,23 +70,19 @@ impl Found {
 /// # Errors
 /// A place that cannot be searched, or a file that cannot be a configuration.
 pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Option<Found>, Failure> {
-    for place in &emperor.places {
-        let path = place
-            .file_of(name, Path::new("/"))
-            .map_err(|error| FileFailure::UnreadablePlace {
-                place: place.path().to_vec(),
-                reason: error.to_string(),
-            })?;
-        if let Some(path) = path {
-            let content = read(&path)?;
-            return Ok(Some(Found {
-                directory: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
-                path,
-                content,
-            }));
+    let path = vassals::find(emperor, name, Path::new("/")).map_err(|(place, error)| {
+        FileFailure::UnreadablePlace {
+            place: place.path().to_vec(),
+            reason: error.to_string(),
         }
-    }
-    Ok(None)
+    })?;
+    let Some(path) = path else { return Ok(None) };
+    let content = read(&path)?;
+    Ok(Some(Found {
+        directory: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+        path,
+        content,
+    }))
 }
 
 /// Said of a vassal that has no file.
@@ -103,8 +97,7 @@ pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
 
 /// Whether the vassal has a file, good or bad; a place that cannot be searched may have one.
 pub fn has_file(emperor: &Emperor, name: &VassalName) -> bool {
-    let mut places = emperor.places.iter();
-    places.any(|place| !matches!(place.file_of(name, Path::new("/")), Ok(None)))
+    !matches!(vassals::find(emperor, name, Path::new("/")), Ok(None))
 }
 
 /// Reads the vassal's file as it is now.

@@ -4,10 +4,8 @@
 
 use crate::failure::Failure;
 use crate::invocation::Invocation;
+use vassal_systemd::events::UNSAVED;
 use vassal_systemd::journal::{Event, Priority};
-
-/// A run was killed with filesystems mounted for writing (units/vassal.catalog).
-const KILLED: &str = "7ff69939102e4db2a8f465e7c8428a9d";
 
 /// Reports it, once.
 ///
@@ -32,7 +30,7 @@ pub fn report(invocation: &Invocation) -> Result<(), Failure> {
     fields.extend(paths.iter().map(|path| ("VASSAL_MOUNTPOINT", *path)));
     invocation.journal.write(&Event {
         priority: Priority::Warning,
-        id: KILLED,
+        id: UNSAVED,
         message: &message,
         fields: &fields,
     });

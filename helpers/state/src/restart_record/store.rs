@@ -1,6 +1,7 @@
 //! The record in its file.
 
-use super::record::{End, Next, RestartRecord};
+use super::record::{Next, RestartRecord};
+use crate::codec::{Reader, Writer};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -10,8 +11,6 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use vassal_escape::shortened;
 use vassal_sys::error::{Context, SysError};
 
 /// The name in the FD store (`FDNAME=`). It changes with the record's format, as an upgraded vassal-enter finds what the one
@@ -21,17 +20,9 @@ pub const NAME: &str = "vassal-record-2";
 pub const DIRECTORY: &str = "/run/vassal";
 
 /// What the file's name ends in after the vassal's: the record's format, too.
-const SUFFIX: &str = ".2";
-/// How much of the reason of the last restart is kept, in bytes.
-const CAUSE_LIMIT: usize = 400;
-/// How much of the list of filesystems is kept, in bytes.
-const UNSAVED_LIMIT: usize = 400;
-/// Seven numbers: attempts, restarts, debt, the length of the cause, begun, held, the state.
-const HEADER: usize = 28;
-/// The state: the end of the run in the lowest byte, who tries next in the one above it, and bits.
-const STATE_NEXT: u32 = 8;
-const STATE_SERVED: u32 = 1 << 16;
-const STATE_RESTART: u32 = 1 << 17;
+const SUFFIX: &str = ".3";
+/// More than a record is long.
+const RECORD_LIMIT: usize = 1024;
 
 /// The record in its file.
 #[derive(Debug)]
@@ -74,7 +65,7 @@ impl Store {
             .context(|| format!("open the restart record '{}'", path.display()))
     }
 
-    /// An empty record in memory, which nobody finds again.
+    /// An empty record in memory, which no later start finds.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
@@ -96,52 +87,24 @@ impl Store {
 
     /// Reads the record; one that cannot be read is empty.
     pub fn read(&self) -> RestartRecord {
-        let mut bytes = [0; HEADER + CAUSE_LIMIT + UNSAVED_LIMIT];
+        let mut bytes = vec![0; RECORD_LIMIT];
         let length = self.0.read_at(&mut bytes, 0).unwrap_or(0);
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let text = bytes.get(HEADER..length).unwrap_or_default();
-        let (cause, unsaved) = text.split_at(text.len().min(word(12) as usize));
-        RestartRecord {
-            attempts: word(0),
-            restarts: word(4),
-            debt: Duration::from_millis(word(8).into()),
-            begun: Some(word(16)).filter(|begun| *begun != 0),
-            held: Duration::from_millis(word(20).into()),
-            end: End::from_byte(word(24) as u8),
-            next: Next::from_byte((word(24) >> STATE_NEXT) as u8),
-            is_restart: word(24) & STATE_RESTART != 0,
-            has_served: word(24) & STATE_SERVED != 0,
-            cause: String::from_utf8_lossy(cause).into_owned(),
-            unsaved: String::from_utf8_lossy(unsaved).into_owned(),
-        }
+        bytes.truncate(length);
+        RestartRecord::read(&mut Reader::new(bytes)).unwrap_or_default()
     }
 
-    /// Writes the record.
+    /// Writes the record. Its reader looks at nothing behind its end, so what was longer is cut off afterwards: a process that is killed
+    /// in between has left all of it.
     ///
     /// # Errors
     /// `ENOSPC`, `ENOMEM`.
     pub fn write(&self, record: &RestartRecord) -> Result<(), SysError> {
-        let cause = shortened(&record.cause, CAUSE_LIMIT);
-        let bit = |is_set, bit| if is_set { bit } else { 0 };
-        let bits = bit(record.has_served, STATE_SERVED) | bit(record.is_restart, STATE_RESTART);
-        let state = record.end as u32 | (record.next as u32) << STATE_NEXT | bits;
-        let mut bytes = Vec::with_capacity(HEADER + CAUSE_LIMIT + UNSAVED_LIMIT);
-        for word in [
-            record.attempts,
-            record.restarts,
-            saturated(record.debt),
-            cause.len() as u32,
-            record.begun.unwrap_or(0),
-            saturated(record.held),
-            state,
-        ] {
-            bytes.extend_from_slice(&word.to_le_bytes());
-        }
-        bytes.extend_from_slice(cause.as_bytes());
-        bytes.extend_from_slice(shortened(&record.unsaved, UNSAVED_LIMIT).as_bytes());
         let step = || "write the restart record";
-        self.0.set_len(bytes.len() as u64).context(step)?;
-        self.0.write_all_at(&bytes, 0).context(step)
+        let mut writer = Writer::default();
+        record.write(&mut writer);
+        let bytes = writer.into_bytes();
+        self.0.write_all_at(&bytes, 0).context(step)?;
+        self.0.set_len(bytes.len() as u64).context(step)
     }
 
     /// Changes the record.
@@ -189,13 +152,11 @@ fn file(directory: &Path, name: &str) -> PathBuf {
     directory.join(format!("{name}{SUFFIX}"))
 }
 
-fn saturated(time: Duration) -> u32 {
-    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::record::End;
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_first_start_finds_what_was_not_saved_and_nothing_else() {

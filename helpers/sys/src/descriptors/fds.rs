@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// Makes sure that 0, 1 and 2 are open (on /dev/null where they were not), so that no file opened later becomes
-/// somebody's standard output.
+/// the standard output of this or a later program.
 ///
 /// # Errors
 /// When /dev/null cannot be opened.
@@ -18,7 +18,7 @@ pub fn open_standard() -> Result<(), SysError> {
             .context(|| "open '/dev/null'")?
             .into_raw_fd();
         if fd > 2 {
-            // SAFETY: `fd` was opened one line above and is owned by nobody else; 0 to 2 stay open on purpose.
+            // SAFETY: `fd` was opened one line above and is owned by nothing else; 0 to 2 stay open on purpose.
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
             return Ok(());
         }
@@ -85,7 +85,7 @@ pub fn place_at(fd: impl AsFd, number: RawFd) -> Result<(), SysError> {
         return keep_over_exec(fd.as_fd());
     }
     // SAFETY: the target number is one the caller does not own as an OwnedFd (it places descriptors of the next
-    // image, right before exec), so nobody's descriptor is closed behind its back.
+    // image, right before exec), so no owned descriptor is closed behind its back.
     let result = unsafe { libc::dup2(fd.as_fd().as_raw_fd(), number) };
     Errno::result(result)
         .map(drop)
@@ -96,7 +96,7 @@ pub fn place_at(fd: impl AsFd, number: RawFd) -> Result<(), SysError> {
 /// when that process dies (pidfd_getfd(2)). It is close-on-exec by itself.
 ///
 /// # Errors
-/// `EBADF` when the number is not open there, `ESRCH` when the process is gone, `EPERM` for who may not trace it.
+/// `EBADF` when the number is not open there, `ESRCH` when the process is gone, `EPERM` for a caller that may not trace it.
 pub fn copy_of(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysError> {
     use std::os::fd::AsRawFd;
     // SAFETY: pidfd_getfd takes three integers and returns a new descriptor, which nothing else owns yet. nix has none.
@@ -106,7 +106,7 @@ pub fn copy_of(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysErr
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-/// How many bytes of what was sent through a unix `socket` nobody has read yet.
+/// How many bytes that were sent through a unix `socket` have not been read yet.
 ///
 /// # Errors
 /// `ENOTTY` for what is no socket.
@@ -151,7 +151,7 @@ pub fn drop_what_comes(socket: BorrowedFd<'_>) -> Result<(), SysError> {
         .context(|| "close a socket to its senders")
 }
 
-/// So many bytes that nobody can guess (getrandom(2)).
+/// Random bytes (getrandom(2)).
 ///
 /// # Errors
 /// `ENOSYS` before Linux 3.17.
@@ -185,7 +185,7 @@ pub fn is_socket(proc: impl AsFd, path: &CStr) -> bool {
 }
 
 /// The device that the descriptor at `path` below `proc`, as `7/fd/3`, stands for (`st_rdev`), as far as the kernel knows it: no
-/// filesystem is asked (AT_STATX_DONT_SYNC), whatever file it is and whoever serves that.
+/// filesystem is asked (AT_STATX_DONT_SYNC), whatever file it is.
 ///
 /// # Errors
 /// As statx(2).

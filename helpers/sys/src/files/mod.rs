@@ -1,7 +1,7 @@
 //! Files, of which a tenant may have written the path.
 //!
-//! Rooms, each of which uses only those before it: reach, passwd, byte_locks.
+//! Rooms, each of which uses only those before it: reach, stored, byte_locks.
 
 pub mod byte_locks;
-pub mod passwd;
 pub mod reach;
+pub mod stored;

@@ -172,7 +172,7 @@ pub fn put(mount: &OwnedFd, target: &OwnedFd) -> nix::Result<()> {
 
 fn owned(result: libc::c_long) -> nix::Result<OwnedFd> {
     let fd = Errno::result(result)?;
-    // SAFETY: the callers have just got this descriptor from the kernel, and nobody else owns it.
+    // SAFETY: the callers have just got this descriptor from the kernel, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 

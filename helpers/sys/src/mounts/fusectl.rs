@@ -1,5 +1,5 @@
 //! The FUSE control filesystem, /sys/fs/fuse/connections. It is *one* directory for the whole machine, seen from every
-//! container: whoever writes here must know that the number is his ([`Abort`]).
+//! container: a process that writes here must know that the number is that of its own connection ([`Abort`]).
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
@@ -44,7 +44,7 @@ pub struct Abort {
 
 impl Abort {
     /// Opens that of the connection `number`, and does nothing yet. From here on it means the connection that has the number
-    /// now: when that is gone, nothing is written to another one which has got its number (measured). So whoever opens first,
+    /// now: when that is gone, nothing is written to another one which has got its number (measured). So a process that opens it first,
     /// and then finds in mountinfo that the number is his, writes to his own.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Abort {
         Ok(Self { file, number })
     }
 
-    /// Ends it: everyone who waits for its daemon is answered ECONNABORTED at once, and the daemon can never answer again.
+    /// Ends it: every process that waits for its daemon gets ECONNABORTED at once, and the daemon can never answer again.
     ///
     /// # Errors
     /// As write(2).

@@ -3,6 +3,7 @@
 use crate::error::{Context, SysError};
 use crate::files::reach::{self, Last, Place, within};
 use crate::mounts::attach::{self, Depth};
+use crate::process::proc::Proc;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -47,13 +48,14 @@ pub fn replace_proc() -> Result<(), SysError> {
 ///
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN`.
-pub fn copy_of_proc() -> Result<OwnedFd, SysError> {
+pub fn copy_of_proc() -> Result<Proc, SysError> {
     let proc = open(
         "/proc",
         OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
         Mode::empty(),
     );
     proc.and_then(|proc| attach::copy(&proc, Depth::This))
+        .map(Proc::from)
         .context(|| "make a private 'proc'")
 }
 
@@ -62,8 +64,10 @@ pub fn copy_of_proc() -> Result<OwnedFd, SysError> {
 ///
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN`.
-pub fn detached_proc() -> Result<OwnedFd, SysError> {
-    attach::filesystem(b"proc", b"proc", PROC, None).context(|| "make a private 'proc'")
+pub fn detached_proc() -> Result<Proc, SysError> {
+    attach::filesystem(b"proc", b"proc", PROC, None)
+        .map(Proc::from)
+        .context(|| "make a private 'proc'")
 }
 
 /// umount2(2) of what is mounted at `place`, whose name is not followed.
@@ -94,7 +98,7 @@ pub fn detach(place: Place, shown: &Path, flags: MntFlags) -> Result<(), SysErro
 ///
 /// # Errors
 /// `EINVAL` or `EBUSY` when `new` is no mountpoint, `ENOENT` when `old` is missing, all in words.
-pub fn pivot(proc: &OwnedFd, new: &Path, old: &Path) -> Result<OwnedFd, SysError> {
+pub fn pivot(proc: &Proc, new: &Path, old: &Path) -> Result<OwnedFd, SysError> {
     let step = || format!("pivot_root to '{}', old root at '{}'", display(new), display(old));
     let inside = old.strip_prefix(new).map_err(|_| {
         SysError::new(step(), Errno::EINVAL)

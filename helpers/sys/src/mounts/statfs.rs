@@ -4,7 +4,7 @@
 //! Measured on Linux 6.18, of all 32 combinations of root's and the owner's ids: a FUSE filesystem takes a process for its
 //! owner only when the real, effective and saved user and group ids are all the owner's (the file-system id does not
 //! matter), and kill(2) reaches a process whose real or saved user id is the sender's. So a process that the filesystem
-//! answers is one that its owner can stop and kill; who asks must reckon with that (`vassal-watchdog`, `disturbed.rs`).
+//! answers is one that its owner can stop and kill; the caller must reckon with that (`vassal-watchdog`, `disturbed.rs`).
 
 use crate::error::{Context, SysError};
 use crate::process::clone::ensure_single_threaded;
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn the_exit_code_tells_what_was_found() {
         let root = mount_of("/");
-        // Whoever is not root may not set its groups, not even to none.
+        // A process that is not root may not set its groups, not even to none.
         if !nix::unistd::geteuid().is_root() {
             assert_eq!(code(c"/", root), Errno::EPERM as i32);
             return;

@@ -26,7 +26,7 @@ pub fn ensure_single_threaded() -> Result<(), SysError> {
 
 /// Clones the caller into the namespaces of `namespaces`, as a child of the *caller's parent* (`CLONE_PARENT`): so
 /// the new process is systemd's own child and `MAINPID=` makes it the unit's main process with no "not our child".
-/// Being nobody's child here, it sends no signal when it ends but to that parent.
+/// It is no child of the caller, which so gets no signal at its end.
 ///
 /// # Errors
 /// Whatever clone3(2) says; `ENOSYS` before Linux 5.3, `EINVAL` in a process that is itself a namespace's init.

@@ -9,7 +9,7 @@ use nix::unistd::{Gid, Uid, getresgid, getresuid, setgroups, setresgid, setresui
 const NOT_IN_THE_UNIT: &str =
     "one of 'cap' is not in the unit's bounding set; add it to CapabilityBoundingSet= in [Service]";
 
-/// Whom a process becomes. `None` leaves that part as it is, as uWSGI does for an option that is not given (ORD-9).
+/// The user that a process becomes. `None` leaves that part as it is, as uWSGI does for an option that is not given (ORD-9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Credentials {
     /// Real, effective and saved user id.

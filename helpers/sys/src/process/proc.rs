@@ -2,7 +2,9 @@
 //! process that they tell about is the caller's concern: `stat`, `status`, `wchan` and `children` do not.
 
 use crate::descriptors::directory;
-use crate::error::SysError;
+use crate::error::{Context, SysError};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
@@ -24,6 +26,16 @@ impl AsFd for Proc {
 }
 
 impl Proc {
+    /// The one at `/proc`, of whichever PID namespace that is.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn mounted() -> Result<Self, SysError> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let root = open("/proc", flags, Mode::empty());
+        root.map(Self).context(|| "open '/proc'")
+    }
+
     /// Opens the file `path` for reading.
     ///
     /// # Errors
@@ -175,7 +187,7 @@ mod tests {
     const REST: &str = "4 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0";
 
     fn proc() -> Proc {
-        Proc::from(OwnedFd::from(File::open("/proc").unwrap()))
+        Proc::mounted().unwrap()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The connections that an app has accepted, when it is killed. A server that dies with a request unread resets the
 //! connection (RFC 1122, 4.2.2.13), and the client cannot tell that from a broken network. So they are taken from the app
-//! before it dies (pidfd_getfd(2)), and ended as a server ends them that has nothing to say.
+//! before it dies (pidfd_getfd(2)), read empty, and shut down: clients see end-of-file and no reset.
 
 use nix::sys::socket::{
     MsgFlags, Shutdown, SockType, SockaddrStorage, getpeername, getsockname, getsockopt, recv, shutdown,
@@ -31,8 +31,8 @@ enum Place {
     Path(PathBuf),
 }
 
-/// The connections that the process group of `app` has accepted. What cannot be had is left to its fate: nobody is to
-/// wait for this.
+/// The connections that the process group of `app` has accepted. What cannot be had is left as it is: this must
+/// not take long.
 pub fn accepted(proc: &Proc, app: Pid) -> Vec<OwnedFd> {
     let (mut listeners, mut connected) = (Vec::new(), Vec::new());
     let _spare = spare(proc);
@@ -133,7 +133,6 @@ fn place(socket: &OwnedFd) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
     use std::io::{ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
 
@@ -144,7 +143,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        let proc = Proc::from(OwnedFd::from(File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut taken = accepted(&proc, Pid::this());
         // Another test may have its own; and children, which have copies of all.

@@ -1,7 +1,7 @@
-//! Before uWSGI is told to end or to reload, its workers are made deaf. A worker that has accepted a connection, and does
+//! Before uWSGI is told to end or to reload, its workers are drained: they accept no further connection. A worker that has accepted a connection, and does
 //! not know yet that it is in a request, ends at once when it is told to end gracefully, and the kernel resets that
 //! connection (measured without vassal: one of eighty stops under load). So the listening sockets are taken out of the
-//! workers' epoll instances: who connects from now on waits at the socket, which outlives the app, for the next one.
+//! workers' epoll instances: a client that connects from now on waits at the socket, which outlives the app, for the next one.
 //! What has begun is answered as ever, and sockets that are not the vassal's own, such as those of a daemon that uWSGI has
 //! attached or between its router and its workers, are heard as ever.
 
@@ -13,8 +13,9 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_sys::clone::{Side, fork, pidfd as open};
+use vassal_sys::deadline::Deadline;
 use vassal_sys::proc::{Proc, Thread};
 use vassal_sys::{SysError, fds, pidfd};
 
@@ -34,8 +35,8 @@ pub struct DrainTarget<'a> {
     pub sockets: &'a [OsString],
 }
 
-/// Sends a process that makes the workers of a uWSGI deaf, waits until none of them can be about to accept, and gives the
-/// order. Its exit code is 0 when somebody has heard that.
+/// Sends a process that drains the workers of a uWSGI, waits until none of them can be about to accept, and gives the
+/// order. Its exit code is 0 when that has been sent.
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
@@ -82,7 +83,7 @@ fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
     }
 }
 
-/// Makes `processes` deaf, as far as their descriptors can be had.
+/// Drains `processes`, as far as their descriptors can be had.
 fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) {
     let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE).map(Proc::from) else {
         return;
@@ -142,13 +143,13 @@ fn heard_by(proc: &Proc, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
 }
 
 /// A thread between its wait for a connection and the note that it is in a request does not sleep. So one that is seen
-/// asleep, deaf, does not come there any more.
+/// asleep and drained does not come there any more.
 fn wait_until_idle(proc: &Proc, processes: &[Pid]) {
     let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| proc.threads(*pid)).collect();
-    let end = Instant::now() + LIMIT;
+    let deadline = Deadline::after(LIMIT);
     loop {
         busy.retain(|thread| thread.stat(proc).is_some_and(|stat| stat.state == b'R'));
-        if busy.is_empty() || Instant::now() >= end {
+        if busy.is_empty() || deadline.is_over() {
             return;
         }
         std::thread::sleep(PAUSE);
@@ -159,7 +160,6 @@ fn wait_until_idle(proc: &Proc, processes: &[Pid]) {
 mod tests {
     use super::*;
     use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-    use std::fs::File;
     use std::net::{TcpListener, TcpStream};
 
     fn hears(epoll: &Epoll) -> bool {
@@ -179,7 +179,7 @@ mod tests {
         }
         let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(hears(&epoll));
-        let proc = Proc::from(OwnedFd::from(File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         let ours = file(&proc, Pid::this(), listener.as_raw_fd()).unwrap();
         drain(&proc, Pid::this(), &[ours]);
         assert!(!hears(&epoll));

@@ -68,7 +68,7 @@ impl Master<'_> {
             .collect()
     }
 
-    /// Has it look at its children now and not at the end of its wait of a second. Whoever is stopped and continued comes
+    /// Has it look at its children now and not at the end of its wait of a second. A process that is stopped and continued comes
     /// back from epoll_wait(2) (signal(7)), whatever handlers there are: nothing is logged, and an exec in progress is not
     /// disturbed, where a signal that is caught before and after could end it in between.
     pub fn wake(self) {

@@ -1,5 +1,5 @@
 //! The notification socket of an app that has one (`[vassal] notify = true`): only readiness is heard, and only from the vassal's own
-//! processes. Anybody in the same network namespace can send to it, so what is read in a time is bounded, and when the app
+//! processes. Any process in the same network namespace can send to it, so what is read in a time is bounded, and when the app
 //! is ready nothing reaches it any more: the kernel drops what is sent, which its sender is not told.
 
 use nix::errno::Errno;
@@ -68,7 +68,7 @@ impl PayloadNotify {
         is_ready
     }
 
-    /// The next message. The kernel tells the sender's process id as this PID namespace sees it: 0 is somebody outside.
+    /// The next message. The kernel tells the sender's process id as this PID namespace sees it: 0 is one outside.
     fn next(&self) -> Option<Heard> {
         let mut message = [0; 4096];
         let mut control = nix::cmsg_space!(nix::libc::ucred);

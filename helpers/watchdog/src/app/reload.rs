@@ -115,7 +115,7 @@ impl Reloads {
         Some(before)
     }
 
-    /// The app serves again: who has asked is told; whether somebody had.
+    /// The app serves again: that is answered; whether it had been asked for.
     pub fn finish(&mut self) -> bool {
         let done = self.in_place.take();
         done.iter()

@@ -22,7 +22,7 @@ pub enum Order {
     Stop = 2,
 }
 
-/// Gives uWSGI an order, through the socket to it; `false` when nobody hears it.
+/// Gives uWSGI an order, through the socket to it; `false` when that is closed.
 pub fn say(emperor: &OwnedFd, order: Order) -> bool {
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     send(emperor.as_raw_fd(), &[order as u8], flags).is_ok()

@@ -3,9 +3,9 @@
 //! take locks of the process they tell about.
 //!
 //! Which connection a thread waits for is told by the file it reads or writes. A call with a path, or a page fault,
-//! names none: then the one connection that has requests waiting is the one, whoever watches it; are there several, a
-//! busy healthy one may be among them, and only one that has not answered statfs either is convicted. Wrong is worse than
-//! late.
+//! names none: then the one connection that has requests waiting is meant, watched or not. Of several, a
+//! busy healthy one may be among them, and only one that has left statfs unanswered, too, gets the verdict. A wrong verdict is worse
+//! than a late one.
 
 use crate::hang::wait_channel::{Call, Switches, Wait, asleep, call, name};
 use crate::mountpoints::mountpoint::Mountpoint;
@@ -35,7 +35,7 @@ pub struct Sources<'a> {
     pub mountpoints: &'a [Mountpoint],
 }
 
-/// Who is suspected.
+/// The threads and mountpoints that are looked into.
 #[derive(Debug)]
 pub struct Suspects {
     /// Threads that have not run for a deadline, and for how long.
@@ -47,11 +47,11 @@ pub struct Suspects {
 /// What was found, which a process tells by its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribution {
-    /// Nobody waits for what has to be answered at once.
+    /// No thread waits for a call that has to be answered at once.
     Nothing,
-    /// Somebody waits for the mountpoint of this place in the list.
+    /// A thread waits for the mountpoint of this place in the list.
     Mountpoint(usize),
-    /// Somebody waits, and nothing says for which of several filesystems, or it is one that is not watched.
+    /// A thread waits, and nothing says for which of several filesystems, or it is one that is not watched.
     Unnamed,
 }
 

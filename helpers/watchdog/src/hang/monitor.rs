@@ -1,5 +1,5 @@
-//! Requests that nobody answers although the filesystem answers statfs(2): a daemon that has many threads, or that
-//! sits on a read. The kernel counts the requests of each connection that wait (fusectl), which costs one small read
+//! Requests that stay unanswered although the filesystem answers statfs(2): by a daemon that has many threads, or that
+//! hangs in a read. The kernel counts the requests of each connection that wait (fusectl), which costs one small read
 //! a look. The number alone is no investigator: a busy filesystem always has requests waiting. So while there are any, the
 //! threads that sleep in a FUSE wait are remembered, and one that has not run for the whole deadline is looked into
 //! (attribute.rs).
@@ -19,10 +19,10 @@ use vassal_escape::printable;
 use vassal_sys::proc::{Proc, Thread};
 use vassal_sys::{SysError, fusectl};
 
-/// The longest time between two looks where it is not told since when a thread sleeps. Nobody is judged before the
-/// deadline: so a hang is told later than that by up to this time.
+/// The longest time between two looks where it is not told since when a thread sleeps. No verdict comes before the
+/// deadline, so a hang is reported up to this much later.
 const LONGEST: Duration = Duration::from_millis(750);
-/// Who has waited for this long may be waiting for a filesystem that answers nobody: it is asked.
+/// A thread that has waited for this long may wait for a filesystem that answers no request: that is probed.
 pub const DOUBTFUL: Duration = Duration::from_millis(100);
 
 /// A thread that sleeps in a FUSE wait, and has not run since then.
@@ -66,7 +66,7 @@ impl Monitor {
         }
     }
 
-    /// Whether somebody's time is being measured.
+    /// Whether the time of a sleeping thread is being measured.
     pub fn measures(&self) -> bool {
         !self.sleepers.is_empty()
     }
@@ -76,7 +76,7 @@ impl Monitor {
         self.due
     }
 
-    /// Gives back the time `stall`, until `now`, in which nothing on this machine ran. Whoever is seen asleep only after it
+    /// Gives back the time `stall`, until `now`, in which nothing on this machine ran. A thread that is seen asleep only after it
     /// may have slept through it.
     pub fn forgive(&mut self, stall: Duration, now: Instant) {
         self.looked = now;
@@ -88,7 +88,7 @@ impl Monitor {
             .for_each(|since| *since += stall);
     }
 
-    /// Looks, when it is time; since when somebody waits, if that is long enough for a doubt, and of several the last.
+    /// Looks, when it is time; since when a thread waits, if that is long enough for a doubt, and of several the last.
     ///
     /// # Errors
     /// When no process can be sent.
@@ -112,7 +112,7 @@ impl Monitor {
         Ok(doubtful)
     }
 
-    /// Whoever has slept for the whole deadline is looked into.
+    /// Threads that have slept for the whole deadline are looked into.
     fn investigate(&mut self, sources: Sources<'_>, now: Instant) -> Result<(), SysError> {
         if let Some(investigator) = &self.investigator {
             // Not even proc answers: it is lost, and no evidence.
@@ -194,14 +194,14 @@ impl Monitor {
         is_busy && self.sleepers.iter().any(|sleeper| is_over(sleeper.since))
     }
 
-    /// Whether process `pid` is the one that was sent to look for evidence.
+    /// Whether process `pid` is the one that looks into threads.
     pub fn is_investigator(&self, pid: Pid) -> bool {
         self.investigator
             .as_ref()
             .is_some_and(|investigator| investigator.pid == pid)
     }
 
-    /// The call that somebody waits for, as the process that was sent to look for evidence has said.
+    /// The call that a thread waits for, as the process that has looked into it says.
     pub fn operation(&mut self) -> Option<String> {
         let mut text = [0; OPERATION_LIMIT];
         let length = read(self.said.take()?, &mut text).ok()?;
@@ -233,8 +233,8 @@ impl Monitor {
     }
 }
 
-/// The time between two looks while nobody waits. Whoever is seen asleep is watched for a sixth of the deadline at least,
-/// in which a standstill shows, before anybody is judged; and is seen in time to be judged at it.
+/// The time between two looks while no request waits. A thread that is seen asleep is watched for a sixth of the deadline at least before
+/// there is a verdict, so that a standstill of the machine shows; and it is seen in time for a verdict at the deadline.
 fn every(deadline: Duration, sleep_is_told: bool) -> Duration {
     match sleep_is_told {
         true => deadline * 5 / 6,
@@ -243,96 +243,4 @@ fn every(deadline: Duration, sleep_is_told: bool) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DEADLINE: Duration = Duration::from_secs(3);
-
-    /// One mountpoint that was busy, and one thread that slept, all the time.
-    fn overdue(now: Instant) -> Monitor {
-        let since = now.checked_sub(DEADLINE).unwrap();
-        let thread = Thread {
-            process: Pid::from_raw(7),
-            number: Pid::from_raw(8),
-        };
-        let sleeper = SleepingThread {
-            thread,
-            switches: (4, 0),
-            since,
-            due: now,
-        };
-        Monitor {
-            busy: vec![Some(since)],
-            sleepers: vec![sleeper],
-            investigator: Some(Probe {
-                pid: Pid::from_raw(77),
-                since: now,
-            }),
-            ..Monitor::new(DEADLINE, 1, true)
-        }
-    }
-
-    #[test]
-    fn it_looks_before_any_deadline_is_over() {
-        assert_eq!(
-            (every(DEADLINE, true), every(DEADLINE, false)),
-            (Duration::from_millis(2500), LONGEST)
-        );
-    }
-
-    #[test]
-    fn evidence_names_a_mountpoint() {
-        let now = Instant::now();
-        assert_eq!(
-            overdue(now).take_investigation(Some(1), now),
-            Attribution::Mountpoint(0)
-        );
-        // Nothing; a mountpoint that is not there; killed.
-        for code in [Some(0), Some(2), None] {
-            assert_eq!(
-                overdue(now).take_investigation(code, now),
-                Attribution::Nothing,
-                "{code:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn who_proved_nothing_has_the_whole_deadline_again() {
-        let now = Instant::now();
-        let mut monitor = overdue(now);
-        assert!(monitor.is_investigator(Pid::from_raw(77)));
-        monitor.take_investigation(Some(0), now);
-        assert!(!monitor.is_investigator(Pid::from_raw(77)));
-        assert_eq!(monitor.sleepers[0].due, now + DEADLINE);
-        let mut monitor = overdue(now);
-        assert_eq!(monitor.take_investigation(Some(255), now), Attribution::Unnamed);
-        assert_eq!(monitor.sleepers[0].due, now + DEADLINE / 4);
-    }
-
-    #[test]
-    fn a_mountpoint_is_waited_for_while_it_has_requests_and_a_thread_sleeps() {
-        let now = Instant::now();
-        let monitor = overdue(now);
-        assert!(monitor.waits_for(0, DEADLINE, now));
-        assert!(!monitor.waits_for(0, DEADLINE * 2, now) && !monitor.waits_for(1, DEADLINE, now));
-        let awake = Monitor {
-            sleepers: Vec::new(),
-            ..overdue(now)
-        };
-        let idle = Monitor {
-            busy: vec![None],
-            ..overdue(now)
-        };
-        assert!(!awake.waits_for(0, DEADLINE, now) && !idle.waits_for(0, DEADLINE, now));
-    }
-
-    #[test]
-    fn time_that_stood_still_does_not_count() {
-        let now = Instant::now();
-        let mut monitor = overdue(now);
-        monitor.forgive(DEADLINE, now);
-        assert_eq!((monitor.sleepers[0].since, monitor.busy[0]), (now, Some(now)));
-        assert_eq!(monitor.looked, now);
-    }
-}
+mod tests;

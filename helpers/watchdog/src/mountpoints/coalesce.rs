@@ -1,6 +1,6 @@
-//! Moments at which the watchdogs of a machine look, many at the same time. Most of what a look costs is that nothing of
-//! it is in the processor's caches any more; whoever looks right after another finds there what all have in common, the
-//! program and the kernel's. Measured with 25 and 80 vassals: half of what a look costs that each takes for itself.
+//! Timers of all watchdogs of a machine, aligned to common moments. Most of the cost of a look is that nothing of it is in the
+//! processor's caches any more. A watchdog that looks right after another finds there what both use: the program's code and
+//! the kernel's. Measured with 25 and 80 vassals: half of what a look costs that each takes for itself.
 
 use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ mod tests {
             assert_eq!(timer.after(next - Duration::from_millis(1)), next);
             now = next;
         }
-        // Whoever began before them.
+        // A moment before the origin.
         assert_eq!(timer.after(timer.origin - step / 3), timer.origin);
         let apart = |other: &AlignedTimer| {
             let apart = timer.origin.max(other.origin) - timer.origin.min(other.origin);

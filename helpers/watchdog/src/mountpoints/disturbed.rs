@@ -1,7 +1,7 @@
-//! Probes that were kept from asking. A probe has the ids of who owns the mount, as the filesystem answers nobody else, and
+//! Probes that were kept from asking. A probe has the ids of the owner of the mount, as the filesystem answers no other, and
 //! so every process of that user can stop it, kill it, starve it, or put something else at the path while it looks
 //! (`vassal_sys::statfs` says what was measured). Each such probe says nothing of the filesystem; that there is no other for a
-//! whole deadline says that nobody can tell any more, and is a verdict.
+//! whole deadline means that nothing is known any more, and is a verdict.
 
 use std::fmt;
 use std::time::{Duration, Instant};

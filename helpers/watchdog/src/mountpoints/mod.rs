@@ -1,10 +1,11 @@
 //! The watched mountpoints: when each is asked, how, and what the answers come to.
 //!
-//! Rooms, each of which uses only those before it: disturbed, verdict, schedule, coalesce, throttle, standstill, table, statfs_probe, mountpoint.
+//! Rooms, each of which uses only those before it: disturbed, verdict, schedule, coalesce, throttle, standstill, table, statfs_probe, pending, mountpoint.
 
 pub mod coalesce;
 pub mod disturbed;
 pub mod mountpoint;
+mod pending;
 pub mod schedule;
 pub mod standstill;
 pub mod statfs_probe;

@@ -4,23 +4,21 @@
 mod tests;
 
 use crate::mountpoints::disturbed::{Disturbance, Disturbed, Pace, STARVED};
+use crate::mountpoints::pending::{Pending, SEND_AGAIN};
 use crate::mountpoints::schedule::Schedule;
 use crate::mountpoints::standstill::TICK;
 use crate::mountpoints::statfs_probe;
 use crate::mountpoints::verdict::{Reply, Silence, Verdict, Waiting, judge_answer, judge_state};
-use crate::processes::probe::{Attempt, Probe};
-use crate::processes::progress::{self, Place};
+use crate::processes::probe::Attempt;
+use crate::processes::progress::Place;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
 use vassal_state::handoff::Watched;
 use vassal_sys::SysError;
-use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
-
-/// From a question that nobody could be sent out with to the next try.
-const SEND_AGAIN: Duration = Duration::from_millis(250);
+use vassal_systemd::status;
 
 /// The part of the interval by which a question may come early.
 const EARLY: u32 = 8;
@@ -50,77 +48,8 @@ pub struct Mountpoint {
     is_doubted: bool,
     /// Since when no question could be asked.
     unasked: Option<Instant>,
-    /// Somebody waits for an answer, and soon a verdict may be due.
+    /// A thread waits for an answer, and a verdict may be due soon.
     is_suspected: bool,
-}
-
-/// A probe that is out.
-#[derive(Debug)]
-struct Pending {
-    probe: Probe,
-    sent: Instant,
-    /// When it is looked at next.
-    look: Instant,
-    /// It was stopped at the last look.
-    is_stopped: bool,
-    /// It was stopped, and was ended for that.
-    is_ended: bool,
-    /// How often it had its time without running.
-    starved: u32,
-    /// Who looks whether the daemon is at work, or when somebody is sent to look.
-    witness: Attempt,
-    /// When the daemon was last seen at work while this one was out.
-    worked: Option<Instant>,
-}
-
-impl Pending {
-    /// One that was just sent; `witness` later somebody is to look at the daemon.
-    fn new(probe: Probe, witness: Duration) -> Self {
-        let sent = probe.since;
-        Self {
-            probe,
-            sent,
-            look: sent + TICK,
-            is_stopped: false,
-            is_ended: false,
-            starved: 0,
-            witness: Attempt::Due(sent + witness),
-            worked: None,
-        }
-    }
-
-    /// Ends it if it is stopped, as it was at the last look: all of a unit that is continued need not go on at once.
-    fn end_stopped(&mut self, proc: &Proc, now: Instant) {
-        if now < self.look {
-            return;
-        }
-        self.look = now + TICK;
-        let is_stopped = judge_state(self.probe.state(proc)) == Waiting::Stands;
-        if is_stopped && self.is_stopped {
-            self.end();
-        }
-        self.is_stopped = is_stopped;
-    }
-
-    fn end(&mut self) {
-        self.probe.end();
-        self.is_ended = true;
-    }
-
-    /// Has somebody look whether the daemon of `mount` is at work, once it has taken a moment.
-    fn send_witness(
-        &mut self,
-        place: Place<'_>,
-        mount: &Mount,
-        limit: Duration,
-        now: Instant,
-    ) -> Result<(), SysError> {
-        if mount.is_fuse() && self.witness.due().is_some_and(|due| due <= now) {
-            let witness = Probe::run(|| progress::watch(place, mount.connection(), limit))?;
-            self.witness = Attempt::of(witness, now + SEND_AGAIN);
-        }
-        Ok(())
-    }
 }
 
 impl Mountpoint {
@@ -182,7 +111,7 @@ impl Mountpoint {
         shown_type(&self.watched.mount.fstype)
     }
 
-    /// Has it asked now, whatever the schedule says: something has happened that may concern it.
+    /// Has it probed now, whatever the schedule says: something has happened that may concern it.
     pub fn ask_now(&mut self) {
         self.due = Instant::now();
         self.is_doubted = self.out.is_some();
@@ -197,20 +126,20 @@ impl Mountpoint {
         }
     }
 
-    /// Whether somebody who is out to ask has waited for `time` and still does.
+    /// Whether a probe has waited for `time` and still does.
     pub fn is_silent_for(&self, time: Duration, proc: &Proc) -> bool {
         let waits =
             |out: &Pending| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
         self.out.as_ref().is_some_and(waits)
     }
 
-    /// Whether for `time` nobody could be sent to ask.
+    /// Whether for `time` no probe could be sent.
     pub fn is_unasked_for(&self, time: Duration, now: Instant) -> bool {
         let is_over = |since| now.saturating_duration_since(since) >= time;
         self.unasked.is_some_and(is_over)
     }
 
-    /// Whether the daemon answers nobody and was seen at work within the deadline.
+    /// Whether the daemon answers no request and was seen at work within the deadline.
     pub fn is_at_work(&self, now: Instant) -> bool {
         let lately = |worked| now.saturating_duration_since(worked) < self.schedule.timeout;
         self.out.as_ref().and_then(|out| out.worked).is_some_and(lately)
@@ -400,10 +329,11 @@ impl Mountpoint {
         let path = self.shown_path();
         let fstype = self.shown_type();
         match self.answered {
-            None => format!("{path} not yet probed ({fstype})"),
+            None => status::NOT_PROBED.with(&[("path", &path), ("type", &fstype)]),
             Some((when, took)) => {
-                let (ago, took) = (when.elapsed().as_secs_f32(), took.as_micros());
-                format!("{path} healthy ({fstype}, probed {ago:.1} s ago, {took} us)")
+                let age = format!("{:.1}", when.elapsed().as_secs_f32());
+                let time = took.as_micros();
+                status::HEALTHY.with(&[("path", &path), ("type", &fstype), ("age", &age), ("time", &time)])
             }
         }
     }
@@ -435,7 +365,7 @@ pub enum Answer {
     NotMine,
     /// The filesystem answered, or the probe was lost without evidence.
     Good,
-    /// The filesystem is not well, or nobody can tell.
+    /// The filesystem is not well, or nothing is known of it.
     Bad(Verdict),
     /// The probe that was sent then may have asked another filesystem: mountinfo knows. See [`Reply::Elsewhere`].
     Elsewhere(Instant, Option<Verdict>),

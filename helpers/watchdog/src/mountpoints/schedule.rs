@@ -1,21 +1,21 @@
-//! How often a mountpoint is asked with statfs(2), which costs a process each time. A filesystem whose trouble shows
-//! without being asked is asked seldom: the end or the stop of its daemon is a SIGCHLD, and whoever it leaves without an
-//! answer is seen in fusectl (monitor.rs).
+//! How often a mountpoint is asked with statfs(2), which costs a process each time. A filesystem whose failure
+//! raises an event is asked every 120 s only: the end or the stop of its daemon is a SIGCHLD, and a request that it leaves without an
+//! answer is seen in fusectl (hang/monitor.rs).
 
 use std::time::Duration;
 use vassal_sys::mountinfo::Mount;
 
-/// The time between two questions to a filesystem whose trouble shows by itself: what is left for them is a daemon that
-/// hangs while nobody wants anything of it, which harms nobody until somebody does, and is seen then.
+/// The time between two probes of a filesystem whose failure raises an event. What is left for them is a daemon that hangs while no
+/// request is sent to it; that harms nothing until a request is sent, and is seen then.
 const SELDOM: Duration = Duration::from_secs(120);
 
 /// How long a probe of a host's filesystem may stay without an answer at least, while no process of the vassal waits for it.
 /// It may be busy with what others want of it, for longer than a vassal would let its own take: a daemon with one thread that
-/// unpacks a large file answers nobody else meanwhile. A restart of the vassal cannot mend it; for one who waits for it himself
-/// the deadline holds (monitor.rs).
+/// unpacks a large file answers no other request meanwhile. A restart of the vassal cannot mend it; for a vassal of which a process waits
+/// for it the deadline holds (hang/monitor.rs).
 const HOST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The filesystems in memory and on disks: nobody stands behind them who could fail to answer statfs(2).
+/// The filesystems in memory and on disks: the kernel itself answers statfs(2).
 const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [
     b"tmpfs",
     b"ramfs",
@@ -28,8 +28,8 @@ const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [
     b"erofs",
 ];
 
-/// How long a filesystem may leave a request unanswered whose file does not say it. Archives and uploads have this, too, as
-/// what takes them longer does not count while their daemon moves bytes (progress.rs).
+/// How long a filesystem may leave a request unanswered whose file does not say it. It is enough for archives and uploads, too:
+/// time in which their daemon moves bytes does not count (processes/progress.rs).
 const DEADLINE: Duration = Duration::from_secs(3);
 /// The same where a server has to answer, over a network that may lose some of it and send it again.
 const DEADLINE_OF_NETWORKS: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ pub fn deadline(fstype: &[u8], told: Duration) -> Duration {
     }
 }
 
-/// The schedule of the probes.
+/// How often a mountpoint is probed, and how long an answer may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
     /// The time between two probes.

@@ -1,10 +1,10 @@
-//! Time in which everything stood still: the machine, or this unit. It is no evidence against any filesystem.
+//! Time in which the machine, or this unit, did not run: a wait that overran shows it. It is no evidence against any filesystem.
 
 use std::time::Duration;
 
 /// A wait that took this much longer than it was asked to was no wait; nor was what takes milliseconds work.
 const STALL: Duration = Duration::from_millis(300);
-/// While somebody's time is being measured, waits are no longer than this, so that a standstill shows in them.
+/// While the time of a probe or a thread is measured, waits are no longer than this, so that a standstill shows in them.
 pub const TICK: Duration = Duration::from_millis(250);
 
 /// How long it was, when this process has `worked` since it woke up, was to wait for `left` then (`None`: for an event,

@@ -7,7 +7,7 @@ use vassal_sys::mountinfo::Mount;
 use vassal_sys::statfs::statfs_as;
 
 /// Sends a process that calls statfs(2) on `mount` as its owner: for anyone else the kernel may answer without asking the daemon, and
-/// says that all is well (MPC-8). With `allow_other` it does not, and root asks, whom no tenant can disturb.
+/// says that all is well (MPC-8). With `allow_other` it does not, and root asks, whose process no tenant can disturb.
 ///
 /// # Errors
 /// As [`Probe::send`].

@@ -115,7 +115,7 @@ impl Table {
         self.owns_mounts && has_origin(mount) && !mount.is_slave && !is_foreign()
     }
 
-    /// Ends the connection of `mount`, if that is still this very mount and the vassal's: whoever waits for its daemon goes
+    /// Ends the connection of `mount`, if that is still this very mount and the vassal's: processes that wait for its daemon go
     /// on. The directory of connections is the whole machine's, and numbers are given again; so the file is opened first,
     /// which then means one connection and never another, and whose it is is found out after that, anew.
     ///

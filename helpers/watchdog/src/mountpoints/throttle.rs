@@ -1,12 +1,12 @@
-//! Changes of the table of mounts, gathered: everybody who may mount on the host can change it as often as he likes, and the
-//! whole table is read after a change. The first change after a quiet time is looked at at once, which is how an unmount of
-//! ours is told within a millisecond; then nothing is heard for a pause, which grows while changes keep coming.
+//! How often the table of mounts is read. Every user who may mount on the host can change it as often as he likes, and the whole table is
+//! read after a change. The first change after a quiet time is looked at at once, so an unmount of the vassal's is reported within a
+//! millisecond; then changes are ignored for a pause, which grows while they keep coming.
 
 use std::time::{Duration, Instant};
 
-/// The first pause: shorter than anybody notices.
+/// The first pause: too short to be noticed.
 const FIRST: Duration = Duration::from_millis(20);
-/// The longest: so long an unmount of ours may take to be told, while others mount and unmount all the time.
+/// The longest: an unmount of the vassal's may be reported this late, while others mount and unmount all the time.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The pauses between the looks at the table.

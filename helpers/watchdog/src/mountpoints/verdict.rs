@@ -6,11 +6,12 @@ use std::fmt;
 use std::time::Duration;
 use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::statfs::ELSEWHERE;
+use vassal_systemd::verdicts::{self, Row};
 
 /// What is wrong with a mountpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its filesystem answers with an error: nobody stands behind it any more.
+    /// Its filesystem answers with an error: it has no daemon any more.
     Dead(Errno),
     /// Its filesystem does not answer.
     Hung(Silence),
@@ -20,7 +21,7 @@ pub enum Verdict {
     Replaced,
     /// It is mounted somewhere else: a directory above it was renamed, or the mount moved.
     Moved,
-    /// Nobody can tell: so many probes were kept from asking, this one last, and no other had an answer for a deadline.
+    /// Nothing is known: so many probes were kept from asking, this one last, and no other had an answer for a deadline.
     Disturbed(u32, Disturbance),
 }
 
@@ -33,55 +34,75 @@ pub enum Silence {
     Request(Duration),
 }
 
+/// What a verdict is called, and what follows from it.
 impl Verdict {
-    /// The word of `VASSAL_VERDICT=`.
-    pub fn word(self) -> &'static str {
+    /// How it is said.
+    pub fn row(self) -> &'static Row {
         match self {
-            Verdict::Dead(_) => "dead",
-            Verdict::Hung(_) => "hung",
-            Verdict::Gone => "gone",
-            Verdict::Replaced => "replaced",
-            Verdict::Moved => "moved",
-            Verdict::Disturbed(..) => "disturbed",
+            Verdict::Dead(_) => &verdicts::DEAD,
+            Verdict::Hung(_) => &verdicts::HUNG,
+            Verdict::Gone => &verdicts::GONE,
+            Verdict::Replaced => &verdicts::REPLACED,
+            Verdict::Moved => &verdicts::MOVED,
+            Verdict::Disturbed(..) => &verdicts::DISTURBED,
         }
     }
 
-    /// `MESSAGE_ID=` of the event, as in units/vassal.catalog.
-    pub fn message_id(self) -> &'static str {
+    /// The error with which the filesystem has answered.
+    pub fn errno(self) -> Option<Errno> {
         match self {
-            Verdict::Dead(_) => "363e9edddcee41299bd840537e5604ee",
-            Verdict::Hung(_) => "7f072125abb84fd0bcddf950da97cc6f",
-            Verdict::Gone => "f393e907e9d843ba860abed9cd69c3c3",
-            Verdict::Replaced => "130b0ed25e5649878cdc00644f558fac",
-            Verdict::Moved => "a1677a8478394469908113f3706ebad6",
-            Verdict::Disturbed(..) => "29192cabec1d44efa125c6989971b4db",
+            Verdict::Dead(errno) => Some(errno),
+            Verdict::Hung(_)
+            | Verdict::Gone
+            | Verdict::Replaced
+            | Verdict::Moved
+            | Verdict::Disturbed(..) => None,
+        }
+    }
+
+    /// Whether processes may wait for the filesystem, so that its connection has to be ended before they can be.
+    pub fn leaves_waiting(self) -> bool {
+        match self {
+            Verdict::Hung(_) | Verdict::Disturbed(..) => true,
+            Verdict::Dead(_) | Verdict::Gone | Verdict::Replaced | Verdict::Moved => false,
+        }
+    }
+
+    /// Whether the daemon saves what was written all the same: now, as its filesystem has been unmounted, or when that is unmounted with
+    /// the others, as it is mounted somewhere else.
+    pub fn loses_nothing(self) -> bool {
+        match self {
+            Verdict::Gone | Verdict::Moved => true,
+            Verdict::Dead(_) | Verdict::Hung(_) | Verdict::Replaced | Verdict::Disturbed(..) => false,
+        }
+    }
+
+    /// Which deadline was missed, if one was; `timeout` is that of a probe.
+    pub fn missed_deadline(self, timeout: Duration) -> Option<Duration> {
+        match self {
+            Verdict::Hung(Silence::Probe) => Some(timeout),
+            Verdict::Hung(Silence::Request(deadline)) => Some(deadline),
+            Verdict::Dead(_)
+            | Verdict::Gone
+            | Verdict::Replaced
+            | Verdict::Moved
+            | Verdict::Disturbed(..) => None,
         }
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Verdict::Dead(errno) => write!(f, "dead ({errno:?})"),
-            Verdict::Hung(Silence::Probe) => f.write_str("hung (no answer within the deadline)"),
-            Verdict::Hung(Silence::Request(time)) => {
-                let seconds = time.as_secs_f32();
-                write!(
-                    f,
-                    "hung (a request unanswered for {seconds} s while statfs is answered)"
-                )
+        let sentences = self.row().sentences;
+        f.write_str(&match self {
+            Verdict::Dead(errno) => sentences[0].with(&[("errno", &format!("{errno:?}"))]),
+            Verdict::Hung(Silence::Request(time)) => sentences[1].with(&[("seconds", &time.as_secs_f32())]),
+            Verdict::Hung(Silence::Probe) | Verdict::Gone | Verdict::Replaced | Verdict::Moved => {
+                sentences[0].with(&[])
             }
-            Verdict::Gone => f.write_str("gone (unmounted)"),
-            Verdict::Replaced => f.write_str("replaced (another filesystem is mounted there)"),
-            Verdict::Moved => f.write_str("moved (its path no longer leads to it)"),
-            Verdict::Disturbed(1, how) => {
-                write!(f, "disturbed (no answer within the deadline, as the probe {how})")
-            }
-            Verdict::Disturbed(count, how) => write!(
-                f,
-                "disturbed (no answer within the deadline: of {count} probes each was disturbed, the last {how})"
-            ),
-        }
+            Verdict::Disturbed(1, how) => sentences[0].with(&[("how", how)]),
+            Verdict::Disturbed(count, how) => sentences[1].with(&[("count", count), ("how", how)]),
+        })
     }
 }
 
@@ -153,105 +174,4 @@ pub fn judge_state(state: Option<u8>) -> Waiting {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mount(id: u32, minor: u32, fstype: &str) -> Mount {
-        Mount {
-            id,
-            parent: 1,
-            major: 0,
-            minor,
-            mountpoint: b"/app".to_vec(),
-            fstype: fstype.into(),
-            owner: (20001, 20001),
-            writable: true,
-            is_slave: false,
-        }
-    }
-
-    #[test]
-    fn the_same_mount_under_another_parent_is_no_verdict() {
-        let expected = mount(40, 51, "fuse.fuse-zip");
-        let mut now = expected.clone();
-        now.parent = 7;
-        assert_eq!(judge_mounts(&expected, &[now]), None);
-    }
-
-    #[test]
-    fn an_empty_place_is_gone_and_another_mount_is_replaced() {
-        let expected = mount(40, 51, "fuse.fuse-zip");
-        assert_eq!(judge_mounts(&expected, &[]), Some(Verdict::Gone));
-        let another_major = Mount {
-            major: 8,
-            ..expected.clone()
-        };
-        let others = [
-            ("all", mount(41, 52, "tmpfs")),
-            ("mount id", mount(41, 51, "fuse.fuse-zip")),
-            ("device's major number", another_major),
-            ("device's minor number", mount(40, 52, "fuse.fuse-zip")),
-            ("type", mount(40, 51, "fuse.squashfuse")),
-        ];
-        for (what, other) in others {
-            let verdict = judge_mounts(&expected, &[other]);
-            assert_eq!(verdict, Some(Verdict::Replaced), "another {what}");
-        }
-        let mut over = mount(41, 52, "tmpfs");
-        over.parent = 40;
-        assert_eq!(
-            judge_mounts(&expected, &[expected.clone(), over]),
-            Some(Verdict::Replaced)
-        );
-    }
-
-    #[test]
-    fn only_a_probe_that_sleeps_asks() {
-        for (state, expected) in [
-            (Some(b'S'), Waiting::Asks),
-            (Some(b'D'), Waiting::Asks),
-            (Some(b'R'), Waiting::Runs),
-            (Some(b'T'), Waiting::Stands),
-            (Some(b't'), Waiting::Stands),
-            (Some(b'Z'), Waiting::Runs),
-            (None, Waiting::Runs),
-        ] {
-            assert_eq!(judge_state(state), expected, "{state:?}");
-        }
-    }
-
-    #[test]
-    fn a_mount_whose_directory_was_renamed_has_moved() {
-        let expected = mount(40, 51, "fuse.fuse-zip");
-        let moved = Mount {
-            mountpoint: b"/elsewhere/app".to_vec(),
-            ..expected.clone()
-        };
-        assert_eq!(judge_mounts(&expected, &[moved]), Some(Verdict::Moved));
-    }
-
-    #[test]
-    fn an_answer_is_healthy_and_an_errno_is_dead() {
-        let dead = Verdict::Dead(Errno::ENOTCONN);
-        assert_eq!(judge_answer(0), Reply::Healthy);
-        assert_eq!(judge_answer(107), Reply::Bad(dead));
-        assert_eq!(dead.to_string(), "dead (ENOTCONN)");
-    }
-
-    #[test]
-    fn an_answer_of_a_path_is_doubted() {
-        let missing = Verdict::Dead(Errno::ENOENT);
-        assert_eq!(judge_answer(2), Reply::Elsewhere(Some(missing)));
-        assert_eq!(judge_answer(ELSEWHERE), Reply::Elsewhere(None));
-    }
-
-    #[test]
-    fn a_request_that_hangs_is_told_with_its_time() {
-        let verdict = Verdict::Hung(Silence::Request(Duration::from_millis(900)));
-        assert_eq!(verdict.word(), "hung");
-        assert_eq!(
-            verdict.to_string(),
-            "hung (a request unanswered for 0.9 s while statfs is answered)"
-        );
-    }
-}
+mod tests;

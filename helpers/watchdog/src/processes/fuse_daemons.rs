@@ -17,7 +17,7 @@ pub fn is_apart(proc: &Proc, pid: Pid) -> bool {
     namespace(&pid.to_string()) != namespace("self") && serves(proc, pid)
 }
 
-/// Whether one of a process's FUSE connections is not ended. With `yama.ptrace_scope=3` nobody is told, and nobody serves.
+/// Whether one of a process's FUSE connections is not ended. With `yama.ptrace_scope=3` that cannot be found out, and the answer is no.
 pub fn serves(proc: &Proc, pid: Pid) -> bool {
     let Ok(process) = pidfd(pid) else {
         return false;
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn who_has_no_device_serves_nobody() {
-        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         assert!(!serves(&proc, Pid::this()));
         assert!(!is_apart(&proc, Pid::this()));
     }

@@ -1,21 +1,22 @@
-//! Whether the daemon of a filesystem that does not answer is at work: one with a single thread answers nobody while it
+//! Whether the daemon of a filesystem that does not answer is at work: one with a single thread answers no request while it
 //! uploads what was written, at the close(2) of a large file, or unpacks a member of an archive. That is told from a
 //! daemon that hangs by the bytes that it reads and writes, which the kernel counts (`rchar` and `wchar` of proc's `io`,
 //! proc_pid_io(5): files, pipes, and sockets that are read and written as files are). What it does on the processor alone
 //! is no progress: a daemon that turns in a circle hangs. A daemon that pretends to be at work keeps its own vassal waiting and
-//! nobody else.
+//! no other.
 //!
 //! Looked at in a process that may be lost, as `io` takes a lock of the process it tells about.
 
 use crate::processes::tree;
 use nix::unistd::Pid;
 use std::os::fd::{OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 use vassal_sys::{fusectl, mountinfo};
 
-/// What a daemon must have moved to be at work. It takes the requests of those who wait for it while it hangs, too: some
+/// What a daemon must have moved to be at work. While it hangs it takes the requests of processes that wait for it, too: some
 /// hundred bytes each, of as many as the app has processes.
 const LEAST: u64 = 16 << 10;
 /// The time between two looks.
@@ -33,12 +34,12 @@ pub struct Place<'a> {
 }
 
 /// Looks for at most `limit` at the daemon of the FUSE connection; the exit code: 1 as soon as it is seen to be at work, 0 if
-/// it is not, or nobody can tell which process it is.
+/// it is not, or nothing tells which process it is.
 pub fn watch(place: Place<'_>, connection: u32, limit: Duration) -> i32 {
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     let daemons = daemons(place, connection);
     let before: Vec<_> = daemons.iter().map(|pid| moved(place.proc, *pid)).collect();
-    while !daemons.is_empty() && Instant::now() < end {
+    while !daemons.is_empty() && !deadline.is_over() {
         std::thread::sleep(LOOK);
         let is_at_work = |(pid, before): (&Pid, &Option<u64>)| {
             let now = moved(place.proc, *pid).zip(*before);
@@ -106,9 +107,8 @@ fn sum(io: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::fcntl::{OFlag, open};
-    use nix::sys::stat::Mode;
     use std::process::Command;
+    use std::time::Instant;
 
     #[test]
     fn the_texts_of_proc_are_read() {
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn bytes_that_a_process_moves_are_seen() {
-        let proc = Proc::from(open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap());
+        let proc = Proc::mounted().unwrap();
         let mut busy = Command::new("dd")
             .args(["if=/dev/zero", "of=/dev/null", "bs=4k", "status=none"])
             .spawn()

@@ -1,16 +1,18 @@
 //! Children: the app, the probes, and every orphan of the vassal, for which the watchdog is init or subreaper.
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use std::fmt;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_escape::printable;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::proc::Proc;
+use vassal_systemd::status;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +36,8 @@ impl Ended {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ended::Exited(code) => write!(f, "exited with {code}"),
-            Ended::Killed(signal) => write!(f, "was killed by {signal}"),
+            Ended::Exited(code) => f.write_str(&status::EXITED.with(&[("code", code)])),
+            Ended::Killed(signal) => f.write_str(&status::KILLED.with(&[("signal", signal)])),
         }
     }
 }
@@ -97,20 +99,17 @@ pub fn reap_until(
     limit: Duration,
     mut is_over: impl FnMut(&[Child], bool) -> bool,
 ) -> bool {
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     loop {
         let (ended, any_left) = reap(proc);
         if is_over(&ended, any_left) {
             return true;
         }
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if deadline.is_over() {
             return false;
         }
-        let wait = left.min(LOOK_AGAIN) + Duration::from_millis(1);
-        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut fds, timeout).is_ok_and(|ready| ready > 0) {
+        if deadline.poll(&mut fds, LOOK_AGAIN).is_ok_and(|is_ready| is_ready) {
             take_signals(signals);
         }
     }

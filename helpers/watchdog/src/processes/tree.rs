@@ -1,4 +1,4 @@
-//! The processes of a vassal, in proc: who they are, and which of them serve FUSE filesystems.
+//! The processes of a vassal: all of them, the descendants of some, and those that serve FUSE filesystems.
 
 use nix::fcntl::readlinkat;
 use nix::unistd::Pid;
@@ -12,7 +12,7 @@ use vassal_sys::proc::{Proc, Stat, Thread};
 /// The device number of /dev/fuse (fuse(4)).
 const FUSE_DEVICE: (u32, u32) = (10, 229);
 
-/// Everybody else in our PID namespace, ended or not; without one, our children, among them every orphan of the vassal, and
+/// Every other process of our PID namespace, ended or not; without one, our children, among them every orphan of the vassal, and
 /// systemd ends what these leave.
 pub fn all(proc: &Proc, is_init: bool) -> Vec<Pid> {
     if !is_init {
@@ -82,12 +82,11 @@ pub fn threads(proc: &Proc, is_init: bool, but: &[Pid]) -> Vec<Thread> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::OwnedFd;
     use std::process::Command;
 
     #[test]
     fn a_process_that_nobody_has_reaped_has_ended() {
-        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let pid = Pid::from_raw(child.id() as i32);
         assert!(!has_ended(&proc, pid));
@@ -101,7 +100,7 @@ mod tests {
 
     #[test]
     fn descendants_are_children_and_their_children() {
-        let proc = Proc::from(OwnedFd::from(std::fs::File::open("/proc").unwrap()));
+        let proc = Proc::mounted().unwrap();
         let mut child = Command::new("sh")
             .args(["-c", "sleep 60 & echo; wait"])
             .stdout(std::process::Stdio::piped())

@@ -1,4 +1,4 @@
-//! The deaths of processes that nobody knows: each one is told while there are few, and of a flood how many.
+//! The ends of processes that are neither the app nor the watchdog's own: each one is reported while there are few, and of many how many.
 
 use std::time::{Duration, Instant};
 use vassal_systemd::journal::{Priority, log};

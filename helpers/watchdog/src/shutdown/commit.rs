@@ -7,7 +7,8 @@ use crate::processes::{fuse_daemons, tree};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use vassal_sys::deadline::Deadline;
 
 impl Shutdown<'_> {
     /// Waits until at most `left` of the daemons are left, which write back meanwhile.
@@ -30,13 +31,14 @@ impl Shutdown<'_> {
         self.reap_until(COMMIT_LIMIT, |_, _| {
             daemons.iter().all(|pid| self.is_gone(pid) || serves(pid))
         });
-        let end = Instant::now() + COMMIT_LIMIT;
-        let left = || end.saturating_duration_since(Instant::now());
+        let deadline = Deadline::after(COMMIT_LIMIT);
         for pid in daemons.iter().rev().filter(|pid| serves(pid)) {
             send(*pid, Signal::SIGTERM);
-            self.reaped(*pid, left());
+            self.reaped(*pid, deadline.left());
         }
-        if !self.reap_until(left(), |_, _| daemons.iter().all(|pid| self.is_gone(pid))) {
+        if !self.reap_until(deadline.left(), |_, _| {
+            daemons.iter().all(|pid| self.is_gone(pid))
+        }) {
             warn_of_loss(COMMIT_LIMIT);
         }
     }
@@ -50,7 +52,7 @@ impl Shutdown<'_> {
         daemons
     }
 
-    /// Tells of a daemon whose end nobody has seen, as it came with that of the app.
+    /// Reports a daemon whose end was not seen, as it came with that of the app.
     pub(super) fn report_unseen_end(&self) {
         let is_reaped = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
         if !self.unsaved.is_empty() && self.daemons.borrow().iter().any(is_reaped) {

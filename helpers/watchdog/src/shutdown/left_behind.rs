@@ -7,7 +7,7 @@
 use crate::report::Reporter;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{Pid, UnlinkatFlags, pause, pipe2, read, unlinkat, write};
 use std::io::Read;
@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use vassal_sys::clone::{Side, fork};
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, directory};
@@ -23,7 +24,7 @@ use vassal_systemd::journal::{Priority, log};
 /// The cgroup in which processes are left behind, in the slice of their unit; each vassal has one of its own in it, of which the
 /// name is its watchdog's number on the host.
 const NAME: &str = "vassal-left-behind";
-/// How long the child may take to find out who it is.
+/// How long the child may take to find out its number on the host.
 const FORK_LIMIT: Duration = Duration::from_secs(1);
 /// The unified hierarchy below the host's proc.
 const HIERARCHY: &str = "1/root/sys/fs/cgroup";
@@ -118,9 +119,12 @@ fn take_the_place(host: &Proc, number: OwnedFd, go: &OwnedFd, reporter: &Reporte
 
 fn hosts_number(pipe: OwnedFd) -> Result<u32, SysError> {
     let step = || "hear from the new main process";
-    let timeout = PollTimeout::try_from(FORK_LIMIT).unwrap_or(PollTimeout::MAX);
-    if poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout).context(step)? == 0 {
-        return Err(SysError::new(step(), Errno::ETIMEDOUT));
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    let deadline = Deadline::after(FORK_LIMIT);
+    while !deadline.poll(&mut fds, FORK_LIMIT).context(step)? {
+        if deadline.is_over() {
+            return Err(SysError::new(step(), Errno::ETIMEDOUT));
+        }
     }
     let mut text = String::new();
     std::fs::File::from(pipe)

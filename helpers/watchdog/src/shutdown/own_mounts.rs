@@ -40,7 +40,7 @@ impl Shutdown<'_> {
         }
     }
 
-    /// Cuts the vassal's FUSE filesystems off from their daemons, so that nobody waits for them any more.
+    /// Aborts the connections of the vassal's FUSE filesystems, so that no process waits for their daemons any more.
     pub(super) fn abort_filesystems(&self) {
         self.filesystems().iter().for_each(|mount| self.abort(mount));
         take_signals(self.signals);

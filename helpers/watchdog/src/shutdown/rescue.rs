@@ -16,7 +16,7 @@ const RESCUE_COMMIT_LIMIT: Duration = Duration::from_secs(15);
 const RESCUE_ANSWER_LIMIT: Duration = Duration::from_millis(200);
 
 impl Shutdown<'_> {
-    /// Somebody has unmounted a filesystem, and systemd is about to kill everything: its daemon saves now.
+    /// A filesystem has been unmounted from outside, and systemd is about to kill everything: its daemon saves now.
     pub fn wait_for_unmounted(&self) {
         let left = self.filesystems().len();
         let daemons = self.daemons.borrow().clone();
@@ -56,7 +56,7 @@ impl Shutdown<'_> {
         };
         let has_answered = || fusectl::waiting(fusectl, mount.connection()).is_ok_and(|waiting| waiting == 0);
         let is_quiet = self.reap_until(RESCUE_ANSWER_LIMIT, |_, _| has_answered()) || has_answered();
-        // What nobody who was killed had asked yet is not waited for any more.
+        // The requests of killed processes are gone: what waits now is not going to be answered.
         is_quiet && self.answers(mount)
     }
 

@@ -1,6 +1,6 @@
 //! What the mountpoints are asked, and what the answers, the requests that wait and the mount table say of them.
 
-use super::state::{Loss, Vassal};
+use super::state::{Flow, Loss, Vassal};
 use crate::hang::attribute::{Attribution, Sources};
 use crate::hang::monitor::DOUBTFUL;
 use crate::mountpoints::disturbed::{Disturbance, UNASKED};
@@ -9,6 +9,7 @@ use crate::mountpoints::schedule::shows_by_itself;
 use crate::mountpoints::verdict::{Silence, Verdict, concerns, judge_mounts};
 use crate::processes::progress::Place;
 use std::collections::HashSet;
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::{SysError, mountinfo};
@@ -87,7 +88,7 @@ impl Vassal {
     }
 
     /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
-    /// that is just being asked and does not answer either. Not one whose daemon is at work, and answers nobody meanwhile.
+    /// that is just being asked and does not answer either. A daemon that is at work answers no other request meanwhile, and its filesystem is not the one.
     pub(super) fn judge_attribution(&self, attribution: Attribution) -> Option<Loss> {
         let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
         // One with a longer deadline than others is judged by its own probe.
@@ -135,7 +136,7 @@ impl Vassal {
         verdict.map(|verdict| (index, verdict))
     }
 
-    pub(super) fn look_at_mounts(&mut self) -> Result<Option<u8>, SysError> {
+    pub(super) fn look_at_mounts(&mut self) -> Result<Flow, SysError> {
         let now = self.table.look(&self.proc, |mount| {
             let is_watched = |each: &Mountpoint| concerns(&each.watched.mount, mount);
             self.mountpoints.iter().any(is_watched)
@@ -148,8 +149,9 @@ impl Vassal {
             .iter()
             .enumerate()
             .find_map(|(index, each)| Some((index, judge(each)?)));
-        found
-            .map(|(index, verdict)| self.lost(index, verdict))
-            .transpose()
+        match found {
+            Some((index, verdict)) => self.lost(index, verdict).map(Break),
+            None => Ok(Continue(())),
+        }
     }
 }

@@ -1,46 +1,52 @@
 //! Children that have ended, and what each end means for the vassal.
 
-use super::state::{Meaning, Vassal};
+use super::state::{Flow, Meaning, Vassal};
 use crate::mountpoints::mountpoint::{Answer, Mountpoint};
 use crate::processes::reaper::{Child, Ended};
 use nix::unistd::Pid;
+use std::ops::ControlFlow::{Break, Continue};
 use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
 
 impl Vassal {
-    /// Reaps, and finds out what each end means; a child of nobody's, or one that did not even end, may have been a
-    /// FUSE daemon: every mountpoint is asked at once, and only then anything is said.
-    pub(super) fn children(&mut self) -> Result<Option<u8>, SysError> {
+    /// Reaps, and finds out what each end means. An unknown child that ended, or a child that was only stopped, may be a FUSE daemon: every
+    /// mountpoint is asked at once, and only then its end is reported.
+    pub(super) fn children(&mut self) -> Result<Flow, SysError> {
         let (ended, daemons) = self.reap();
         let has_ended = !ended.is_empty();
-        let mut strangers = Vec::new();
+        let mut unknown = Vec::new();
         let mut meaning = ended
             .into_iter()
-            .find_map(|child| self.meaning(child, &mut strangers));
-        if meaning.is_none() && (!has_ended || !strangers.is_empty()) {
+            .find_map(|child| self.meaning(child, &mut unknown));
+        if meaning.is_none() && (!has_ended || !unknown.is_empty()) {
             self.mountpoints.iter_mut().for_each(Mountpoint::ask_now);
             meaning = self.ask()?.map(Meaning::Lost);
         }
-        for Child { pid, how, name } in strangers {
-            // Perhaps a FUSE daemon that no mountpoint-check names.
-            if let Some(name) = name {
-                let loss = self.loss_of(daemons.contains(&pid));
-                let what = format!("{name} (process {pid}) {how}{loss}");
-                match loss.is_empty() {
-                    true => self.unknown_exits.report(what, self.awake),
-                    false => log(Priority::Warning, &what),
-                }
-            }
+        for child in unknown {
+            let was_daemon = daemons.contains(&child.pid);
+            self.report_unknown(child, was_daemon);
         }
         match meaning {
-            None => Ok(None),
-            Some(Meaning::AppEnded(how)) => Ok(Some(self.app_ended(how))),
-            Some(Meaning::Lost((index, verdict))) => self.lost(index, verdict).map(Some),
+            None => Ok(Continue(())),
+            Some(Meaning::AppEnded(how)) => Ok(Break(self.app_ended(how))),
+            Some(Meaning::Lost((index, verdict))) => self.lost(index, verdict).map(Break),
         }
     }
 
-    /// What it means for the vassal that `child` has ended, if anything; one that nobody knows goes to `strangers`.
-    fn meaning(&mut self, child: Child, strangers: &mut Vec<Child>) -> Option<Meaning> {
+    /// Reports the end of a process that a signal has killed: it may be a FUSE daemon that no mountpoint-check names.
+    fn report_unknown(&mut self, child: Child, was_daemon: bool) {
+        let Child { pid, how, name } = child;
+        let Some(name) = name else { return };
+        let loss = self.loss_of(was_daemon);
+        let what = format!("{name} (process {pid}) {how}{loss}");
+        match loss.is_empty() {
+            true => self.unknown_exits.report(what, self.awake),
+            false => log(Priority::Warning, &what),
+        }
+    }
+
+    /// What it means for the vassal that `child` has ended, if anything; an unknown one goes to `unknown`.
+    fn meaning(&mut self, child: Child, unknown: &mut Vec<Child>) -> Option<Meaning> {
         let Child { pid, how, .. } = child;
         if pid == self.app.pid() {
             return Some(Meaning::AppEnded(how));
@@ -79,7 +85,7 @@ impl Vassal {
                 return self.judge_elsewhere(index, sent, verdict).map(Meaning::Lost);
             }
             Some((_, Answer::Good | Answer::NotMine)) => {}
-            None => strangers.push(child),
+            None => unknown.push(child),
         }
         None
     }

@@ -5,11 +5,9 @@ use crate::app::connections;
 use crate::mountpoints::verdict::Verdict;
 use crate::processes::reaper::{Ended, reap, take_signals};
 use crate::processes::tree;
-use crate::report::stopping;
 use crate::shutdown::left_behind::LeftBehind;
 use crate::shutdown::{Shutdown, TimeoutExtension};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::unistd::Pid;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
@@ -18,29 +16,30 @@ use vassal_escape::printable;
 use vassal_state::health::State;
 use vassal_state::restart_record::{End, SEE_ABOVE};
 use vassal_sys::SysError;
+use vassal_sys::deadline::Deadline;
+use vassal_sys::error::Context;
 use vassal_sys::mountinfo::Mount;
 use vassal_systemd::exit;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::notify::DELIVERY_LIMIT;
+use vassal_systemd::status;
 
 /// How long systemd's answer to `WATCHDOG=trigger`, SIGKILL, may take after it has read that, before the watchdog ends by itself.
 const TRIGGER_LIMIT: Duration = Duration::from_secs(5);
 /// Between two looks whether it has: nothing tells of that.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// The code with which uWSGI ends when need-app is set and there is none.
+const NO_APP: i32 = 22;
+
 impl Vassal {
-    /// A mountpoint is lost: everybody is told, whoever waits for its daemon is released, and systemd kills the unit. The
-    /// host's own filesystems are left as they are, as others wait for them, too.
+    /// A mountpoint is lost: processes that wait for its daemon are released, journal and systemd are told, and systemd kills the unit.
+    /// The host's own filesystems are left as they are, as other processes of the host wait for them, too.
     pub(super) fn lost(&mut self, index: usize, verdict: Verdict) -> Result<u8, SysError> {
         let ready_for = self.ready_for();
         // Before it is released, and gives a wrong answer.
         self.freeze();
-        let is_unanswered = matches!(verdict, Verdict::Hung(_) | Verdict::Disturbed(..));
-        if is_unanswered {
-            self.shutdown().abort(&self.mountpoints[index].watched.mount);
-        }
-        let is_left_to_the_host = is_unanswered && self.mountpoints[index].is_hosts();
-        let behind = is_left_to_the_host.then(|| self.put_aside()).flatten();
+        let behind = self.release(index, verdict);
         let listeners = behind.as_ref().map(|_| self.shutdown().listening());
         // Held until systemd's SIGKILL: see `connections`.
         let _connections = self.shutdown().cut_apps_off();
@@ -48,24 +47,7 @@ impl Vassal {
             .reporter
             .verdict(&self.mountpoints[index], verdict, ready_for);
         self.record_lost(index, verdict);
-        let lost = &self.mountpoints[index].watched.mount;
-        if verdict == Verdict::Gone && self.mountpoints[index].may_hold_unsaved() {
-            self.reporter.status_is(&cause);
-            self.unrequested_shutdown().wait_for_unmounted();
-        }
-        // One that has moved can still be unmounted, where it is now, and its daemon saves then.
-        let is_lost = verdict != Verdict::Moved;
-        let others = self.shutdown().others(is_lost.then_some(lost));
-        if !others.is_empty() {
-            self.reporter.status_is(&cause);
-            self.unrequested_shutdown().rescue(others);
-        }
-        // The verdict has told of the one that is lost.
-        match self.table.own(&self.proc, Mount::may_hold_unsaved) {
-            Ok(left) => self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device())),
-            // What was noted before stays, and systemd is to kill the unit all the same.
-            Err(error) => log(Priority::Warning, &error.to_string()),
-        }
+        self.save_what_can_be(index, verdict, &cause);
         behind.iter().for_each(LeftBehind::kill);
         let stuck = behind.filter(|_| !self.shutdown().kill_all());
         let main = stuck.and_then(|behind| {
@@ -79,6 +61,41 @@ impl Vassal {
         Ok(exit::FAILED)
     }
 
+    /// Ends the connection of a filesystem that leaves processes waiting, if it is the vassal's; of one of the host's, the cgroup to leave
+    /// behind what does not end.
+    fn release(&self, index: usize, verdict: Verdict) -> Option<LeftBehind> {
+        if !verdict.leaves_waiting() {
+            return None;
+        }
+        let mountpoint = &self.mountpoints[index];
+        self.shutdown().abort(&mountpoint.watched.mount);
+        mountpoint.is_hosts().then(|| self.put_aside()).flatten()
+    }
+
+    /// Waits for the daemons that can still save what was written: that of a filesystem which has been unmounted, and those of the vassal's
+    /// others, which are unmounted for that. What is left then is noted.
+    fn save_what_can_be(&self, index: usize, verdict: Verdict, cause: &str) {
+        let mountpoint = &self.mountpoints[index];
+        let lost = &mountpoint.watched.mount;
+        if verdict == Verdict::Gone && mountpoint.may_hold_unsaved() {
+            self.reporter.status_is(cause);
+            self.unrequested_shutdown().wait_for_unmounted();
+        }
+        // One that has moved can still be unmounted, where it is now, and its daemon saves then.
+        let is_lost = verdict != Verdict::Moved;
+        let others = self.shutdown().others(is_lost.then_some(lost));
+        if !others.is_empty() {
+            self.reporter.status_is(cause);
+            self.unrequested_shutdown().rescue(others);
+        }
+        // The verdict has told of the one that is lost.
+        match self.table.own(&self.proc, Mount::may_hold_unsaved) {
+            Ok(left) => self.note_unsaved(left.iter().filter(|mount| mount.device() != lost.device())),
+            // What was noted before stays, and systemd is to kill the unit all the same.
+            Err(error) => log(Priority::Warning, &error.to_string()),
+        }
+    }
+
     /// Waits for systemd's SIGKILL: until it has read the message, and then for as long as it may take to act on it. Where `main`
     /// has taken this process's place, for the end of that.
     fn wait_for_kill(&self, main: Option<Pid>) -> Result<(), SysError> {
@@ -90,18 +107,14 @@ impl Vassal {
                 read_at = Some(Instant::now());
             }
             let end = read_at.map_or(begun + DELIVERY_LIMIT, |read_at| read_at + TRIGGER_LIMIT);
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let deadline = Deadline::at(end);
+            if deadline.is_over() {
                 return Ok(());
             }
-            let timeout = PollTimeout::try_from(left.min(LOOK_AGAIN)).unwrap_or(PollTimeout::ZERO);
-            match poll(
-                &mut [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)],
-                timeout,
-            ) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(SysError::new("wait for the end", errno)),
-            }
+            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            deadline
+                .poll(&mut fds, LOOK_AGAIN)
+                .context(|| "wait for the end")?;
             take_signals(&self.signals);
             let (ended, _) = reap(&self.proc);
             if ended.iter().any(|child| Some(child.pid) == main) {
@@ -138,11 +151,10 @@ impl Vassal {
     /// The app has got stuck: it is killed, what else there is ends in order, and systemd is told as by a watchdog of its own.
     pub(super) fn heartbeat_missed(&mut self) -> Result<u8, SysError> {
         let ready_for = self.ready_for();
-        let message = format!(
-            "{} has sent no heartbeat for {} s",
-            self.app.app.command,
-            self.handoff.heartbeat.as_secs()
-        );
+        let message = status::NO_HEARTBEAT.with(&[
+            ("command", &self.app.app.command),
+            ("seconds", &self.handoff.heartbeat.as_secs()),
+        ]);
         let _connections = self.shutdown().cut_apps_off();
         self.reporter.app_ended(&message, End::Reported, ready_for);
         self.record_is(State::Failed);
@@ -159,21 +171,7 @@ impl Vassal {
             self.unrequested_shutdown().finish();
             return self.waits_for_connection();
         }
-        let command = &self.app.app.command;
-        let message = match (self.stage, how) {
-            // The code with which uWSGI ends when need-app is set and there is none.
-            (Stage::Starting, Ended::Exited(22)) if self.app.uwsgi.is_some() => {
-                let reason = match self.app.app.hint.as_str() {
-                    "" => SEE_ABOVE,
-                    hint => hint,
-                };
-                format!("{command} exited with 22: the app did not load ({reason})")
-            }
-            (Stage::Starting, how) => {
-                format!("{command} {how} before it served ({SEE_ABOVE})")
-            }
-            (Stage::Serving { .. }, how) => format!("{command} {how}"),
-        };
+        let message = self.end_of_app(how);
         // What a signal ends has had no say, and a hint is better than any words.
         let reason = match how {
             Ended::Exited(_) if self.app.app.hint.is_empty() => End::App,
@@ -187,9 +185,27 @@ impl Vassal {
         exit::FAILED
     }
 
+    /// What is said of the app's end.
+    fn end_of_app(&self, how: Ended) -> String {
+        let command = &self.app.app.command;
+        match (self.stage, how) {
+            (Stage::Starting, Ended::Exited(NO_APP)) if self.app.uwsgi.is_some() => {
+                let reason = match self.app.app.hint.as_str() {
+                    "" => SEE_ABOVE,
+                    hint => hint,
+                };
+                status::NO_APP.with(&[("command", command), ("code", &NO_APP), ("reason", &reason)])
+            }
+            (Stage::Starting, how) => {
+                status::ENDED_EARLY.with(&[("command", command), ("end", &how), ("reason", &SEE_ABOVE)])
+            }
+            (Stage::Serving { .. }, how) => status::ENDED.with(&[("command", command), ("end", &how)]),
+        }
+    }
+
     pub(super) fn stop(&mut self) -> u8 {
         self.thaw();
-        let status = stopping(&self.app.app.command);
+        let status = status::STOPPING.with(&[("command", &self.app.app.command)]);
         self.record_is(State::Stopping);
         self.stop_apps_and_finish(Some(status));
         match self.stage {
@@ -205,15 +221,14 @@ impl Vassal {
     pub(super) fn app_wants_stop(&mut self) -> u8 {
         self.thaw();
         if self.handoff.is_on_demand {
-            self.reporter
-                .status_is("idle; stopping until the next connection");
+            self.reporter.status_is(status::IDLE.0);
             self.stop_apps_and_finish(None);
             return self.waits_for_connection();
         }
         let ready_for = self.ready_for();
         let command = &self.app.app.command;
         self.reporter.stopping(command);
-        let message = format!("{command} has asked to be stopped");
+        let message = status::ASKED_TO_STOP.with(&[("command", command)]);
         self.reporter.app_ended(&message, End::Reported, ready_for);
         self.record_is(State::Failed);
         self.stop_apps_and_finish(None);
@@ -254,8 +269,7 @@ impl Vassal {
         self.reporter.unsaved(&paths.join("\n"));
     }
 
-    /// What is to be told of the end of a process beside the verdict on its mountpoint: what is lost with a daemon whose
-    /// mountpoint nobody checks.
+    /// What the report of a process's end says beyond a verdict: what is lost with a daemon whose mountpoint is not watched.
     pub(super) fn loss_of(&self, was_daemon: bool) -> String {
         let unsaved = self.reporter.known_unsaved();
         let is_checked = |path: &&str| self.mountpoints.iter().any(|each| each.shown_path() == **path);

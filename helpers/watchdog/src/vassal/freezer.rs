@@ -1,9 +1,9 @@
-//! Which FUSE daemons are watched for, and whether the app stands still.
+//! Which FUSE daemons are watched, and whether the app is stopped (SIGSTOP).
 
 use nix::unistd::Pid;
 use std::time::Instant;
 
-/// Who is watched for, and whether the app stands still.
+/// The FUSE daemons whose end stops the app, and whether it is stopped.
 #[derive(Debug, Default)]
 pub(super) struct Freezer {
     /// The FUSE daemons of a vassal that serves. Known before they end, as proc tells nothing of the dead.

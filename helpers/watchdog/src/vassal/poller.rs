@@ -18,7 +18,7 @@ pub(super) struct Events {
     pub reload: bool,
 }
 
-/// What is listened to only while something is expected of it; the order is that of the numbers of the events.
+/// Descriptors that are registered only while something is expected of them; in the order of the numbers of their events.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Once {
     /// Room for what was said.
@@ -29,7 +29,7 @@ pub(super) enum Once {
     Readiness,
 }
 
-/// Who is listened to; the numbers are those of the events.
+/// The numbers of the events of the descriptors that are always registered.
 pub(super) const SIGNALS: u64 = 0;
 pub(super) const MOUNTS: u64 = 1;
 pub(super) const UWSGI: u64 = 2;
@@ -47,17 +47,17 @@ pub(super) const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;
 /// The time between two looks where epoll cannot tell.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What is listened through. Each wakeup by the clock, which most are, touches none of the descriptors, unlike poll(2):
-/// a fifth of what a wakeup costs (measured).
+/// The epoll instance. Most wakeups are by the clock; epoll_wait(2) then touches none of the descriptors, unlike poll(2), which saves a
+/// fifth of the cost of a wakeup (measured).
 #[derive(Debug)]
 pub(super) struct Poller {
     pub(super) epoll: Epoll,
-    /// What it tells of, once.
+    /// Which of the [`Once`]s are registered.
     pub(super) watched: [bool; 4],
 }
 
 impl Poller {
-    /// Those that hear nobody yet.
+    /// One without descriptors.
     pub(super) fn new() -> Result<Self, SysError> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context(|| "make an epoll descriptor")?;
         Ok(Self {
@@ -90,7 +90,7 @@ impl Poller {
         };
         let is_watched = &mut self.watched[once as usize];
         if !*is_watched {
-            // Once: what others hold open after us would be told for ever otherwise.
+            // One shot: a descriptor that another process holds open would be reported for ever after we have closed it.
             let mut event = EpollEvent::new(kind | EpollFlags::EPOLLONESHOT, ONCE + once as u64);
             let renewed = match self.epoll.modify(fd, &mut event) {
                 Err(Errno::ENOENT) => self.epoll.add(fd, event),

@@ -1,14 +1,17 @@
 //! The life of a vassal from its app's start to its end: one loop, which waits for descriptors and for nothing else.
 
-use super::state::{Stage, Vassal};
+use super::poller::Events;
+use super::state::{Flow, Stage, Vassal};
 use crate::app::notify::PayloadNotify;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::processes::reaper::take_signals;
 use nix::sys::signal::Signal;
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 use vassal_state::restart_record::SETTLED;
 use vassal_sys::{SysError, byte_locks};
 use vassal_systemd::journal::{Priority, log};
+use vassal_systemd::status;
 
 impl Vassal {
     /// Watches until the end; the exit code.
@@ -24,67 +27,71 @@ impl Vassal {
 
     fn live(&mut self) -> Result<u8, SysError> {
         if !self.readying.is_ready() {
-            self.reporter.status_is(&format!(
-                "starting; waiting for {} to accept requests",
-                self.app.app.command
-            ));
+            let status = status::STARTING.with(&[("command", &self.app.app.command)]);
+            self.reporter.status_is(&status);
         }
         // What has happened since vassal-enter looked.
-        if let Some(code) = self.children()? {
+        if let Break(code) = self.children()? {
             return Ok(code);
         }
-        if let Some(code) = self.look_at_mounts()? {
+        if let Break(code) = self.look_at_mounts()? {
             return Ok(code);
         }
         loop {
-            if let Some(code) = self.tick()? {
+            if let Break(code) = self.tick()? {
                 return Ok(code);
             }
             self.keep_record();
             let events = self.wait()?;
-            if events.log {
-                self.relay_log();
-            }
-            if events.signals {
-                if take_signals(&self.signals)
-                    .iter()
-                    .any(|signal| matches!(signal, Signal::SIGTERM | Signal::SIGINT))
-                {
-                    return Ok(self.stop());
-                }
-                if let Some(code) = self.children()? {
-                    return Ok(code);
-                }
-            }
-            if events.mounts {
-                if let Some(code) = self.look_at_mounts()? {
-                    return Ok(code);
-                }
-                self.pause_mount_events()?;
-            }
-            if events.uwsgi && self.hear_uwsgi() {
-                return Ok(self.app_wants_stop());
-            }
-            if events.reload {
-                self.hear_requests();
-            }
-            if self.app.notify.as_mut().is_some_and(PayloadNotify::says_ready) {
-                self.readying.set_ready();
+            if let Break(code) = self.follow(&events)? {
+                return Ok(code);
             }
         }
     }
 
-    /// What is due by the clock, and what follows from what was heard.
-    fn tick(&mut self) -> Result<Option<u8>, SysError> {
+    /// What follows from what was heard.
+    fn follow(&mut self, events: &Events) -> Result<Flow, SysError> {
+        if events.log {
+            self.relay_log();
+        }
+        if events.signals {
+            let signals = take_signals(&self.signals);
+            if signals.contains(&Signal::SIGTERM) || signals.contains(&Signal::SIGINT) {
+                return Ok(Break(self.stop()));
+            }
+            if let end @ Break(_) = self.children()? {
+                return Ok(end);
+            }
+        }
+        if events.mounts {
+            if let end @ Break(_) = self.look_at_mounts()? {
+                return Ok(end);
+            }
+            self.pause_mount_events()?;
+        }
+        if events.uwsgi && self.hear_uwsgi() {
+            return Ok(Break(self.app_wants_stop()));
+        }
+        if events.reload {
+            self.hear_requests();
+        }
+        if self.app.notify.as_mut().is_some_and(PayloadNotify::says_ready) {
+            self.readying.set_ready();
+        }
+        Ok(Continue(()))
+    }
+
+    /// What is due by the clock.
+    fn tick(&mut self) -> Result<Flow, SysError> {
         if let Some((index, verdict)) = self.ask()? {
-            return self.lost(index, verdict).map(Some);
+            return self.lost(index, verdict).map(Break);
         }
         self.thaw_in_time();
         if self.has_missed_heartbeat() {
-            return self.heartbeat_missed().map(Some);
+            return self.heartbeat_missed().map(Break);
         }
         if self.follow_reload() {
-            return Ok(Some(self.app_wants_stop()));
+            return Ok(Break(self.app_wants_stop()));
         }
         self.follow_overlap()?;
         self.resume_mount_events();
@@ -94,6 +101,21 @@ impl Vassal {
         if self.stage == Stage::Starting {
             self.readying.ask(&self.app, &[], &self.proc, now)?;
         }
+        self.become_ready_or_settled(now)?;
+        if self.is_keep_alive_due(now) {
+            // One that systemd has not read yet counts from when it does.
+            if self.reporter.notifier.is_read() {
+                self.reporter.keep_alive(&self.mountpoints);
+                self.health.is_kept_alive();
+            }
+            self.keep_alive_due = now + self.handoff.keep_alive;
+        }
+        self.leave_place();
+        Ok(Continue(()))
+    }
+
+    /// systemd is told when app and mountpoints serve; the restart record, when they have for long enough.
+    fn become_ready_or_settled(&mut self, now: Instant) -> Result<(), SysError> {
         match self.stage {
             Stage::Starting
                 if self.readying.is_ready() && self.mountpoints.iter().all(Mountpoint::has_answered) =>
@@ -119,16 +141,7 @@ impl Vassal {
             }
             Stage::Starting | Stage::Serving { .. } => {}
         }
-        if self.is_keep_alive_due(now) {
-            // One that systemd has not read yet counts from when it does.
-            if self.reporter.notifier.is_read() {
-                self.reporter.keep_alive(&self.mountpoints);
-                self.health.is_kept_alive();
-            }
-            self.keep_alive_due = now + self.handoff.keep_alive;
-        }
-        self.leave_place();
-        Ok(None)
+        Ok(())
     }
 
     /// Another vassal may start now that this one serves; not before systemd's queue has what it says about that, or the starts

@@ -18,6 +18,7 @@ use crate::processes::unknown_exits::UnknownExits;
 use crate::report::Reporter;
 use nix::sys::signalfd::SignalFd;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use vassal_state::handoff::Handoff;
@@ -31,6 +32,9 @@ pub(super) enum Stage {
     /// systemd knows that it serves, since then.
     Serving { since: Instant, settled: bool },
 }
+
+/// Whether the life goes on, or ends with this exit code.
+pub(super) type Flow = ControlFlow<u8>;
 
 /// The number of a mountpoint, and what has become of it.
 pub(super) type Loss = (usize, Verdict);

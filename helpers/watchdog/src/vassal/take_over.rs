@@ -19,10 +19,11 @@ use crate::processes::unknown_exits::UnknownExits;
 use crate::report::{Reporter, history};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use nix::unistd::chdir;
 use std::fs::File;
-use std::os::fd::RawFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use vassal_state::descriptors::{Descriptors, Name};
 use vassal_state::handoff::{Handoff, Watched};
 use vassal_state::request::Links;
 use vassal_state::restart_record::Store;
@@ -32,93 +33,44 @@ use vassal_sys::{SysError, fds, signals};
 use vassal_systemd::journal::{Journal, relay};
 use vassal_systemd::lines;
 
-fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
-    let deadline = deadline(&watched.mount.fstype, handoff.deadline);
-    let schedule = Schedule::new(handoff.interval, deadline);
-    Mountpoint::new(watched.clone(), schedule, table.is_own(&watched.mount))
-}
-
 impl Vassal {
     /// Takes the vassal over from `vassal-enter`.
     ///
     /// # Errors
     /// A descriptor that is not there; a proc that does not answer.
-    pub fn take_over(handoff: Handoff) -> Result<Self, SysError> {
-        let signals = signals::take(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])?;
-        // An exec by descriptor leaves a number for a name on kernels before 6.14.
-        prctl::set_name(c"vassal-watchdog").context(|| "set the process name")?;
-        // Not on a filesystem that can hang (ARCHITECTURE D7), as far as there is a choice.
-        chdir("/").context(|| "change to '/'")?;
-        let taken = |fd: Option<RawFd>| fd.map(fds::adopt).transpose();
-        let numbers = &handoff.fds;
-        let proc = Proc::from(fds::adopt(numbers.proc.unwrap_or(-1))?);
+    pub fn take_over(mut handoff: Handoff) -> Result<Self, SysError> {
+        let signals = prepare_process()?;
+        let proc = Proc::from(handoff.fds.need(Name::Proc)?);
         let mountinfo = proc.mountinfo()?;
-        let host = fds::adopt(numbers.host_mounts.unwrap_or(-1))?;
-        let table = Table::new(&handoff, File::from(host));
+        let host_mounts = File::from(handoff.fds.need(Name::HostMounts)?);
+        let table = Table::new(&handoff, host_mounts);
         // Whose the watched filesystems are decides how they are asked.
         table.look(&proc, |_| false)?;
-        let restart_record = taken(numbers.restart_record)?.map(Store::inherited);
-        let reporter = Reporter {
-            vassal: handoff.vassal.clone(),
-            unit: handoff.unit.clone(),
-            notifier: handoff.unsent.notifier(taken(numbers.notify)?)?,
-            journal: Journal::inherited(
-                taken(numbers.journal)?,
-                "vassal-watchdog",
-                handoff.unsent.events.clone(),
-            ),
-            history: history(restart_record.as_ref()),
-            differs: None,
-            record: restart_record,
-        };
-        let uwsgis = (
-            taken(numbers.emperor)?,
-            taken(numbers.config)?,
-            taken(numbers.pushed)?,
-        );
-        let links = match (uwsgis, taken(numbers.payload_notify)?) {
-            ((Some(emperor), Some(config), Some(pushed)), _) => Links::Uwsgi {
-                emperor,
-                config,
-                pushed,
-            },
-            (_, Some(socket)) => Links::Notify(socket),
-            (_, None) => Links::None,
-        };
-        let own = handoff.sockets.iter().map(|number| fds::adopt(*number));
-        let own = own.collect::<Result<Vec<_>, _>>()?;
-        let sockets = Sockets {
-            names: drain::names(&proc, &own),
-            fds: own,
-        };
+        let reporter = reporter(&mut handoff)?;
+        let sockets = sockets(&handoff, &proc)?;
         let mountpoints: Vec<_> = handoff
             .watched
             .iter()
             .map(|each| mountpoint(each, &handoff, &table))
             .collect();
-        let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.schedule.deadline);
-        let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", handoff.deadline));
+        let fds = &mut handoff.fds;
         let now = Instant::now();
-        let fusectl = taken(numbers.fusectl)?;
-        let monitor = Monitor::new(shortest, mountpoints.len(), asleep_since::is_told(&proc));
-        let host_proc = Proc::from(fds::adopt(numbers.host_proc.unwrap_or(-1))?);
-        let reloads = match (
-            taken(numbers.control)?,
-            taken(numbers.requests)?,
-            taken(numbers.requester)?,
-        ) {
-            (Some(record), Some(requests), Some(requester)) => {
-                Some(Reloads::new(record, requests, requester))
-            }
-            _ => None,
-        };
+        let host_proc = Proc::from(fds.need(Name::HostProc)?);
+        let health = fds.take(Name::Health)?;
+        let reloads = reloads(fds)?;
         let addresses = reloads.as_ref().map(Reloads::addresses).unwrap_or_default();
+        let fusectl = fds.take(Name::Fusectl)?;
+        let log = fds.take(Name::Log)?;
+        let place = fds.take(Name::Place)?.map(File::from);
+        let atexit = fds.take(Name::Enter)?.zip(fds.take(Name::Atexit)?);
+        let links = links(fds)?;
         let mut vassal = Self {
-            health: Recorder::new(&handoff, taken(numbers.health)?, &host_proc, addresses),
+            health: Recorder::new(&handoff, health, &host_proc, addresses),
             reporter,
             poller: Poller::new()?,
             signals,
             mountinfo,
+            monitor: monitor(&mountpoints, handoff.deadline, &proc),
             mountpoints,
             table,
             host_proc,
@@ -126,21 +78,20 @@ impl Vassal {
             mounts_paused_until: None,
             proc,
             fusectl,
-            log: taken(numbers.log)?,
-            atexit: taken(numbers.enter)?.zip(taken(numbers.atexit)?),
+            log,
+            atexit,
             app: Running::new(handoff.app.clone(), links),
             overlap: Overlap::default(),
             sockets,
             reloads,
-            monitor,
             freezer: Freezer::default(),
             turnover: None,
             unknown_exits: UnknownExits::default(),
-            awake: Instant::now(),
+            awake: now,
             readying: Readying::of(&handoff.app, now),
             stage: Stage::Starting,
             keep_alive_due: now + handoff.keep_alive,
-            place: taken(numbers.place)?.map(File::from),
+            place,
             handoff,
         };
         if let Some(socket) = vassal.reporter.journal.socket() {
@@ -150,4 +101,74 @@ impl Vassal {
         vassal.listen()?;
         Ok(vassal)
     }
+}
+
+/// The signals that are waited for from here on, of a process that has a name and stands on no filesystem that can hang.
+fn prepare_process() -> Result<SignalFd, SysError> {
+    let signals = signals::take(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])?;
+    // An exec by descriptor leaves a number for a name on kernels before 6.14.
+    prctl::set_name(c"vassal-watchdog").context(|| "set the process name")?;
+    // As far as there is a choice (ARCHITECTURE D7).
+    chdir("/").context(|| "change to '/'")?;
+    Ok(signals)
+}
+
+/// The connections to systemd and journald, with what vassal-enter could not send, and the restart record.
+fn reporter(handoff: &mut Handoff) -> Result<Reporter, SysError> {
+    let Handoff { fds, unsent, .. } = handoff;
+    let record = fds.take(Name::RestartRecord)?.map(Store::inherited);
+    let journal = fds.take(Name::Journal)?;
+    Ok(Reporter {
+        vassal: handoff.vassal.clone(),
+        unit: handoff.unit.clone(),
+        notifier: unsent.notifier(fds.take(Name::Notify)?)?,
+        journal: Journal::inherited(journal, "vassal-watchdog", unsent.events.clone()),
+        history: history(record.as_ref()),
+        differs: None,
+        record,
+    })
+}
+
+fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
+    let deadline = deadline(&watched.mount.fstype, handoff.deadline);
+    let schedule = Schedule::new(handoff.interval, deadline);
+    Mountpoint::new(watched.clone(), schedule, table.is_own(&watched.mount))
+}
+
+/// The monitor of requests to `mountpoints`, by the shortest of their deadlines; `told` is the file's, zero for none.
+fn monitor(mountpoints: &[Mountpoint], told: Duration, proc: &Proc) -> Monitor {
+    let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.schedule.deadline);
+    let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", told));
+    Monitor::new(shortest, mountpoints.len(), asleep_since::is_told(proc))
+}
+
+/// How the app and the watchdog talk to each other.
+fn links(fds: &mut Descriptors) -> Result<Links, SysError> {
+    let (emperor, config) = (fds.take(Name::Emperor)?, fds.take(Name::Config)?);
+    let uwsgi = emperor.zip(config).zip(fds.take(Name::Pushed)?);
+    Ok(match (uwsgi, fds.take(Name::PayloadNotify)?) {
+        (Some(((emperor, config), pushed)), _) => Links::Uwsgi {
+            emperor,
+            config,
+            pushed,
+        },
+        (None, Some(socket)) => Links::Notify(socket),
+        (None, None) => Links::None,
+    })
+}
+
+/// The listening sockets that outlive the app.
+fn sockets(handoff: &Handoff, proc: &Proc) -> Result<Sockets, SysError> {
+    let own = handoff.sockets.iter().map(|number| fds::adopt(*number));
+    let own = own.collect::<Result<Vec<_>, _>>()?;
+    Ok(Sockets {
+        names: drain::names(proc, &own),
+        fds: own,
+    })
+}
+
+fn reloads(fds: &mut Descriptors) -> Result<Option<Reloads>, SysError> {
+    let (record, requests) = (fds.take(Name::Control)?, fds.take(Name::Requests)?);
+    let ends = record.zip(requests).zip(fds.take(Name::Requester)?);
+    Ok(ends.map(|((record, requests), requester)| Reloads::new(record, requests, requester)))
 }

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 use vassal_state::request::{Answer, Request};
+use vassal_systemd::status;
 
 /// Why nothing is reloaded that does not serve.
 const NOT_YET: &str = "the vassal does not serve yet: it starts with its file as it is now";
@@ -59,8 +60,7 @@ impl Vassal {
         match (self.tell_to_reload(pushed), &mut self.reloads) {
             (Ok(Some((messenger, before))), Some(reloads)) => {
                 reloads.begin(messenger, answers, before);
-                self.reporter
-                    .status_is("reloading; waiting for uwsgi to accept requests again");
+                self.reporter.status_is(status::RELOADING.0);
             }
             (Ok(_), _) => {
                 self.reporter.differs(String::new(), String::new());
@@ -91,7 +91,7 @@ impl Vassal {
     /// Does what is due while the workers of before a reload end; whether uWSGI wants to be stopped.
     pub(super) fn follow_reload(&mut self) -> bool {
         let now = Instant::now();
-        // Who stands still is not to be continued.
+        // A process that is stopped is not to be continued.
         let is_frozen = self.freezer.until().is_some();
         // Asked in any case, as it sets the time of the next look, until which the loop may sleep.
         let is_due = self

@@ -61,8 +61,8 @@ impl Vassal {
         })
     }
 
-    /// Listens to everybody there is: once in the beginning, and anew when somebody is gone. A closed descriptor of which a
-    /// probe still has a copy would be heard for ever otherwise (epoll(7)).
+    /// Registers every descriptor: once in the beginning, and anew when one has been closed. epoll(7) goes on reporting a closed
+    /// descriptor of which a probe still has a copy.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`; `ENOSPC` at the machine's limit of what epoll may watch.
@@ -81,7 +81,7 @@ impl Vassal {
         Ok(())
     }
 
-    /// There was a look at the table of mounts: its changes are not heard for a while.
+    /// The table of mounts has been read: its changes are not reported for a while.
     ///
     /// # Errors
     /// When the kernel cannot.
@@ -93,7 +93,7 @@ impl Vassal {
         Ok(())
     }
 
-    /// Hears of changes again when it is time; of those that there were meanwhile at once. Where the kernel has no memory for
+    /// Has changes reported again when it is time; those that came meanwhile are reported at once. Where the kernel has no memory for
     /// that, which a tenant may have used up, it is tried again later.
     pub(super) fn resume_mount_events(&mut self) {
         let now = Instant::now();
@@ -103,14 +103,14 @@ impl Vassal {
         }
     }
 
-    /// [`Vassal::listen`] where somebody has gone, which is no reason to end.
+    /// [`Vassal::listen`] after a descriptor was closed; a failure is no reason to end.
     pub(super) fn listen_anew(&mut self) {
         if let Err(error) = self.listen() {
             log(Priority::Warning, &format!("{error}, ignoring"));
         }
     }
 
-    /// Has itself told when what could not be sent can be; when to look again, if that is a matter of time.
+    /// Registers what the unsent messages wait for; when to look again, if they wait for a time.
     fn expect(&mut self) -> Option<Instant> {
         let next = self.overlap.next().and_then(|next| next.notify.as_ref());
         let notify = next.or(self.app.notify.as_ref());
@@ -162,7 +162,7 @@ impl Vassal {
             .min()
     }
 
-    /// Whether somebody's time is being measured.
+    /// Whether the time of a probe or of a sleeping thread is being measured.
     fn measures(&self) -> bool {
         self.monitor.measures() || self.mountpoints.iter().any(|each| each.probe_pid().is_some())
     }
@@ -179,7 +179,7 @@ impl Vassal {
         mountpoints.for_each(|mountpoint| mountpoint.forgive(time));
         self.monitor.forgive(time, self.awake);
         self.app.heartbeat.forgive(time);
-        // systemd's clock ran on: it is told before it draws its conclusion.
+        // The clock of systemd's own watchdog ran on: a keep-alive is due at once.
         self.keep_alive_due = self.awake;
     }
 }

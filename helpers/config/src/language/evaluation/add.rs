@@ -91,11 +91,7 @@ impl Evaluator<'_> {
             return Ok(entry.clone());
         };
         match replaced(value, b"%(_)", context) {
-            Ok(value) => Ok(Entry {
-                key: entry.key.clone(),
-                value: Some(value),
-                origin: entry.origin.clone(),
-            }),
+            Ok(value) => Ok(Entry::new(entry.key.clone(), Some(value), entry.origin.clone())),
             Err(TooLong) => self.refuse(&entry.origin, "the value becomes too long with %(_) replaced"),
         }
     }

@@ -84,11 +84,7 @@ impl Evaluator<'_> {
     fn collect_environment(&mut self) -> Outcome {
         for (name, value) in self.world.environment() {
             if let Some(key) = option_of_variable(name) {
-                self.add(Entry {
-                    key,
-                    value: Some(value.clone()),
-                    origin: Origin::Environment,
-                })?;
+                self.add(Entry::new(key, Some(value.clone()), Origin::Environment))?;
             }
         }
         Ok(())
@@ -100,11 +96,7 @@ impl Evaluator<'_> {
         let mut files = Vec::new();
         while let Some(word) = self.next_word(&mut words)? {
             match word {
-                Word::Option { name, value } => self.add(Entry {
-                    key: name,
-                    value,
-                    origin: Origin::CommandLine,
-                })?,
+                Word::Option { name, value } => self.add(Entry::new(name, value, Origin::CommandLine))?,
                 Word::Operand(file) => files.push(file),
             }
         }

@@ -80,14 +80,7 @@ mod tests {
 
     fn push(list: &mut List, key: &str, value: Option<&str>) {
         let value = value.map(|value| value.as_bytes().to_vec());
-        list.push(
-            Entry {
-                key: key.into(),
-                value,
-                origin: Origin::CommandLine,
-            },
-            false,
-        );
+        list.push(Entry::new(key.into(), value, Origin::CommandLine), false);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::bytes::replace::TooLong;
-use crate::diagnostic::{Diagnostic, Origin, printable, quote};
+use crate::diagnostic::{Diagnostic, Origin, quote};
 use crate::language::evaluation::entry::Entry;
 use crate::language::evaluation::evaluator::{Evaluator, Outcome};
 use crate::language::evaluation::reading::Loader;
@@ -13,6 +13,7 @@ use crate::language::text::source_text::{Joined, Replaced};
 use crate::language::text::uri::{Source, split_section};
 use crate::limits;
 use crate::machine::world::ReadError;
+use vassal_escape::printable;
 
 /// The section read when none is asked for (S1).
 const DEFAULT_SECTION: &[u8] = b"uwsgi";
@@ -136,11 +137,7 @@ impl Evaluator<'_> {
         for line in lex::lines(text.bytes()).filter(|line| line.section == section) {
             is_empty = false;
             let origin = text.origin(line.offset).unwrap_or_else(|| origin.clone());
-            self.add(Entry {
-                key: line.key.to_vec(),
-                value: Some(line.value.to_vec()),
-                origin,
-            })?;
+            self.add(Entry::new(line.key.to_vec(), Some(line.value.to_vec()), origin))?;
         }
         if is_empty {
             let what = format!(

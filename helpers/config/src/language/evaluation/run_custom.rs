@@ -36,11 +36,7 @@ impl Evaluator<'_> {
         let parts = self.parts_of(custom, entry)?;
         self.custom_depth += 1;
         for (key, value) in parts {
-            let part = Entry {
-                key,
-                value: Some(value),
-                origin: entry.origin.clone(),
-            };
+            let part = Entry::new(key, Some(value), entry.origin.clone());
             match self.known(&part.key) {
                 Some(known) => self.run(&known, &part)?,
                 None if self.is_strict => self.unknown_in_strict_mode(&part)?,

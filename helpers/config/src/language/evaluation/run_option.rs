@@ -14,7 +14,7 @@ use crate::language::expansion::expand::Sign;
 use crate::language::text::permissions::names_of;
 use crate::limits;
 use crate::options::flag::is_on;
-use crate::options::lookup::find;
+use crate::options::id::Id;
 use crate::options::plugin_table::PluginOption;
 use crate::options::plugins::NotLoaded;
 use crate::options::row::{Kind, OptionRow};
@@ -77,18 +77,14 @@ impl Evaluator<'_> {
             );
         };
         let key = key.to_vec();
-        let added = |value: &[u8]| Entry {
-            key: key.clone(),
-            value: Some(value.to_vec()),
-            origin: entry.origin.clone(),
-        };
-        match row.canonical {
-            "set" => self.add(added(value)),
+        let added = |value: &[u8]| Entry::new(key.clone(), Some(value.to_vec()), entry.origin.clone());
+        match row.id {
+            Some(Id::Set) => self.add(added(value)),
             _ if self.known(&key).is_some() => self.refuse(
                 &entry.origin,
                 format!("{} is an option, and cannot be a placeholder", quote(&key)),
             ),
-            "resolve" => match self.world.resolve(value) {
+            Some(Id::Resolve) => match self.world.resolve(value) {
                 Ok(address) => self.add_placeholder(added(&address)),
                 Err(reason) => self.refuse(
                     &entry.origin,
@@ -101,33 +97,37 @@ impl Evaluator<'_> {
 
     fn run_load(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         self.warn_of_raw_reference(entry, value);
-        match row.canonical {
-            "ini" => self.load(value, Loader::Ini, &entry.origin),
-            "include" | "inherit" => self.load(value, Loader::ByEnding, &entry.origin),
-            "config" => self.refuse(&entry.origin, format!("no plugin reads {}", quote(value))), // I2
-            other => self.refuse(
+        match row.id {
+            Some(Id::Ini) => self.load(value, Loader::Ini, &entry.origin),
+            Some(Id::Include | Id::Inherit) => self.load(value, Loader::ByEnding, &entry.origin),
+            Some(Id::Config) => self.refuse(&entry.origin, format!("no plugin reads {}", quote(value))), // I2
+            _ => self.refuse(
                 &entry.origin,
-                format!("cannot read {} as {other}: only INI is read", quote(value)),
+                format!(
+                    "cannot read {} as {}: only INI is read",
+                    quote(value),
+                    row.canonical
+                ),
             ),
         }
     }
 
     fn run_named(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
-        match row.canonical {
-            "print" | "iprint" => self.printed.push(value.to_vec()),
-            "exit" => return Err(Stop::Exit(exit_code(entry.value.as_deref()))),
-            "strict" => self.is_strict = is_on(value),
-            "blacklist" => self.permissions.blacklist = Some(names_of(value)),
-            "whitelist" => self.permissions.whitelist = Some(names_of(value)),
-            "end-blacklist" => self.permissions.blacklist = None,
-            "end-whitelist" => self.permissions.whitelist = None,
-            "inject-before" => self.reading.before.push(value.to_vec()),
-            "inject-after" => self.reading.after.push(value.to_vec()),
-            "plugins-dir" => self.plugins.add_directory(value),
-            "plugins" | "need-plugins" => return self.run_plugins(row, entry, value),
-            "declare-option" | "declare-option2" => return self.declare(entry, value),
-            "early-envdir" => return self.read_envdir(entry, value),
-            name if values::ends_the_process(name) && !self.is_foreign => {
+        match row.id {
+            Some(Id::Print | Id::Iprint) => self.printed.push(value.to_vec()),
+            Some(Id::Exit) => return Err(Stop::Exit(exit_code(entry.value.as_deref()))),
+            Some(Id::Strict) => self.is_strict = is_on(value),
+            Some(Id::Blacklist) => self.permissions.blacklist = Some(names_of(value)),
+            Some(Id::Whitelist) => self.permissions.whitelist = Some(names_of(value)),
+            Some(Id::EndBlacklist) => self.permissions.blacklist = None,
+            Some(Id::EndWhitelist) => self.permissions.whitelist = None,
+            Some(Id::InjectBefore) => self.reading.before.push(value.to_vec()),
+            Some(Id::InjectAfter) => self.reading.after.push(value.to_vec()),
+            Some(Id::PluginsDir) => self.plugins.add_directory(value),
+            Some(Id::Plugins | Id::NeedPlugins) => return self.run_plugins(row, entry, value),
+            Some(Id::DeclareOption | Id::DeclareOption2) => return self.declare(entry, value),
+            Some(Id::EarlyEnvdir) => return self.read_envdir(entry, value),
+            _ if values::ends_the_process(row) && !self.is_foreign => {
                 let error = format!("{} makes uWSGI do something else and end", quote(&entry.key));
                 return self.refuse(&entry.origin, error);
             }
@@ -160,7 +160,7 @@ impl Evaluator<'_> {
                 ),
             );
         };
-        let is_needed = row.canonical == "need-plugins";
+        let is_needed = row.id == Some(Id::NeedPlugins);
         for word in not_loaded {
             match word {
                 NotLoaded::Missing(name) if is_needed => {
@@ -244,7 +244,7 @@ impl Evaluator<'_> {
         let found = Sign::PASSES
             .iter()
             .find_map(|&sign| expand::remaining(value, sign));
-        let is_immediate = find(&entry.key).is_some_and(|row| row.immediate);
+        let is_immediate = entry.row().is_some_and(|row| row.immediate);
         if let Some(reference) = found.filter(|_| is_immediate) {
             let (option, reference) = (quote(&entry.key), quote(reference));
             let what = format!(

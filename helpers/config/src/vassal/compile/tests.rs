@@ -10,11 +10,7 @@ fn entries(text: &str) -> Vec<Entry> {
             line: number as u32 + 1,
             column: 1,
         };
-        Entry {
-            key: key.into(),
-            value: Some(value.into()),
-            origin,
-        }
+        Entry::new(key.into(), Some(value.into()), origin)
     };
     text.lines().enumerate().map(line).collect()
 }

@@ -4,6 +4,7 @@
 use crate::diagnostic::{Origin, quote};
 use crate::hooks::action::Action;
 use crate::language::evaluation::entry::Entry;
+use crate::options::id::Id;
 use crate::options::lookup::find;
 use crate::options::plugins::plugin_exclusive;
 use crate::vassal::address::Address;
@@ -88,10 +89,10 @@ fn is_pidfile(action: &Action) -> bool {
 
 fn of_uwsgi<'a>(entries: &'a [Entry], plan: &Plan) -> Option<Obstacle<'a>> {
     let is_bound = |at: usize| plan.listeners.iter().any(|listener| listener.entry == at);
-    let why = |(at, entry): (usize, &Entry)| match is_listening(&entry.key) {
+    let why = |(at, entry): (usize, &Entry)| match is_listening(entry) {
         true if is_bound(at) => None,
         true => Some("uWSGI binds it itself, which two cannot"),
-        false if entry.key == b"cache2" && !holds(entry, b"store=") => None,
+        false if entry.is(Id::Cache2) && !holds(entry, b"store=") => None,
         false => exclusive(&entry.key),
     };
     entries.iter().enumerate().find_map(|(at, entry)| {

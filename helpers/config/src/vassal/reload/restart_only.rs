@@ -1,35 +1,47 @@
 //! What a reload cannot change, because it was done before the app was started: by name, so that a reload can say what
 //! takes a restart.
 
-use crate::hooks::phase::{Phase, hook_option};
-use crate::users::identity::{Account, Identity};
+use crate::hooks::namespaces::Namespaces;
+use crate::hooks::phase::Phase;
+use crate::users::identity::{Identity, Named};
+use crate::vassal::address::SocketOwner;
 use crate::vassal::payload::Payload;
 use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::read::Vassal;
-use crate::vassal::settings::Settings;
+use crate::vassal::settings::{Ready, Settings};
+use std::time::Duration;
 
-/// The parts of `vassal`, and what each says, in a form that is only compared. Lines may move without a change.
+/// The parts of `vassal`, and what each says, in a form that is only compared. Lines may move without a change. The form is the same in
+/// every version of this program, and leaves out what has its usual value: so an update of the program alone asks for no restart.
 pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
     let plan = &vassal.plan;
     let is_setting = |step: &&Operation| step.phase == Phase::Settings;
     let steps = plan.operations.iter().chain(&plan.atexit);
     let (hooks, others): (Vec<_>, Vec<_>) = steps
         .filter(|step| !is_setting(step))
-        .partition(|step| hook_option(&step.option).is_some());
-    let watched: Vec<_> = plan.watch.iter().map(|watch| &watch.path).collect();
-    vec![
-        ("user", user(&plan.identity).into_bytes()),
-        ("namespaces", format!("{:?}", plan.namespaces).into_bytes()),
+        .partition(|step| step.kind.is_some());
+    let mut watched = Fields::default();
+    for watch in &plan.watch {
+        watched.put("path", &watch.path);
+    }
+    let mut directives = Fields::default();
+    for directive in &vassal.directives {
+        directives.put(
+            &directive.section,
+            format!("{}={}", directive.key, directive.value),
+        );
+    }
+    let parts = [
+        ("user", user(&plan.identity)),
+        ("namespaces", namespaces(plan.namespaces)),
         ("hooks", text(&hooks)),
         ("root directory, files, waits", text(&others)),
-        ("mountpoint-check", format!("{watched:?}").into_bytes()),
-        ("program", program(plan).into_bytes()),
-        ("[vassal]", settings(&plan.settings).into_bytes()),
-        (
-            "[Unit] and [Service]",
-            format!("{:?}", vassal.directives).into_bytes(),
-        ),
-    ]
+        ("mountpoint-check", watched),
+        ("program", program(plan)),
+        ("[vassal]", settings(&plan.settings)),
+        ("[Unit] and [Service]", directives),
+    ];
+    parts.map(|(name, Fields(text))| (name, text)).into()
 }
 
 /// Whether a part is about the program that is started, which a reload that overlaps takes as the file has it.
@@ -37,12 +49,36 @@ pub fn is_programs(part: &str) -> bool {
     part == "program"
 }
 
-fn text(steps: &[&Operation]) -> Vec<u8> {
-    let line = |step: &&Operation| [step.option.as_slice(), b"=", &step.text, b"\n"].concat();
-    steps.iter().flat_map(line).collect()
+/// `NAME=VALUE` lines. No name and no value of a configuration has a line end.
+#[derive(Default)]
+struct Fields(Vec<u8>);
+
+impl Fields {
+    fn put(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let line = [name.as_ref(), b"=", value.as_ref(), b"\n"].concat();
+        self.0.extend(line);
+    }
+
+    fn put_if<T>(&mut self, name: &str, value: Option<T>, shown: impl FnOnce(T) -> String) {
+        if let Some(value) = value {
+            self.put(name, shown(value));
+        }
+    }
+
+    fn put_flag(&mut self, name: &str, is_set: bool) {
+        self.put_if(name, is_set.then_some(()), |()| "true".to_owned());
+    }
 }
 
-fn user(identity: &Identity) -> String {
+fn text(steps: &[&Operation]) -> Fields {
+    let mut fields = Fields::default();
+    for step in steps {
+        fields.put(&step.option, &step.text);
+    }
+    fields
+}
+
+fn user(identity: &Identity) -> Fields {
     let Identity {
         uid,
         gid,
@@ -50,23 +86,55 @@ fn user(identity: &Identity) -> String {
         no_initgroups,
         capabilities,
     } = identity;
-    let name = |(account, _): &(Account, _)| account.to_string();
-    let groups: Vec<_> = add_gid.iter().map(name).collect();
-    let (uid, gid) = (uid.as_ref().map(name), gid.as_ref().map(name));
-    format!("{uid:?} {gid:?} {groups:?} {no_initgroups} {capabilities:?}")
+    let name = |(account, _): &Named| account.to_string();
+    let mut fields = Fields::default();
+    fields.put_if("uid", uid.as_ref(), name);
+    fields.put_if("gid", gid.as_ref(), name);
+    for group in add_gid {
+        fields.put("add-gid", name(group));
+    }
+    fields.put_flag("no-initgroups", *no_initgroups);
+    fields.put_if("cap", *capabilities, |set| format!("{:x}", set.bits()));
+    fields
 }
 
-fn program(plan: &Plan) -> String {
+fn namespaces(namespaces: Namespaces) -> Fields {
+    let Namespaces {
+        mount,
+        pid,
+        ipc,
+        uts,
+        net,
+    } = namespaces;
+    let mut fields = Fields::default();
+    for (name, is_own) in [
+        ("fs", mount),
+        ("pid", pid),
+        ("ipc", ipc),
+        ("uts", uts),
+        ("net", net),
+    ] {
+        fields.put_flag(name, is_own);
+    }
+    fields
+}
+
+fn program(plan: &Plan) -> Fields {
+    let mut fields = Fields::default();
     match &plan.payload {
-        Payload::Uwsgi { program, .. } => format!("uwsgi {program:?}"),
+        Payload::Uwsgi { program, .. } => fields.put("uwsgi", program.as_deref().unwrap_or_default()),
         Payload::Command {
             command, directory, ..
-        } => format!("{command:?} {directory:?}"),
+        } => {
+            fields.put("command", command);
+            fields.put("directory", directory.as_deref().unwrap_or_default());
+        }
     }
+    fields
 }
 
-fn settings(settings: &Settings) -> String {
-    // Those left out are of the app that is started, and a reload that overlaps takes them.
+/// Those left out are of the app that is started, and a reload that overlaps takes them.
+fn settings(settings: &Settings) -> Fields {
     let Settings {
         command: _,
         sockets: _,
@@ -85,17 +153,45 @@ fn settings(settings: &Settings) -> String {
         trust_root,
         is_filtered,
     } = settings;
-    let signals = (stop_signal, reload_signal);
-    let limits = [hook_limit, stop_limit, atexit_limit];
-    let switches = [trust_root, is_filtered];
-    let unix = (
-        unix.mode,
-        unix.owner.as_ref().map(|owner| (&owner.user, &owner.group)),
-    );
-    let waiting = waiting.as_ref().map(|waiting| &waiting.address);
-    format!(
-        "{unix:?} {backlog} {waiting:?} {ready:?} {signals:?} {interval:?} {deadline:?} {limits:?} {switches:?}"
-    )
+    let usual = Settings::default();
+    let time = |time: &Duration| time.as_millis().to_string();
+    let changed = |value: &Duration, usual: Duration| (*value != usual).then_some(*value);
+    let mut fields = Fields::default();
+    fields.put_if("socket-mode", unix.mode, |mode| format!("{mode:o}"));
+    if let Some(SocketOwner { user, group, .. }) = &unix.owner {
+        let group = group.as_ref().map(|group| [b":", group.as_slice()].concat());
+        fields.put(
+            "socket-owner",
+            [user.as_slice(), &group.unwrap_or_default()].concat(),
+        );
+    }
+    let is_changed = *backlog != usual.backlog;
+    fields.put_if("socket-backlog", is_changed.then_some(backlog), i32::to_string);
+    fields.put_if("on-demand", waiting.as_ref(), |waiting| {
+        waiting.address.to_string()
+    });
+    fields.put_if("ready", ready.as_ref(), |ready| match ready {
+        Ready::Started => "started".to_owned(),
+        Ready::Accepting => "accepting".to_owned(),
+        Ready::Notify => "notify".to_owned(),
+        Ready::Connect(address) => format!("connect {address}"),
+        Ready::Http(address, path) => format!("http {address} {path}"),
+    });
+    let is_changed = *stop_signal != usual.stop_signal;
+    fields.put_if("stop-signal", is_changed.then_some(stop_signal), i32::to_string);
+    fields.put_if("reload-signal", reload_signal.as_ref(), i32::to_string);
+    fields.put_if("mountpoint-interval", interval.as_ref(), time);
+    fields.put_if("mountpoint-deadline", deadline.as_ref(), time);
+    for (name, limit) in [
+        ("hook-timeout", changed(hook_limit, usual.hook_limit)),
+        ("stop-timeout", changed(stop_limit, usual.stop_limit)),
+        ("atexit-timeout", changed(atexit_limit, usual.atexit_limit)),
+    ] {
+        fields.put_if(name, limit.as_ref(), time);
+    }
+    fields.put_flag("trust-root", *trust_root);
+    fields.put_flag("unfiltered", !is_filtered);
+    fields
 }
 
 #[cfg(test)]
@@ -140,6 +236,46 @@ mod tests {
         ];
         for (from, to, expected) in CASES {
             assert_eq!(changed(BEFORE, &BEFORE.replace(from, to)), *expected, "{to}");
+        }
+    }
+
+    fn shown(text: &str) -> Vec<String> {
+        let world = FakeWorld::with(&[("u.ini", text)]);
+        let vassal = read(&Emperor::default(), &VassalName::parse(b"u").unwrap(), &world).unwrap();
+        let shown = |(name, text): (&str, Vec<u8>)| {
+            format!("{name}: {}", String::from_utf8(text).unwrap().replace('\n', ";"))
+        };
+        parts(&vassal).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn the_form_is_that_of_every_version() {
+        const TEXT: &str = "[uwsgi]\nuid = u\ngid = 7\ncap = kill\nhook-asap = print:x\nmountpoint-check = /app\n[vassal]\nstop-timeout = 3\nready = :80\n[Service]\nMemoryMax=1G\n";
+        let expected = [
+            "user: uid=u;gid=7;cap=20;",
+            "namespaces: ",
+            "hooks: hook-asap=print:x;",
+            "root directory, files, waits: =;",
+            "mountpoint-check: path=/app;",
+            "program: uwsgi=;",
+            "[vassal]: ready=connect 127.0.0.1:80;stop-timeout=3000;",
+            "[Unit] and [Service]: Service=CapabilityBoundingSet=CAP_KILL;Service=MemoryMax=1G;",
+        ];
+        assert_eq!(shown(TEXT), expected);
+    }
+
+    #[test]
+    fn the_sockets_of_a_command_are_not_in_it_and_what_is_said_of_them_is() {
+        const CASES: &[(&str, &str)] = &[
+            ("socket = :81\nreload = overlap\nsocket-backlog = 4096\n", ""),
+            (
+                "socket = /s\nsocket-mode = 660\nsocket-owner = a:b\nsocket-backlog = 5\nready = http://:80/up\n",
+                "socket-mode=660;socket-owner=a:b;socket-backlog=5;ready=http 127.0.0.1:80 /up;",
+            ),
+        ];
+        for (lines, expected) in CASES {
+            let shown = shown(&format!("[uwsgi]\nuid = u\n[vassal]\ncommand = a\n{lines}"));
+            assert_eq!(shown[6], format!("[vassal]: {expected}"));
         }
     }
 }

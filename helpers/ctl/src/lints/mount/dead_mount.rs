@@ -6,7 +6,8 @@ use crate::lints::host::Seen;
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::collections::BTreeSet;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
+use vassal_escape::printable;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (Some(host), plan) = (scene.host, &scene.vassal.plan) else {

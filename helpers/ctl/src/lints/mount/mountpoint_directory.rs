@@ -6,11 +6,12 @@ use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::users::identity::Identity;
 use vassal_config::vassal::plan::{Operation, Plan};
+use vassal_escape::printable;
 
 /// Where something is mounted, and whether fusermount asks whose the directory is.
 struct Point<'a> {

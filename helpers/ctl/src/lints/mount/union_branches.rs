@@ -4,7 +4,8 @@ use crate::lints::fuse_commands::{FuseMount, fuse_mounts};
 use crate::lints::host::{Host, Seen};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
+use vassal_escape::printable;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mounts = fuse_mounts(&scene.vassal.plan.operations);

@@ -5,12 +5,13 @@ use crate::lints::spelling::written::{Written, texts};
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
 use std::collections::BTreeSet;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::options::lookup;
 use vassal_config::options::plugins::{plugin_names, plugin_of};
 use vassal_config::options::table::OPTIONS;
 use vassal_config::vassal::missing_plugins::loads_unknown;
+use vassal_escape::printable;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let effects = &scene.vassal.effects;

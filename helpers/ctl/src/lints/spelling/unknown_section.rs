@@ -6,8 +6,9 @@ use crate::lints::spelling::written::texts;
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
 use std::collections::BTreeSet;
-use vassal_config::diagnostic::{Origin, printable, quote};
+use vassal_config::diagnostic::{Origin, quote};
 use vassal_config::language::text::lex::{Line, lines};
+use vassal_escape::printable;
 
 /// The sections that are read.
 const SECTIONS: [&str; 4] = ["Service", "Unit", "uwsgi", "vassal"];

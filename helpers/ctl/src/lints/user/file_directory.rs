@@ -6,11 +6,12 @@ use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::address::Address;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::root_files::Purpose;
+use vassal_escape::printable;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (Some(host), plan) = (scene.host, &scene.vassal.plan) else {

@@ -3,34 +3,35 @@
 use crate::lints::host::Host;
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
+use vassal_config::options::id::Id;
 use vassal_config::vassal::payload::Payload;
+use vassal_escape::printable;
 
 /// Options whose value begins with an address to bind, or has `addr=` in it.
-const BIND: [&[u8]; 22] = [
-    b"fastcgi-socket",
-    b"fastrouter",
-    b"fastrouter-subscription-server",
-    b"forkptyrouter",
-    b"http",
-    b"http-socket",
-    b"http-subscription-server",
-    b"http11-socket",
-    b"https",
-    b"https-socket",
-    b"https2",
-    b"raw-socket",
-    b"rawrouter",
-    b"scgi-socket",
-    b"shared-socket",
-    b"socket",
-    b"ssl-socket",
-    b"sslrouter",
-    b"sslrouter2",
-    b"stats",
-    b"suwsgi-socket",
-    b"uwsgi-socket",
+const BIND: [Id; 21] = [
+    Id::FastcgiSocket,
+    Id::Fastrouter,
+    Id::FastrouterSubscriptionServer,
+    Id::Forkptyrouter,
+    Id::Http,
+    Id::HttpSocket,
+    Id::HttpSubscriptionServer,
+    Id::Http11Socket,
+    Id::Https,
+    Id::HttpsSocket,
+    Id::Https2,
+    Id::RawSocket,
+    Id::Rawrouter,
+    Id::ScgiSocket,
+    Id::SharedSocket,
+    Id::Socket,
+    Id::SuwsgiSocket,
+    Id::Sslrouter,
+    Id::Sslrouter2,
+    Id::Stats,
+    Id::UwsgiSocket,
 ];
 /// CAP_NET_BIND_SERVICE (capabilities(7)).
 const NET_BIND_SERVICE: u64 = 1 << 10;
@@ -64,8 +65,8 @@ fn said(entry: &Entry, first: u16) -> Said {
     let value = quote(entry.value.as_deref().unwrap_or_default());
     let message =
         format!("{option} = {value}: uWSGI binds it as the app's user, who may bind no port below {first}");
-    let hint = match entry.key.as_slice() {
-        b"shared-socket" => "a start binds shared sockets as root where each has a numeric address; or add cap = net_bind_service".to_owned(),
+    let hint = match entry.id() {
+        Some(Id::SharedSocket) => "a start binds shared sockets as root where each has a numeric address; or add cap = net_bind_service".to_owned(),
         _ => format!("write shared-socket = ADDRESS and {option} = =0, or add cap = net_bind_service"),
     };
     Said::warning("low-port", message, hint)
@@ -81,7 +82,7 @@ fn first_free(host: &Host) -> u16 {
 
 /// The port of the address that the value begins with.
 fn port(entry: &Entry) -> Option<u16> {
-    if !BIND.contains(&entry.key.as_slice()) {
+    if !BIND.iter().any(|id| entry.is(*id)) {
         return None;
     }
     let value = std::str::from_utf8(entry.value.as_deref()?).ok()?;

@@ -4,32 +4,32 @@ use crate::lints::host::{Host, Seen, User};
 use crate::lints::scene::{Said, Scene};
 use crate::lints::user::file_directory::{directory, is_made};
 use crate::reading::finding::Finding;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
+use vassal_config::options::id::Id;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
+use vassal_escape::printable;
 
 /// Options whose value is a path.
-const PATHS: [&[u8]; 11] = [
-    b"logto2",
-    b"master-fifo",
-    b"pidfile2",
-    b"queue-store",
-    b"safe-pidfile2",
-    b"shared-socket",
-    b"stats",
-    b"stats-server",
-    b"undeferred-shared-socket",
-    b"zerg-server",
-    b"fastrouter",
+const PATHS: [Id; 9] = [
+    Id::Logto2,
+    Id::MasterFifo,
+    Id::Pidfile2,
+    Id::QueueStore,
+    Id::SafePidfile2,
+    Id::SharedSocket,
+    Id::Stats,
+    Id::ZergServer,
+    Id::Fastrouter,
 ];
 /// Options with a path somewhere in their value, and what stands before it.
-const INSIDE: [(&[u8], &[u8]); 5] = [
-    (b"cache2", b"store="),
-    (b"logger", b"file:"),
-    (b"req-logger", b"file:"),
-    (b"sharedarea", b"file="),
-    (b"stats-push", b"file:"),
+const INSIDE: [(Id, &[u8]); 5] = [
+    (Id::Cache2, b"store="),
+    (Id::Logger, b"file:"),
+    (Id::ReqLogger, b"file:"),
+    (Id::Sharedarea, b"file="),
+    (Id::StatsPush, b"file:"),
 ];
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -72,10 +72,10 @@ fn said(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
 
 fn path(entry: &Entry) -> Option<&[u8]> {
     let value = entry.value.as_deref()?;
-    if PATHS.contains(&entry.key.as_slice()) {
+    if PATHS.iter().any(|id| entry.is(*id)) {
         return (value.starts_with(b"/") && !value.contains(&b':')).then_some(value);
     }
-    let (_, before) = INSIDE.iter().find(|(option, _)| *option == entry.key)?;
+    let (_, before) = INSIDE.iter().find(|(option, _)| entry.is(*option))?;
     let at = value.windows(before.len()).position(|part| part == *before)?;
     let path = value[at + before.len()..].split(|byte| *byte == b',').next()?;
     path.starts_with(b"/").then_some(path)

@@ -4,9 +4,10 @@ use crate::lints::host::Host;
 use crate::lints::new_root::{foreign, layers};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::machine::accounts::Accounts;
 use vassal_config::users::identity::{Account, Named};
+use vassal_escape::printable;
 
 /// What is looked up, and where.
 #[derive(Clone, Copy)]

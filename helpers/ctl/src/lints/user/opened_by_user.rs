@@ -4,12 +4,13 @@ use crate::lints::host::{Host, Seen, User};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
 use std::os::unix::fs::MetadataExt;
-use vassal_config::diagnostic::{printable, quote};
+use vassal_config::diagnostic::quote;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::key_files::KeyFile;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::root_files::{Handed, Purpose};
+use vassal_escape::printable;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (Some(host), plan) = (scene.host, &scene.vassal.plan) else {

@@ -7,13 +7,14 @@ use crate::render::describe::{describe, namespaces_of};
 use crate::render::output;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
-use vassal_config::diagnostic::{Origin, printable};
+use vassal_config::diagnostic::Origin;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::reload::overlap::{Decision, decide};
+use vassal_escape::printable;
 use vassal_generator::drop_in::{Common, DropIn, Text};
 
 /// All that is shown. The fields are the JSON's, which vassalctl(8) describes; every text is printable.

@@ -1,19 +1,19 @@
 //! The actions on files and directories.
 
 use crate::failure::{AccountFailure, Failure, Kind};
+use crate::files::accounts::accounts as accounts_of;
 use crate::files::paths;
 use crate::files::safe_open::{self, open_for_writing};
 use crate::hooks::actions::waits;
 use crate::hooks::refusal::{at, describe, refused};
 use crate::hooks::session::Session;
-use crate::user::accounts as accounts_of;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
 use vassal_config::hooks::action::WriteMode;
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 
 /// mkdir(2).
 ///
@@ -35,7 +35,7 @@ pub fn remove(path: &[u8]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`paths::change_mode`].
-pub fn change_mode(path: &[u8], proc: &OwnedFd, change: impl FnOnce(u32) -> u32) -> Result<(), Failure> {
+pub fn change_mode(path: &[u8], proc: &Proc, change: impl FnOnce(u32) -> u32) -> Result<(), Failure> {
     paths::change_mode(proc, at(path), change).map_err(refused)
 }
 
@@ -51,7 +51,7 @@ pub fn own(path: &[u8], uid: u32, gid: u32) -> Result<(), Failure> {
 ///
 /// # Errors
 /// A name that does not exist; as [`paths::own`].
-pub fn own_by_name(path: &[u8], user: &[u8], group: &[u8], proc: &OwnedFd) -> Result<(), Failure> {
+pub fn own_by_name(path: &[u8], user: &[u8], group: &[u8], proc: &Proc) -> Result<(), Failure> {
     let accounts = accounts_of(proc)?;
     let missing = |kind: Kind, name: &[u8]| AccountFailure::UnknownOwner {
         option: None,

@@ -16,8 +16,9 @@ use vassal_config::hooks::mountflags::{BIND, MOVE, MountFlags, REMOUNT, UmountFl
 use vassal_escape::printable;
 use vassal_sys::attach::{self, Depth};
 use vassal_sys::error::Context;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last, within};
-use vassal_sys::{SysError, directory, mountinfo, mounts};
+use vassal_sys::{SysError, mountinfo, mounts};
 
 /// How many mountpoints are kept in memory to be unmounted: a host may have any number of them below.
 const AT_ONCE: usize = 64;
@@ -95,11 +96,11 @@ impl<'a> Wanted<'a> {
 ///
 /// # Errors
 /// The kernel's, with a better word where errno's misleads; a link that root has not made.
-pub fn mount(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), Failure> {
+pub fn mount(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), Failure> {
     attach_as(proc, wanted).map_err(refused)
 }
 
-fn attach_as(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
+fn attach_as(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), SysError> {
     let (bits, flags) = (
         wanted.flags.bits(),
         MsFlags::from_bits_retain(wanted.flags.bits()),
@@ -134,7 +135,7 @@ fn attach_as(proc: &OwnedFd, wanted: &Wanted<'_>) -> Result<(), SysError> {
 }
 
 /// mount(2) with flags that change the mount at `target`.
-fn change(proc: &OwnedFd, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags) -> Result<(), SysError> {
+fn change(proc: &Proc, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags) -> Result<(), SysError> {
     let path = format!("self/fd/{}", target.as_raw_fd());
     let (source, fstype) = (Some(wanted.source), Some(wanted.fstype));
     within(proc, || {
@@ -149,11 +150,11 @@ fn change(proc: &OwnedFd, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags)
 ///
 /// # Errors
 /// The kernel's; a link that root has not made.
-pub fn unmount(proc: &OwnedFd, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
+pub fn unmount(proc: &Proc, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
     detach_from(proc, at(target), flags).map_err(refused)
 }
 
-fn detach_from(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), SysError> {
+fn detach_from(proc: &Proc, target: &Path, flags: UmountFlags) -> Result<(), SysError> {
     let mut how = MntFlags::empty();
     how.set(MntFlags::MNT_DETACH, flags.detach);
     how.set(MntFlags::MNT_FORCE, flags.force);
@@ -186,8 +187,8 @@ fn detach_from(proc: &OwnedFd, target: &Path, flags: UmountFlags) -> Result<(), 
 }
 
 /// The mountpoints that begin with `below`, of more than [`AT_ONCE`] the last ones: those before them come when these are gone.
-fn last_below(proc: &OwnedFd, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysError> {
-    let file = directory::open_below(proc, "self/mountinfo")?;
+fn last_below(proc: &Proc, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysError> {
+    let file = proc.mountinfo()?;
     let mut last = VecDeque::with_capacity(AT_ONCE);
     mountinfo::visit(file, |mount| {
         if mount.mountpoint.starts_with(below) {

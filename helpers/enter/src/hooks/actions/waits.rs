@@ -17,7 +17,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ use vassal_escape::printable;
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
 use vassal_sys::mounts;
+use vassal_sys::proc::Proc;
 use vassal_sys::reach::within;
 
 /// The time between two looks.
@@ -139,14 +140,14 @@ pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(),
 }
 
 /// Without a request to the filesystem that may be mounted there.
-fn is_mounted(path: &Path, proc: &OwnedFd) -> bool {
+fn is_mounted(path: &Path, proc: &Proc) -> bool {
     let place = mounts::place(proc.as_fd(), path);
-    let found = place.and_then(|place| mountpoints::mount_at(&place, proc.as_fd()));
+    let found = place.and_then(|place| mountpoints::mount_at(&place, proc));
     found.is_ok_and(|mount| mount.is_some())
 }
 
 /// `HOST:PORT` with a numeric host, `:PORT`, or the path of a unix socket.
-fn accepts(address: &[u8], proc: &OwnedFd) -> bool {
+fn accepts(address: &[u8], proc: &Proc) -> bool {
     let text = String::from_utf8_lossy(address);
     let full = match text.strip_prefix(':') {
         Some(port) => format!("127.0.0.1:{port}"),
@@ -160,7 +161,7 @@ fn accepts(address: &[u8], proc: &OwnedFd) -> bool {
 
 /// Whether the unix socket `path` takes a connection now: connect(2) would wait where its queue is full. As root no link of
 /// a tenant's leads to another socket.
-fn accepts_at_once(path: &[u8], proc: &OwnedFd) -> Result<(), SysError> {
+fn accepts_at_once(path: &[u8], proc: &Proc) -> Result<(), SysError> {
     let step = || format!("connect to '{}'", printable(path));
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None).context(step)?;

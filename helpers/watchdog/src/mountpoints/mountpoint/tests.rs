@@ -1,7 +1,7 @@
 use super::*;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use crate::processes::probe::Probe;
 use std::process::Command;
+use vassal_sys::mountinfo::Mount;
 
 fn mountpoint() -> Mountpoint {
     let mount = Mount {
@@ -123,14 +123,14 @@ fn a_daemon_at_work_has_the_deadline_again() {
 
 #[test]
 fn a_probe_that_never_runs_is_a_verdict_in_the_end() {
-    let proc = Proc::from(open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap());
+    let proc = Proc::mounted().unwrap();
     // It is always ready to run.
     let mut busy = Command::new("sh")
         .args(["-c", "while :; do :; done"])
         .spawn()
         .unwrap();
     let mut mountpoint = mountpoint();
-    // Nobody is sent to look at a daemon: a test has threads, and cannot.
+    // Without a daemon to look at: a test has threads, and cannot fork for that.
     mountpoint.watched.mount.fstype = b"nfs".to_vec();
     let probe = Probe {
         pid: Pid::from_raw(busy.id() as i32),

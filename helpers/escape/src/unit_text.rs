@@ -1,0 +1,45 @@
+//! Values of a unit (systemd.syntax(7), systemd.service(5)), in which `%` begins a specifier.
+
+/// A text as a value: each `%` doubled. It must not end in a backslash, which would take the next line in.
+pub fn value(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// One word of a command line (systemd.service(5), "COMMAND LINES"; systemd.syntax(7)).
+pub fn word(bytes: &[u8]) -> String {
+    let mut text = String::from("\"");
+    for byte in bytes {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', char::from(*byte)]),
+            b'%' | b'$' => text.extend([char::from(*byte); 2]),
+            b' '..=b'~' => text.push(char::from(*byte)),
+            _ => text.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// A path in a URI (RFC 3986), with the `%` of its escapes doubled, because systemd expands specifiers in it.
+pub fn uri(path: &[u8]) -> String {
+    path.iter().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(byte) {
+            out.push(char::from(*byte));
+        } else {
+            out.push_str(&format!("%%{byte:02X}"));
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_word_or_a_path_means_anything_to_systemd() {
+        assert_eq!(word(b"a \"b\" $c %d\n"), r#""a \"b\" $$c %%d\x0a""#);
+        assert_eq!(uri(b"/srv/a b%"), "/srv/a%%20b%%25");
+        assert_eq!(value("100%"), "100%%");
+    }
+}

@@ -1,0 +1,78 @@
+//! Waiting for descriptors until a moment, and never longer.
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollTimeout, poll};
+use std::time::{Duration, Instant};
+
+/// Longer than anything is waited for: a limit may be any number of seconds, and the clock has an end.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// A moment until which something is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The one that is `limit` from now.
+    pub fn after(limit: Duration) -> Self {
+        Self(Instant::now() + limit.min(CENTURY))
+    }
+
+    /// The one at `moment`.
+    pub fn at(moment: Instant) -> Self {
+        Self(moment)
+    }
+
+    /// The time that is left.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether no time is left.
+    pub fn is_over(self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// Waits until one of `fds` has something, a signal comes, or the deadline, and for at most `longest`; whether one of them has.
+    ///
+    /// # Errors
+    /// As poll(2), but for `EINTR`.
+    pub fn poll(self, fds: &mut [PollFd<'_>], longest: Duration) -> nix::Result<bool> {
+        // poll(2) counts whole milliseconds: rounded down, the last one would be waited for in a circle.
+        let left = self.left().min(longest);
+        let left = left + Duration::from_nanos(999_999);
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(fds, timeout) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::poll::PollFlags;
+    use nix::unistd::{pipe, write};
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_wait_ends_with_the_first_of_descriptor_deadline_and_limit() {
+        let (reader, writer) = pipe().unwrap();
+        let wait = |deadline: Deadline, longest| {
+            let begun = Instant::now();
+            let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+            (deadline.poll(&mut fds, longest), begun.elapsed())
+        };
+        let (short, long) = (Duration::from_millis(5), Duration::from_secs(60));
+        let (found, took) = wait(Deadline::after(short), long);
+        assert!(found == Ok(false) && took >= short && took < long, "{took:?}");
+        let (found, took) = wait(Deadline::after(Duration::MAX), short);
+        assert!(found == Ok(false) && took >= short && took < long, "{took:?}");
+        write(&writer, b"x").unwrap();
+        assert_eq!(wait(Deadline::after(Duration::ZERO), long).0, Ok(true));
+        assert!(wait(Deadline::after(long), long).1 < long);
+        let over = Deadline::after(Duration::ZERO);
+        assert!(over.is_over() && over < Deadline::after(long));
+    }
+}

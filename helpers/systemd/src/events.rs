@@ -1,0 +1,67 @@
+//! The events of the journal that have a MESSAGE_ID: an interface, documented in vassal-health(7) and explained in units/vassal.catalog.
+
+/// An event's id, and what it says has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageId {
+    /// 32 hexadecimal digits, from `systemd-id128 new`.
+    pub id: &'static str,
+    /// What has happened, as vassal-health(7) says it.
+    pub what: &'static str,
+}
+
+/// A vassal serves.
+pub const SERVING: MessageId = MessageId {
+    id: "432e5f4d6e814274ae80f8c9e6ea7cdf",
+    what: "serves",
+};
+/// A vassal's app has ended by itself.
+pub const APP_ENDED: MessageId = MessageId {
+    id: "e9cbe4dd51554c349c33af94ff46dad2",
+    what: "the app has ended by itself",
+};
+/// A mountpoint's filesystem answers with an error.
+pub const DEAD: MessageId = MessageId {
+    id: "363e9edddcee41299bd840537e5604ee",
+    what: "mountpoint dead",
+};
+/// A mountpoint's filesystem does not answer.
+pub const HUNG: MessageId = MessageId {
+    id: "7f072125abb84fd0bcddf950da97cc6f",
+    what: "mountpoint hung",
+};
+/// Nothing is mounted there any more.
+pub const GONE: MessageId = MessageId {
+    id: "f393e907e9d843ba860abed9cd69c3c3",
+    what: "mountpoint gone",
+};
+/// Something else is mounted there.
+pub const REPLACED: MessageId = MessageId {
+    id: "130b0ed25e5649878cdc00644f558fac",
+    what: "mountpoint replaced",
+};
+/// It is mounted somewhere else.
+pub const MOVED: MessageId = MessageId {
+    id: "a1677a8478394469908113f3706ebad6",
+    what: "mountpoint moved",
+};
+/// Its probes were kept from asking.
+pub const DISTURBED: MessageId = MessageId {
+    id: "29192cabec1d44efa125c6989971b4db",
+    what: "mountpoint disturbed: nothing is known of its health",
+};
+/// The run before was killed with filesystems mounted for writing.
+pub const UNSAVED: MessageId = MessageId {
+    id: "7ff69939102e4db2a8f465e7c8428a9d",
+    what: "killed, something is lost (reported by the next start)",
+};
+
+/// A vassal's changed file cannot be put into effect (vassal-emperor).
+pub const REFUSED: MessageId = MessageId {
+    id: "e1ccfb207df1479eaf2247041e673968",
+    what: "its file has changed and cannot be used; it runs on as it was (vassal-emperor)",
+};
+
+/// All of them.
+pub const ALL: [MessageId; 10] = [
+    SERVING, APP_ENDED, DEAD, HUNG, GONE, REPLACED, MOVED, DISTURBED, UNSAVED, REFUSED,
+];
