@@ -18,6 +18,8 @@ pub struct Wanted {
     pub nofollow: bool,
     /// What all units have in common.
     pub common: Common,
+    /// The drop-in of the socket of the statistics.
+    pub statistics: Option<String>,
     /// What is odd about the file.
     pub problems: Vec<String>,
 }
@@ -59,6 +61,9 @@ impl Wanted {
                 }
             }
         }
+        if let Some(drop_in) = self.statistics {
+            put("statistics", drop_in.into_bytes());
+        }
         if self.nofollow {
             put("nofollow", Vec::new());
         }
@@ -88,6 +93,7 @@ impl Wanted {
                 b"stop" => program = Some(value.clone()),
                 b"name" => accounts.push(Account::Name(value.clone())),
                 b"number" => accounts.push(Account::Number(text()?.parse().ok()?)),
+                b"statistics" => wanted.statistics = Some(text()?),
                 b"nofollow" => wanted.nofollow = true,
                 b"problem" => wanted.problems.push(text()?),
                 _ => return None,
@@ -210,6 +216,7 @@ mod tests {
                     directory: Some((b"/run/od".to_vec(), origin)),
                 },
             },
+            statistics: Some("s".into()),
             problems: vec!["p".into()],
         };
         assert_eq!(Wanted::unpack(&wanted.clone().pack()), Some(wanted));

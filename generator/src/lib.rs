@@ -29,8 +29,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::place::Place;
+use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::{Kind, choose, name_of, shown};
 use vassal_config::machine::trusted::Reader;
+use vassal_config::vassal::address::listen_stream;
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
 use vassal_state::{health, restart_record};
@@ -39,11 +41,12 @@ use vassal_state::{health, restart_record};
 /// spoiled nothing else.
 pub fn generate(root: &Path, out: &Path) -> Vec<String> {
     let mut problems = Vec::new();
-    let Some(units) = all(root, &mut problems) else {
+    let mut statistics = None;
+    let Some(units) = all(root, &mut statistics, &mut problems) else {
         problems.extend(kept::forget(root).err().map(|error| error.to_string()));
         return problems;
     };
-    if let Err(error) = write(&units, out, &mut problems) {
+    if let Err(error) = write(&units, statistics.as_deref(), out, &mut problems) {
         problems.push(format!("{}: {error}", out.display()));
     }
     forget_records(root, &units, &mut problems);
@@ -78,11 +81,19 @@ struct Generated {
     why: Option<String>,
 }
 
-fn write(units: &[Generated], out: &Path, problems: &mut Vec<String>) -> std::io::Result<()> {
-    if units.is_empty() {
+fn write(
+    units: &[Generated],
+    statistics: Option<&str>,
+    out: &Path,
+    problems: &mut Vec<String>,
+) -> std::io::Result<()> {
+    if units.is_empty() && statistics.is_none() {
         return Ok(());
     }
     let directory = Units::open(out)?;
+    if statistics.is_some() {
+        directory.write_statistics(statistics)?;
+    }
     for Generated { name, kept, why } in units {
         let text = match why {
             Some(why) => Text {
@@ -103,7 +114,7 @@ fn write(units: &[Generated], out: &Path, problems: &mut Vec<String>) -> std::io
 }
 
 /// Every vassal's unit, sorted by name; nothing without an emperor's file.
-fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
+fn all(root: &Path, statistics: &mut Option<String>, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
     let wanted = match emperor(root) {
         Ok(wanted) => wanted?,
         // What runs keeps its limits until the file has been mended.
@@ -116,8 +127,10 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
         places,
         nofollow: _,
         common,
+        statistics: told,
         problems: odd,
     } = wanted;
+    *statistics = told;
     problems.extend(odd);
     let last = Last::of(root);
     let files = list(root, &places, &last, problems);
@@ -200,10 +213,11 @@ pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
     let read = |_: &()| {
         let read = read::emperor(root).map(|found| match found {
             None => Fields::new(),
-            Some((emperor, problems)) => {
+            Some((emperor, mut problems)) => {
                 let wanted = Wanted {
                     nofollow: emperor.nofollow,
                     common: Common::of(&emperor),
+                    statistics: statistics_of(&emperor, &mut problems),
                     places: emperor.places,
                     problems,
                 };
@@ -224,6 +238,18 @@ pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
             .map(Some)
             .ok_or_else(|| NO_ANSWER.to_owned()),
     }
+}
+
+/// The drop-in of the socket of the statistics, where there is one.
+fn statistics_of(emperor: &Emperor, problems: &mut Vec<String>) -> Option<String> {
+    let (address, origin) = emperor.stats.as_ref()?;
+    let stream = listen_stream(address);
+    if stream.is_none() {
+        problems.push(format!(
+            "{origin}: emperor-stats: no address that systemd can listen at (write IP:PORT in numbers, or an absolute path), ignoring"
+        ));
+    }
+    stream.map(|stream| drop_in::statistics(&stream))
 }
 
 /// A path in one of the emperor's places.

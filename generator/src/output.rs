@@ -18,6 +18,9 @@ const DROP_IN: &str = "50-vassal.conf";
 const TEMPLATE: &str = "/usr/lib/systemd/system/vassal@.service";
 /// The same of the socket whose first connection starts it.
 const SOCKET_TEMPLATE: &str = "/usr/lib/systemd/system/vassal@.socket";
+/// The socket at which the vassals' statistics are told.
+pub const STATISTICS: &str = "vassal-stats.socket";
+const STATISTICS_UNIT: &str = "/usr/lib/systemd/system/vassal-stats.socket";
 /// Where the target's wants are.
 const WANTS: &str = "vassals.target.wants";
 
@@ -150,6 +153,20 @@ impl Units {
         self.erase_unit(&name.unit())
     }
 
+    /// Writes the drop-in of the socket of the statistics, and makes the target want it; removes both where there is none.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says.
+    pub fn write_statistics(&self, drop_in: Option<&str>) -> io::Result<()> {
+        match drop_in {
+            Some(drop_in) => {
+                self.put(STATISTICS, drop_in)?;
+                self.wants.link(STATISTICS_UNIT, STATISTICS)
+            }
+            None => self.erase_unit(STATISTICS),
+        }
+    }
+
     fn put(&self, unit: &str, drop_in: &str) -> io::Result<()> {
         let name = format!("{unit}.d");
         let is_new = mkdirat(&self.directory, name.as_str(), PUBLIC_DIRECTORY).is_ok();
@@ -196,6 +213,11 @@ fn remove(place: &Directory, name: &str, flag: UnlinkatFlags) -> io::Result<()> 
         Err(Errno::ENOENT) | Ok(()) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// The drop-in of the socket of the statistics in the output directory at `path`.
+pub fn statistics(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path.join(format!("{STATISTICS}.d")).join(DROP_IN)).ok()
 }
 
 /// Whether the output directory at `path` has exactly `text` of the vassal `name`.

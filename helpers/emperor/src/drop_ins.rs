@@ -54,6 +54,19 @@ impl DropIns {
         Units::open(&self.generated)?.replace(name, text)
     }
 
+    /// Writes the drop-in of the socket of the statistics, or removes it; whether it was another one.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says.
+    pub fn write_statistics(&self, drop_in: Option<&str>) -> io::Result<bool> {
+        if output::statistics(&self.generated).as_deref() == drop_in {
+            return Ok(false);
+        }
+        Units::open(&self.generated)?
+            .write_statistics(drop_in)
+            .map(|()| true)
+    }
+
     /// Removes what there is of a vassal.
     ///
     /// # Errors

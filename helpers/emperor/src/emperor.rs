@@ -15,6 +15,7 @@ use std::time::Instant;
 use vassal_config::emperor::name::VassalName;
 use vassal_escape::unit_name::escape;
 use vassal_generator::drop_in::Text;
+use vassal_generator::output::STATISTICS;
 use vassal_state::restart_record;
 
 /// The emperor.
@@ -77,6 +78,9 @@ impl Emperor {
                 ..Looked::default()
             });
         }
+        if self.place.is_some() {
+            self.follow_statistics(answer.statistics.as_deref(), systemd)?;
+        }
         let no_units = |error| format!("systemd does not tell its units: {error}");
         let mut units = Units::list(systemd).map_err(no_units)?;
         let generated = self.drop_ins.vassals().map_err(|error| error.to_string())?;
@@ -106,6 +110,26 @@ impl Emperor {
             again,
             watched,
         })
+    }
+
+    /// Has systemd listen where the emperor's file says that the statistics are told, or no more.
+    fn follow_statistics(&mut self, drop_in: Option<&str>, systemd: &Systemd) -> Result<(), String> {
+        let written = self.drop_ins.write_statistics(drop_in);
+        let is_new =
+            written.map_err(|error| format!("cannot write the drop-in of '{STATISTICS}': {error}"))?;
+        if !is_new {
+            return Ok(());
+        }
+        self.memory.owes_reload = true;
+        self.settle(systemd)?;
+        let done = match drop_in {
+            Some(_) => systemd.restart(STATISTICS),
+            None => systemd.stop(STATISTICS),
+        };
+        if let Err(error) = done {
+            self.teller.warn(&format!("'{STATISTICS}': {error}, ignoring"));
+        }
+        Ok(())
     }
 
     /// What has been read is not read again while it has the same dates.

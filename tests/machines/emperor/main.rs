@@ -15,5 +15,6 @@ mod files;
 mod load;
 mod many;
 mod on_demand;
+mod options;
 mod scene;
 mod truth;

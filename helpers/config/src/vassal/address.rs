@@ -104,10 +104,8 @@ impl Waiting {
             return Ok(None);
         };
         let origin = written.origin;
-        // It becomes the value of a line (systemd.syntax(7)).
-        let is_line = std::str::from_utf8(&written.address)
-            .is_ok_and(|text| !text.contains(char::is_control) && !text.ends_with('\\'));
-        match parse(&written.address).filter(|_| is_line) {
+        // It becomes the value of a line.
+        match parse(&written.address).filter(|_| listen_stream(&written.address).is_some()) {
             Some(address) => Ok(Some(Self { address, origin })),
             None => {
                 let message = format!("on demand: '{}' is no address", printable(&written.address));
@@ -116,6 +114,16 @@ impl Waiting {
             }
         }
     }
+}
+
+/// An address as the value of `ListenStream=`; nothing when it is none (systemd.socket(5), systemd.syntax(7)).
+pub fn listen_stream(value: &[u8]) -> Option<String> {
+    let is_line = |text: &&str| !text.contains(char::is_control) && !text.ends_with('\\');
+    let text = std::str::from_utf8(value).ok().filter(is_line)?;
+    Some(match parse(value)? {
+        Address::Tcp(address) => address.to_string(),
+        Address::Unix(_) => text.replace('%', "%%"),
+    })
 }
 
 /// The address that is bound for an app: TCP in numbers, or an absolute path.

@@ -36,8 +36,8 @@ pub struct Vassal {
     pub health: Health,
     /// What there is to know besides.
     pub marks: Vec<Mark>,
-    /// Whether its first connection starts it.
-    pub is_on_demand: bool,
+    /// Where systemd listens for the connection that starts it, if one does.
+    pub on_demand: Option<String>,
     /// Its file.
     pub file: Option<PathBuf>,
     /// Its record; an empty one where there is none.
@@ -69,6 +69,8 @@ pub struct Fleet {
     hierarchy: Hierarchy,
     /// By name.
     pub vassals: Vec<Vassal>,
+    /// The places of the emperor's file.
+    pub places: Vec<String>,
     /// Problems, one a line.
     pub problems: Vec<String>,
 }
@@ -98,7 +100,7 @@ impl Fleet {
             let files = files(place, &root);
             (units.join(), files)
         });
-        let (Ok(units), (files, mut problems)) = asked else {
+        let (Ok(units), (files, places, mut problems)) = asked else {
             return Err("cannot ask systemd".into());
         };
         problems.extend(units.problem.clone());
@@ -127,6 +129,7 @@ impl Fleet {
             root,
             hierarchy,
             vassals,
+            places,
             problems,
         })
     }
@@ -145,7 +148,7 @@ impl Fleet {
 }
 
 /// The vassals' files, by the instances of their units.
-fn files(place: &Place, root: &Path) -> (BTreeMap<String, Option<PathBuf>>, Vec<String>) {
+fn files(place: &Place, root: &Path) -> (BTreeMap<String, Option<PathBuf>>, Vec<String>, Vec<String>) {
     let emperor = emperor_file::find(place, root);
     let mut problems: Vec<_> = Vec::new();
     if emperor.is_wrong() {
@@ -157,7 +160,9 @@ fn files(place: &Place, root: &Path) -> (BTreeMap<String, Option<PathBuf>>, Vec<
     let files = targets
         .iter()
         .map(|target| (escape(target.name.bytes()), Some(file(target))));
-    (files.collect(), problems)
+    let places = emperor.emperor.places.iter();
+    let places = places.map(|place| printable(place.path()));
+    (files.collect(), places.collect(), problems)
 }
 
 fn os(bytes: &[u8]) -> &std::ffi::OsStr {
@@ -227,7 +232,7 @@ impl Machine<'_> {
             state,
             health: Health::of(state, has_record),
             marks,
-            is_on_demand: self.units.is_on_demand(instance),
+            on_demand: self.units.on_demand(self.root, instance),
             file: file.clone(),
             usage,
             limits: limits.map(Cgroup::limits).unwrap_or_default(),

@@ -89,8 +89,23 @@ impl Units {
     }
 
     /// Whether a connection starts `instance`.
-    pub fn is_on_demand(&self, instance: &str) -> bool {
+    fn is_on_demand(&self, instance: &str) -> bool {
         self.wanted.contains(&socket(instance))
+    }
+
+    /// Where systemd listens for that, on the machine at `root`.
+    pub fn on_demand(&self, root: &Path, instance: &str) -> Option<String> {
+        if !self.is_on_demand(instance) {
+            return None;
+        }
+        let drop_in = root.join(format!(
+            "run/systemd/generator/{}.d/50-vassal.conf",
+            socket(instance)
+        ));
+        let text = std::fs::read_to_string(drop_in).unwrap_or_default();
+        let mut lines = text.lines();
+        let address = lines.find_map(|line| line.strip_prefix("ListenStream="));
+        Some(address.unwrap_or_default().replace("%%", "%"))
     }
 
     /// Whether somebody has masked the unit of `instance`.

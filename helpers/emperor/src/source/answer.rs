@@ -98,6 +98,8 @@ pub struct Answer {
     pub absent: Vec<Vec<u8>>,
     /// What to watch.
     pub watched: Vec<Watched>,
+    /// The drop-in of the socket of the statistics.
+    pub statistics: Option<String>,
     /// What is odd about files and places.
     pub problems: Vec<String>,
 }
@@ -281,6 +283,7 @@ impl Answer {
             pack(&self.unreadable),
             pack(&self.absent),
             pack(&Watched::pack(&self.watched)),
+            optional(self.statistics.as_deref().map(str::as_bytes)),
             list(&self.problems),
         ])
     }
@@ -288,7 +291,17 @@ impl Answer {
     /// Out of one.
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         let fields = unpack(bytes)?;
-        let [unusable, settings, files, unreadable, absent, watched, problems] = fields.as_slice() else {
+        let [
+            unusable,
+            settings,
+            files,
+            unreadable,
+            absent,
+            watched,
+            statistics,
+            problems,
+        ] = fields.as_slice()
+        else {
             return None;
         };
         let listed = |fields: &[Vec<u8>]| match fields {
@@ -312,6 +325,7 @@ impl Answer {
             unreadable: unpack(unreadable)?,
             absent: unpack(absent)?,
             watched: Watched::unpack(&unpack(watched)?),
+            statistics: unoptional(statistics)?.and_then(|drop_in| text(&drop_in)),
             problems: unlist(problems)?,
         })
     }

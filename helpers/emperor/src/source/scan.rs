@@ -50,6 +50,7 @@ pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
         .pack(),
     ));
     answer.problems.clone_from(&wanted.problems);
+    answer.statistics.clone_from(&wanted.statistics);
     let listed = list(root, &wanted.places, &mut answer);
     let known = if known.settings == answer.settings {
         known

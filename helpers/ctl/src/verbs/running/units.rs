@@ -62,7 +62,7 @@ impl Act {
     fn units(self, vassal: &Vassal) -> Vec<String> {
         let runs = vassal.state.runs() || vassal.state.is_bad();
         match self {
-            _ if !vassal.is_on_demand => vec![vassal.unit()],
+            _ if vassal.on_demand.is_none() => vec![vassal.unit()],
             Act::Start => vec![vassal.socket()],
             Act::Restart if !runs => vec![vassal.socket()],
             Act::Restart | Act::Reload => vec![vassal.unit()],
