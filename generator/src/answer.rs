@@ -46,6 +46,9 @@ impl Wanted {
         if let Some(extension) = on_demand.extension {
             put("extension", extension);
         }
+        if let Some(command) = on_demand.command {
+            put("ask", command);
+        }
         if let Some((path, origin)) = on_demand.directory {
             put("sockets", path);
             if let Origin::File { line, .. } = origin {
@@ -88,6 +91,7 @@ impl Wanted {
                     wanted.common.stop_limit = Some(Duration::from_secs(text()?.parse().ok()?));
                 }
                 b"extension" => wanted.common.on_demand.extension = Some(value.clone()),
+                b"ask" => wanted.common.on_demand.command = Some(value.clone()),
                 b"sockets" => sockets = Some(value.clone()),
                 b"sockets-line" => line = text()?.parse().ok()?,
                 b"stop" => program = Some(value.clone()),
@@ -142,6 +146,7 @@ impl Unit {
                     .chain(problems)
                     .collect()
             }
+            Unit::Unasked => vec![b"unasked".to_vec()],
             Unit::NoFile => vec![b"none".to_vec()],
             Unit::Unreadable(why) => vec![b"unreadable".to_vec(), why.into_bytes()],
         }
@@ -155,6 +160,7 @@ impl Unit {
                 let problems = problems.iter().map(text).collect::<Option<_>>()?;
                 Some(Unit::DropIn(Text::unpack(drop_in)?, problems))
             }
+            [what] if what == b"unasked" => Some(Unit::Unasked),
             [what] if what == b"none" => Some(Unit::NoFile),
             [what, why] if what == b"unreadable" => Some(Unit::Unreadable(text(why)?)),
             _ => None,
@@ -213,6 +219,7 @@ mod tests {
                 stop_limit: Some(Duration::from_secs(6)),
                 on_demand: OnDemand {
                     extension: Some(b".socket".to_vec()),
+                    command: Some(b"/bin/where".to_vec()),
                     directory: Some((b"/run/od".to_vec(), origin)),
                 },
             },
@@ -224,6 +231,7 @@ mod tests {
             Unit::DropIn(text(None), vec!["a".into(), "b".into()]),
             Unit::DropIn(text(Some("socket".into())), Vec::new()),
             Unit::NoFile,
+            Unit::Unasked,
             Unit::Unreadable("why".into()),
         ];
         for unit in units {

@@ -41,7 +41,7 @@ use vassal_state::{health, restart_record};
 /// spoiled nothing else.
 pub fn generate(root: &Path, out: &Path) -> Vec<String> {
     let mut problems = Vec::new();
-    let mut statistics = None;
+    let (mut statistics, changed) = (None, kept::live(root));
     let Some(units) = all(root, &mut statistics, &mut problems) else {
         problems.extend(kept::forget(root).err().map(|error| error.to_string()));
         return problems;
@@ -52,7 +52,7 @@ pub fn generate(root: &Path, out: &Path) -> Vec<String> {
     forget_records(root, &units, &mut problems);
     let kept: Vec<Kept> = units.into_iter().map(|unit| unit.kept).collect();
     // Without it the next hang costs its vassal the limits it has.
-    if let Err(error) = kept::store(root, &kept) {
+    if let Err(error) = kept::store(root, &kept, &changed) {
         problems.push(format!("cannot keep what was generated: {error}, ignoring"));
     }
     problems
@@ -153,11 +153,14 @@ fn all(root: &Path, statistics: &mut Option<String>, problems: &mut Vec<String>)
             unit.unwrap_or_else(|| Unit::Unreadable(NO_ANSWER.to_owned())),
         );
     }
+    let is_asked = |file: &&Listed| !matches!(units.get(file.path.as_slice()), Some(Unit::Unasked));
     let kind = |file: &Listed| match units.get(file.path.as_slice()) {
         Some(Unit::NoFile) => (file.path.clone(), Kind::Other),
-        Some(Unit::DropIn(..) | Unit::Unreadable(_)) | None => (file.path.clone(), Kind::File),
+        Some(Unit::DropIn(..) | Unit::Unreadable(_) | Unit::Unasked) | None => {
+            (file.path.clone(), Kind::File)
+        }
     };
-    let (chosen, odd) = choose(files.iter().map(kind));
+    let (chosen, odd) = choose(files.iter().filter(is_asked).map(kind));
     problems.extend(odd);
     let place_of: BTreeMap<&[u8], &[u8]> = files
         .iter()
@@ -195,7 +198,7 @@ fn text_of(
             problems.extend(wrong);
             (text, None)
         }
-        Unit::NoFile => (bare(), None),
+        Unit::NoFile | Unit::Unasked => (bare(), None),
         Unit::Unreadable(why) => {
             let why = format!("{}: cannot read it: {why}", printable(file));
             problems.push(format!("{why}, so its unit stays as it is"));

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use vassal_config::diagnostic::Diagnostic;
 use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::on_demand::answer_of;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::{EMPEROR_FILE, outside, read_emperor_file};
 use vassal_config::machine::system::System;
@@ -49,6 +50,8 @@ fn public(found: &Diagnostic) -> String {
 pub enum Unit {
     /// Its drop-in, and what is wrong with the file.
     DropIn(Text, Vec<String>),
+    /// The emperor has not asked yet by which address it is on demand, if it is: nothing of it is wanted before.
+    Unasked,
     /// It is no regular file, so it is no vassal's.
     NoFile,
     /// The system did not let it be read, which may be otherwise the next time.
@@ -69,6 +72,10 @@ pub fn unit_of(
     common: &Common,
 ) -> Unit {
     let path = outside(root, file);
+    let is_asked = || outside(root, answer_of(name).as_bytes()).exists();
+    if common.on_demand.command.is_some() && !is_asked() {
+        return Unit::Unasked;
+    }
     let mut waiting = None;
     let (directives, problems) = match read {
         Ok(read) => {

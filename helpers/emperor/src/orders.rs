@@ -1,7 +1,7 @@
 //! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
 
 use crate::reconcile::Step;
-use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd};
+use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
 use std::collections::{BTreeMap, VecDeque};
@@ -87,7 +87,7 @@ pub enum Outcome {
     Lost(String),
 }
 
-/// Orders on their way, over a connection of their own.
+/// Orders on their way.
 struct Orders {
     connection: Connection,
     queue: VecDeque<Order>,
@@ -99,10 +99,15 @@ struct Orders {
     most_jobs: usize,
 }
 
-/// Gives all `orders`, but no more than `most_jobs` at the same time of those whose end is waited for. What becomes of each is told to
+/// Gives all `orders` over `connection`, but no more than `most_jobs` at the same time of those whose end is waited for. What becomes of each is told to
 /// `report`.
-pub fn give(orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
-    let connection = match Systemd::connect().and_then(|systemd| listen(systemd.connection)) {
+pub fn give(
+    connection: Connection,
+    orders: Vec<Order>,
+    most_jobs: usize,
+    mut report: impl FnMut(&Order, Outcome),
+) {
+    let connection = match listen(connection) {
         Ok(connection) => connection,
         Err(error) => {
             for order in &orders {

@@ -140,7 +140,7 @@ impl Emperor {
         };
         if let Some(text) = &step.drop_in {
             self.memory.owes_reload = true;
-            if let Err(error) = self.drop_ins.write(&step.name, text) {
+            if let Err(error) = self.write_one(&step.name, text) {
                 self.teller
                     .warn(&format!("'{}': {error}; trying again", step.name.unit()));
                 return None;

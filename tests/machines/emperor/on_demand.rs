@@ -79,7 +79,10 @@ fn the_first_connection_starts_the_vassal_and_is_answered_and_so_is_the_next_aft
         // A daemon-reload changes nothing of that.
         machine.must(&["systemctl", "daemon-reload"]);
         assert_eq!(machine.unit(&unit("a"), "ActiveState"), "inactive", "{suite}");
-        assert_eq!(machine.http(PORT, "/").unwrap(), (200, b"1".to_vec()), "{suite}");
+        match machine.http(PORT, "/") {
+            Ok(answer) => assert_eq!(answer, (200, b"1".to_vec()), "{suite}"),
+            Err(error) => panic!("{suite}: {error}\n{}", machine.state()),
+        }
     });
 }
 
@@ -179,6 +182,7 @@ fn an_address_that_is_none_stops_nothing_and_one_that_is_taken_is_told() {
     on_each_suite(|suite| {
         let machine = machine_on_demand(suite);
         put_on_demand(&machine, "a", &format!("127.0.0.1:{PORT}"), &app("1", ""));
+        assert_eq!(machine.http(PORT, "/").unwrap().0, 200, "{suite}");
         machine.write(format!("{VASSALS}/a.ini.socket"), "nowhere\n", 0o644, Owner::ROOT);
         machine.wait_for_journal("vassal-emperor.service", "a.ini.socket:1", LIMIT);
         assert_eq!(machine.http(PORT, "/").unwrap(), (200, b"1".to_vec()), "{suite}");
@@ -231,34 +235,49 @@ fn a_unix_socket_of_the_directory_is_open_to_all_and_kept_over_a_crash() {
     });
 }
 
-/// Serves while somebody comes, and ends after a moment of nobody.
-const SHORT_LIVED: &str = r#"#!/usr/bin/perl
-use strict; use IO::Socket; use IO::Select;
-my $listener = IO::Socket->new_from_fd(3, "r+") or die;
-bless $listener, "IO::Socket::INET"; $listener->blocking(0);
-my $select = IO::Select->new($listener);
-while ($select->can_read(0.01)) {
-    my $client = $listener->accept or next;
-    $client->blocking(1); sysread($client, my $request, 4096);
-    syswrite($client, "HTTP/1.0 200 OK\r\n\r\n" . ($ENV{LISTEN_FDNAMES} // ""));
-    close $client;
+#[test]
+fn a_command_says_who_is_on_demand_and_where_and_is_asked_again_after_a_boot_and_a_change() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let where_ = "#!/bin/sh\necho \"$PWD $1\" >>/run/asked\ncase $1 in a*) cat /srv/address;; esac\n";
+        machine.write("/srv/where", where_, 0o755, Owner::ROOT);
+        machine.write("/srv/address", "127.0.0.1:7001\nmore\n", 0o644, Owner::ROOT);
+        let emperor = machine.read_text(EMPEROR_FILE);
+        let text = format!("{emperor}emperor-on-demand-exec = /srv/where\n");
+        machine.write(EMPEROR_FILE, text, 0o644, Owner::ROOT);
+        put(&machine, "a", &app("1", ""));
+        put(&machine, "b", &app("1", "http-socket = :7002\n"));
+        machine.wait_for_unit(&socket("a"), "ActiveState", "active", LIMIT);
+        wait_version(&machine, 7002, "1");
+        assert_eq!(machine.http(PORT, "/").unwrap(), (200, b"1".to_vec()), "{suite}");
+        let asked = machine.read_text("/run/asked");
+        assert!(asked.contains(&format!("{VASSALS} a.ini\n")), "{suite}: {asked}");
+        machine.must(&["systemctl", "daemon-reload"]);
+        assert_eq!(machine.unit(&socket("a"), "ActiveState"), "active", "{suite}");
+        machine.write("/srv/address", "127.0.0.1:7003\n", 0o644, Owner::ROOT);
+        put(&machine, "a", &app("2", ""));
+        wait_version(&machine, 7003, "2");
+        assert!(machine.http(PORT, "/").is_err(), "{suite}");
+        // As after a boot: nothing was asked.
+        machine.must_sh("systemctl stop vassals.target; rm -r /run/vassal; systemctl daemon-reload; systemctl start vassals.target");
+        wait_version(&machine, 7003, "2");
+        wait_version(&machine, 7002, "1");
+        let failed = machine.must(&[
+            "systemctl",
+            "list-units",
+            "--failed",
+            "--no-legend",
+            "--plain",
+            "vassal*",
+        ]);
+        assert_eq!(failed, "", "{suite}");
+    });
 }
-exit 0;
-"#;
 
-/// Connects again and again, at moments that have nothing to do with the app's ends; the number of answers.
-const CLIENT: &str = r#"
-use strict; use IO::Socket::INET; use Time::HiRes "sleep";
-my ($count, $port, $good) = (@ARGV, 0);
-srand 7;
-for (1..$count) {
-    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port", Timeout => 20) or next;
-    print $socket "GET / HTTP/1.0\r\n\r\n";
-    local $/; my $answer = <$socket>; $good++ if defined $answer && $answer =~ /200 OK.*on-demand/s;
-    sleep(0.005 + rand 0.06);
-}
-print $good;
-"#;
+/// Serves while somebody comes, and ends after a moment of nobody.
+const SHORT_LIVED: &str = include_str!("../fixtures/short-lived.pl");
+/// Connects again and again, at moments that have nothing to do with the app's ends.
+const CLIENT: &str = include_str!("../fixtures/client.pl");
 
 #[test]
 fn no_connection_is_lost_between_one_end_of_the_app_and_its_next_start() {

@@ -67,8 +67,8 @@ pub const ANSWERS: &[(&str, Answer)] = &[
     ("emperor-on-demand-directory", Native),
     (
         "emperor-on-demand-exec",
-        NoEffect(
-            "no program is run while units are made: write each address into a file beside the vassal's (emperor-on-demand-extension)",
+        Changed(
+            "vassal-emperor runs it, when a vassal's file is new or changed; nothing is run while units are made",
         ),
     ),
     ("emperor-on-demand-extension", Native),

@@ -7,15 +7,22 @@ use crate::limits::FILE_BYTES;
 use crate::machine::world::{ReadError, World};
 use crate::options::id::Id;
 use vassal_escape::printable;
+use vassal_escape::unit_name::escape;
 
 /// errno(3), as in [`ReadError::Failed`].
 const ENOENT: i32 = 2;
 
-/// The options `emperor-on-demand-*`. Of a vassal that has both, the file counts.
+/// Where vassal-emperor keeps what the command of `emperor-on-demand-exec` has said of each vassal, by the instances of their units.
+pub const ANSWERS: &str = "/run/vassal/.on-demand";
+
+/// The options `emperor-on-demand-*`. Of a vassal that has several, the file counts, and then the command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OnDemand {
     /// `emperor-on-demand-extension`: the address is the first line of a file that has the name of the vassal's file and this.
     pub extension: Option<Vec<u8>>,
+    /// `emperor-on-demand-exec`: a command that is given the name of the vassal's file, and prints the address or nothing. vassal-emperor
+    /// runs it; who makes units or starts a vassal reads what it has said.
+    pub command: Option<Vec<u8>>,
     /// `emperor-on-demand-directory`: every vassal has a unix socket there, which is called like the vassal.
     pub directory: Option<(Vec<u8>, Origin)>,
 }
@@ -38,6 +45,7 @@ impl OnDemand {
         let value = entry.value.clone().unwrap_or_default();
         match entry.id() {
             Some(Id::EmperorOnDemandExtension) => self.extension = Some(value),
+            Some(Id::EmperorOnDemandExec) => self.command = Some(value),
             Some(Id::EmperorOnDemandDirectory) => {
                 if value.first() != Some(&b'/') {
                     let message = format!("{}: not an absolute path", printable(&value));
@@ -73,23 +81,45 @@ impl OnDemand {
                 line: 1,
                 column: 1,
             };
-            match world.read_file(&file, FILE_BYTES) {
-                Err(ReadError::Failed { errno: ENOENT }) => {}
-                Err(error) => {
-                    let message = format!("{}: cannot read it: {error}", printable(&file));
-                    return Err(Diagnostic::error(None, message));
-                }
-                Ok(text) => {
-                    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-                    let address = first.trim_ascii().to_vec();
-                    return Ok(Some(Written { address, origin }));
-                }
+            if let Some(address) = first_line(&file, world)? {
+                return Ok(Some(Written { address, origin }));
+            }
+        }
+        if self.command.is_some() {
+            let file = answer_of(name);
+            let Some(address) = first_line(file.as_bytes(), world)? else {
+                let message = "emperor-on-demand-exec has not been asked for its address yet";
+                return Err(Diagnostic::error(None, message).with_hint("vassal-emperor.service asks it"));
+            };
+            if !address.is_empty() {
+                let origin = Origin::CommandLine;
+                return Ok(Some(Written { address, origin }));
             }
         }
         Ok(self.directory.as_ref().map(|(directory, origin)| Written {
             address: [directory, &b"/"[..], name.bytes(), b".socket"].concat(),
             origin: origin.clone(),
         }))
+    }
+}
+
+/// The file with what the command has said of a vassal.
+pub fn answer_of(name: &VassalName) -> String {
+    format!("{ANSWERS}/{}", escape(name.bytes()))
+}
+
+/// The first line of a file, if there is one.
+fn first_line(file: &[u8], world: &dyn World) -> Result<Option<Vec<u8>>, Diagnostic> {
+    match world.read_file(file, FILE_BYTES) {
+        Err(ReadError::Failed { errno: ENOENT }) => Ok(None),
+        Err(error) => {
+            let message = format!("{}: cannot read it: {error}", printable(file));
+            Err(Diagnostic::error(None, message))
+        }
+        Ok(text) => {
+            let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            Ok(Some(first.trim_ascii().to_vec()))
+        }
     }
 }
 
@@ -121,6 +151,30 @@ mod tests {
         );
         assert_eq!(address(&on_demand, "a").as_deref(), Some("127.0.0.1:7001"));
         assert_eq!(address(&on_demand, "b").as_deref(), Some("/run/od/b.socket"));
+        on_demand.extension = None;
+        assert!(
+            on_demand
+                .add(&entry("emperor-on-demand-exec", "/bin/where"))
+                .unwrap()
+        );
+        assert!(
+            on_demand
+                .written(&VassalName::parse(b"b").unwrap(), &world)
+                .is_err(),
+            "not asked"
+        );
+        let world = FakeWorld::with(&[
+            ("/run/vassal/.on-demand/a", ":7002\n"),
+            ("/run/vassal/.on-demand/b", ""),
+        ]);
+        let address = |name: &str| {
+            let written = on_demand.written(&VassalName::parse(name.as_bytes()).unwrap(), &world);
+            written
+                .unwrap()
+                .map(|written| String::from_utf8(written.address).unwrap())
+        };
+        assert_eq!(address("a").as_deref(), Some(":7002"));
+        assert_eq!(address("b").as_deref(), Some("/run/od/b.socket"));
         assert!(on_demand.add(&entry("emperor-on-demand-dir", "od")).is_err());
         assert!(!on_demand.add(&entry("emperor", "/v")).unwrap());
     }

@@ -60,6 +60,7 @@ ids! {
     EmperorNoBlacklist "emperor-no-blacklist",
     EmperorNofollow "emperor-nofollow",
     EmperorOnDemandDirectory "emperor-on-demand-directory",
+    EmperorOnDemandExec "emperor-on-demand-exec",
     EmperorOnDemandExtension "emperor-on-demand-extension",
     EmperorPidfile "emperor-pidfile",
     EmperorProcname "emperor-procname",
