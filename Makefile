@@ -12,7 +12,7 @@ T ?=
 # How long `make fuzz` gives to each target; 0 runs the committed inputs only.
 FUZZ_SECONDS ?= 60
 
-.PHONY: check test demo deb rpm packages bench differential fuzz unit corpus docs machines machine-tests clean $(MACHINE_SUITES)
+.PHONY: check test demo picture dashboard deb rpm packages bench differential fuzz unit corpus docs machines machine-tests clean $(MACHINE_SUITES)
 
 check:
 	packaging/toolchain.sh
@@ -51,14 +51,26 @@ machines:
 $(MACHINE_SUITES): deb machines
 	$(CARGO) test --locked -p vassal-tests --test $@ -- --test-threads=$(MACHINE_THREADS) $(T)
 
-machine-tests: deb machines
-	$(CARGO) test --locked -p vassal-tests $(MACHINE_SUITES:%=--test %) -- --test-threads=$(MACHINE_THREADS)
+# The rest runs even when a step has failed; the summary says what did, and where its log is.
+RUN := T='$(T)' MACHINE_THREADS=$(MACHINE_THREADS) tests/run.sh
 
-test: check deb machines corpus docs machine-tests
+machine-tests: deb machines
+	$(RUN) $(MACHINE_SUITES)
+
+test: deb machines
+	$(RUN) check corpus docs $(MACHINE_SUITES)
 
 demo:
 	packaging/toolchain.sh
 	tests/machines/demo.sh
+
+# README's picture of a machine with vassals, taken anew.
+picture: deb machines
+	$(CARGO) run --locked -p vassal-tests --bin picture
+
+# The dashboard for Grafana, against the types of Grafana's own schema library.
+dashboard:
+	packaging/monitoring/dashboard.sh
 
 bench: deb machines
 	packaging/install.sh bubblewrap crun busybox-static musl-tools libc6-dev

@@ -177,7 +177,7 @@ pub fn pack_result(result: Result<Fields, String>) -> Fields {
     [vec![is_good.to_vec()], fields].concat()
 }
 
-/// Out of a record; who has not answered counts as one that says so.
+/// Out of a record; a child that has not answered counts as one that reports that.
 pub fn unpack_result(fields: Option<Fields>) -> Result<Fields, String> {
     let silent = || NO_ANSWER.to_owned();
     let fields = fields.ok_or_else(silent)?;

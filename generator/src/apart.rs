@@ -1,9 +1,9 @@
 //! Work that may wait for ever, done in processes that may be lost.
 //!
-//! Whoever asks a dead network or FUSE filesystem sleeps in the kernel, where no signal ends him, and a process is not gone while
-//! one of its threads sleeps there. So files are read by children, and this process only listens: systemd waits for its end and for no
-//! child of its own (measured). As long as all is well there is one child, which does everything; only when it says nothing for
-//! a while, others do what is left.
+//! A process that asks a dead network or FUSE filesystem sleeps in the kernel, where no signal ends it, and it is not gone while one of
+//! its threads sleeps there. So files are read by children, and this process only listens: systemd waits for its end and for no
+//! child of its own (measured). As long as all is well there is one child, which does everything; only when it reports nothing
+//! for a while, others do what is left.
 
 use crate::pack::{Fields, pack, unpack};
 use nix::fcntl::OFlag;
@@ -125,7 +125,7 @@ impl<T, W: Fn(&T) -> Fields> Round<'_, T, W> {
             Side::Parent(pid) => Ok((pid, ours)),
             Side::Child => {
                 drop(ours);
-                // With the parent nobody is left who reads the pipe, and other children hold its reading end open.
+                // When the parent has ended nothing reads the pipe, but other children hold its reading end open.
                 let done = set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from);
                 let done = done.and_then(|()| self.work_through(items, theirs));
                 std::process::exit(i32::from(done.is_err()))
@@ -144,7 +144,7 @@ impl<T, W: Fn(&T) -> Fields> Round<'_, T, W> {
         Ok(())
     }
 
-    /// Waits until somebody says something, stalls, or has been waited for long enough.
+    /// Waits until a child reports something or stalls, or until `end`.
     fn listen(&mut self, end: Instant) -> io::Result<()> {
         let next = self.children.iter().map(|child| self.deadline(child));
         let next = next.min().unwrap_or(end).min(end);

@@ -99,7 +99,7 @@ fn record<'a>(all: impl IntoIterator<Item = &'a Kept>) -> Vec<u8> {
     pack(&fields)
 }
 
-/// What was generated last, read when somebody asks for it.
+/// What was generated last, read when it is first asked for.
 #[derive(Debug)]
 pub struct Last<'a> {
     root: &'a Path,

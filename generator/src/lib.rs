@@ -1,9 +1,9 @@
 //! The generator's work: vassals' files in, drop-ins and wants-links out.
 //!
-//! It runs in PID 1's way at boot and at every daemon-reload, so it asks nobody (no D-Bus, no name service, no
+//! systemd waits for it at boot and at every daemon-reload, so it asks no other process (no D-Bus, no name service, no
 //! network), executes nothing, and waits for no filesystem longer than a named limit: files are read by children that
-//! may be lost ([`apart`]), and whose file cannot be read keeps the drop-in it had ([`kept`]). It may import
-//! vassal-config, and of vassal-sys the fork. What it cannot know at that time it leaves to vassal-enter, which reads the
+//! may be lost ([`apart`]), and a vassal whose file cannot be read keeps the drop-in it had ([`kept`]). It may import
+//! vassal-config, vassal-escape, of vassal-state the places of records, and of vassal-sys the fork. What it cannot know at that time it leaves to vassal-enter, which reads the
 //! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
 //! reading at [`generate`].
 //!
@@ -134,25 +134,7 @@ fn all(root: &Path, statistics: &mut Option<String>, problems: &mut Vec<String>)
     problems.extend(odd);
     let last = Last::of(root);
     let files = list(root, &places, &last, problems);
-    let asked: Vec<(VassalName, &Vec<u8>)> = files
-        .iter()
-        .filter_map(|file| Some((name_of(&file.path).ok()?, &file.path)))
-        .collect();
-    let reader = Reader::default();
-    let read =
-        |(name, file): &(VassalName, &Vec<u8>)| read::unit(&reader, root, (name, file), &common).pack();
-    let answers = apart::each(&asked, read).unwrap_or_else(|error| {
-        problems.push(format!("cannot read the vassals' files: {error}"));
-        asked.iter().map(|_| None).collect()
-    });
-    let mut units: BTreeMap<&[u8], Unit> = BTreeMap::new();
-    for ((_, file), answer) in asked.iter().zip(answers) {
-        let unit = answer.and_then(|answer| Unit::unpack(&answer));
-        units.insert(
-            file,
-            unit.unwrap_or_else(|| Unit::Unreadable(NO_ANSWER.to_owned())),
-        );
-    }
+    let mut units = units(root, &files, &common, problems);
     let is_asked = |file: &&Listed| !matches!(units.get(file.path.as_slice()), Some(Unit::Unasked));
     let kind = |file: &Listed| match units.get(file.path.as_slice()) {
         Some(Unit::NoFile) => (file.path.clone(), Kind::Other),
@@ -183,6 +165,34 @@ fn all(root: &Path, statistics: &mut Option<String>, problems: &mut Vec<String>)
         }
     });
     Some(generated.collect())
+}
+
+/// What came of each of `files` that a vassal's name leads to.
+fn units<'a>(
+    root: &Path,
+    files: &'a [Listed],
+    common: &Common,
+    problems: &mut Vec<String>,
+) -> BTreeMap<&'a [u8], Unit> {
+    let asked: Vec<(VassalName, &Vec<u8>)> = files
+        .iter()
+        .filter_map(|file| Some((name_of(&file.path).ok()?, &file.path)))
+        .collect();
+    let reader = Reader::default();
+    let read = |(name, file): &(VassalName, &Vec<u8>)| read::unit(&reader, root, (name, file), common).pack();
+    let answers = apart::each(&asked, read).unwrap_or_else(|error| {
+        problems.push(format!("cannot read the vassals' files: {error}"));
+        asked.iter().map(|_| None).collect()
+    });
+    let mut units = BTreeMap::new();
+    for ((_, file), answer) in asked.iter().zip(answers) {
+        let unit = answer.and_then(|answer| Unit::unpack(&answer));
+        units.insert(
+            file.as_slice(),
+            unit.unwrap_or_else(|| Unit::Unreadable(NO_ANSWER.to_owned())),
+        );
+    }
+    units
 }
 
 /// The drop-in that came of a file, or the one it had, and why.

@@ -1,4 +1,4 @@
-//! Files in the generator's output directory: complete or not there at all, and never through a link that somebody has laid there.
+//! Files in the generator's output directory: complete or not there at all, and never through a link that another user has made.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat, renameat};
@@ -24,7 +24,7 @@ const STATISTICS_UNIT: &str = "/usr/lib/systemd/system/vassal-stats.socket";
 /// Where the target's wants are.
 const WANTS: &str = "vassals.target.wants";
 
-/// A directory, open. Everything below it is reached from here, so nobody can lead a write elsewhere meanwhile.
+/// A directory, open. Everything below it is reached from here, so no rename or link on the way can lead a write elsewhere.
 #[derive(Debug)]
 pub struct Directory(OwnedFd);
 
@@ -61,7 +61,7 @@ impl Directory {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let create = || openat(&self.0, temporary.as_str(), flags, mode);
         let file = match create() {
-            // A killed generator's, whose number this one has now, or somebody's who guessed it.
+            // Left by a killed generator that had this process id, or made by a user who guessed the name.
             Err(Errno::EEXIST) => {
                 unlinkat(&self.0, temporary.as_str(), UnlinkatFlags::NoRemoveDir)?;
                 create()?

@@ -1,21 +1,26 @@
-//! `bench [ROUNDS | thousand | fleet | live | generation]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
-//! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md. Nothing is asserted about time.
+//! `bench [ROUNDS | thousand | fleet | live | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
+//! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md, the numbers to
+//! RESULTS.json, and plots. Nothing is asserted about time.
 //!
 //! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`measures::incident`] a FUSE daemon that fails, [`quiet`] one
 //! that gives no sign, [`measures::request`] one HTTP request, [`measures::memory`] what stays in memory. Beside the least that is possible, in C
 //! ([`compile`], floor/): [`measures::entry`] a start without systemd, [`measures::remount`] one after a death, seen by a [`witness`]; [`measures::hang`] and
 //! [`measures::many`] vassal alone; [`measures::thousand`] beside bare units (`bench thousand`: only that); [`measures::fleet`] vassalctl
 //! with a thousand of them (`bench fleet`);
-//! [`measures::generation`] the generator (`bench generation`). [`table`], [`measures::ladder`] and [`report`] are the text.
+//! [`measures::generation`] the generator (`bench generation`); [`filesystems`] every FUSE filesystem that Debian has (`bench filesystems`). [`table`], [`measures::ladder`] and [`report`] are the text, [`series`] the
+//! numbers, [`plot`] the pictures.
 #![forbid(unsafe_code)]
 
+mod filesystems;
 mod measures;
 
 mod compile;
 mod contender;
+mod plot;
 mod quiet;
 mod report;
 mod rounds;
+mod series;
 mod table;
 mod witness;
 
@@ -38,11 +43,12 @@ fn main() -> ExitCode {
         [word] if word == "fleet" => return only_fleet(),
         [word] if word == "live" => return only_live(),
         [word] if word == "generation" => return only_generation(),
+        [word, names @ ..] if word == "filesystems" => return only_filesystems(names),
         [number] => number.parse().ok().filter(|rounds| *rounds > 0),
         _ => None,
     };
     let Some(rounds) = rounds else {
-        eprintln!("usage: bench [ROUNDS | thousand | fleet | live | generation]");
+        eprintln!("usage: bench [ROUNDS | thousand | fleet | live | generation | filesystems [NAME...]]");
         return ExitCode::from(USAGE);
     };
     let mut report = Report::begin();
@@ -86,6 +92,35 @@ fn only_generation() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Nothing but the FUSE filesystems, or those that are named; on both suites at the same time, as most of it is waiting.
+fn only_filesystems(wanted: &[String]) -> ExitCode {
+    let all = std::thread::scope(|scope| {
+        let suites = Suite::all().into_iter();
+        let running: Vec<_> = suites
+            .map(|suite| {
+                (
+                    suite,
+                    scope.spawn(move || filesystems::measure::measure(suite, wanted)),
+                )
+            })
+            .collect();
+        let ended = running.into_iter().map(|(suite, each)| (suite, each.join()));
+        ended.collect::<Vec<_>>()
+    });
+    let mut code = ExitCode::SUCCESS;
+    for (suite, tried) in all {
+        match tried {
+            Ok(Ok(tried)) => println!("## Debian {suite}\n\n{}", filesystems::rows::table(&tried)),
+            Ok(Err(failure)) => {
+                eprintln!("{suite}: {failure}");
+                code = ExitCode::FAILURE;
+            }
+            Err(_) => code = ExitCode::FAILURE,
+        }
+    }
+    code
 }
 
 /// Nothing but the thousand vassals.

@@ -1,9 +1,10 @@
 //! What was found out, as text.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use vassal_tests::{Failure, Suite};
 
 use crate::compile::place;
@@ -17,12 +18,16 @@ use crate::measures::memory::VASSALS;
 use crate::measures::request::{INTERVAL, PATIENCE};
 use crate::measures::thousand;
 use crate::measures::thousand::Mass;
+use crate::plot;
 use crate::rounds::{Findings, HANG_LIMIT};
+use crate::series;
+use crate::series::Series;
 use crate::table::{self, Comparison, Measured, Unit};
 
-/// The text so far.
+/// What was found out so far.
 pub struct Report {
     text: String,
+    all: Vec<Series>,
 }
 
 impl Report {
@@ -33,11 +38,15 @@ impl Report {
             method()
         );
         print!("{text}");
-        Report { text }
+        Report {
+            text,
+            all: Vec::new(),
+        }
     }
 
     /// Adds the table of the launchers, and prints it.
     pub fn add_entry(&mut self, ladders: &[Ladder]) {
+        self.all.extend(series::of_ladders("launchers", ladders));
         let lines: String = ladders.iter().map(ladder::lines).collect();
         let section = format!(
             "\n## vassal-enter and other launchers, without systemd\n\n{}{lines}\nLoad average at the end: {}.\n",
@@ -50,6 +59,8 @@ impl Report {
 
     /// Adds the table of the generators, and prints it.
     pub fn add_generation(&mut self, found: &[Generation]) {
+        let ladders: Vec<_> = found.iter().map(|size| size.ladder.clone()).collect();
+        self.all.extend(series::of_ladders("generators", &ladders));
         let section = generation(found);
         print!("{section}");
         self.text += &section;
@@ -57,6 +68,15 @@ impl Report {
 
     /// Adds a suite's table, and prints it.
     pub fn add(&mut self, suite: Suite, findings: &Findings) {
+        let name = format!("Debian {suite}");
+        self.all
+            .extend(series::of_comparisons(&name, &comparisons(findings)));
+        self.all.extend(series::of_ladders(&name, &findings.remounts));
+        self.all.extend(series::of_ladders(
+            &format!("{name} a thousand at once"),
+            &findings.mass.ladders,
+        ));
+        self.all.extend(watching(&name, &findings.costs));
         let lines: String = comparisons(findings).iter().map(table::lines).collect();
         let costs: String = findings.costs.iter().map(costs).collect();
         let ladders: String = findings.remounts.iter().map(ladder::lines).collect();
@@ -75,22 +95,76 @@ impl Report {
         self.text += &section;
     }
 
-    /// Writes it to target/bench/RESULTS.md; gives that path.
+    /// Writes it to RESULTS.md, RESULTS.json and the plots below plots/ in target/bench; gives that directory.
     ///
     /// # Errors
     ///
-    /// When that cannot be written.
+    /// When one of them cannot be drawn or written.
     pub fn write(&self) -> Result<PathBuf, Failure> {
         let place = place();
-        let path = place.join("RESULTS.md");
-        let written = fs::create_dir_all(&place).and_then(|()| fs::write(&path, &self.text));
-        written.map_err(|reason| Failure::File {
-            doing: "write",
-            path: path.clone(),
-            reason,
+        let plots = plot::plots(&self.all).map_err(|output| Failure::Build {
+            what: "a plot".into(),
+            output,
         })?;
-        Ok(path)
+        write(&place.join("RESULTS.md"), &self.text)?;
+        write(
+            &place.join("RESULTS.json"),
+            &format!("{:#}\n", series::json(&machine(), &self.all)),
+        )?;
+        for (name, text) in plots {
+            write(&place.join(format!("plots/{name}.svg")), &text)?;
+        }
+        Ok(place)
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let directory = path.parent().unwrap_or(path);
+    let written = fs::create_dir_all(directory).and_then(|()| fs::write(path, text));
+    written.map_err(|reason| Failure::File {
+        doing: "write",
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// What it was measured on, and how busy that was at the end.
+fn machine() -> Value {
+    let line = |path: &str, name: &str| {
+        let text = told(path);
+        let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(key, _)| key.trim() == name);
+        found.map(|(_, value)| value.trim().to_owned())
+    };
+    json!({
+        "processor": line("/proc/cpuinfo", "model name"),
+        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "memory": line("/proc/meminfo", "MemTotal"),
+        "kernel": told("/proc/sys/kernel/osrelease"),
+        "load_at_the_end": told("/proc/loadavg"),
+    })
+}
+
+/// Shares of a core for watching.
+fn watching(section: &str, costs: &[Costs]) -> Vec<Series> {
+    let share = |costs: &Costs, of: &str, share: f64| Series {
+        section: section.to_owned(),
+        what: format!(
+            "{} vassals with {} healthy mounts each",
+            costs.crowd.vassals, costs.crowd.mounts
+        ),
+        of: of.to_owned(),
+        unit: Unit::Cores,
+        values: vec![share],
+    };
+    let all = costs.iter().map(|costs| {
+        [
+            share(costs, "vassal: watchdogs and probes", costs.watchdogs),
+            share(costs, "FUSE daemons", costs.daemons),
+            share(costs, "systemd", costs.systemd),
+        ]
+    });
+    all.flatten().collect()
 }
 
 fn comparisons(findings: &Findings) -> Vec<Comparison> {

@@ -11,6 +11,20 @@ pub enum Unit {
     Memory,
     /// Requests.
     Requests,
+    /// Processors.
+    Cores,
+}
+
+impl Unit {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Unit::Time => "seconds",
+            Unit::Memory => "KiB",
+            Unit::Requests => "requests",
+            Unit::Cores => "cores",
+        }
+    }
 }
 
 /// What was measured of one of the two.
@@ -104,13 +118,16 @@ fn ratio(vassal: &Measured, emperor: Option<&Measured>) -> String {
     }
 }
 
-fn shown(value: f64, unit: Unit) -> String {
+/// A value as people read it.
+pub fn shown(value: f64, unit: Unit) -> String {
     match unit {
+        Unit::Time if value.abs() < 0.000_095 => format!("{:.0} us", value * 1e6),
         Unit::Time if value.abs() < 0.0095 => format!("{:.1} ms", value * 1e3),
         Unit::Time if value.abs() < 1.0 => format!("{:.0} ms", value * 1e3),
         Unit::Time => format!("{value:.2} s"),
         Unit::Memory => format!("{value:.0} KiB"),
         Unit::Requests => format!("{value:.0}"),
+        Unit::Cores => format!("{:.2} %", value * 100.0),
     }
 }
 

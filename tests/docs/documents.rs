@@ -1,6 +1,7 @@
 //! The documents of the repository among themselves: links, packages, and the Makefile's suites.
 
-use crate::text::{between, files, quoted, read, root};
+use crate::page::between;
+use crate::text::{files, quoted, read, root};
 use std::collections::BTreeSet;
 
 /// The documents at the top, and those of docs/.

@@ -5,14 +5,18 @@
 mod documents;
 mod imports;
 mod layout;
+mod page;
 mod rooms;
 mod rules;
 mod text;
 
+use page::{all_named, between, bold, section, words};
+use serde_json::Value;
 use std::collections::BTreeSet;
-use text::{all_named, between, bold, byte_strings, files, quoted, read, root, section, words};
+use std::time::{Duration, UNIX_EPOCH};
+use text::{files, quoted, read, root};
 use vassal_config::diagnostic::Origin;
-use vassal_config::emperor::settings::Emperor;
+use vassal_config::emperor::settings::{Emperor, SETTINGS as EMPERORS};
 use vassal_config::hooks::mountflags::{MOUNT_WORDS, UMOUNT_WORDS};
 use vassal_config::hooks::parse::{ACTIONS, CALLS, INSIDE_UWSGI};
 use vassal_config::hooks::phase::hook_option;
@@ -23,7 +27,9 @@ use vassal_config::options::table::OPTIONS;
 use vassal_config::unit::directives::OURS;
 use vassal_config::vassal::settings::SETTINGS;
 use vassal_config::vassal::socket::LISTENING;
+use vassal_state::health::{Health, Mount, Program, State};
 use vassal_sys::denied_calls::{DENIED, DENIED_WITH_NEWUSER, OPEN_TREE_ATTR};
+use vassal_systemd::variables::OF_SERVICE;
 use vassal_systemd::{events, exit, status, verdicts};
 
 const INI: &str = "packaging/man/vassal.ini.5";
@@ -66,7 +72,7 @@ fn every_message_id_has_a_catalog_entry_and_every_entry_a_message() {
 fn every_verdict_is_in_the_manual() {
     let page = read(HEALTH);
     let (about, fields) = (section(&page, ".SH VERDICTS"), section(&page, ".SH JOURNAL"));
-    for row in verdicts::ALL {
+    for row in verdicts::ALL.into_iter().chain(verdicts::OF_APP) {
         let word = row.word;
         assert!(
             about.contains(&format!(".TP\n.B {word}\n")),
@@ -92,11 +98,9 @@ fn every_sentence_of_the_status_line_is_in_the_manual() {
             "{sentence:?} is in no manual"
         );
     }
-    for sentence in verdicts::ALL.iter().flat_map(|row| row.sentences) {
-        let said = |line: &str| {
-            line.strip_prefix("/app ")
-                .is_some_and(|line| sentence.is_of(line))
-        };
+    let all = verdicts::ALL.into_iter().chain(verdicts::OF_APP);
+    for sentence in all.flat_map(|row| row.sentences) {
+        let said = |line: &str| line.split_once(' ').is_some_and(|(_, line)| sentence.is_of(line));
         assert!(
             section(&health, ".SH STATUS LINE").lines().any(said),
             "{sentence:?} is in no manual"
@@ -104,6 +108,9 @@ fn every_sentence_of_the_status_line_is_in_the_manual() {
     }
     for sentence in [
         status::HEALTHY,
+        status::APP_HEALTHY,
+        status::APP_FAILING,
+        status::APP_NOT_ASKED,
         status::NO_RESTARTS,
         status::ONE_RESTART,
         status::RESTARTS,
@@ -247,106 +254,55 @@ fn every_exit_code_is_in_the_manual() {
     }
 }
 
-#[test]
-fn every_trap_of_vassalctl_is_in_the_manual() {
-    let mut rules = BTreeSet::new();
-    for path in files("helpers/ctl/src", ".rs") {
-        let source: String = read(&path).split_whitespace().collect();
-        for start in ["Said::warning(\"", "Said::note(\"", "rule:Some(\""] {
-            let found = source
-                .split(start)
-                .skip(1)
-                .filter_map(|rest| rest.split('"').next());
-            rules.extend(found.map(str::to_owned));
+/// The names in an object of JSON, and in those within it.
+fn names(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.keys().cloned());
+            fields.values().for_each(|value| names(value, found));
         }
-    }
-    let page = read("packaging/man/vassalctl.8");
-    let traps = bold(section(&page, ".SH TRAPS"));
-    all_named(&rules, &traps, "TRAPS of vassalctl(8)");
-    let is_rule = |line: &str| {
-        let names = words(line.strip_prefix(".B ")?);
-        names.into_iter().find(|word| word.contains('-'))
-    };
-    let named: BTreeSet<_> = section(&page, ".SH TRAPS").lines().filter_map(is_rule).collect();
-    let others: BTreeSet<_> = ["--files-only", "mountpoint-check", "as-user-atexit", "as-user"]
-        .map(str::to_owned)
-        .into();
-    assert_eq!(named.difference(&others).cloned().collect::<BTreeSet<_>>(), rules);
-}
-
-#[test]
-fn every_field_of_vassalctls_json_is_in_the_manual() {
-    let page = read("packaging/man/vassalctl.8");
-    let json = bold(section(&page, ".SH JSON"));
-    for file in [
-        "verbs/check",
-        "verbs/show/model",
-        "verbs/migrate",
-        "verbs/options",
-        "render/vassal_json",
-    ] {
-        let source = read(&format!("helpers/ctl/src/{file}.rs"));
-        let structs = source
-            .split("Serialize)]")
-            .skip(1)
-            .filter(|rest| rest.contains("struct "));
-        let bodies = structs.filter_map(|rest| rest.split_once("struct ")?.1.split("\n}").next());
-        let fields: BTreeSet<_> = bodies
-            .filter(|body| body.contains('{'))
-            .flat_map(|body| {
-                let lines: Vec<_> = body.lines().map(str::trim).collect();
-                let pairs = lines.windows(2).filter(|pair| !pair[0].starts_with("#[serde("));
-                let name = |line: &str| Some(line.trim_start_matches("pub ").split_once(": ")?.0.to_owned());
-                pairs
-                    .filter_map(|pair| name(pair[1]))
-                    .filter(|name| !name.contains(' '))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        all_named(&fields, &json, "JSON of vassalctl(8)");
+        Value::Array(values) => values.iter().for_each(|value| names(value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// The text literals of a source that are one word.
-fn literals(path: &str) -> BTreeSet<String> {
-    let source = read(path);
-    let program = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let is_word = |text: &&str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || b"_-".contains(&byte))
-    };
-    let literals = program.split('"').skip(1).step_by(2).filter(is_word);
-    literals.map(str::to_owned).collect()
-}
-
 #[test]
-fn every_metric_state_and_mark_and_every_field_of_a_health_record_is_in_the_manual() {
-    let page = read("packaging/man/vassalctl.8");
-    let mut metrics = literals("helpers/ctl/src/render/metrics.rs");
-    metrics.retain(|name| name.starts_with("vassal_"));
-    all_named(
-        &metrics,
-        &bold(section(&page, ".SH MONITORING")),
-        "MONITORING of vassalctl(8)",
-    );
-    all_named(&literals("helpers/ctl/src/state.rs"), &page, "vassalctl(8)");
+fn every_field_and_state_of_a_health_record_is_in_the_manual() {
+    let mut health = Health::new("a".into(), "vassal@a.service".into(), State::Serving);
+    health.program = Some(Program {
+        version: "1",
+        device: 1,
+        inode: 1,
+    });
+    health.mounts = vec![Mount {
+        path: "/app".into(),
+        fstype: "fuse".into(),
+        verdict: "healthy",
+        answered: None,
+        deadline: Duration::ZERO,
+    }];
+    let record = serde_json::from_str(&health.json(UNIX_EPOCH)).expect("JSON");
+    let mut fields = State::ALL.map(|state| state.word().to_owned()).into();
+    names(&record, &mut fields);
     let page = read("packaging/man/vassal-health.7");
-    let fields = literals("helpers/state/src/health.rs");
     let record = section(&page, ".SH THE HEALTH RECORD");
     all_named(&fields, record, "THE HEALTH RECORD of vassal-health(7)");
 }
 
 #[test]
 fn every_variable_that_is_not_passed_on_is_in_the_manual() {
-    let source = read("helpers/enter/src/environment.rs");
-    let variables = byte_strings(between(&source, "const SYSTEMDS", ";\n"));
     all_named(
-        &variables,
+        &OF_SERVICE.map(str::to_owned).into(),
         &read("packaging/man/vassal-enter.8"),
         "vassal-enter(8)",
     );
+}
+
+#[test]
+fn every_setting_of_the_emperor_is_in_the_manual() {
+    let settings = EMPERORS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let page = bold(section(&read(INI), ".SH EMPEROR.INI"));
+    all_named(&settings, &page, "EMPEROR.INI of vassal.ini(5)");
 }
 
 #[test]

@@ -38,7 +38,11 @@ packages=(
 	fuse3 fuse-zip "$union"
 	uwsgi-core uwsgi-plugin-psgi uwsgi-plugin-python3 python3 perl
 	iproute2 procps zip curl strace util-linux
+	# What the examples run.
+	gunicorn python3-flask uvicorn nodejs lighttpd nginx-light
 )
+# Services that their packages enable. The tests start their own.
+disabled=(nginx.service lighttpd.service)
 
 # What cannot work in a container, takes time at boot, fires by itself in the middle of a test, or (systemd-sysctl, debugfs,
 # tracefs) would reach the kernel of the host.
@@ -70,6 +74,7 @@ done
 for unit in "${masked[@]}"; do
 	ln -sfn /dev/null "$tmp/root/etc/systemd/system/$unit"
 done
+rm -f "${disabled[@]/#/$tmp/root/etc/systemd/system/multi-user.target.wants/}"
 ln -sfn /lib/systemd/system/multi-user.target "$tmp/root/etc/systemd/system/default.target"
 # An installed machine, not a first boot: with an empty machine-id systemd would apply all presets.
 echo 5c1f0a6e7d2b4c3f9e8d7a6b5c4d3e2f >"$tmp/root/etc/machine-id"

@@ -7,10 +7,10 @@
 //! Rooms, each of which uses only those before it: limits, bytes, diagnostic, machine, options, language, users, hooks, unit,
 //! emperor, vassal.
 //!
-//! This crate may import std and regex-lite, nothing of this project, and is imported by the generator, the root helpers
-//! and the tools. Start reading at [`language::evaluation::evaluate::evaluate`], which tells the story of a configuration from arguments to the
-//! final list; then `evaluator` (one entry is added), `files` (one file is read) and `expand` (references).
-//! [`language::text::lex`] alone is for who wants the lines as written, without evaluating anything.
+//! This crate may import std, regex-lite and vassal-escape, and is imported by the generator, the root helpers
+//! and the tools. Start reading at [`language::evaluation::evaluate::evaluate`], which goes from arguments to the final list; then
+//! `add` (one entry), `load` (one file) and `expand` (references). [`language::text::lex`] alone gives the lines as written, without
+//! evaluating anything.
 #![forbid(unsafe_code)]
 
 pub(crate) mod bytes;

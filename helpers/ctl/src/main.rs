@@ -4,13 +4,16 @@
 //! vassal-emperor do something.
 //! Start reading at [`main`]: each verb has a file of its own.
 //!
-//! Rooms, each of which uses only those before it: state, arguments, reading, render, lints, verbs.
+//! Rooms, each of which uses only those before it: state, arguments, reading, running, render, lints, verbs.
 #![forbid(unsafe_code)]
 
 mod lints;
 mod reading;
 mod render;
+mod running;
 mod state;
+#[cfg(test)]
+mod tests;
 mod verbs;
 
 mod arguments;

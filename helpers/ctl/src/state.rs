@@ -86,7 +86,7 @@ pub enum Health {
     Healthy,
     /// It does not serve, and should.
     Unhealthy,
-    /// It is on its way, or nobody keeps its record.
+    /// It is on its way, or has no record.
     Unknown,
     /// It is not meant to serve.
     Off,
@@ -140,19 +140,23 @@ pub enum Mark {
 }
 
 impl Mark {
+    /// Every mark, with its word.
+    pub const WORDS: [(Mark, &'static str); 10] = [
+        (Mark::Changed, "changed"),
+        (Mark::Orphan, "orphan"),
+        (Mark::New, "new"),
+        (Mark::Maintenance, "maintenance"),
+        (Mark::Masked, "masked"),
+        (Mark::Disabled, "disabled"),
+        (Mark::Stopped, "stopped"),
+        (Mark::OldBinary, "old-binary"),
+        (Mark::Waiting, "waiting"),
+        (Mark::NoRecord, "no-record"),
+    ];
+
     /// The word for it.
     pub fn word(self) -> &'static str {
-        match self {
-            Mark::Changed => "changed",
-            Mark::Orphan => "orphan",
-            Mark::New => "new",
-            Mark::Maintenance => "maintenance",
-            Mark::Masked => "masked",
-            Mark::Disabled => "disabled",
-            Mark::Stopped => "stopped",
-            Mark::OldBinary => "old-binary",
-            Mark::Waiting => "waiting",
-            Mark::NoRecord => "no-record",
-        }
+        let mut words = Self::WORDS.iter();
+        words.find(|(mark, _)| *mark == self).map_or("", |(_, word)| word)
     }
 }

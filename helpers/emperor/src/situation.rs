@@ -14,8 +14,9 @@ pub const TARGET: &str = "vassals.target";
 /// What systemd is asked for: vassals, and the target.
 const PATTERNS: [&str; 3] = ["vassal@*.service", "vassal@*.socket", TARGET];
 
-/// How long a file has to be gone to count as removed: editors, and git, remove the old one before they write the new one.
-const REMOVED: Duration = Duration::from_millis(100);
+/// How long a file has to be gone to count as removed: editors, and git, remove the old one before they write the new one. On a busy
+/// host two commands of a script were more than 100 ms apart, and a stop that nobody wanted costs more than a later one.
+const REMOVED: Duration = Duration::from_millis(200);
 /// The same of a whole directory, which is replaced by hand or mounted again.
 const REPLACED: Duration = Duration::from_secs(2);
 /// How long a file may be open for writing without anything being written; who takes longer has what is there put into effect.

@@ -3,6 +3,7 @@
 use std::env;
 use std::os::unix::ffi::OsStringExt;
 use std::rc::Rc;
+use vassal_systemd::variables::OF_SERVICE;
 
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
@@ -13,30 +14,16 @@ pub type Inherited = Rc<[(Vec<u8>, Vec<u8>)]>;
 /// The search path of hooks and of uWSGI where the unit sets none (systemd.exec(5)).
 pub const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The variables that systemd sets for its direct child, which are not passed on.
-const SYSTEMDS: [&[u8]; 14] = [
-    b"NOTIFY_SOCKET",
-    b"WATCHDOG_PID",
-    b"WATCHDOG_USEC",
-    b"LISTEN_PID",
-    b"LISTEN_FDS",
-    b"LISTEN_FDNAMES",
-    b"FDSTORE",
-    b"MAINPID",
-    b"INVOCATION_ID",
-    b"JOURNAL_STREAM",
-    b"SYSTEMD_EXEC_PID",
-    b"CREDENTIALS_DIRECTORY",
-    b"MEMORY_PRESSURE_WATCH",
-    b"MEMORY_PRESSURE_WRITE",
-];
-
 /// This process's environment without systemd's own variables.
 pub fn inherited() -> Inherited {
     env::vars_os()
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
-        .filter(|(name, _)| !SYSTEMDS.contains(&name.as_slice()))
+        .filter(|(name, _)| !is_of_service(name))
         .collect()
+}
+
+fn is_of_service(name: &[u8]) -> bool {
+    OF_SERVICE.iter().any(|known| known.as_bytes() == name)
 }
 
 /// The value of `name`; of several the last, which is the one that a shell takes.

@@ -45,8 +45,8 @@ pub struct Invocation {
     pub journal: Journal,
     /// fusectl, where there is one.
     pub fusectl: Option<OwnedFd>,
-    /// The time between two keep-alives: a third of `WatchdogSec=`, zero without one.
-    pub keep_alive: Duration,
+    /// `WatchdogSec=`, zero without one.
+    pub watchdog: Duration,
     /// What is remembered from earlier starts.
     pub record: Store,
     /// Where the health record is.
@@ -95,7 +95,7 @@ impl Invocation {
             notifier,
             journal,
             fusectl: fusectl::connections(),
-            keep_alive: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)) / 3,
+            watchdog: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)),
             record,
             replaces_retry: next == Next::Retry,
             is_on_demand,

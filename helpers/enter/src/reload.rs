@@ -235,7 +235,7 @@ fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
 
 /// What is in the file and not in the running vassal.
 fn changed(watchdog: &Watchdog, started: &Vassal, reload: Reload) -> Vec<&'static str> {
-    let before = &watchdog.control.lasting;
+    let before = &watchdog.control.restart_only;
     let is_taken = |part: &str| reload == Reload::Overlap && restart_only::is_programs(part);
     let parts = restart_only::parts(started).into_iter();
     let mut changed: Vec<&str> = parts

@@ -1,6 +1,7 @@
 //! What `vassal-enter` leaves to `vassal-watchdog` over exec: a plain record in a memfd, whose number is the
 //! watchdog's only argument. Both ends are one build; the first field says so.
 
+use crate::app::App;
 use crate::codec::{Reader, Writer};
 use crate::descriptors::Descriptors;
 use crate::unsent::Unsent;
@@ -20,56 +21,6 @@ pub struct Watched {
     pub mount: Mount,
     /// The `mountpoint-check` line, as `user001.ini:10`.
     pub origin: String,
-}
-
-/// How the payload says that it serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// uWSGI sends byte 5 on its Emperor socket: a worker accepts.
-    Accepting,
-    /// uWSGI sends byte 1: it has loaded everything, and has no worker that would say more.
-    Loaded,
-    /// `READY=1` on a notification socket of the watchdog's.
-    Notify,
-    /// A connection to this address (`IP:PORT` or a path) is accepted.
-    Connect(String),
-    /// A connection to this address, of a socket that was bound for the app, is accepted by one of its own processes: the
-    /// kernel completes such a connection by itself, whether or not there is an app.
-    Accepted(String),
-    /// A GET of this is answered with status 200 by one of its own processes.
-    Http(Url),
-    /// It was started.
-    Started,
-}
-
-/// Where an HTTP server is asked for its health.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Url {
-    /// `IP:PORT` or the path of a unix socket.
-    pub address: String,
-    /// What is asked for, with the slash that it begins with.
-    pub path: String,
-    /// Whether the address is that of a socket which was bound for the app, and which others may accept from, too.
-    pub is_kept: bool,
-}
-
-/// An app: its process, and how it is dealt with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct App {
-    /// Its process id, as the watchdog sees it; it leads a session and a process group of its own.
-    pub pid: i32,
-    /// The first words of its command, for messages.
-    pub command: String,
-    /// What is probably wrong if uWSGI finds no app; empty when nothing is known.
-    pub hint: String,
-    /// How it says that it serves.
-    pub readiness: Readiness,
-    /// The signal that stops one that is not uWSGI.
-    pub stop_signal: i32,
-    /// The signal that reloads it in place; zero for none.
-    pub reload_signal: i32,
-    /// How long it may take to stop before it is killed.
-    pub stop_limit: Duration,
 }
 
 /// Everything the watchdog knows of its vassal.
@@ -97,8 +48,6 @@ pub struct Handoff {
     pub interval: Duration,
     /// How long a filesystem may leave a request unanswered; zero: what its kind may.
     pub deadline: Duration,
-    /// How long an app that has sent a heartbeat may go without another one.
-    pub heartbeat: Duration,
     /// Whether a connection starts the vassal again, so that an app which ends in order has not failed.
     pub is_on_demand: bool,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
@@ -129,13 +78,7 @@ impl Handoff {
             writer.number(*major as i32).number(*minor as i32);
         });
         writer.list(&self.watched, write_watched);
-        let limits = [
-            self.atexit_limit,
-            self.interval,
-            self.deadline,
-            self.heartbeat,
-            self.keep_alive,
-        ];
+        let limits = [self.atexit_limit, self.interval, self.deadline, self.keep_alive];
         for limit in limits {
             writer.milliseconds(limit);
         }
@@ -172,63 +115,11 @@ impl Handoff {
             atexit_limit: reader.milliseconds()?,
             interval: reader.milliseconds()?,
             deadline: reader.milliseconds()?,
-            heartbeat: reader.milliseconds()?,
             keep_alive: reader.milliseconds()?,
             is_on_demand: reader.number()? != 0,
             loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
-        })
-    }
-}
-
-impl App {
-    /// Adds it to a record.
-    pub fn write(&self, writer: &mut Writer) {
-        writer
-            .number(self.pid)
-            .bytes(self.command.as_bytes())
-            .bytes(self.hint.as_bytes());
-        let (kind, address, path) = match &self.readiness {
-            Readiness::Accepting => (0, "", ""),
-            Readiness::Notify => (1, "", ""),
-            Readiness::Connect(address) => (2, address.as_str(), ""),
-            Readiness::Started => (3, "", ""),
-            Readiness::Loaded => (4, "", ""),
-            Readiness::Accepted(address) => (5, address.as_str(), ""),
-            Readiness::Http(url) if url.is_kept => (7, url.address.as_str(), url.path.as_str()),
-            Readiness::Http(url) => (6, url.address.as_str(), url.path.as_str()),
-        };
-        writer
-            .number(kind)
-            .bytes(address.as_bytes())
-            .bytes(path.as_bytes());
-        writer.number(self.stop_signal).number(self.reload_signal);
-        writer.milliseconds(self.stop_limit);
-    }
-
-    /// Reads it back.
-    pub fn read(reader: &mut Reader) -> Option<Self> {
-        Some(Self {
-            pid: reader.number()?,
-            command: reader.text()?,
-            hint: reader.text()?,
-            readiness: match (reader.number()?, reader.text()?, reader.text()?) {
-                (0, ..) => Readiness::Accepting,
-                (1, ..) => Readiness::Notify,
-                (2, address, _) => Readiness::Connect(address),
-                (4, ..) => Readiness::Loaded,
-                (5, address, _) => Readiness::Accepted(address),
-                (kind @ (6 | 7), address, path) => Readiness::Http(Url {
-                    address,
-                    path,
-                    is_kept: kind == 7,
-                }),
-                _ => Readiness::Started,
-            },
-            stop_signal: reader.number()?,
-            reload_signal: reader.number()?,
-            stop_limit: reader.milliseconds()?,
         })
     }
 }
@@ -280,6 +171,7 @@ fn read_watched(reader: &mut Reader) -> Option<Watched> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{HealthCheck, Heartbeat, Readiness, Url};
     use std::os::fd::IntoRawFd;
 
     #[test]
@@ -310,6 +202,21 @@ mod tests {
                 stop_signal: 15,
                 reload_signal: 1,
                 stop_limit: Duration::from_secs(30),
+                health: Some(HealthCheck {
+                    url: Url {
+                        address: "/run/a".into(),
+                        path: "/up".into(),
+                        is_kept: false,
+                    },
+                    interval: Duration::from_secs(10),
+                    deadline: Duration::from_secs(5),
+                    failures: 3,
+                    origin: "u.ini:9".into(),
+                }),
+                heartbeat: Some(Heartbeat {
+                    limit: Duration::from_secs(20),
+                    origin: Some("u.ini:10".into()),
+                }),
             },
             sockets: vec![12, 13],
             is_init: true,
@@ -322,7 +229,6 @@ mod tests {
             atexit_limit: Duration::from_secs(10),
             interval: Duration::from_millis(1000),
             deadline: Duration::from_millis(3000),
-            heartbeat: Duration::from_secs(30),
             keep_alive: Duration::ZERO,
             is_on_demand: true,
             loaded: UNIX_EPOCH + Duration::from_micros(4711),

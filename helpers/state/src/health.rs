@@ -36,6 +36,17 @@ pub enum State {
 }
 
 impl State {
+    /// Every one.
+    pub const ALL: [State; 7] = [
+        State::Starting,
+        State::Serving,
+        State::Reloading,
+        State::Stopping,
+        State::Lost,
+        State::Waiting,
+        State::Failed,
+    ];
+
     /// The word in the record.
     pub fn word(self) -> &'static str {
         match self {
@@ -71,6 +82,19 @@ pub struct Mount {
     /// When it last answered a probe, and how long that took.
     pub answered: Option<(SystemTime, Duration)>,
     /// How long it may leave a request unanswered.
+    pub deadline: Duration,
+}
+
+/// An app that is asked for its health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// `healthy`, `unasked`, `failing`, or the word of a verdict.
+    pub verdict: &'static str,
+    /// So many questions in a row had no good answer.
+    pub failures: u32,
+    /// When it last answered well, and how long that took.
+    pub answered: Option<(SystemTime, Duration)>,
+    /// How long an answer may take.
     pub deadline: Duration,
 }
 
@@ -127,6 +151,8 @@ pub struct Health {
     pub processes: Processes,
     /// The addresses of the sockets that are open for it.
     pub sockets: Vec<String>,
+    /// What its app says of its health, where it is asked.
+    pub check: Option<Check>,
     /// The watched mountpoints.
     pub mounts: Vec<Mount>,
 }
@@ -149,6 +175,7 @@ impl Health {
             program: None,
             processes: Processes::default(),
             sockets: Vec::new(),
+            check: None,
             mounts: Vec::new(),
         }
     }
@@ -170,6 +197,7 @@ impl Health {
             program,
             processes,
             sockets,
+            check,
             mounts,
         } = self;
         let mut record = Object::default();
@@ -191,6 +219,7 @@ impl Health {
             .object("program", program.as_ref().map(Program::object))
             .object("processes", Some(processes.object()))
             .texts("sockets", sockets)
+            .object("check", check.as_ref().map(Check::object))
             .objects("mounts", mounts.iter().map(Mount::object));
         record.finish() + "\n"
     }
@@ -214,6 +243,19 @@ impl Processes {
             .text("command", Some(&self.command))
             .number("app", self.app.map(number))
             .numbers("daemons", self.daemons.iter().copied().map(number));
+        object
+    }
+}
+
+impl Check {
+    fn object(&self) -> Object {
+        let mut object = Object::default();
+        object
+            .text("verdict", Some(self.verdict))
+            .number("failures", Some(self.failures.into()))
+            .number("answered_usec", self.answered.map(|(when, _)| usec(when)))
+            .number("took_usec", self.answered.map(|(_, took)| micros(took)))
+            .number("deadline_usec", Some(micros(self.deadline)));
         object
     }
 }
@@ -274,6 +316,12 @@ mod tests {
                 daemons: vec![3, 4],
             },
             sockets: vec!["127.0.0.1:80".into()],
+            check: Some(Check {
+                verdict: "failing",
+                failures: 2,
+                answered: None,
+                deadline: Duration::from_secs(5),
+            }),
             mounts: vec![Mount {
                 path: "/app".into(),
                 fstype: "fuse.x".into(),
@@ -289,6 +337,7 @@ mod tests {
             r#""loaded_usec":4,"pid":81,"cgroup":"/vassal.slice/vassal@a.service","#,
             r#""program":{"version":"1.0","device":9,"inode":8},"#,
             r#""processes":{"command":"uwsgi","app":2,"daemons":[3,4]},"sockets":["127.0.0.1:80"],"#,
+            r#""check":{"verdict":"failing","failures":2,"answered_usec":null,"took_usec":null,"deadline_usec":5000000},"#,
             r#""mounts":[{"path":"/app","type":"fuse.x","verdict":"healthy","answered_usec":6,"took_usec":70,"#,
             r#""deadline_usec":3000000}]}"#,
             "\n"

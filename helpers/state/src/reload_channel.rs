@@ -12,6 +12,7 @@ use std::io::{Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Duration;
 use vassal_sys::clone::pidfd;
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
@@ -19,7 +20,7 @@ use vassal_sys::{SysError, fds};
 
 /// The record's name, as proc shows it. It changes with the record's format, as an upgraded vassal-enter looks into a watchdog
 /// that has not been restarted.
-const NAME: &str = "vassal-control.3";
+const NAME: &str = "vassal-control.4";
 
 /// A listening socket that was bound for the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub struct Control {
     /// The listening sockets that were bound for the app.
     pub sockets: Vec<Kept>,
     /// What a reload cannot change, by name, as it was at the start.
-    pub lasting: Vec<(String, Vec<u8>)>,
+    pub restart_only: Vec<(String, Vec<u8>)>,
     /// The `env` lines of the app that runs.
     pub settings: Vec<(Vec<u8>, Vec<u8>)>,
     /// The environment that it was started with, before its as-user hooks.
@@ -55,6 +56,8 @@ pub struct Control {
     pub keys: Option<RawFd>,
     /// The path of each of them, and the name of its copy.
     pub copies: Vec<(Vec<u8>, String)>,
+    /// The unit's `WatchdogSec=`; zero without one.
+    pub watchdog: Duration,
 }
 
 impl Control {
@@ -99,7 +102,7 @@ impl Control {
             let address = kept.address.as_bytes();
             writer.bytes(address).number(kept.number).number(kept.inside);
         });
-        writer.list(&self.lasting, |writer, (name, value)| {
+        writer.list(&self.restart_only, |writer, (name, value)| {
             writer.bytes(name.as_bytes()).bytes(value);
         });
         pairs(&mut writer, &self.settings);
@@ -110,6 +113,7 @@ impl Control {
         writer.list(&self.copies, |writer, (path, name)| {
             writer.bytes(path).bytes(name.as_bytes());
         });
+        writer.milliseconds(self.watchdog);
         writer
     }
 
@@ -141,13 +145,14 @@ impl Control {
                     inside: reader.number()?,
                 })
             })?,
-            lasting: reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?,
+            restart_only: reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?,
             settings: pairs(reader)?,
             environment: pairs(reader)?,
             directory: reader.bytes()?,
             credentials: read_credentials(reader)?,
             keys: reader.descriptor()?,
             copies: reader.list(|reader| Some((reader.bytes()?, reader.text()?)))?,
+            watchdog: reader.milliseconds()?,
         })
     }
 }
@@ -271,7 +276,7 @@ mod tests {
                 number: 7,
                 inside: 8,
             }],
-            lasting: vec![("user".into(), b"u".to_vec())],
+            restart_only: vec![("user".into(), b"u".to_vec())],
             settings: vec![(b"A".to_vec(), b"B".to_vec())],
             environment: vec![(b"PATH".to_vec(), b"/bin".to_vec())],
             directory: b"/srv".to_vec(),
@@ -283,6 +288,7 @@ mod tests {
             },
             keys: None,
             copies: vec![(b"/k".to_vec(), "0.pem".into())],
+            watchdog: Duration::from_secs(90),
         };
         let record = control.store().unwrap();
         let found = Watchdog::find(getpid()).unwrap();

@@ -1,8 +1,8 @@
 //! What `vassal-enter --reload` asks of a running watchdog: one message each, with descriptors, the first of which is where
 //! the answers go. Only root can hold the socket's other end ([`crate::reload_channel`]); a message that is none is ignored all the same.
 
+use crate::app::App;
 use crate::codec::{Reader, Writer};
-use crate::handoff::App;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recv,
@@ -30,7 +30,7 @@ pub enum Request {
     /// A process waits for the go-ahead to become the next app, beside the present one.
     Successor {
         /// What it will be.
-        app: App,
+        app: Box<App>,
         /// How long it may take to serve.
         limit: Duration,
         /// The control record that holds then.
@@ -155,7 +155,7 @@ impl Request {
         Some(match reader.number()? {
             0 => Request::InPlace { pushed: fds.next() },
             1 => Request::Successor {
-                app: App::read(reader)?,
+                app: Box::new(App::read(reader)?),
                 limit: reader.milliseconds()?,
                 record: fds.next()?,
                 links: match (fds.next(), fds.next(), fds.next()) {
@@ -216,7 +216,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handoff::Readiness;
+    use crate::app::Readiness;
     use std::fs::File;
     use std::os::fd::AsFd;
 
@@ -237,9 +237,11 @@ mod tests {
             stop_signal: 15,
             reload_signal: 0,
             stop_limit: Duration::from_secs(30),
+            health: None,
+            heartbeat: None,
         };
         let request = Request::Successor {
-            app: app.clone(),
+            app: Box::new(app.clone()),
             limit: Duration::from_secs(80),
             record: file(),
             links: Links::Uwsgi {
@@ -256,7 +258,7 @@ mod tests {
                 links: Links::Uwsgi { .. },
                 limit,
                 ..
-            } => assert_eq!((known, limit), (app, Duration::from_secs(80))),
+            } => assert_eq!((*known, limit), (app, Duration::from_secs(80))),
             other => panic!("{other:?}"),
         }
         let refused = Answer::Refused("no".into());

@@ -49,6 +49,16 @@ pub const DISTURBED: MessageId = MessageId {
     id: "29192cabec1d44efa125c6989971b4db",
     what: "mountpoint disturbed: nothing is known of its health",
 };
+/// An app fails the questions about its health.
+pub const SICK: MessageId = MessageId {
+    id: "51184bce9158498a824ea1cc7e95ee07",
+    what: "the app is sick: it serves, and fails its health check",
+};
+/// An app does not send `WATCHDOG=1` any more.
+pub const SILENT: MessageId = MessageId {
+    id: "5b0ede31a81b4503a0c75324ab8d29dd",
+    what: "the app is silent: it sends no WATCHDOG=1 any more",
+};
 /// The run before was killed with filesystems mounted for writing.
 pub const UNSAVED: MessageId = MessageId {
     id: "7ff69939102e4db2a8f465e7c8428a9d",
@@ -62,6 +72,6 @@ pub const REFUSED: MessageId = MessageId {
 };
 
 /// All of them.
-pub const ALL: [MessageId; 10] = [
-    SERVING, APP_ENDED, DEAD, HUNG, GONE, REPLACED, MOVED, DISTURBED, UNSAVED, REFUSED,
+pub const ALL: [MessageId; 12] = [
+    SERVING, APP_ENDED, DEAD, HUNG, GONE, REPLACED, MOVED, DISTURBED, SICK, SILENT, UNSAVED, REFUSED,
 ];

@@ -9,14 +9,20 @@ pub struct Template(pub &'static str);
 
 /// The app has been started.
 pub const STARTING: Template = Template("starting; waiting for {command} to accept requests");
-/// It serves; `mounts` is a [`HEALTHY`] or [`NOT_PROBED`] for each mountpoint, `differs` a [`DIFFERS`] or nothing, `restarts` one of the three below.
-pub const SERVING: Template = Template("serving; {mounts}{differs}{restarts}");
+/// It serves; `mounts` is a [`HEALTHY`] or [`NOT_PROBED`] for each mountpoint, `health` one of the three after them where the app is asked for its health, `differs` a [`DIFFERS`] or nothing, `restarts` one of the three below.
+pub const SERVING: Template = Template("serving; {mounts}{health}{differs}{restarts}");
 /// The file has changed since, and a reload cannot put that into effect.
 pub const DIFFERS: Template = Template("not as its file says since {since} ({why})");
 /// A mountpoint has answered.
 pub const HEALTHY: Template = Template("{path} healthy ({type}, probed {age} s ago, {time} us)");
 /// A mountpoint has not answered yet.
 pub const NOT_PROBED: Template = Template("{path} not yet probed ({type})");
+/// The app has answered the last question about its health well.
+pub const APP_HEALTHY: Template = Template("{command} healthy (asked {age} s ago, {time} us)");
+/// It has not: so many times in a row, of those that are its restart.
+pub const APP_FAILING: Template = Template("{command} failing ({sign}, {count} of {limit})");
+/// It was not asked yet.
+pub const APP_NOT_ASKED: Template = Template("{command} not yet asked");
 /// Nothing has ended the vassal since it was started.
 pub const NO_RESTARTS: Template = Template("no restarts");
 /// One restart, and its cause.
@@ -33,12 +39,12 @@ pub const STOPPED: Template = Template("stopped");
 pub const CUT_SHORT: Template = Template("stopped before it served");
 /// A mountpoint has a verdict ([`crate::verdicts`]).
 pub const LOST: Template = Template("{path} {verdict}");
+/// An app has a verdict ([`crate::verdicts::OF_APP`]).
+pub const APP_LOST: Template = Template("{command} {verdict}");
 /// The app itself wants to be stopped.
 pub const ASKED_TO_STOP: Template = Template("{command} has asked to be stopped");
 /// One that a connection starts is not used any more.
 pub const IDLE: Template = Template("idle; stopping until the next connection");
-/// uWSGI has got stuck.
-pub const NO_HEARTBEAT: Template = Template("{command} has sent no heartbeat for {seconds} s");
 /// uWSGI has found no app.
 pub const NO_APP: Template = Template("{command} exited with {code}: the app did not load ({reason})");
 /// The app has ended before the vassal was ready.
@@ -59,7 +65,7 @@ pub const WAITING_TO_START: Template =
     Template("waiting to start; {limit} at the same time is the most (concurrent-starts in emperor.ini)");
 
 /// All of them that are a whole status line.
-pub const ALL: [Template; 15] = [
+pub const ALL: [Template; 14] = [
     STARTING,
     SERVING,
     RELOADING,
@@ -68,7 +74,6 @@ pub const ALL: [Template; 15] = [
     CUT_SHORT,
     ASKED_TO_STOP,
     IDLE,
-    NO_HEARTBEAT,
     NO_APP,
     ENDED_EARLY,
     ENDED,

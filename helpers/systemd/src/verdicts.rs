@@ -1,4 +1,4 @@
-//! The verdicts on a mountpoint, as they are said: an interface, documented in vassal-health(7).
+//! The verdicts on a mountpoint and on an app, as they are said: an interface, documented in vassal-health(7).
 
 use crate::events::{self, MessageId};
 use crate::status::Template;
@@ -10,7 +10,7 @@ pub struct Row {
     pub word: &'static str,
     /// The event.
     pub event: MessageId,
-    /// Its sentences, which follow the mountpoint's path in the status line; which one it is depends on what was seen.
+    /// Its sentences, which follow the mountpoint's path or the app's name in the status line; which one it is depends on what was seen.
     pub sentences: &'static [Template],
 }
 
@@ -59,5 +59,23 @@ pub const DISTURBED: Row = Row {
     ],
 };
 
-/// All of them.
+/// An app that serves has failed each of so many questions about its health.
+pub const SICK: Row = Row {
+    word: "sick",
+    event: events::SICK,
+    sentences: &[Template("sick ({sign}, {count} failures in a row)")],
+};
+/// An app has not sent in time that it is well.
+pub const SILENT: Row = Row {
+    word: "silent",
+    event: events::SILENT,
+    sentences: &[
+        Template("silent (no WATCHDOG=1 for {seconds} s)"),
+        Template("silent (no heartbeat for {seconds} s)"),
+    ],
+};
+
+/// Those on an app.
+pub const OF_APP: [Row; 2] = [SICK, SILENT];
+/// Those on a mountpoint.
 pub const ALL: [Row; 6] = [DEAD, HUNG, GONE, REPLACED, MOVED, DISTURBED];

@@ -1,6 +1,8 @@
 //! The vassal's health record, kept while it lives: written when something in it has changed, and with the keep-alives, so that a
 //! reader sees that somebody keeps it. It makes no wakeup of its own.
 
+use crate::app::running::Running;
+use crate::liveness::check::Check as AppCheck;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::verdict::Verdict;
 use nix::fcntl::{AtFlags, readlinkat};
@@ -9,11 +11,12 @@ use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::{Instant, SystemTime};
 use vassal_escape::printable;
-use vassal_state::handoff::{App, Handoff};
-use vassal_state::health::{Health, Mount, Place, Processes, Program, State};
+use vassal_state::handoff::Handoff;
+use vassal_state::health::{Check, Health, Mount, Place, Processes, Program, State};
 use vassal_state::restart_record::RestartRecord;
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
+use vassal_systemd::verdicts;
 
 /// What a record is made of at a time.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +24,7 @@ pub struct Now<'a> {
     /// How far the vassal is.
     pub state: State,
     /// Its app, which a reload may replace.
-    pub app: &'a App,
+    pub app: &'a Running,
     /// Its mountpoints.
     pub mountpoints: &'a [Mountpoint],
     /// The FUSE daemons that are known.
@@ -78,7 +81,8 @@ impl Recorder {
         let answered = now.mountpoints.iter().map(Mountpoint::answered_at);
         let is_as_written = |written: &Vec<Option<Instant>>| answered.eq(written.iter().copied());
         let is_same = self.record.state == now.state
-            && self.record.processes.app == Some(now.app.pid)
+            && self.record.processes.app == Some(now.app.app.pid)
+            && self.record.check.as_ref().map(|check| check.failures) == now.app.check.as_ref().map(failures)
             && self.written.as_ref().is_some_and(is_as_written);
         if !is_same || self.is_due {
             self.is_due = false;
@@ -123,10 +127,11 @@ impl Recorder {
         record.cause.clone_from(&restarts.cause);
         record.loaded = reloaded.or(record.loaded);
         record.processes = Processes {
-            command: app.command.clone(),
-            app: Some(app.pid),
+            command: app.app.command.clone(),
+            app: Some(app.app.pid),
             daemons: daemons.iter().map(|pid| pid.as_raw()).collect(),
         };
+        record.check = app.check.as_ref().map(|each| check(each, time));
         record.mounts = mountpoints.iter().map(|each| mount(each, time)).collect();
         for (index, mount) in record.mounts.iter_mut().enumerate() {
             change(index, mount);
@@ -136,6 +141,26 @@ impl Recorder {
             let message = format!("{error}, ignoring: until it can be, the record is out of date");
             log(Priority::Warning, &message);
         }
+    }
+}
+
+fn failures(check: &AppCheck) -> u32 {
+    check.failed().0
+}
+
+fn check(check: &AppCheck, time: SystemTime) -> Check {
+    let rule = check.rule();
+    let verdict = match (failures(check), check.answered()) {
+        (failed, _) if failed >= rule.failures => verdicts::SICK.word,
+        (1.., _) => "failing",
+        (0, Some(_)) => "healthy",
+        (0, None) => "unasked",
+    };
+    Check {
+        verdict,
+        failures: failures(check),
+        answered: check.answered().map(|(when, took)| (time - when.elapsed(), took)),
+        deadline: rule.deadline,
     }
 }
 

@@ -1,5 +1,8 @@
 //! What the watchdog reports: to systemd, to the journal, and to the next start.
 
+use crate::app::running::Running;
+use crate::liveness::check::Check;
+use crate::liveness::verdict::Verdict as AppVerdict;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::verdict::Verdict;
 use sd_notify::NotifyState;
@@ -53,6 +56,25 @@ pub fn history(record: Option<&Store>) -> String {
     }
 }
 
+/// `python3 healthy (asked 0.4 s ago, 812 us)`
+fn health(command: &str, check: &Check) -> String {
+    let (failed, sign) = check.failed();
+    match (failed, check.answered()) {
+        (0, None) => status::APP_NOT_ASKED.with(&[("command", &command)]),
+        (0, Some((when, took))) => status::APP_HEALTHY.with(&[
+            ("command", &command),
+            ("age", &format!("{:.1}", when.elapsed().as_secs_f32())),
+            ("time", &took.as_micros()),
+        ]),
+        (failed, _) => status::APP_FAILING.with(&[
+            ("command", &command),
+            ("sign", &sign),
+            ("count", &failed),
+            ("limit", &check.rule().failures),
+        ]),
+    }
+}
+
 /// What the line in the journal says behind the verdict on `mountpoint`: what else is known of a hang, and what to do when it is none; what
 /// becomes of what was written. Not for the status line, which every user may read: the path of a file can be in it.
 fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
@@ -81,8 +103,8 @@ impl Reporter {
     }
 
     /// Says to systemd that the vassal serves.
-    pub fn ready(&self, mountpoints: &[Mountpoint]) {
-        let status = self.status(mountpoints);
+    pub fn ready(&self, mountpoints: &[Mountpoint], app: &Running) {
+        let status = self.status(mountpoints, app);
         self.notify(&[
             NotifyState::Ready,
             NotifyState::Status(&status),
@@ -102,8 +124,8 @@ impl Reporter {
     }
 
     /// Keeps systemd's own watchdog quiet, and the status line fresh.
-    pub fn keep_alive(&self, mountpoints: &[Mountpoint]) {
-        let status = self.status(mountpoints);
+    pub fn keep_alive(&self, mountpoints: &[Mountpoint], app: &Running) {
+        let status = self.status(mountpoints, app);
         self.notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
     }
 
@@ -191,6 +213,27 @@ impl Reporter {
         cause
     }
 
+    /// The app is lost: tells the journal and the next start. The cause, for [`Reporter::trigger`].
+    pub fn app_verdict(&self, app: &Running, verdict: AppVerdict, ready_for: Option<Duration>) -> String {
+        let command = &app.app.command;
+        let cause = status::APP_LOST.with(&[("command", command), ("verdict", &verdict)]);
+        let line = match (verdict, &app.check, &app.heartbeat) {
+            (AppVerdict::Sick(..), Some(check), _) => format!("{}: health: {cause}", check.rule().origin),
+            (AppVerdict::Silent(_), _, Some(heartbeat)) => match heartbeat.origin() {
+                Some(origin) => format!("{origin}: watchdog: {cause}"),
+                None => format!(
+                    "{}: {cause}; it has sent it before (watchdog = off in [vassal], if it need not go on)",
+                    self.vassal
+                ),
+            },
+            _ => format!("{}: {cause}", self.vassal),
+        };
+        self.ended(&cause, ready_for, PROVEN);
+        let fields = [("VASSAL_VERDICT", verdict.row().word)];
+        self.event(Priority::Error, verdict.row().event, &line, &fields);
+        cause
+    }
+
     /// Has systemd kill and restart the unit, with `Result=watchdog` and `cause` for its status.
     pub fn trigger(&self, cause: &str) {
         self.notify(&[NotifyState::Status(cause), NotifyState::WatchdogTrigger]);
@@ -246,7 +289,11 @@ impl Reporter {
     }
 
     /// `serving; /app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us); 2 restarts, last: /app dead (ENOTCONN)`
-    fn status(&self, mountpoints: &[Mountpoint]) -> String {
+    fn status(&self, mountpoints: &[Mountpoint], app: &Running) -> String {
+        let health = app
+            .check
+            .as_ref()
+            .map(|check| health(&app.app.command, check) + "; ");
         let mounts = mountpoints.iter().map(|mountpoint| mountpoint.sentence() + "; ");
         let mounts: String = mounts.collect();
         let differs = self.differs.as_ref().map(|(since, why)| {
@@ -256,6 +303,7 @@ impl Reporter {
         let differs = differs.unwrap_or_default();
         let status = status::SERVING.with(&[
             ("mounts", &mounts),
+            ("health", &health.unwrap_or_default()),
             ("differs", &differs),
             ("restarts", &self.history),
         ]);

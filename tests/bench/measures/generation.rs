@@ -1,12 +1,13 @@
-//! The generator, beside a floor in C that reads and writes as many files and, where it is installed, podman's, which makes units of
-//! files, too. On the host, in directories of the benchmark's own, in memory.
+//! The generator, beside a floor in C that reads and writes as many files and podman's, which makes units of files, too. On the host, in
+//! directories of the benchmark's own, in memory.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use vassal_tests::{Failure, Suite, installed};
+use vassal_tests::{Failure, Layer, Suite, installed};
 
 use crate::compile::compile;
 use crate::measures::ladder::{Ladder, Rung};
@@ -15,7 +16,11 @@ use crate::measures::ladder::{Ladder, Rung};
 const SIZES: [(usize, usize); 3] = [(10, 100), (1000, 15), (10_000, 5)];
 /// Where memory is.
 const MEMORY: &str = "/dev/shm";
-const QUADLET: &str = "/usr/libexec/podman/quadlet";
+/// Debian 12's podman has no generator yet; this one runs on the libraries that it came with.
+const QUADLETS: Suite = Suite::Trixie;
+const QUADLET: &str = "usr/libexec/podman/quadlet";
+const LOADER: &str = "lib64/ld-linux-x86-64.so.2";
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 const VASSAL: &str = "[uwsgi]\nplugin = psgi\nuid = user001\ngid = user001\nmaster = true\nprocesses = 2\n\
     exec-as-user = fuse-zip -r /var/www/app001.zip /app\nmountpoint-check = /app\nhttp-socket = :9090\npsgi = /app/myapp.pl\n\
     [Service]\nMemoryMax=512M\n";
@@ -51,11 +56,8 @@ fn one_size(files: usize, rounds: usize) -> Result<Generation, Failure> {
         .path()
         .join("usr/lib/systemd/system-generators/vassal-generator");
     let vassals = place.path().join("root/etc/uwsgi/vassals");
+    let quadlet = quadlet()?;
     let mut rungs: Vec<Rung> = ["floor", "vassal", "quadlet"].map(Rung::new).into();
-    let has_quadlet = Path::new(QUADLET).exists();
-    if !has_quadlet {
-        rungs[2].missing = Some("not installed");
-    }
     let mut peak = 0;
     for round in 0..rounds {
         for (number, rung) in rungs.iter_mut().enumerate() {
@@ -67,10 +69,10 @@ fn one_size(files: usize, rounds: usize) -> Result<Generation, Failure> {
                 1 => command
                     .args([&vassal, &out])
                     .env("VASSAL_ROOT", place.path().join("root")),
-                _ if has_quadlet => command
-                    .args([Path::new(QUADLET), &out])
+                _ => command
+                    .args(&quadlet)
+                    .arg(&out)
                     .env("QUADLET_UNIT_DIRS", place.path().join("containers")),
-                _ => continue,
             };
             let (time, kib) = run(&mut command)?;
             rung.times.insert(round, time);
@@ -85,6 +87,19 @@ fn one_size(files: usize, rounds: usize) -> Result<Generation, Failure> {
         ladder: Ladder { what, rungs },
         peak,
     })
+}
+
+/// The command line of podman's generator.
+fn quadlet() -> Result<Vec<OsString>, Failure> {
+    let debian = Layer::debian(QUADLETS)?;
+    let podman = Layer::with_debian(QUADLETS, &["podman"])?;
+    let libraries = [&podman, &debian].map(|layer| layer.path().join(LIBRARIES).into_os_string());
+    Ok(vec![
+        debian.path().join(LOADER).into(),
+        "--library-path".into(),
+        libraries.join(OsStr::new(":")),
+        podman.path().join(QUADLET).into(),
+    ])
 }
 
 fn prepare(place: &Path, files: usize) -> Result<(), Failure> {

@@ -41,7 +41,8 @@ impl Rung {
         }
     }
 
-    fn seconds(&self) -> Vec<f64> {
+    /// The times in seconds, by round.
+    pub fn seconds(&self) -> Vec<f64> {
         self.times.values().map(Duration::as_secs_f64).collect()
     }
 }

@@ -62,6 +62,14 @@ fn each_state_and_each_mark_of_a_vassal_is_in_the_list() {
                 }
             });
         }
+        // What was put aside by hand says since when.
+        for name in ["masked", "away"] {
+            let since = listed(&machine, name)["since_seconds"].as_f64();
+            assert!(
+                since.is_some_and(|since| since < 600.0),
+                "{suite}: {name}: {since:?}"
+            );
+        }
         // A reload reads the file; another watchdog in the place of this one makes this one old.
         machine.must(&["vassalctl", "restart", "changed"]);
         assert!(marks(&machine, "changed").is_empty());

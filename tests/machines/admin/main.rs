@@ -5,6 +5,7 @@
     reason = "what a test needs and does not get ends it, with the reason"
 )]
 
+mod completion;
 mod list;
 mod monitoring;
 mod record;

@@ -197,25 +197,3 @@ fn limits_for_all_vassals_are_a_file_to_copy_and_one_line_changes_one() {
         assert_eq!(analyzed, "", "{suite}");
     });
 }
-
-#[test]
-fn shells_complete_the_names_of_vassals_that_there_are() {
-    on_each_suite(|suite| {
-        let machine = machine(suite);
-        vassal(&machine, "web-shop", SLEEPER);
-        let script = "COMP_WORDS=(vassalctl status web); COMP_CWORD=2; COMP_TYPE=9; \
-                      . /usr/share/bash-completion/completions/vassalctl; \
-                      _clap_complete_vassalctl vassalctl web status; printf '%s' \"${COMPREPLY[*]}\"";
-        let completed = machine.must(&["bash", "-c", script]);
-        assert_eq!(completed.trim(), "web-shop", "{suite}");
-        for script in [
-            "/usr/share/zsh/vendor-completions/_vassalctl",
-            "/usr/share/fish/vendor_completions.d/vassalctl.fish",
-        ] {
-            assert!(
-                machine.read_text(script).contains("VASSALCTL_COMPLETE"),
-                "{suite}: {script}"
-            );
-        }
-    });
-}

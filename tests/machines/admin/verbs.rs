@@ -1,8 +1,8 @@
 //! The verbs for one vassal: status, logs, enter, and those of systemctl by the names of vassals.
 
-use vassal_tests::{Output, on_each_suite};
+use vassal_tests::{Boot, Output, Owner, installed, on_each_suite};
 
-use crate::scene::{SLEEPER, listed, machine, vassal, wait_for_state};
+use crate::scene::{SLEEPER, VASSALS, listed, machine, vassal, wait_for_state};
 
 /// An app that does not end when it is asked to.
 const STUBBORN: &str = "trap '' TERM; while :; do sleep 1; done";
@@ -95,7 +95,7 @@ fn the_verbs_of_systemctl_take_names_as_people_write_them() {
             "/etc/uwsgi/vassals/fresh.ini",
             format!("{SLEEPER}[Service]\nTasksMax=77\n"),
             0o644,
-            vassal_tests::Owner::ROOT,
+            Owner::ROOT,
         );
         machine.must(&["vassalctl", "start", "fresh"]);
         assert_eq!(machine.unit("vassal@fresh.service", "TasksMax"), "77", "{suite}");
@@ -123,6 +123,30 @@ fn the_verbs_of_systemctl_take_names_as_people_write_them() {
         let slow = machine.run(&["vassalctl", "stop", "slow"]);
         assert!(slow.stderr.contains("stop: waiting for 1 of 1"), "{slow}");
         wait_for_state(&machine, "slow", "stopped");
+    });
+}
+
+#[test]
+fn what_is_in_maintenance_stays_so_over_a_boot() {
+    on_each_suite(|suite| {
+        let vassal =
+            |boot: Boot, name: &str| boot.file(format!("{VASSALS}/{name}.ini"), SLEEPER, 0o644, Owner::ROOT);
+        let boot = ["away", "fine"].into_iter().fold(Boot::of(suite), vassal);
+        let machine = boot
+            .layer(&installed(suite))
+            .file("/etc/vassal/maintenance/away", "", 0o644, Owner::ROOT)
+            .start()
+            .unwrap();
+        wait_for_state(&machine, "fine", "serving");
+        let away = listed(&machine, "away");
+        assert_eq!(
+            (&away["state"], &away["health"]),
+            (&"maintenance".into(), &"off".into()),
+            "{suite}"
+        );
+        assert_eq!(machine.unit("vassal@away.service", "ActiveState"), "inactive");
+        machine.must(&["vassalctl", "maintenance", "away", "off"]);
+        assert_eq!(listed(&machine, "away")["state"], "serving", "{suite}");
     });
 }
 

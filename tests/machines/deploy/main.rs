@@ -13,6 +13,8 @@ mod broken;
 #[allow(dead_code, reason = "that suite has more kinds of clients")]
 mod client;
 mod commands;
+mod health;
+mod heartbeat;
 mod in_place;
 mod interrupted;
 mod overlap;

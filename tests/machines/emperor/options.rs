@@ -169,7 +169,7 @@ fn an_app_whose_heart_has_stopped_is_restarted_by_its_watchdog_and_one_that_neve
             }
         });
         wait_version(&machine, 9090, "1");
-        machine.wait_for_journal(&unit("beats"), "uwsgi has sent no heartbeat for 3 s", LIMIT);
+        machine.wait_for_journal(&unit("beats"), "silent (no heartbeat for 3 s)", LIMIT);
         let journal = machine.journal(&unit("beats"));
         assert!(
             journal.contains("Failed with result 'watchdog'"),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::container::rootfs;
 use crate::failure::Failure;
 use crate::inside::install;
 use crate::suite::Suite;
@@ -30,6 +31,15 @@ impl Layer {
     /// When dpkg cannot install it, with what dpkg wrote.
     pub fn with_package(suite: Suite, package: &Path) -> Result<Layer, Failure> {
         install::install(suite, package).map(Layer::of)
+    }
+
+    /// The plain root of a suite, which is below all others.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be built.
+    pub fn debian(suite: Suite) -> Result<Layer, Failure> {
+        rootfs::ensure(suite).map(|root| Layer::of(root.path))
     }
 
     /// What installing packages of Debian adds to the root of a suite, kept in the cache.

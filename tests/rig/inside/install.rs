@@ -1,6 +1,7 @@
 //! Installing packages into a layer: the one under test, or Debian's.
 
 use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -17,6 +18,9 @@ use crate::suite::Suite;
 
 /// What is left of an installation, if anything, ends in milliseconds when killed.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// A file's name has 255 bytes, and the cgroup's of an installation begins with some more.
+const NAME_LIMIT: usize = 160;
 
 /// Gives the directory with what installing the package changes in the root of a suite; from the cache, if it is there.
 ///
@@ -39,10 +43,20 @@ pub(crate) fn install(suite: Suite, package: &Path) -> Result<PathBuf, Failure> 
 pub(crate) fn add(suite: Suite, packages: &[&str]) -> Result<PathBuf, Failure> {
     let root = rootfs::ensure(suite)?;
     let names = packages.join("+");
-    let key = format!("{suite}-{:.12}-{names}", root.stamp);
+    let key = format!("{suite}-{:.12}-{}", root.stamp, file_name(&names));
     cached(&root.path, &key, format!("the layer with {names}"), |target| {
         nspawn::add(target, packages)
     })
+}
+
+/// `names`, or their hash where no file can have so long a name.
+fn file_name(names: &str) -> String {
+    if names.len() <= NAME_LIMIT {
+        return names.to_owned();
+    }
+    let mut hasher = DefaultHasher::new();
+    names.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// The upper directory of a container on the root in which a command has run, once.

@@ -55,6 +55,17 @@ pub struct Emperor {
     after: Vec<Vec<u8>>,
 }
 
+/// Puts a line into the emperor's settings.
+type Take = fn(&mut Emperor, &Entry) -> Result<(), Diagnostic>;
+
+/// The settings of the `[vassal]` section of emperor.ini.
+#[rustfmt::skip] // one setting, one line
+pub const SETTINGS: &[(&str, Take)] = &[
+    ("trusted-users", |all, entry| { all.trust.add_users(entry); Ok(()) }),
+    ("trusted-groups", |all, entry| { all.trust.add_groups(entry); Ok(()) }),
+    ("concurrent-starts", |all, entry| { all.concurrent_starts = Some(number_of_starts(entry)?); Ok(()) }),
+];
+
 impl Emperor {
     /// Reads the emperor's file, called `file` in `world`, with the warnings about it.
     ///
@@ -69,12 +80,9 @@ impl Emperor {
         let is_setting = |entry: &Entry| {
             matches!(entry.origin, Origin::File { .. }) && entry.disposition() != Disposition::Language
         };
-        let settings: Vec<Entry> = own.effects.into_iter().filter(is_setting).collect();
-        let (starts, trust): (Vec<_>, Vec<_>) = settings
-            .into_iter()
-            .partition(|entry| entry.key == b"concurrent-starts");
-        emperor.concurrent_starts = starts.last().map(number_of_starts).transpose()?;
-        emperor.trust = Trust::from_entries(&trust)?;
+        for entry in own.effects.iter().filter(|entry| is_setting(entry)) {
+            emperor.set(entry)?;
+        }
         let identity = Identity {
             uid: emperor.uid.clone(),
             gid: emperor.gid.clone(),
@@ -88,6 +96,17 @@ impl Emperor {
             Some(error) => Err(error),
             None => Ok((emperor, [evaluation.warnings, warnings, open].concat())),
         }
+    }
+
+    /// Puts a line of the `[vassal]` section into the settings.
+    fn set(&mut self, entry: &Entry) -> Result<(), Diagnostic> {
+        let Some((_, take)) = SETTINGS.iter().find(|(name, _)| name.as_bytes() == entry.key) else {
+            let message = format!("'{}' is no setting of the emperor's", printable(&entry.key));
+            let known: Vec<_> = SETTINGS.iter().map(|(name, _)| *name).collect();
+            let hint = format!("there are {}", known.join(", "));
+            return Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint));
+        };
+        take(self, entry)
     }
 
     /// Makes sense of the effects of the evaluated emperor's file; the warnings name what it says that has no effect here.
@@ -323,6 +342,14 @@ mod tests {
                 "{number}"
             );
         }
+    }
+
+    #[test]
+    fn a_setting_that_does_not_exist_is_refused_with_those_that_do() {
+        let error = Emperor::default().set(&entry("trusted-user", "x")).unwrap_err();
+        assert_eq!(error.message, "'trusted-user' is no setting of the emperor's");
+        let hint = "there are trusted-users, trusted-groups, concurrent-starts";
+        assert_eq!(error.hint.as_deref(), Some(hint));
     }
 
     #[test]

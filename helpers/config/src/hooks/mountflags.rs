@@ -124,7 +124,7 @@ impl MountFlags {
 pub struct UmountFlags {
     /// Everything mounted below goes first.
     pub recursive: bool,
-    /// `MNT_DETACH`: out of sight now, gone when nobody uses it.
+    /// `MNT_DETACH`: out of the tree now, gone when nothing uses it.
     pub detach: bool,
     /// `MNT_FORCE`.
     pub force: bool,

@@ -1,4 +1,4 @@
-//! The machine we run on, as a [`World`]. The environment and the working directory are given by who asks.
+//! The machine we run on, as a [`World`]. The environment and the working directory are given by the caller.
 //!
 //! Names of users and groups come from `/etc/passwd` and `/etc/group` alone: the name service would load libraries and ask
 //! the network, which a root helper must not do while it reads a vassal's file.
@@ -32,7 +32,7 @@ const SOURCE_TIME: Duration = Duration::from_secs(30);
 /// How long uWSGI may take to say which version it is, and how much it may say.
 const VERSION_TIME: Duration = Duration::from_secs(5);
 const VERSION_BYTES: usize = 100;
-/// Where nothing is executed, and nobody else knows: that of Debian 13.
+/// Where nothing is executed, so that uWSGI cannot be asked: that of Debian 13.
 const USUAL_VERSION: &[u8] = b"2.0.28-debian";
 
 /// This machine.
@@ -72,8 +72,8 @@ impl System {
         }
     }
 
-    /// The same machine, but nothing is executed and no descriptor is read for a configuration (S8): for who reads
-    /// it while systemd waits.
+    /// The same machine, but nothing is executed and no descriptor is read for a configuration (S8): for a
+    /// program that systemd waits for.
     #[must_use]
     pub fn without_sources(self) -> Self {
         System {

@@ -1,6 +1,7 @@
-//! Who takes an option: the programs of vassal, or the uWSGI they start. The rows are in [`crate::options::lookup`].
+//! What becomes of an option: which of the programs of vassal takes it, or the uWSGI that they start. The rows are in
+//! [`crate::options::table`].
 
-/// Who takes an option of a vassal's file.
+/// What becomes of an option of a vassal's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
     /// vassal-enter does it; uWSGI does not see it.

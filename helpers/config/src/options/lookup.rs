@@ -173,7 +173,7 @@ mod tests {
         for row in OPTIONS {
             let is_ours = matches!(row.disposition, Disposition::Enter | Disposition::Emperor);
             if hook_option(row.name.as_bytes()).is_some() {
-                assert!(is_ours, "{} is a hook that nobody runs", row.name);
+                assert!(is_ours, "{} is a hook that nothing runs", row.name);
             }
         }
     }

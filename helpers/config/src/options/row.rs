@@ -43,7 +43,7 @@ pub enum Kind {
     Load,
     /// Adds an entry of another name (P1, P2).
     Sets,
-    /// Known by name only; how repeats combine is the business of who implements it.
+    /// Known by name only; how repeats combine is left to the program that takes it.
     Opaque,
 }
 
@@ -64,9 +64,9 @@ pub struct OptionRow {
     pub immediate: bool,
     /// The short letter that is stored under this name (A1).
     pub letter: Option<u8>,
-    /// Who takes it when a vassal is started.
+    /// What becomes of it when a vassal is started.
     pub disposition: Disposition,
-    /// Why they do, and for a refused one what to write instead: a phrase without a final period.
+    /// Why, and for a refused one what to write instead: a phrase without a final period.
     pub why: &'static str,
     /// What is not as under uWSGI's Emperor, where something is not.
     pub change: Option<&'static str>,

@@ -16,7 +16,7 @@ use crate::options::row::Kind::{
 };
 use crate::options::row::{OptionRow, option};
 
-// Why an option is taken by whom, and what is not as under uWSGI's Emperor.
+// Why an option has its disposition, and what is not as under uWSGI's Emperor.
 const HOOK: &str = "a step of the start, in its phase (ORD-1)";
 const ATEXIT: &str = "a step of the end, after the app and never at a reload";
 const HOST: &str = "a hook of the emperor, for every vassal: it belongs in emperor.ini";

@@ -13,29 +13,17 @@ pub struct Trust {
     groups: Vec<Account>,
 }
 
-/// The settings that exist, for messages.
-const KNOWN: &str = "trusted-users, trusted-groups, concurrent-starts";
-
 impl Trust {
-    /// Makes sense of the evaluated `[vassal]` section of the emperor's file.
-    ///
-    /// # Errors
-    /// An unknown setting.
-    pub fn from_entries(entries: &[Entry]) -> Result<Self, Diagnostic> {
-        let mut trust = Self::default();
-        for entry in entries {
-            let accounts = accounts(entry.value.as_deref().unwrap_or_default());
-            match entry.key.as_slice() {
-                b"trusted-users" => trust.users.extend(accounts),
-                b"trusted-groups" => trust.groups.extend(accounts),
-                key => {
-                    let message = format!("'{}' is no setting of the emperor's", printable(key));
-                    return Err(Diagnostic::error(Some(entry.origin.clone()), message)
-                        .with_hint(format!("there are {KNOWN}")));
-                }
-            }
-        }
-        Ok(trust)
+    /// `trusted-users`
+    pub(crate) fn add_users(&mut self, entry: &Entry) {
+        self.users
+            .extend(accounts(entry.value.as_deref().unwrap_or_default()));
+    }
+
+    /// `trusted-groups`
+    pub(crate) fn add_groups(&mut self, entry: &Entry) {
+        self.groups
+            .extend(accounts(entry.value.as_deref().unwrap_or_default()));
     }
 }
 
@@ -171,15 +159,14 @@ fn shown(kind: &str, name: Option<Vec<u8>>, number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::evaluation::entry::entry;
 
     #[test]
     fn a_list_of_accounts_is_names_and_numbers() {
-        let origin = Origin::CommandLine;
-        let entry = |key: &str, value: &str| Entry::new(key.into(), Some(value.into()), origin.clone());
-        let trust = Trust::from_entries(&[entry("trusted-users", "deploy, 1000 ops")]).unwrap();
+        let mut trust = Trust::default();
+        trust.add_users(&entry("trusted-users", "deploy, 1000 ops"));
         let name = |name: &str| Account::Name(name.into());
         assert_eq!(trust.users, [name("deploy"), Account::Number(1000), name("ops")]);
-        assert!(Trust::from_entries(&[entry("trusted-user", "x")]).is_err());
     }
 
     fn open(uid: u32, group: Option<u32>) -> Open {

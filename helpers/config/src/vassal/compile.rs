@@ -16,6 +16,7 @@ use crate::vassal::payload;
 use crate::vassal::payload::Payload;
 use crate::vassal::plan::{Operation, Plan, Watch};
 use crate::vassal::root_files;
+use crate::vassal::settings::liveness::Watchdog;
 use crate::vassal::settings::{Ready, Settings, Socket};
 use crate::vassal::socket;
 use crate::vassal::socket::{Listener, leave_shared, line_of, listeners};
@@ -23,7 +24,7 @@ use crate::vassal::steps;
 use crate::vassal::workers;
 use vassal_escape::printable;
 
-/// The lines of a file, by who takes them.
+/// The lines of a file, by what becomes of them.
 #[derive(Debug, Default)]
 struct Sorted {
     hooks: Vec<Hook>,
@@ -45,23 +46,10 @@ pub fn compile(
     emperor: &Emperor,
 ) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut sorted = sort(entries);
-    let errors = &mut sorted.errors;
     sorted.hooks.splice(0..0, emperor.hooks.iter().cloned());
-    let mut identity = Identity::from_entries(entries, &mut sorted.warnings).unwrap_or_else(|error| {
-        errors.push(error);
-        Identity::default()
-    });
-    emperor.complete(&mut identity);
-    if emperor.owns(&identity) {
-        leave_out_roots(&mut sorted.hooks, &mut sorted.warnings);
-    }
-    if identity.uid.is_none() {
-        let message = "no 'uid' is given: the app runs as root";
-        let warning = Diagnostic::warning(None, message).with_hint("add uid = NAME");
-        sorted.warnings.push(warning);
-    }
-    let steps = steps::of(&sorted.ours, emperor.namespaces, errors);
-    let (mut operations, atexit) = order(&sorted.hooks, &steps, &mut sorted.warnings, errors);
+    let identity = user(entries, emperor, &mut sorted);
+    let steps = steps::of(&sorted.ours, emperor.namespaces, &mut sorted.errors);
+    let (mut operations, atexit) = order(&mut sorted, &steps);
     if emperor.owns(&identity) {
         give_hooks_to_the_user(&mut operations);
     }
@@ -82,21 +70,11 @@ pub fn compile(
         Payload::Uwsgi { entries, .. } => entries,
         Payload::Command { .. } => &[],
     };
-    let mut listeners = match &payload {
-        Payload::Uwsgi { entries, .. } => listeners(entries, waiting.as_ref()),
-        Payload::Command { .. } => socket::of_command(&settings),
-    };
     if let Some(error) = misplaced(&payload, &settings, own_network) {
         return Err(vec![error]);
     }
+    let listeners = bound(&payload, &settings, own_network);
     let ready = ready(&payload, &settings, &listeners, &mut sorted.warnings);
-    let shared = listeners.iter().filter(|listener| listener.is_shared).count();
-    let is_reached = |listener: &Listener| match &listener.address {
-        Address::Tcp(_) => !own_network || listener.is_on_demand,
-        Address::Unix(_) => true,
-    };
-    listeners.retain(is_reached);
-    leave_shared(&mut listeners, shared);
     let plan = Plan {
         changes_root: operations.iter().any(|operation| operation.phase == Phase::Jail),
         operations,
@@ -116,9 +94,43 @@ pub fn compile(
         shells: steps.shells,
         payload,
         ready,
+        heartbeat: emperor.patience.heartbeat,
         settings,
     };
     Ok((plan, sorted.warnings))
+}
+
+/// The app's user, the emperor's where the file names none; and the hooks that such a user leaves out.
+fn user(entries: &[Entry], emperor: &Emperor, sorted: &mut Sorted) -> Identity {
+    let mut identity = Identity::from_entries(entries, &mut sorted.warnings).unwrap_or_else(|error| {
+        sorted.errors.push(error);
+        Identity::default()
+    });
+    emperor.complete(&mut identity);
+    if emperor.owns(&identity) {
+        leave_out_roots(&mut sorted.hooks, &mut sorted.warnings);
+    }
+    if identity.uid.is_none() {
+        let message = "no 'uid' is given: the app runs as root";
+        let warning = Diagnostic::warning(None, message).with_hint("add uid = NAME");
+        sorted.warnings.push(warning);
+    }
+    identity
+}
+
+/// The sockets that are bound for the payload: in a network of its own that is left to uWSGI for all but unix sockets.
+fn bound(payload: &Payload, settings: &Settings, own_network: bool) -> Vec<Listener> {
+    let mut bound = match payload {
+        Payload::Uwsgi { entries, .. } => listeners(entries, settings.waiting.as_ref()),
+        Payload::Command { .. } => socket::of_command(settings),
+    };
+    let shared = bound.iter().filter(|listener| listener.is_shared).count();
+    bound.retain(|listener| match &listener.address {
+        Address::Tcp(_) => !own_network || listener.is_on_demand,
+        Address::Unix(_) => true,
+    });
+    leave_shared(&mut bound, shared);
+    bound
 }
 
 /// How it is known that the payload serves: as `[vassal]` says; else uWSGI tells, of a worker where there is one.
@@ -147,21 +159,32 @@ fn ready(
     }
 }
 
-/// A `socket` line of `[vassal]` that cannot be done.
+/// A `socket` or `watchdog` line of `[vassal]` that cannot be done.
 fn misplaced(payload: &Payload, settings: &Settings, own_network: bool) -> Option<Diagnostic> {
     let error = |socket: &Socket, message: &str, hint: &str| {
         Diagnostic::error(Some(socket.origin.clone()), message).with_hint(hint)
     };
     let mut sockets = settings.sockets.iter();
     match payload {
-        Payload::Uwsgi { .. } => sockets.next().map(|socket| {
-            let hint = "write http-socket or socket in [uwsgi]";
-            error(
-                socket,
-                "socket: it is for a 'command', and uWSGI is started",
-                hint,
-            )
-        }),
+        Payload::Uwsgi { .. } => {
+            let socket = sockets.next().map(|socket| {
+                let hint = "write http-socket or socket in [uwsgi]";
+                error(
+                    socket,
+                    "socket: it is for a 'command', and uWSGI is started",
+                    hint,
+                )
+            });
+            socket.or_else(|| match &settings.watchdog {
+                Some(Watchdog::Within(_, origin)) => {
+                    let message =
+                        "watchdog: uWSGI sends no WATCHDOG=1, and would be restarted again and again";
+                    let hint = "write health = http://ADDRESS/PATH in its place";
+                    Some(Diagnostic::error(Some(origin.clone()), message).with_hint(hint))
+                }
+                Some(Watchdog::Off) | None => None,
+            })
+        }
         Payload::Command { .. } if own_network => sockets
             .find(|socket| matches!(socket.address, Address::Tcp(_)))
             .map(|socket| {
@@ -222,14 +245,10 @@ fn sort(entries: &[Entry]) -> Sorted {
     let mut sorted = Sorted::default();
     let is_emperor = has(entries, &[Id::Emperor]);
     for entry in entries {
-        let ours = || match hook_option(&entry.key) {
-            Some((kind, phase)) => Ok(Hook::new(kind, phase, entry)),
-            None => Err(entry.clone()),
-        };
         match entry.disposition() {
-            Disposition::Enter => match ours() {
-                Ok(hook) => sorted.hooks.push(hook),
-                Err(option) => sorted.ours.push(option),
+            Disposition::Enter => match hook_option(&entry.key) {
+                Some((kind, phase)) => sorted.hooks.push(Hook::new(kind, phase, entry)),
+                None => sorted.ours.push(entry.clone()),
             },
             Disposition::EnterAndUwsgi => {
                 sorted.ours.push(entry.clone());
@@ -256,43 +275,27 @@ fn sort(entries: &[Entry]) -> Sorted {
 
 /// Puts the hooks into the order in which they run: by phase, in a phase by kind, in a kind as written (ORD-1), with
 /// the other steps and the change of user where they belong.
-fn order(
-    hooks: &[Hook],
-    steps: &steps::Steps,
-    warnings: &mut Vec<Diagnostic>,
-    errors: &mut Vec<Diagnostic>,
-) -> (Vec<Operation>, Vec<Operation>) {
-    let mut sorted: Vec<&Hook> = hooks.iter().collect();
-    sorted.sort_by_key(|hook| (hook.phase, hook.kind));
+fn order(sorted: &mut Sorted, steps: &steps::Steps) -> (Vec<Operation>, Vec<Operation>) {
+    sorted.hooks.sort_by_key(|hook| (hook.phase, hook.kind));
     let mut operations = Vec::new();
-    let mut atexit = Vec::new();
-    for hook in sorted {
-        let action = match hook.action() {
-            Ok(action) => action,
-            Err(error) => {
-                errors.push(error);
-                continue;
+    for hook in &sorted.hooks {
+        match hook.action() {
+            Err(error) => sorted.errors.push(error),
+            Ok(_) if hook.phase == Phase::PostJail && !steps.is_jailed => {
+                sorted.warnings.push(never_jailed(hook));
             }
-        };
-        if hook.phase == Phase::PostJail && !steps.is_jailed {
-            warnings.push(never_jailed(hook));
-            continue;
+            Ok(action) => operations.push(Operation {
+                phase: hook.phase,
+                kind: Some(hook.kind),
+                action,
+                option: hook.option.clone(),
+                text: hook.value.clone(),
+                origin: Some(hook.origin.clone()),
+            }),
         }
-        let operation = Operation {
-            phase: hook.phase,
-            kind: Some(hook.kind),
-            action,
-            option: hook.option.clone(),
-            text: hook.value.clone(),
-            origin: Some(hook.origin.clone()),
-        };
-        if hook.phase == Phase::AsUserAtexit {
-            &mut atexit
-        } else {
-            &mut operations
-        }
-        .push(operation);
     }
+    let is_atexit = |operation: &Operation| operation.phase == Phase::AsUserAtexit;
+    let (atexit, mut operations): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_atexit);
     operations.extend(steps.operations.iter().cloned());
     // Stable: in a phase the hooks stay before the other steps (ORD row 12: file-write after in-jail).
     operations.sort_by_key(|operation| operation.phase);

@@ -69,7 +69,7 @@ pub(crate) fn of(settings: &Settings, left: Vec<Entry>, ours: &[Entry], is_watch
 fn with_implied(mut entries: Vec<Entry>, is_watched: bool) -> Vec<Entry> {
     let imply = |id: Id| Entry::new(id.name().into(), Some(b"true".to_vec()), Origin::CommandLine);
     let mut implied = Vec::new();
-    // Who takes a line owes what it implied: uWSGI's mountpoint-check needs its master (MPC-1).
+    // The watchdog has taken the mountpoint-check lines, which imply a master (MPC-1).
     if is_watched && !has(&entries, &[Id::Master]) {
         implied.push(imply(Id::Master));
     }

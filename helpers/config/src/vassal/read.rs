@@ -91,8 +91,8 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
     })
 }
 
-/// Who else may write the file of the vassal `name`, and what it includes, which is acted on as root. For who reads no more of it
-/// than its unit's sections.
+/// Who else may write the file of the vassal `name`, and what it includes, which is acted on as root. For a caller that
+/// reads no more of it than its unit's sections.
 ///
 /// # Errors
 /// Why that cannot be told: what is wrong in the file.

@@ -1,10 +1,13 @@
 //! The `[vassal]` section, which uWSGI ignores: what it has no word for.
 
+pub mod liveness;
+
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::options::flag::is_on;
 use crate::vassal::address;
 use crate::vassal::address::{Address, SocketOwner, UnixOptions, Waiting};
+use liveness::{HealthCheck, Watchdog};
 use std::fmt;
 use std::time::Duration;
 use vassal_escape::printable;
@@ -74,6 +77,10 @@ pub struct Settings {
     pub stop_signal: i32,
     /// `reload-signal`: what makes `command` read its configuration again.
     pub reload_signal: Option<i32>,
+    /// `health`, `health-interval`, `health-deadline`, `health-failures`: how the app is asked whether it is well.
+    pub health: HealthCheck,
+    /// `watchdog`: how often `command` is to send `WATCHDOG=1`.
+    pub watchdog: Option<Watchdog>,
     /// `mountpoint-interval`: the time between two probes of a mountpoint; `None`: what its kind needs.
     pub interval: Option<Duration>,
     /// `mountpoint-deadline`: how long a filesystem may leave a request unanswered; `None`: what its kind may.
@@ -102,6 +109,8 @@ impl Default for Settings {
             ready: None,
             stop_signal: SIGTERM,
             reload_signal: None,
+            health: HealthCheck::default(),
+            watchdog: None,
             interval: None,
             deadline: None,
             // What uWSGI's own waits have (wait-for-fs-timeout, T2); it has no limit for commands (EXE-1).
@@ -124,6 +133,10 @@ const NAME_BYTES: usize = 255;
 const UNNAMED: &str = "listen";
 /// Below this a hang can no longer be told from a busy machine.
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
+/// The same for the messages of an app, which has more to do than to send them.
+const SHORTEST_WATCHDOG: Duration = Duration::from_secs(1);
+/// More would be days.
+const MOST_FAILURES: u32 = 100;
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Puts a value into the settings; the origin is that of its line. The error is what is wrong with the value.
@@ -142,6 +155,11 @@ pub const SETTINGS: &[(&str, Take)] = &[
     ("stop-signal", |all, value, _| { all.stop_signal = signal(value)?; Ok(()) }),
     ("reload", |all, value, origin| { all.reload = Some((reload(value)?, origin.clone())); Ok(()) }),
     ("reload-signal", |all, value, _| { all.reload_signal = Some(signal(value)?); Ok(()) }),
+    ("health", |all, value, origin| { all.health.url = Some((health(value)?, origin.clone())); Ok(()) }),
+    ("health-interval", |all, value, _| { all.health.interval = deadline(value)?; Ok(()) }),
+    ("health-deadline", |all, value, _| { all.health.deadline = deadline(value)?; Ok(()) }),
+    ("health-failures", |all, value, _| { all.health.failures = failures(value)?; Ok(()) }),
+    ("watchdog", |all, value, origin| { all.watchdog = Some(watchdog(value, origin)?); Ok(()) }),
     ("mountpoint-interval", |all, value, _| { all.interval = Some(duration(value)?); Ok(()) }),
     ("mountpoint-deadline", |all, value, _| { all.deadline = Some(deadline(value)?); Ok(()) }),
     ("hook-timeout", |all, value, _| { all.hook_limit = duration(value)?; Ok(()) }),
@@ -173,8 +191,20 @@ impl Settings {
             )
             .map_err(|problem| Diagnostic::error(Some(entry.origin.clone()), format!("{key}: {problem}")))?;
         }
-        Ok(settings)
+        match settings.health.url {
+            None => refuse_without_health(entries).map_or(Ok(settings), Err),
+            Some(_) => Ok(settings),
+        }
     }
+}
+
+/// A line that says how `health` is asked, where there is none: a check that was meant is not lost by that.
+fn refuse_without_health(entries: &[Entry]) -> Option<Diagnostic> {
+    let entry = entries.iter().find(|entry| entry.key.starts_with(b"health-"))?;
+    let key = String::from_utf8_lossy(&entry.key);
+    let message = format!("{key}: nothing is asked, as there is no 'health'");
+    let hint = "write health = http://ADDRESS/PATH, or leave it out";
+    Some(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint))
 }
 
 fn command(settings: &mut Settings, value: &[u8], origin: &Origin) -> Result<(), String> {
@@ -222,6 +252,25 @@ fn duration(value: &[u8]) -> Result<Duration, String> {
     Ok(time)
 }
 
+fn failures(value: &[u8]) -> Result<u32, String> {
+    let text = String::from_utf8_lossy(value);
+    match text.parse() {
+        Ok(count @ 1..=MOST_FAILURES) => Ok(count),
+        _ => Err(format!(
+            "'{text}' is no number of failures (1 to {MOST_FAILURES})"
+        )),
+    }
+}
+
+fn watchdog(value: &[u8], origin: &Origin) -> Result<Watchdog, String> {
+    match duration(value) {
+        _ if value == b"off" => Ok(Watchdog::Off),
+        Ok(time) if time < SHORTEST_WATCHDOG => Err("at least 1 s: a busy machine needs that".into()),
+        Ok(time) => Ok(Watchdog::Within(time, origin.clone())),
+        Err(problem) => Err(format!("{problem}, nor 'off'")),
+    }
+}
+
 fn signal(value: &[u8]) -> Result<i32, String> {
     const NAMES: [(&str, i32); 7] = [
         ("HUP", 1),
@@ -250,14 +299,25 @@ fn ready(value: &[u8]) -> Result<Ready, String> {
         b"started" => Ok(Ready::Started),
         b"accepting" => Ok(Ready::Accepting),
         _ => match value.strip_prefix(b"http://") {
-            Some(rest) => http(rest),
-            None => address(value).map(Ready::Connect),
+            Some(rest) => http(rest).map(|(address, path)| Ready::Http(address, path)),
+            None => {
+                let more = |problem| format!("{problem}, nor 'started', 'accepting' or a http:// URL");
+                address(value).map(Ready::Connect).map_err(more)
+            }
         },
     }
 }
 
+fn health(value: &[u8]) -> Result<(String, String), String> {
+    let rest = value.strip_prefix(b"http://").ok_or_else(|| {
+        let shown = printable(value);
+        format!("'{shown}' is no URL (http://ADDRESS/PATH or http://unix:SOCKET:/PATH)")
+    })?;
+    http(rest)
+}
+
 /// `ADDRESS/PATH`; of a unix socket `unix:SOCKET:/PATH`.
-fn http(value: &[u8]) -> Result<Ready, String> {
+fn http(value: &[u8]) -> Result<(String, String), String> {
     let is_plain = |byte: &u8| byte.is_ascii_graphic();
     if !value.iter().all(is_plain) {
         return Err("a URL holds no spaces and nothing that is not ASCII".into());
@@ -273,7 +333,7 @@ fn http(value: &[u8]) -> Result<Ready, String> {
     if !path.starts_with('/') {
         return Err(format!("'{path}' does not begin with '/'"));
     }
-    Ok(Ready::Http(address(at.as_bytes())?, path.to_owned()))
+    Ok((address(at.as_bytes())?, path.to_owned()))
 }
 
 /// `ADDRESS` or `NAME:ADDRESS`.
@@ -341,7 +401,7 @@ fn address(value: &[u8]) -> Result<String, String> {
     match full.parse::<std::net::SocketAddr>() {
         Ok(address) => Ok(address.to_string()),
         Err(_) => Err(format!(
-            "'{text}' is no address (:PORT, IP:PORT or a path), nor 'started', 'accepting' or a http:// URL"
+            "'{text}' is no address (:PORT, IP:PORT, [IPv6]:PORT or a path)"
         )),
     }
 }
@@ -389,6 +449,28 @@ mod tests {
             ("command", "", "no command given"),
             ("mountpoint-deadline", "50ms", "at least 0.1 s"),
             ("ready", "http://localhost/", "is no address"),
+            (
+                "ready",
+                "localhost",
+                "nor 'started', 'accepting' or a http:// URL",
+            ),
+            ("health", ":80/up", "is no URL"),
+            ("health", "https://:80/up", "is no URL"),
+            ("health", "http://localhost/up", "is no address"),
+            ("health", "http://:80/a b", "no spaces"),
+            (
+                "health-interval",
+                "5",
+                "nothing is asked, as there is no 'health'",
+            ),
+            ("health-deadline", "10ms", "at least 0.1 s"),
+            ("health-failures", "0", "is no number of failures (1 to 100)"),
+            ("watchdog", "0.5", "at least 1 s"),
+            (
+                "watchdog",
+                "often",
+                "is no time (a number, then ms, s or min), nor 'off'",
+            ),
             ("ready", "http://:80 /", "no spaces"),
             ("socket", "localhost:80", "is no address"),
             ("socket", "a b:127.0.0.1:80", "is no address"),

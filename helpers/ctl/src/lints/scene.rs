@@ -3,6 +3,7 @@
 use crate::lints::host::Host;
 use crate::reading::finding::{Finding, Level, place};
 use crate::reading::location::Location;
+use crate::reading::rule::Rule;
 use vassal_config::diagnostic::Origin;
 use vassal_config::vassal::read::Vassal;
 use vassal_escape::printable;
@@ -22,14 +23,14 @@ pub struct Scene<'a> {
 #[derive(Debug)]
 pub struct Said {
     level: Level,
-    rule: &'static str,
+    rule: Rule,
     message: String,
     hint: String,
 }
 
 impl Said {
     /// It will probably not do what is meant.
-    pub fn warning(rule: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn warning(rule: Rule, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Said {
             level: Level::Warning,
             rule,
@@ -39,7 +40,7 @@ impl Said {
     }
 
     /// It works here; worth knowing all the same.
-    pub fn note(rule: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn note(rule: Rule, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Said {
             level: Level::Note,
             ..Said::warning(rule, message, hint)

@@ -37,7 +37,7 @@ const PLUGIN: &[u8] = b"_plugin.so";
 
 /// A start that is only played.
 #[derive(Debug)]
-pub struct Rehearsal {
+pub struct DryRun {
     system: System,
     location: Location,
     scope: Scope,
@@ -48,7 +48,7 @@ pub struct Rehearsal {
     version: OnceCell<Vec<u8>>,
 }
 
-impl Rehearsal {
+impl DryRun {
     /// A start whose working directory is that of `location`.
     pub fn new(location: &Location, scope: Scope) -> Self {
         let environment = [(b"PATH".to_vec(), PATH.to_vec())].into();
@@ -63,7 +63,7 @@ impl Rehearsal {
         }
     }
 
-    /// What a start would have executed or read from a descriptor, and nobody did here.
+    /// What a start would have executed or read from a descriptor, and was not done here.
     pub fn not_run(&self) -> Vec<String> {
         let not_run = self.not_run.borrow();
         not_run
@@ -99,7 +99,7 @@ impl Rehearsal {
     }
 }
 
-impl World for Rehearsal {
+impl World for DryRun {
     fn read_file(&self, path: &[u8], limit: usize) -> Result<Vec<u8>, ReadError> {
         let text = self.system.read_file(&self.inward(path), limit)?;
         Ok(self.blank(path, text))

@@ -1,6 +1,7 @@
 //! What is told about a file: errors and warnings of vassal-config, and the lints.
 
 use crate::reading::location::Location;
+use crate::reading::rule::Rule;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -35,8 +36,8 @@ pub struct Place {
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
-    /// The lint's name; none for what a start says itself.
-    pub rule: Option<&'static str>,
+    /// The trap; none for what a start says itself.
+    pub rule: Option<Rule>,
     /// Where it stands, when it stands somewhere.
     pub place: Option<Place>,
     /// What is wrong.

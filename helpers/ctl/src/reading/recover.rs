@@ -1,8 +1,9 @@
 //! One file read to its end: the code of a start, again and again, until no further error is found.
 
-use crate::reading::dry_run::{Lines, Rehearsal, Scope};
+use crate::reading::dry_run::{DryRun, Lines, Scope};
 use crate::reading::finding::{Finding, Level};
 use crate::reading::location::Location;
+use crate::reading::rule::Rule;
 use vassal_config::diagnostic::{Diagnostic, Origin};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::settings::Emperor;
@@ -52,7 +53,7 @@ pub fn recover<T>(
     scope: Scope,
     once: impl Fn(&dyn World) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>>,
 ) -> Read<T> {
-    let mut world = Rehearsal::new(location, scope);
+    let mut world = DryRun::new(location, scope);
     let (found, diagnostics) = match once(&world) {
         Ok((read, mut warnings)) => {
             let not_run = world.not_run();
@@ -73,7 +74,7 @@ pub fn recover<T>(
 
 /// The `first` errors, and those that come up when their lines are blanked.
 fn all_errors<T>(
-    world: &mut Rehearsal,
+    world: &mut DryRun,
     first: Vec<Diagnostic>,
     once: &impl Fn(&dyn World) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>>,
 ) -> Vec<Diagnostic> {
@@ -110,7 +111,7 @@ fn line_of(error: &Diagnostic) -> Option<(Vec<u8>, u32)> {
 fn not_run(what: String) -> Finding {
     Finding {
         level: Level::Note,
-        rule: Some("not-run"),
+        rule: Some(Rule::NotRun),
         place: None,
         message: format!("{what} was not read: it counts as empty here"),
         hint: Some("nothing is executed by this program; a start does it".to_owned()),

@@ -2,8 +2,8 @@
 //! name, `_total` included, as everything that reads only the older format wants it, and Prometheus takes it for OpenMetrics, too.
 
 use super::vassal_json::seconds;
-use crate::reading::fleet::Vassal;
-use crate::reading::record::Mount;
+use crate::running::fleet::Vassal;
+use crate::running::record::Mount;
 use crate::state::State;
 use std::fmt::Write;
 
@@ -42,6 +42,7 @@ pub fn metrics(vassals: &[Vassal], problems: usize) -> String {
     );
     of_state_of(&mut page, vassals);
     of_mounts(&mut page, vassals);
+    of_checks(&mut page, vassals);
     of_usage(&mut page, vassals);
     page.0 += "# EOF\n";
     page.0
@@ -109,6 +110,43 @@ fn of_mounts(page: &mut Page, vassals: &[Vassal]) {
         "How long the mountpoint may take for an answer.",
     );
     page.mounts(&deadline, vassals, |mount| mount.deadline_usec.map(seconds));
+}
+
+fn of_checks(page: &mut Page, vassals: &[Vassal]) {
+    let check = |vassal: &Vassal| vassal.record.check.clone();
+    let healthy = gauge(
+        "vassal_app_healthy",
+        "Whether the app has answered the last question about its health well.",
+    );
+    page.each(&healthy, vassals, |vassal| {
+        check(vassal).map(|check| is(check.verdict == "healthy"))
+    });
+    let failures = gauge(
+        "vassal_app_check_failures",
+        "How many questions in a row the app has not answered well.",
+    );
+    page.each(&failures, vassals, |vassal| {
+        check(vassal).map(|check| check.failures as f64)
+    });
+    let answered = gauge(
+        "vassal_app_last_answer_timestamp_seconds",
+        "When the app last answered well.",
+    );
+    page.each(&answered, vassals, |vassal| {
+        check(vassal)?.answered_usec.map(seconds)
+    });
+    let took = gauge(
+        "vassal_app_check_duration_seconds",
+        "How long the app took for its last good answer.",
+    );
+    page.each(&took, vassals, |vassal| check(vassal)?.took_usec.map(seconds));
+    let deadline = gauge(
+        "vassal_app_check_deadline_seconds",
+        "How long the app may take for an answer.",
+    );
+    page.each(&deadline, vassals, |vassal| {
+        check(vassal)?.deadline_usec.map(seconds)
+    });
 }
 
 fn of_usage(page: &mut Page, vassals: &[Vassal]) {

@@ -42,7 +42,7 @@ pub fn fail_with(why: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A line on standard error; where nobody can read it, nobody is told.
+/// A line on standard error; it is lost where that is closed.
 pub fn tell(line: &str) {
     writeln!(io::stderr().lock(), "{line}").ok();
 }

@@ -1,8 +1,8 @@
 //! What was read of a vassal, in a few words.
 
 use super::amounts::time;
-use crate::reading::cgroup::Hits;
-use crate::reading::record::Mount;
+use crate::running::cgroup::Hits;
+use crate::running::record::{Check, Mount};
 
 /// What is said of a vassal that does not run, and whose first connection starts it.
 pub const ON_DEMAND: &str = "waiting for its first connection";
@@ -12,6 +12,24 @@ pub fn mount(mount: &Mount, now: u64) -> String {
     let age = mount.answered_usec.map(|when| time(now.saturating_sub(when)));
     let words = [Some(mount.path.clone()), Some(mount.verdict.clone()), age];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// `failing 2x`: what the app said of its health when it was last asked, where that is not good.
+pub fn failing(check: &Check) -> Option<String> {
+    check
+        .is_bad()
+        .then(|| format!("{} {}x", check.verdict, check.failures))
+}
+
+/// `healthy 3.1s`: what it said, and how long ago it was well.
+pub fn check(check: &Check, now: u64) -> String {
+    let age = check.answered_usec.map(|when| time(now.saturating_sub(when)));
+    let word = failing(check).unwrap_or_else(|| check.verdict.clone());
+    [Some(word), age]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The limits that were met: `MemoryMax= 4x`.

@@ -21,7 +21,7 @@ pub fn render(finding: &Finding, file: &str, colors: bool) -> String {
     };
     let title = level.primary_title(finding.message.as_str());
     let title = match finding.rule {
-        Some(rule) => title.id(rule),
+        Some(rule) => title.id(rule.word()),
         None => title,
     };
     let mut group = Group::with_title(title);

@@ -2,7 +2,7 @@
 //! seconds since the epoch; what is not known here, because nothing needs it, is zero.
 
 use super::vassal_json::{SCHEMA, Shown};
-use crate::reading::fleet::Vassal;
+use crate::running::fleet::Vassal;
 use crate::state::State;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;

@@ -1,7 +1,7 @@
 //! A vassal as JSON: what `list`, `status` and `stats` have in common (vassalctl(8), JSON).
 
 use super::amounts::rfc3339;
-use crate::reading::fleet::Vassal;
+use crate::running::fleet::Vassal;
 use serde::Serialize;
 
 /// The `schema` of these objects: it grows when a field goes or changes its meaning, not when one is added.
@@ -34,6 +34,7 @@ pub struct Shown<'a> {
     marks: Vec<&'static str>,
     since: Option<String>,
     since_seconds: Option<f64>,
+    check: Option<Check<'a>>,
     mounts: Vec<Mount<'a>>,
     restarts: u64,
     attempts: u64,
@@ -58,6 +59,16 @@ struct Mount<'a> {
     #[serde(rename = "type")]
     fstype: &'a str,
     verdict: &'a str,
+    answered: Option<String>,
+    age_seconds: Option<f64>,
+    took_seconds: Option<f64>,
+    deadline_seconds: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check<'a> {
+    verdict: &'a str,
+    failures: u64,
     answered: Option<String>,
     age_seconds: Option<f64>,
     took_seconds: Option<f64>,
@@ -96,6 +107,7 @@ impl<'a> Shown<'a> {
             marks: vassal.marks.iter().map(|mark| mark.word()).collect(),
             since: since.map(rfc3339),
             since_seconds: since.map(|since| seconds(now.saturating_sub(since))),
+            check: record.check.as_ref().map(|check| Check::new(check, now)),
             mounts: record.mounts.iter().map(|mount| Mount::new(mount, now)).collect(),
             restarts: record.restarts,
             attempts: record.attempts,
@@ -128,8 +140,21 @@ impl<'a> Shown<'a> {
     }
 }
 
+impl<'a> Check<'a> {
+    fn new(check: &'a crate::running::record::Check, now: u64) -> Self {
+        Self {
+            verdict: &check.verdict,
+            failures: check.failures,
+            answered: check.answered_usec.map(rfc3339),
+            age_seconds: check.answered_usec.map(|when| seconds(now.saturating_sub(when))),
+            took_seconds: check.took_usec.map(seconds),
+            deadline_seconds: check.deadline_usec.map(seconds),
+        }
+    }
+}
+
 impl<'a> Mount<'a> {
-    fn new(mount: &'a crate::reading::record::Mount, now: u64) -> Self {
+    fn new(mount: &'a crate::running::record::Mount, now: u64) -> Self {
         Self {
             path: &mount.path,
             fstype: &mount.fstype,

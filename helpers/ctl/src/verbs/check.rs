@@ -11,6 +11,7 @@ use crate::reading::finding;
 use crate::reading::finding::{Finding, Level, shown};
 use crate::reading::location::below;
 use crate::reading::recover::{read_vassal, sort};
+use crate::reading::rule::Rule;
 use crate::reading::targets;
 use crate::reading::targets::Target;
 use crate::render::output;
@@ -37,6 +38,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// How a reload would be done, where the file means something.
     pub reload: Option<Decision>,
+    /// How its app would be asked for its health.
+    pub health: Option<String>,
 }
 
 /// Checks, prints, and says by the exit code how bad it is.
@@ -121,7 +124,7 @@ fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
         if !below(root, directory).is_dir() {
             findings.push(Finding {
                 level: Level::Warning,
-                rule: Some("missing-directory"),
+                rule: Some(Rule::MissingDirectory),
                 place: None,
                 message: format!(
                     "there is no directory '{}', so it has no vassals",
@@ -136,6 +139,7 @@ fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
         unit: None,
         findings,
         reload: None,
+        health: None,
     })
 }
 
@@ -148,6 +152,8 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
     let read = read_vassal(emperor, &target.name, &target.location, scope);
     let mut findings = read.findings;
     let reload = read.found.as_ref().map(|vassal| decide(&vassal.plan));
+    let settings = read.found.as_ref().map(|vassal| &vassal.plan.settings);
+    let health = settings.and_then(|settings| settings.health.sentence());
     if let Some(vassal) = &read.found {
         let scene = Scene {
             vassal,
@@ -162,6 +168,7 @@ fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
         unit: Some(target.name.unit()),
         findings,
         reload,
+        health,
     }
 }
 
@@ -186,12 +193,13 @@ fn about_name(file: String, message: String, level: Level) -> Checked {
         unit: None,
         findings: vec![Finding {
             level,
-            rule: Some("file-name"),
+            rule: Some(Rule::FileName),
             place: None,
             message: printable(message.as_bytes()),
             hint: None,
         }],
         reload: None,
+        health: None,
     }
 }
 
@@ -210,6 +218,14 @@ fn text(checked: &[Checked], colors: bool) -> String {
     ] = checked
     {
         text.push_str(&told(reload));
+    }
+    if let [
+        Checked {
+            health: Some(health), ..
+        },
+    ] = checked
+    {
+        text.push_str(&format!("health: {}\n", printable(health.as_bytes())));
     }
     let Counts {
         errors,
@@ -278,6 +294,7 @@ struct File<'a> {
     unit: Option<&'a str>,
     findings: Vec<Told<'a>>,
     reload: Option<Reload<'a>>,
+    health: Option<&'a str>,
 }
 
 /// How a reload would be done, and why.
@@ -308,6 +325,7 @@ impl<'a> Report<'a> {
                 way: decision.reload.to_string(),
                 reason: &decision.reason,
             }),
+            health: each.health.as_deref(),
         };
         Report {
             version: output::JSON_VERSION,
@@ -322,7 +340,7 @@ impl<'a> Told<'a> {
         let place = finding.place.as_ref();
         Told {
             level: finding.level,
-            rule: finding.rule,
+            rule: finding.rule.map(Rule::word),
             file: place.map(|finding::Place { path, .. }| shown(path)),
             line: place.map(|place| place.line),
             column: place.map(|place| place.column),

@@ -1,9 +1,9 @@
 //! Completion of command lines: the shells' scripts, which ask this program, and what it answers, names of vassals and options included.
 
 use crate::arguments::{Arguments, Place};
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::Fleet;
 use crate::render::output;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::Fleet;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -12,6 +12,9 @@ use vassal_config::options::table::OPTIONS;
 
 /// The variable by which a script asks. Not clap's own, `COMPLETE`, which other programs may have set.
 const VARIABLE: &str = "VASSALCTL_COMPLETE";
+
+/// zsh reads the file of a completion when that is wanted for the first time, as the body of a function: it has to answer then, too.
+const FIRST_TIME: &str = "\n[[ $funcstack[1] != _vassalctl ]] || _clap_dynamic_completer_vassalctl \"$@\"\n";
 
 /// Answers a script, if it is one that asks, and ends.
 pub fn answer() {
@@ -27,6 +30,9 @@ pub fn run(shell: clap_complete::Shell) -> ExitCode {
     let written = shells
         .completer(&shell)
         .map(|completer| completer.write_registration(VARIABLE, name, name, name, &mut script));
+    if shell == "zsh" {
+        script.extend_from_slice(FIRST_TIME.as_bytes());
+    }
     match written {
         Some(Ok(())) => output::finish(&String::from_utf8_lossy(&script), output::GOOD),
         Some(Err(error)) => output::fail(&format!("cannot write the script: {error}")),
@@ -59,7 +65,7 @@ fn known(verb: &str, argument: Arg) -> Arg {
 fn vassals() -> Vec<CompletionCandidate> {
     let fleet = Fleet::gather(&Place::this_machine(), Detail::Line);
     let vassals = fleet.map(|fleet| fleet.vassals).unwrap_or_default();
-    let candidate = |vassal: &crate::reading::fleet::Vassal| {
+    let candidate = |vassal: &crate::running::fleet::Vassal| {
         CompletionCandidate::new(&vassal.name).help(Some(vassal.state.word().into()))
     };
     vassals.iter().map(candidate).collect()

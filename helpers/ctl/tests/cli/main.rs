@@ -6,8 +6,11 @@ mod check;
 mod command_line;
 mod lints;
 mod machine;
+mod manual;
 mod migrate;
 mod options;
+#[path = "../../../../tests/docs/page.rs"]
+mod page;
 #[path = "../../../../tests/rig/seed.rs"]
 mod seed;
 mod show;

@@ -19,8 +19,9 @@ use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::push;
 use vassal_config::vassal::reload::overlap::is_kept;
 use vassal_config::vassal::settings::Ready;
+use vassal_config::vassal::settings::liveness::Watchdog;
 use vassal_config::vassal::socket::Listener;
-use vassal_state::handoff::{Readiness, Url};
+use vassal_state::app::{Readiness, Url};
 use vassal_state::request;
 use vassal_sys::error::Context;
 use vassal_sys::fds;
@@ -41,7 +42,7 @@ pub enum AppChannel {
         /// What was pushed through it, for the next time it is asked for.
         pushed: OwnedFd,
     },
-    /// Another program's notification socket, and its abstract name.
+    /// The notification socket of another program that says when it serves, or that it is well; and its abstract name.
     Notify(OwnedFd, Vec<u8>),
     /// Nothing.
     None,
@@ -52,18 +53,20 @@ pub enum AppChannel {
 /// # Errors
 /// A configuration that cannot be pushed; `EMFILE`.
 pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<AppChannel, Failure> {
-    match (&plan.payload, &plan.ready) {
-        (Payload::Uwsgi { entries, .. }, _) => {
+    match &plan.payload {
+        Payload::Uwsgi { entries, .. } => {
             let sockets = plan.listeners.iter().zip(sockets);
             let numbers = sockets.map(|(listener, open)| (listener, open.fd.as_raw_fd()));
             let instead = |path: &[u8]| keys.and_then(|keys| keys.instead(path));
             connect_uwsgi(&configuration(entries, plan, numbers, instead)?)
         }
-        (Payload::Command { .. }, Ready::Notify) => notify_socket(),
-        (
-            Payload::Command { .. },
-            Ready::Started | Ready::Accepting | Ready::Connect(_) | Ready::Http(..),
-        ) => Ok(AppChannel::None),
+        Payload::Command { .. } => {
+            let sends = matches!(plan.settings.watchdog, Some(Watchdog::Within(..)));
+            match plan.ready == Ready::Notify || sends {
+                true => notify_socket(),
+                false => Ok(AppChannel::None),
+            }
+        }
     }
 }
 
@@ -159,12 +162,14 @@ impl AppChannel {
             }),
             (AppChannel::Uwsgi { .. }, Ready::Started) => Readiness::Loaded,
             (AppChannel::Uwsgi { .. }, Ready::Accepting | Ready::Notify) => Readiness::Accepting,
-            (AppChannel::Notify(..), _) => Readiness::Notify,
-            (AppChannel::None, Ready::Accepting) => match plan.listeners.first() {
+            (AppChannel::Notify(..), Ready::Notify) => Readiness::Notify,
+            (AppChannel::Notify(..) | AppChannel::None, Ready::Accepting) => match plan.listeners.first() {
                 Some(listener) => Readiness::Accepted(listener.address.to_string()),
                 None => Readiness::Started,
             },
-            (AppChannel::None, Ready::Started | Ready::Notify) => Readiness::Started,
+            (AppChannel::Notify(..), Ready::Started) | (AppChannel::None, Ready::Started | Ready::Notify) => {
+                Readiness::Started
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 //! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
 
 use crate::app::activation::{self, listens};
-use crate::app::order::{Kernel, Pace, become_app};
+use crate::app::liveness;
+use crate::app::order::{Kernel, Role, become_app};
 use crate::app::program;
 use crate::app::supervise::{Control, Report};
 use crate::environment::Environment;
@@ -22,6 +23,7 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 use vassal_config::emperor::programs::Programs;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
@@ -43,6 +45,8 @@ pub struct Launch<'a> {
     pub environment: Environment,
     /// Variables that only the app gets, not the hooks.
     pub own_environment: Environment,
+    /// How often it is to send `WATCHDOG=1`, if it is told so.
+    pub heartbeat: Option<Duration>,
     /// The listening sockets.
     pub sockets: &'a [Open],
     /// The copies of keys.
@@ -61,8 +65,8 @@ pub struct Launch<'a> {
     pub log: BorrowedFd<'a>,
     /// Where its own output goes, if not to the journal.
     pub output: Option<BorrowedFd<'a>>,
-    /// Whether it waits.
-    pub pace: Pace,
+    /// Whether it waits, and binds its sockets.
+    pub role: Role,
 }
 
 /// Runs commands and waits for them; the process that supervises this one keeps the limit.
@@ -85,11 +89,11 @@ impl Launch<'_> {
         let Self {
             plan,
             operations,
-            pace,
+            role,
             ..
         } = self;
         let mut process = Process::new(self, control);
-        let failure = match become_app(plan, operations, pace, &mut process) {
+        let failure = match become_app(plan, operations, role, &mut process) {
             Ok(never) => match never {},
             Err(failure) => failure,
         };
@@ -124,6 +128,7 @@ impl<'a> Process<'a> {
         let own = [
             &self.launch.own_environment[..],
             &activation::environment(self.launch.plan),
+            &liveness::environment(self.launch.heartbeat),
         ]
         .concat();
         let mut environment = self.session.environment.clone();

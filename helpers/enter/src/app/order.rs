@@ -5,20 +5,37 @@ use vassal_config::hooks::action::Action;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 
-/// When the process goes on to its exec.
+/// When the process of a start goes on to its exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// Without a word: it has no hook to run and nothing to say.
     AtOnce,
     /// When its supervisor, to which it reports that it is ready, gives the go-ahead.
     WhenTold,
-    /// The same beside an app that runs, whose sockets it gets: there are none to bind.
-    Beside,
 }
 
-impl Pace {
+/// Whose process it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// That of a start.
+    First(Pace),
+    /// That of a reload, which goes on when it is told: the app that runs beside it has bound the sockets.
+    Next,
+}
+
+impl Role {
+    fn binds(self) -> bool {
+        match self {
+            Role::First(_) => true,
+            Role::Next => false,
+        }
+    }
+
     fn waits(self) -> bool {
-        self != Pace::AtOnce
+        match self {
+            Role::First(Pace::AtOnce) => false,
+            Role::First(Pace::WhenTold) | Role::Next => true,
+        }
     }
 }
 
@@ -67,7 +84,7 @@ pub trait Kernel {
 pub fn become_app<K: Kernel>(
     plan: &Plan,
     operations: &[Operation],
-    pace: Pace,
+    role: Role,
     kernel: &mut K,
 ) -> Result<K::Program, Failure> {
     kernel.start_session()?;
@@ -82,10 +99,10 @@ pub fn become_app<K: Kernel>(
         }
     }
     // With a `chown-socket` root has bound them.
-    if plan.unix.owner.is_none() && pace != Pace::Beside {
+    if plan.unix.owner.is_none() && role.binds() {
         kernel.bind_sockets()?;
     }
-    if pace.waits() {
+    if role.waits() {
         kernel.wait_for_go()?;
     }
     kernel.enter_directory(&plan.payload)?;

@@ -3,7 +3,8 @@
 use crate::app::activation;
 use crate::app::channel::{self, AppChannel};
 use crate::app::launch::Launch;
-use crate::app::order::Pace;
+use crate::app::liveness;
+use crate::app::order::{Pace, Role};
 use crate::app::supervise::{Bound, Control, Outcome, Supervisor};
 use crate::failure::{AppFailure, Failure};
 use crate::handed_over::files;
@@ -195,6 +196,8 @@ impl Kernel for Inside<'_> {
             credentials,
             environment: self.session.apps_environment(),
             own_environment: app_channel.environment(prepared.plan),
+            heartbeat: liveness::heartbeat(prepared.plan, app_channel, prepared.invocation.watchdog)
+                .map(|heartbeat| heartbeat.limit),
             sockets: &prepared.sockets,
             keys: keys.as_ref(),
             plan: prepared.plan,
@@ -204,7 +207,7 @@ impl Kernel for Inside<'_> {
             proc: self.proc,
             log: self.log.writer(),
             output: self.session.output.as_ref().map(AsFd::as_fd),
-            pace,
+            role: Role::First(pace),
         };
         let (control, theirs) = Control::pair()?;
         let theirs = activation::out_of_the_way(theirs, self.prepared.plan)?;

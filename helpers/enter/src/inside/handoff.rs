@@ -1,6 +1,7 @@
 //! The last step: everything the watchdog needs, and the exec that puts it in this process's place.
 
 use crate::app::channel::AppChannel;
+use crate::app::liveness;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::hooks::atexit_record::Record;
@@ -13,15 +14,17 @@ use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::reload::restart_only;
 use vassal_config::vassal::socket::Listener;
+use vassal_state::app::App;
 use vassal_state::codec::leave;
 use vassal_state::descriptors::{Descriptors, Name};
-use vassal_state::handoff::{App, Handoff};
+use vassal_state::handoff::Handoff;
 use vassal_state::health::Place;
 use vassal_state::reload_channel::{Control, Kept};
 use vassal_state::request;
@@ -29,6 +32,9 @@ use vassal_state::unsent::Unsent;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, caps};
+
+/// How often systemd hears within `WatchdogSec=` that all is well.
+const KEEP_ALIVES: u32 = 3;
 
 /// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
 ///
@@ -68,7 +74,7 @@ pub fn become_watchdog(
     let mut handoff = Handoff {
         vassal: invocation.display_name(),
         unit: invocation.vassal.unit(),
-        app: app(prepared.plan, &app_channel, started.payload),
+        app: app(prepared.plan, &app_channel, started.payload, invocation.watchdog),
         sockets: sockets.try_fold(Vec::new(), |mut numbers, open| {
             numbers.extend(leave(Some(open.fd.as_fd()))?);
             Ok::<_, SysError>(numbers)
@@ -80,9 +86,8 @@ pub fn become_watchdog(
         atexit_limit: settings.atexit_limit,
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
-        heartbeat: prepared.emperor.patience.heartbeat,
         is_on_demand: invocation.is_on_demand,
-        keep_alive: invocation.keep_alive,
+        keep_alive: invocation.watchdog / KEEP_ALIVES,
         loaded: prepared.loaded,
         fds: Descriptors::of([
             (Name::Notify, invocation.notifier.socket()),
@@ -121,8 +126,8 @@ pub fn become_watchdog(
     execute(&prepared.programs.watchdog, number, &handoff.vassal)
 }
 
-/// The app as the watchdog knows it.
-pub fn app(plan: &Plan, channel: &AppChannel, pid: Pid) -> App {
+/// The app as the watchdog knows it; `watchdog` is the unit's `WatchdogSec=`.
+pub fn app(plan: &Plan, channel: &AppChannel, pid: Pid, watchdog: Duration) -> App {
     let settings = &plan.settings;
     App {
         pid: pid.as_raw(),
@@ -132,6 +137,8 @@ pub fn app(plan: &Plan, channel: &AppChannel, pid: Pid) -> App {
         stop_signal: settings.stop_signal,
         reload_signal: settings.reload_signal.unwrap_or(0),
         stop_limit: settings.stop_limit,
+        health: liveness::health(plan),
+        heartbeat: liveness::heartbeat(plan, channel, watchdog).or_else(|| liveness::of_uwsgi(plan)),
     }
 }
 
@@ -143,11 +150,13 @@ fn control(prepared: &Prepared<'_>, started: &Started<'_>) -> Control {
         number: open.fd.as_raw_fd(),
         inside: open.fd.as_raw_fd(),
     };
-    let lasting = restart_only::parts(prepared.vassal).into_iter();
+    let restart_only = restart_only::parts(prepared.vassal).into_iter();
     let keys = started.keys.as_ref();
     Control {
         sockets: sockets.map(kept).collect(),
-        lasting: lasting.map(|(name, value)| (name.to_owned(), value)).collect(),
+        restart_only: restart_only
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         settings: settings(prepared.plan),
         environment: started.environment.clone(),
         // The process began where this one is.
@@ -157,6 +166,7 @@ fn control(prepared: &Prepared<'_>, started: &Started<'_>) -> Control {
             .into_vec(),
         credentials: started.credentials.clone(),
         copies: keys.map_or_else(Vec::new, |keys| keys.names.clone()),
+        watchdog: prepared.invocation.watchdog,
         ..Control::default()
     }
 }

@@ -92,7 +92,7 @@ pub fn execute<K: Kernel>(plan: &Plan, mut kernel: K) -> Result<K::Program, Fail
             kernel.write_pidfiles(&app)?;
             (app, mountpoints)
         }
-        Pace::WhenTold | Pace::Beside => {
+        Pace::WhenTold => {
             let mut app = kernel.fork_app(given, as_user, Pace::WhenTold)?;
             kernel.write_pidfiles(&app)?;
             // Its hooks may mount what is watched.

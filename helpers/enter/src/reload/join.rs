@@ -7,7 +7,8 @@
 use crate::app::activation;
 use crate::app::channel::AppChannel;
 use crate::app::launch::Launch;
-use crate::app::order::Pace;
+use crate::app::liveness;
+use crate::app::order::Role;
 use crate::app::supervise::Control as Conversation;
 use crate::environment::Environment;
 use crate::failure::{Failure, ServiceFailure};
@@ -171,6 +172,8 @@ impl Joining<'_> {
             credentials: &control.credentials,
             environment: self.environment.clone(),
             own_environment: self.links.environment(self.plan),
+            heartbeat: liveness::heartbeat(self.plan, self.links, control.watchdog)
+                .map(|heartbeat| heartbeat.limit),
             sockets: self.sockets,
             keys: self.keys,
             plan: self.plan,
@@ -180,7 +183,7 @@ impl Joining<'_> {
             proc,
             log: journal.as_fd(),
             output: output.as_ref().map(AsFd::as_fd),
-            pace: Pace::Beside,
+            role: Role::Next,
         };
         launch.run(theirs)
     }
@@ -276,7 +279,7 @@ fn change_to(directory: &[u8]) -> Operation {
 fn end(theirs: &Conversation, failure: Failure) -> ! {
     use crate::app::supervise::Report;
     let code = i32::from(failure.code());
-    // Who does not listen has failed itself and has said why.
+    // A parent that listens no more has failed itself, and has reported why.
     drop(theirs.report(&Report::Failed(failure)));
     std::process::exit(code)
 }

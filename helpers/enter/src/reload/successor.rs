@@ -100,7 +100,7 @@ impl Beside<'_> {
         drop(sockets);
         wait_until_ready(&conversation, &operations)?;
         let request = Request::Successor {
-            app: app(plan, &links, pid),
+            app: Box::new(app(plan, &links, pid, self.watchdog.control.watchdog)),
             limit: limit(&self.started.directives),
             record: control.store_next()?,
             links: links.ours(),
@@ -179,10 +179,10 @@ impl Beside<'_> {
         };
         let parts = restart_only::parts(self.started).into_iter();
         let program = parts.filter(|(name, _)| restart_only::is_programs(name));
-        let mut lasting = before.lasting.clone();
+        let mut restart_only = before.restart_only.clone();
         for (name, value) in program {
-            lasting.retain(|(known, _)| known != name);
-            lasting.push((name.to_owned(), value));
+            restart_only.retain(|(known, _)| known != name);
+            restart_only.push((name.to_owned(), value));
         }
         Control {
             sockets: before
@@ -193,7 +193,7 @@ impl Beside<'_> {
                     ..kept.clone()
                 })
                 .collect(),
-            lasting,
+            restart_only,
             settings: settings(&self.reloaded.plan),
             environment: environment.clone(),
             ..before.clone()

@@ -1,6 +1,7 @@
-//! The notification socket of an app that has one (`[vassal] notify = true`): only readiness is heard, and only from the vassal's own
-//! processes. Any process in the same network namespace can send to it, so what is read in a time is bounded, and when the app
-//! is ready nothing reaches it any more: the kernel drops what is sent, which its sender is not told.
+//! The notification socket of an app that has one (`[vassal] notify = true`, `watchdog`): only readiness and `WATCHDOG=1` are heard,
+//! and only from the vassal's own processes. Any process in the same network namespace can send to it, so what is read in a time
+//! is bounded, and when there is nothing to expect any more nothing reaches it: the kernel drops what is sent, which its sender is
+//! not told.
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg};
@@ -15,14 +16,27 @@ use vassal_systemd::send_queue::Interest;
 const MOST: usize = 64;
 /// See [`MOST`].
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long nothing is read after a look at an app that serves: what it sends then may wait.
+const SERVING_PAUSE: Duration = Duration::from_millis(250);
 /// More than any queue holds (net.unix.max_dgram_qlen).
 const WHOLE_QUEUE: usize = 65_536;
 
-/// The socket, as long as the app is not ready.
+/// What an app has said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said {
+    /// `READY=1`.
+    pub is_ready: bool,
+    /// `WATCHDOG=1`.
+    pub beats: bool,
+}
+
+/// The socket.
 #[derive(Debug)]
 pub struct PayloadNotify {
     socket: OwnedFd,
     is_closed: bool,
+    /// The app serves.
+    serves: bool,
     pause: Option<Instant>,
     has_told: bool,
 }
@@ -33,6 +47,7 @@ impl PayloadNotify {
         Self {
             socket,
             is_closed: false,
+            serves: false,
             pause: None,
             has_told: false,
         }
@@ -47,25 +62,39 @@ impl PayloadNotify {
         }
     }
 
-    /// Reads what is there, without waiting: whether one of the messages says `READY=1`.
-    pub fn says_ready(&mut self) -> bool {
+    /// The app serves, and what it says is less urgent.
+    pub fn serves(&mut self) {
+        self.serves = true;
+    }
+
+    /// Reads what is there, without waiting.
+    pub fn hear(&mut self) -> Said {
         if self.is_closed || self.pause.is_some_and(|until| until > Instant::now()) {
-            return false;
+            return Said::default();
         }
         let messages = (0..MOST).map_while(|_| self.next());
         let messages: Vec<_> = messages.collect();
-        self.pause = (messages.len() == MOST).then(|| Instant::now() + PAUSE);
+        let pause = match messages.len() {
+            0 => None,
+            _ if self.serves => Some(SERVING_PAUSE),
+            MOST => Some(PAUSE),
+            _ => None,
+        };
+        self.pause = pause.map(|pause| Instant::now() + pause);
         if messages.contains(&Heard::Stranger) && !self.has_told {
             self.has_told = true;
             let message =
                 "a process outside of the vassal writes to its app's notification socket, ignoring it";
             log(Priority::Warning, message);
         }
-        let is_ready = messages.contains(&Heard::Ready);
-        if is_ready {
-            self.end();
-        }
-        is_ready
+        let ours = messages.iter().filter_map(|message| match message {
+            Heard::Ours(said) => Some(*said),
+            Heard::Stranger => None,
+        });
+        ours.fold(Said::default(), |all, said| Said {
+            is_ready: all.is_ready | said.is_ready,
+            beats: all.beats | said.beats,
+        })
     }
 
     /// The next message. The kernel tells the sender's process id as this PID namespace sees it: 0 is one outside.
@@ -85,16 +114,22 @@ impl PayloadNotify {
                 .any(|message| matches!(message, ControlMessageOwned::ScmCredentials(who) if who.pid() > 0))
         });
         let length = received.bytes;
-        let mut lines = message[..length].split(|byte| *byte == b'\n');
-        Some(match (is_ours, lines.any(|line| line == b"READY=1")) {
-            (false, _) => Heard::Stranger,
-            (true, true) => Heard::Ready,
-            (true, false) => Heard::Other,
+        let lines = message[..length].split(|byte| *byte == b'\n');
+        let says = |what: &[u8]| lines.clone().any(|line| line == what);
+        Some(match is_ours {
+            false => Heard::Stranger,
+            true => Heard::Ours(Said {
+                is_ready: says(b"READY=1"),
+                beats: says(b"WATCHDOG=1"),
+            }),
         })
     }
 
     /// Nothing more is to be heard. What waits is read once, as a sender may wait for room.
-    fn end(&mut self) {
+    pub fn end(&mut self) {
+        if self.is_closed {
+            return;
+        }
         match fds::drop_what_comes(self.socket.as_fd()) {
             Ok(()) => {
                 self.is_closed = true;
@@ -108,8 +143,7 @@ impl PayloadNotify {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
-    Ready,
-    Other,
+    Ours(Said),
     Stranger,
 }
 
@@ -126,17 +160,49 @@ mod tests {
         (PayloadNotify::new(ours.into()), theirs)
     }
 
+    const NOTHING: Said = Said {
+        is_ready: false,
+        beats: false,
+    };
+
     #[test]
-    fn readiness_is_heard_once_and_later_messages_go_nowhere() {
+    fn readiness_and_beats_are_heard_and_what_comes_after_the_end_goes_nowhere() {
         let (mut notify, app) = pair();
-        app.send(b"STATUS=READY=1").unwrap();
-        assert!(!notify.says_ready());
-        app.send(b"STATUS=late\nREADY=1").unwrap();
-        assert!(notify.says_ready() && !notify.says_ready());
+        // All of it, and what it is heard as.
+        const CASES: &[(&[u8], bool, bool)] = &[
+            (b"STATUS=READY=1", false, false),
+            (b"STATUS=late\nREADY=1", true, false),
+            (b"WATCHDOG=1", false, true),
+            (b"WATCHDOG=1\nREADY=1\n", true, true),
+            (b"WATCHDOG=trigger\nWATCHDOG_USEC=1\nMAINPID=1", false, false),
+        ];
+        for (message, is_ready, beats) in CASES {
+            app.send(message).unwrap();
+            let expected = Said {
+                is_ready: *is_ready,
+                beats: *beats,
+            };
+            assert_eq!(notify.hear(), expected, "{}", message.escape_ascii());
+            assert_eq!(notify.hear(), NOTHING);
+        }
+        notify.end();
         assert!(matches!(notify.interest(), Interest::Nothing));
         // As many as no queue holds.
         (0..100_000).for_each(|_| assert!(app.send(b"WATCHDOG=1").is_ok()));
         assert!(notify.next().is_none());
+    }
+
+    #[test]
+    fn an_app_that_serves_is_looked_at_a_few_times_a_second() {
+        let (mut notify, app) = pair();
+        notify.serves();
+        app.send(b"WATCHDOG=1").unwrap();
+        assert!(notify.hear().beats);
+        app.send(b"WATCHDOG=1").unwrap();
+        assert_eq!(notify.hear(), NOTHING);
+        assert!(matches!(notify.interest(), Interest::At(_)));
+        std::thread::sleep(SERVING_PAUSE);
+        assert!(notify.hear().beats);
     }
 
     #[test]
@@ -146,14 +212,14 @@ mod tests {
         while sent < 1000 && app.send(b"STATUS=x").is_ok() {
             sent += 1;
         }
-        assert!(!notify.says_ready());
+        assert_eq!(notify.hear(), NOTHING);
         assert!(matches!(notify.interest(), Interest::At(_)));
-        assert!(!notify.says_ready());
+        assert_eq!(notify.hear(), NOTHING);
         let mut is_sent = false;
         let ready = (0..1000).find(|_| {
             is_sent = is_sent || app.send(b"READY=1").is_ok();
             std::thread::sleep(Duration::from_millis(1));
-            notify.says_ready()
+            notify.hear().is_ready
         });
         assert!(is_sent && ready.is_some());
     }

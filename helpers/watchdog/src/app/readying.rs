@@ -5,7 +5,7 @@ use crate::app::running::Running;
 use crate::processes::probe::{Attempt, Probe};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
-use vassal_state::handoff::{App, Readiness};
+use vassal_state::app::{App, Readiness};
 use vassal_sys::SysError;
 use vassal_sys::proc::Proc;
 

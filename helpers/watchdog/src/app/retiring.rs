@@ -43,7 +43,8 @@ pub struct Retiring {
 
 impl Retiring {
     /// Tells the app to stop. `sockets` are the names of the vassal's listening sockets.
-    pub fn begin(running: Running, proc: &Proc, sockets: &[OsString], now: Instant) -> Self {
+    pub fn begin(mut running: Running, proc: &Proc, sockets: &[OsString], now: Instant) -> Self {
+        running.leave();
         let end = now + running.app.stop_limit;
         let mut wind_down = None;
         let stage = match running.uwsgi.as_ref().map(Uwsgi::socket) {
@@ -78,8 +79,12 @@ impl Retiring {
         retiring
     }
 
-    /// A child has ended: whether it was the app, or the process that tells it.
+    /// A child has ended: whether it was the app, or a process that tells or asks it something.
     pub fn take(&mut self, child: &Child) -> bool {
+        let check = self.running.check.as_mut();
+        if check.is_some_and(|check| check.take_answer(child.pid, Instant::now())) {
+            return true;
+        }
         if child.pid == self.running.pid() {
             // What is left of its process group would go on in its name.
             signal_group(child.pid, Signal::SIGKILL);

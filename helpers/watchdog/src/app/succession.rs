@@ -47,6 +47,11 @@ pub struct Overlap {
 }
 
 impl Overlap {
+    /// Whether there is but the one that serves.
+    pub fn is_over(&self) -> bool {
+        self.successor.is_none() && self.predecessor.is_none()
+    }
+
     /// The app that loads.
     pub fn next(&self) -> Option<&Running> {
         self.successor.as_ref().map(|successor| &successor.running)

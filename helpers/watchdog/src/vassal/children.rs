@@ -5,6 +5,7 @@ use crate::mountpoints::mountpoint::{Answer, Mountpoint};
 use crate::processes::reaper::{Child, Ended};
 use nix::unistd::Pid;
 use std::ops::ControlFlow::{Break, Continue};
+use std::time::Instant;
 use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
 
@@ -52,6 +53,10 @@ impl Vassal {
             return Some(Meaning::AppEnded(how));
         }
         if self.readying.take_answer(pid, how.code()) || self.take_of_overlap(&child) {
+            return None;
+        }
+        let check = self.app.check.as_mut();
+        if check.is_some_and(|check| check.take_answer(pid, Instant::now())) {
             return None;
         }
         let reloads = self.reloads.as_mut();

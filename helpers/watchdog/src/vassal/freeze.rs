@@ -72,6 +72,8 @@ impl Vassal {
     /// Lets the app go on.
     pub(super) fn thaw(&mut self) {
         if self.freezer.until.take().is_some() {
+            // It could not answer, nor send, for as long as it may stand still.
+            self.app.forgive(LIMIT);
             let apps = self.apps();
             apps.iter().for_each(|app| signal_group(*app, Signal::SIGCONT));
         }

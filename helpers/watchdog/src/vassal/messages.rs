@@ -1,11 +1,16 @@
-//! What is heard from the app: uWSGI's messages, and the lines of background processes.
+//! What is heard from the app: uWSGI's messages, another program's notifications, what it answers when it is asked for its health, and
+//! the lines of background processes.
 
-use super::state::Vassal;
+use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
 use crate::app::uwsgi::Message;
+use crate::liveness::question::Question;
+use crate::liveness::verdict::Verdict;
 use nix::errno::Errno;
 use nix::unistd::read;
-use vassal_state::handoff::Readiness;
+use std::time::Instant;
+use vassal_state::app::Readiness;
+use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log, relay};
 
 const LOG_CHUNK: usize = 4096;
@@ -17,18 +22,18 @@ impl Vassal {
         let Some(uwsgi) = &mut self.app.uwsgi else {
             return false;
         };
-        let (mut wants_stop, mut is_loaded) = (false, false);
+        let (mut wants_stop, mut is_loaded, mut beats, mut reloads_itself) = (false, false, false, None);
         for message in uwsgi.messages() {
             match message {
                 Message::Accepting => {
                     self.turnover = None;
-                    self.app.heartbeat.forget();
                     is_loaded = true;
+                    reloads_itself = Some(false);
                 }
                 Message::Loaded => is_loaded |= !has_workers,
                 Message::WantsConfiguration => {
                     self.turnover = None;
-                    self.app.heartbeat.forget();
+                    reloads_itself = Some(has_workers);
                     // An app that cannot be given it says so itself, and nothing of an app's ends its watchdog.
                     if let Err(error) = uwsgi.push_again() {
                         log(Priority::Warning, &error.to_string());
@@ -37,8 +42,16 @@ impl Vassal {
                     is_loaded |= !has_workers;
                 }
                 Message::WantsStop => wants_stop = true,
-                Message::Heartbeat => self.app.heartbeat.heard(self.awake),
+                Message::Heartbeat => beats = true,
                 Message::Other => {}
+            }
+        }
+        if let Some(heartbeat) = &mut self.app.heartbeat {
+            match (reloads_itself, beats) {
+                // Its workers are new ones.
+                (Some(_), _) => heartbeat.forget(),
+                (None, true) => heartbeat.beat(self.awake),
+                (None, false) => {}
             }
         }
         if is_loaded {
@@ -47,13 +60,51 @@ impl Vassal {
             }
             if self.reloads.as_mut().is_some_and(Reloads::finish) {
                 self.reporter.differs(String::new(), String::new());
-                self.reporter.keep_alive(&self.mountpoints);
+                self.reporter.keep_alive(&self.mountpoints, &self.app);
             }
         }
-        if uwsgi.socket().is_none() {
+        if let (Some(check), Some(is_under_way)) = (&mut self.app.check, reloads_itself) {
+            check.reloads_itself(is_under_way, Instant::now());
+        }
+        if self
+            .app
+            .uwsgi
+            .as_ref()
+            .is_some_and(|uwsgi| uwsgi.socket().is_none())
+        {
             self.listen_anew();
         }
         wants_stop
+    }
+
+    /// Hears what another program says on its notification socket.
+    pub(super) fn hear_app(&mut self) {
+        if self.app.says_ready(Instant::now()) {
+            self.readying.set_ready();
+        }
+    }
+
+    /// Asks the app whether it is well, and looks whether it has said so in time: the verdict, if it is not. It is asked while it
+    /// serves alone: during a reload another app may answer in its place, or it cannot itself.
+    pub(super) fn follow_liveness(&mut self, now: Instant) -> Result<Option<Verdict>, SysError> {
+        if self.stage == Stage::Starting {
+            return Ok(None);
+        }
+        let reloads = self.reloads.as_ref().is_some_and(Reloads::is_under_way);
+        let is_frozen = self.freezer.until().is_some();
+        let may_ask = !reloads && !is_frozen && self.overlap.is_over();
+        if let Some(check) = &mut self.app.check {
+            let verdict = check.tick(may_ask, now, Question::ask)?;
+            if check.take_news() {
+                // The status line says so.
+                self.keep_alive_due = now;
+            }
+            if verdict.is_some() {
+                return Ok(verdict);
+            }
+        }
+        let heartbeat = self.app.heartbeat.as_ref();
+        Ok(heartbeat.and_then(|heartbeat| heartbeat.judge(now)))
     }
 
     /// Passes on what a background process of a hook says.

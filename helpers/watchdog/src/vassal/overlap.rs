@@ -2,7 +2,6 @@
 //! more connections, answers what it has begun, and ends. One that does not come to that is removed, and nothing has happened.
 
 use super::state::Vassal;
-use crate::app::notify::PayloadNotify;
 use crate::app::readying::Readying;
 use crate::app::retiring::Retiring;
 use crate::app::running::Running;
@@ -13,7 +12,7 @@ use crate::processes::signalling::signal_group;
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant, SystemTime};
-use vassal_state::handoff::{App, Readiness};
+use vassal_state::app::{App, Readiness};
 use vassal_state::request::{Answer, Links};
 use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
@@ -145,7 +144,7 @@ impl Vassal {
         else {
             return;
         };
-        if running.notify.as_mut().is_some_and(PayloadNotify::says_ready) {
+        if running.says_ready(Instant::now()) {
             readying.set_ready();
         }
         let readiness = running.app.readiness.clone();
@@ -188,6 +187,7 @@ impl Vassal {
         }
         successor.readying.end();
         let before = std::mem::replace(&mut self.app, successor.running);
+        self.app.serves(now);
         self.readying = successor.readying;
         self.turnover = None;
         let retiring = Retiring::begin(before, &self.proc, &self.sockets.names, now);

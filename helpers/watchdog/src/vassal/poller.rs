@@ -25,8 +25,10 @@ pub(super) enum Once {
     Systemd,
     Journald,
     StandardError,
-    /// The readiness of an app that tells it.
-    Readiness,
+    /// What an app says on its notification socket.
+    App,
+    /// The same of the next one.
+    NextApp,
 }
 
 /// The numbers of the events of the descriptors that are always registered.
@@ -39,7 +41,7 @@ pub(super) const RELOAD: u64 = 4;
 pub(super) const NEXT: u64 = 5;
 /// And the [`Once`]s.
 pub(super) const ONCE: u64 = 6;
-pub(super) const ALL: usize = 10;
+pub(super) const ALL: usize = 11;
 
 /// A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it, and cannot be kept away.
 pub(super) const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;
@@ -53,7 +55,7 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Poller {
     pub(super) epoll: Epoll,
     /// Which of the [`Once`]s are registered.
-    pub(super) watched: [bool; 4],
+    pub(super) watched: [bool; 5],
 }
 
 impl Poller {
@@ -62,7 +64,7 @@ impl Poller {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context(|| "make an epoll descriptor")?;
         Ok(Self {
             epoll,
-            watched: [false; 4],
+            watched: [false; 5],
         })
     }
 

@@ -36,7 +36,7 @@ impl Vassal {
     fn with_record(&mut self, state: State, act: impl FnOnce(&mut Recorder, Now<'_>, &Reporter)) {
         let now = Now {
             state,
-            app: &self.app.app,
+            app: &self.app,
             mountpoints: &self.mountpoints,
             daemons: self.freezer.daemons(),
             reloaded: self.reloads.as_ref().and_then(Reloads::done),

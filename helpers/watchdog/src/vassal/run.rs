@@ -2,7 +2,6 @@
 
 use super::poller::Events;
 use super::state::{Flow, Stage, Vassal};
-use crate::app::notify::PayloadNotify;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::processes::reaper::take_signals;
 use nix::sys::signal::Signal;
@@ -75,9 +74,7 @@ impl Vassal {
         if events.reload {
             self.hear_requests();
         }
-        if self.app.notify.as_mut().is_some_and(PayloadNotify::says_ready) {
-            self.readying.set_ready();
-        }
+        self.hear_app();
         Ok(Continue(()))
     }
 
@@ -87,9 +84,6 @@ impl Vassal {
             return self.lost(index, verdict).map(Break);
         }
         self.thaw_in_time();
-        if self.has_missed_heartbeat() {
-            return self.heartbeat_missed().map(Break);
-        }
         if self.follow_reload() {
             return Ok(Break(self.app_wants_stop()));
         }
@@ -102,10 +96,13 @@ impl Vassal {
             self.readying.ask(&self.app, &[], &self.proc, now)?;
         }
         self.become_ready_or_settled(now)?;
+        if let Some(verdict) = self.follow_liveness(now)? {
+            return self.app_lost(verdict).map(Break);
+        }
         if self.is_keep_alive_due(now) {
             // One that systemd has not read yet counts from when it does.
             if self.reporter.notifier.is_read() {
-                self.reporter.keep_alive(&self.mountpoints);
+                self.reporter.keep_alive(&self.mountpoints, &self.app);
                 self.health.is_kept_alive();
             }
             self.keep_alive_due = now + self.handoff.keep_alive;
@@ -126,9 +123,10 @@ impl Vassal {
                 };
                 // Before systemd hears of it: whoever has waited for the start may read the record.
                 self.reporter.served();
+                self.app.serves(now);
                 self.know_daemons();
                 self.keep_record();
-                self.reporter.ready(&self.mountpoints);
+                self.reporter.ready(&self.mountpoints, &self.app);
                 self.settle_schedule()?;
                 self.keep_alive_due = now + self.handoff.keep_alive;
             }

@@ -47,7 +47,7 @@ impl Vassal {
                     record,
                     links,
                 } => {
-                    self.accept_successor(app, limit, record, links, answers);
+                    self.accept_successor(*app, limit, record, links, answers);
                     continue;
                 }
             };

@@ -7,6 +7,8 @@ use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
 use crate::app::uwsgi::Uwsgi;
 use crate::app::wind_down::WindDown;
+use crate::liveness::check::Check;
+use crate::liveness::heartbeat::Heartbeat;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::standstill::{TICK, standstill};
 use nix::errno::Errno;
@@ -113,8 +115,12 @@ impl Vassal {
     /// Registers what the unsent messages wait for; when to look again, if they wait for a time.
     fn expect(&mut self) -> Option<Instant> {
         let next = self.overlap.next().and_then(|next| next.notify.as_ref());
-        let notify = next.or(self.app.notify.as_ref());
-        let Self { reporter, poller, .. } = self;
+        let Self {
+            reporter,
+            poller,
+            app,
+            ..
+        } = self;
         let systemd = reporter
             .notifier
             .interest(|interest| poller.expect(Once::Systemd, interest));
@@ -122,8 +128,10 @@ impl Vassal {
             .journal
             .interest(|interest| poller.expect(Once::Journald, interest));
         let lines = lines::interest(|interest| poller.expect(Once::StandardError, interest));
-        let readiness = notify.and_then(|notify| poller.expect(Once::Readiness, notify.interest()));
-        [systemd, journald, lines, readiness].into_iter().flatten().min()
+        let app = app.notify.as_ref();
+        let app = app.and_then(|notify| poller.expect(Once::App, notify.interest()));
+        let next = next.and_then(|notify| poller.expect(Once::NextApp, notify.interest()));
+        [systemd, journald, lines, app, next].into_iter().flatten().min()
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -156,9 +164,10 @@ impl Vassal {
             .chain(self.freezer.until())
             .chain(self.turnover.as_ref().map(WindDown::next_look))
             .chain(self.overlap.due())
-            .chain(self.app.heartbeat.due(self.handoff.heartbeat))
             .chain(self.mounts_paused_until)
             .chain(self.unknown_exits.due())
+            .chain(self.app.check.as_ref().and_then(Check::due))
+            .chain(self.app.heartbeat.as_ref().and_then(Heartbeat::due))
             .min()
     }
 
@@ -178,7 +187,7 @@ impl Vassal {
         let mountpoints = self.mountpoints.iter_mut();
         mountpoints.for_each(|mountpoint| mountpoint.forgive(time));
         self.monitor.forgive(time, self.awake);
-        self.app.heartbeat.forgive(time);
+        self.app.forgive(time);
         // The clock of systemd's own watchdog ran on: a keep-alive is due at once.
         self.keep_alive_due = self.awake;
     }

@@ -1,7 +1,7 @@
 //! Lines as written: sections, keys and values with their places, and no meaning yet (L2 to L14, S3, S4).
 //!
 //! Magic variables are not replaced here. The evaluation replaces them in the whole text first (L1) and lexes the result;
-//! who only wants to look at a file lexes the file itself.
+//! a program that only looks at a file lexes the file itself.
 
 use crate::bytes::split::split_once;
 

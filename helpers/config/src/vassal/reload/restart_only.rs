@@ -8,6 +8,7 @@ use crate::vassal::address::SocketOwner;
 use crate::vassal::payload::Payload;
 use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::read::Vassal;
+use crate::vassal::settings::liveness::{HealthCheck, Watchdog};
 use crate::vassal::settings::{Ready, Settings};
 use std::time::Duration;
 
@@ -38,15 +39,50 @@ pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
         ("root directory, files, waits", text(&others)),
         ("mountpoint-check", watched),
         ("program", program(plan)),
+        (LIVENESS, liveness(&plan.settings)),
         ("[vassal]", settings(&plan.settings)),
         ("[Unit] and [Service]", directives),
     ];
     parts.map(|(name, Fields(text))| (name, text)).into()
 }
 
+/// What an app that serves is held to.
+const LIVENESS: &str = "health and watchdog";
+
 /// Whether a part is about the program that is started, which a reload that overlaps takes as the file has it.
 pub fn is_programs(part: &str) -> bool {
-    part == "program"
+    ["program", LIVENESS].contains(&part)
+}
+
+fn liveness(settings: &Settings) -> Fields {
+    let HealthCheck {
+        url: _,
+        interval,
+        deadline,
+        failures,
+    } = &settings.health;
+    let usual = HealthCheck::default();
+    let mut fields = Fields::default();
+    fields.put_if("health", settings.health.shown_url(), |url| url);
+    let is_changed = *interval != usual.interval;
+    fields.put_if("health-interval", is_changed.then_some(interval), time);
+    let is_changed = *deadline != usual.deadline;
+    fields.put_if("health-deadline", is_changed.then_some(deadline), time);
+    let is_changed = *failures != usual.failures;
+    fields.put_if("health-failures", is_changed.then_some(failures), u32::to_string);
+    fields.put_if(
+        "watchdog",
+        settings.watchdog.as_ref(),
+        |watchdog| match watchdog {
+            Watchdog::Off => "off".to_owned(),
+            Watchdog::Within(limit, _) => time(limit),
+        },
+    );
+    fields
+}
+
+fn time(time: &Duration) -> String {
+    time.as_millis().to_string()
 }
 
 /// `NAME=VALUE` lines. No name and no value of a configuration has a line end.
@@ -145,6 +181,8 @@ fn settings(settings: &Settings) -> Fields {
         ready,
         stop_signal,
         reload_signal,
+        health: _,
+        watchdog: _,
         interval,
         deadline,
         hook_limit,
@@ -154,7 +192,6 @@ fn settings(settings: &Settings) -> Fields {
         is_filtered,
     } = settings;
     let usual = Settings::default();
-    let time = |time: &Duration| time.as_millis().to_string();
     let changed = |value: &Duration, usual: Duration| (*value != usual).then_some(*value);
     let mut fields = Fields::default();
     fields.put_if("socket-mode", unix.mode, |mode| format!("{mode:o}"));
@@ -230,6 +267,11 @@ mod tests {
             ),
             (
                 "env = A=B",
+                "env = A=B\n[vassal]\nhealth = http://:1/",
+                &["health and watchdog"],
+            ),
+            (
+                "env = A=B",
                 "env = A=B\n[vassal]\nstop-timeout = 3",
                 &["[vassal]"],
             ),
@@ -258,6 +300,7 @@ mod tests {
             "root directory, files, waits: =;",
             "mountpoint-check: path=/app;",
             "program: uwsgi=;",
+            "health and watchdog: ",
             "[vassal]: ready=connect 127.0.0.1:80;stop-timeout=3000;",
             "[Unit] and [Service]: Service=CapabilityBoundingSet=CAP_KILL;Service=MemoryMax=1G;",
         ];
@@ -275,7 +318,7 @@ mod tests {
         ];
         for (lines, expected) in CASES {
             let shown = shown(&format!("[uwsgi]\nuid = u\n[vassal]\ncommand = a\n{lines}"));
-            assert_eq!(shown[6], format!("[vassal]: {expected}"));
+            assert!(shown.contains(&format!("[vassal]: {expected}")), "{shown:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use std::collections::BTreeSet;
 use vassal_config::diagnostic::quote;
 use vassal_escape::printable;
@@ -26,7 +27,12 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
             "a FUSE filesystem whose daemon is gone is mounted on {} of this machine",
             quote(&path)
         );
-        Said::warning("dead-mount", message, format!("umount -l {}", printable(&path))).at(origin, scene)
+        Said::warning(
+            Rule::DeadMount,
+            message,
+            format!("umount -l {}", printable(&path)),
+        )
+        .at(origin, scene)
     });
     said.collect()
 }

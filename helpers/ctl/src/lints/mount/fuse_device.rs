@@ -4,6 +4,7 @@ use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use std::os::unix::fs::MetadataExt;
 use vassal_config::hooks::phase::Phase;
 
@@ -35,7 +36,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         Seen::There(_) | Seen::Hidden | Seen::Dead => None,
     };
     let found = said.map(|(mount, message, hint)| {
-        Said::warning("fuse-device", message, hint).at(mount.operation.origin.as_ref(), scene)
+        Said::warning(Rule::FuseDevice, message, hint).at(mount.operation.origin.as_ref(), scene)
     });
     found.into_iter().collect()
 }

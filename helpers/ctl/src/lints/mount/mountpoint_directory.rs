@@ -4,6 +4,7 @@ use crate::lints::fuse_commands::{commands, fuse_mounts};
 use crate::lints::host::{Host, Seen};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use vassal_config::diagnostic::quote;
@@ -103,7 +104,7 @@ fn missing(point: &Point<'_>, identity: &Identity) -> Said {
         Some(user) => format!("install -d -o {user} {path}"),
         None => format!("mkdir -p {path}"),
     };
-    Said::warning("mountpoint-directory", message, hint)
+    Said::warning(Rule::MountpointDirectory, message, hint)
 }
 
 /// fusermount mounts for a user only where that user may write.
@@ -119,5 +120,5 @@ fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Ho
     let path = quote(&point.path);
     let message = format!("fusermount will refuse to mount on {path}: {name} may not write there");
     let hint = format!("chown {name} {}", printable(&point.path));
-    Some(Said::warning("mountpoint-directory", message, hint))
+    Some(Said::warning(Rule::MountpointDirectory, message, hint))
 }

@@ -4,6 +4,7 @@ use crate::lints::fuse_commands::{FuseMount, fuse_mounts};
 use crate::lints::host::{Host, Seen};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
 use vassal_escape::printable;
 
@@ -36,7 +37,7 @@ fn order(mount: &FuseMount<'_>) -> Option<Said> {
         quote(&writable.written).trim_matches('\''),
         quote(&first.written).trim_matches('\'')
     );
-    Some(Said::note("union-order", message, hint))
+    Some(Said::note(Rule::UnionOrder, message, hint))
 }
 
 /// With `chroot=/ns` a branch `/ns/precise` is looked for in `/ns/ns/precise` (SEED-7).
@@ -54,7 +55,7 @@ fn doubled(mount: &FuseMount<'_>) -> Option<Said> {
         quote(&branch.path)
     );
     let hint = "branches are named as they are below the chroot directory";
-    Some(Said::warning("union-chroot", message, hint))
+    Some(Said::warning(Rule::UnionChroot, message, hint))
 }
 
 /// No branch is made by unionfs-fuse itself.
@@ -66,7 +67,7 @@ fn missing(mount: &FuseMount<'_>, host: &Host) -> Vec<Said> {
     let said = missing.map(|branch| {
         let message = format!("the branch {} does not exist", quote(&branch.path));
         let hint = format!("mkdir -p {}", printable(&branch.path));
-        Said::warning("union-branch", message, hint)
+        Said::warning(Rule::UnionBranch, message, hint)
     });
     said.collect()
 }

@@ -4,6 +4,7 @@
 use crate::lints::fuse_commands::{commands, fuse_mounts};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 
 const UNMOUNTERS: [&[u8]; 3] = [b"fusermount", b"fusermount3", b"umount"];
 
@@ -19,7 +20,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let said = unmounts.map(|operation| {
         let message = "at exit only: under uWSGI's Emperor it runs at a reload too, and nothing mounts again after that";
         let hint = "nothing is to be done here, where a reload runs no such hook; do not reload this file's vassal there";
-        Said::note("unmount-at-exit", message, hint).at(operation.origin.as_ref(), scene)
+        Said::note(Rule::UnmountAtExit, message, hint).at(operation.origin.as_ref(), scene)
     });
     said.collect()
 }

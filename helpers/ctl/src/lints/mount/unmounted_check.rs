@@ -4,6 +4,7 @@ use crate::lints::fuse_commands::{commands, is_known};
 use crate::lints::new_root::mounted;
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
 use vassal_config::vassal::plan::{Plan, Watch};
 
@@ -24,7 +25,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 "a start ends with exit code 78 where nothing is mounted; name the path that a hook mounts",
             ),
         };
-        Said::warning("unmounted-check", message, hint).at(Some(&watch.origin), scene)
+        Said::warning(Rule::UnmountedCheck, message, hint).at(Some(&watch.origin), scene)
     });
     said.collect()
 }

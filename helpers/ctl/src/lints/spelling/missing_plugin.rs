@@ -3,6 +3,7 @@
 
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
 use vassal_config::options::plugins::debian_name;
 use vassal_config::vassal::missing_plugins::missing_plugins;
@@ -20,7 +21,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
             quote(&entry.key)
         );
         let hint = format!("add 'plugin = {plugin}', unless your uWSGI has it built in");
-        Said::warning("missing-plugin", message, hint).at(Some(&entry.origin), scene)
+        Said::warning(Rule::MissingPlugin, message, hint).at(Some(&entry.origin), scene)
     });
     found.collect()
 }

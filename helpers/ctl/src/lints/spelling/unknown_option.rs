@@ -4,6 +4,7 @@ use crate::lints::scene::{Said, Scene};
 use crate::lints::spelling::written::{Written, texts};
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
+use crate::reading::rule::Rule;
 use std::collections::BTreeSet;
 use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
@@ -27,7 +28,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether `entry` is a line whose own name nobody knows and no other line mentions. Names given by `set-placeholder` and its like
+/// Whether `entry` is a line whose own name is unknown and which no other line mentions. Names given by `set-placeholder` and its like
 /// are placeholders on purpose, and so is one that is referred to.
 fn is_unknown(entry: &Entry, written: &Written) -> bool {
     let key = entry.key.as_slice();
@@ -39,9 +40,9 @@ fn said(key: &[u8]) -> Said {
     let known = OPTIONS.iter().map(|row| row.name).chain(plugin_names());
     let message = format!("there is no option {}: uWSGI ignores the line", quote(key));
     match nearest(&name, known) {
-        Some(meant) => Said::warning("unknown-option", message, format!("did you mean '{meant}'?")),
+        Some(meant) => Said::warning(Rule::UnknownOption, message, format!("did you mean '{meant}'?")),
         None => Said::note(
-            "unknown-option",
+            Rule::UnknownOption,
             message,
             "fine for a value of the app's own; 'strict = true' has uWSGI refuse such lines",
         ),

@@ -5,6 +5,7 @@ use crate::lints::spelling::unit_directives::{SERVICE, UNIT};
 use crate::lints::spelling::written::texts;
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
+use crate::reading::rule::Rule;
 use std::collections::BTreeSet;
 use vassal_config::diagnostic::{Origin, quote};
 use vassal_config::language::text::lex::{Line, lines};
@@ -57,7 +58,7 @@ fn section(name: &[u8]) -> Option<Said> {
     let meant = SECTIONS.into_iter().find(is_it)?;
     let message = format!("nothing reads the section {}", quote(name));
     Some(Said::warning(
-        "unknown-section",
+        Rule::UnknownSection,
         message,
         format!("did you mean [{meant}]? Names of sections are exact"),
     ))
@@ -77,5 +78,5 @@ fn directive(known: &[&'static str], line: &Line<'_>) -> Option<Said> {
         Some(meant) => format!("did you mean {meant}=?"),
         None => "see systemd.directives(7); a later version may know it".to_owned(),
     };
-    Some(Said::warning("unknown-directive", message, hint))
+    Some(Said::warning(Rule::UnknownDirective, message, hint))
 }

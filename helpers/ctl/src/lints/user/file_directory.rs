@@ -4,6 +4,7 @@
 use crate::lints::host::{Host, Seen};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_config::diagnostic::quote;
@@ -62,7 +63,7 @@ fn missing(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
         ),
         None => format!("mkdir -p {}", printable(directory)),
     };
-    Some(Said::warning("file-directory", message, hint))
+    Some(Said::warning(Rule::FileDirectory, message, hint))
 }
 
 /// A unix socket is bound by the app's user, unless `chown-socket` leaves that to root.
@@ -88,7 +89,7 @@ fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
         "chown {user} {}, or let root bind it: chown-socket = {user}",
         printable(directory)
     );
-    Some(Said::warning("socket-directory", message, hint))
+    Some(Said::warning(Rule::SocketDirectory, message, hint))
 }
 
 /// Whether a step of the start may make the directory, or change whose it is.

@@ -3,6 +3,7 @@
 use crate::lints::new_root::foreign;
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 
@@ -23,7 +24,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let said = inside.map(|operation| {
         let message = format!("this command of root's is refused in the new root directory: {why}");
         let hint = "run it pre-jail or as-user, give all of the root directory to root, or set trust-root = true in [vassal]";
-        Said::warning("foreign-root", message, hint).at(operation.origin.as_ref(), scene)
+        Said::warning(Rule::ForeignRoot, message, hint).at(operation.origin.as_ref(), scene)
     });
     said.collect()
 }

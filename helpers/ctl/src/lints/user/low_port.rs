@@ -3,6 +3,7 @@
 use crate::lints::host::Host;
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::options::id::Id;
@@ -69,7 +70,7 @@ fn said(entry: &Entry, first: u16) -> Said {
         Some(Id::SharedSocket) => "a start binds shared sockets as root where each has a numeric address; or add cap = net_bind_service".to_owned(),
         _ => format!("write shared-socket = ADDRESS and {option} = =0, or add cap = net_bind_service"),
     };
-    Said::warning("low-port", message, hint)
+    Said::warning(Rule::LowPort, message, hint)
 }
 
 fn first_free(host: &Host) -> u16 {

@@ -4,6 +4,7 @@ use crate::lints::host::{Host, Seen, User};
 use crate::lints::scene::{Said, Scene};
 use crate::lints::user::file_directory::{directory, is_made};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::options::id::Id;
@@ -67,7 +68,7 @@ fn said(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
         quote(entry.value.as_deref().unwrap_or_default())
     );
     let hint = format!("write a path in a directory of {name}'s: install -d -o {name} DIRECTORY");
-    (!is_open).then(|| Said::warning("users-directory", message, hint))
+    (!is_open).then(|| Said::warning(Rule::UsersDirectory, message, hint))
 }
 
 fn path(entry: &Entry) -> Option<&[u8]> {

@@ -4,6 +4,7 @@ use crate::lints::host::Host;
 use crate::lints::new_root::{foreign, layers};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
 use vassal_config::machine::accounts::Accounts;
 use vassal_config::users::identity::{Account, Named};
@@ -74,7 +75,7 @@ fn on_host(host: &Host, kind: Kind, name: &[u8]) -> Option<Said> {
         kind.maker,
         printable(name)
     );
-    Some(Said::warning("missing-user", message, hint))
+    Some(Said::warning(Rule::MissingUser, message, hint))
 }
 
 /// What cannot be seen from here, such as a root that only exists once it is mounted, is not judged.
@@ -100,7 +101,7 @@ fn in_layers(host: &Host, kind: Kind, name: &[u8], layers: &[Vec<u8>]) -> Option
         printable(&first),
         printable(name)
     );
-    Some(Said::warning("missing-user", message, hint))
+    Some(Said::warning(Rule::MissingUser, message, hint))
 }
 
 /// In a root directory that is not root's alone a name counts only with the number it has on the host.
@@ -121,5 +122,5 @@ fn unconfirmed(host: &Host, kind: Kind, name: &[u8], why: String, layers: &[Vec<
         None => format!("there is no {} {} on the host", kind.word, quote(name)),
     };
     let hint = format!("{why}, so its names do not count alone: write the number, or make both the same");
-    Some(Said::warning("missing-user", message, hint))
+    Some(Said::warning(Rule::MissingUser, message, hint))
 }

@@ -3,6 +3,7 @@
 use crate::lints::host::{Host, Seen, User};
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use std::os::unix::fs::MetadataExt;
 use vassal_config::diagnostic::quote;
 use vassal_config::hooks::action::Action;
@@ -45,7 +46,7 @@ fn missing(file: &KeyFile, host: &Host) -> Option<Said> {
     }
     let message = format!("{} does not exist", quote(&file.path));
     Some(Said::warning(
-        "key-file",
+        Rule::KeyFile,
         message,
         "uWSGI ends without the certificates and keys that it is given",
     ))
@@ -66,7 +67,7 @@ fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Said>
         quote(&file.path)
     );
     let hint = "emperor-use-clone = fs, or chgrp it to the app's group and chmod 640";
-    Some(Said::warning("key-file", message, hint))
+    Some(Said::warning(Rule::KeyFile, message, hint))
 }
 
 /// A log of root's is given to the user by a start, unless it has other names.
@@ -84,7 +85,7 @@ fn closed(handed: &Handed, host: &Host, user: &User, name: &str) -> Option<Said>
         quote(&handed.path)
     );
     Some(Said::warning(
-        "users-file",
+        Rule::UsersFile,
         message,
         format!("chown {user} {path}"),
     ))

@@ -2,6 +2,7 @@
 
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;
+use crate::reading::rule::Rule;
 use vassal_config::hooks::action::Action;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -16,7 +17,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let said = pivots.map(|operation| {
         let message = "pivot_root without uid works here, but not under uWSGI's Emperor";
         let hint = "there it is done again, fails, and the vassal is restarted for ever; add 'uid = NAME'";
-        Said::note("pivot-without-uid", message, hint).at(operation.origin.as_ref(), scene)
+        Said::note(Rule::PivotWithoutUid, message, hint).at(operation.origin.as_ref(), scene)
     });
     said.collect()
 }

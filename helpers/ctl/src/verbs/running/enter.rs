@@ -3,8 +3,8 @@
 use super::list::choose;
 use super::run::{execute, gather};
 use crate::arguments::Enter;
-use crate::reading::processes::{Process, Role};
 use crate::render::output;
+use crate::running::processes::{Process, Role};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};

@@ -1,14 +1,14 @@
 //! `vassalctl list`: every vassal, one line each.
 
 use crate::arguments::{List, Sort};
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::{Fleet, Vassal, is_named, now_usec};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::{Fleet, Vassal, is_named, now_usec};
 use crate::state::{Health, Mark, State};
 use std::cmp::Reverse;
 use std::process::ExitCode;
@@ -131,7 +131,7 @@ fn mounts(vassal: &Vassal, now: u64) -> Cell {
         .record
         .mounts
         .iter()
-        .any(crate::reading::record::Mount::is_bad);
+        .any(crate::running::record::Mount::is_bad);
     match mounts.is_empty() {
         true => "-".into(),
         false => Cell::toned(mounts.join(", "), if is_bad { Tone::Bad } else { Tone::Usual }),
@@ -154,7 +154,7 @@ fn short(cause: &str) -> String {
     }
 }
 
-/// The marks, and which limits were met.
+/// The marks, whether the app fails its health check, and which limits were met.
 pub fn notes(vassal: &Vassal, now: u64) -> String {
     let mark = |mark: &Mark| match (mark, vassal.record.next_attempt_usec) {
         (Mark::Waiting, Some(next)) if next > now => {
@@ -174,8 +174,10 @@ pub fn notes(vassal: &Vassal, now: u64) -> String {
     };
     let marks = vassal.marks.iter().filter(is_news).map(mark);
     let waits = (vassal.state == State::OnDemand).then(|| sentences::ON_DEMAND.to_owned());
+    let failing = vassal.record.check.as_ref().and_then(sentences::failing);
     marks
         .chain(waits)
+        .chain(failing)
         .chain(sentences::hits(&vassal.hits))
         .collect::<Vec<_>>()
         .join(", ")

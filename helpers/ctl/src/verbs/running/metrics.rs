@@ -1,10 +1,10 @@
 //! `vassalctl metrics`: for Prometheus, on standard output or for node_exporter's textfile collector.
 
 use crate::arguments::Metrics;
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::Fleet;
 use crate::render::metrics::metrics;
 use crate::render::output;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::Fleet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;

@@ -2,9 +2,9 @@
 
 use super::list::choose;
 use crate::arguments::Nagios;
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::{Fleet, Vassal};
 use crate::render::output;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::{Fleet, Vassal};
 use crate::state::{Health, State};
 use std::process::ExitCode;
 

@@ -1,9 +1,9 @@
 //! What the verbs that change something have in common.
 
 use crate::arguments::Place;
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::Fleet;
 use crate::render::output;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::Fleet;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Output, Stdio};
 

@@ -2,14 +2,14 @@
 
 use super::list::choose;
 use crate::arguments::Stats;
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::{Fleet, Vassal, now_usec};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::sentences;
 use crate::render::uwsgi_stats::Stats as UwsgiStats;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::{Fleet, Vassal, now_usec};
 use std::process::ExitCode;
 
 const HEADER: [&str; 10] = [

@@ -2,15 +2,15 @@
 
 use super::list::{choose, tone};
 use crate::arguments::Status;
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::{Fleet, Vassal, now_usec};
-use crate::reading::journal::{Entry, Journal};
 use crate::render::amounts::{bytes, rfc3339, time};
 use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::Form;
 use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::{Fleet, Vassal, now_usec};
+use crate::running::journal::{Entry, Journal};
 use crate::state::{Mark, State};
 use std::process::ExitCode;
 
@@ -100,6 +100,14 @@ fn facts(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
             "Mount",
             format!("{}{tail} ({})", sentences::mount(mount, now), mount.fstype),
         )
+    }));
+    facts.extend(record.check.iter().map(|check| {
+        let took = check.took_usec.map(|took| format!(" ago in {}", time(took)));
+        let deadline = check
+            .deadline_usec
+            .map(|limit| format!(", deadline {}", time(limit)));
+        let tail = format!("{}{}", took.unwrap_or_default(), deadline.unwrap_or_default());
+        ("Health", format!("{}{tail}", sentences::check(check, now)))
     }));
     let cause = record.cause.as_ref().map(|cause| format!(", the last: {cause}"));
     facts.push((

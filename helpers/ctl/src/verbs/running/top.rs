@@ -2,12 +2,12 @@
 
 use super::list::{choose, notes, tone};
 use crate::arguments::Top;
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::{Fleet, Vassal, now_usec};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::sentences;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::{Fleet, Vassal, now_usec};
 use crate::state::State;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, poll, read};

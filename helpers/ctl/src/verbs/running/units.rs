@@ -2,10 +2,10 @@
 
 use super::list::choose;
 use super::run::{gather, systemctl};
-use crate::reading::cgroup::Detail;
-use crate::reading::fleet::{Fleet, Vassal};
-use crate::reading::units::{DISABLED, MAINTENANCE};
 use crate::render::output;
+use crate::running::cgroup::Detail;
+use crate::running::fleet::{Fleet, Vassal};
+use crate::running::units::{DISABLED, MAINTENANCE};
 use crate::state::{Mark, State};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::symlink;
@@ -159,7 +159,7 @@ fn pending(units: &[String]) -> usize {
 }
 
 fn overwrite(text: &str) {
-    // Where nobody can read it, nobody is told.
+    // Progress is lost without harm where standard error is closed.
     write!(io::stderr(), "\r\x1b[K{text}").ok();
 }
 

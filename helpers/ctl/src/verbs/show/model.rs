@@ -14,6 +14,7 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::reload::overlap::{Decision, decide};
+use vassal_config::vassal::settings::liveness;
 use vassal_escape::printable;
 use vassal_generator::drop_in::{Common, DropIn, Text};
 
@@ -39,6 +40,10 @@ pub struct Shown {
     pub watch: Vec<Watched>,
     /// The sockets that `vassal-enter` binds.
     pub sockets: Vec<Socket>,
+    /// How the app is asked for its health.
+    pub health: Option<Asked>,
+    /// Whether the app is to send `WATCHDOG=1`, where the file says so.
+    pub watchdog: Option<Watchdog>,
     /// How a reload is done.
     pub reload: Reloaded,
     /// The drop-in of its unit.
@@ -46,6 +51,30 @@ pub struct Shown {
     /// That of the socket whose first connection starts it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket_drop_in: Option<String>,
+}
+
+/// How the app is asked for its health.
+#[derive(Debug, Serialize)]
+pub struct Asked {
+    /// What is asked for.
+    pub url: String,
+    /// Seconds from an answer to the next question.
+    pub interval: f64,
+    /// Seconds that an answer may take.
+    pub deadline: f64,
+    /// So many failures in a row restart the vassal.
+    pub failures: u32,
+    /// Where.
+    pub from: Option<From>,
+}
+
+/// What the file says of `WATCHDOG=1`.
+#[derive(Debug, Serialize)]
+pub struct Watchdog {
+    /// The most seconds between two; nothing is heard without.
+    pub seconds: Option<f64>,
+    /// Where.
+    pub from: Option<From>,
 }
 
 /// How a reload is done, and why.
@@ -175,6 +204,8 @@ impl Shown {
             atexit: steps(&plan.atexit),
             watch: watched(plan, location),
             sockets: sockets(plan, location),
+            health: asked(plan, location),
+            watchdog: watchdog(plan, location),
             reload: reloaded(plan, location),
             drop_in: service,
             socket_drop_in: socket,
@@ -252,6 +283,31 @@ fn watched(plan: &Plan, location: &Location) -> Vec<Watched> {
         from: from(&watch.origin, location),
     });
     watched.collect()
+}
+
+fn asked(plan: &Plan, location: &Location) -> Option<Asked> {
+    let check = &plan.settings.health;
+    let (_, origin) = check.url.as_ref()?;
+    Some(Asked {
+        url: check.shown_url()?,
+        interval: check.interval.as_secs_f64(),
+        deadline: check.deadline.as_secs_f64(),
+        failures: check.failures,
+        from: from(origin, location),
+    })
+}
+
+fn watchdog(plan: &Plan, location: &Location) -> Option<Watchdog> {
+    plan.settings.watchdog.as_ref().map(|watchdog| match watchdog {
+        liveness::Watchdog::Off => Watchdog {
+            seconds: None,
+            from: None,
+        },
+        liveness::Watchdog::Within(time, origin) => Watchdog {
+            seconds: Some(time.as_secs_f64()),
+            from: from(origin, location),
+        },
+    })
 }
 
 fn reloaded(plan: &Plan, location: &Location) -> Reloaded {

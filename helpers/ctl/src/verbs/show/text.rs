@@ -70,6 +70,20 @@ fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
         row(each.from.as_ref(), &each.address, &detail)
     });
     sections.push(("sockets".into(), sockets.collect()));
+    let health = shown.health.iter().map(|each| {
+        let (interval, deadline, failures) = (each.interval, each.deadline, each.failures);
+        let detail =
+            format!("asked for every {interval} s; {failures} in a row without status 200 within {deadline} s restart it");
+        row(each.from.as_ref(), &each.url, &detail)
+    });
+    let watchdog = shown.watchdog.iter().map(|each| {
+        let detail = match each.seconds {
+            Some(seconds) => format!("within {seconds} s, or it is restarted"),
+            None => "not heard".to_owned(),
+        };
+        row(each.from.as_ref(), "WATCHDOG=1", &detail)
+    });
+    sections.push(("health".into(), health.chain(watchdog).collect()));
     let reload = &shown.reload;
     let reload = row(reload.from.as_ref(), &reload.way, &reload.reason);
     sections.push(("reload".into(), vec![reload]));

@@ -1,6 +1,6 @@
 //! The double of the kernel: two processes that record their steps.
 
-use crate::app::order::{self as app, Pace, become_app};
+use crate::app::order::{self as app, Pace, Role, become_app};
 use crate::failure::{Failure, HookFailure};
 use crate::inside::order::Kernel;
 use vassal_config::vassal::payload::Payload;
@@ -101,7 +101,7 @@ impl Kernel for Root<'_> {
     }
     fn fork_app(&mut self, _: (&(), &(), &()), as_user: &[Operation], pace: Pace) -> Result<(), Failure> {
         self.step("fork")?;
-        self.reported = become_app(self.plan, as_user, pace, &mut App(self.app)).err();
+        self.reported = become_app(self.plan, as_user, Role::First(pace), &mut App(self.app)).err();
         Ok(())
     }
     fn write_pidfiles(&mut self, (): &()) -> Result<(), Failure> {

@@ -2,13 +2,13 @@
 
 use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
 use super::processes::{self, Process};
-use super::record::{self, Record};
+use super::record::{self, Record, Records};
 use super::units::{self, Units};
 use crate::arguments::Place;
 use crate::reading::emperor_file;
 use crate::reading::targets;
 use crate::state::{Health, Mark, State};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -76,14 +76,14 @@ pub struct Fleet {
 }
 
 /// The machine, as far as all vassals have it in common.
-struct Machine<'a> {
-    root: &'a Path,
+struct Machine {
     detail: Detail,
     units: Units,
+    records: Records,
     hierarchy: Hierarchy,
     watchdog: Option<(u64, u64)>,
-    /// The instances that are marked for maintenance.
-    maintained: BTreeSet<String>,
+    /// The instances that are marked for maintenance, and since when.
+    maintained: BTreeMap<String, Option<u64>>,
     /// The cgroups of the units in vassal.slice, looked for only for one that runs without a record.
     slice: OnceLock<BTreeMap<String, String>>,
 }
@@ -113,12 +113,12 @@ impl Fleet {
         }
         let watchdog = root.join(WATCHDOG).metadata().ok();
         let machine = Machine {
-            root: &root,
             detail,
             units,
+            records: Records::of(&root),
             hierarchy: Hierarchy::of(&root),
             watchdog: watchdog.map(|file| (file.dev(), file.ino())),
-            maintained: units::names(&root.join(units::MAINTENANCE)).collect(),
+            maintained: maintained(&root.join(units::MAINTENANCE)),
             slice: OnceLock::new(),
         };
         let wanted: Vec<_> = wanted.into_iter().collect();
@@ -169,7 +169,7 @@ fn os(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
-impl Machine<'_> {
+impl Machine {
     /// All `wanted` vassals, in as many threads as are of use: most of the time is spent in the kernel.
     fn all(&self, wanted: &[(String, Option<PathBuf>)]) -> (Vec<Vassal>, Vec<String>) {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -196,7 +196,7 @@ impl Machine<'_> {
 
     /// One vassal, if it is one: of what has neither a file nor runs nor has failed only a record may be left.
     fn vassal(&self, (instance, file): &(String, Option<PathBuf>)) -> (Option<Vassal>, Option<String>) {
-        let (record, problem) = match record::read(self.root, instance) {
+        let (record, problem) = match self.records.read(instance) {
             Ok(record) => (record, None),
             Err(problem) => (None, Some(problem)),
         };
@@ -218,7 +218,12 @@ impl Machine<'_> {
             false => !state.is_off(),
         };
         let has_record = record.as_ref().is_some_and(is_kept);
-        let record = record.filter(|_| has_record).unwrap_or_default();
+        let mut record = record.filter(|_| has_record).unwrap_or_default();
+        record.since_usec = match state {
+            State::Maintenance => self.maintained.get(instance).copied().flatten(),
+            State::Masked => self.units.masked_since(instance),
+            _ => record.since_usec,
+        };
         let marks = self.marks(instance, state, file.as_deref(), &record, has_record);
         let cgroup = cgroup.filter(|_| state.runs());
         let (usage, hits) = cgroup
@@ -232,7 +237,7 @@ impl Machine<'_> {
             state,
             health: Health::of(state, has_record),
             marks,
-            on_demand: self.units.on_demand(self.root, instance),
+            on_demand: self.units.on_demand(instance),
             file: file.clone(),
             usage,
             limits: limits.map(Cgroup::limits).unwrap_or_default(),
@@ -253,7 +258,7 @@ impl Machine<'_> {
     fn state(&self, instance: &str, record: Option<&Record>, has_processes: bool) -> State {
         let says = record.and_then(|record| State::of_word(&record.state));
         let is_off = || {
-            let is_maintained = self.maintained.contains(instance);
+            let is_maintained = self.maintained.contains_key(instance);
             match (is_maintained, self.units.is_masked(instance)) {
                 (true, _) => State::Maintenance,
                 (false, true) => State::Masked,
@@ -298,7 +303,7 @@ impl Machine<'_> {
             .map(|program| (program.device, program.inode));
         let is_old = program.is_some() && self.watchdog.is_some() && program != self.watchdog;
         let is_new = file.is_some() && !state.runs() && !self.units.is_wanted(instance);
-        let is_maintained = state == State::Maintenance || self.maintained.contains(instance);
+        let is_maintained = state == State::Maintenance || self.maintained.contains_key(instance);
         let marks = [
             (Mark::Changed, is_changed && state.runs()),
             (Mark::Orphan, file.is_none()),
@@ -316,6 +321,14 @@ impl Machine<'_> {
             .filter_map(|(mark, is_set)| is_set.then_some(mark))
             .collect()
     }
+}
+
+fn maintained(place: &Path) -> BTreeMap<String, Option<u64>> {
+    let since = |instance: String| {
+        let since = units::made(&place.join(&instance));
+        (instance, since)
+    };
+    units::names(place).map(since).collect()
 }
 
 /// Microseconds since the epoch.

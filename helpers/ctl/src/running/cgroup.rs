@@ -1,21 +1,18 @@
 //! What a unit uses, and where it met a limit, as its cgroup says (the kernel's Documentation/admin-guide/cgroup-v2.rst).
 
+use super::small_files::Directory;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Where the unified hierarchy is mounted.
 const HIERARCHY: &str = "sys/fs/cgroup";
 
-/// More than most of the files that are read have.
-const CHUNK: usize = 1024;
-
 /// The machine's hierarchy.
 #[derive(Debug)]
 pub struct Hierarchy {
-    root: PathBuf,
-    proc: PathBuf,
+    place: PathBuf,
+    root: Option<Directory>,
+    proc: Option<Directory>,
     has_cpu: bool,
     has_memory: bool,
     has_pids: bool,
@@ -79,7 +76,7 @@ pub enum Detail {
 #[derive(Debug)]
 pub struct Cgroup<'a> {
     hierarchy: &'a Hierarchy,
-    path: PathBuf,
+    directory: Directory,
     /// Whether the process that was asked for is one of them.
     pub has_main: bool,
     /// Their numbers, where they have to be counted one by one.
@@ -93,20 +90,21 @@ impl Hierarchy {
         let controllers = std::fs::read_to_string(hierarchy.join("cgroup.controllers")).unwrap_or_default();
         let has = |name: &str| controllers.split_whitespace().any(|each| each == name);
         Self {
-            proc: root.join("proc"),
+            proc: Directory::open(&root.join("proc")),
             has_cpu: has("cpu"),
             has_memory: has("memory"),
             has_pids: has("pids"),
             has_io: has("io"),
             page: page_size(),
-            root: hierarchy,
+            root: Directory::open(&hierarchy),
+            place: hierarchy,
         }
     }
 
     /// The units in `slice` and in the slices in it, with their paths.
     pub fn units(&self, slice: &str) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
-        let directory = self.root.join(slice.trim_start_matches('/'));
+        let directory = self.place.join(relative(slice));
         let entries = directory.read_dir().into_iter().flatten().flatten();
         for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
             let path = format!("{slice}/{name}");
@@ -122,17 +120,16 @@ impl Hierarchy {
     /// The cgroup at `path`, if there is one and a process in it; `main` is the one that is expected. Where the kernel counts everything, the
     /// processes are not listed for as long as that one is there.
     pub fn cgroup(&self, path: &str, main: Option<u64>) -> Option<Cgroup<'_>> {
-        let is_there = |pid: u64| self.proc.join(pid.to_string()).exists();
-        let is_counted =
-            self.has_memory && self.has_pids && main.is_some_and(is_there) && self.directory(path).exists();
+        let directory = self.root.as_ref()?.below(relative(path))?;
+        let is_counted = self.has_memory && self.has_pids && main.is_some_and(|main| self.is_there(main));
         let processes = match is_counted {
             true => Vec::new(),
-            false => self.processes(path),
+            false => processes(&directory),
         };
         let has_main = is_counted || processes.iter().any(|pid| Some(u64::from(*pid)) == main);
         (is_counted || !processes.is_empty()).then_some(Cgroup {
             hierarchy: self,
-            path: self.directory(path),
+            directory,
             has_main,
             processes,
         })
@@ -140,13 +137,32 @@ impl Hierarchy {
 
     /// The numbers of the processes in the cgroup at `path`.
     pub fn processes(&self, path: &str) -> Vec<u32> {
-        let text = text(&self.directory(path).join("cgroup.procs"));
-        text.lines().filter_map(|line| line.parse().ok()).collect()
+        let directory = self.root.as_ref().and_then(|root| root.below(relative(path)));
+        directory.as_ref().map(processes).unwrap_or_default()
     }
 
-    fn directory(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
+    fn is_there(&self, pid: u64) -> bool {
+        self.proc.as_ref().is_some_and(|proc| proc.has(&pid.to_string()))
     }
+
+    /// The resident bytes of a process.
+    fn resident(&self, pid: u32) -> u64 {
+        let pages = |statm: &str| statm.split_whitespace().nth(1)?.parse::<u64>().ok();
+        let proc = self.proc.as_ref();
+        let pages = proc.and_then(|proc| proc.text(&format!("{pid}/statm"), pages));
+        pages.unwrap_or(0) * self.page
+    }
+}
+
+fn processes(directory: &Directory) -> Vec<u32> {
+    directory.text("cgroup.procs", |text| {
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    })
+}
+
+/// The hierarchy's own name of a cgroup.
+fn relative(path: &str) -> &str {
+    path.trim_start_matches('/')
 }
 
 impl Cgroup<'_> {
@@ -167,7 +183,12 @@ impl Cgroup<'_> {
         let usage = Usage {
             memory: match has_memory {
                 true => self.number("memory.current"),
-                false => Some(self.processes.iter().map(|pid| self.resident(*pid)).sum()),
+                false => Some(
+                    self.processes
+                        .iter()
+                        .map(|pid| self.hierarchy.resident(*pid))
+                        .sum(),
+                ),
             },
             cpu_usec,
             tasks: match (has_pids, detail) {
@@ -197,75 +218,47 @@ impl Cgroup<'_> {
             ..
         } = self.hierarchy;
         let limit = |file, is_counted: bool| is_counted.then(|| self.number(file)).flatten();
-        let cpu = if *has_cpu {
-            self.text("cpu.max")
-        } else {
-            String::new()
+        let cpu = |text: &str| {
+            let mut words = text.split_whitespace().map(|word| word.parse::<f64>().ok());
+            match (words.next()??, words.next()??) {
+                (quota, period) if period > 0.0 => Some(quota / period),
+                _ => None,
+            }
         };
-        let mut cpu = cpu.split_whitespace().map(|word| word.parse::<f64>().ok());
         Limits {
             memory_max: limit("memory.max", *has_memory),
             memory_high: limit("memory.high", *has_memory),
-            cpus: match (cpu.next().flatten(), cpu.next().flatten()) {
-                (Some(quota), Some(period)) if period > 0.0 => Some(quota / period),
-                _ => None,
-            },
+            cpus: has_cpu.then(|| self.directory.text("cpu.max", cpu)).flatten(),
             tasks: limit("pids.max", *has_pids),
         }
     }
 
-    fn resident(&self, pid: u32) -> u64 {
-        let statm = text(&self.hierarchy.proc.join(pid.to_string()).join("statm"));
-        let pages = statm.split_whitespace().nth(1);
-        pages.and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * self.hierarchy.page
-    }
-
     fn io(&self) -> (u64, u64) {
-        let text = self.text("io.stat");
-        let sum = |key: &str| {
-            let words = text.split_whitespace().filter_map(|word| word.strip_prefix(key));
-            words.filter_map(|value| value.parse::<u64>().ok()).sum()
-        };
-        (sum("rbytes="), sum("wbytes="))
+        self.directory.text("io.stat", |text| {
+            let sum = |key: &str| {
+                let words = text.split_whitespace().filter_map(|word| word.strip_prefix(key));
+                words.filter_map(|value| value.parse::<u64>().ok()).sum()
+            };
+            (sum("rbytes="), sum("wbytes="))
+        })
     }
 
     fn number(&self, file: &str) -> Option<u64> {
         // 'max' is no number, and no limit.
-        self.text(file).trim().parse().ok()
+        self.directory.text(file, |text| text.trim().parse().ok())
     }
 
     fn values<const N: usize>(&self, file: &str, keys: [&str; N]) -> [Option<u64>; N] {
-        let text = self.text(file);
-        keys.map(|wanted| {
-            pairs(&text)
-                .find(|(key, _)| *key == wanted)
-                .map(|(_, value)| value)
+        self.directory.text(file, |text| {
+            let mut values = [None; N];
+            for (key, value) in pairs(text) {
+                if let Some(place) = keys.iter().position(|wanted| *wanted == key) {
+                    values[place] = Some(value);
+                }
+            }
+            values
         })
     }
-
-    fn text(&self, file: &str) -> String {
-        text(&self.path.join(file))
-    }
-}
-
-/// What a small file of the kernel's says: one that is not there says nothing. Read without asking for its size first, which the
-/// kernel does not know, as there are thousands of them.
-fn text(path: &Path) -> String {
-    let Ok(mut file) = File::open(path) else {
-        return String::new();
-    };
-    let mut bytes = vec![0; CHUNK];
-    let mut length = 0;
-    // A chunk that is not full is the last one.
-    while let Ok(read @ 1..) = file.read(&mut bytes[length..]) {
-        length += read;
-        if length < bytes.len() {
-            break;
-        }
-        bytes.resize(length + CHUNK, 0);
-    }
-    bytes.truncate(length);
-    String::from_utf8(bytes).unwrap_or_default()
 }
 
 fn pairs(text: &str) -> impl Iterator<Item = (&str, u64)> {

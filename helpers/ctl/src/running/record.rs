@@ -1,9 +1,9 @@
 //! The health record of a vassal, as vassal-enter and vassal-watchdog keep it.
 
+use super::small_files::Directory;
+use rustix::io::Errno;
 use serde::Deserialize;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Where the records are.
 const DIRECTORY: &str = "run/vassal/health";
@@ -12,10 +12,7 @@ const ENDING: &str = ".json";
 /// The `schema` that this program knows.
 const SCHEMA: u64 = 1;
 /// More than any record with every mountpoint that a vassal can have.
-const SIZE_LIMIT: u64 = 1 << 20;
-
-/// Most records are shorter.
-const USUAL_SIZE: usize = 2048;
+const SIZE_LIMIT: usize = 1 << 20;
 
 /// The record (vassal-health(7), THE HEALTH RECORD).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -48,6 +45,8 @@ pub struct Record {
     pub processes: Processes,
     /// The open sockets.
     pub sockets: Vec<String>,
+    /// What the app says of its health, where it is asked.
+    pub check: Option<Check>,
     /// The watched mountpoints.
     pub mounts: Vec<Mount>,
 }
@@ -76,6 +75,22 @@ pub struct Processes {
     pub daemons: Vec<u64>,
 }
 
+/// An app that is asked for its health.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Check {
+    /// `healthy`, `unasked`, `failing` or `sick`.
+    pub verdict: String,
+    /// Failures in a row.
+    pub failures: u64,
+    /// When it last answered well.
+    pub answered_usec: Option<u64>,
+    /// How long that took.
+    pub took_usec: Option<u64>,
+    /// How long it may take.
+    pub deadline_usec: Option<u64>,
+}
+
 /// A watched mountpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -95,10 +110,50 @@ pub struct Mount {
     pub deadline_usec: Option<u64>,
 }
 
+impl Check {
+    /// Whether its last answer was none, or no good one.
+    pub fn is_bad(&self) -> bool {
+        !["healthy", "unasked"].contains(&self.verdict.as_str())
+    }
+}
+
 impl Mount {
     /// Whether it is lost.
     pub fn is_bad(&self) -> bool {
         !["healthy", "unprobed"].contains(&self.verdict.as_str())
+    }
+}
+
+/// The records of a machine.
+#[derive(Debug)]
+pub struct Records(Option<Directory>);
+
+impl Records {
+    /// Those of the machine at `root`.
+    pub fn of(root: &Path) -> Self {
+        Records(Directory::open(&root.join(DIRECTORY)))
+    }
+
+    /// The record of `instance`; nothing where there is none.
+    ///
+    /// # Errors
+    /// One that cannot be read, or that is not one.
+    pub fn read(&self, instance: &str) -> Result<Option<Record>, String> {
+        let Some(directory) = &self.0 else {
+            return Ok(None);
+        };
+        let name = format!("{instance}{ENDING}");
+        let shown = || format!("/{DIRECTORY}/{name}");
+        match directory.read(&name, SIZE_LIMIT, |text| serde_json::from_slice::<Record>(text)) {
+            Ok(Ok(record)) if record.schema == SCHEMA => Ok(Some(record)),
+            Ok(Ok(Record { schema, .. })) => Err(format!(
+                "{}: its schema is {schema}, this vassalctl knows {SCHEMA} (upgrade it)",
+                shown()
+            )),
+            Ok(Err(error)) => Err(format!("{}: no health record: {error}", shown())),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(format!("{}: cannot read it: {error} (as root?)", shown())),
+        }
     }
 }
 
@@ -115,35 +170,4 @@ pub fn instances(root: &Path) -> Vec<String> {
         (!instance.starts_with('.')).then(|| instance.to_owned())
     };
     names.filter_map(instance).collect()
-}
-
-/// The record of `instance`; nothing where there is none.
-///
-/// # Errors
-/// One that cannot be read, or that is not one.
-pub fn read(root: &Path, instance: &str) -> Result<Option<Record>, String> {
-    let path = path(root, instance);
-    let Ok(file) = File::open(&path) else {
-        return match path.symlink_metadata() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            _ => Err(format!("{}: cannot read it (as root?)", path.display())),
-        };
-    };
-    let mut text = String::with_capacity(USUAL_SIZE);
-    file.take(SIZE_LIMIT)
-        .read_to_string(&mut text)
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    let record: Record = serde_json::from_str(&text)
-        .map_err(|error| format!("{}: no health record: {error}", path.display()))?;
-    match record.schema {
-        SCHEMA => Ok(Some(record)),
-        other => Err(format!(
-            "{}: its schema is {other}, this vassalctl knows {SCHEMA} (upgrade it)",
-            path.display()
-        )),
-    }
-}
-
-fn path(root: &Path, instance: &str) -> PathBuf {
-    root.join(DIRECTORY).join(format!("{instance}{ENDING}"))
 }

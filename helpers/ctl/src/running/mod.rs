@@ -1,0 +1,9 @@
+//! What is known of the vassals that run: units, health records, control groups, processes, the journal.
+
+pub mod cgroup;
+pub mod fleet;
+pub mod journal;
+pub mod processes;
+pub mod record;
+pub mod small_files;
+pub mod units;
