@@ -34,7 +34,7 @@ done
 install -d "$root/usr/lib/systemd/system-generators"
 ln -sf ../../../bin/vassalctl "$root/usr/lib/systemd/system-generators/vassal-generator"
 ln -sf ../../bin/vassalctl "$root/usr/lib/vassal/vassal-emperor"
-put 644 usr/lib/systemd/system units/*.service units/*.target units/*.slice units/*.timer
+put 644 usr/lib/systemd/system units/*.service units/*.socket units/*.target units/*.slice units/*.timer
 put 644 usr/lib/systemd/system/vassal-.slice.d units/vassal-.slice.d/*.conf
 put 644 usr/lib/systemd/catalog units/vassal.catalog
 put 644 etc/vassal packaging/emperor.ini

@@ -1,6 +1,7 @@
 //! What was generated last, kept for the day on which a file cannot be read: systemd empties the output directory before each run, and
 //! with its drop-in a running vassal would lose its limits.
 
+use crate::drop_in::Text;
 use crate::output::Directory;
 use crate::pack::{Fields, pack, unpack};
 use nix::errno::Errno;
@@ -8,18 +9,24 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::vassals::name_of;
+use vassal_escape::unit_name::escape;
 
 /// The directory, below [`RUN`]; root's alone.
 const DIRECTORY: &str = "vassal-generator";
 /// Where it is: what a generator may write, and gone after a boot as the units are.
 const RUN: &str = "run";
+/// In it a file for each vassal that the emperor has changed since, by the instances of their units.
+const LIVE: &str = "live";
 /// The file in it.
 const FILE: &str = "last";
 /// What begins the file; it changes with its format.
-const FORMAT: &[u8] = b"vassal-generator 1";
+const FORMAT: &[u8] = b"vassal-generator 2";
 /// The most that is read of it: ten thousand drop-ins of a few KiB.
 const LARGEST: u64 = 64 << 20;
 
@@ -30,18 +37,66 @@ pub struct Kept {
     pub place: Vec<u8>,
     /// Its file.
     pub file: Vec<u8>,
-    /// Its drop-in.
-    pub text: String,
+    /// Its drop-ins.
+    pub text: Text,
 }
 
-/// Everything that was generated last; nothing when there is no such file, or none that root alone has written.
+/// Everything that was generated last, with what the emperor has changed since; nothing when there is no such file, or none that
+/// root alone has written.
 pub fn load(root: &Path) -> Vec<Kept> {
-    let bytes = read(root).unwrap_or_default();
+    let directory = root.join(RUN).join(DIRECTORY);
+    let mut all = records(&directory, FILE);
+    let names = live(root);
+    if !names.is_empty() {
+        all.retain(|kept| instance(kept).is_none_or(|instance| !names.contains(&instance)));
+        let live = directory.join(LIVE);
+        all.extend(names.iter().flat_map(|name| records(&live, name)));
+    }
+    all
+}
+
+/// The records in a file; nothing when there is none that root alone has written.
+fn records(directory: &Path, name: &str) -> Vec<Kept> {
+    let bytes = read(directory, name).unwrap_or_default();
     let fields = unpack(&bytes).unwrap_or_default();
     match fields.split_first() {
         Some((format, fields)) if format == FORMAT => fields.chunks_exact(3).filter_map(kept).collect(),
         _ => Vec::new(),
     }
+}
+
+/// The vassal of a record, as the instance of its unit.
+fn instance(kept: &Kept) -> Option<String> {
+    name_of(&kept.file).ok().map(|name| escape(name.bytes()))
+}
+
+/// The vassals, as the instances of their units, that the emperor has changed since everything was generated.
+pub fn live(root: &Path) -> BTreeSet<String> {
+    let names = std::fs::read_dir(root.join(RUN).join(DIRECTORY).join(LIVE));
+    let names = names.into_iter().flatten().flatten();
+    names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
+/// Keeps what the emperor has changed of the vassal `name`: what it is now, or that it is gone.
+///
+/// # Errors
+/// Whatever the filesystem says; what was kept before is still there then.
+pub fn change(root: &Path, name: &VassalName, now: Option<&Kept>) -> io::Result<()> {
+    let directory = Directory::open(&root.join(RUN))?.enter(DIRECTORY, Mode::S_IRWXU)?;
+    only_roots(&fstat(&directory)?)?;
+    let directory = directory.enter(LIVE, Mode::S_IRWXU)?;
+    let bytes = record(now);
+    directory.put(&escape(name.bytes()), &bytes, Mode::S_IRUSR | Mode::S_IWUSR)
+}
+
+fn record<'a>(all: impl IntoIterator<Item = &'a Kept>) -> Vec<u8> {
+    let mut fields: Fields = vec![FORMAT.to_vec()];
+    for Kept { place, file, text } in all {
+        fields.extend([place.clone(), file.clone(), text.pack()]);
+    }
+    pack(&fields)
 }
 
 /// What was generated last, read when it is first asked for.
@@ -69,7 +124,7 @@ impl<'a> Last<'a> {
     }
 
     /// The drop-in of the vassal that has this file.
-    pub fn text_of(&self, file: &[u8]) -> Option<String> {
+    pub fn text_of(&self, file: &[u8]) -> Option<Text> {
         let kept = self.all().iter().find(|kept| kept.file == file)?;
         Some(kept.text.clone())
     }
@@ -77,18 +132,17 @@ impl<'a> Last<'a> {
 
 fn kept(fields: &[Vec<u8>]) -> Option<Kept> {
     let [place, file, text] = fields else { return None };
-    let text = String::from_utf8(text.clone()).ok()?;
     Some(Kept {
         place: place.clone(),
         file: file.clone(),
-        text,
+        text: Text::unpack(text)?,
     })
 }
 
-fn read(root: &Path) -> io::Result<Vec<u8>> {
-    let directory = Directory::open(&root.join(RUN).join(DIRECTORY))?;
+fn read(directory: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let directory = Directory::open(directory)?;
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let file = File::from(openat(&directory, FILE, flags, Mode::empty())?);
+    let file = File::from(openat(&directory, name, flags, Mode::empty())?);
     only_roots(&fstat(&directory)?)?;
     only_roots(&fstat(&file)?)?;
     let mut bytes = Vec::new();
@@ -102,18 +156,22 @@ fn only_roots(status: &FileStat) -> io::Result<()> {
     is_own.then_some(()).ok_or_else(|| Errno::EPERM.into())
 }
 
-/// Keeps what was generated now.
+/// Keeps what was generated now; it has what the emperor had changed of `changed` before that.
 ///
 /// # Errors
 /// Whatever the filesystem says; what was kept before is still there then.
-pub fn store(root: &Path, all: &[Kept]) -> io::Result<()> {
+pub fn store(root: &Path, all: &[Kept], changed: &BTreeSet<String>) -> io::Result<()> {
     let directory = Directory::open(&root.join(RUN))?.enter(DIRECTORY, Mode::S_IRWXU)?;
     only_roots(&fstat(&directory)?)?;
-    let mut fields: Fields = vec![FORMAT.to_vec()];
-    for Kept { place, file, text } in all {
-        fields.extend([place.clone(), file.clone(), text.clone().into_bytes()]);
+    directory.put(FILE, &record(all), Mode::S_IRUSR | Mode::S_IWUSR)?;
+    for name in changed {
+        let path = format!("{LIVE}/{name}");
+        match unlinkat(&directory, path.as_str(), UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno.into()),
+        }
     }
-    directory.put(FILE, &pack(&fields), Mode::S_IRUSR | Mode::S_IWUSR)
+    Ok(())
 }
 
 /// Forgets all of it.
@@ -142,10 +200,13 @@ mod tests {
         let kept = |file: &str| Kept {
             place: b"/v".to_vec(),
             file: file.into(),
-            text: format!("[Service]\n# {file}\n"),
+            text: Text {
+                service: format!("[Service]\n# {file}\n"),
+                socket: None,
+            },
         };
         let all = [kept("/v/a.ini"), kept("/v/b.ini")];
-        store(root.path(), &all).unwrap();
+        store(root.path(), &all, &BTreeSet::new()).unwrap();
         assert_eq!(load(root.path()), all);
         let last = Last::of(root.path());
         assert_eq!(last.files_in(b"/v").len(), 2);
@@ -154,9 +215,26 @@ mod tests {
             (last.text_of(b"/v/c.ini"), last.files_in(b"/w")),
             (None, Vec::new())
         );
+        // The emperor changes one, removes one, and makes one.
+        let name = |name: &str| VassalName::parse(name.as_bytes()).unwrap();
+        change(root.path(), &name("a"), Some(&kept("/w/a.ini"))).unwrap();
+        change(root.path(), &name("b"), None).unwrap();
+        change(root.path(), &name("my c"), Some(&kept("/v/my c.ini"))).unwrap();
+        let files = || {
+            load(root.path())
+                .into_iter()
+                .map(|kept| kept.file)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(files(), [b"/w/a.ini".to_vec(), b"/v/my c.ini".to_vec()]);
+        let changed = live(root.path());
+        assert_eq!(changed.len(), 3);
+        change(root.path(), &name("d"), Some(&kept("/v/d.ini"))).unwrap();
+        store(root.path(), &all, &changed).unwrap();
+        assert_eq!(files().len(), 3, "what has come meanwhile stays");
         let file = root.path().join(RUN).join(DIRECTORY).join(FILE);
         std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
-        assert_eq!(load(root.path()), []);
+        assert_eq!(files(), [b"/v/d.ini".to_vec()]);
         forget(root.path()).unwrap();
         forget(root.path()).unwrap();
         assert!(!file.exists());

@@ -7,7 +7,7 @@
 //! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
 //! reading at [`generate`].
 //!
-//! Rooms, each of which uses only those before it: pack, output, drop_in, read, answer, apart, kept, program.
+//! Rooms, each of which uses only those before it: pack, drop_in, output, read, answer, apart, kept, program.
 #![forbid(unsafe_code)]
 
 pub mod drop_in;
@@ -21,7 +21,7 @@ mod program;
 pub mod read;
 
 use answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
-use drop_in::DropIn;
+use drop_in::{Common, DropIn, Text};
 use kept::{Kept, Last};
 use output::Units;
 use pack::Fields;
@@ -32,8 +32,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::place::Place;
+use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::{Kind, choose, name_of, shown};
 use vassal_config::machine::trusted::Reader;
+use vassal_config::vassal::address::listen_stream;
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
 use vassal_state::{health, restart_record};
@@ -50,17 +52,18 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
 /// spoiled nothing else.
 pub fn generate(root: &Path, out: &Path) -> Vec<String> {
     let mut problems = Vec::new();
-    let Some(units) = all(root, &mut problems) else {
+    let (mut statistics, changed) = (None, kept::live(root));
+    let Some(units) = all(root, &mut statistics, &mut problems) else {
         problems.extend(kept::forget(root).err().map(|error| error.to_string()));
         return problems;
     };
-    if let Err(error) = write(&units, out, &mut problems) {
+    if let Err(error) = write(&units, statistics.as_deref(), out, &mut problems) {
         problems.push(format!("{}: {error}", out.display()));
     }
     forget_records(root, &units, &mut problems);
     let kept: Vec<Kept> = units.into_iter().map(|unit| unit.kept).collect();
     // Without it the next hang costs its vassal the limits it has.
-    if let Err(error) = kept::store(root, &kept) {
+    if let Err(error) = kept::store(root, &kept, &changed) {
         problems.push(format!("cannot keep what was generated: {error}, ignoring"));
     }
     problems
@@ -89,21 +92,32 @@ struct Generated {
     why: Option<String>,
 }
 
-fn write(units: &[Generated], out: &Path, problems: &mut Vec<String>) -> std::io::Result<()> {
-    if units.is_empty() {
+fn write(
+    units: &[Generated],
+    statistics: Option<&str>,
+    out: &Path,
+    problems: &mut Vec<String>,
+) -> std::io::Result<()> {
+    if units.is_empty() && statistics.is_none() {
         return Ok(());
     }
     let directory = Units::open(out)?;
+    if statistics.is_some() {
+        directory.write_statistics(statistics)?;
+    }
     for Generated { name, kept, why } in units {
         let text = match why {
-            Some(why) => format!(
-                "# ERROR: {}; this is what was generated last:\n{}",
-                printable(why.as_bytes()),
-                kept.text
-            ),
+            Some(why) => Text {
+                service: format!(
+                    "# ERROR: {}; this is what was generated last:\n{}",
+                    printable(why.as_bytes()),
+                    kept.text.service
+                ),
+                socket: kept.text.socket.clone(),
+            },
             None => kept.text.clone(),
         };
-        if let Err(error) = directory.write(&name.unit(), &text) {
+        if let Err(error) = directory.write(name, &text) {
             problems.push(format!("{}: {error}", name.unit()));
         }
     }
@@ -111,7 +125,7 @@ fn write(units: &[Generated], out: &Path, problems: &mut Vec<String>) -> std::io
 }
 
 /// Every vassal's unit, sorted by name; nothing without an emperor's file.
-fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
+fn all(root: &Path, statistics: &mut Option<String>, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
     let wanted = match emperor(root) {
         Ok(wanted) => wanted?,
         // What runs keeps its limits until the file has been mended.
@@ -123,18 +137,23 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
     let Wanted {
         places,
         nofollow: _,
-        stop_hook,
+        common,
+        statistics: told,
         problems: odd,
     } = wanted;
+    *statistics = told;
     problems.extend(odd);
     let last = Last::of(root);
     let files = list(root, &places, &last, problems);
-    let mut units = units(root, &files, stop_hook.as_ref(), problems);
+    let mut units = units(root, &files, &common, problems);
+    let is_asked = |file: &&Listed| !matches!(units.get(file.path.as_slice()), Some(Unit::Unasked));
     let kind = |file: &Listed| match units.get(file.path.as_slice()) {
         Some(Unit::NoFile) => (file.path.clone(), Kind::Other),
-        Some(Unit::DropIn(..) | Unit::Unreadable(_)) | None => (file.path.clone(), Kind::File),
+        Some(Unit::DropIn(..) | Unit::Unreadable(_) | Unit::Unasked) | None => {
+            (file.path.clone(), Kind::File)
+        }
     };
-    let (chosen, odd) = choose(files.iter().map(kind));
+    let (chosen, odd) = choose(files.iter().filter(is_asked).map(kind));
     problems.extend(odd);
     let place_of: BTreeMap<&[u8], &[u8]> = files
         .iter()
@@ -148,7 +167,7 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
             .unwrap_or_default()
             .to_vec();
         let unit = units.remove(file.as_slice()).unwrap_or(Unit::NoFile);
-        let bare = || DropIn::bare(&name, &file, stop_hook.as_ref()).render();
+        let bare = || DropIn::bare(&name, &file, &common).render();
         let (text, why) = text_of(unit, bare, &file, &last, problems);
         Generated {
             name,
@@ -163,7 +182,7 @@ fn all(root: &Path, problems: &mut Vec<String>) -> Option<Vec<Generated>> {
 fn units<'a>(
     root: &Path,
     files: &'a [Listed],
-    stop_hook: Option<&drop_in::StopHook>,
+    common: &Common,
     problems: &mut Vec<String>,
 ) -> BTreeMap<&'a [u8], Unit> {
     let asked: Vec<(VassalName, &Vec<u8>)> = files
@@ -171,8 +190,7 @@ fn units<'a>(
         .filter_map(|file| Some((name_of(&file.path).ok()?, &file.path)))
         .collect();
     let reader = Reader::default();
-    let read =
-        |(name, file): &(VassalName, &Vec<u8>)| read::unit(&reader, root, (name, file), stop_hook).pack();
+    let read = |(name, file): &(VassalName, &Vec<u8>)| read::unit(&reader, root, (name, file), common).pack();
     let answers = apart::each(&asked, read).unwrap_or_else(|error| {
         problems.push(format!("cannot read the vassals' files: {error}"));
         asked.iter().map(|_| None).collect()
@@ -191,17 +209,17 @@ fn units<'a>(
 /// The drop-in that came of a file, or the one it had, and why.
 fn text_of(
     unit: Unit,
-    bare: impl FnOnce() -> String,
+    bare: impl FnOnce() -> Text,
     file: &[u8],
     last: &Last,
     problems: &mut Vec<String>,
-) -> (String, Option<String>) {
+) -> (Text, Option<String>) {
     match unit {
         Unit::DropIn(text, wrong) => {
             problems.extend(wrong);
             (text, None)
         }
-        Unit::NoFile => (bare(), None),
+        Unit::NoFile | Unit::Unasked => (bare(), None),
         Unit::Unreadable(why) => {
             let why = format!("{}: cannot read it: {why}", printable(file));
             problems.push(format!("{why}, so its unit stays as it is"));
@@ -219,12 +237,12 @@ pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
     let read = |_: &()| {
         let read = read::emperor(root).map(|found| match found {
             None => Fields::new(),
-            Some((emperor, problems)) => {
-                let stop_hook = drop_in::StopHook::of(&emperor);
+            Some((emperor, mut problems)) => {
                 let wanted = Wanted {
                     nofollow: emperor.nofollow,
+                    common: Common::of(&emperor),
+                    statistics: statistics_of(&emperor, &mut problems),
                     places: emperor.places,
-                    stop_hook,
                     problems,
                 };
                 [vec![b"wanted".to_vec()], wanted.pack()].concat()
@@ -244,6 +262,18 @@ pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
             .map(Some)
             .ok_or_else(|| NO_ANSWER.to_owned()),
     }
+}
+
+/// The drop-in of the socket of the statistics, where there is one.
+fn statistics_of(emperor: &Emperor, problems: &mut Vec<String>) -> Option<String> {
+    let (address, origin) = emperor.stats.as_ref()?;
+    let stream = listen_stream(address);
+    if stream.is_none() {
+        problems.push(format!(
+            "{origin}: emperor-stats: no address that systemd can listen at (write IP:PORT in numbers, or an absolute path), ignoring"
+        ));
+    }
+    stream.map(|stream| drop_in::statistics(&stream))
 }
 
 /// A path in one of the emperor's places.

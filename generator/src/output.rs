@@ -9,10 +9,18 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use crate::drop_in::Text;
+use vassal_config::emperor::name::VassalName;
+
 /// The file in a vassal's drop-in directory. 50 leaves room before and after for the administrator's own.
 const DROP_IN: &str = "50-vassal.conf";
 /// What every vassal's unit is made of.
 const TEMPLATE: &str = "/usr/lib/systemd/system/vassal@.service";
+/// The same of the socket whose first connection starts it.
+const SOCKET_TEMPLATE: &str = "/usr/lib/systemd/system/vassal@.socket";
+/// The socket at which the vassals' statistics are told.
+pub const STATISTICS: &str = "vassal-stats.socket";
+const STATISTICS_UNIT: &str = "/usr/lib/systemd/system/vassal-stats.socket";
 /// Where the target's wants are.
 const WANTS: &str = "vassals.target.wants";
 
@@ -109,36 +117,73 @@ impl Units {
         Ok(Self { directory, wants })
     }
 
-    /// Writes the drop-in of `unit`, and makes the target want it.
+    /// Writes the drop-ins of a vassal that has none yet, and makes the target want it, or the socket that starts it.
     ///
     /// # Errors
     /// Whatever the filesystem says; there is no part of a drop-in then.
-    pub fn write(&self, unit: &str, drop_in: &str) -> io::Result<()> {
+    pub fn write(&self, name: &VassalName, text: &Text) -> io::Result<()> {
+        self.put(&name.unit(), &text.service)?;
+        match &text.socket {
+            None => self.wants.link(TEMPLATE, &name.unit()),
+            Some(socket) => {
+                self.put(&name.socket(), socket)?;
+                self.wants.link(SOCKET_TEMPLATE, &name.socket())
+            }
+        }
+    }
+
+    /// The same of one that may have others.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says.
+    pub fn replace(&self, name: &VassalName, text: &Text) -> io::Result<()> {
+        match &text.socket {
+            None => self.erase_unit(&name.socket())?,
+            Some(_) => remove(&self.wants, &name.unit(), UnlinkatFlags::NoRemoveDir)?,
+        }
+        self.write(name, text)
+    }
+
+    /// Removes what there is of a vassal: its drop-ins, and that the target wants it.
+    ///
+    /// # Errors
+    /// As unlink(2), rmdir(2); that there is nothing is no error.
+    pub fn erase(&self, name: &VassalName) -> io::Result<()> {
+        self.erase_unit(&name.socket())?;
+        self.erase_unit(&name.unit())
+    }
+
+    /// Writes the drop-in of the socket of the statistics, and makes the target want it; removes both where there is none.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says.
+    pub fn write_statistics(&self, drop_in: Option<&str>) -> io::Result<()> {
+        match drop_in {
+            Some(drop_in) => {
+                self.put(STATISTICS, drop_in)?;
+                self.wants.link(STATISTICS_UNIT, STATISTICS)
+            }
+            None => self.erase_unit(STATISTICS),
+        }
+    }
+
+    fn put(&self, unit: &str, drop_in: &str) -> io::Result<()> {
         let name = format!("{unit}.d");
         let is_new = mkdirat(&self.directory, name.as_str(), PUBLIC_DIRECTORY).is_ok();
         if !is_new || !self.put_first(&name, drop_in.as_bytes())? {
             let directory = self.directory.enter(&name, PUBLIC_DIRECTORY)?;
             directory.put(DROP_IN, drop_in.as_bytes(), PUBLIC_FILE)?;
         }
-        self.wants.link(TEMPLATE, unit)
+        Ok(())
     }
 
-    /// Removes what there is of `unit`: its drop-in, and that the target wants it.
-    ///
-    /// # Errors
-    /// As unlink(2), rmdir(2); that there is nothing is no error.
-    pub fn erase(&self, unit: &str) -> io::Result<()> {
+    fn erase_unit(&self, unit: &str) -> io::Result<()> {
         let directory = format!("{unit}.d");
-        let is_gone = |errno: &Errno| *errno == Errno::ENOENT;
-        let remove = |place: &Directory, name: &str, flag| match unlinkat(place, name, flag) {
-            Err(errno) if !is_gone(&errno) => Err(io::Error::from(errno)),
-            _ => Ok(()),
-        };
         remove(&self.wants, unit, UnlinkatFlags::NoRemoveDir)?;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         match openat(&self.directory, directory.as_str(), flags, Mode::empty()) {
             Ok(found) => remove(&Directory(found), DROP_IN, UnlinkatFlags::NoRemoveDir)?,
-            Err(errno) if is_gone(&errno) => return Ok(()),
+            Err(Errno::ENOENT) => return Ok(()),
             Err(errno) => return Err(errno.into()),
         }
         remove(&self.directory, &directory, UnlinkatFlags::RemoveDir)
@@ -163,9 +208,23 @@ impl Units {
     }
 }
 
-/// The drop-in of `unit` in the output directory at `path`; nothing when there is none.
-pub fn drop_in(path: &Path, unit: &str) -> Option<Vec<u8>> {
-    std::fs::read(path.join(format!("{unit}.d")).join(DROP_IN)).ok()
+fn remove(place: &Directory, name: &str, flag: UnlinkatFlags) -> io::Result<()> {
+    match unlinkat(place, name, flag) {
+        Err(Errno::ENOENT) | Ok(()) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The drop-in of the socket of the statistics in the output directory at `path`.
+pub fn statistics(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path.join(format!("{STATISTICS}.d")).join(DROP_IN)).ok()
+}
+
+/// Whether the output directory at `path` has exactly `text` of the vassal `name`.
+pub fn has(path: &Path, name: &VassalName, text: &Text) -> bool {
+    let drop_in = |unit: String| std::fs::read(path.join(format!("{unit}.d")).join(DROP_IN)).ok();
+    drop_in(name.unit()).as_deref() == Some(text.service.as_bytes())
+        && drop_in(name.socket()).as_deref() == text.socket.as_ref().map(String::as_bytes)
 }
 
 /// The units that have something in the output directory at `path`.

@@ -1,17 +1,19 @@
 //! The emperor's file and the vassals' files, as far as units need them. Everything here may wait for a filesystem for ever; the
 //! generator calls it in processes that may be lost ([`crate::apart`]).
 
-use crate::drop_in::{DropIn, StopHook};
+use crate::drop_in::{Common, DropIn, Text};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use vassal_config::diagnostic::Diagnostic;
 use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::on_demand::answer_of;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::{EMPEROR_FILE, outside, read_emperor_file};
 use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
-use vassal_config::machine::world::ReadError;
+use vassal_config::machine::world::{ReadError, World};
 use vassal_config::unit::directives::directives;
+use vassal_config::vassal::address::Waiting;
 use vassal_config::vassal::read::judge_writers;
 
 /// errno(3): a name that is not there, a link that leads nowhere or in a circle.
@@ -47,7 +49,9 @@ fn public(found: &Diagnostic) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unit {
     /// Its drop-in, and what is wrong with the file.
-    DropIn(String, Vec<String>),
+    DropIn(Text, Vec<String>),
+    /// The emperor has not asked yet by which address it is on demand, if it is: nothing of it is wanted before.
+    Unasked,
     /// It is no regular file, so it is no vassal's.
     NoFile,
     /// The system did not let it be read, which may be otherwise the next time.
@@ -55,14 +59,9 @@ pub enum Unit {
 }
 
 /// Reads the vassal's file at `file` below `root`, and makes its drop-in.
-pub fn unit(
-    reader: &Reader,
-    root: &Path,
-    (name, file): (&VassalName, &[u8]),
-    stop_hook: Option<&StopHook>,
-) -> Unit {
+pub fn unit(reader: &Reader, root: &Path, (name, file): (&VassalName, &[u8]), common: &Common) -> Unit {
     let read = reader.read(&outside(root, file));
-    unit_of(read, root, (name, file), stop_hook)
+    unit_of(read, root, (name, file), common)
 }
 
 /// The same of a file that was read, or could not be.
@@ -70,15 +69,30 @@ pub fn unit_of(
     read: Result<Trusted, ReadError>,
     root: &Path,
     (name, file): (&VassalName, &[u8]),
-    stop_hook: Option<&StopHook>,
+    common: &Common,
 ) -> Unit {
     let path = outside(root, file);
+    let is_asked = || outside(root, answer_of(name).as_bytes()).exists();
+    if common.on_demand.command.is_some() && !is_asked() {
+        return Unit::Unasked;
+    }
+    let mut waiting = None;
     let (directives, problems) = match read {
         Ok(read) => {
             let (taken, errors) = directives(&read.content, &name.file());
             let errors: Vec<String> = errors.iter().map(public).collect();
-            match open_to_others(root, name, &path, read) {
-                Ok(warnings) => (taken, [warnings, errors].concat()),
+            let whole = Whole {
+                root,
+                name,
+                path: &path,
+            };
+            match whole.judge(read, common) {
+                Ok((warnings, found)) => {
+                    waiting = found;
+                    (taken, [warnings, errors].concat())
+                }
+                // What systemd listens at stays as it was.
+                Err(refused) if !common.on_demand.is_off() => return Unit::Unreadable(refused.join("; ")),
                 Err(refused) => (Vec::new(), refused),
             }
         }
@@ -95,37 +109,49 @@ pub fn unit_of(
     let drop_in = DropIn {
         name,
         file,
-        stop_hook,
+        common,
+        waiting,
         directives,
         problems: problems.clone(),
     };
     Unit::DropIn(drop_in.render(), problems)
 }
 
-/// What is to be said of a file that root alone could not have written, which depends on who the vassal runs as.
-///
-/// # Errors
-/// Why it adds nothing to the unit.
-fn open_to_others(
-    root: &Path,
-    name: &VassalName,
-    path: &Path,
-    read: Trusted,
-) -> Result<Vec<String>, Vec<String>> {
-    if read.open.is_empty() {
-        return Ok(Vec::new());
-    }
-    let emperor = emperor(root).map_err(|problem| vec![problem])?;
-    let (emperor, _) = emperor.unwrap_or_default();
-    let directory = path.parent().unwrap_or(root).to_path_buf();
-    let world = System::new([].into(), directory)
-        .without_sources()
-        .with_file(path.to_path_buf(), read);
-    let judgement = judge_writers(&emperor, name, &world).map_err(|wrong| vec![public(&wrong)])?;
-    // Paths, and the names of those who may write there: no value.
-    let lines = |found: &[Diagnostic]| found.iter().map(ToString::to_string).collect();
-    match judgement.errors.as_slice() {
-        [] => Ok(lines(&judgement.warnings)),
-        errors => Err(lines(errors)),
+/// A vassal's file, as far as it is evaluated for its unit.
+struct Whole<'a> {
+    root: &'a Path,
+    name: &'a VassalName,
+    path: &'a Path,
+}
+
+impl Whole<'_> {
+    /// What is to be said of a file that root alone could not have written, which depends on who the vassal runs as; and the socket
+    /// whose first connection starts it.
+    ///
+    /// # Errors
+    /// Why it adds nothing to the unit.
+    fn judge(&self, read: Trusted, common: &Common) -> Result<(Vec<String>, Option<Waiting>), Vec<String>> {
+        let is_roots = read.open.is_empty();
+        if is_roots && common.on_demand.is_off() {
+            return Ok((Vec::new(), None));
+        }
+        let directory = self.path.parent().unwrap_or(self.root).to_path_buf();
+        let world = System::new([].into(), directory)
+            .without_sources()
+            .with_file(self.path.to_path_buf(), read);
+        let waiting = Waiting::of(&common.on_demand, self.name, &world);
+        let waiting = waiting.map_err(|wrong| vec![public(&wrong)])?;
+        if is_roots && world.open_files().is_empty() {
+            return Ok((Vec::new(), waiting));
+        }
+        let emperor = emperor(self.root).map_err(|problem| vec![problem])?;
+        let (emperor, _) = emperor.unwrap_or_default();
+        let judgement = judge_writers(&emperor, self.name, &world).map_err(|wrong| vec![public(&wrong)])?;
+        // Paths, and the names of those who may write there: no value.
+        let lines = |found: &[Diagnostic]| found.iter().map(ToString::to_string).collect();
+        match judgement.errors.as_slice() {
+            [] => Ok((lines(&judgement.warnings), waiting)),
+            errors => Err(lines(errors)),
+        }
     }
 }

@@ -288,12 +288,16 @@ pub fn live(live: &Live) -> String {
     format!(
         "a file is dropped, until it answers: {drop}, the Emperor {emperors_drop}; it is removed, until nothing is left: {removal}, the \
          Emperor {emperors_removal}; it is changed, until the new version answers: {}; 20 at once are active after {:.2} s, 1000 after \
-         {:.2} s; 100 of them are changed: {count} are restarted, after {:.2} s; the emperor's memory: {} KiB.\n\n",
+         {:.2} s; 100 of them are changed: {count} are restarted, after {:.2} s; the emperor's memory: {} KiB; of {} connections to a vassal on \
+         demand that ends after 10 ms of nobody {} were answered, by {} starts.\n\n",
         seconds(&live.changes),
         live.twenty.as_secs_f64(),
         live.crowd.as_secs_f64(),
         changed.as_secs_f64(),
         live.memory,
+        live.demand[0],
+        live.demand[1],
+        live.demand[2],
     )
 }
 

@@ -17,6 +17,8 @@ pub enum State {
     Stopping,
     /// It serves.
     Serving,
+    /// It does not run, and its first connection starts it.
+    OnDemand,
     /// It has been taken out for maintenance.
     Maintenance,
     /// Its unit is masked.
@@ -27,7 +29,7 @@ pub enum State {
 
 impl State {
     /// Every state, with its word.
-    pub const WORDS: [(State, &'static str); 10] = [
+    pub const WORDS: [(State, &'static str); 11] = [
         (State::Lost, "lost"),
         (State::Failed, "failed"),
         (State::Waiting, "waiting"),
@@ -35,6 +37,7 @@ impl State {
         (State::Reloading, "reloading"),
         (State::Stopping, "stopping"),
         (State::Serving, "serving"),
+        (State::OnDemand, "on-demand"),
         (State::Maintenance, "maintenance"),
         (State::Masked, "masked"),
         (State::Stopped, "stopped"),
@@ -62,9 +65,12 @@ impl State {
         )
     }
 
-    /// Whether it is not meant to run.
+    /// Whether it is not meant to run now.
     pub fn is_off(self) -> bool {
-        matches!(self, State::Maintenance | State::Masked | State::Stopped)
+        matches!(
+            self,
+            State::OnDemand | State::Maintenance | State::Masked | State::Stopped
+        )
     }
 
     /// Whether somebody should look at it.
@@ -93,7 +99,7 @@ impl Health {
             State::Lost | State::Failed | State::Waiting => Health::Unhealthy,
             State::Serving | State::Reloading if has_record => Health::Healthy,
             State::Serving | State::Reloading | State::Starting | State::Stopping => Health::Unknown,
-            State::Maintenance | State::Masked | State::Stopped => Health::Off,
+            State::OnDemand | State::Maintenance | State::Masked | State::Stopped => Health::Off,
         }
     }
 

@@ -47,6 +47,7 @@ fn every_field_of_a_vassals_json_is_in_the_manual() {
     let mut record = Record::default();
     record.mounts.push(Mount::default());
     let vassal = Vassal {
+        on_demand: None,
         name: "a".into(),
         instance: "a".into(),
         state: State::Serving,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use vassal_config::emperor::name::VassalName;
 use vassal_escape::unit_name::unescape;
+use vassal_generator::drop_in::Text;
 use vassal_generator::output::{self, Units};
 
 /// The generator's directory.
@@ -41,16 +42,29 @@ impl DropIns {
         }
     }
 
-    /// Writes the drop-in of a vassal, and makes the target want it.
+    /// Writes the drop-ins of a vassal, and makes the target want it.
     ///
     /// # Errors
     /// Whatever the filesystem says.
-    pub fn write(&self, name: &VassalName, text: &str) -> io::Result<()> {
+    pub fn write(&self, name: &VassalName, text: &Text) -> io::Result<()> {
         match fs::create_dir(&self.generated) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        Units::open(&self.generated)?.write(&name.unit(), text)
+        Units::open(&self.generated)?.replace(name, text)
+    }
+
+    /// Writes the drop-in of the socket of the statistics, or removes it; whether it was another one.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says.
+    pub fn write_statistics(&self, drop_in: Option<&str>) -> io::Result<bool> {
+        if output::statistics(&self.generated).as_deref() == drop_in {
+            return Ok(false);
+        }
+        Units::open(&self.generated)?
+            .write_statistics(drop_in)
+            .map(|()| true)
     }
 
     /// Removes what there is of a vassal.
@@ -60,7 +74,7 @@ impl DropIns {
     pub fn erase(&self, name: &VassalName) -> io::Result<()> {
         match Units::open(&self.generated) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            units => units?.erase(&name.unit()),
+            units => units?.erase(name),
         }
     }
 
@@ -71,7 +85,7 @@ impl DropIns {
     pub fn vassals(&self) -> io::Result<BTreeSet<VassalName>> {
         Ok(output::units(&self.generated)?
             .iter()
-            .filter_map(|unit| vassal_of(unit))
+            .filter_map(|unit| Some(vassal_of(unit)?.0))
             .collect())
     }
 
@@ -105,11 +119,28 @@ impl DropIns {
     }
 }
 
+/// Which of a vassal's units one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The vassal's own.
+    Service,
+    /// That of the socket whose first connection starts it.
+    Socket,
+}
+
 /// The vassal of a unit; nothing for other units, and for names that no vassal's unit has.
-pub fn vassal_of(unit: &str) -> Option<VassalName> {
-    let instance = unit.strip_prefix("vassal@")?.strip_suffix(".service")?;
+pub fn vassal_of(unit: &str) -> Option<(VassalName, Kind)> {
+    let (instance, kind) = match unit.strip_prefix("vassal@")?.rsplit_once('.')? {
+        (instance, "service") => (instance, Kind::Service),
+        (instance, "socket") => (instance, Kind::Socket),
+        _ => return None,
+    };
     let name = VassalName::parse(&unescape(instance.as_bytes())).ok()?;
-    (name.unit() == unit).then_some(name)
+    let is_its = match kind {
+        Kind::Service => name.unit() == unit,
+        Kind::Socket => name.socket() == unit,
+    };
+    is_its.then_some((name, kind))
 }
 
 #[cfg(test)]
@@ -123,7 +154,24 @@ mod tests {
         let name = VassalName::parse(b"my app").unwrap();
         assert!(drop_ins.vassals().unwrap().is_empty());
         drop_ins.erase(&name).unwrap();
-        drop_ins.write(&name, "[Unit]\n").unwrap();
+        let mut text = Text {
+            service: "[Unit]\n".into(),
+            socket: Some("[Socket]\n".into()),
+        };
+        drop_ins.write(&name, &text).unwrap();
+        let wants = root.path().join("generator/vassals.target.wants");
+        let wanted = || {
+            fs::read_dir(&wants)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(wanted(), ["vassal@my\\x20app.socket"]);
+        assert!(output::has(&root.path().join("generator"), &name, &text));
+        text.socket = None;
+        drop_ins.write(&name, &text).unwrap();
+        assert_eq!(wanted(), ["vassal@my\\x20app.service"]);
+        assert!(output::has(&root.path().join("generator"), &name, &text));
         let unit = root
             .path()
             .join("generator/vassal@my\\x20app.service.d/50-vassal.conf");
@@ -150,7 +198,8 @@ mod tests {
             ("vassal@a\\x2db.service", false),
             ("vassal-retry@a.service", false),
             ("vassal@.service", false),
-            ("vassal@a.socket", false),
+            ("vassal@a.socket", true),
+            ("vassal@a.slice", false),
         ];
         for (unit, is_one) in CASES {
             assert_eq!(vassal_of(unit).is_some(), *is_one, "{unit}");

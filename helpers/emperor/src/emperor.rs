@@ -1,19 +1,25 @@
 //! The emperor's work: look at everything, decide, do it, and remember what was done.
 
-use crate::drop_ins::DropIns;
+use crate::drop_ins::{DropIns, vassal_of};
 use crate::memory::{Memory, Place};
-use crate::orders::{Order, Verb};
-use crate::reconcile::{Does, Remembered, Situation, Stamp, Step, Wish, reconcile};
+use crate::orders::{Order, Outcome, Verb};
+use crate::reconcile::{Does, Remembered, Situation, Step, Wish, reconcile};
 use crate::situation::{Files, TARGET, Units};
-use crate::source::answer::{Answer, Known, Seen, Watched};
+use crate::source::answer::{Answer, Before, Known, Seen, Watched};
 use crate::source::ask::ask;
 use crate::systemd1::Systemd;
 use crate::tell::Teller;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::on_demand::answer_of;
 use vassal_escape::unit_name::escape;
+use vassal_generator::drop_in::Text;
+use vassal_generator::kept::{self, Kept};
+use vassal_generator::output::STATISTICS;
 use vassal_state::restart_record;
 
 /// The emperor.
@@ -26,8 +32,12 @@ pub struct Emperor {
     known: Known,
     /// What is known of the files.
     pub files: Files,
+    /// Where the files are whose drop-ins are new: the place of the emperor's file, and the path.
+    sources: BTreeMap<VassalName, (Vec<u8>, Vec<u8>)>,
     /// With which vassals something is being done, and what.
     pub(crate) busy: BTreeMap<VassalName, Step>,
+    /// Those of them whose files have changed meanwhile.
+    passed_over: BTreeSet<VassalName>,
     /// Whether systemd has to read all units again when nothing is being stopped any more.
     owes_reload: bool,
     /// Nothing was done yet: if vassals.target is being started now, that is a start of all vassals.
@@ -55,19 +65,28 @@ impl Emperor {
             memory,
             known: Known::default(),
             files: Files::default(),
+            sources: BTreeMap::new(),
             busy: BTreeMap::new(),
+            passed_over: BTreeSet::new(),
             owes_reload: false,
             is_new: true,
             teller,
         }
     }
 
-    /// Looks at everything and decides.
+    /// The files as they are now.
     ///
     /// # Errors
-    /// When the files or the units cannot be looked at: nothing is known then, and nothing is done.
-    pub fn look(&mut self, systemd: &Systemd) -> Result<Looked, String> {
-        let answer = ask(&self.known).map_err(|error| format!("cannot read the vassals' files: {error}"))?;
+    /// When they cannot be looked at: nothing is known then, and nothing is done.
+    pub fn read_files(&self) -> Result<Answer, String> {
+        ask(&self.known).map_err(|error| format!("cannot read the vassals' files: {error}"))
+    }
+
+    /// Looks at everything and decides; `answer` is what the files are.
+    ///
+    /// # Errors
+    /// When the units cannot be looked at: nothing is known then, and nothing is done.
+    pub fn look(&mut self, answer: Answer, systemd: &Systemd) -> Result<Looked, String> {
         let watched = answer.watched.clone();
         self.teller.problems(&answer);
         if answer.unusable.is_some() {
@@ -75,6 +94,9 @@ impl Emperor {
                 watched,
                 ..Looked::default()
             });
+        }
+        if self.place.is_some() {
+            self.follow_statistics(answer.statistics.as_deref(), systemd)?;
         }
         let no_units = |error| format!("systemd does not tell its units: {error}");
         let mut units = Units::list(systemd).map_err(no_units)?;
@@ -91,6 +113,16 @@ impl Emperor {
             _ => None,
         });
         units.date(systemd, new);
+        let is_passed_over = |(name, step): &(&VassalName, &Step)| match wishes.get(*name) {
+            Some(Wish::File(file)) => Some(file.stamp) != step.stamp,
+            Some(Wish::Unknown) | None => true,
+        };
+        let passed_over = self
+            .busy
+            .iter()
+            .filter(is_passed_over)
+            .map(|(name, _)| name.clone());
+        self.passed_over.extend(passed_over);
         let steps = reconcile(&Situation {
             wishes,
             units: units.vassals,
@@ -99,12 +131,42 @@ impl Emperor {
             busy: self.busy.keys().cloned().collect(),
             target_starts: self.is_new && units.target_starts,
         });
+        let sources = answer
+            .files
+            .iter()
+            .filter_map(|(name, listed)| match &listed.found {
+                Seen::File(content) if content.drop_in.is_some() => {
+                    Some((name.clone(), (listed.place.clone(), listed.file.clone())))
+                }
+                Seen::File(_) | Seen::NoFile | Seen::Unreadable(_) => None,
+            });
+        self.sources = sources.collect();
         self.learn(answer);
         Ok(Looked {
             steps,
             again,
             watched,
         })
+    }
+
+    /// Has systemd listen where the emperor's file says that the statistics are told, or no more.
+    fn follow_statistics(&mut self, drop_in: Option<&str>, systemd: &Systemd) -> Result<(), String> {
+        let written = self.drop_ins.write_statistics(drop_in);
+        let is_new =
+            written.map_err(|error| format!("cannot write the drop-in of '{STATISTICS}': {error}"))?;
+        if !is_new {
+            return Ok(());
+        }
+        self.memory.owes_reload = true;
+        self.settle(systemd)?;
+        let done = match drop_in {
+            Some(_) => systemd.restart(STATISTICS),
+            None => systemd.stop(STATISTICS),
+        };
+        if let Err(error) = done {
+            self.teller.warn(&format!("'{STATISTICS}': {error}, ignoring"));
+        }
+        Ok(())
     }
 
     /// What has been read is not read again while it has the same dates.
@@ -115,7 +177,12 @@ impl Emperor {
             .filter_map(|listed| match listed.found {
                 // What is not written yet has to be read once more.
                 Seen::File(content) if content.drop_in.is_none() => {
-                    Some((listed.file, (content.dates, content.stamp.content)))
+                    let before = Before {
+                        dates: content.dates,
+                        content: content.stamp.content,
+                        socket: content.socket,
+                    };
+                    Some((listed.file, before))
                 }
                 Seen::File(_) | Seen::NoFile | Seen::Unreadable(_) => None,
             });
@@ -137,23 +204,40 @@ impl Emperor {
         for step in steps {
             let verb = match step.does {
                 Does::Adopt => {
-                    self.remember(&step.name, step.stamp, None);
+                    self.remember(&step, None);
+                    continue;
+                }
+                Does::Renew => {
+                    self.forget(&step.name);
+                    systemd.reset_failed(&step.name.unit());
+                    self.remember(&step, None);
                     continue;
                 }
                 Does::Erase => {
                     self.erase(&step)?;
-                    erased.extend(step.is_loaded.then(|| step.name.unit()));
+                    erased.extend(
+                        step.is_loaded
+                            .then(|| [step.name.unit(), step.name.socket()])
+                            .into_iter()
+                            .flatten(),
+                    );
                     continue;
                 }
-                Does::Start => Verb::Start,
+                Does::Start => {
+                    orders.push(Order::start(&step));
+                    self.busy.insert(step.name.clone(), step);
+                    continue;
+                }
                 Does::Reload => Verb::Reload,
                 Does::Restart => Verb::Restart,
-                Does::Stop => Verb::Stop,
+                Does::Stop | Does::Swap => Verb::Stop,
             };
-            orders.push(Order {
-                unit: step.name.unit(),
-                verb,
-            });
+            // Before the service, which it would start again.
+            let unit = match verb {
+                Verb::Stop if step.has_socket => step.name.socket(),
+                _ => step.name.unit(),
+            };
+            orders.push(Order { unit, verb });
             self.busy.insert(step.name.clone(), step);
         }
         self.unwant(&erased, systemd)?;
@@ -165,7 +249,7 @@ impl Emperor {
     /// Writes the drop-ins of `steps`, but for those that wait for a reload's judgement.
     fn write(&mut self, steps: &[Step]) -> Result<(), String> {
         let due = steps.iter().filter(|step| step.does != Does::Reload);
-        let texts: Vec<(&Step, &String)> = due
+        let texts: Vec<(&Step, &Text)> = due
             .filter_map(|step| Some((step, step.drop_in.as_ref()?)))
             .collect();
         if texts.is_empty() {
@@ -176,13 +260,26 @@ impl Emperor {
             self.keep()?;
         }
         for (step, text) in texts {
-            let written = self.drop_ins.write(&step.name, text);
+            let written = self.write_one(&step.name, text);
             written
                 .map_err(|error| format!("cannot write the drop-in of '{}': {error}", step.name.unit()))?;
         }
         self.drop_ins
             .announce()
             .map_err(|error| format!("cannot announce the drop-ins: {error}"))
+    }
+
+    /// Writes the drop-ins of a vassal, for systemd and for the generator, should its file not be readable at the next daemon-reload.
+    pub(crate) fn write_one(&self, name: &VassalName, text: &Text) -> io::Result<()> {
+        if let Some((place, file)) = self.sources.get(name) {
+            let kept = Kept {
+                place: place.clone(),
+                file: file.clone(),
+                text: text.clone(),
+            };
+            kept::change(Path::new("/"), name, Some(&kept))?;
+        }
+        self.drop_ins.write(name, text)
     }
 
     /// Has systemd read all units again where it has an older drop-in in its memory: there is no other way.
@@ -201,14 +298,22 @@ impl Emperor {
     fn erase(&mut self, step: &Step) -> Result<(), String> {
         let erased = self.drop_ins.erase(&step.name);
         erased.map_err(|error| format!("cannot remove the drop-in of '{}': {error}", step.name.unit()))?;
-        let forgotten =
-            restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(step.name.bytes()));
-        if let Err(error) = forgotten {
-            self.teller.warn(&format!("{error}, ignoring"));
-        }
+        kept::change(Path::new("/"), &step.name, None)
+            .map_err(|error| format!("cannot keep that '{}' is gone: {error}", step.name.unit()))?;
+        self.forget(&step.name);
+        // Only where there is a command that was asked.
+        fs::remove_file(answer_of(&step.name)).ok();
         self.memory.vassals.remove(&step.name);
         self.teller.untrouble(&step.name);
         Ok(())
+    }
+
+    /// Forgets the attempts that have failed.
+    fn forget(&mut self, name: &VassalName) {
+        let forgotten = restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(name.bytes()));
+        if let Err(error) = forgotten {
+            self.teller.warn(&format!("{error}, ignoring"));
+        }
     }
 
     /// A unit that the target wanted when systemd last read its units stays loaded, although nothing is left of it, until it reads
@@ -229,11 +334,14 @@ impl Emperor {
         Ok(())
     }
 
-    pub(crate) fn remember(&mut self, name: &VassalName, stamp: Option<Stamp>, trouble: Option<String>) {
-        if let Some(stamp) = stamp {
-            self.memory
-                .vassals
-                .insert(name.clone(), Remembered { stamp, trouble });
+    pub(crate) fn remember(&mut self, step: &Step, trouble: Option<String>) {
+        if let Some(stamp) = step.stamp {
+            let remembered = Remembered {
+                stamp,
+                trouble,
+                socket: step.socket,
+            };
+            self.memory.vassals.insert(step.name.clone(), remembered);
         }
     }
 
@@ -243,6 +351,14 @@ impl Emperor {
             .as_ref()
             .map_or(Ok(()), |place| place.store(&self.memory));
         kept.map_err(|error| format!("cannot keep what was done: {error}"))
+    }
+
+    /// Whether what has come of an order is a reason to look at everything again.
+    pub fn is_news(&mut self, order: &Order, outcome: &Outcome) -> bool {
+        let is_passed_over = vassal_of(&order.unit).is_some_and(|(name, _)| self.passed_over.remove(&name));
+        let is_done = matches!(outcome, Outcome::Accepted | Outcome::Done);
+        // What is left of a vassal is removed when it has stopped.
+        is_passed_over || !is_done || order.verb == Verb::Stop
     }
 
     /// Ends a turn: systemd reads what was written, what was done is kept, and told.

@@ -19,7 +19,7 @@ const RELOADS: &str = "reload";
 const FILE: &str = "state";
 const LOCK: &str = "lock";
 /// What begins the file; it changes with its format.
-const FORMAT: &[u8] = b"vassal-emperor 1";
+const FORMAT: &[u8] = b"vassal-emperor 2";
 /// The most that is read of it: a hundred thousand vassals.
 const LARGEST: u64 = 64 << 20;
 const ROOT_ONLY: u32 = 0o700;
@@ -73,13 +73,19 @@ impl Place {
     /// Whatever the filesystem says; what was kept before is still there then.
     pub fn store(&self, memory: &Memory) -> io::Result<()> {
         let mut fields: Fields = vec![FORMAT.to_vec(), vec![u8::from(memory.owes_reload)]];
-        for (name, Remembered { stamp, trouble }) in &memory.vassals {
+        for (name, remembered) in &memory.vassals {
+            let Remembered {
+                stamp,
+                trouble,
+                socket,
+            } = remembered;
             let trouble = trouble.clone().unwrap_or_default();
             fields.extend([
                 name.bytes().to_vec(),
                 stamp.modified.to_le_bytes().to_vec(),
                 stamp.content.to_le_bytes().to_vec(),
                 trouble.into_bytes(),
+                socket.map(u64::to_le_bytes).map_or_else(Vec::new, Vec::from),
             ]);
         }
         let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
@@ -95,13 +101,13 @@ pub fn load(path: &Path) -> Option<Memory> {
         return None;
     }
     Some(Memory {
-        vassals: vassals.chunks(4).map(remembered).collect::<Option<_>>()?,
+        vassals: vassals.chunks(5).map(remembered).collect::<Option<_>>()?,
         owes_reload: head[1] == [1],
     })
 }
 
 fn remembered(fields: &[Vec<u8>]) -> Option<(VassalName, Remembered)> {
-    let [name, modified, content, trouble] = fields else {
+    let [name, modified, content, trouble, socket] = fields else {
         return None;
     };
     let stamp = Stamp {
@@ -111,7 +117,16 @@ fn remembered(fields: &[Vec<u8>]) -> Option<(VassalName, Remembered)> {
     let trouble = String::from_utf8(trouble.clone())
         .ok()
         .filter(|text| !text.is_empty());
-    Some((VassalName::parse(name).ok()?, Remembered { stamp, trouble }))
+    let socket = match socket.as_slice() {
+        [] => None,
+        hash => Some(u64::from_le_bytes(hash.try_into().ok()?)),
+    };
+    let remembered = Remembered {
+        stamp,
+        trouble,
+        socket,
+    };
+    Some((VassalName::parse(name).ok()?, remembered))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -152,7 +167,15 @@ mod tests {
         let trouble = Some("x.ini:3: no".to_owned());
         let name = VassalName::parse(b"a b").unwrap();
         let memory = Memory {
-            vassals: [(name, Remembered { stamp, trouble })].into(),
+            vassals: [(
+                name,
+                Remembered {
+                    stamp,
+                    trouble,
+                    socket: Some(9),
+                },
+            )]
+            .into(),
             owes_reload: true,
         };
         place.store(&memory).unwrap();

@@ -1,6 +1,6 @@
 //! `vassalctl sync`: looks and acts until everything is as the files say, without the service.
 
-use crate::emperor::Emperor;
+use crate::emperor::{Emperor, Looked};
 use crate::orders::{Order, Outcome, Verb, give};
 use crate::reconcile::{Does, Step};
 use crate::systemd1::Systemd;
@@ -20,11 +20,11 @@ const RELOADS: usize = 16;
 pub fn once(mut emperor: Emperor, is_dry: bool) -> Result<(), String> {
     let systemd = Systemd::connect().map_err(|error| format!("cannot reach systemd: {error}"))?;
     for _ in 0..LOOKS {
-        let mut looked = emperor.look(&systemd)?;
+        let mut looked = look(&mut emperor, &systemd)?;
         // What has just disappeared is not gone until it has been for a while.
         while let Some(again) = looked.again {
             thread::sleep(again.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
-            looked = emperor.look(&systemd)?;
+            looked = look(&mut emperor, &systemd)?;
         }
         if is_dry {
             looked.steps.iter().for_each(show);
@@ -40,14 +40,20 @@ pub fn once(mut emperor: Emperor, is_dry: bool) -> Result<(), String> {
     Err("there is no end of changes; look again later".to_owned())
 }
 
+fn look(emperor: &mut Emperor, systemd: &Systemd) -> Result<Looked, String> {
+    let answer = emperor.read_files()?;
+    emperor.look(answer, systemd)
+}
+
 fn carry_out(emperor: &mut Emperor, mut orders: Vec<Order>, systemd: &Systemd) {
     while !orders.is_empty() {
-        let (starts, others): (Vec<_>, Vec<_>) =
-            orders.into_iter().partition(|order| order.verb == Verb::Start);
+        let (starts, others): (Vec<_>, Vec<_>) = orders
+            .into_iter()
+            .partition(|order| matches!(order.verb, Verb::Start | Verb::Listen));
         let mut heard: Vec<(Order, Outcome)> = Vec::new();
         for (orders, most) in [(starts, usize::MAX), (others, RELOADS)] {
             if !orders.is_empty() {
-                give(orders, most, |order, outcome| {
+                give(systemd.connection.clone(), orders, most, |order, outcome| {
                     heard.push((order.clone(), outcome));
                 });
             }
@@ -64,9 +70,12 @@ fn show(step: &Step) {
     let what = match step.does {
         Does::Adopt if step.drop_in.is_some() => "write its drop-in",
         Does::Adopt => return,
+        Does::Renew => "have it read its file at its next connection",
+        Does::Start if step.socket.is_some() => "wait for its first connection",
         Does::Start => "start",
         Does::Reload => "reload, or restart where that does not do",
         Does::Restart => "restart",
+        Does::Swap => "stop it, and start it where it listens now",
         Does::Stop => "stop: it has no file",
         Does::Erase => "remove what is left of it",
     };

@@ -1,6 +1,7 @@
 //! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
 
-use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd};
+use crate::reconcile::Step;
+use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,8 @@ const CALLS: usize = 64;
 pub enum Verb {
     /// Its end is not waited for: systemd starts as many at the same time as it will.
     Start,
+    /// Start of a socket, which takes no time, and whose end is waited for.
+    Listen,
     /// Reload.
     Reload,
     /// Restart.
@@ -36,7 +39,7 @@ pub enum Verb {
 impl Verb {
     fn method(self) -> &'static str {
         match self {
-            Verb::Start => "StartUnit",
+            Verb::Start | Verb::Listen => "StartUnit",
             Verb::Reload => "ReloadUnit",
             Verb::Restart => "RestartUnit",
             Verb::Stop => "StopUnit",
@@ -51,6 +54,22 @@ pub struct Order {
     pub unit: String,
     /// What is to be done with it.
     pub verb: Verb,
+}
+
+impl Order {
+    /// To start the vassal of `step`, or to listen for its first connection.
+    pub fn start(step: &Step) -> Self {
+        match step.socket {
+            Some(_) => Self {
+                unit: step.name.socket(),
+                verb: Verb::Listen,
+            },
+            None => Self {
+                unit: step.name.unit(),
+                verb: Verb::Start,
+            },
+        }
+    }
 }
 
 /// What came of an order.
@@ -68,7 +87,7 @@ pub enum Outcome {
     Lost(String),
 }
 
-/// Orders on their way, over a connection of their own.
+/// Orders on their way.
 struct Orders {
     connection: Connection,
     queue: VecDeque<Order>,
@@ -80,10 +99,15 @@ struct Orders {
     most_jobs: usize,
 }
 
-/// Gives all `orders`, but no more than `most_jobs` at the same time of those whose end is waited for. What becomes of each is told to
+/// Gives all `orders` over `connection`, but no more than `most_jobs` at the same time of those whose end is waited for. What becomes of each is told to
 /// `report`.
-pub fn give(orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
-    let connection = match Systemd::connect().and_then(|systemd| listen(systemd.connection)) {
+pub fn give(
+    connection: Connection,
+    orders: Vec<Order>,
+    most_jobs: usize,
+    mut report: impl FnMut(&Order, Outcome),
+) {
+    let connection = match listen(connection) {
         Ok(connection) => connection,
         Err(error) => {
             for order in &orders {

@@ -1,9 +1,9 @@
 //! What came of the orders: what is remembered, what is told, and what has to follow.
 
-use crate::drop_ins::vassal_of;
+use crate::drop_ins::{Kind, vassal_of};
 use crate::emperor::Emperor;
 use crate::orders::{Order, Outcome, Verb};
-use crate::reconcile::{Stamp, Step};
+use crate::reconcile::{Does, Stamp, Step};
 use crate::systemd1::Systemd;
 use std::path::Path;
 use vassal_escape::unit_name::escape;
@@ -19,7 +19,7 @@ const NEVER: Stamp = Stamp {
 impl Emperor {
     /// What came of an order; what else is to be done for it.
     pub fn heard(&mut self, order: &Order, outcome: Outcome, systemd: &Systemd) -> Option<Order> {
-        let name = vassal_of(&order.unit)?;
+        let (name, kind) = vassal_of(&order.unit)?;
         let step = self.busy.remove(&name)?;
         if let Outcome::Lost(why) = &outcome {
             self.teller
@@ -27,9 +27,17 @@ impl Emperor {
             return None;
         }
         match order.verb {
-            Verb::Start => self.started(&step, outcome),
+            Verb::Start | Verb::Listen => self.started(&step, outcome),
             Verb::Restart => self.restarted(&step, outcome),
-            Verb::Stop => self.stopped(&step, outcome, systemd),
+            Verb::Stop => {
+                let next = self.after_stop(&step, kind);
+                let Some(next) = next else {
+                    self.stopped(&step, outcome, systemd);
+                    return None;
+                };
+                self.busy.insert(name, step);
+                return Some(next);
+            }
             Verb::Reload => {
                 let next = self.reloaded(&step, outcome)?;
                 self.busy.insert(name, step);
@@ -39,19 +47,42 @@ impl Emperor {
         None
     }
 
+    /// What follows the stop of one of a vassal's units.
+    fn after_stop(&self, step: &Step, kind: Kind) -> Option<Order> {
+        match (kind, step.does) {
+            (Kind::Socket, _) => Some(Order {
+                unit: step.name.unit(),
+                verb: Verb::Stop,
+            }),
+            (Kind::Service, Does::Swap) => Some(Order::start(step)),
+            (Kind::Service, _) => None,
+        }
+    }
+
     fn started(&mut self, step: &Step, outcome: Outcome) {
         match outcome {
-            Outcome::Refused(why) | Outcome::Failed(why) => self.teller.refused(&step.name, &why),
+            Outcome::Refused(why) => self.teller.refused(&step.name, &why),
+            // Only of a socket: what becomes of a start is not waited for.
+            Outcome::Failed(_) => {
+                let unit = step.name.socket();
+                let why = format!("'{unit}' cannot listen (systemctl status '{unit}' says why)");
+                let told = self.teller.trouble(&step.name, &why, &why);
+                self.remember(step, Some(told));
+            }
             Outcome::Accepted | Outcome::Done | Outcome::Lost(_) => {
-                self.remember(&step.name, step.stamp, None);
+                self.remember(step, None);
                 self.teller.untrouble(&step.name);
-                self.teller.did(&step.name, "started");
+                let did = match step.socket {
+                    Some(_) => "waits for its first connection",
+                    None => "started",
+                };
+                self.teller.did(&step.name, did);
             }
         }
     }
 
     fn restarted(&mut self, step: &Step, outcome: Outcome) {
-        self.remember(&step.name, step.stamp, None);
+        self.remember(step, None);
         self.teller.untrouble(&step.name);
         match outcome {
             Outcome::Refused(why) => self.teller.refused(&step.name, &why),
@@ -63,13 +94,22 @@ impl Emperor {
 
     fn stopped(&mut self, step: &Step, outcome: Outcome, systemd: &Systemd) {
         let unit = step.name.unit();
-        if let Outcome::Refused(why) = &outcome {
+        // One that only its socket had loaded is not known any more.
+        if let (Outcome::Refused(why), false) = (&outcome, step.has_socket) {
             self.teller.refused(&step.name, why);
         }
         systemd.reset_failed(&unit);
+        systemd.reset_failed(&step.name.socket());
         systemd.reset_failed(&unit.replacen("vassal@", "vassal-retry@", 1));
         // What is left is removed at the next look, unless its file is back by then.
-        self.remember(&step.name, Some(NEVER), None);
+        let stamp = Some(NEVER);
+        self.remember(
+            &Step {
+                stamp,
+                ..step.clone()
+            },
+            None,
+        );
         self.teller.did(&step.name, "stopped: its file is gone");
     }
 
@@ -87,20 +127,20 @@ impl Emperor {
             (Some(left), _) if left.code == exit::UNAVAILABLE => Some(left.text),
             (Some(left), _) => {
                 let told = self.teller.trouble(&step.name, &left.text, &left.public);
-                self.remember(&step.name, step.stamp, Some(told));
+                self.remember(step, Some(told));
                 return None;
             }
             (None, Outcome::Failed(result)) if result != "canceled" => {
                 let why = format!("'{}' cannot be reloaded ({result})", step.name.unit());
                 let told = self.teller.trouble(&step.name, &why, &why);
-                self.remember(&step.name, step.stamp, Some(told));
+                self.remember(step, Some(told));
                 return None;
             }
             (None, _) => None,
         };
         if let Some(text) = &step.drop_in {
             self.memory.owes_reload = true;
-            if let Err(error) = self.drop_ins.write(&step.name, text) {
+            if let Err(error) = self.write_one(&step.name, text) {
                 self.teller
                     .warn(&format!("'{}': {error}; trying again", step.name.unit()));
                 return None;
@@ -114,7 +154,7 @@ impl Emperor {
                 Some(restart)
             }
             None => {
-                self.remember(&step.name, step.stamp, None);
+                self.remember(step, None);
                 self.teller.did(&step.name, "reloaded");
                 None
             }

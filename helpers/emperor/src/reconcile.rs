@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::emperor::name::VassalName;
+use vassal_generator::drop_in::Text;
 
 /// Which content a file has, and since when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,8 +31,10 @@ pub struct File {
     pub stamp: Stamp,
     /// When anything about it changed last, in nanoseconds since 1970; nobody can set it back.
     pub changed: i64,
-    /// Its drop-in, where that is not what the generator's directory has.
-    pub drop_in: Option<String>,
+    /// Its drop-ins, where they are not what the generator's directory has.
+    pub drop_in: Option<Text>,
+    /// A hash of the socket's, where its first connection starts it.
+    pub socket: Option<u64>,
 }
 
 /// What is known of the file of a vassal.
@@ -58,6 +61,18 @@ pub enum State {
     Stopping,
 }
 
+/// The socket whose first connection starts a vassal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Socket {
+    /// systemd has not loaded one.
+    #[default]
+    None,
+    /// It is loaded, and nobody listens.
+    Closed,
+    /// systemd listens.
+    Open,
+}
+
 /// A unit that systemd has loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unit {
@@ -67,6 +82,8 @@ pub struct Unit {
     pub is_queued: bool,
     /// Whether an administrator has masked it.
     pub is_masked: bool,
+    /// Its socket.
+    pub socket: Socket,
     /// When its state has last left or entered "does not run", in nanoseconds since 1970. It is asked of systemd only where
     /// nothing is remembered; zero otherwise.
     pub since: i64,
@@ -79,6 +96,8 @@ pub struct Remembered {
     pub stamp: Stamp,
     /// What was wrong with it.
     pub trouble: Option<String>,
+    /// The file's [`File::socket`] then.
+    pub socket: Option<u64>,
 }
 
 /// Everything that a decision depends on. A vassal that is not in `wishes` has no file.
@@ -103,12 +122,16 @@ pub struct Situation {
 pub enum Does {
     /// Nothing; its file is remembered as the one that is in effect.
     Adopt,
-    /// It is started.
+    /// It waits for its first connection, and reads its file then; that it has failed before is forgotten.
+    Renew,
+    /// It is started, or its socket is opened.
     Start,
     /// It is reloaded, or restarted where that does not do.
     Reload,
     /// It is restarted.
     Restart,
+    /// It is stopped with its socket, as where that listens has changed, and started.
+    Swap,
     /// It is stopped, and everything of it removed.
     Stop,
     /// What is left of it is removed.
@@ -120,14 +143,18 @@ pub enum Does {
 pub struct Step {
     /// Which.
     pub name: VassalName,
-    /// The drop-in that is written: before a start, but after a reload has found that the file can be used.
-    pub drop_in: Option<String>,
-    /// Whether systemd has an older one in its memory, and so has to read all units again.
+    /// The drop-ins that are written: before a start, but after a reload has found that the file can be used.
+    pub drop_in: Option<Text>,
+    /// Whether systemd has older ones in its memory, and so has to read all units again.
     pub is_loaded: bool,
     /// What is done with the unit.
     pub does: Does,
     /// What is remembered then; nothing for a vassal without a file.
     pub stamp: Option<Stamp>,
+    /// The file's [`File::socket`].
+    pub socket: Option<u64>,
+    /// Whether systemd has a socket of it in its memory.
+    pub has_socket: bool,
 }
 
 /// What is to be done, sorted by name; nothing when everything is as the files say.
@@ -165,6 +192,8 @@ fn step(situation: &Situation, name: &VassalName) -> Option<Step> {
                 is_loaded: unit.is_some(),
                 does: unwanted(unit, is_known)?,
                 stamp: None,
+                socket: None,
+                has_socket: has_socket(unit),
             });
         }
     };
@@ -174,7 +203,11 @@ fn step(situation: &Situation, name: &VassalName) -> Option<Step> {
     }
     let remembered = situation.memory.get(name);
     let before = remembered.map(|remembered| remembered.stamp);
-    let does = wanted(file, unit, before, situation.target_starts);
+    let does = match is_swap(file, unit, remembered) {
+        true => Some(Does::Swap),
+        false if file.socket.is_some() => waiting(file, unit, before, situation.target_starts),
+        false => wanted(file, unit, before, situation.target_starts),
+    };
     // One that runs on with a file that cannot be used keeps the limits that it has.
     let is_in_trouble = remembered.is_some_and(|remembered| remembered.trouble.is_some());
     let drop_in = file.drop_in.clone().filter(|_| does.is_some() || !is_in_trouble);
@@ -184,7 +217,43 @@ fn step(situation: &Situation, name: &VassalName) -> Option<Step> {
         is_loaded: unit.is_some(),
         does: does.unwrap_or(Does::Adopt),
         stamp: Some(does.map_or_else(|| before.unwrap_or(file.stamp), |_| file.stamp)),
+        socket: file.socket,
+        has_socket: has_socket(unit),
     })
+}
+
+fn has_socket(unit: Option<Unit>) -> bool {
+    unit.is_some_and(|unit| unit.socket != Socket::None)
+}
+
+/// Whether something runs or listens that is not where it is to be now: a socket cannot be moved, nor opened for a vassal that runs.
+fn is_swap(file: &File, unit: Option<Unit>, remembered: Option<&Remembered>) -> bool {
+    let Some(unit) = unit else { return false };
+    let runs = unit.socket == Socket::Open || matches!(unit.state, State::On | State::Starting);
+    let has_moved = match remembered {
+        Some(remembered) => remembered.socket != file.socket,
+        None => file.socket.is_some() != (unit.socket == Socket::Open),
+    };
+    runs && has_moved
+}
+
+/// What is done with a vassal that its first connection starts: as far as systemd listens, only what runs is told.
+fn waiting(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts: bool) -> Option<Does> {
+    let Some(unit) = unit.filter(|unit| unit.socket == Socket::Open) else {
+        return match wanted(file, unit, before, target_starts)? {
+            Does::Adopt => Some(Does::Adopt),
+            // It may run without its socket only by hand.
+            _ if unit.is_some_and(|unit| matches!(unit.state, State::On | State::Starting)) => {
+                Some(Does::Swap)
+            }
+            _ => Some(Does::Start),
+        };
+    };
+    match wanted(file, Some(unit), before, false)? {
+        Does::Start if unit.state == State::Stopping => Some(Does::Adopt),
+        Does::Start => Some(Does::Renew),
+        does => Some(does),
+    }
 }
 
 fn wanted(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts: bool) -> Option<Does> {
@@ -211,6 +280,9 @@ fn wanted(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts:
 }
 
 fn unwanted(unit: Option<Unit>, is_known: bool) -> Option<Does> {
+    if unit.is_some_and(|unit| unit.socket == Socket::Open) {
+        return Some(Does::Stop);
+    }
     match unit.map(|unit| (unit.state, unit.is_queued)) {
         Some((State::On | State::Starting | State::Stopping, _) | (_, true)) => Some(Does::Stop),
         // One that never had a file has failed before somebody's eyes, who may still want to see why.

@@ -54,8 +54,7 @@ pub fn serve(mut emperor: Emperor) -> Result<Infallible, String> {
             }
         }
         let heard = wait(&news, &mut clock, &mut emperor)?;
-        if !heard.is_empty() {
-            hear(&mut emperor, heard, &tell);
+        if !heard.is_empty() && hear(&mut emperor, heard, &tell) == Next::Look {
             clock.ring();
         }
     }
@@ -103,28 +102,34 @@ fn turn(
     tell: &Sender<News>,
     watches: &Sender<Vec<Watched>>,
 ) -> Result<Option<Instant>, String> {
-    let systemd = Systemd::connect().map_err(|error| format!("cannot reach systemd: {error}"))?;
-    let looked = emperor.look(&systemd)?;
+    // The bus lets somebody in while the files are read.
+    let connecting = thread::spawn(Systemd::connect);
+    let answer = emperor.read_files();
+    let connected = connecting.join().map_err(|_| "cannot reach systemd".to_owned())?;
+    let systemd = connected.map_err(|error| format!("cannot reach systemd: {error}"))?;
+    let looked = emperor.look(answer?, &systemd)?;
     watches
         .send(looked.watched)
         .map_err(|_| "nothing is watched any more".to_owned())?;
     let orders = emperor.act(looked.steps, &systemd)?;
-    dispatch(orders, tell);
+    dispatch(orders, &systemd, tell);
     emperor.finish(&systemd);
     Ok(looked.again)
 }
 
 /// Gives orders, each kind by itself, as a stop may take long and a start is not waited for.
-fn dispatch(orders: Vec<Order>, tell: &Sender<News>) {
-    let (starts, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| order.verb == Verb::Start);
+fn dispatch(orders: Vec<Order>, systemd: &Systemd, tell: &Sender<News>) {
+    let (starts, others): (Vec<_>, Vec<_>) = orders
+        .into_iter()
+        .partition(|order| matches!(order.verb, Verb::Start | Verb::Listen));
     let (stops, reloads): (Vec<_>, Vec<_>) = others.into_iter().partition(|order| order.verb == Verb::Stop);
     for (orders, most) in [(starts, usize::MAX), (stops, usize::MAX), (reloads, RELOADS)] {
         if orders.is_empty() {
             continue;
         }
-        let tell = tell.clone();
+        let (tell, connection) = (tell.clone(), systemd.connection.clone());
         thread::spawn(move || {
-            give(orders, most, |order, outcome| {
+            give(connection, orders, most, |order, outcome| {
                 // Nobody listens only when this process ends.
                 tell.send(News::Heard(order.clone(), outcome)).ok();
             });
@@ -164,8 +169,15 @@ fn wait(
     Ok(heard)
 }
 
+/// Whether there is something to be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Look,
+    Wait,
+}
+
 /// Takes in what has come of orders, and gives those that follow.
-fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>) {
+fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>) -> Next {
     let systemd = match Systemd::connect() {
         Ok(systemd) => systemd,
         Err(error) => {
@@ -177,15 +189,23 @@ fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>
                 tell.send(News::Heard(order, outcome)).ok();
             }
             thread::sleep(RETRY);
-            return;
+            return Next::Wait;
         }
     };
+    // A thousand starts are no reason to look a thousand times.
+    let has_news = heard
+        .iter()
+        .any(|(order, outcome)| emperor.is_news(order, outcome));
     let next: Vec<Order> = heard
         .into_iter()
         .filter_map(|(order, outcome)| emperor.heard(&order, outcome, &systemd))
         .collect();
     emperor.finish(&systemd);
-    dispatch(next, tell);
+    dispatch(next, &systemd, tell);
+    match has_news {
+        true => Next::Look,
+        false => Next::Wait,
+    }
 }
 
 /// Starts the listeners: to the directories, to the table of mounts, to SIGHUP; gives the way to say what is to be watched.

@@ -1,7 +1,7 @@
 //! The situation that [`crate::reconcile`] decides on, put together of what the files are, what systemd has and what is remembered.
 
-use crate::drop_ins::vassal_of;
-use crate::reconcile::{File, State, Unit, Wish};
+use crate::drop_ins::{Kind, vassal_of};
+use crate::reconcile::{File, Socket, State, Unit, Wish};
 use crate::source::answer::{Answer, Content, Seen};
 use crate::systemd1::{Error, Listed, Systemd};
 use nix::time::{ClockId, clock_gettime};
@@ -12,7 +12,7 @@ use vassal_config::emperor::name::VassalName;
 /// The target that wants every vassal.
 pub const TARGET: &str = "vassals.target";
 /// What systemd is asked for: vassals, and the target.
-const PATTERNS: [&str; 2] = ["vassal@*.service", TARGET];
+const PATTERNS: [&str; 3] = ["vassal@*.service", "vassal@*.socket", TARGET];
 
 /// How long a file has to be gone to count as removed: editors, and git, remove the old one before they write the new one. On a busy
 /// host two commands of a script were more than 100 ms apart, and a stop that nobody wanted costs more than a later one.
@@ -103,6 +103,7 @@ fn file(content: &Content) -> File {
         stamp: content.stamp,
         changed: content.changed,
         drop_in: content.drop_in.clone(),
+        socket: content.socket,
     }
 }
 
@@ -123,14 +124,24 @@ impl Units {
     /// # Errors
     /// When systemd does not answer.
     pub fn list(systemd: &Systemd) -> Result<Self, Error> {
-        let mut units = Self::default();
+        let (mut units, mut sockets) = (Self::default(), BTreeMap::new());
         for listed in systemd.units(&PATTERNS)? {
             if listed.unit == TARGET {
                 units.target_starts = listed.job == "start";
             }
-            if let Some(name) = vassal_of(&listed.unit) {
-                units.vassals.insert(name.clone(), unit(&listed));
-                units.paths.insert(name, listed);
+            match vassal_of(&listed.unit) {
+                Some((name, Kind::Service)) => {
+                    units.vassals.insert(name.clone(), unit(&listed));
+                    units.paths.insert(name, listed);
+                }
+                Some((name, Kind::Socket)) => drop(sockets.insert(name, socket(&listed))),
+                None => {}
+            }
+        }
+        for (name, socket) in sockets {
+            // systemd has loaded the service with its socket.
+            if let Some(unit) = units.vassals.get_mut(&name) {
+                unit.socket = socket;
             }
         }
         Ok(units)
@@ -171,7 +182,15 @@ fn unit(listed: &Listed) -> Unit {
         state,
         is_queued: matches!(listed.job.as_str(), "start" | "restart"),
         is_masked: listed.load == "masked",
+        socket: Socket::None,
         since: 0,
+    }
+}
+
+fn socket(listed: &Listed) -> Socket {
+    match listed.active.as_str() {
+        "active" | "activating" | "reloading" => Socket::Open,
+        _ => Socket::Closed,
     }
 }
 

@@ -105,6 +105,22 @@ impl Systemd {
         self.manager("Reload", &()).map(drop)
     }
 
+    /// Has a unit started again, or started.
+    ///
+    /// # Errors
+    /// When systemd does not do it.
+    pub fn restart(&self, unit: &str) -> Result<(), Error> {
+        self.manager("RestartUnit", &(unit, "replace")).map(drop)
+    }
+
+    /// Has a unit stopped.
+    ///
+    /// # Errors
+    /// When systemd does not do it.
+    pub fn stop(&self, unit: &str) -> Result<(), Error> {
+        self.manager("StopUnit", &(unit, "replace")).map(drop)
+    }
+
     /// Forgets that a unit has failed. One that is not loaded has not.
     pub fn reset_failed(&self, unit: &str) {
         self.manager("ResetFailedUnit", &unit).map(drop).ok();

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::{Operation, Plan};
+use vassal_config::vassal::socket::ON_DEMAND;
 use vassal_escape::unit_name::{escape, unescape};
 use vassal_escape::{printable, shortened};
 use vassal_state::health::{Health, Place, State};
@@ -52,7 +53,9 @@ pub struct Invocation {
     pub health: Option<Place>,
     /// Whether a retry of this vassal waits (vassal-retry@.service), which is superfluous now.
     pub replaces_retry: bool,
-    /// Descriptors from the FD store, by name.
+    /// Whether the vassal has a socket of systemd's, whose first connection starts it.
+    pub is_on_demand: bool,
+    /// Descriptors from the FD store, and that socket, by name.
     pub stored: Vec<(String, OwnedFd)>,
 }
 
@@ -71,9 +74,10 @@ impl Invocation {
         let (records, stored): (Vec<_>, Vec<_>) = stored
             .into_iter()
             .partition(|(name, _)| name == restart_record::NAME);
+        let is_on_demand = stored.iter().any(|(name, _)| name == ON_DEMAND);
         let (record, next) = match (records.into_iter().next(), &vassal) {
             (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
-            (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()))?,
+            (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()), is_on_demand)?,
             // It is not tried again.
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
@@ -94,6 +98,7 @@ impl Invocation {
             watchdog: Duration::from_micros(number("WATCHDOG_USEC").unwrap_or(0)),
             record,
             replaces_retry: next == Next::Retry,
+            is_on_demand,
             stored,
         })
     }
@@ -181,12 +186,12 @@ fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
     }
 }
 
-fn new_memo(notifier: &Notifier, name: &str) -> Result<(Store, Next), Failure> {
+fn new_memo(notifier: &Notifier, name: &str, goes_on: bool) -> Result<(Store, Next), Failure> {
     // Without systemd it is not started again.
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
-    let (record, next) = match Store::create(Path::new(restart_record::DIRECTORY), name) {
+    let (record, next) = match Store::create(Path::new(restart_record::DIRECTORY), name, goes_on) {
         Ok(found) => found,
         Err(error) => {
             log(

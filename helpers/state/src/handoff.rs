@@ -48,6 +48,8 @@ pub struct Handoff {
     pub interval: Duration,
     /// How long a filesystem may leave a request unanswered; zero: what its kind may.
     pub deadline: Duration,
+    /// Whether a connection starts the vassal again, so that an app which ends in order has not failed.
+    pub is_on_demand: bool,
     /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,
     /// When the vassal's file was read.
@@ -76,9 +78,11 @@ impl Handoff {
             writer.number(*major as i32).number(*minor as i32);
         });
         writer.list(&self.watched, write_watched);
-        for limit in [self.atexit_limit, self.interval, self.deadline, self.keep_alive] {
+        let limits = [self.atexit_limit, self.interval, self.deadline, self.keep_alive];
+        for limit in limits {
             writer.milliseconds(limit);
         }
+        writer.number(i32::from(self.is_on_demand));
         let loaded = self.loaded.duration_since(UNIX_EPOCH).unwrap_or_default();
         writer.bytes(&loaded.as_nanos().to_le_bytes());
         self.fds.write(&mut writer);
@@ -112,6 +116,7 @@ impl Handoff {
             interval: reader.milliseconds()?,
             deadline: reader.milliseconds()?,
             keep_alive: reader.milliseconds()?,
+            is_on_demand: reader.number()? != 0,
             loaded: UNIX_EPOCH + reader.nanoseconds()?,
             fds: Descriptors::read(reader)?,
             unsent: Unsent::read(reader)?,
@@ -225,6 +230,7 @@ mod tests {
             interval: Duration::from_millis(1000),
             deadline: Duration::from_millis(3000),
             keep_alive: Duration::ZERO,
+            is_on_demand: true,
             loaded: UNIX_EPOCH + Duration::from_micros(4711),
             fds: Descriptors::default(),
             unsent: Unsent {

@@ -1,5 +1,7 @@
 //! The exit codes of the helpers: an interface, documented in vassal-enter(8).
 
+/// The vassal has ended as it was to.
+pub const GOOD: u8 = 0;
 /// The vassal ran and failed, or a hook did: a fault that may pass, so systemd tries again.
 pub const FAILED: u8 = 1;
 /// The command line is wrong (sysexits.h `EX_USAGE`).

@@ -43,6 +43,8 @@ pub const LOST: Template = Template("{path} {verdict}");
 pub const APP_LOST: Template = Template("{command} {verdict}");
 /// The app itself wants to be stopped.
 pub const ASKED_TO_STOP: Template = Template("{command} has asked to be stopped");
+/// One that a connection starts is not used any more.
+pub const IDLE: Template = Template("idle; stopping until the next connection");
 /// uWSGI has found no app.
 pub const NO_APP: Template = Template("{command} exited with {code}: the app did not load ({reason})");
 /// The app has ended before the vassal was ready.
@@ -63,7 +65,7 @@ pub const WAITING_TO_START: Template =
     Template("waiting to start; {limit} at the same time is the most (concurrent-starts in emperor.ini)");
 
 /// All of them that are a whole status line.
-pub const ALL: [Template; 13] = [
+pub const ALL: [Template; 14] = [
     STARTING,
     SERVING,
     RELOADING,
@@ -71,6 +73,7 @@ pub const ALL: [Template; 13] = [
     STOPPED,
     CUT_SHORT,
     ASKED_TO_STOP,
+    IDLE,
     NO_APP,
     ENDED_EARLY,
     ENDED,

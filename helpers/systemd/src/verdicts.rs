@@ -69,7 +69,10 @@ pub const SICK: Row = Row {
 pub const SILENT: Row = Row {
     word: "silent",
     event: events::SILENT,
-    sentences: &[Template("silent (no WATCHDOG=1 for {seconds} s)")],
+    sentences: &[
+        Template("silent (no WATCHDOG=1 for {seconds} s)"),
+        Template("silent (no heartbeat for {seconds} s)"),
+    ],
 };
 
 /// Those on an app.

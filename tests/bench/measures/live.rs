@@ -18,6 +18,11 @@ const CHANGED: usize = 100;
 /// How long a crowd may take.
 const CROWD_LIMIT: Duration = Duration::from_secs(300);
 
+/// How many connections are made to a vassal on demand: enough for a thousand starts.
+const CONNECTIONS: usize = 1300;
+const SHORT_LIVED: &str = include_str!("../../machines/fixtures/short-lived.pl");
+const CLIENT: &str = include_str!("../../machines/fixtures/client.pl");
+
 const SLEEPER: &str =
     "[uwsgi]\nuid = nobody\ngid = nogroup\n[vassal]\ncommand = exec /usr/bin/sleep infinity\n";
 
@@ -38,6 +43,8 @@ pub struct Live {
     pub changed: (Duration, usize),
     /// The emperor's memory at most, in KiB.
     pub memory: u64,
+    /// Connections to a vassal on demand whose app ends after 10 ms of nobody: made, answered, and the starts for them.
+    pub demand: [usize; 3],
 }
 
 /// Boots a machine and measures.
@@ -69,6 +76,7 @@ pub fn measure(suite: Suite) -> Result<Live, Failure> {
         crowd: Duration::ZERO,
         changed: (Duration::ZERO, 0),
         memory: 0,
+        demand: [0; 3],
     };
     for round in 0..ROUNDS {
         for (at, contender) in Contender::BOTH.into_iter().enumerate() {
@@ -87,7 +95,33 @@ pub fn measure(suite: Suite) -> Result<Live, Failure> {
     let pid = machine.unit("vassal-emperor.service", "MainPID");
     let memory = machine.must_sh(&format!("awk '/VmHWM/ {{ print $2 }}' /proc/{pid}/status"));
     live.memory = memory.trim().parse().unwrap_or(0);
+    machine.must_sh("rm /etc/uwsgi/vassals/*.ini");
+    live.demand = on_demand(&machine);
     Ok(live)
+}
+
+fn on_demand(machine: &Machine) -> [usize; 3] {
+    let text = machine.read_text("/etc/vassal/emperor.ini");
+    let text = format!("{text}emperor-on-demand-extension = .socket\n");
+    machine.write("/etc/vassal/emperor.ini", text, 0o644, Owner::ROOT);
+    machine.write("/srv/short", SHORT_LIVED, 0o755, Owner::ROOT);
+    machine.write("/root/client.pl", CLIENT, 0o644, Owner::ROOT);
+    machine.write(
+        "/etc/uwsgi/vassals/short.ini.socket",
+        "127.0.0.1:7001\n",
+        0o644,
+        Owner::ROOT,
+    );
+    let text = "[uwsgi]\nuid = nobody\ngid = nogroup\n[vassal]\ncommand = exec /srv/short\nready = started\n";
+    machine.write("/etc/uwsgi/vassals/short.ini", text, 0o644, Owner::ROOT);
+    machine.wait_for_unit("vassal@short.socket", "ActiveState", "active", CROWD_LIMIT);
+    let good = machine.must(&["perl", "/root/client.pl", &CONNECTIONS.to_string(), "7001"]);
+    machine.must(&["journalctl", "--sync"]);
+    let starts = machine
+        .journal("vassal@short.service")
+        .matches("Starting ")
+        .count();
+    [CONNECTIONS, good.trim().parse().unwrap_or(0), starts]
 }
 
 fn app(port: u16, version: &str) -> String {

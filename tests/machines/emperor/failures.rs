@@ -11,6 +11,11 @@ use crate::scene::{
 /// How long something is away: longer than all that is tried again at once.
 const AWAY: Duration = Duration::from_secs(5);
 
+/// How long the bus is gone: until what is tried again is tried seldom.
+const MINUTE: Duration = Duration::from_secs(60);
+/// How long it may take then until it is tried again, with what follows.
+const CAUGHT_UP: Duration = Duration::from_secs(60);
+
 fn main_pid(machine: &Machine) -> Pid {
     let pids = machine.pids_of(EMPEROR, "vassal-emperor");
     *pids
@@ -60,9 +65,10 @@ fn a_bus_that_is_gone_for_a_while_is_caught_up_with() {
         let before = begin(&machine);
         machine.must(&["systemctl", "stop", "dbus.socket", "dbus.service"]);
         change(&machine);
-        std::thread::sleep(AWAY);
+        std::thread::sleep(MINUTE);
         assert_eq!(machine.unit(EMPEROR, "ActiveState"), "active", "{suite}");
         machine.must(&["systemctl", "start", "dbus.socket", "dbus.service"]);
+        machine.wait_for_unit(&unit("new"), "ActiveState", "active", CAUGHT_UP);
         wait_done(&machine, &before);
     });
 }

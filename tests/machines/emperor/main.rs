@@ -14,5 +14,7 @@ mod failures;
 mod files;
 mod load;
 mod many;
+mod on_demand;
+mod options;
 mod scene;
 mod truth;

@@ -14,13 +14,44 @@ const CROWD_LIMIT: Duration = Duration::from_secs(90);
 /// How much of memory the emperor may have, in KiB.
 const MEMORY: u64 = 15 * 1024;
 /// How long nothing happens.
-const IDLE: Duration = Duration::from_secs(8);
+const IDLE: Duration = Duration::from_secs(10);
 
 fn drop_crowd(machine: &Machine) {
     machine.must_sh(&format!(
         "mkdir /etc/uwsgi/crowd; printf '%s' '{SLEEPER}' >/etc/uwsgi/text; \
          for n in $(seq 1 {CROWD}); do cp /etc/uwsgi/text /etc/uwsgi/crowd/many$n.ini; done; mv /etc/uwsgi/crowd/* {VASSALS}"
     ));
+}
+
+/// How many files there are where memory counts.
+const FILES: usize = 1000;
+
+#[test]
+fn a_thousand_files_take_little_of_the_emperors_memory_and_wake_it_never() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        // In maintenance they are looked after as others are, and none of them takes a process.
+        machine.must_sh(&format!(
+            "mkdir -p /etc/vassal/maintenance /etc/uwsgi/crowd; printf '%s' '{SLEEPER}' >/etc/uwsgi/text; \
+             for n in $(seq 1 {FILES}); do : >/etc/vassal/maintenance/many$n; cp /etc/uwsgi/text /etc/uwsgi/crowd/many$n.ini; done; \
+             mv /etc/uwsgi/crowd/* {VASSALS}"
+        ));
+        crate::scene::wait_status(&machine, &format!("{FILES} vassals, as the files say"));
+        machine.must_sh(&format!(
+            "for n in $(seq 7 7 {FILES}); do echo '; changed' >>{VASSALS}/many$n.ini; done"
+        ));
+        let_it_look(&machine);
+        let pid = machine.unit(EMPEROR, "MainPID");
+        let memory = machine.must_sh(&format!("awk '/VmHWM/ {{ print $2 }}' /proc/{pid}/status"));
+        println!("{suite}: with {FILES} files the emperor had {memory} KiB at most");
+        assert!(
+            memory.trim().parse::<u64>().unwrap() <= MEMORY,
+            "{suite}: {memory} KiB"
+        );
+        let awake = wakeups(&machine);
+        std::thread::sleep(IDLE);
+        assert_eq!(wakeups(&machine), awake, "{suite}: woken while nothing happened");
+    });
 }
 
 /// Each vassal's invocation.

@@ -1,6 +1,6 @@
 //! One truth: the files', after a daemon-reload, after the emperor was stopped, after a change made meanwhile.
 
-use vassal_tests::{Machine, on_each_suite};
+use vassal_tests::{Machine, Owner, on_each_suite};
 
 use crate::scene::{
     EMPEROR, LIMIT, SLEEPER, invocation, machine, path, put, running, unit, wait_gone, wait_on,
@@ -79,6 +79,45 @@ fn what_was_changed_while_the_emperor_was_stopped_wins_over_what_it_had_written(
             ["vassal@changed.service", "vassal@same.service"],
             "{suite}"
         );
+    });
+}
+
+/// What the generator says of a vassal whose file it cannot read is what the emperor has put into effect last.
+#[test]
+fn a_daemon_reload_that_cannot_read_a_directory_keeps_what_came_changed_and_went_since_the_last_one() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        machine.must_sh("mkdir /etc/uwsgi/remote; fuse-zip /root/remote.zip /etc/uwsgi/remote");
+        let emperor = machine.read_text("/etc/vassal/emperor.ini");
+        let text = format!("{emperor}emperor = /etc/uwsgi/remote\n");
+        machine.write("/etc/vassal/emperor.ini", text, 0o644, Owner::ROOT);
+        let remote = |name: &str, tasks: u32| {
+            machine.write("/root/new", limited(tasks), 0o644, Owner::ROOT);
+            machine.must_sh(&format!("cp /root/new /etc/uwsgi/remote/{name}.ini"));
+        };
+        remote("changed", 50);
+        remote("gone", 50);
+        wait_on(&machine, "changed");
+        wait_on(&machine, "gone");
+        machine.must(&["systemctl", "daemon-reload"]);
+        remote("new", 60);
+        remote("changed", 70);
+        wait_on(&machine, "new");
+        machine.wait_for_unit(&unit("changed"), "TasksMax", "70", LIMIT);
+        machine.must(&["rm", "/etc/uwsgi/remote/gone.ini"]);
+        wait_gone(&machine, "gone");
+        let before = ["new", "changed"].map(|name| invocation(&machine, name));
+        machine.must_sh("pkill -9 fuse-zip; while ls /etc/uwsgi/remote 2>/dev/null; do sleep 0.1; done; systemctl daemon-reload");
+        for (name, tasks) in [("new", "60"), ("changed", "70")] {
+            assert_eq!(machine.unit(&unit(name), "TasksMax"), tasks, "{suite}: {name}");
+        }
+        assert_eq!(
+            ["new", "changed"].map(|name| invocation(&machine, name)),
+            before,
+            "{suite}"
+        );
+        let wanted = machine.must(&["ls", "/run/systemd/generator/vassals.target.wants"]);
+        assert_eq!(wanted, "vassal@changed.service\nvassal@new.service", "{suite}");
     });
 }
 

@@ -1,8 +1,13 @@
 //! The Emperor's file: its settings, the names of vassals, and where their files are.
 //!
-//! Rooms, each of which uses only those before it: name, place, settings, vassals.
+//! Rooms, each of which uses only those before it: name, place, answers, on_demand, patience, programs,
+//! settings, vassals.
 
+pub mod answers;
 pub mod name;
+pub mod on_demand;
+pub mod patience;
 pub mod place;
+pub mod programs;
 pub mod settings;
 pub mod vassals;

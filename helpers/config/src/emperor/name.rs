@@ -71,6 +71,11 @@ impl VassalName {
         format!("vassal@{}.service", escape(&self.0))
     }
 
+    /// The name of the unit of the socket whose first connection starts it.
+    pub fn socket(&self) -> String {
+        format!("vassal@{}.socket", escape(&self.0))
+    }
+
     /// What its lines in the journal and its unit's description are told by: the name, and not the unit's instance, where those
     /// differ. One that ends in a backslash stays as the unit has it: as the value of a line it would take the next line in
     /// (systemd.syntax(7)).

@@ -1,8 +1,12 @@
 //! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
 
 use crate::diagnostic::{Diagnostic, Origin};
+use crate::emperor::answers::{Answer, answer};
 use crate::emperor::name::VassalName;
+use crate::emperor::on_demand::OnDemand;
+use crate::emperor::patience::Patience;
 use crate::emperor::place::Place;
+use crate::emperor::programs::Programs;
 use crate::hooks::hook::Hook;
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::{Phase, hook_option};
@@ -29,8 +33,14 @@ pub struct Emperor {
     pub trust: Trust,
     /// What each vassal is cloned into.
     pub namespaces: Namespaces,
-    /// `emperor-wrapper`: the program in uwsgi's place.
-    pub wrapper: Option<Vec<u8>>,
+    /// The programs in uWSGI's place.
+    pub programs: Programs,
+    /// Which vassals the first connection to a socket starts.
+    pub on_demand: OnDemand,
+    /// How long it waits.
+    pub patience: Patience,
+    /// `emperor-stats`: the address at which the vassals' state is told, and its line.
+    pub stats: Option<(Vec<u8>, Origin)>,
     /// The hooks of the phases as-emperor and as-vassal.
     pub hooks: Vec<Hook>,
     /// `vassals-start-hook`: a program that is run before the as-vassal hooks.
@@ -44,26 +54,6 @@ pub struct Emperor {
     before: Vec<Vec<u8>>,
     after: Vec<Vec<u8>>,
 }
-
-/// Options that change nothing here, because systemd does what they tune.
-pub const SYSTEMD_DOES_IT: [Id; 16] = [
-    Id::Master,
-    Id::Processes,
-    Id::NoOrphans,
-    Id::Logdate,
-    Id::EmperorFreq,
-    Id::EmperorRequiredHeartbeat,
-    Id::EmperorCurseTolerance,
-    Id::EmperorPidfile,
-    Id::EarlyEmperor,
-    Id::EmperorThrottle,
-    Id::EmperorMaxThrottle,
-    Id::EmperorNoBlacklist,
-    Id::EmperorGracefulShutdown,
-    Id::EmperorProcname,
-    Id::ReloadMercy,
-    Id::DieOnTerm,
-];
 
 /// Puts a line into the emperor's settings.
 type Take = fn(&mut Emperor, &Entry) -> Result<(), Diagnostic>;
@@ -131,17 +121,21 @@ impl Emperor {
         let chdir = last(entries, &[Id::Chdir]).and_then(|entry| entry.value.as_deref());
         for entry in entries {
             let value = entry.value.clone().unwrap_or_default();
+            let is_taken = emperor.programs.add(entry)
+                || emperor.on_demand.add(entry)?
+                || emperor.patience.add(entry, &mut warnings)?;
             match entry.id() {
+                _ if is_taken => {}
                 Some(Id::Emperor) => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),
                 Some(Id::Chdir) => {}
                 Some(Id::EmperorUseClone) => emperor.namespaces.add(entry)?,
-                Some(Id::EmperorTyrant) if is_on(&value) => return Err(tyrant(&entry.origin)),
+                Some(Id::EmperorTyrant | Id::EmperorMagicExec) => refuse_if_on(entry)?,
                 Some(Id::Uid | Id::Gid) if is_root(&value) => {}
                 Some(Id::Uid | Id::Gid) => accounts.push(entry.clone()),
                 Some(Id::VassalsStartHook) => emperor.start_hook = Some((value, entry.origin.clone())),
                 Some(Id::VassalsStopHook) => emperor.stop_hook = Some((value, entry.origin.clone())),
                 Some(Id::EmperorNofollow) => emperor.nofollow = is_on(&value),
-                Some(Id::EmperorWrapper) => emperor.wrapper = Some(value),
+                Some(Id::EmperorStats) => emperor.stats = Some((value, entry.origin.clone())),
                 Some(Id::VassalsInheritBefore) => vassal_arguments[0].extend([b"--inherit".to_vec(), value]),
                 Some(Id::VassalsIncludeBefore) => vassal_arguments[1].extend([b"--include".to_vec(), value]),
                 Some(Id::VassalsSet) => vassal_arguments[2].extend([b"--set".to_vec(), value]),
@@ -201,12 +195,16 @@ impl Emperor {
     }
 }
 
-/// Without it every file of a tenant would be trusted with root.
-fn tyrant(origin: &Origin) -> Diagnostic {
-    let message =
-        "emperor-tyrant is not supported: the hooks of a file would run as root and not as its owner";
-    Diagnostic::error(Some(origin.clone()), message)
-        .with_hint("leave it out: root owns the vassals' files here, and each names its user with uid =")
+/// A switch that is refused where it is on, as every file of a tenant's would be trusted with root without what it does.
+fn refuse_if_on(entry: &Entry) -> Result<(), Diagnostic> {
+    let Some(Answer::Refused(why, fix)) = answer(&entry.key) else {
+        return Ok(());
+    };
+    if !is_on(entry.value.as_deref().unwrap_or_default()) {
+        return Ok(());
+    }
+    let message = format!("{} is not supported: {why}", printable(&entry.key));
+    Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(fix))
 }
 
 fn number_of_starts(entry: &Entry) -> Result<u16, Diagnostic> {
@@ -229,10 +227,8 @@ fn is_root(account: &[u8]) -> bool {
 fn ignored(entry: &Entry) -> Option<Diagnostic> {
     let warn = |message: String| Some(Diagnostic::warning(Some(entry.origin.clone()), message));
     let shown = printable(&entry.key);
-    if entry.is_one_of(&SYSTEMD_DOES_IT) {
-        return warn(format!(
-            "'{shown}' has no effect: systemd starts, stops and restarts the vassals, ignoring"
-        ));
+    if let Some(Answer::NoEffect(why)) = answer(&entry.key) {
+        return warn(format!("'{shown}' has no effect: {why}, ignoring"));
     }
     match entry.row() {
         // A placeholder, or what has done its work when the file was read.
@@ -291,6 +287,8 @@ mod tests {
             "{error}"
         );
         assert!(Emperor::from_entries(&[entry("emperor-tyrant", "false")]).is_ok());
+        let error = Emperor::from_entries(&[entry("emperor-magic-exec", "true")]).unwrap_err();
+        assert!(error.to_string().contains("that root runs"), "{error}");
     }
 
     #[test]
@@ -316,7 +314,7 @@ mod tests {
     fn what_has_no_effect_is_said() {
         let (_, warnings) = Emperor::from_entries(&[
             entry("emperor-freq", "10"),
-            entry("emperor-stats", "127.0.0.1:1"),
+            entry("emperor-broodlord", "3"),
             entry("socket", ":80"),
             entry("uid", "root"),
             entry("set", "a=b"),

@@ -1,7 +1,10 @@
 //! Where a listening socket is, and what is said of all unix sockets of a file.
 
-use crate::diagnostic::Origin;
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::emperor::name::VassalName;
+use crate::emperor::on_demand::OnDemand;
 use crate::language::evaluation::entry::{Entry, last};
+use crate::machine::world::World;
 use crate::options::id::Id;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -76,6 +79,51 @@ impl UnixOptions {
             owner: last(entries, &[Id::ChownSocket]).map(owner),
         }
     }
+}
+
+/// The socket whose first connection starts the vassal (EMP-28).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Where systemd listens.
+    pub address: Address,
+    /// Where that is written.
+    pub origin: Origin,
+}
+
+impl Waiting {
+    /// That of the vassal `name`, if it has one; the working directory of `world` is that of the vassal's file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has no address that can be bound.
+    pub fn of(
+        on_demand: &OnDemand,
+        name: &VassalName,
+        world: &dyn World,
+    ) -> Result<Option<Self>, Diagnostic> {
+        let Some(written) = on_demand.written(name, world)? else {
+            return Ok(None);
+        };
+        let origin = written.origin;
+        // It becomes the value of a line.
+        match parse(&written.address).filter(|_| listen_stream(&written.address).is_some()) {
+            Some(address) => Ok(Some(Self { address, origin })),
+            None => {
+                let message = format!("on demand: '{}' is no address", printable(&written.address));
+                let hint = "write IP:PORT in numbers, or the absolute path of a unix socket";
+                Err(Diagnostic::error(Some(origin), message).with_hint(hint))
+            }
+        }
+    }
+}
+
+/// An address as the value of `ListenStream=`; nothing when it is none (systemd.socket(5), systemd.syntax(7)).
+pub fn listen_stream(value: &[u8]) -> Option<String> {
+    let is_line = |text: &&str| !text.contains(char::is_control) && !text.ends_with('\\');
+    let text = std::str::from_utf8(value).ok().filter(is_line)?;
+    Some(match parse(value)? {
+        Address::Tcp(address) => address.to_string(),
+        Address::Unix(_) => text.replace('%', "%%"),
+    })
 }
 
 /// The address that is bound for an app: TCP in numbers, or an absolute path.

@@ -19,7 +19,7 @@ use crate::vassal::root_files;
 use crate::vassal::settings::liveness::Watchdog;
 use crate::vassal::settings::{Ready, Settings, Socket};
 use crate::vassal::socket;
-use crate::vassal::socket::{Listener, leave_shared, listeners};
+use crate::vassal::socket::{Listener, leave_shared, line_of, listeners};
 use crate::vassal::steps;
 use crate::vassal::workers;
 use vassal_escape::printable;
@@ -56,6 +56,13 @@ pub fn compile(
     if !sorted.errors.is_empty() {
         return Err(sorted.errors);
     }
+    let waiting = settings.waiting.clone();
+    if settings.command.is_none() {
+        let line = waiting
+            .as_ref()
+            .and_then(|waiting| line_of(waiting, &sorted.left));
+        sorted.left.extend(line);
+    }
     let app_hint = payload::app_hint(&sorted.left);
     let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
     let own_network = emperor.namespaces.net || steps.unshared.net;
@@ -87,6 +94,7 @@ pub fn compile(
         shells: steps.shells,
         payload,
         ready,
+        heartbeat: emperor.patience.heartbeat,
         settings,
     };
     Ok((plan, sorted.warnings))
@@ -113,11 +121,14 @@ fn user(entries: &[Entry], emperor: &Emperor, sorted: &mut Sorted) -> Identity {
 /// The sockets that are bound for the payload: in a network of its own that is left to uWSGI for all but unix sockets.
 fn bound(payload: &Payload, settings: &Settings, own_network: bool) -> Vec<Listener> {
     let mut bound = match payload {
-        Payload::Uwsgi { entries, .. } => listeners(entries),
+        Payload::Uwsgi { entries, .. } => listeners(entries, settings.waiting.as_ref()),
         Payload::Command { .. } => socket::of_command(settings),
     };
     let shared = bound.iter().filter(|listener| listener.is_shared).count();
-    bound.retain(|listener| !own_network || matches!(listener.address, Address::Unix(_)));
+    bound.retain(|listener| match &listener.address {
+        Address::Tcp(_) => !own_network || listener.is_on_demand,
+        Address::Unix(_) => true,
+    });
     leave_shared(&mut bound, shared);
     bound
 }

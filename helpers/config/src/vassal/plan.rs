@@ -12,6 +12,7 @@ use crate::vassal::payload::Payload;
 use crate::vassal::root_files::Handed;
 use crate::vassal::settings::{Ready, Settings};
 use crate::vassal::socket::Listener;
+use std::time::Duration;
 
 /// A line as meant: one step, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub struct Plan {
     pub payload: Payload,
     /// How it is known that it serves.
     pub ready: Ready,
+    /// How long a uWSGI that has sent a heartbeat may go without another one.
+    pub heartbeat: Duration,
     /// The settings of the `[vassal]` section.
     pub settings: Settings,
 }

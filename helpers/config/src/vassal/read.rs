@@ -15,6 +15,7 @@ use crate::unit::cgroup;
 use crate::unit::directives::{Directive, directives};
 use crate::users::identity::Identity;
 use crate::users::trust::{Judgement, judge};
+use crate::vassal::address::Waiting;
 use crate::vassal::compile::{after_user, compile};
 use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::settings::Settings;
@@ -45,9 +46,13 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
         return Err(vec![Diagnostic::error(None, message)]);
     }
     let mut errors = Vec::new();
-    let settings = settings(name, world).unwrap_or_else(|error| {
+    let mut settings = settings(emperor, name, world).unwrap_or_else(|error| {
         errors.push(error);
         Settings::default()
+    });
+    settings.waiting = Waiting::of(&emperor.on_demand, name, world).unwrap_or_else(|error| {
+        errors.push(error);
+        None
     });
     let directives = unit_sections(name, world).unwrap_or_else(|error| {
         errors.push(error);
@@ -174,12 +179,17 @@ fn is_from_file(entry: &Entry) -> bool {
 }
 
 /// The `[vassal]` section, which is evaluated as `[uwsgi]` is.
-fn settings(name: &VassalName, world: &dyn World) -> Result<Settings, Diagnostic> {
+fn settings(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<Settings, Diagnostic> {
     let section = [&name.file(), &b":vassal"[..]].concat();
     let evaluation = evaluate_foreign(&[b"--ini".to_vec(), section], world)?;
     let is_setting = |entry: &Entry| is_from_file(entry) && entry.disposition() != Disposition::Language;
-    let settings: Vec<Entry> = evaluation.effects.into_iter().filter(is_setting).collect();
-    Settings::from_entries(&settings)
+    let entries: Vec<Entry> = evaluation.effects.into_iter().filter(is_setting).collect();
+    let mut settings = Settings::from_entries(&entries)?;
+    let has_limit = entries.iter().any(|entry| entry.key == b"stop-timeout");
+    if let (Some(limit), false) = (emperor.patience.stop, has_limit) {
+        settings.stop_limit = limit;
+    }
+    Ok(settings)
 }
 
 fn unit_sections(name: &VassalName, world: &dyn World) -> Result<Vec<Directive>, Diagnostic> {

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::options::flag::is_on;
 use crate::vassal::address;
-use crate::vassal::address::{Address, SocketOwner, UnixOptions};
+use crate::vassal::address::{Address, SocketOwner, UnixOptions, Waiting};
 use liveness::{HealthCheck, Watchdog};
 use std::fmt;
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub struct Settings {
     pub unix: UnixOptions,
     /// See `sockets`.
     pub backlog: i32,
+    /// The socket whose first connection starts the vassal; of the emperor's file.
+    pub waiting: Option<Waiting>,
     /// `reload`, and where it stands; `None`: beside the present app wherever two can run side by side.
     pub reload: Option<(Reload, Origin)>,
     /// `notify`, `ready`; `None`: what the payload is known to do.
@@ -102,6 +104,7 @@ impl Default for Settings {
             sockets: Vec::new(),
             unix: UnixOptions::default(),
             backlog: SOMAXCONN,
+            waiting: None,
             reload: None,
             ready: None,
             stop_signal: SIGTERM,

@@ -4,7 +4,7 @@ use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::{Entry, has, last};
 use crate::options::id::Id;
 use crate::vassal::address;
-use crate::vassal::address::Address;
+use crate::vassal::address::{Address, Waiting};
 use crate::vassal::settings::{Settings, Socket};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
@@ -60,14 +60,25 @@ pub struct Listener {
     /// is no value for it (measured: 2.0.21 and 2.0.28 take it for descriptor -1). Never a unix socket, for which it takes any
     /// other that has no name (measured).
     pub is_shared: bool,
+    /// systemd binds it, and its first connection starts the vassal.
+    pub is_on_demand: bool,
+}
+
+/// The line that uWSGI is given for the socket that starts it, which is served with the default protocol as the inherited one is under
+/// the Emperor; nothing when one of `entries` names its address.
+pub(crate) fn line_of(waiting: &Waiting, entries: &[Entry]) -> Option<Entry> {
+    let is_named = |entry: &Entry| {
+        entry.is_one_of(&LISTENING)
+            && entry.value.as_deref().and_then(address::parse).as_ref() == Some(&waiting.address)
+    };
+    let address = waiting.address.to_string().into_bytes();
+    (!entries.iter().any(is_named))
+        .then(|| Entry::new(b"socket".to_vec(), Some(address), waiting.origin.clone()))
 }
 
 /// The sockets of `entries` that are bound for uWSGI: those on TCP addresses in numbers and on absolute paths. Relative
-/// paths, names and patterns stay uWSGI's.
-pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
-    if has(entries, &BINDING) {
-        return Vec::new();
-    }
+/// paths, names and patterns stay uWSGI's. That of `waiting` is bound already.
+pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> {
     let backlog = last(entries, &[Id::Listen]).and_then(|entry| entry.value.as_deref());
     let backlog = backlog.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let listener = |(at, entry): (usize, &Entry)| {
@@ -79,6 +90,7 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
         }
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
         Some(Listener {
+            is_on_demand: waiting.is_some_and(|waiting| waiting.address == address),
             address,
             backlog,
             origin: entry.origin.clone(),
@@ -88,22 +100,37 @@ pub fn listeners(entries: &[Entry]) -> Vec<Listener> {
         })
     };
     let mut listeners: Vec<_> = entries.iter().enumerate().filter_map(listener).collect();
+    if has(entries, &BINDING) {
+        listeners.retain(|listener| listener.is_on_demand);
+    }
     let lines = entries.iter().filter(|entry| is_shared(entry)).count();
     leave_shared(&mut listeners, lines);
     listeners
 }
 
-/// The sockets of a `[vassal]` section, for its command.
+/// What systemd calls the on-demand socket (`FileDescriptorName=`), and a command's `$LISTEN_FDNAMES`, unless a line names its address.
+pub const ON_DEMAND: &str = "on-demand";
+
+/// The sockets of a `[vassal]` section, for its command, and the one that starts it.
 pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
-    let listener = |socket: &Socket| Listener {
-        address: socket.address.clone(),
+    let waiting = settings.waiting.as_ref();
+    let listener = |address: &Address, origin: &Origin, name: &str| Listener {
+        is_on_demand: waiting.is_some_and(|waiting| waiting.address == *address),
+        address: address.clone(),
         backlog: settings.backlog,
-        origin: socket.origin.clone(),
-        name: Some(socket.name.clone()),
+        origin: origin.clone(),
+        name: Some(name.to_owned()),
         entry: 0,
         is_shared: false,
     };
-    settings.sockets.iter().map(listener).collect()
+    let named = |socket: &Socket| listener(&socket.address, &socket.origin, &socket.name);
+    let mut listeners: Vec<_> = settings.sockets.iter().map(named).collect();
+    if let Some(Waiting { address, origin }) = waiting {
+        if !listeners.iter().any(|listener| listener.is_on_demand) {
+            listeners.push(listener(address, origin, ON_DEMAND));
+        }
+    }
+    listeners
 }
 
 /// Unless all of the `lines` that name shared sockets are among `listeners`, all of those are uWSGI's: what it looks for among its
@@ -146,7 +173,7 @@ mod tests {
             entry("stats", "127.0.0.1:1717"),
             entry("shared-socket", ":81"),
         ];
-        let bound: Vec<_> = listeners(&entries)
+        let bound: Vec<_> = listeners(&entries, None)
             .iter()
             .map(|listener| listener.address.to_string())
             .collect();
@@ -158,7 +185,7 @@ mod tests {
             "0.0.0.0:81",
         ];
         assert_eq!(bound, expected);
-        let shared = listeners(&entries)
+        let shared = listeners(&entries, None)
             .into_iter()
             .filter(|listener| listener.is_shared);
         assert_eq!(shared.map(|listener| listener.entry).collect::<Vec<_>>(), [10]);
@@ -166,14 +193,22 @@ mod tests {
 
     #[test]
     fn an_option_about_binding_leaves_it_to_uwsgi() {
-        assert!(listeners(&[entry("http-socket", ":9090"), entry("reuse-port", "true")]).is_empty());
+        assert!(
+            listeners(
+                &[entry("http-socket", ":9090"), entry("reuse-port", "true")],
+                None
+            )
+            .is_empty()
+        );
     }
 
     #[test]
     fn shared_sockets_are_bound_together_or_not_at_all() {
         let shared = |values: &[&str]| {
             let entries: Vec<_> = values.iter().map(|value| entry("shared-socket", value)).collect();
-            let given = listeners(&entries).into_iter().map(|listener| listener.value(7));
+            let given = listeners(&entries, None)
+                .into_iter()
+                .map(|listener| listener.value(7));
             given.collect::<Vec<_>>()
         };
         assert_eq!(shared(&[":81", "[::1]:82"]), [None, Some(b":82".to_vec())]);
@@ -182,8 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn the_socket_that_starts_the_vassal_is_given_to_uwsgi_once_and_whatever_is_said_about_binding() {
+        let waiting = Waiting {
+            address: address::parse(b":9090").unwrap(),
+            origin: Origin::CommandLine,
+        };
+        let mut entries = vec![entry("reuse-port", "true"), entry("http-socket", ":80")];
+        entries.extend(line_of(&waiting, &entries));
+        let found = listeners(&entries, Some(&waiting));
+        assert_eq!(found.iter().map(|each| each.entry).collect::<Vec<_>>(), [2]);
+        assert!(found[0].is_on_demand);
+        assert_eq!(entries[2], entry("socket", "0.0.0.0:9090"));
+        assert_eq!(line_of(&waiting, &[entry("http-socket", "0.0.0.0:9090")]), None);
+    }
+
+    #[test]
     fn the_last_backlog_counts() {
         let entries = [entry("listen", "5"), entry("socket", ":1"), entry("listen", "7")];
-        assert_eq!(listeners(&entries)[0].backlog, 7);
+        assert_eq!(listeners(&entries, None)[0].backlog, 7);
     }
 }

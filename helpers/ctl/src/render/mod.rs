@@ -10,4 +10,5 @@ pub mod rows;
 pub mod sentences;
 pub mod snippet;
 pub mod table;
+pub mod uwsgi_stats;
 pub mod vassal_json;

@@ -4,6 +4,9 @@ use super::amounts::time;
 use crate::running::cgroup::Hits;
 use crate::running::record::{Check, Mount};
 
+/// What is said of a vassal that does not run, and whose first connection starts it.
+pub const ON_DEMAND: &str = "waiting for its first connection";
+
 /// `/app healthy 0.4s`: what a mountpoint said, and how long ago.
 pub fn mount(mount: &Mount, now: u64) -> String {
     let age = mount.answered_usec.map(|when| time(now.saturating_sub(when)));

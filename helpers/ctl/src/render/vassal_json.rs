@@ -24,8 +24,9 @@ impl<'a> Vassals<'a> {
     }
 }
 
+/// A vassal.
 #[derive(Debug, Serialize)]
-struct Shown<'a> {
+pub struct Shown<'a> {
     name: &'a str,
     unit: String,
     state: &'static str,
@@ -93,7 +94,8 @@ struct Hits {
 }
 
 impl<'a> Shown<'a> {
-    fn new(vassal: &'a Vassal, now: u64) -> Self {
+    /// The `vassal` as it is at `now`.
+    pub fn new(vassal: &'a Vassal, now: u64) -> Self {
         let record = &vassal.record;
         let since = record.since_usec;
         let next_attempt = record.next_attempt_usec.filter(|_| vassal.state.is_bad());

@@ -36,6 +36,8 @@ pub struct Vassal {
     pub health: Health,
     /// What there is to know besides.
     pub marks: Vec<Mark>,
+    /// Where systemd listens for the connection that starts it, if one does.
+    pub on_demand: Option<String>,
     /// Its file.
     pub file: Option<PathBuf>,
     /// Its record; an empty one where there is none.
@@ -53,6 +55,11 @@ impl Vassal {
     pub fn unit(&self) -> String {
         format!("vassal@{}.service", self.instance)
     }
+
+    /// The unit of the socket whose first connection starts it.
+    pub fn socket(&self) -> String {
+        units::socket(&self.instance)
+    }
 }
 
 /// Every vassal, and what could not be found out.
@@ -62,6 +69,8 @@ pub struct Fleet {
     hierarchy: Hierarchy,
     /// By name.
     pub vassals: Vec<Vassal>,
+    /// The places of the emperor's file.
+    pub places: Vec<String>,
     /// Problems, one a line.
     pub problems: Vec<String>,
 }
@@ -91,7 +100,7 @@ impl Fleet {
             let files = files(place, &root);
             (units.join(), files)
         });
-        let (Ok(units), (files, mut problems)) = asked else {
+        let (Ok(units), (files, places, mut problems)) = asked else {
             return Err("cannot ask systemd".into());
         };
         problems.extend(units.problem.clone());
@@ -120,6 +129,7 @@ impl Fleet {
             root,
             hierarchy,
             vassals,
+            places,
             problems,
         })
     }
@@ -138,7 +148,7 @@ impl Fleet {
 }
 
 /// The vassals' files, by the instances of their units.
-fn files(place: &Place, root: &Path) -> (BTreeMap<String, Option<PathBuf>>, Vec<String>) {
+fn files(place: &Place, root: &Path) -> (BTreeMap<String, Option<PathBuf>>, Vec<String>, Vec<String>) {
     let emperor = emperor_file::find(place, root);
     let mut problems: Vec<_> = Vec::new();
     if emperor.is_wrong() {
@@ -150,7 +160,9 @@ fn files(place: &Place, root: &Path) -> (BTreeMap<String, Option<PathBuf>>, Vec<
     let files = targets
         .iter()
         .map(|target| (escape(target.name.bytes()), Some(file(target))));
-    (files.collect(), problems)
+    let places = emperor.emperor.places.iter();
+    let places = places.map(|place| printable(place.path()));
+    (files.collect(), places.collect(), problems)
 }
 
 fn os(bytes: &[u8]) -> &std::ffi::OsStr {
@@ -225,6 +237,7 @@ impl Machine {
             state,
             health: Health::of(state, has_record),
             marks,
+            on_demand: self.units.on_demand(instance),
             file: file.clone(),
             usage,
             limits: limits.map(Cgroup::limits).unwrap_or_default(),
@@ -249,6 +262,7 @@ impl Machine {
             match (is_maintained, self.units.is_masked(instance)) {
                 (true, _) => State::Maintenance,
                 (false, true) => State::Masked,
+                (false, false) if self.units.is_listening(instance) => State::OnDemand,
                 (false, false) => State::Stopped,
             }
         };

@@ -30,6 +30,10 @@ pub struct Units {
     disabled: BTreeSet<String>,
     /// Those that the generator has seen.
     wanted: BTreeSet<String>,
+    /// Of the sockets among those, where systemd is to listen.
+    addresses: HashMap<String, String>,
+    /// The sockets, of vassals that a connection starts, at which systemd listens.
+    listening: BTreeSet<String>,
     /// Why systemd could not be asked.
     pub problem: Option<String>,
 }
@@ -43,13 +47,24 @@ struct Listed {
 impl Units {
     /// Asks the systemd of the machine at `root`, which is asked only where it is this one.
     pub fn ask(root: &Path) -> Self {
-        let (states, problem) = match root == Path::new("/") {
-            true => match list() {
-                Ok(states) => (states, None),
-                Err(problem) => (HashMap::new(), Some(problem)),
-            },
-            false => (HashMap::new(), None),
+        let wanted: BTreeSet<String> = names(&root.join(WANTS)).collect();
+        let asked = |has_sockets: bool| -> Result<_, String> {
+            let states = list(&[STATES, "vassal@*.service"])?;
+            // One call more, only where there are any.
+            let sockets = match has_sockets {
+                true => list(&["--state=active", "vassal@*.socket"])?,
+                false => HashMap::new(),
+            };
+            Ok((states, sockets))
         };
+        let (asked, problem) = match root == Path::new("/") {
+            true => match asked(wanted.iter().any(|unit| unit.ends_with(SOCKET))) {
+                Ok(asked) => (asked, None),
+                Err(problem) => (Default::default(), Some(problem)),
+            },
+            false => (Default::default(), None),
+        };
+        let (states, sockets) = asked;
         Self {
             states,
             masked: MASKS.iter().flat_map(|place| masks(&root.join(place))).collect(),
@@ -57,7 +72,13 @@ impl Units {
                 .into_iter()
                 .map(|(unit, _)| unit)
                 .collect(),
-            wanted: names(&root.join(WANTS)).collect(),
+            addresses: wanted
+                .iter()
+                .filter(|unit| unit.ends_with(SOCKET))
+                .map(|unit| (unit.clone(), address(root, unit)))
+                .collect(),
+            wanted,
+            listening: sockets.into_keys().collect(),
             problem,
         }
     }
@@ -73,6 +94,21 @@ impl Units {
         state.map(String::as_str)
     }
 
+    /// Whether systemd listens at the socket of `instance`, whose first connection starts it.
+    pub fn is_listening(&self, instance: &str) -> bool {
+        self.listening.contains(&socket(instance))
+    }
+
+    /// Whether a connection starts `instance`.
+    fn is_on_demand(&self, instance: &str) -> bool {
+        self.addresses.contains_key(&socket(instance))
+    }
+
+    /// Where systemd listens for that.
+    pub fn on_demand(&self, instance: &str) -> Option<String> {
+        self.addresses.get(&socket(instance)).cloned()
+    }
+
     /// Whether the unit of `instance` is masked.
     pub fn is_masked(&self, instance: &str) -> bool {
         self.masked.contains_key(&format!("vassal@{instance}.service"))
@@ -85,13 +121,31 @@ impl Units {
 
     /// Whether the unit of `instance` is not started at boot.
     pub fn is_disabled(&self, instance: &str) -> bool {
-        self.disabled.contains(&format!("vassal@{instance}.service"))
+        let is_disabled = |unit: String| self.disabled.contains(&unit);
+        is_disabled(format!("vassal@{instance}.service")) || is_disabled(socket(instance))
     }
 
     /// Whether the generator has seen the file of `instance`.
     pub fn is_wanted(&self, instance: &str) -> bool {
-        self.wanted.contains(&format!("vassal@{instance}.service"))
+        self.wanted.contains(&format!("vassal@{instance}.service")) || self.is_on_demand(instance)
     }
+}
+
+/// Where the generator has a socket's unit listen.
+fn address(root: &Path, unit: &str) -> String {
+    let drop_in = root.join(format!("run/systemd/generator/{unit}.d/50-vassal.conf"));
+    let text = std::fs::read_to_string(drop_in).unwrap_or_default();
+    let mut lines = text.lines();
+    let address = lines.find_map(|line| line.strip_prefix("ListenStream="));
+    address.unwrap_or_default().replace("%%", "%")
+}
+
+/// How the name of a socket's unit ends.
+const SOCKET: &str = ".socket";
+
+/// The unit of the socket whose first connection starts the vassal of `instance`.
+pub fn socket(instance: &str) -> String {
+    format!("vassal@{instance}{SOCKET}")
 }
 
 /// The instance of a vassal's unit.
@@ -99,18 +153,12 @@ pub fn instance(unit: &str) -> Option<&str> {
     unit.strip_prefix("vassal@")?.strip_suffix(".service")
 }
 
-fn list() -> Result<HashMap<String, String>, String> {
+/// The units that `which` names, and their states.
+fn list(which: &[&str]) -> Result<HashMap<String, String>, String> {
     let mut command = Command::new("systemctl");
     command
-        .args([
-            "list-units",
-            "--all",
-            "--full",
-            "--no-pager",
-            "--output=json",
-            STATES,
-        ])
-        .args(["vassal@*.service"])
+        .args(["list-units", "--all", "--full", "--no-pager", "--output=json"])
+        .args(which)
         .stdin(Stdio::null());
     let output = command
         .output()
@@ -131,7 +179,8 @@ fn list() -> Result<HashMap<String, String>, String> {
 fn masks(place: &Path) -> Vec<(String, Option<u64>)> {
     let is_mask = |name: &String| {
         let target = place.join(name).read_link();
-        instance(name).is_some() && target.is_ok_and(|target| target == Path::new("/dev/null"))
+        let is_its = instance(name).is_some() || name.ends_with(SOCKET);
+        is_its && target.is_ok_and(|target| target == Path::new("/dev/null"))
     };
     let masks = names(place).filter(is_mask);
     masks

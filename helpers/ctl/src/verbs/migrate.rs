@@ -4,6 +4,7 @@ use crate::arguments::Migrate;
 use crate::reading::dry_run::Scope;
 use crate::reading::emperor_file;
 use crate::reading::finding::{Finding, Level, Place, place, shown};
+use crate::reading::location::Location;
 use crate::reading::recover::read_vassal;
 use crate::reading::targets;
 use crate::reading::targets::Target;
@@ -12,9 +13,13 @@ use crate::render::output::{GOOD, JSON_VERSION, WARNED, tell};
 use crate::render::table::table;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::ExitCode;
 use vassal_config::diagnostic::Origin;
+use vassal_config::emperor::answers::{Answer, answer};
 use vassal_config::emperor::settings::Emperor;
+use vassal_config::hooks::phase::{Phase, hook_option};
 use vassal_config::language::text::lex::lines;
 use vassal_config::machine::trusted::Reader;
 use vassal_config::options::disposition::Disposition;
@@ -23,6 +28,8 @@ use vassal_config::options::lookup::{disposition, why};
 use vassal_config::options::plugins::plugin_change;
 use vassal_escape::printable;
 
+/// The unit that follows the emperor's file.
+const EMPEROR: &str = "vassal-emperor.service";
 /// The section that uWSGI reads.
 const SECTION: &[u8] = b"uwsgi";
 
@@ -116,6 +123,21 @@ fn report(arguments: &Migrate) -> Result<(Report, bool), String> {
         tell(&told(finding));
     }
     let is_emperor_wrong = found.is_wrong();
+    let own = found
+        .file
+        .as_deref()
+        .filter(|file| is_same(file, &arguments.path));
+    if let Some(file) = own {
+        let files = vec![emperors(file, &root, &found.findings)];
+        let counts = count(files.iter().flat_map(|file| &file.options));
+        let version = JSON_VERSION;
+        let report = Report {
+            version,
+            files,
+            counts,
+        };
+        return Ok((report, is_emperor_wrong));
+    }
     let emperor = found.emperor;
     let (targets, odd) = targets::of_path(&arguments.path, &root)?;
     let mut files: Vec<File> = targets.iter().map(|target| file(target, &emperor)).collect();
@@ -154,6 +176,62 @@ fn count<'a>(lines: impl Iterator<Item = &'a Line>) -> Counts {
         *counts.entry(line.fate).or_default() += 1;
     }
     counts
+}
+
+/// The emperor's own file, line by line.
+fn emperors(path: &Path, root: &Path, findings: &[Finding]) -> File {
+    let text = Reader::default().read(path).unwrap_or_default().content;
+    let location = Location::new(root, path.parent().unwrap_or(Path::new("")));
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let options = lines(&text)
+        .filter(|line| line.section == SECTION)
+        .filter_map(|line| {
+            let origin = Origin::File {
+                name: name.into(),
+                line: line.line,
+                column: line.column,
+            };
+            let place = place(&origin, &location)?;
+            let is_wrong = findings
+                .iter()
+                .find(|each| each.level == Level::Error && is_at(each, &place));
+            let (fate, remark) = match (is_wrong, answer(line.key)) {
+                (Some(finding), _) => (Fate::Refused, format!("{}{}", finding.message, hint(finding))),
+                (None, Some(Answer::Native)) => (Fate::Native, String::new()),
+                (None, Some(Answer::Changed(how))) => (Fate::Changed, how.to_owned()),
+                (None, Some(Answer::NoEffect(why))) => (Fate::Ignored, why.to_owned()),
+                // A switch that is off.
+                (None, Some(Answer::Refused(why, _))) => (Fate::Ignored, why.to_owned()),
+                (None, None) if is_emperors_hook(line.key) => (Fate::Native, String::new()),
+                (None, None) if disposition(line.key) == Disposition::Language => {
+                    (Fate::Native, String::new())
+                }
+                (None, None) => (Fate::Ignored, "it is no option of the Emperor's".to_owned()),
+            };
+            Some(Line {
+                option: printable(line.key),
+                value: printable(line.value),
+                fate,
+                taker: disposition(line.key).word(),
+                remark,
+                file: shown(&place.path),
+                line: place.line,
+                column: place.column,
+            })
+        });
+    File::new(shown(path), EMPEROR.to_owned(), options.collect(), Vec::new())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Whether the option is a hook that the emperor's file has for every vassal.
+fn is_emperors_hook(name: &[u8]) -> bool {
+    matches!(hook_option(name), Some((_, Phase::AsEmperor | Phase::AsVassal)))
 }
 
 /// Every option as it is written, whether its block is taken or not, and those of other files that it includes.

@@ -40,6 +40,23 @@ fn every_option_is_told_what_becomes_of_it() {
 }
 
 #[test]
+fn the_emperors_own_file_is_told_line_by_line() {
+    let machine = Machine::new();
+    let lines = "[uwsgi]\nemperor = /etc/uwsgi/vassals\nemperor-throttle = 500\nemperor-broodlord = 2\nemperor-tyrant = true\n";
+    machine.write("etc/vassal/emperor.ini", lines);
+    let said = machine.say("migrate", &["--json", "etc/vassal/emperor.ini"]);
+    let report = said.json();
+    let fates: Vec<_> = report["files"][0]["options"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["fate"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(fates, ["native", "changed", "ignored", "refused"]);
+    assert_eq!(said.code, 1);
+}
+
+#[test]
 fn json_counts_what_it_lists() {
     let machine = Machine::new();
     machine.vassal("mixed", MIXED);

@@ -9,6 +9,7 @@ fn file(modified: i64, content: u64) -> File {
         stamp: Stamp { modified, content },
         changed: modified,
         drop_in: None,
+        socket: None,
     }
 }
 
@@ -17,7 +18,15 @@ fn unit(state: State) -> Unit {
         state,
         is_queued: false,
         is_masked: false,
+        socket: Socket::None,
         since: 0,
+    }
+}
+
+fn remembered(stamp: Stamp) -> Remembered {
+    Remembered {
+        stamp,
+        ..Remembered::default()
     }
 }
 
@@ -28,7 +37,7 @@ fn decided(wish: Option<Wish>, unit: Option<Unit>, before: Option<Stamp>, genera
         wishes: wish.map(|wish| (x.clone(), wish)).into_iter().collect(),
         units: unit.map(|unit| (x.clone(), unit)).into_iter().collect(),
         memory: before
-            .map(|stamp| (x.clone(), Remembered { stamp, trouble: None }))
+            .map(|stamp| (x.clone(), remembered(stamp)))
             .into_iter()
             .collect(),
         generated: generated.then_some(x).into_iter().collect(),
@@ -188,11 +197,7 @@ fn a_start_of_the_target_starts_what_was_stopped_by_hand_but_nothing_twice() {
             ..Situation::default()
         };
         situation.wishes.insert(name("x"), Wish::File(file(1, 1)));
-        let remembered = Remembered {
-            stamp: file(1, 1).stamp,
-            trouble: None,
-        };
-        situation.memory.insert(name("x"), remembered);
+        situation.memory.insert(name("x"), remembered(file(1, 1).stamp));
         situation.units.extend(unit.map(|unit| (name("x"), unit)));
         reconcile(&situation).first().map(|step| step.does)
     };
@@ -206,6 +211,114 @@ fn a_start_of_the_target_starts_what_was_stopped_by_hand_but_nothing_twice() {
         })),
         None
     );
+}
+
+#[test]
+fn one_that_a_connection_starts_is_left_to_its_socket() {
+    use Does::*;
+    use State::*;
+    let at = |modified, content, socket| File {
+        socket,
+        ..file(modified, content)
+    };
+    let (old, new, moved) = (at(1, 1, Some(7)), at(2, 2, Some(7)), at(2, 2, Some(8)));
+    let with = |state, socket| {
+        Some(Unit {
+            socket,
+            ..unit(state)
+        })
+    };
+    let decided = |file: &File, unit: Option<Unit>, socket: Option<Option<u64>>| {
+        let mut situation = Situation::default();
+        situation.wishes.insert(name("x"), Wish::File(file.clone()));
+        situation.units.extend(unit.map(|unit| (name("x"), unit)));
+        situation.memory.extend(socket.map(|socket| {
+            let stamp = old.stamp;
+            (
+                name("x"),
+                Remembered {
+                    socket,
+                    ..remembered(stamp)
+                },
+            )
+        }));
+        reconcile(&situation).first().map(|step| step.does)
+    };
+    let known = Some(Some(7));
+    let cases = [
+        ("new", &old, None, None, Some(Start)),
+        ("waits", &old, with(Off, Socket::Open), known, None),
+        (
+            "waits, changed",
+            &new,
+            with(Off, Socket::Open),
+            known,
+            Some(Renew),
+        ),
+        (
+            "failed, changed",
+            &new,
+            with(Failed, Socket::Open),
+            known,
+            Some(Renew),
+        ),
+        ("runs", &old, with(On, Socket::Open), known, None),
+        ("runs, changed", &new, with(On, Socket::Open), known, Some(Reload)),
+        (
+            "starts, changed",
+            &new,
+            with(Starting, Socket::Open),
+            known,
+            Some(Restart),
+        ),
+        (
+            "goes idle, changed",
+            &new,
+            with(Stopping, Socket::Open),
+            known,
+            Some(Adopt),
+        ),
+        ("closed by hand", &old, with(Off, Socket::Closed), known, None),
+        (
+            "closed by hand, changed",
+            &new,
+            with(Off, Socket::Closed),
+            known,
+            Some(Start),
+        ),
+        ("moved, waits", &moved, with(Off, Socket::Open), known, Some(Swap)),
+        ("moved, runs", &moved, with(On, Socket::Open), known, Some(Swap)),
+        (
+            "moved, off",
+            &moved,
+            with(Off, Socket::Closed),
+            known,
+            Some(Start),
+        ),
+        (
+            "had no socket, runs",
+            &new,
+            with(On, Socket::None),
+            Some(None),
+            Some(Swap),
+        ),
+        (
+            "has none any more",
+            &file(2, 2),
+            with(Off, Socket::Open),
+            known,
+            Some(Swap),
+        ),
+        ("unknown, waits", &old, with(Off, Socket::Open), None, Some(Renew)),
+    ];
+    for (case, file, unit, socket, expected) in cases {
+        assert_eq!(decided(file, unit, socket), expected, "{case}");
+    }
+    let mut situation = Situation::default();
+    situation
+        .units
+        .extend(with(Off, Socket::Open).map(|unit| (name("x"), unit)));
+    assert_eq!(reconcile(&situation)[0].does, Stop, "no file");
 }
 
 /// xorshift64*: the same histories in each run.
@@ -285,8 +398,8 @@ impl World {
             return;
         }
         match does {
-            Does::Adopt => {}
-            Does::Start | Does::Restart => {
+            Does::Adopt | Does::Renew => {}
+            Does::Start | Does::Restart | Does::Swap => {
                 self.generated.insert(name.clone());
                 self.start(name);
             }
@@ -306,9 +419,10 @@ impl World {
         }
         match stamp {
             Some(stamp) => {
+                let socket = step.socket;
                 let remembered = Remembered {
-                    stamp: *stamp,
-                    trouble: None,
+                    socket,
+                    ..remembered(*stamp)
                 };
                 self.memory.insert(name.clone(), remembered);
             }

@@ -4,6 +4,7 @@ use crate::reconcile::Stamp;
 use std::collections::BTreeMap;
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::vassals::name_of;
+use vassal_generator::drop_in::Text;
 use vassal_generator::pack::{Fields, pack, unpack};
 
 /// What has been read before.
@@ -11,8 +12,19 @@ use vassal_generator::pack::{Fields, pack, unpack};
 pub struct Known {
     /// What of the emperor's file the drop-ins were made with.
     pub settings: u64,
-    /// The dates of each file, and the hash of its content.
-    pub files: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
+    /// What was found in each file.
+    pub files: BTreeMap<Vec<u8>, Before>,
+}
+
+/// What was found in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Its dates.
+    pub dates: Vec<u8>,
+    /// The hash of its content.
+    pub content: u64,
+    /// See [`Content::socket`].
+    pub socket: Option<u64>,
 }
 
 /// A directory, and the name in it that matters, or all of them.
@@ -39,8 +51,10 @@ pub struct Content {
     pub is_known: bool,
     /// It is a link, or has several names, so it was complete when its name appeared.
     pub is_whole: bool,
-    /// Its drop-in, where that is not what the generator's directory has.
-    pub drop_in: Option<String>,
+    /// Its drop-ins, where they are not what the generator's directory has.
+    pub drop_in: Option<Text>,
+    /// A hash of its socket's, where its first connection starts it.
+    pub socket: Option<u64>,
     /// What is wrong with it, as far as its unit is concerned.
     pub problems: Vec<String>,
     /// The names on the way to where a link leads.
@@ -84,6 +98,8 @@ pub struct Answer {
     pub absent: Vec<Vec<u8>>,
     /// What to watch.
     pub watched: Vec<Watched>,
+    /// The drop-in of the socket of the statistics.
+    pub statistics: Option<String>,
     /// What is odd about files and places.
     pub problems: Vec<String>,
 }
@@ -91,8 +107,14 @@ pub struct Answer {
 impl Known {
     /// As one byte string.
     pub fn pack(&self) -> Vec<u8> {
-        let files = self.files.iter().flat_map(|(file, (dates, content))| {
-            [file.clone(), dates.clone(), content.to_le_bytes().to_vec()]
+        let files = self.files.iter().flat_map(|(file, before)| {
+            let Before {
+                dates,
+                content,
+                socket,
+            } = before;
+            let content = content.to_le_bytes().to_vec();
+            [file.clone(), dates.clone(), content, hashes(*socket)]
         });
         let settings = self.settings.to_le_bytes().to_vec();
         pack(&[settings].into_iter().chain(files).collect::<Fields>())
@@ -105,12 +127,19 @@ impl Known {
             return Self::default();
         };
         let known = |fields: &[Vec<u8>]| match fields {
-            [file, dates, content] => Some((file.clone(), (dates.clone(), number(content)?))),
+            [file, dates, content, socket] => {
+                let before = Before {
+                    dates: dates.clone(),
+                    content: number(content)?,
+                    socket: unhashes(socket)?,
+                };
+                Some((file.clone(), before))
+            }
             _ => None,
         };
         Self {
             settings: number(settings).unwrap_or_default(),
-            files: files.chunks(3).filter_map(known).collect(),
+            files: files.chunks(4).filter_map(known).collect(),
         }
     }
 }
@@ -142,6 +171,15 @@ fn optional(value: Option<&[u8]>) -> Vec<u8> {
 
 fn unoptional(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
     Some(unpack(bytes)?.into_iter().next())
+}
+
+fn hashes(value: Option<u64>) -> Vec<u8> {
+    optional(value.map(u64::to_le_bytes).as_ref().map(|bytes| &bytes[..]))
+}
+
+fn unhashes(bytes: &[u8]) -> Option<Option<u64>> {
+    let hash = unoptional(bytes)?;
+    hash.map_or(Some(None), |hash| number(&hash).map(Some))
 }
 
 impl Watched {
@@ -183,7 +221,8 @@ impl Seen {
                 content.stamp.modified.to_le_bytes().to_vec(),
                 content.stamp.content.to_le_bytes().to_vec(),
                 vec![u8::from(content.is_known), u8::from(content.is_whole)],
-                optional(content.drop_in.as_deref().map(str::as_bytes)),
+                optional(content.drop_in.as_ref().map(Text::pack).as_deref()),
+                hashes(content.socket),
                 list(&content.problems),
                 pack(&Watched::pack(&content.watched)),
             ],
@@ -203,10 +242,11 @@ impl Seen {
                 content,
                 flags,
                 drop_in,
+                socket,
                 problems,
                 watched,
             ] if what == b"file" => {
-                let drop_in = unoptional(drop_in)?.map(|bytes| text(&bytes));
+                let drop_in = unoptional(drop_in)?.map(|bytes| Text::unpack(&bytes));
                 Some(Seen::File(Content {
                     dates: dates.clone(),
                     changed: signed(changed)?,
@@ -217,6 +257,7 @@ impl Seen {
                     is_known: flags.first() == Some(&1),
                     is_whole: flags.get(1) == Some(&1),
                     drop_in: drop_in.flatten(),
+                    socket: unhashes(socket)?,
                     problems: unlist(problems)?,
                     watched: Watched::unpack(&unpack(watched)?),
                 }))
@@ -242,6 +283,7 @@ impl Answer {
             pack(&self.unreadable),
             pack(&self.absent),
             pack(&Watched::pack(&self.watched)),
+            optional(self.statistics.as_deref().map(str::as_bytes)),
             list(&self.problems),
         ])
     }
@@ -249,7 +291,17 @@ impl Answer {
     /// Out of one.
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         let fields = unpack(bytes)?;
-        let [unusable, settings, files, unreadable, absent, watched, problems] = fields.as_slice() else {
+        let [
+            unusable,
+            settings,
+            files,
+            unreadable,
+            absent,
+            watched,
+            statistics,
+            problems,
+        ] = fields.as_slice()
+        else {
             return None;
         };
         let listed = |fields: &[Vec<u8>]| match fields {
@@ -273,6 +325,7 @@ impl Answer {
             unreadable: unpack(unreadable)?,
             absent: unpack(absent)?,
             watched: Watched::unpack(&unpack(watched)?),
+            statistics: unoptional(statistics)?.and_then(|drop_in| text(&drop_in)),
             problems: unlist(problems)?,
         })
     }

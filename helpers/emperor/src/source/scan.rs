@@ -4,24 +4,34 @@
 
 use super::answer::{Answer, Content, Known, Listed, Seen, Watched};
 use crate::reconcile::Stamp;
+use nix::sys::stat::Mode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::Metadata;
+use std::fs::{DirBuilder, Metadata};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::on_demand::ANSWERS;
 use vassal_config::emperor::place::Place;
 use vassal_config::emperor::vassals::{Kind, choose, name_of, outside, shown};
+use vassal_config::limits::FILE_BYTES;
+use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, lookups};
+use vassal_config::machine::world::World;
+use vassal_escape::shell;
+use vassal_escape::unit_name::escape;
 use vassal_generator::answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
 use vassal_generator::apart;
-use vassal_generator::output;
+use vassal_generator::output::{self, Directory};
 use vassal_generator::pack::{Fields, pack, unpack};
 use vassal_generator::read::{Unit, unit_of};
 
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
+
+/// Where a command's programs are.
+const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Reads everything below `root`, but not again what `known` has with the same dates; `generated` is the generator's directory.
 pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
@@ -50,6 +60,7 @@ pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
         .pack(),
     ));
     answer.problems.clone_from(&wanted.problems);
+    answer.statistics.clone_from(&wanted.statistics);
     let listed = list(root, &wanted.places, &mut answer);
     let known = if known.settings == answer.settings {
         known
@@ -194,11 +205,16 @@ fn one(
     let Ok(metadata) = metadata else {
         return Seen::NoFile.pack();
     };
-    let dates = dates(&metadata);
-    let watched = match is_link && !wanted.nofollow {
+    let mut dates = dates(&metadata);
+    let mut watched = match is_link && !wanted.nofollow {
         true => way_to(&path),
         false => Vec::new(),
     };
+    if let Some(address) = wanted.common.on_demand.file_of(name) {
+        let address = path.with_file_name(OsStr::from_bytes(&address));
+        dates.extend(address.metadata().as_ref().map(self::dates).unwrap_or_default());
+        watched.extend(way_to(&address));
+    }
     let (modified, changed) = (
         time(metadata.mtime(), metadata.mtime_nsec()),
         time(metadata.ctime(), metadata.ctime_nsec()),
@@ -210,12 +226,17 @@ fn one(
         is_known: false,
         is_whole,
         drop_in: None,
+        socket: None,
         problems: Vec::new(),
         watched,
     };
-    if let Some((_, before)) = known.files.get(file).filter(|(dates, _)| *dates == content.dates) {
+    if let Some(before) = known
+        .files
+        .get(file)
+        .filter(|before| before.dates == content.dates)
+    {
         content.is_known = true;
-        content.stamp.content = *before;
+        (content.stamp.content, content.socket) = (before.content, before.socket);
         return Seen::File(content).pack();
     }
     let read = reader.read(&path);
@@ -229,17 +250,38 @@ fn one(
         (Ok(read), false) => hash(&read.content),
         (Err(error), false) => hash(error.to_string().as_bytes()),
     };
-    match unit_of(read, root, (name, file), wanted.stop_hook.as_ref()) {
+    if let Some(command) = &wanted.common.on_demand.command {
+        if let Err(why) = ask_for_address(root, command, name, &path) {
+            return Seen::Unreadable(format!("emperor-on-demand-exec: {why}")).pack();
+        }
+    }
+    match unit_of(read, root, (name, file), &wanted.common) {
         Unit::DropIn(text, problems) => {
-            content.drop_in = (output::drop_in(generated, &name.unit()).as_deref() != Some(text.as_bytes()))
-                .then_some(text);
+            content.socket = text.socket.as_ref().map(|text| hash(text.as_bytes()));
+            content.stamp.content ^= content.socket.unwrap_or_default();
+            content.drop_in = (!output::has(generated, name, &text)).then_some(text);
             content.problems = problems;
             Seen::File(content).pack()
         }
         Unit::NoFile if wanted.nofollow && is_link => Seen::File(content).pack(),
-        Unit::NoFile => Seen::NoFile.pack(),
+        Unit::NoFile | Unit::Unasked => Seen::NoFile.pack(),
         Unit::Unreadable(why) => Seen::Unreadable(why).pack(),
     }
+}
+
+/// Runs the command of `emperor-on-demand-exec` in the directory of a vassal's file, with its name, and keeps what it has said.
+fn ask_for_address(root: &Path, command: &[u8], name: &VassalName, file: &Path) -> Result<(), String> {
+    let directory = file.parent().unwrap_or(root).to_path_buf();
+    let line = [command, b" ", &shell::word(&name.file())].concat();
+    let world = System::new([(b"PATH".to_vec(), PATH.to_vec())].into(), directory);
+    let said = world.run(&line, FILE_BYTES).map_err(|error| error.to_string())?;
+    let answers = outside(root, ANSWERS.as_bytes());
+    let mut builder = DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(&answers);
+    let kept = made
+        .and_then(|()| Directory::open(&answers))
+        .and_then(|answers| answers.put(&escape(name.bytes()), &said, Mode::S_IRUSR | Mode::S_IWUSR));
+    kept.map_err(|error| error.to_string())
 }
 
 /// The names whose change leads `file` elsewhere, and the last one, which is the file.

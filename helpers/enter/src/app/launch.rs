@@ -24,6 +24,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
+use vassal_config::emperor::programs::Programs;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
@@ -52,8 +53,8 @@ pub struct Launch<'a> {
     pub keys: Option<&'a Keys>,
     /// What it becomes, and how.
     pub plan: &'a Plan,
-    /// The program in uwsgi's place (`emperor-wrapper`).
-    pub wrapper: Option<&'a [u8]>,
+    /// The programs in uWSGI's place.
+    pub programs: &'a Programs,
     /// The file's name, for uWSGI's command line.
     pub file: Vec<u8>,
     /// Descriptors that the app gets.
@@ -227,11 +228,11 @@ impl Kernel for Process<'_> {
     fn exec(&mut self) -> Result<Infallible, Failure> {
         let Launch {
             plan,
-            wrapper,
+            programs,
             ref file,
             ..
         } = self.launch;
-        program::execute(plan, wrapper, file, &self.environment())
+        program::execute(plan, programs, file, &self.environment())
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::app::channel::AppChannel;
 use crate::environment::Environment;
 use std::time::Duration;
+use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::reload::overlap::is_kept;
 use vassal_config::vassal::settings::liveness::Watchdog;
@@ -43,6 +44,14 @@ pub fn heartbeat(plan: &Plan, channel: &AppChannel, watchdog: Duration) -> Optio
             origin: None,
         }),
     }
+}
+
+/// What is expected of a uWSGI that has begun to send its heartbeat (EMP-19).
+pub fn of_uwsgi(plan: &Plan) -> Option<Heartbeat> {
+    matches!(plan.payload, Payload::Uwsgi { .. }).then(|| Heartbeat {
+        limit: plan.heartbeat,
+        origin: None,
+    })
 }
 
 /// The variables that tell the program which becomes of this process (sd_watchdog_enabled(3)): its number is the one that it has in

@@ -7,27 +7,31 @@ use crate::hooks::simple_command::SimpleCommand;
 use nix::unistd::execve;
 use std::convert::Infallible;
 use std::ffi::CString;
+use vassal_config::emperor::programs::Programs;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 
-/// Executes the app of `plan`: uWSGI for the vassal's `file`, `wrapper` in its place, or a command, by a shell where it needs one.
+/// Executes the app of `plan`: uWSGI for the vassal's `file`, what `programs` has in its place, or a command, by a shell where it needs
+/// one.
 ///
 /// # Errors
 /// A program that cannot be executed.
 pub fn execute(
     plan: &Plan,
-    wrapper: Option<&[u8]>,
+    programs: &Programs,
     file: &[u8],
     environment: &Environment,
 ) -> Result<Infallible, Failure> {
     let variables = c_environment(environment)?;
     let (candidates, arguments) = match &plan.payload {
         Payload::Uwsgi { program, .. } => {
-            let program = program.as_deref().or(wrapper);
-            (
-                uwsgi_programs(program, environment),
-                uwsgi_arguments(program, file)?,
-            )
+            let program = program.as_deref();
+            let instead = program.or(programs.instead.as_deref());
+            let candidates = match program {
+                Some(program) => vec![program.to_vec()],
+                None => uwsgi_programs(programs, environment),
+            };
+            (candidates, uwsgi_arguments(instead, file)?)
         }
         Payload::Command { command, .. } => {
             if let Some(simple) = SimpleCommand::of(command, environment)? {
@@ -42,17 +46,34 @@ pub fn execute(
     Err(exec_first(&candidates, &arguments, &variables, plan.changes_root))
 }
 
-/// The program in uWSGI's place, or uWSGI under every name a distribution gives it, in the order of `$PATH`.
-fn uwsgi_programs(instead: Option<&[u8]>, environment: &Environment) -> Vec<Vec<u8>> {
-    if let Some(program) = instead {
-        return vec![program.to_vec()];
-    }
+/// What the emperor's file has in uWSGI's place, or uWSGI under every name a distribution gives it, in the order of `$PATH`; before and
+/// after it what is to be tried then.
+fn uwsgi_programs(programs: &Programs, environment: &Environment) -> Vec<Vec<u8>> {
     let path = value(environment, b"PATH").unwrap_or(DEFAULT_PATH);
     let directories = path
         .split(|byte| *byte == b':')
         .filter(|directory| directory.starts_with(b"/"));
-    directories
-        .flat_map(|directory| [&b"/uwsgi"[..], b"/uwsgi-core"].map(|program| [directory, program].concat()))
+    let named = |names: &[&[u8]]| -> Vec<Vec<u8>> {
+        let in_directory = |directory: &[u8]| {
+            names
+                .iter()
+                .map(|name| [directory, b"/", name].concat())
+                .collect()
+        };
+        directories.clone().flat_map::<Vec<_>, _>(in_directory).collect()
+    };
+    let found = |program: &Vec<u8>| match program.contains(&b'/') {
+        true => vec![program.clone()],
+        false => named(&[program]),
+    };
+    let itself = match &programs.instead {
+        Some(program) => found(program),
+        None => named(&[b"uwsgi", b"uwsgi-core"]),
+    };
+    let before = programs.before.iter().flat_map(found);
+    before
+        .chain(itself)
+        .chain(programs.after.iter().flat_map(found))
         .collect()
 }
 

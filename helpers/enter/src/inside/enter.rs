@@ -201,7 +201,7 @@ impl Kernel for Inside<'_> {
             sockets: &prepared.sockets,
             keys: keys.as_ref(),
             plan: prepared.plan,
-            wrapper: prepared.emperor.wrapper.as_deref(),
+            programs: &prepared.emperor.programs,
             file: prepared.invocation.vassal.file(),
             kept: app_channel.payloads_descriptors(&prepared.sockets),
             proc: self.proc,

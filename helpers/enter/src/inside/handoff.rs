@@ -86,6 +86,7 @@ pub fn become_watchdog(
         atexit_limit: settings.atexit_limit,
         interval: settings.interval.unwrap_or_default(),
         deadline: settings.deadline.unwrap_or_default(),
+        is_on_demand: invocation.is_on_demand,
         keep_alive: invocation.watchdog / KEEP_ALIVES,
         loaded: prepared.loaded,
         fds: Descriptors::of([
@@ -137,7 +138,7 @@ pub fn app(plan: &Plan, channel: &AppChannel, pid: Pid, watchdog: Duration) -> A
         reload_signal: settings.reload_signal.unwrap_or(0),
         stop_limit: settings.stop_limit,
         health: liveness::health(plan),
-        heartbeat: liveness::heartbeat(plan, channel, watchdog),
+        heartbeat: liveness::heartbeat(plan, channel, watchdog).or_else(|| liveness::of_uwsgi(plan)),
     }
 }
 

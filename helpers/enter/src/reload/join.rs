@@ -177,7 +177,7 @@ impl Joining<'_> {
             sockets: self.sockets,
             keys: self.keys,
             plan: self.plan,
-            wrapper: self.emperor.wrapper.as_deref(),
+            programs: &self.emperor.programs,
             file: self.file.clone(),
             kept: self.links.payloads_descriptors(self.sockets),
             proc,

@@ -122,11 +122,7 @@ impl Beside<'_> {
                 let place = Place::line(&listener.origin, "socket");
                 return Err(Failure::from(ServiceFailure::NotBoundYet { address }).at(&place));
             };
-            Ok(Open {
-                fd: self.watchdog.copy_of(kept.number)?,
-                spare: None,
-                kept: None,
-            })
+            Ok(Open::new(self.watchdog.copy_of(kept.number)?))
         };
         self.reloaded.plan.listeners.iter().map(open).collect()
     }

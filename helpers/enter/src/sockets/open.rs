@@ -18,9 +18,21 @@ pub struct Open {
     pub spare: Option<OwnedFd>,
     /// The file that a unix socket is bound to.
     pub kept: Option<File>,
+    /// systemd has bound it, and keeps it.
+    pub is_systemds: bool,
 }
 
 impl Open {
+    /// A socket that is bound, or that is to be.
+    pub fn new(fd: OwnedFd) -> Self {
+        Self {
+            fd,
+            spare: None,
+            kept: None,
+            is_systemds: false,
+        }
+    }
+
     /// Puts `socket` under the descriptor number that the app is told of.
     ///
     /// # Errors

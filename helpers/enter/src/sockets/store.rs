@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use vassal_config::vassal::address::Address;
-use vassal_config::vassal::socket::Listener;
+use vassal_config::vassal::socket::{Listener, ON_DEMAND};
 use vassal_escape::digest::fnv_64;
 use vassal_sys::error::Context;
 
@@ -25,11 +25,19 @@ pub fn open(
 ) -> Result<Vec<Open>, Failure> {
     let mut sockets = Vec::new();
     for listener in listeners {
-        sockets.push(match &listener.address {
-            Address::Tcp(address) => open_tcp(*address, listener, &mut stored, invocation)?,
-            Address::Unix(path) => open_unix(path, &mut stored)?,
+        let systemds = stored
+            .iter()
+            .position(|(name, _)| listener.is_on_demand && name == ON_DEMAND);
+        sockets.push(match (systemds, &listener.address) {
+            (Some(at), _) => Open {
+                is_systemds: true,
+                ..Open::new(stored.swap_remove(at).1)
+            },
+            (None, Address::Tcp(address)) => open_tcp(*address, listener, &mut stored, invocation)?,
+            (None, Address::Unix(path)) => open_unix(path, &mut stored)?,
         });
     }
+    stored.retain(|(name, _)| name != ON_DEMAND);
     for (name, _) in stored {
         invocation.notifier.forget(&name)?;
     }
@@ -54,11 +62,7 @@ fn open_tcp(
             fd
         }
     };
-    Ok(Open {
-        fd,
-        spare: None,
-        kept: None,
-    })
+    Ok(Open::new(fd))
 }
 
 fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
@@ -79,15 +83,11 @@ fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, F
     });
     Ok(match kept {
         Some((at, file)) => Open {
-            fd: stored.swap_remove(at).1,
             spare: Some(new()?),
             kept: Some(file),
+            ..Open::new(stored.swap_remove(at).1)
         },
-        None => Open {
-            fd: new()?,
-            spare: None,
-            kept: None,
-        },
+        None => Open::new(new()?),
     })
 }
 

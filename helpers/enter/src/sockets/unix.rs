@@ -34,8 +34,9 @@ pub fn settle(
     options: &UnixOptions,
     proc: &Proc,
 ) -> Result<Option<File>, Failure> {
-    let Address::Unix(path) = &listener.address else {
-        return Ok(None);
+    let path = match &listener.address {
+        Address::Unix(path) if !open.is_systemds => path,
+        Address::Unix(_) | Address::Tcp(_) => return Ok(None),
     };
     let line = Line::line(&listener.origin, "socket");
     let at_line = |error: SysError| Failure::from(HookFailure::Refused(error)).at(&line);

@@ -7,7 +7,7 @@ use crate::health;
 use crate::invocation::{Invocation, START_LIMIT};
 use crate::start::pause::{Pause, pause};
 use crate::start::query::systemctl;
-use crate::start::{last_words, retry};
+use crate::start::{last_words, retry, source};
 use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use std::time::{Duration, SystemTime};
@@ -39,9 +39,15 @@ pub fn wait_for_turn(invocation: &Invocation) -> Result<Turn, Failure> {
     if record.was_cut_short() && !was_restarted_by_systemd(invocation) {
         record.stopped();
     }
-    let turn = record.turn(since_boot());
+    let (now, pauses) = (since_boot(), source::pauses(&record, &invocation.environment));
+    let since = record.since_begun(now);
+    let turn = record.turn(now, pauses);
     last_words::add(&mut record, turn, &invocation.vassal.unit());
     let time = match turn {
+        // The next connection starts it whether it has failed or not, perhaps much later: the pause is always made here.
+        restart_record::Turn::After(time) | restart_record::Turn::Later(time) if invocation.is_on_demand => {
+            time.saturating_sub(since)
+        }
         restart_record::Turn::After(time) => time,
         restart_record::Turn::Later(time) => match leave_outside(invocation, &mut record)? {
             Outside::Waits => {

@@ -67,7 +67,8 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
         return Ok(());
     }
     let record = store.read();
-    match pause(record.retry_pause(), &record.cause, None)? {
+    let time = record.retry_pause(source::pauses(&record, &inherited()));
+    match pause(time, &record.cause, None)? {
         _ if !is_wanted() => Ok(()),
         Pause::Stopped => forget(&store, &vassal),
         Pause::Over if !has_file(&vassal) => {

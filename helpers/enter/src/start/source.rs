@@ -7,11 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::settings::Emperor;
-use vassal_config::emperor::vassals;
+use vassal_config::emperor::vassals::{self, EMPEROR_FILE};
 use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
+use vassal_state::restart_record::{Pauses, RestartRecord};
 
 /// Reads the emperor's file; the generator reports its warnings, a start does not repeat them.
 ///
@@ -30,6 +31,21 @@ pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Fai
         .into());
     }
     Ok(emperor)
+}
+
+/// How long the pauses after failed attempts are; what is usual while there are none, or where the emperor's file cannot be used.
+pub fn pauses(record: &RestartRecord, environment: &Inherited) -> Pauses {
+    if record.pause(Pauses::default()).is_zero() {
+        return Pauses::default();
+    }
+    let emperor = read_emperor(Path::new(EMPEROR_FILE), environment);
+    emperor.map_or_else(
+        |_| Pauses::default(),
+        |emperor| Pauses {
+            first: emperor.patience.first_pause,
+            longest: emperor.patience.most(),
+        },
+    )
 }
 
 /// A vassal's file.

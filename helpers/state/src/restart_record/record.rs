@@ -11,8 +11,6 @@ pub const SETTLED: Duration = Duration::from_secs(20);
 /// How many runs that have proved themselves but not settled may be followed by a restart at once, before their ends
 /// count as failed attempts: more than are killed by hand, and no more than a minute's work of a core.
 const AT_ONCE: u32 = 100;
-/// The longest pause between two attempts (EMP-12: emperor-max-throttle).
-const LONGEST_PAUSE: Duration = Duration::from_secs(180);
 
 /// What is said of the end of an app while its last words are not known.
 pub const SEE_ABOVE: &str = "the reason is in the lines above";
@@ -62,6 +60,25 @@ pub enum Turn {
     After(Duration),
     /// Fail; vassal-retry@.service tries again after this pause.
     Later(Duration),
+}
+
+/// How the pauses between attempts grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pauses {
+    /// The pause before the second restart; each next one is twice as long.
+    pub first: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Default for Pauses {
+    /// Those of EMP-12.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(180),
+        }
+    }
 }
 
 /// The record itself.
@@ -145,20 +162,26 @@ impl RestartRecord {
         self.end == End::Unreported && self.begun.is_some()
     }
 
+    /// How long ago the last attempt began that has not served, `now` since boot.
+    pub fn since_begun(&self, now: Duration) -> Duration {
+        self.begun.map_or(Duration::ZERO, |begun| {
+            Duration::from_millis(millis(now).wrapping_sub(begun).into())
+        })
+    }
+
     /// A start comes, `now` since boot: takes account of how the run before has ended, and says what is to be done.
-    pub fn turn(&mut self, now: Duration) -> Turn {
+    pub fn turn(&mut self, now: Duration, pauses: Pauses) -> Turn {
         if self.end == End::Unreported {
             self.start_failed("it was killed, or did not serve in time");
         }
-        if let Some(begun) = self.begun.take() {
-            self.held += Duration::from_millis(millis(now).wrapping_sub(begun).into());
-        }
+        self.held += self.since_begun(now);
+        self.begun = None;
         // vassal-retry@.service has made the pause.
         if self.attempts == 0 || self.next == Next::Asked {
             return Turn::After(Duration::ZERO);
         }
-        match self.pause() {
-            pause if self.held + pause > HOLD_LIMIT => Turn::Later(self.retry_pause()),
+        match self.pause(pauses) {
+            pause if self.held + pause > HOLD_LIMIT => Turn::Later(self.retry_pause(pauses)),
             pause => Turn::After(pause),
         }
     }
@@ -175,17 +198,20 @@ impl RestartRecord {
     }
 
     /// The pause of vassal-retry@.service.
-    pub fn retry_pause(&self) -> Duration {
-        self.pause().max(SHORTEST_PAUSE)
+    pub fn retry_pause(&self, pauses: Pauses) -> Duration {
+        self.pause(pauses).max(SHORTEST_PAUSE)
     }
 
     /// How long to wait before the attempt that comes after [`RestartRecord::attempts`] failed ones: the first restart is
-    /// immediate, then 1 s, doubled each time, up to three minutes; never given up (ARCHITECTURE D11).
-    pub fn pause(&self) -> Duration {
+    /// immediate, then 1 s, doubled each time, up to three minutes, unless `pauses` says otherwise; never given up (ARCHITECTURE D11).
+    pub fn pause(&self, pauses: Pauses) -> Duration {
         match self.attempts.checked_sub(2) {
             None => Duration::ZERO,
             Some(doublings) => {
-                LONGEST_PAUSE.min(Duration::from_secs(1) * 2_u32.saturating_pow(doublings.min(16)))
+                let doubled = pauses
+                    .first
+                    .saturating_mul(2_u32.saturating_pow(doublings.min(31)));
+                doubled.min(pauses.longest)
             }
         }
     }

@@ -30,12 +30,12 @@ pub struct Store(File);
 
 impl Store {
     /// The record of a start that finds none in the FD store, in the file of the vassal `name` in `directory`, which is made if
-    /// need be and root's alone. What is there is kept when vassal-retry@.service has begun this start; else only what has not
-    /// been saved. Also: whether such a retry still waits.
+    /// need be and root's alone. What is there is kept when vassal-retry@.service has begun this start, or a connection (`goes_on`); else
+    /// only what has not been saved. Also: whether such a retry still waits.
     ///
     /// # Errors
     /// As mkdir(2), open(2); `ENOSPC`.
-    pub fn create(directory: &Path, name: &str) -> Result<(Self, Next), SysError> {
+    pub fn create(directory: &Path, name: &str, goes_on: bool) -> Result<(Self, Next), SysError> {
         let path = file(directory, name);
         let step = || format!("make the restart record '{}'", path.display());
         make_directory(directory)?;
@@ -44,7 +44,7 @@ impl Store {
             open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).context(step)?,
         ));
         let found = store.read();
-        if found.next != Next::Asked {
+        if found.next != Next::Asked && !goes_on {
             store.write(&RestartRecord {
                 unsaved: found.unsaved,
                 ..RestartRecord::default()
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_first_start_finds_what_was_not_saved_and_nothing_else() {
         let directory = std::env::temp_dir().join(format!("vassal-record-{}", std::process::id()));
-        let create = || Store::create(&directory, "user001").unwrap();
+        let create = || Store::create(&directory, "user001", false).unwrap();
         let mut killed = RestartRecord {
             attempts: 3,
             restarts: 7,

@@ -40,7 +40,10 @@ impl Running {
             Links::None => (None, None),
         };
         Self {
-            heartbeat: app.heartbeat.clone().map(Heartbeat::new),
+            heartbeat: app
+                .heartbeat
+                .clone()
+                .map(|rule| Heartbeat::new(rule, uwsgi.is_some())),
             app,
             uwsgi,
             notify,

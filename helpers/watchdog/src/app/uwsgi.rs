@@ -39,7 +39,9 @@ pub enum Message {
     WantsConfiguration,
     /// Byte 22: it wants to be stopped.
     WantsStop,
-    /// Everything else: loyal, heartbeat, and what is not known.
+    /// Byte 26: a worker goes through its loop.
+    Heartbeat,
+    /// Everything else: loyal, and what is not known.
     Other,
 }
 
@@ -50,6 +52,7 @@ pub fn meaning(byte: u8) -> Message {
         2 => Message::WantsConfiguration,
         5 => Message::Accepting,
         22 => Message::WantsStop,
+        26 => Message::Heartbeat,
         _ => Message::Other,
     }
 }

@@ -1,4 +1,4 @@
-//! `WATCHDOG=1` of an app that sends it (sd_notify(3)): where it is demanded, or has been sent once, it has to come again in time.
+//! `WATCHDOG=1` of an app that sends it (sd_notify(3)), and uWSGI's heartbeat, byte 26 (EMP-19): where it is demanded, or has been sent once, it has to come again in time.
 
 use crate::liveness::verdict::Verdict;
 use std::time::{Duration, Instant};
@@ -11,16 +11,23 @@ pub struct Heartbeat {
     /// From when silence counts; nothing is expected before.
     heard: Option<Instant>,
     serves: bool,
+    is_uwsgis: bool,
 }
 
 impl Heartbeat {
     /// What is expected of an app that does not serve yet.
-    pub fn new(rule: Rule) -> Self {
+    pub fn new(rule: Rule, is_uwsgis: bool) -> Self {
         Self {
             rule,
             heard: None,
             serves: false,
+            is_uwsgis,
         }
+    }
+
+    /// The processes that sent it are replaced: it counts again from the next one that is heard.
+    pub fn forget(&mut self) {
+        self.heard = None;
     }
 
     /// The app serves from `now` on. What it sent while it started says that it will go on.
@@ -50,7 +57,11 @@ impl Heartbeat {
     /// The verdict, when it is due.
     pub fn judge(&self, now: Instant) -> Option<Verdict> {
         let is_silent = self.due().is_some_and(|due| due <= now);
-        is_silent.then_some(Verdict::Silent(self.rule.limit))
+        let verdict = match self.is_uwsgis {
+            true => Verdict::Stuck,
+            false => Verdict::Silent,
+        };
+        is_silent.then(|| verdict(self.rule.limit))
     }
 
     /// The line that demands it.
@@ -66,10 +77,13 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     fn heartbeat(is_demanded: bool) -> Heartbeat {
-        Heartbeat::new(Rule {
-            limit: LIMIT,
-            origin: is_demanded.then(|| "u.ini:9".into()),
-        })
+        Heartbeat::new(
+            Rule {
+                limit: LIMIT,
+                origin: is_demanded.then(|| "u.ini:9".into()),
+            },
+            false,
+        )
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub enum Verdict {
     Sick(Sign, u32),
     /// It has not sent for so long that it is well.
     Silent(Duration),
+    /// The same of a uWSGI, whose workers go through their loop no more.
+    Stuck(Duration),
 }
 
 impl Verdict {
@@ -53,19 +55,26 @@ impl Verdict {
     pub fn row(self) -> &'static Row {
         match self {
             Verdict::Sick(..) => &verdicts::SICK,
-            Verdict::Silent(_) => &verdicts::SILENT,
+            Verdict::Silent(_) | Verdict::Stuck(_) => &verdicts::SILENT,
         }
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [sentence, ..] = self.row().sentences else {
+        let sentences = self.row().sentences;
+        let sentence = match self {
+            Verdict::Sick(..) | Verdict::Silent(_) => sentences.first(),
+            Verdict::Stuck(_) => sentences.last(),
+        };
+        let Some(sentence) = sentence else {
             return Ok(());
         };
         f.write_str(&match self {
             Verdict::Sick(sign, count) => sentence.with(&[("sign", sign), ("count", count)]),
-            Verdict::Silent(time) => sentence.with(&[("seconds", &time.as_secs_f32())]),
+            Verdict::Silent(time) | Verdict::Stuck(time) => {
+                sentence.with(&[("seconds", &time.as_secs_f32())])
+            }
         })
     }
 }

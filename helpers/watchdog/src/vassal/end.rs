@@ -26,6 +26,11 @@ impl Vassal {
     }
 
     pub(super) fn app_ended(&mut self, how: Ended) -> u8 {
+        if let (true, Stage::Serving { .. }, Ended::Exited(0)) = (self.handoff.is_on_demand, self.stage, how)
+        {
+            self.unrequested_shutdown().finish();
+            return self.waits_for_connection();
+        }
         let message = self.end_of_app(how);
         // What a signal ends has had no say, and a hint is better than any words.
         let reason = match how {
@@ -75,6 +80,11 @@ impl Vassal {
     /// other, after a pause where there have been many.
     pub(super) fn app_wants_stop(&mut self) -> u8 {
         self.thaw();
+        if self.handoff.is_on_demand {
+            self.reporter.status_is(status::IDLE.0);
+            self.stop_apps_and_finish(None);
+            return self.waits_for_connection();
+        }
         let ready_for = self.ready_for();
         let command = &self.app.app.command;
         self.reporter.stopping(command);
@@ -84,6 +94,13 @@ impl Vassal {
         self.stop_apps_and_finish(None);
         self.reporter.unsaved("");
         exit::FAILED
+    }
+
+    /// Nobody has used the app for a while, and it has ended in order: the next connection starts it again.
+    fn waits_for_connection(&mut self) -> u8 {
+        self.reporter.stopped();
+        self.health.stopped();
+        exit::GOOD
     }
 
     /// `status` is what a stop says once it takes long; nothing where it was said.

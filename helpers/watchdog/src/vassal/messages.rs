@@ -22,7 +22,7 @@ impl Vassal {
         let Some(uwsgi) = &mut self.app.uwsgi else {
             return false;
         };
-        let (mut wants_stop, mut is_loaded, mut reloads_itself) = (false, false, None);
+        let (mut wants_stop, mut is_loaded, mut beats, mut reloads_itself) = (false, false, false, None);
         for message in uwsgi.messages() {
             match message {
                 Message::Accepting => {
@@ -42,7 +42,16 @@ impl Vassal {
                     is_loaded |= !has_workers;
                 }
                 Message::WantsStop => wants_stop = true,
+                Message::Heartbeat => beats = true,
                 Message::Other => {}
+            }
+        }
+        if let Some(heartbeat) = &mut self.app.heartbeat {
+            match (reloads_itself, beats) {
+                // Its workers are new ones.
+                (Some(_), _) => heartbeat.forget(),
+                (None, true) => heartbeat.beat(self.awake),
+                (None, false) => {}
             }
         }
         if is_loaded {

@@ -176,6 +176,7 @@ fn settings(settings: &Settings) -> Fields {
         sockets: _,
         unix,
         backlog,
+        waiting,
         reload: _,
         ready,
         stop_signal,
@@ -203,6 +204,9 @@ fn settings(settings: &Settings) -> Fields {
     }
     let is_changed = *backlog != usual.backlog;
     fields.put_if("socket-backlog", is_changed.then_some(backlog), i32::to_string);
+    fields.put_if("on-demand", waiting.as_ref(), |waiting| {
+        waiting.address.to_string()
+    });
     fields.put_if("ready", ready.as_ref(), |ready| match ready {
         Ready::Started => "started".to_owned(),
         Ready::Accepting => "accepting".to_owned(),

@@ -173,8 +173,10 @@ pub fn notes(vassal: &Vassal, now: u64) -> String {
         )
     };
     let marks = vassal.marks.iter().filter(is_news).map(mark);
+    let waits = (vassal.state == State::OnDemand).then(|| sentences::ON_DEMAND.to_owned());
     let failing = vassal.record.check.as_ref().and_then(sentences::failing);
     marks
+        .chain(waits)
         .chain(failing)
         .chain(sentences::hits(&vassal.hits))
         .collect::<Vec<_>>()

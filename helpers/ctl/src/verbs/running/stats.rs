@@ -7,7 +7,7 @@ use crate::render::output;
 use crate::render::pager;
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::sentences;
-use crate::render::vassal_json::Vassals;
+use crate::render::uwsgi_stats::Stats as UwsgiStats;
 use crate::running::cgroup::Detail;
 use crate::running::fleet::{Fleet, Vassal, now_usec};
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ pub fn run(arguments: &Stats) -> ExitCode {
         Err(why) => return output::fail_with(&why, output::FAILED),
     };
     if arguments.json {
-        return match output::json(&Vassals::new(chosen.into_iter(), now_usec())) {
+        return match output::json(&UwsgiStats::new(fleet.places.clone(), &chosen, now_usec())) {
             Ok(text) => output::finish(&text, output::GOOD),
             Err(why) => output::fail_with(&why, output::FAILED),
         };

@@ -34,7 +34,8 @@ pub fn run(arguments: &Status) -> ExitCode {
         Ok(chosen) => chosen,
         Err(why) => return output::fail_with(&why, UNKNOWN),
     };
-    let is_serving = |vassal: &&Vassal| matches!(vassal.state, State::Serving | State::Reloading);
+    let is_serving =
+        |vassal: &&Vassal| matches!(vassal.state, State::Serving | State::Reloading | State::OnDemand);
     let code = if chosen.iter().all(is_serving) {
         output::GOOD
     } else {
@@ -56,7 +57,10 @@ pub fn run(arguments: &Status) -> ExitCode {
 }
 
 fn text(vassal: &Vassal, fleet: &Fleet, now: u64, has_colors: bool) -> String {
-    let state = format!("{}, {}", vassal.state.word(), vassal.health.word());
+    let state = match vassal.state {
+        State::OnDemand => sentences::ON_DEMAND.to_owned(),
+        state => format!("{}, {}", state.word(), vassal.health.word()),
+    };
     let state = if has_colors {
         tone(vassal).paint(&state)
     } else {

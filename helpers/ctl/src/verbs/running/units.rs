@@ -57,6 +57,21 @@ impl Act {
     }
 }
 
+impl Act {
+    /// With which units of a vassal it is done: where a connection starts it, its socket counts as well, and is stopped first.
+    fn units(self, vassal: &Vassal) -> Vec<String> {
+        let runs = vassal.state.runs() || vassal.state.is_bad();
+        match self {
+            _ if vassal.on_demand.is_none() => vec![vassal.unit()],
+            Act::Start => vec![vassal.socket()],
+            Act::Restart if !runs => vec![vassal.socket()],
+            Act::Restart | Act::Reload => vec![vassal.unit()],
+            Act::Enable | Act::Disable => vec![vassal.socket()],
+            Act::Stop | Act::Mask | Act::Unmask => vec![vassal.socket(), vassal.unit()],
+        }
+    }
+}
+
 /// Does it with the vassals that `names` mean.
 pub fn run(act: Act, names: &[String]) -> ExitCode {
     let fleet = match gather() {
@@ -83,7 +98,7 @@ pub fn perform(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
         }
         Act::Start | Act::Restart | Act::Stop | Act::Reload | Act::Mask | Act::Unmask => {}
     }
-    let units: Vec<String> = chosen.iter().map(|vassal| vassal.unit()).collect();
+    let units: Vec<String> = chosen.iter().flat_map(|vassal| act.units(vassal)).collect();
     let mut command = Command::new("systemctl");
     command
         .arg(act.word())
@@ -175,8 +190,9 @@ fn failed(act: Act, chosen: &[&Vassal]) -> String {
 /// A link to /dev/null takes the place of the one that the generator makes in each boot (systemd.unit(5), `.wants/`).
 fn switch(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
     let place = Path::new("/").join(DISABLED);
-    for vassal in chosen {
-        let link = place.join(vassal.unit());
+    let units = chosen.iter().flat_map(|vassal| act.units(vassal));
+    for unit in units {
+        let link = place.join(unit);
         let done = match act {
             Act::Enable => std::fs::remove_file(&link),
             _ => std::fs::create_dir_all(&place).and_then(|()| symlink("/dev/null", &link)),

@@ -16,7 +16,7 @@ use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::reload::overlap::{Decision, decide};
 use vassal_config::vassal::settings::liveness;
 use vassal_escape::printable;
-use vassal_generator::drop_in::{DropIn, StopHook};
+use vassal_generator::drop_in::{Common, DropIn, Text};
 
 /// All that is shown. The fields are the JSON's, which vassalctl(8) describes; every text is printable.
 #[derive(Debug, Serialize)]
@@ -48,6 +48,9 @@ pub struct Shown {
     pub reload: Reloaded,
     /// The drop-in of its unit.
     pub drop_in: String,
+    /// That of the socket whose first connection starts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket_drop_in: Option<String>,
 }
 
 /// How the app is asked for its health.
@@ -177,14 +180,16 @@ impl Shown {
         let file = location
             .inside()
             .join(std::ffi::OsStr::from_bytes(&target.name.file()));
-        let stop_hook = StopHook::of(emperor);
+        let common = Common::of(emperor);
         let drop_in = DropIn {
             name: &target.name,
             file: file.as_os_str().as_bytes(),
-            stop_hook: stop_hook.as_ref(),
+            common: &common,
+            waiting: plan.settings.waiting.clone(),
             directives: directives.clone(),
             problems: Vec::new(),
         };
+        let Text { service, socket } = drop_in.render();
         let steps = |operations: &[Operation]| -> Vec<Step> {
             operations.iter().map(|each| step(each, plan, location)).collect()
         };
@@ -202,7 +207,8 @@ impl Shown {
             health: asked(plan, location),
             watchdog: watchdog(plan, location),
             reload: reloaded(plan, location),
-            drop_in: drop_in.render(),
+            drop_in: service,
+            socket_drop_in: socket,
         }
     }
 }

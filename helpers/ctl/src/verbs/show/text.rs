@@ -26,12 +26,19 @@ pub fn text(shown: &Shown) -> String {
         }
         text += &format!("\n{heading}\n{}", table(&rows));
     }
-    let unit = shown.drop_in.lines().filter(|line| !line.starts_with('#'));
-    let unit: Vec<&str> = unit.skip_while(|line| line.is_empty()).collect();
-    text + &format!(
-        "\nunit {}\n  {}\n",
-        shown.unit,
-        unit.join("\n  ").replace("\n  \n", "\n\n")
+    text += &unit(&shown.unit, &shown.drop_in);
+    if let Some(drop_in) = &shown.socket_drop_in {
+        text += &unit(&shown.unit.replace(".service", ".socket"), drop_in);
+    }
+    text
+}
+
+fn unit(name: &str, drop_in: &str) -> String {
+    let lines = drop_in.lines().filter(|line| !line.starts_with('#'));
+    let lines: Vec<&str> = lines.skip_while(|line| line.is_empty()).collect();
+    format!(
+        "\nunit {name}\n  {}\n",
+        lines.join("\n  ").replace("\n  \n", "\n\n")
     )
 }
 

@@ -6,11 +6,14 @@ fn attempts(time: Duration, count: usize) -> Vec<(u64, bool)> {
     let (mut record, mut now) = (RestartRecord::default(), Duration::from_secs(1000));
     let mut seen = Vec::new();
     while seen.len() < count {
-        let (pause, is_later) = match record.turn(now) {
+        let (pause, is_later) = match record.turn(now, Pauses::default()) {
             Turn::After(pause) => (pause, false),
             Turn::Later(pause) => {
                 record.next = Next::Asked;
-                assert_eq!(record.turn(now + pause), Turn::After(Duration::ZERO));
+                assert_eq!(
+                    record.turn(now + pause, Pauses::default()),
+                    Turn::After(Duration::ZERO)
+                );
                 (pause, true)
             }
         };
@@ -47,7 +50,10 @@ fn the_time_of_service_holds_nobody_up() {
     record.begin(Duration::ZERO, minute);
     record.served();
     record.failed("gone", Duration::from_millis(900), Duration::from_secs(1));
-    assert_eq!(record.turn(minute * 60), Turn::After(Duration::ZERO));
+    assert_eq!(
+        record.turn(minute * 60, Pauses::default()),
+        Turn::After(Duration::ZERO)
+    );
     assert_eq!(record.attempts, 1);
 }
 
@@ -56,7 +62,7 @@ fn who_serves_between_its_failures_keeps_its_sockets_until_the_pauses_are_long()
     let (mut record, mut now) = (RestartRecord::default(), Duration::from_secs(1000));
     let mut pauses = Vec::new();
     let later = loop {
-        match record.turn(now) {
+        match record.turn(now, Pauses::default()) {
             Turn::Later(pause) => break pause,
             Turn::After(pause) => {
                 pauses.push(pause.as_secs());
@@ -74,7 +80,7 @@ fn who_serves_between_its_failures_keeps_its_sockets_until_the_pauses_are_long()
 fn every_restart_counts_but_that_of_an_administrator() {
     let mut record = RestartRecord::default();
     let start = |record: &mut RestartRecord| {
-        record.turn(Duration::ZERO);
+        record.turn(Duration::ZERO, Pauses::default());
         record.begin(Duration::ZERO, Duration::ZERO);
         (record.restarts, record.cause.clone())
     };
@@ -86,7 +92,7 @@ fn every_restart_counts_but_that_of_an_administrator() {
     assert!(count == 2 && cause.starts_with("it was killed"), "{cause}");
     record.stopped();
     assert_eq!(
-        (record.turn(SETTLED), record.held),
+        (record.turn(SETTLED, Pauses::default()), record.held),
         (Turn::After(Duration::ZERO), Duration::ZERO)
     );
     assert_eq!(start(&mut record).0, 2);
@@ -99,7 +105,7 @@ fn the_first_restart_is_immediate_and_the_pause_ends_at_three_minutes() {
             attempts,
             ..RestartRecord::default()
         }
-        .pause()
+        .pause(Pauses::default())
         .as_secs()
     };
     assert_eq!(
@@ -107,6 +113,14 @@ fn the_first_restart_is_immediate_and_the_pause_ends_at_three_minutes() {
         [0, 0, 1, 2, 4]
     );
     assert_eq!([pause(9), pause(10), pause(u32::MAX)], [128, 180, 180]);
+    let record = RestartRecord {
+        attempts: 4,
+        ..RestartRecord::default()
+    };
+    let even = Duration::from_millis(200);
+    let pauses = |longest| Pauses { first: even, longest };
+    assert_eq!(record.pause(pauses(even * 3)), even * 3);
+    assert_eq!(record.pause(pauses(even * 9)), even * 4);
 }
 
 /// Runs that each serve for `served`, their restarts, and the pauses before those, of which the first are all zero.
@@ -146,13 +160,16 @@ fn one_who_owes_too_much_waits_like_any_other_until_a_run_settles() {
     };
     let mut pauses = Vec::new();
     for _ in 0..11 {
-        pauses.push(record.pause().as_secs());
+        pauses.push(record.pause(Pauses::default()).as_secs());
         record.attempts += 1;
         record.failed("dead", second / 2, second);
     }
     assert_eq!(pauses, [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 180]);
     record.failed("dead", SETTLED, second);
-    assert_eq!((record.attempts, record.pause()), (0, Duration::ZERO));
+    assert_eq!(
+        (record.attempts, record.pause(Pauses::default())),
+        (0, Duration::ZERO)
+    );
     assert!(record.debt > SETTLED * (AT_ONCE - 2), "{:?}", record.debt);
     record.stopped();
     assert_eq!(record.debt, Duration::ZERO);
