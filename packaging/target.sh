@@ -3,7 +3,7 @@
 # rustup has it or can get it; else glibc, which is larger (some 1 MB) and cannot be built for another machine.
 # Sets ARCH, VASSAL_MACHINE, VASSAL_TARGET, VASSAL_BIN, VASSAL_PROGRAMS, RUSTFLAGS and the linker.
 
-VASSAL_PROGRAMS="vassal-generator vassal-enter vassal-watchdog vassal-emperor vassalctl"
+VASSAL_PROGRAMS="vassal-enter vassal-watchdog vassalctl"
 ARCH=${ARCH:-amd64}
 case $ARCH in
 amd64) VASSAL_MACHINE=x86_64 ;;
