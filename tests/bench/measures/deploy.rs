@@ -88,6 +88,7 @@ pub fn measure(suite: Suite) -> Result<Deploys, Failure> {
     let in_place = in_place.collect();
     eprintln!("{suite}: {restarts:?} {stops:?} {in_place:?}");
     start(&machine, "");
+    put(&machine, "first", Duration::ZERO);
     let memory = || {
         let watchdog = machine.pid_of(UNIT, "vassal-watchdog");
         proportional_set_size(watchdog).unwrap_or(0)
