@@ -15,7 +15,7 @@ const LOADS: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 10;
 /// How many reloads and restarts there are under load.
 const MANY: usize = 100;
-/// How long the Emperor's clients ask after a broken version.
+/// How long clients ask after a broken version.
 const BROKEN: Duration = Duration::from_secs(8);
 
 const UNIT: &str = "vassal@one.service";
@@ -88,6 +88,7 @@ pub fn measure(suite: Suite) -> Result<Deploys, Failure> {
     let in_place = in_place.collect();
     eprintln!("{suite}: {restarts:?} {stops:?} {in_place:?}");
     start(&machine, "");
+    put(&machine, "first", Duration::ZERO);
     let memory = || {
         let watchdog = machine.pid_of(UNIT, "vassal-watchdog");
         proportional_set_size(watchdog).unwrap_or(0)
@@ -187,12 +188,12 @@ fn reload_under_load(machine: &Machine, contender: Contender, version: &str) -> 
 
 fn broken(machine: &Machine, contender: Contender) -> Tally {
     machine.write(APP, "this is { no perl\n", 0o644, Owner::ROOT);
-    ask_while(machine, &[client(contender)], |_| match contender {
-        Contender::Vassal => assert!(!machine.run(&["systemctl", "reload", UNIT]).succeeded()),
-        Contender::Emperor => {
-            machine.must(&["touch", file(contender)]);
-            std::thread::sleep(BROKEN);
+    ask_while(machine, &[client(contender)], |_| {
+        match contender {
+            Contender::Vassal => assert!(!machine.run(&["systemctl", "reload", UNIT]).succeeded()),
+            Contender::Emperor => drop(machine.must(&["touch", file(contender)])),
         }
+        std::thread::sleep(BROKEN);
     })
 }
 

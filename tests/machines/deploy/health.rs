@@ -31,7 +31,7 @@ def answer(connection):
         elif now == "drips":
             for byte in b"HTTP/1.1 200 OK\r\n" * 100:
                 connection.send(bytes([byte]))
-                time.sleep(0.05)
+                time.sleep(0.2)
         elif now == "endless":
             while True:
                 connection.send(b"x" * 65536)
