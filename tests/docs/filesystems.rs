@@ -1,6 +1,7 @@
 //! The tables of filesystems in docs/deadlines.md, and what `bench filesystems` tries.
 
-use crate::text::{between, read};
+use crate::page::between;
+use crate::text::read;
 use std::collections::BTreeSet;
 
 const DOCUMENT: &str = "docs/deadlines.md";
