@@ -10,7 +10,7 @@ const RECIPES: &str = "tests/bench/filesystems/recipes.rs";
 /// The names of the recipes for a Debian.
 fn recipes(release: &str) -> BTreeSet<String> {
     let text = read(RECIPES);
-    let (_, recipes) = text.split_once("pub const RECIPES").unwrap();
+    let (_, recipes) = text.split_once("pub const RECIPES").unwrap_or_default();
     let is_here =
         |recipe: &&str| !recipe.contains("suites: ON_") || recipe.contains(&format!("suites: ON_{release}"));
     let recipes = recipes.split("    Recipe {\n").skip(1).filter(is_here);
@@ -22,7 +22,9 @@ fn recipes(release: &str) -> BTreeSet<String> {
 /// The names in the first column of a Debian's table, and those below it that could not be mounted.
 fn told(release: &str) -> BTreeSet<String> {
     let text = read(DOCUMENT);
-    let (_, rest) = text.split_once(&format!("\n### Debian {release}\n")).unwrap();
+    let (_, rest) = text
+        .split_once(&format!("\n### Debian {release}\n"))
+        .unwrap_or_default();
     let part = rest.split("\n### ").next().unwrap_or_default();
     let rows = part
         .lines()
