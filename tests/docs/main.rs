@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod documents;
+mod filesystems;
 mod imports;
 mod layout;
 mod page;
