@@ -15,9 +15,10 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# files LIST: what rpm and dpkg both have, without what only one distribution puts into its packages.
+# files: what rpm and dpkg both have, without what only one distribution puts into its packages, and under rpm's name where theirs
+# differ.
 files() {
-	grep -vE '/$|^/usr/share/doc/vassal(/(changelog|copyright).*)?$|^/usr/share/lintian|^/etc/uwsgi/vassals$' | sed 's/\.gz$//' | sort
+	grep -vE '/$|^/usr/share/doc/vassal(/(changelog|copyright).*)?$|^/usr/share/lintian|^/etc/uwsgi/vassals$' | sed 's/\.gz$//; s,/zsh/vendor-completions/,/zsh/site-functions/,' | sort
 }
 
 for pair in amd64:x86_64 arm64:aarch64; do
