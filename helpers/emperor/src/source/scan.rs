@@ -205,6 +205,8 @@ fn one(
     let Ok(metadata) = metadata else {
         return Seen::NoFile.pack();
     };
+    // Two changes within a second have the same dates there.
+    let has_whole_seconds = metadata.mtime_nsec() == 0 && metadata.ctime_nsec() == 0;
     let mut dates = dates(&metadata);
     let mut watched = match is_link && !wanted.nofollow {
         true => way_to(&path),
@@ -233,7 +235,7 @@ fn one(
     if let Some(before) = known
         .files
         .get(file)
-        .filter(|before| before.dates == content.dates)
+        .filter(|before| before.dates == content.dates && !has_whole_seconds)
     {
         content.is_known = true;
         (content.stamp.content, content.socket) = (before.content, before.socket);
