@@ -27,10 +27,13 @@ run() {
 for program in $VASSAL_PROGRAMS; do
 	case $program in
 	vassalctl) put 755 usr/bin "$VASSAL_BIN/$program" ;;
-	vassal-generator) put 755 usr/lib/systemd/system-generators "$VASSAL_BIN/$program" ;;
 	*) put 755 usr/lib/vassal "$VASSAL_BIN/$program" ;;
 	esac
 done
+# vassalctl by other names (its main.rs).
+install -d "$root/usr/lib/systemd/system-generators"
+ln -sf ../../../bin/vassalctl "$root/usr/lib/systemd/system-generators/vassal-generator"
+ln -sf ../../bin/vassalctl "$root/usr/lib/vassal/vassal-emperor"
 put 644 usr/lib/systemd/system units/*.service units/*.socket units/*.target units/*.slice units/*.timer
 put 644 usr/lib/systemd/system/vassal-.slice.d units/vassal-.slice.d/*.conf
 put 644 usr/lib/systemd/catalog units/vassal.catalog

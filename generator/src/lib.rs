@@ -7,7 +7,7 @@
 //! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
 //! reading at [`generate`].
 //!
-//! Rooms, each of which uses only those before it: pack, drop_in, output, read, answer, apart, kept.
+//! Rooms, each of which uses only those before it: pack, drop_in, output, read, answer, apart, kept, program.
 #![forbid(unsafe_code)]
 
 pub mod drop_in;
@@ -17,6 +17,7 @@ pub mod apart;
 pub mod kept;
 pub mod output;
 pub mod pack;
+mod program;
 pub mod read;
 
 use answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
@@ -26,7 +27,9 @@ use output::Units;
 use pack::Fields;
 use read::Unit;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
+use std::process::ExitCode;
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::place::Place;
 use vassal_config::emperor::settings::Emperor;
@@ -36,6 +39,14 @@ use vassal_config::vassal::address::listen_stream;
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
 use vassal_state::{health, restart_record};
+
+/// The name of the program, by which it is started.
+pub const NAME: &str = "vassal-generator";
+
+/// The program, with the words behind its name.
+pub fn run(arguments: &[OsString]) -> ExitCode {
+    program::run(arguments, generate)
+}
 
 /// Generates the units of every vassal below `root` into `out`; what went wrong is returned, line by line, and has
 /// spoiled nothing else.

@@ -1,4 +1,4 @@
-//! `bench [ROUNDS | thousand | fleet | live | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
+//! `bench [ROUNDS | thousand | fleet | live | deploy | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md, the numbers to
 //! RESULTS.json, and plots. Nothing is asserted about time.
 //!
@@ -6,7 +6,7 @@
 //! that gives no sign, [`measures::request`] one HTTP request, [`measures::memory`] what stays in memory. Beside the least that is possible, in C
 //! ([`compile`], floor/): [`measures::entry`] a start without systemd, [`measures::remount`] one after a death, seen by a [`witness`]; [`measures::hang`] and
 //! [`measures::many`] vassal alone; [`measures::thousand`] beside bare units (`bench thousand`: only that); [`measures::fleet`] vassalctl
-//! with a thousand of them (`bench fleet`);
+//! with a thousand of them (`bench fleet`); [`measures::deploy`] reloads and restarts (`bench deploy`);
 //! [`measures::generation`] the generator (`bench generation`); [`filesystems`] every FUSE filesystem that Debian has (`bench filesystems`). [`table`], [`measures::ladder`] and [`report`] are the text, [`series`] the
 //! numbers, [`plot`] the pictures.
 #![forbid(unsafe_code)]
@@ -14,6 +14,10 @@
 mod filesystems;
 mod measures;
 
+#[path = "../machines/continuity/setup/client.rs"]
+#[allow(dead_code, reason = "the suites of machines have more uses for it")]
+#[expect(clippy::unwrap_used, reason = "a client that panics ends what is measured")]
+mod client;
 mod compile;
 mod contender;
 mod plot;
@@ -42,13 +46,16 @@ fn main() -> ExitCode {
         [word] if word == "thousand" => return only_thousand(),
         [word] if word == "fleet" => return only_fleet(),
         [word] if word == "live" => return only_live(),
+        [word] if word == "deploy" => return only_deploy(),
         [word] if word == "generation" => return only_generation(),
         [word, names @ ..] if word == "filesystems" => return only_filesystems(names),
         [number] => number.parse().ok().filter(|rounds| *rounds > 0),
         _ => None,
     };
     let Some(rounds) = rounds else {
-        eprintln!("usage: bench [ROUNDS | thousand | fleet | live | generation | filesystems [NAME...]]");
+        eprintln!(
+            "usage: bench [ROUNDS | thousand | fleet | live | deploy | generation | filesystems [NAME...]]"
+        );
         return ExitCode::from(USAGE);
     };
     let mut report = Report::begin();
@@ -69,12 +76,13 @@ fn main() -> ExitCode {
         }
     }
     for suite in Suite::all() {
-        match rounds::measure(suite, rounds) {
-            Ok(findings) => report.add(suite, &findings),
-            Err(failure) => {
-                eprintln!("{suite}: {failure}");
-                return ExitCode::FAILURE;
-            }
+        let measured = rounds::measure(suite, rounds)
+            .map(|findings| report.add(suite, &findings))
+            .and_then(|()| measures::deploy::measure(suite))
+            .map(|deploys| report.add_deploys(&deploys));
+        if let Err(failure) = measured {
+            eprintln!("{suite}: {failure}");
+            return ExitCode::FAILURE;
         }
     }
     ended(&report)
@@ -165,6 +173,20 @@ fn only_live() -> ExitCode {
     for suite in Suite::all() {
         match measures::live::measure(suite) {
             Ok(live) => print!("{suite}: {}", report::live(&live)),
+            Err(failure) => {
+                eprintln!("{suite}: {failure}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Nothing but reloads, broken versions, restarts and stops.
+fn only_deploy() -> ExitCode {
+    for suite in Suite::all() {
+        match measures::deploy::measure(suite) {
+            Ok(deploys) => print!("{suite}: {}", report::deploys(&deploys)),
             Err(failure) => {
                 eprintln!("{suite}: {failure}");
                 return ExitCode::FAILURE;

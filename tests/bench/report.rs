@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vassal_tests::{Failure, Suite};
 
+use crate::client::Tally;
 use crate::compile::place;
+use crate::measures::deploy::Deploys;
 use crate::measures::generation::Generation;
 use crate::measures::incident::Incident;
 use crate::measures::ladder;
@@ -91,6 +93,13 @@ impl Report {
             findings.emperor.failures(),
             told("/proc/loadavg")
         );
+        print!("{section}");
+        self.text += &section;
+    }
+
+    /// Adds what clients noticed of a suite's deploys, and prints it.
+    pub fn add_deploys(&mut self, found: &Deploys) {
+        let section = format!("\n{}", deploys(found));
         print!("{section}");
         self.text += &section;
     }
@@ -289,6 +298,39 @@ pub fn live(live: &Live) -> String {
         live.demand[0],
         live.demand[1],
         live.demand[2],
+    )
+}
+
+/// What clients notice of deploys.
+pub fn deploys(deploys: &Deploys) -> String {
+    let milliseconds = |time: &Duration| time.as_secs_f64() * 1000.0;
+    let noticed = |tally: &Tally| {
+        let (failed, all) = (tally.failed.len(), tally.failed.len() + tally.answered);
+        format!(
+            "{failed} of {all} failed, the slowest {:.0} ms",
+            milliseconds(&tally.slowest)
+        )
+    };
+    let all = |times: &[Duration]| {
+        let mut times: Vec<f64> = times.iter().map(milliseconds).collect();
+        times.sort_by(f64::total_cmp);
+        let middle = times.get(times.len() / 2).copied().unwrap_or(0.0);
+        let ends = [times.first(), times.last()].map(|time| time.copied().unwrap_or(0.0));
+        format!("{middle:.0} ms ({:.0} to {:.0})", ends[0], ends[1])
+    };
+    let [slow, emperors_slow] = deploys.slow.each_ref().map(noticed);
+    let [broken, emperors_broken] = deploys.broken.each_ref().map(noticed);
+    let [restarts, emperors_restarts] = deploys.restarts.each_ref().map(|times| all(times));
+    let [reloads, many_restarts] = deploys.many.each_ref().map(noticed);
+    let [before, after] = deploys.memory;
+    format!(
+        "a reload of an app that loads 3 s: {slow}; the Emperor: {emperors_slow}. A version that does not load: {broken}; the Emperor: \
+         {emperors_broken}. A reload in place: {}. A stop of an idle uwsgi: {}. The slowest request of a restart: {restarts}; of a reload by \
+         the Emperor: {emperors_restarts}. 100 reloads under load: {reloads}; 100 restarts: {many_restarts}. The watchdog's memory before and \
+         after those reloads: {before} and {after} KiB. Load average at the end: {}.\n\n",
+        all(&deploys.in_place),
+        all(&deploys.stops),
+        told("/proc/loadavg")
     )
 }
 

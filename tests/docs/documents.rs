@@ -169,3 +169,23 @@ fn every_target_of_make_that_a_document_names_exists() {
         }
     }
 }
+
+#[test]
+fn the_commands_of_every_guide_are_typed_by_a_test() {
+    let tests: String = files("tests/machines", ".rs")
+        .iter()
+        .map(|path| read(path))
+        .collect();
+    let mut guides = files("docs", ".md");
+    guides.push("README.md".into());
+    let has_commands = |path: &&String| read(path).contains("```sh\n") || path.as_str() == "README.md";
+    let guides: Vec<_> = guides.iter().filter(has_commands).collect();
+    assert!(guides.len() > 3, "{guides:?}");
+    for guide in guides {
+        let is_typed = tests.contains(&format!("../{guide}\")"));
+        assert!(
+            is_typed,
+            "no test of tests/machines includes {guide}, whose commands it could type"
+        );
+    }
+}

@@ -15,7 +15,7 @@ const CRATES: &[(&str, &str)] = &[
     ("generator/src", "lib"),
     ("helpers/config/src", "lib"),
     ("helpers/ctl/src", "main"),
-    ("helpers/emperor/src", "main"),
+    ("helpers/emperor/src", "lib"),
     ("helpers/enter/src", "main"),
     ("helpers/escape/src", "lib"),
     ("helpers/state/src", "lib"),

@@ -1,7 +1,7 @@
 //! vassalctl: what vassal makes of the vassals' files, told before systemd starts anything.
 //!
-//! It reads with the generator's and vassal-enter's own code, executes nothing, needs no root, and changes nothing; only `sync` has
-//! vassal-emperor do something.
+//! It reads with the generator's and vassal-enter's own code. By their names it is vassal-generator and vassal-emperor, too, whose
+//! libraries it has: as programs of their own they would be most of the package.
 //! Start reading at [`main`]: each verb has a file of its own.
 //!
 //! Rooms, each of which uses only those before it: state, arguments, reading, running, render, lints, verbs.
@@ -21,6 +21,7 @@ mod arguments;
 use arguments::{Arguments, Switch, Verb};
 use clap::{CommandFactory, Parser};
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 use vassal_escape::printable;
 use verbs::running::units::Act;
@@ -30,8 +31,13 @@ use verbs::running::units::Act;
 const OF_FILES: [&str; 6] = ["check", "show", "migrate", "options", "entries", "completions"];
 
 fn main() -> ExitCode {
-    verbs::completions::answer();
     let mut words: Vec<OsString> = std::env::args_os().collect();
+    let name = words.first().and_then(|name| Path::new(name).file_name());
+    match name.and_then(OsStr::to_str) {
+        Some(vassal_generator::NAME) => return vassal_generator::run(&words[1..]),
+        Some(vassal_emperor::NAME) => return vassal_emperor::run(&words[1..]),
+        _ => verbs::completions::answer(),
+    }
     match words.get(1) {
         // Everything behind this verb is uWSGI's, `--` and `--help` included.
         Some(verb) if verb == "entries" => return verbs::entries::run(words.split_off(2)),

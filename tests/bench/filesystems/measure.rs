@@ -82,8 +82,8 @@ pub fn measure(suite: Suite, wanted: &[String]) -> Result<Vec<Tried>, Failure> {
     packages.sort_unstable();
     packages.dedup();
     let machine = Boot::of(suite)
-        .layer(&Layer::with_debian(suite, &packages)?)
         .layer(&installed(suite))
+        .layer(&Layer::with_debian(suite, &packages)?)
         .start()?;
     furnish(&machine, &recipes);
     Ok(recipes
@@ -151,7 +151,7 @@ fn attempt(machine: &Machine, recipe: &'static Recipe) -> Tried {
 fn observe(machine: &Machine, recipe: &Recipe) -> Result<Seen, String> {
     let setting = format!("cd {PLACE}/work; source={PLACE}/source; at={PLACE}/at");
     machine.must_sh(&format!(
-        "systemctl stop {UNIT}; cd {PLACE}; umount -l at 2>/dev/null || true; rm -rf work at out/*; \
+        "systemctl stop {UNIT} || true; cd {PLACE}; umount -l at 2>/dev/null || true; rm -rf work at out/*; \
          install -d -o user001 -g user001 work at"
     ));
     let script = format!("{setting}; {}", recipe.prepare);

@@ -92,7 +92,7 @@ fn sizes(pids: &[Pid]) -> Vec<u64> {
 }
 
 /// The line `Pss:` of smaps_rollup (proc_pid_smaps_rollup(5)).
-fn proportional_set_size(pid: Pid) -> Option<u64> {
+pub fn proportional_set_size(pid: Pid) -> Option<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()

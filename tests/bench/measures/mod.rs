@@ -1,5 +1,6 @@
 //! What is measured, one file for each.
 
+pub mod deploy;
 pub mod entry;
 pub mod fleet;
 pub mod generation;

@@ -31,7 +31,9 @@ if "@BEATS@" == "yes":
     threading.Thread(target=beat, daemon=True).start()
 while True:
     connection = listening.accept()[0]
-    path = connection.recv(4096).split(b" ")[1]
+    request = connection.recv(4096)
+    # A connection that only looks who accepts it says nothing.
+    path = request.split(b" ")[1] if request else b""
     body = {b"/watchdog": f"{enabled} {usec}\n", b"/version": "@VERSION@\n"}.get(path, "live\n").encode()
     connection.send(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     connection.close()

@@ -13,10 +13,12 @@ mod broken;
 #[allow(dead_code, reason = "that suite has more kinds of clients")]
 mod client;
 mod commands;
+mod examples;
 mod health;
 mod heartbeat;
 mod in_place;
 mod interrupted;
+mod links;
 mod overlap;
 mod scene;
 

@@ -6,10 +6,13 @@ use super::scan;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// The name by which this program is started: it may be one of several in a file.
+pub const NAME: &str = "vassal-emperor";
 /// The argument that makes this program that process.
 pub const ARGUMENT: &str = "--scan";
 /// This program, also when the package has been upgraded meanwhile.
@@ -25,6 +28,7 @@ const LARGEST: usize = 256 << 20;
 /// A process that cannot be made, fails, or does not answer in time.
 pub fn ask(known: &Known) -> io::Result<Answer> {
     let mut child = Command::new(OURSELVES)
+        .arg0(NAME)
         .arg(ARGUMENT)
         .env_clear()
         .stdin(Stdio::piped())

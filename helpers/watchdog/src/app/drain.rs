@@ -1,15 +1,16 @@
-//! Before uWSGI is told to end or to reload, its workers are drained: they accept no further connection. A worker that has accepted a connection, and does
+//! Before an app is told to end, or uWSGI to reload, its workers are drained: they accept no further connection. A worker that has accepted a connection, and does
 //! not know yet that it is in a request, ends at once when it is told to end gracefully, and the kernel resets that
 //! connection (measured without vassal: one of eighty stops under load). So the listening sockets are taken out of the
 //! workers' epoll instances: a client that connects from now on waits at the socket, which outlives the app, for the next one.
 //! What has begun is answered as ever, and sockets that are not the vassal's own, such as those of a daemon that uWSGI has
 //! attached or between its router and its workers, are heard as ever.
 
-use crate::app::connections::group;
+use crate::app::connections::{accepted, group};
 use crate::app::master::Master;
 use crate::app::uwsgi::{Order, say};
 use nix::fcntl::readlinkat;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -23,6 +24,10 @@ use vassal_sys::{SysError, fds, pidfd};
 const ABOVE: RawFd = 256;
 /// How long workers that compute are waited for: most likely they are in requests, and know it.
 const LIMIT: Duration = Duration::from_millis(50);
+/// How long the request of a connection that was just accepted may be on its way.
+const ARRIVAL: Duration = Duration::from_millis(20);
+/// How long an app may take to read requests that have come.
+const READ_LIMIT: Duration = Duration::from_millis(200);
 /// Between two looks at them: accepting takes microseconds.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -57,6 +62,23 @@ pub fn drain_then_order(
     })
 }
 
+/// The same for another program, whose process group `signal` goes to. A server that waits for connections with epoll, as most do, often
+/// closes one that it has accepted and not read when it is told to end (uvicorn does); so it is given the time to read what it has
+/// accepted. One that waits in another way accepts until it hears the signal.
+///
+/// # Errors
+/// `EAGAIN` at a limit of processes.
+pub fn drain_then_signal(listener: &DrainTarget<'_>, signal: Signal) -> Result<Pid, SysError> {
+    send_messenger(|| {
+        let app = listener.master.pid;
+        let processes = group(listener.master.proc, app);
+        if let Some(proc) = drain_all(listener, &processes) {
+            wait_until_read(&proc, app);
+        }
+        killpg(app, signal).is_ok()
+    })
+}
+
 /// The same for single `workers`, which are told to end when they have answered: they were forked when the master had
 /// passed the order on.
 ///
@@ -83,14 +105,26 @@ fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
     }
 }
 
-/// Drains `processes`, as far as their descriptors can be had.
-fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) {
-    let Ok(proc) = fds::copy_above(listener.master.proc, ABOVE).map(Proc::from) else {
-        return;
-    };
+/// Drains `processes`, as far as their descriptors can be had; proc, under a number that is not in the way.
+fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) -> Option<Proc> {
+    let proc = Proc::from(fds::copy_above(listener.master.proc, ABOVE).ok()?);
     let sockets = listener.sockets;
     processes.iter().for_each(|pid| drain(&proc, *pid, sockets));
     wait_until_idle(&proc, processes);
+    Some(proc)
+}
+
+/// Waits until `app` has read what its accepted connections have brought. A request is on its way when its connection is accepted.
+fn wait_until_read(proc: &Proc, app: Pid) {
+    let (arrived, deadline) = (Deadline::after(ARRIVAL), Deadline::after(READ_LIMIT));
+    while !deadline.is_over() && (!arrived.is_over() || accepted(proc, app).iter().any(has_unread)) {
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn has_unread(connection: &OwnedFd) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    recv(connection.as_raw_fd(), &mut [0], flags).is_ok_and(|count| count > 0)
 }
 
 /// The names of `sockets`, which are this process's own.

@@ -1,7 +1,7 @@
 //! An app that was told to stop: because its vassal stops, or because the next one has taken its place. It takes no more
 //! connections, answers what it has begun, and ends; or is killed at its limit. What is due is done without waiting.
 
-use crate::app::drain::{DrainTarget, drain_then_order};
+use crate::app::drain::{DrainTarget, drain_then_order, drain_then_signal};
 use crate::app::running::Running;
 use crate::app::uwsgi::{Order, Uwsgi, say};
 use crate::app::wind_down::WindDown;
@@ -60,11 +60,14 @@ impl Retiring {
                     Err(_) => say(emperor, Order::Stop).then_some(Stage::Told),
                 }
             }
-            None => {
-                let signal = Signal::try_from(running.app.stop_signal);
-                let is_told = signal.is_ok_and(|signal| killpg(running.pid(), signal).is_ok());
-                is_told.then_some(Stage::Told)
-            }
+            None => Signal::try_from(running.app.stop_signal).ok().and_then(|signal| {
+                let master = running.master(proc);
+                let pid = running.pid();
+                match drain_then_signal(&DrainTarget { master, sockets }, signal) {
+                    Ok(messenger) => Some(Stage::BeingTold(messenger)),
+                    Err(_) => killpg(pid, signal).is_ok().then_some(Stage::Told),
+                }
+            }),
         };
         let mut retiring = Self {
             running,

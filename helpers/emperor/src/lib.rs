@@ -35,12 +35,15 @@ use vassal_systemd::exit;
 use vassal_systemd::journal::{Priority, log};
 
 /// One look and what follows from it, then the end; `vassalctl sync`.
-const ONCE: &str = "--once";
+pub const ONCE: &str = "--once";
 /// The same, but nothing is done.
-const DRY_RUN: &str = "--dry-run";
+pub const DRY_RUN: &str = "--dry-run";
 
-fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+/// The name of the program, by which it is started.
+pub const NAME: &str = source::ask::NAME;
+
+/// The program, with the words behind its name.
+pub fn run(arguments: &[OsString]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
     let done = match words.as_slice() {
         [source::ask::ARGUMENT] => {
