@@ -76,6 +76,25 @@ fn a_vassal_that_serves_is_an_event_of_its_own() {
     }
 }
 
+/// Starts the vassal forty times while the machine is busy; prints how often the unit's status had the reason.
+const FAILED_STARTS: &str = "set +e; for i in 1 2 3; do sh -c 'while :; do :; done' >/dev/null 2>&1 & busy=\"$busy $!\"; done; told=0; \
+     for i in $(seq 40); do systemctl start vassal@user001 2>/dev/null; journalctl --sync; \
+     systemctl status --no-pager --full vassal@user001 | tail -n 6 | grep -q 'unknown hook action' && told=$((told + 1)); \
+     systemctl reset-failed vassal@user001; done; kill $busy; echo $told";
+
+#[test]
+fn the_reason_of_each_failed_start_is_in_the_units_status_on_a_busy_machine() {
+    for suite in Suite::all() {
+        let machine = machine(suite);
+        drop_in(
+            &machine,
+            "user001",
+            &seed::ZIP.replace("[uwsgi]", "[uwsgi]\nhook-asap = mout:x"),
+        );
+        assert_eq!(machine.must_sh(FAILED_STARTS).trim(), "40", "{suite}");
+    }
+}
+
 #[test]
 fn a_refused_configuration_is_one_line_with_file_and_line() {
     const CASES: [(&str, &str, &str); 4] = [
