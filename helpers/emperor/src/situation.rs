@@ -71,6 +71,8 @@ impl Files {
             };
             wishes.insert(name.clone(), wish);
         }
+        // One that is being removed has been missing for long enough already.
+        self.missing.retain(|name, _| known.contains(name));
         for name in known {
             if wishes.contains_key(&name) {
                 continue;
@@ -89,11 +91,11 @@ impl Files {
             if now < end {
                 wait_until(end);
                 wishes.insert(name, Wish::Unknown);
-            } else {
-                self.missing.remove(&name);
-                self.places.remove(&name);
             }
         }
+        let missing = &self.missing;
+        self.places
+            .retain(|name, _| wishes.contains_key(name) || missing.contains_key(name));
         (wishes, again)
     }
 }
@@ -251,6 +253,8 @@ mod tests {
             (Some(Wish::File(_)), None)
         ));
         assert_eq!(wish(&answer(&[]), REMOVED).0, Some(Wish::Unknown));
+        assert_eq!(wish(&answer(&[]), REMOVED * 2), (None, None));
+        // Its unit has been stopped, and its drop-in is still there.
         assert_eq!(wish(&answer(&[]), REMOVED * 2), (None, None));
     }
 
