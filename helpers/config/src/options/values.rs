@@ -90,7 +90,7 @@ pub(crate) fn check(row: &OptionRow, value: &[u8], world: &dyn World) -> Result<
         Some(Id::Cap | Id::EmperorCap) => items(value).any(is_capability),
         Some(Id::ImmediateUid) => is_other_than_root(value, world.user_id(value)),
         Some(Id::ImmediateGid) => is_other_than_root(value, world.group_id(value)),
-        Some(id) if ADDRESSES.contains(&id) => !value.is_empty(),
+        Some(id) if id == Id::SharedSocket || LISTENING.contains(&id) => !value.is_empty(),
         _ => true,
     };
     if is_sound { Ok(()) } else { Err(wanted(row.id)) }
@@ -133,8 +133,8 @@ fn is_other_than_root(value: &[u8], named: Option<u32>) -> bool {
     named.is_some_and(|id| id != 0)
 }
 
-/// The options that bind a socket and refuse to be empty.
-const ADDRESSES: [Id; 11] = [
+/// Options whose value is an address to listen on and nothing else.
+pub const LISTENING: [Id; 10] = [
     Id::Socket,
     Id::UwsgiSocket,
     Id::HttpSocket,
@@ -145,7 +145,6 @@ const ADDRESSES: [Id; 11] = [
     Id::ScgiNphSocket,
     Id::RawSocket,
     Id::PuwsgiSocket,
-    Id::SharedSocket,
 ];
 
 #[cfg(test)]

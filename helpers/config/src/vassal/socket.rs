@@ -3,25 +3,12 @@
 use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::{Entry, has, last};
 use crate::options::id::Id;
+pub use crate::options::values::LISTENING;
 use crate::vassal::address;
 use crate::vassal::address::{Address, Waiting};
 use crate::vassal::settings::{Settings, Socket};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-
-/// Options whose value is an address to listen on and nothing else.
-pub const LISTENING: [Id; 10] = [
-    Id::Socket,
-    Id::UwsgiSocket,
-    Id::HttpSocket,
-    Id::Http11Socket,
-    Id::FastcgiSocket,
-    Id::FastcgiNphSocket,
-    Id::ScgiSocket,
-    Id::ScgiNphSocket,
-    Id::RawSocket,
-    Id::PuwsgiSocket,
-];
 
 /// Options that tell uWSGI how to bind: with one of them it has to do it itself.
 const BINDING: [Id; 3] = [Id::ReusePort, Id::Freebind, Id::AbstractSocket];
