@@ -1,13 +1,17 @@
-//! `bench [ROUNDS | thousand | fleet | live | deploy | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on one booted machine, with the same app in the same kind of archive, measured
+//! `bench [ROUNDS | thousand | fleet | live | deploy | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on
+//! one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md, the numbers to
 //! RESULTS.json, and plots. Nothing is asserted about time.
 //!
 //! Start reading at [`rounds::measure`]. [`contender`] is the two systems, [`measures::incident`] a FUSE daemon that fails, [`quiet`] one
-//! that gives no sign, [`measures::request`] one HTTP request, [`measures::memory`] what stays in memory. Beside the least that is possible, in C
-//! ([`compile`], floor/): [`measures::entry`] a start without systemd, [`measures::remount`] one after a death, seen by a [`witness`]; [`measures::hang`] and
+//! that gives no sign, [`measures::request`] one HTTP request, [`measures::memory`] what stays in memory. Beside the least that
+//! is possible, in C
+//! ([`compile`], floor/): [`measures::entry`] a start without systemd, [`measures::remount`] one after a death, seen by a
+//! [`witness`]; [`measures::hang`] and
 //! [`measures::many`] vassal alone; [`measures::thousand`] beside bare units (`bench thousand`: only that); [`measures::fleet`] vassalctl
 //! with a thousand of them (`bench fleet`); [`measures::deploy`] reloads and restarts (`bench deploy`);
-//! [`measures::generation`] the generator (`bench generation`); [`filesystems`] every FUSE filesystem that Debian has (`bench filesystems`). [`table`], [`measures::ladder`] and [`report`] are the text, [`series`] the
+//! [`measures::generation`] the generator (`bench generation`); [`filesystems`] every FUSE filesystem that Debian has (`bench
+//! filesystems`). [`table`], [`measures::ladder`] and [`report`] are the text, [`series`] the
 //! numbers, [`plot`] the pictures.
 #![forbid(unsafe_code)]
 

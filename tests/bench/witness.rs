@@ -111,7 +111,8 @@ impl<'a> Witness<'a> {
         })
     }
 
-    /// Kills the FUSE daemon after a `rest`, and tells when the app felt the first act of whoever has seen that: it was stopped, or began to
+    /// Kills the FUSE daemon after a `rest`, and tells when the app felt the first act of whoever has seen that: it was
+    /// stopped, or began to
     /// end. A tracer (ptrace(2)) is told so at once. Waits until another app runs.
     ///
     /// # Panics

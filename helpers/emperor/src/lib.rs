@@ -1,7 +1,9 @@
-//! vassal-emperor: what uWSGI's Emperor does in its loop, through systemd. It follows the vassals' files: a new one starts, a changed one is reloaded or
+//! vassal-emperor: what uWSGI's Emperor does in its loop, through systemd. It follows the vassals' files: a new one starts, a
+//! changed one is reloaded or
 //! restarted, one that is gone is stopped and nothing of it left.
 //!
-//! The files are the only truth. [`reconcile`] decides what is to be done from the files, the units and what was done before; [`emperor`] looks,
+//! The files are the only truth. [`reconcile`] decides what is to be done from the files, the units and what was done before;
+//! [`emperor`] looks,
 //! and does it; [`service`] waits for the moment. A process that is killed anywhere in between has lost nothing.
 //!
 //! Rooms, each of which uses only those before it: reconcile, source, drop_ins, memory, systemd1, orders, situation, tell,

@@ -99,7 +99,8 @@ struct Orders {
     most_jobs: usize,
 }
 
-/// Gives all `orders` over `connection`, but no more than `most_jobs` at the same time of those whose end is waited for. What becomes of each is told to
+/// Gives all `orders` over `connection`, but no more than `most_jobs` at the same time of those whose end is waited for. What
+/// becomes of each is told to
 /// `report`.
 pub fn give(
     connection: Connection,

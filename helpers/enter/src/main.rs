@@ -1,7 +1,8 @@
 //! vassal-enter: what `vassal@NAME.service` executes. It reads the vassal's file as uWSGI would read it now, enters
 //! new namespaces, runs the hooks, starts the app as the vassal's user, and becomes vassal-watchdog.
 //!
-//! Rooms, each of which uses only those before it: failure, health, stop, start_place, environment, namespaces, mountpoints, files, user, invocation,
+//! Rooms, each of which uses only those before it: failure, health, stop, start_place, environment, namespaces, mountpoints,
+//! files, user, invocation,
 //! sockets, handed_over, hooks, app, inside, start, reload.
 #![deny(unsafe_code)]
 

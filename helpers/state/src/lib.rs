@@ -2,10 +2,12 @@
 //! ([`reload_channel`]) and to the emperor ([`reload_outcome`]), and one start to the next ([`restart_record`]); and what they say of a
 //! vassal to everybody ([`health`]).
 //!
-//! All of it but that is written and read by root only; both ends are one build, and a record of another build is refused. It may import vassal-sys,
+//! All of it but that is written and read by root only; both ends are one build, and a record of another build is refused. It
+//! may import vassal-sys,
 //! vassal-systemd and vassal-escape.
 //!
-//! Rooms, each of which uses only those before it: codec, app, descriptors, unsent, handoff, request, reload_channel, reload_outcome, restart_record, health.
+//! Rooms, each of which uses only those before it: codec, app, descriptors, unsent, handoff, request, reload_channel,
+//! reload_outcome, restart_record, health.
 #![forbid(unsafe_code)]
 
 pub mod app;

@@ -18,7 +18,8 @@ use vassal_sys::deadline::Deadline;
 /// not run empty in the first few pauses, in which hundreds find room.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// How often the pause is doubled. A sender that has found the queue full must be back before systemd has emptied it: systemd looks at its
-/// watchdog timers after its queue, and would take a unit that still has a keep-alive to send for dead (measured after a standstill of a minute: with pauses of up to
+/// watchdog timers after its queue, and would take a unit that still has a keep-alive to send for dead (measured after a
+/// standstill of a minute: with pauses of up to
 /// 96 ms it killed 8 of 1000).
 const MOST_DOUBLINGS: u32 = 2;
 /// The same of one that does not listen ([`SendQueue::retry`]): it has said its last, so no clock of systemd's runs for it, and a
@@ -34,7 +35,7 @@ pub struct Datagram {
     pub fds: Vec<OwnedFd>,
 }
 
-/// What an queue waits for.
+/// What a queue waits for.
 #[derive(Debug)]
 pub enum Interest<'a> {
     /// It is empty.
@@ -90,7 +91,7 @@ pub struct Unsendable {
     pub errno: Errno,
 }
 
-/// Letters in the order in which they go.
+/// Datagrams in the order in which they go.
 #[derive(Debug, Default)]
 pub struct SendQueue {
     datagrams: VecDeque<Datagram>,

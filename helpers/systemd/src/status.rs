@@ -9,7 +9,8 @@ pub struct Template(pub &'static str);
 
 /// The app has been started.
 pub const STARTING: Template = Template("starting; waiting for {command} to accept requests");
-/// It serves; `mounts` is a [`HEALTHY`] or [`NOT_PROBED`] for each mountpoint, `health` one of the three after them where the app is asked for its health, `differs` a [`DIFFERS`] or nothing, `restarts` one of the three below.
+/// It serves; `mounts` is a [`HEALTHY`] or [`NOT_PROBED`] for each mountpoint, `health` one of the three after them where the
+/// app is asked for its health, `differs` a [`DIFFERS`] or nothing, `restarts` one of the three below.
 pub const SERVING: Template = Template("serving; {mounts}{health}{differs}{restarts}");
 /// The file has changed since, and a reload cannot put that into effect.
 pub const DIFFERS: Template = Template("not as its file says since {since} ({why})");

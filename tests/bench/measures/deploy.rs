@@ -1,4 +1,5 @@
-//! Deploys: what clients notice of a reload, of a broken version and of a restart, and how long a reload in place and a stop take. uWSGI's own
+//! Deploys: what clients notice of a reload, of a broken version and of a restart, and how long a reload in place and a stop
+//! take. uWSGI's own
 //! Emperor beside it on the same machine, where it can do the thing.
 
 use std::time::Duration;

@@ -26,7 +26,8 @@ pub struct Lateness {
     pub quiet: Measured,
 }
 
-/// Has both kinds of daemons hang in turns, at moments spread evenly between two looks. The programs of [`crate::measures::remount`] are there.
+/// Has both kinds of daemons hang in turns, at moments spread evenly between two looks. The programs of
+/// [`crate::measures::remount`] are there.
 ///
 /// # Panics
 ///

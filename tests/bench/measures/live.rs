@@ -1,4 +1,5 @@
-//! Files that are dropped, removed and changed while everything runs: how long until vassal-emperor, and uWSGI's own Emperor beside it on the
+//! Files that are dropped, removed and changed while everything runs: how long until vassal-emperor, and uWSGI's own Emperor
+//! beside it on the
 //! same machine, have put that into effect.
 
 use std::time::{Duration, SystemTime};

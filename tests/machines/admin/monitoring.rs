@@ -1,4 +1,5 @@
-//! What monitoring systems get: metrics and alert rules that Debian's promtool accepts, the timer for node_exporter, the check of Nagios, and
+//! What monitoring systems get: metrics and alert rules that Debian's promtool accepts, the timer for node_exporter, the check
+//! of Nagios, and
 //! the limits of all vassals.
 
 use std::path::Path;

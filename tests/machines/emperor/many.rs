@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use vassal_tests::{Machine, on_each_suite};
+use vassal_tests::{Machine, Suite, on_each_suite};
 
 use crate::scene::{EMPEROR, SLEEPER, VASSALS, let_it_look, machine};
 
@@ -41,17 +41,22 @@ fn a_thousand_files_take_little_of_the_emperors_memory_and_wake_it_never() {
             "for n in $(seq 7 7 {FILES}); do echo '; changed' >>{VASSALS}/many$n.ini; done"
         ));
         let_it_look(&machine);
-        let pid = machine.unit(EMPEROR, "MainPID");
-        let memory = machine.must_sh(&format!("awk '/VmHWM/ {{ print $2 }}' /proc/{pid}/status"));
-        println!("{suite}: with {FILES} files the emperor had {memory} KiB at most");
-        assert!(
-            memory.trim().parse::<u64>().unwrap() <= MEMORY,
-            "{suite}: {memory} KiB"
-        );
-        let awake = wakeups(&machine);
-        std::thread::sleep(IDLE);
-        assert_eq!(wakeups(&machine), awake, "{suite}: woken while nothing happened");
+        assert_small_and_asleep(&machine, suite);
     });
+}
+
+/// Demands that the emperor has needed little memory, and that nothing wakes it.
+fn assert_small_and_asleep(machine: &Machine, suite: Suite) {
+    let pid = machine.unit(EMPEROR, "MainPID");
+    let memory = machine.must_sh(&format!("awk '/VmHWM/ {{ print $2 }}' /proc/{pid}/status"));
+    println!("{suite}: the emperor had {memory} KiB at most");
+    assert!(
+        memory.trim().parse::<u64>().unwrap() <= MEMORY,
+        "{suite}: {memory} KiB"
+    );
+    let awake = wakeups(machine);
+    std::thread::sleep(IDLE);
+    assert_eq!(wakeups(machine), awake, "{suite}: woken while nothing happened");
 }
 
 /// Each vassal's invocation.
@@ -125,16 +130,7 @@ fn hundreds_dropped_changed_and_removed_at_once_are_those_and_no_others() {
                 .unwrap();
             assert_eq!(now.get(id) != Some(old), number % 10 == 0, "{suite}: {id}");
         }
-        let pid = machine.unit(EMPEROR, "MainPID");
-        let memory = machine.must_sh(&format!("awk '/VmHWM/ {{ print $2 }}' /proc/{pid}/status"));
-        println!("{suite}: the emperor had {memory} KiB at most");
-        assert!(
-            memory.trim().parse::<u64>().unwrap() <= MEMORY,
-            "{suite}: {memory} KiB"
-        );
-        let awake = wakeups(&machine);
-        std::thread::sleep(IDLE);
-        assert_eq!(wakeups(&machine), awake, "{suite}: woken while nothing happened");
+        assert_small_and_asleep(&machine, suite);
         machine.must_sh(&format!("rm {VASSALS}/many*.ini"));
         machine.wait_for("the end of all", CROWD_LIMIT, || {
             let left = machine.must_sh("systemctl list-units --all --no-legend --plain 'vassal@many*' | wc -l; ls /run/systemd/generator | grep -c many || :");

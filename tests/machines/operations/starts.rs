@@ -29,6 +29,17 @@ fn begin(machine: &Machine, unit: &str) {
     machine.must(&["systemctl", "start", "--no-block", unit]);
 }
 
+/// Starts the vassal that never serves, and waits until it has its place.
+fn take_the_place(machine: &Machine) {
+    begin(machine, "vassal@hangs");
+    wait_for(
+        machine,
+        "vassal@hangs",
+        "StatusText",
+        "starting; waiting for sleep",
+    );
+}
+
 fn wait_for(machine: &Machine, unit: &str, property: &str, wanted: &str) {
     machine.wait_for(&format!("{property} of {unit}"), LIMIT, || {
         let found = machine.unit(unit, property);
@@ -40,13 +51,7 @@ fn wait_for(machine: &Machine, unit: &str, property: &str, wanted: &str) {
 fn starts_beyond_the_limit_wait_and_say_so_and_one_that_hangs_holds_them_up_for_a_while_only() {
     on_each_suite(|suite| {
         let machine = machine(suite);
-        begin(&machine, "vassal@hangs");
-        wait_for(
-            &machine,
-            "vassal@hangs",
-            "StatusText",
-            "starting; waiting for sleep",
-        );
+        take_the_place(&machine);
         let begun = Instant::now();
         begin(&machine, "vassal@next");
         wait_for(&machine, "vassal@next", "StatusText", "waiting to start");
@@ -67,13 +72,7 @@ fn starts_beyond_the_limit_wait_and_say_so_and_one_that_hangs_holds_them_up_for_
 fn a_start_that_waits_for_its_place_hears_the_wish_to_stop_and_a_killed_one_leaves_its_place() {
     on_each_suite(|suite| {
         let machine = machine(suite);
-        begin(&machine, "vassal@hangs");
-        wait_for(
-            &machine,
-            "vassal@hangs",
-            "StatusText",
-            "starting; waiting for sleep",
-        );
+        take_the_place(&machine);
         begin(&machine, "vassal@next");
         begin(&machine, "vassal@last");
         wait_for(&machine, "vassal@last", "StatusText", "waiting to start");

@@ -1,4 +1,5 @@
-//! `picture`: takes README's picture of a machine with vassals: what `systemctl status` shows of its first vassal, and what `vassalctl` shows
+//! `picture`: takes README's picture of a machine with vassals: what `systemctl status` shows of its first vassal, and what
+//! `vassalctl` shows
 //! of that and of two more. Writes both into README.md, in the place of the ones that are there.
 #![forbid(unsafe_code)]
 

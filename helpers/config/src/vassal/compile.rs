@@ -35,7 +35,8 @@ struct Sorted {
     errors: Vec<Diagnostic>,
 }
 
-/// Compiles the effects of the evaluated `[uwsgi]` section ([`crate::language::evaluation::evaluate::Evaluation::effects`]) and the settings
+/// Compiles the effects of the evaluated `[uwsgi]` section ([`crate::language::evaluation::evaluate::Evaluation::effects`]) and
+/// the settings
 /// into a plan, with warnings about what runs, but not as written.
 ///
 /// # Errors

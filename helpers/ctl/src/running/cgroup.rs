@@ -117,7 +117,8 @@ impl Hierarchy {
         found
     }
 
-    /// The cgroup at `path`, if there is one and a process in it; `main` is the one that is expected. Where the kernel counts everything, the
+    /// The cgroup at `path`, if there is one and a process in it; `main` is the one that is expected. Where the kernel counts
+    /// everything, the
     /// processes are not listed for as long as that one is there.
     pub fn cgroup(&self, path: &str, main: Option<u64>) -> Option<Cgroup<'_>> {
         let directory = self.root.as_ref()?.below(relative(path))?;

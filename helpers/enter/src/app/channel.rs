@@ -202,7 +202,8 @@ fn connect_uwsgi(message: &[u8]) -> Result<AppChannel, Failure> {
     })
 }
 
-/// An abstract socket, reachable whatever the root directory is, with a name that cannot be guessed. The kernel adds the sender's credentials,
+/// An abstract socket, reachable whatever the root directory is, with a name that cannot be guessed. The kernel adds the
+/// sender's credentials,
 /// so that only the app's processes are heard.
 fn notify_socket() -> Result<AppChannel, Failure> {
     let step = || "make the app's notification socket";

@@ -69,7 +69,8 @@ fn permitted(operation: &Operation, session: &Session<'_>) -> Result<(), Failure
     }
 }
 
-/// Root's commands see what the vassal's file sets, but not the variables that make the loader take files of the tenant's into root's process.
+/// Root's commands see what the vassal's file sets, but not the variables that make the loader take files of the tenant's into
+/// root's process.
 fn for_root(environment: &Environment) -> Environment {
     const LOADERS: [&[u8]; 4] = [b"LD_", b"GLIBC_", b"GCONV_", b"MALLOC_"];
     let is_loader = |name: &[u8]| LOADERS.iter().any(|loader| name.starts_with(loader));

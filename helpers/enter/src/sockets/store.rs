@@ -13,7 +13,8 @@ use vassal_config::vassal::socket::{Listener, ON_DEMAND};
 use vassal_escape::digest::fnv_64;
 use vassal_sys::error::Context;
 
-/// Takes each of `listeners` out of what is `stored` in the FD store, or binds it, or makes it, if it is a unix socket, which is bound later
+/// Takes each of `listeners` out of what is `stored` in the FD store, or binds it, or makes it, if it is a unix socket, which
+/// is bound later
 /// ([`super::unix`]); and removes from the store what is no longer named.
 ///
 /// # Errors

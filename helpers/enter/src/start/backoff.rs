@@ -139,7 +139,8 @@ fn waiting(record: &RestartRecord, time: Duration) -> String {
 }
 
 /// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that
-/// one counts from zero. systemctl is asked only then, as that takes a process; nothing that systemd passes to this one tells the two apart.
+/// one counts from zero. systemctl is asked only then, as that takes a process; nothing that systemd passes to this one tells
+/// the two apart.
 fn was_restarted_by_systemd(invocation: &Invocation) -> bool {
     let unit = invocation.vassal.unit();
     let answer = systemctl(&["show", "--property=NRestarts", "--value", "--", &unit]);

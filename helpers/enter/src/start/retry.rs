@@ -50,7 +50,8 @@ pub fn dismiss(vassal: &VassalName) {
     }
 }
 
-/// Waits, and starts the vassal of the unit instance `instance`. Nothing is done when it has been started meanwhile, or is not known. When it is
+/// Waits, and starts the vassal of the unit instance `instance`. Nothing is done when it has been started meanwhile, or is not
+/// known. When it is
 /// stopped instead, or its file is gone, it is no failed one any more.
 ///
 /// # Errors

@@ -22,7 +22,8 @@ struct Attributes {
     period: u64,
 }
 
-/// Asks the scheduler (EEVDF) for a slice of 0.1 ms, which cuts the latency of a wakeup; not for children. The process gets no larger share of
+/// Asks the scheduler (EEVDF) for a slice of 0.1 ms, which cuts the latency of a wakeup; not for children. The process gets no
+/// larger share of
 /// the processor, unlike with a real-time policy, with which a flood in a vassal's log could keep a machine busy. Kernels before 6.12
 /// ignore it.
 ///

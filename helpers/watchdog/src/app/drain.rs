@@ -1,4 +1,5 @@
-//! Before an app is told to end, or uWSGI to reload, its workers are drained: they accept no further connection. A worker that has accepted a connection, and does
+//! Before an app is told to end, or uWSGI to reload, its workers are drained: they accept no further connection. A worker that
+//! has accepted a connection, and does
 //! not know yet that it is in a request, ends at once when it is told to end gracefully, and the kernel resets that
 //! connection (measured without vassal: one of eighty stops under load). So the listening sockets are taken out of the
 //! workers' epoll instances: a client that connects from now on waits at the socket, which outlives the app, for the next one.

@@ -1,6 +1,7 @@
 //! The app: uWSGI's protocol with its Emperor, its master and workers, its connections, its notifications and reloads.
 //!
-//! Rooms, each of which uses only those before it: connections, master, uwsgi, drain, wind_down, notify, running, accepts, readying, retiring, succession, reload.
+//! Rooms, each of which uses only those before it: connections, master, uwsgi, drain, wind_down, notify, running, accepts,
+//! readying, retiring, succession, reload.
 
 pub mod accepts;
 pub mod connections;

@@ -1,4 +1,5 @@
-//! `WATCHDOG=1` of an app that sends it (sd_notify(3)), and uWSGI's heartbeat, byte 26 (EMP-19): where it is demanded, or has been sent once, it has to come again in time.
+//! `WATCHDOG=1` of an app that sends it (sd_notify(3)), and uWSGI's heartbeat, byte 26 (EMP-19): where it is demanded, or has
+//! been sent once, it has to come again in time.
 
 use crate::liveness::verdict::Verdict;
 use std::time::{Duration, Instant};

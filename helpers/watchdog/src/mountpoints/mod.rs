@@ -1,6 +1,7 @@
 //! The watched mountpoints: when each is asked, how, and what the answers come to.
 //!
-//! Rooms, each of which uses only those before it: disturbed, verdict, schedule, coalesce, throttle, standstill, table, statfs_probe, pending, mountpoint.
+//! Rooms, each of which uses only those before it: disturbed, verdict, schedule, coalesce, throttle, standstill, table,
+//! statfs_probe, pending, mountpoint.
 
 pub mod coalesce;
 pub mod disturbed;

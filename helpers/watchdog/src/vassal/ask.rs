@@ -88,7 +88,8 @@ impl Vassal {
     }
 
     /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
-    /// that is just being asked and does not answer either. A daemon that is at work answers no other request meanwhile, and its filesystem is not the one.
+    /// that is just being asked and does not answer either. A daemon that is at work answers no other request meanwhile, and
+    /// its filesystem is not the one.
     pub(super) fn judge_attribution(&self, attribution: Attribution) -> Option<Loss> {
         let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
         // One with a longer deadline than others is judged by its own probe.

@@ -1,6 +1,7 @@
 //! A vassal's life: what is known of it ([`state`]), its loop ([`run`]), and what that does.
 //!
-//! Rooms, each of which uses only those before it: poller, freezer, state, freeze, overlap, record, end, ask, wait, messages, turnover, run, children, take_over.
+//! Rooms, each of which uses only those before it: poller, freezer, state, freeze, overlap, record, end, ask, wait, messages,
+//! turnover, run, children, take_over.
 
 mod ask;
 mod children;

@@ -8,7 +8,8 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::torment;
 
-/// Answers `/`, `/read?PATH` (the file's bytes), `/close?PATH` (opens and closes it), `/lock?PATH` (waits for its lock); and attacks the watchdog's probes for
+/// Answers `/`, `/read?PATH` (the file's bytes), `/close?PATH` (opens and closes it), `/lock?PATH` (waits for its lock); and
+/// attacks the watchdog's probes for
 /// `/kill`, `/stop`, `/orphan` and `/replace?DIRECTORY` ([`torment`]).
 pub fn serve(port: u16) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;

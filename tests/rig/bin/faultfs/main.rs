@@ -2,7 +2,8 @@
 //!
 //! `faultfs [--owner UID] [--allow-other] [--delay MS] [--backing FILE] [--foreground] DIRECTORY` mounts and serves; as root, for any user.
 //! What a request does is said by the name of the file ([`files::File`]). `faultfs --http PORT` is the app
-//! ([`app`]); `faultfs --torment SIGNAL` sends that signal to the watchdog's probes ([`torment`]). It speaks /dev/fuse itself: a library would answer where the tests want silence.
+//! ([`app`]); `faultfs --torment SIGNAL` sends that signal to the watchdog's probes ([`torment`]). It speaks /dev/fuse itself:
+//! a library would answer where the tests want silence.
 #![forbid(unsafe_code)]
 
 mod app;

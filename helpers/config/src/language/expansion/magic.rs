@@ -112,7 +112,8 @@ pub(crate) struct Magic<'a> {
 }
 
 impl Magic<'_> {
-    /// What the start of `rest` is replaced by, as [`crate::language::text::source_text::Replaced::replace`] wants it. `%(` is no variable (M2) and
+    /// What the start of `rest` is replaced by, as [`crate::language::text::source_text::Replaced::replace`] wants it. `%(` is
+    /// no variable (M2) and
     /// goes through whole, so that its parenthesis is not met again; unknown bytes vanish with their `%` (M3), line ends
     /// and NUL included (M5).
     pub(crate) fn step(&self, rest: &[u8]) -> Option<(usize, Vec<u8>)> {
