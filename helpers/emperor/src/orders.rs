@@ -1,7 +1,7 @@
 //! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
 
 use crate::reconcile::Step;
-use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES};
+use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
 use std::collections::{BTreeMap, VecDeque};
@@ -193,10 +193,13 @@ impl Orders {
         }
     }
 
-    /// Jobs that are not there any more have ended without being heard of.
+    /// Jobs that are not there any more have ended without being heard of. They are asked for through a connection of its own: while
+    /// this waits for answers nothing takes the messages of the other one, and what it keeps of them is limited.
     fn ask_after_jobs(&mut self, report: &mut impl FnMut(&Order, Outcome)) {
+        // One that cannot be reached is asked after the next silence.
+        let Ok(systemd) = Systemd::connect() else { return };
         for path in self.jobs.keys().cloned().collect::<Vec<_>>() {
-            let state = self.connection.call_method(
+            let state = systemd.connection.call_method(
                 Some(NAME),
                 path.as_str(),
                 Some(PROPERTIES),
