@@ -49,12 +49,7 @@ impl Report {
     /// Adds the table of the launchers, and prints it.
     pub fn add_entry(&mut self, ladders: &[Ladder]) {
         self.all.extend(series::of_ladders("launchers", ladders));
-        let lines: String = ladders.iter().map(ladder::lines).collect();
-        let section = format!(
-            "\n## vassal-enter and other launchers, without systemd\n\n{}{lines}\nLoad average at the end: {}.\n",
-            ladder::HEADER,
-            told("/proc/loadavg")
-        );
+        let section = entry(ladders);
         print!("{section}");
         self.text += &section;
     }
@@ -247,6 +242,16 @@ pub fn mass(mass: &Mass) -> String {
         thousand::STANDSTILL.as_secs(),
         mass.killed,
         mass.idle * 100.0,
+    )
+}
+
+/// How long launchers take.
+pub fn entry(ladders: &[Ladder]) -> String {
+    format!(
+        "\n## vassal-enter and other launchers, without systemd\n\n{}{}\nLoad average at the end: {}.\n",
+        ladder::HEADER,
+        ladders.iter().map(ladder::lines).collect::<String>(),
+        told("/proc/loadavg")
     )
 }
 
