@@ -3,6 +3,7 @@
 //! daemon); the administrator wrote the INI.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod channels;
 mod configuration;
 mod confinement;
