@@ -240,3 +240,54 @@ fn a_value_of_a_file_that_is_roots_alone_is_in_the_journal_and_not_in_the_status
         }
     });
 }
+
+#[test]
+fn no_value_of_a_file_that_is_roots_alone_is_in_what_is_told_of_an_end_or_a_reload() {
+    const APP: &str = "#!/usr/bin/perl\nif (-e '/srv/go') { exit 3 } sleep 1000;\n";
+    // A variable before the program, and what a reload finds wrong.
+    const COMMAND: &str = "command = TOKEN=@(/root/secret) exec /srv/harm\n";
+    on_each_suite(|suite| {
+        let machine = machine(suite, APP, "");
+        machine.write("/root/secret", "pAsSw0rd", 0o600, Owner::ROOT);
+        let put = |lines: &str| {
+            let text = format!("[uwsgi]\nuid = user001\ngid = user001\n{lines}[vassal]\n{COMMAND}");
+            machine.write("/etc/uwsgi/vassals/harm.ini", text, 0o644, Owner::ROOT);
+        };
+        let public = || {
+            machine.must_sh(
+                "cat /run/vassal/health/harm.json; systemctl show vassal@harm -p StatusText; runuser -u user002 -- vassalctl list",
+            )
+        };
+        put("");
+        machine.must(&["systemctl", "daemon-reload"]);
+        machine.must(&["systemctl", "start", UNIT]);
+        put("mountpoint-check = @(/root/secret)\nhook-as-root = @(/root/secret)\n");
+        assert!(
+            !machine.run(&["systemctl", "reload", UNIT]).succeeded(),
+            "{suite}"
+        );
+        machine.wait_for("status", LIMIT, || {
+            let told = public();
+            if told.contains("a reload failed") {
+                Ok(())
+            } else {
+                Err(told)
+            }
+        });
+        assert!(!public().contains("pAsSw0rd"), "{suite}: {}", public());
+        put("");
+        machine.must(&["touch", "/srv/go"]);
+        machine.must(&["systemctl", "kill", "--kill-whom=all", "--signal=KILL", UNIT]);
+        machine.wait_for("a cause", LIMIT, || {
+            let told = public();
+            if told.contains("exited with 3") {
+                Ok(())
+            } else {
+                Err(told)
+            }
+        });
+        assert!(public().contains("harm exited with 3"), "{suite}: {}", public());
+        assert!(!public().contains("pAsSw0rd"), "{suite}: {}", public());
+        machine.must(&["systemctl", "stop", UNIT]);
+    });
+}

@@ -10,3 +10,5 @@ mod confinement;
 mod connections;
 mod paths;
 mod probes;
+mod reloads;
+mod strangers;
