@@ -3,6 +3,7 @@
 
 use crate::failure::Failure;
 use crate::files::safe_open::{object, place};
+use crate::hooks::actions::layers;
 use crate::hooks::refusal::{at, refused};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount as mount_by_path};
@@ -130,7 +131,17 @@ fn attach_as(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), SysError> {
         return change(proc, wanted, &target, flags);
     }
     let flags = MsFlags::from_bits_retain(wanted.flags.bits_of_new(wanted.fstype));
-    let mount = attach::filesystem(wanted.fstype, wanted.source, flags, wanted.data);
+    let looked = layers::look((wanted.fstype, wanted.source), wanted.data, || wanted.context());
+    let looked = looked.map_err(|error| match error.errno {
+        Errno::ENOENT => wanted.explain(Errno::ENOENT),
+        _ => error,
+    })?;
+    let make = || attach::filesystem(wanted.fstype, &looked.source, flags, looked.options.as_deref());
+    let mount = if looked.has_descriptors() {
+        within(proc, make)
+    } else {
+        make()
+    };
     wanted.put(&mount.map_err(|errno| wanted.explain(errno))?, &target)
 }
 
