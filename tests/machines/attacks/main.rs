@@ -8,6 +8,7 @@ mod channels;
 mod configuration;
 mod confinement;
 mod connections;
+mod on_demand;
 mod paths;
 mod probes;
 mod reloads;
