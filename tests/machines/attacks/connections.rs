@@ -6,6 +6,6 @@
 
 mod foreign;
 mod limits;
-mod scene;
+pub mod scene;
 mod table;
 mod watched;

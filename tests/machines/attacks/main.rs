@@ -13,3 +13,4 @@ mod paths;
 mod probes;
 mod reloads;
 mod strangers;
+mod tools;
