@@ -7,5 +7,6 @@
 mod foreign;
 mod limits;
 pub mod scene;
+mod swapped;
 mod table;
 mod watched;

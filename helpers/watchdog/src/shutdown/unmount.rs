@@ -11,7 +11,7 @@ use std::time::Duration;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::mounts;
-use vassal_sys::reach::{self, Last};
+use vassal_sys::reach;
 
 /// How many mounts may lie one upon the other before one of them is left to the end of the namespace.
 const MOST_LAYERS: usize = 4;
@@ -68,7 +68,7 @@ fn unmount_one(mount: &Mount) -> Left {
     let path = Path::new(OsStr::from_bytes(&mount.mountpoint));
     // No link has been in it: one that is there now is a tenant's.
     let detach = |flags| {
-        let place = reach::place(path, Last::Kept)?;
+        let place = reach::place_unseen(path)?;
         mounts::detach(place, path, flags).map_err(|error| error.errno)
     };
     let gone = detach(MntFlags::empty());

@@ -1,7 +1,7 @@
 //! `vassalctl enter NAME [CMD]`: a shell in all the namespaces of a vassal, as its user or as root, by nsenter(1).
 
 use super::list::choose;
-use super::run::{execute, gather};
+use super::run::gather;
 use crate::arguments::Enter;
 use crate::render::output;
 use crate::running::processes::{Process, Role};
@@ -36,10 +36,10 @@ pub fn run(arguments: &Enter) -> ExitCode {
         _ => Err(format!("'{}' means several vassals, name one", arguments.name)),
     });
     match app {
-        Ok(app) => match io::stdin().is_terminal() {
-            true => execute(command(&app, arguments, true)),
-            false => pass_on(command(&app, arguments, false)),
-        },
+        Ok(app) => {
+            let has_terminal = io::stdin().is_terminal();
+            pass_on(command(&app, arguments, has_terminal), has_terminal)
+        }
         Err(why) => output::fail_with(&why, output::FAILED),
     }
 }
@@ -92,14 +92,12 @@ fn command(process: &Process, arguments: &Enter, has_terminal: bool) -> Command 
     command
 }
 
-/// Runs `command`, which is to have no descriptor of a terminal: what it says is passed on.
-fn pass_on(mut command: Command) -> ExitCode {
-    let for_output = |is_terminal: bool| {
-        if is_terminal {
-            Stdio::piped()
-        } else {
-            Stdio::inherit()
-        }
+/// Runs `command`. Unless it makes a terminal of its own it is to have no descriptor of this one: what it says is passed on. As a child, and not
+/// in this one's place: a process that looked for a file and was given up would be taken for its child.
+fn pass_on(mut command: Command, makes_terminal: bool) -> ExitCode {
+    let for_output = |is_terminal: bool| match is_terminal && !makes_terminal {
+        true => Stdio::piped(),
+        false => Stdio::inherit(),
     };
     command.stdout(for_output(io::stdout().is_terminal()));
     command.stderr(for_output(io::stderr().is_terminal()));
@@ -119,7 +117,7 @@ fn pass_on(mut command: Command) -> ExitCode {
             (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
             (None, signal) => 128 + u8::try_from(signal.unwrap_or_default()).unwrap_or_default(),
         }),
-        Err(error) => output::fail_with(&format!("cannot run 'setsid': {error}"), output::FAILED),
+        Err(error) => output::fail_with(&format!("cannot run '{}': {error}", command.get_program().display()), output::FAILED),
     }
 }
 
