@@ -2,8 +2,8 @@
 //!
 //! A process that asks a dead network or FUSE filesystem sleeps in the kernel, where no signal ends it, and it is not gone while one of
 //! its threads sleeps there. So files are read by children, and this process only listens: systemd waits for its end and for no
-//! child of its own (measured). As long as all is well there is one child, which does everything; only when it reports nothing
-//! for a while, others do what is left.
+//! child of its own (measured). As long as all is well there is one child, which does everything, while this process works at the
+//! answers; only when it reports nothing for a while, others do what is left.
 
 use crate::pack::{Fields, pack, unpack};
 use nix::fcntl::OFlag;
@@ -22,8 +22,8 @@ use vassal_sys::clone::{Side, fork};
 /// After this long without an answer a child's other items are given to others. Longer than a disk takes for a file, and
 /// an idle child more costs nothing.
 const STALL: Duration = Duration::from_millis(50);
-/// How long an answer is waited for, from the first stall on: what is to count in a second of waiting for each of the three
-/// steps (emperor.ini, names, files), of which two at most can be in vain.
+/// How long an answer is waited for, from the first stall on: what is to count in a second of waiting for each of the generator's
+/// three steps (emperor.ini, names, files), of which two at most can be in vain.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What each item has at least, also where many before it were waited for in vain.
 const LEAST: Duration = Duration::from_millis(200);
@@ -38,39 +38,84 @@ const LENGTH: usize = size_of::<u32>();
 /// Bytes read from a child at once: what a pipe holds.
 const PIPE: usize = 64 << 10;
 
+/// Work of which each answer may lead to more of it.
+pub trait Work {
+    /// A part of it, at which a child may be lost.
+    type Item;
+
+    /// Does `item`, in a child.
+    fn answer(&self, item: &Self::Item) -> Fields;
+
+    /// The items that follow from an answer, or from its lack. Both sides ask, in the order of a child's answers, so the child goes on
+    /// with them without being told.
+    fn follow(&mut self, item: &Self::Item, answer: Option<&Fields>) -> Vec<Self::Item>;
+
+    /// Takes an answer, or its lack, in this process.
+    fn take(&mut self, item: Self::Item, answer: Option<Fields>);
+}
+
+/// Does `first` and all that follows from it. Every item is taken, those without an answer that were not done in time, or at which
+/// a child was lost.
+///
+/// # Errors
+/// No child can be made at all.
+pub fn work_off<W: Work>(work: &mut W, first: Vec<W::Item>) -> io::Result<()> {
+    let mut round = Round {
+        waiting: VecDeque::from([(0..first.len()).collect()]),
+        items: first.into_iter().map(Some).collect(),
+        work,
+        children: Vec::new(),
+        first_stall: None,
+    };
+    let done = round.run();
+    for child in &round.children {
+        child.give_up();
+    }
+    let mut next = 0;
+    while next < round.items.len() {
+        round.settle(next, None);
+        next += 1;
+    }
+    done
+}
+
 /// Does `work` for each of `items`; nothing for those that were not done in time, or at which a child was lost.
 ///
 /// # Errors
 /// No child can be made at all.
 pub fn each<T>(items: &[T], work: impl Fn(&T) -> Fields) -> io::Result<Vec<Option<Fields>>> {
-    let mut round = Round {
-        items,
-        work,
-        answers: items.iter().map(|_| None).collect(),
-        children: Vec::new(),
-        waiting: VecDeque::from([(0..items.len()).collect()]),
-        first_stall: None,
-    };
-    let end = Instant::now() + LIMIT;
-    loop {
-        round.send()?;
-        let now = Instant::now();
-        if round.children.is_empty() || now >= end {
-            break;
-        }
-        round.listen(end)?;
-        round.judge();
-    }
-    for child in &round.children {
-        child.give_up();
-    }
-    Ok(round.answers)
+    let answers = items.iter().map(|_| None).collect();
+    let mut each = Each { items, work, answers };
+    work_off(&mut each, (0..items.len()).collect())?;
+    Ok(each.answers)
 }
 
-struct Round<'a, T, W> {
+struct Each<'a, T, F> {
     items: &'a [T],
-    work: W,
+    work: F,
     answers: Vec<Option<Fields>>,
+}
+
+impl<T, F: Fn(&T) -> Fields> Work for Each<'_, T, F> {
+    type Item = usize;
+
+    fn answer(&self, item: &usize) -> Fields {
+        (self.work)(&self.items[*item])
+    }
+
+    fn follow(&mut self, _: &usize, _: Option<&Fields>) -> Vec<usize> {
+        Vec::new()
+    }
+
+    fn take(&mut self, item: usize, answer: Option<Fields>) {
+        self.answers[item] = answer;
+    }
+}
+
+struct Round<'a, W: Work> {
+    work: &'a mut W,
+    /// All that are known, but for those that were taken.
+    items: Vec<Option<W::Item>>,
     children: Vec<Child>,
     /// Lists of items that no child has.
     waiting: VecDeque<VecDeque<usize>>,
@@ -89,7 +134,44 @@ struct Child {
     is_stalled: bool,
 }
 
-impl<T, W: Fn(&T) -> Fields> Round<'_, T, W> {
+impl<W: Work> Round<'_, W> {
+    fn run(&mut self) -> io::Result<()> {
+        let end = Instant::now() + LIMIT;
+        loop {
+            self.send()?;
+            let now = Instant::now();
+            if self.children.is_empty() || now >= end {
+                return Ok(());
+            }
+            self.listen(end)?;
+            self.judge();
+        }
+    }
+
+    /// Takes the answer to an item, or its lack, unless it was taken; what follows from it is known from now on.
+    fn settle(&mut self, number: usize, answer: Option<Fields>) -> VecDeque<usize> {
+        let Some(item) = self.items[number].take() else {
+            return VecDeque::new();
+        };
+        let following = self.work.follow(&item, answer.as_ref());
+        self.work.take(item, answer);
+        let known = self.items.len();
+        self.items.extend(following.into_iter().map(Some));
+        if let (Some(first), true) = (&mut self.first_stall, known < self.items.len()) {
+            // Until now it was waited for the items before; these have a second of their own.
+            *first = Instant::now();
+        }
+        (known..self.items.len()).collect()
+    }
+
+    /// Gives an item up, and leaves to others what follows from its having no answer.
+    fn lose(&mut self, item: Option<usize>) {
+        if let Some(item) = item {
+            let following = self.settle(item, None);
+            self.waiting.push_back(following);
+        }
+    }
+
     /// Gives waiting items to new children.
     fn send(&mut self) -> io::Result<()> {
         while self.children.len() < MOST_CHILDREN {
@@ -119,7 +201,7 @@ impl<T, W: Fn(&T) -> Fields> Round<'_, T, W> {
         Ok(())
     }
 
-    fn child(&self, items: &VecDeque<usize>) -> io::Result<(Pid, OwnedFd)> {
+    fn child(&mut self, items: &VecDeque<usize>) -> io::Result<(Pid, OwnedFd)> {
         let (ours, theirs) = pipe2(OFlag::O_CLOEXEC)?;
         match fork().map_err(|error| io::Error::other(error.to_string()))? {
             Side::Parent(pid) => Ok((pid, ours)),
@@ -127,19 +209,24 @@ impl<T, W: Fn(&T) -> Fields> Round<'_, T, W> {
                 drop(ours);
                 // When the parent has ended nothing reads the pipe, but other children hold its reading end open.
                 let done = set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from);
-                let done = done.and_then(|()| self.work_through(items, theirs));
+                let done = done.and_then(|()| self.work_through(items.clone(), theirs));
                 std::process::exit(i32::from(done.is_err()))
             }
         }
     }
 
-    fn work_through(&self, items: &VecDeque<usize>, pipe: OwnedFd) -> io::Result<()> {
+    fn work_through(&mut self, mut items: VecDeque<usize>, pipe: OwnedFd) -> io::Result<()> {
         let mut pipe = File::from(pipe);
-        for item in items {
-            let answer = pack(&(self.work)(&self.items[*item]));
+        while let Some(item) = items.pop_front().and_then(|number| self.items[number].take()) {
+            let fields = self.work.answer(&item);
+            let answer = pack(&fields);
             let length = u32::try_from(answer.len()).map_err(io::Error::other)?;
             // One write for each, and nothing kept back: the next item may be the one that never ends.
             pipe.write_all(&[&length.to_le_bytes()[..], &answer].concat())?;
+            let known = self.items.len();
+            let following = self.work.follow(&item, Some(&fields));
+            self.items.extend(following.into_iter().map(Some));
+            items.extend(known..self.items.len());
         }
         Ok(())
     }
@@ -174,20 +261,26 @@ impl<T, W: Fn(&T) -> Fields> Round<'_, T, W> {
         let mut bytes = [0; PIPE];
         let length = read(&child.pipe, &mut bytes)?;
         child.buffer.extend_from_slice(&bytes[..length]);
-        let mut items = std::mem::take(&mut child.items);
         let mut done = 0;
+        let mut is_lost = length == 0;
         while let Some(answer) = child.answer(done) {
             done += LENGTH + answer.len();
-            if let Some(item) = items.pop_front() {
-                self.answers[item] = unpack(answer);
+            let (Some(item), Some(answer)) = (child.items.front().copied(), unpack(answer)) else {
+                is_lost = true;
+                break;
+            };
+            child.items.pop_front();
+            let following = self.settle(item, Some(answer));
+            match child.is_stalled {
+                true => self.waiting.push_back(following),
+                false => child.items.extend(following),
             }
         }
-        child.items = items;
         child.buffer.drain(..done);
         child.heard = Instant::now();
-        if length == 0 {
-            // Lost at an item, which stays without an answer.
-            child.items.pop_front();
+        if is_lost {
+            let lost = child.items.pop_front();
+            self.lose(lost);
             self.waiting.push_back(std::mem::take(&mut child.items));
         }
         if child.items.is_empty() {
@@ -207,6 +300,7 @@ impl<T, W: Fn(&T) -> Fields> Round<'_, T, W> {
                 self.children.push(child);
             } else if child.is_stalled {
                 child.give_up();
+                self.lose(child.items.pop_front());
             } else {
                 self.first_stall.get_or_insert(now);
                 child.is_stalled = true;

@@ -2,8 +2,8 @@
 //! with its drop-in a running vassal would lose its limits.
 
 use crate::drop_in::Text;
-use crate::output::Directory;
-use crate::pack::{Fields, pack, unpack};
+use crate::output::{Directory, Temporary};
+use crate::pack::{read_field, write_field};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat};
@@ -11,7 +11,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::vassals::name_of;
@@ -44,24 +44,46 @@ pub struct Kept {
 /// Everything that was generated last, with what the emperor has changed since; nothing when there is no such file, or none that
 /// root alone has written.
 pub fn load(root: &Path) -> Vec<Kept> {
-    let directory = root.join(RUN).join(DIRECTORY);
-    let mut all = records(&directory, FILE);
-    let names = live(root);
-    if !names.is_empty() {
-        all.retain(|kept| instance(kept).is_none_or(|instance| !names.contains(&instance)));
-        let live = directory.join(LIVE);
-        all.extend(names.iter().flat_map(|name| records(&live, name)));
-    }
+    let mut all = Vec::new();
+    each(root, |kept| all.push(kept));
     all
 }
 
+/// The same, one vassal after the other, as a machine may have ten thousand.
+pub fn each(root: &Path, mut take: impl FnMut(Kept)) {
+    let directory = root.join(RUN).join(DIRECTORY);
+    let names = live(root);
+    let is_as_it_was = |kept: &Kept| instance(kept).is_none_or(|instance| !names.contains(&instance));
+    each_record(&directory, FILE, |kept| {
+        if names.is_empty() || is_as_it_was(&kept) {
+            take(kept);
+        }
+    });
+    for name in &names {
+        each_record(&directory.join(LIVE), name, &mut take);
+    }
+}
+
 /// The records in a file; nothing when there is none that root alone has written.
-fn records(directory: &Path, name: &str) -> Vec<Kept> {
-    let bytes = read(directory, name).unwrap_or_default();
-    let fields = unpack(&bytes).unwrap_or_default();
-    match fields.split_first() {
-        Some((format, fields)) if format == FORMAT => fields.chunks_exact(3).filter_map(kept).collect(),
-        _ => Vec::new(),
+fn each_record(directory: &Path, name: &str, mut take: impl FnMut(Kept)) {
+    let Ok(file) = open_own(directory, name) else {
+        return;
+    };
+    let mut file = BufReader::new(file.take(LARGEST));
+    if !read_field(&mut file).is_ok_and(|format| format == FORMAT) {
+        return;
+    }
+    let mut record = || -> io::Result<[Vec<u8>; 3]> {
+        Ok([
+            read_field(&mut file)?,
+            read_field(&mut file)?,
+            read_field(&mut file)?,
+        ])
+    };
+    while let Ok([place, file, text]) = record() {
+        if let Some(text) = Text::unpack(&text) {
+            take(Kept { place, file, text });
+        }
     }
 }
 
@@ -87,16 +109,65 @@ pub fn change(root: &Path, name: &VassalName, now: Option<&Kept>) -> io::Result<
     let directory = Directory::open(&root.join(RUN))?.enter(DIRECTORY, Mode::S_IRWXU)?;
     only_roots(&fstat(&directory)?)?;
     let directory = directory.enter(LIVE, Mode::S_IRWXU)?;
-    let bytes = record(now);
+    let mut bytes = Vec::new();
+    write_field(&mut bytes, FORMAT)?;
+    now.map_or(Ok(()), |kept| kept.write(&mut bytes))?;
     directory.put(&escape(name.bytes()), &bytes, Mode::S_IRUSR | Mode::S_IWUSR)
 }
 
-fn record<'a>(all: impl IntoIterator<Item = &'a Kept>) -> Vec<u8> {
-    let mut fields: Fields = vec![FORMAT.to_vec()];
-    for Kept { place, file, text } in all {
-        fields.extend([place.clone(), file.clone(), text.pack()]);
+/// A file of records, which replaces the one before when all of them are in it.
+#[derive(Debug)]
+pub struct Store {
+    directory: Directory,
+    file: BufWriter<Temporary>,
+}
+
+impl Store {
+    /// Begins with none.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says; what was kept before is still there then, as with all that follows.
+    pub fn begin(root: &Path) -> io::Result<Self> {
+        let directory = Directory::open(&root.join(RUN))?.enter(DIRECTORY, Mode::S_IRWXU)?;
+        only_roots(&fstat(&directory)?)?;
+        let mut file = BufWriter::new(directory.begin(FILE, Mode::S_IRUSR | Mode::S_IWUSR)?);
+        write_field(&mut file, FORMAT)?;
+        Ok(Self { directory, file })
     }
-    pack(&fields)
+
+    /// Keeps a vassal's part.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says.
+    pub fn add(&mut self, kept: &Kept) -> io::Result<()> {
+        kept.write(&mut self.file)
+    }
+
+    /// Ends with what was kept; it has what the emperor had changed of `changed` before all of it was generated.
+    ///
+    /// # Errors
+    /// Whatever the filesystem says.
+    pub fn finish(self, changed: &BTreeSet<String>) -> io::Result<()> {
+        self.file
+            .into_inner()
+            .map_err(|error| error.into_error())?
+            .finish()?;
+        for name in changed {
+            let path = format!("{LIVE}/{name}");
+            match unlinkat(&self.directory, path.as_str(), UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let fields = [self.place.as_slice(), &self.file, &self.text.pack()];
+        fields.into_iter().try_for_each(|field| write_field(to, field))
+    }
 }
 
 /// What was generated last, read when it is first asked for.
@@ -130,48 +201,19 @@ impl<'a> Last<'a> {
     }
 }
 
-fn kept(fields: &[Vec<u8>]) -> Option<Kept> {
-    let [place, file, text] = fields else { return None };
-    Some(Kept {
-        place: place.clone(),
-        file: file.clone(),
-        text: Text::unpack(text)?,
-    })
-}
-
-fn read(directory: &Path, name: &str) -> io::Result<Vec<u8>> {
+fn open_own(directory: &Path, name: &str) -> io::Result<File> {
     let directory = Directory::open(directory)?;
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = File::from(openat(&directory, name, flags, Mode::empty())?);
     only_roots(&fstat(&directory)?)?;
     only_roots(&fstat(&file)?)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(file)
 }
 
 /// The file is the content of units, so it is believed only where nobody but this user could write it.
 fn only_roots(status: &FileStat) -> io::Result<()> {
     let is_own = status.st_uid == nix::unistd::geteuid().as_raw() && status.st_mode & 0o022 == 0;
     is_own.then_some(()).ok_or_else(|| Errno::EPERM.into())
-}
-
-/// Keeps what was generated now; it has what the emperor had changed of `changed` before that.
-///
-/// # Errors
-/// Whatever the filesystem says; what was kept before is still there then.
-pub fn store(root: &Path, all: &[Kept], changed: &BTreeSet<String>) -> io::Result<()> {
-    let directory = Directory::open(&root.join(RUN))?.enter(DIRECTORY, Mode::S_IRWXU)?;
-    only_roots(&fstat(&directory)?)?;
-    directory.put(FILE, &record(all), Mode::S_IRUSR | Mode::S_IWUSR)?;
-    for name in changed {
-        let path = format!("{LIVE}/{name}");
-        match unlinkat(&directory, path.as_str(), UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
 }
 
 /// Forgets all of it.
@@ -191,6 +233,12 @@ pub fn forget(root: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn store(root: &Path, all: &[Kept], changed: &BTreeSet<String>) -> io::Result<()> {
+        let mut store = Store::begin(root)?;
+        all.iter().try_for_each(|kept| store.add(kept))?;
+        store.finish(changed)
+    }
 
     #[test]
     fn what_is_kept_is_found_again_and_nothing_that_others_may_write() {

@@ -51,12 +51,21 @@ impl Directory {
         Ok(Self(openat(&self.0, name, flags, Mode::empty())?))
     }
 
-    /// Puts a file there: into a temporary one beside it, which is then renamed, so that neither a full disk nor a second
-    /// generator leaves a part of one.
+    /// Puts a file there.
     ///
     /// # Errors
     /// As open(2), write(2), rename(2).
     pub fn put(&self, name: &str, bytes: &[u8], mode: Mode) -> io::Result<()> {
+        let mut file = self.begin(name, mode)?;
+        file.write_all(bytes)?;
+        file.finish()
+    }
+
+    /// Begins a file that is there when it is finished.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn begin(&self, name: &str, mode: Mode) -> io::Result<Temporary> {
         let temporary = format!(".{name}.{}", std::process::id());
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let create = || openat(&self.0, temporary.as_str(), flags, mode);
@@ -68,12 +77,12 @@ impl Directory {
             }
             file => file?,
         };
-        let written = File::from(file).write_all(bytes);
-        let put = written.and_then(|()| Ok(renameat(&self.0, temporary.as_str(), &self.0, name)?));
-        if put.is_err() {
-            unlinkat(&self.0, temporary.as_str(), UnlinkatFlags::NoRemoveDir).ok();
-        }
-        put
+        Ok(Temporary {
+            directory: self.0.try_clone()?,
+            file: File::from(file),
+            temporary,
+            name: name.to_owned(),
+        })
     }
 
     /// Makes a symbolic link, also in the place of one that leads elsewhere.
@@ -90,6 +99,49 @@ impl Directory {
             }
             made => Ok(made?),
         }
+    }
+}
+
+/// A file beside the one that it is to replace, by rename(2), so that neither a full disk nor a second generator leaves a part of one.
+/// Dropped before it is finished, it is gone.
+#[derive(Debug)]
+pub struct Temporary {
+    directory: OwnedFd,
+    file: File,
+    temporary: String,
+    name: String,
+}
+
+impl Temporary {
+    /// Puts it in the place of the one that was there.
+    ///
+    /// # Errors
+    /// As rename(2).
+    pub fn finish(self) -> io::Result<()> {
+        let (from, to) = (self.temporary.as_str(), self.name.as_str());
+        Ok(renameat(&self.directory, from, &self.directory, to)?)
+    }
+}
+
+impl Write for Temporary {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Renamed, it is not there.
+        unlinkat(
+            &self.directory,
+            self.temporary.as_str(),
+            UnlinkatFlags::NoRemoveDir,
+        )
+        .ok();
     }
 }
 

@@ -1,7 +1,34 @@
 //! Byte strings one behind the other, each with its length before it: what children answer, and what is kept.
 
+use std::io::{self, Read, Write};
+
 /// A record.
 pub type Fields = Vec<Vec<u8>>;
+
+/// Writes one of the strings.
+///
+/// # Errors
+/// As write(2).
+pub fn write_field(to: &mut impl Write, field: &[u8]) -> io::Result<()> {
+    to.write_all(&(field.len() as u64).to_le_bytes())?;
+    to.write_all(field)
+}
+
+/// Reads one of them.
+///
+/// # Errors
+/// As read(2); `UnexpectedEof` when there is no whole one.
+pub fn read_field(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 8];
+    from.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    let mut field = Vec::new();
+    let read = from.take(length).read_to_end(&mut field)?;
+    match read as u64 == length {
+        true => Ok(field),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
 
 /// The record as one byte string.
 pub fn pack<F: AsRef<[u8]>>(fields: &[F]) -> Vec<u8> {

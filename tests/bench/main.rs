@@ -1,4 +1,4 @@
-//! `bench [ROUNDS | thousand | fleet | live | deploy | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on
+//! `bench [ROUNDS | thousand | fleet | live | deploy | entry | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on
 //! one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md, the numbers to
 //! RESULTS.json, and plots. Nothing is asserted about time.
@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         [word] if word == "fleet" => return only_fleet(),
         [word] if word == "live" => return only_live(),
         [word] if word == "deploy" => return only_deploy(),
+        [word] if word == "entry" => return only_entry(),
         [word] if word == "generation" => return only_generation(),
         [word, names @ ..] if word == "filesystems" => return only_filesystems(names),
         [number] => number.parse().ok().filter(|rounds| *rounds > 0),
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
     };
     let Some(rounds) = rounds else {
         eprintln!(
-            "usage: bench [ROUNDS | thousand | fleet | live | deploy | generation | filesystems [NAME...]]"
+            "usage: bench [ROUNDS | thousand | fleet | live | deploy | entry | generation | filesystems [NAME...]]"
         );
         return ExitCode::from(USAGE);
     };
@@ -90,6 +91,20 @@ fn main() -> ExitCode {
         }
     }
     ended(&report)
+}
+
+/// Nothing but the launchers.
+fn only_entry() -> ExitCode {
+    match measures::entry::measure() {
+        Ok(ladders) => {
+            print!("{}", report::entry(&ladders));
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Nothing but the generators.

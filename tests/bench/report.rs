@@ -49,12 +49,7 @@ impl Report {
     /// Adds the table of the launchers, and prints it.
     pub fn add_entry(&mut self, ladders: &[Ladder]) {
         self.all.extend(series::of_ladders("launchers", ladders));
-        let lines: String = ladders.iter().map(ladder::lines).collect();
-        let section = format!(
-            "\n## vassal-enter and other launchers, without systemd\n\n{}{lines}\nLoad average at the end: {}.\n",
-            ladder::HEADER,
-            told("/proc/loadavg")
-        );
+        let section = entry(ladders);
         print!("{section}");
         self.text += &section;
     }
@@ -239,7 +234,7 @@ fn comparisons(findings: &Findings) -> Vec<Comparison> {
 pub fn mass(mass: &Mass) -> String {
     format!(
         "{}{}\n{} vassals at once: not running then, or restarted: {}; killed while systemd stood still for {} s: {}; systemd needs \
-         {:.2} % of a core when all run.\n\n",
+         {:.2} % of a core when all run. A daemon-reload with {} loaded, of which none runs: {:.2} s.\n\n",
         ladder::HEADER,
         mass.ladders.iter().map(ladder::lines).collect::<String>(),
         thousand::COUNT,
@@ -247,6 +242,18 @@ pub fn mass(mass: &Mass) -> String {
         thousand::STANDSTILL.as_secs(),
         mass.killed,
         mass.idle * 100.0,
+        thousand::LOADED,
+        mass.loaded.iter().min().map_or(f64::NAN, Duration::as_secs_f64),
+    )
+}
+
+/// How long launchers take.
+pub fn entry(ladders: &[Ladder]) -> String {
+    format!(
+        "\n## vassal-enter and other launchers, without systemd\n\n{}{}\nLoad average at the end: {}.\n",
+        ladder::HEADER,
+        ladders.iter().map(ladder::lines).collect::<String>(),
+        told("/proc/loadavg")
     )
 }
 
@@ -288,12 +295,16 @@ pub fn live(live: &Live) -> String {
     format!(
         "a file is dropped, until it answers: {drop}, the Emperor {emperors_drop}; it is removed, until nothing is left: {removal}, the \
          Emperor {emperors_removal}; it is changed, until the new version answers: {}; 20 at once are active after {:.2} s, 1000 after \
-         {:.2} s; 100 of them are changed: {count} are restarted, after {:.2} s; the emperor's memory: {} KiB; of {} connections to a vassal on \
+         {:.2} s; 100 of them are changed: {count} are restarted, after {:.2} s; 1000 dropped, of which 100 are changed while systemd \
+         stands still for {} s: all run {:.2} s after it goes on, {} not or killed; the emperor's memory: {} KiB; of {} connections to a vassal on \
          demand that ends after 10 ms of nobody {} were answered, by {} starts.\n\n",
         seconds(&live.changes),
         live.twenty.as_secs_f64(),
         live.crowd.as_secs_f64(),
         changed.as_secs_f64(),
+        thousand::STANDSTILL.as_secs(),
+        live.standstill.0.as_secs_f64(),
+        live.standstill.1,
         live.memory,
         live.demand[0],
         live.demand[1],

@@ -17,7 +17,7 @@ use vassal_escape::unit_name::{escape, unescape};
 use vassal_escape::{printable, shortened};
 use vassal_state::health::{Health, Place, State};
 use vassal_state::restart_record;
-use vassal_state::restart_record::{Next, RestartRecord, Store};
+use vassal_state::restart_record::{Follows, Next, RestartRecord, Store};
 use vassal_sys::{SysError, fds, fusectl};
 use vassal_systemd::journal::{Journal, Priority, log};
 use vassal_systemd::lines;
@@ -193,18 +193,19 @@ fn new_memo(notifier: &Notifier, name: &str, goes_on: bool) -> Result<(Store, Ne
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
-    let (record, next) = match Store::create(Path::new(restart_record::DIRECTORY), name, goes_on) {
-        Ok(found) => found,
+    let follows = Follows::ask(Path::new(restart_record::STARTS), name);
+    match Store::create(Path::new(restart_record::DIRECTORY), name, follows, goes_on) {
+        Ok(found) => Ok(found),
         Err(error) => {
             log(
                 Priority::Warning,
                 &format!("{error}, ignoring: after a kill nothing will tell what is lost"),
             );
-            (Store::in_memory()?, Next::Restart)
+            let record = Store::in_memory()?;
+            notifier.store(restart_record::NAME, record.file().as_fd())?;
+            Ok((record, Next::Restart))
         }
-    };
-    notifier.store(restart_record::NAME, record.file().as_fd())?;
-    Ok((record, next))
+    }
 }
 
 /// The vassal of a unit's instance. One vassal has one unit, or two would run its app: other escapes of the same name are refused.

@@ -4,16 +4,19 @@
 
 use std::time::{Duration, SystemTime};
 
-use vassal_tests::{Boot, Failure, Machine, Owner, Suite, installed};
+use vassal_tests::{Boot, Failure, Machine, Owner, Signal, Suite, installed};
 
 use crate::contender::{Contender, LIMIT, start_emperor};
+use crate::measures::thousand::{COUNT, STANDSTILL, not_well};
 
 /// How often each is done.
 const ROUNDS: usize = 20;
 /// How many are dropped at the same time.
 const AT_ONCE: usize = 20;
 /// How many make a crowd.
-const CROWD: usize = 1000;
+const CROWD: usize = COUNT;
+/// How long after a crowd was dropped systemd stands still: some of it runs, some starts, and some is not begun.
+const BEFORE_STANDSTILL: Duration = Duration::from_secs(2);
 /// How many of them are changed.
 const CHANGED: usize = 100;
 /// How long a crowd may take.
@@ -42,6 +45,9 @@ pub struct Live {
     pub crowd: Duration,
     /// How long a hundred changes of these took, and how many vassals were restarted.
     pub changed: (Duration, usize),
+    /// Of a thousand that were dropped right before systemd stood still, and of which a hundred were changed meanwhile: until all ran
+    /// after it went on, and how many did not, or had been killed.
+    pub standstill: (Duration, usize),
     /// The emperor's memory at most, in KiB.
     pub memory: u64,
     /// Connections to a vassal on demand whose app ends after 10 ms of nobody: made, answered, and the starts for them.
@@ -76,6 +82,7 @@ pub fn measure(suite: Suite) -> Result<Live, Failure> {
         twenty: Duration::ZERO,
         crowd: Duration::ZERO,
         changed: (Duration::ZERO, 0),
+        standstill: (Duration::ZERO, 0),
         memory: 0,
         demand: [0; 3],
     };
@@ -93,6 +100,7 @@ pub fn measure(suite: Suite) -> Result<Live, Failure> {
     live.twenty = drop_many(&machine, "few", AT_ONCE);
     live.crowd = drop_many(&machine, "mass", CROWD);
     live.changed = change_many(&machine);
+    live.standstill = standstill(&machine);
     let pid = machine.unit("vassal-emperor.service", "MainPID");
     let memory = machine.must_sh(&format!("awk '/VmHWM/ {{ print $2 }}' /proc/{pid}/status"));
     live.memory = memory.trim().parse().unwrap_or(0);
@@ -194,10 +202,19 @@ fn remove_one(machine: &Machine, contender: Contender) -> Duration {
 }
 
 fn drop_many(machine: &Machine, name: &str, count: usize) -> Duration {
+    let begun = drop_files(machine, name, count);
+    wait_for_all(machine, name, count);
+    begun.elapsed().unwrap_or_default()
+}
+
+fn drop_files(machine: &Machine, name: &str, count: usize) -> SystemTime {
     machine.must_sh(&format!(
         "mkdir /etc/{name}; printf '%s' '{SLEEPER}' >/etc/text; for n in $(seq 1 {count}); do cp /etc/text /etc/{name}/{name}$n.ini; done"
     ));
-    let begun = at(machine, &format!("mv /etc/{name}/* /etc/uwsgi/vassals/"));
+    at(machine, &format!("mv /etc/{name}/* /etc/uwsgi/vassals/"))
+}
+
+fn wait_for_all(machine: &Machine, name: &str, count: usize) {
     machine.wait_for(&format!("{count} active vassals"), CROWD_LIMIT, || {
         let list =
             format!("systemctl list-units --no-legend --plain --state=active 'vassal@{name}*' | wc -l");
@@ -206,20 +223,45 @@ fn drop_many(machine: &Machine, name: &str, count: usize) -> Duration {
             seen => Err(format!("{seen:?}")),
         }
     });
-    begun.elapsed().unwrap_or_default()
+}
+
+/// Has systemd stand still while a crowd comes and some of it is changed.
+fn standstill(machine: &Machine) -> (Duration, usize) {
+    machine.must_sh("rm /etc/uwsgi/vassals/mass*.ini");
+    machine.wait_for("no crowd", CROWD_LIMIT, || {
+        match machine.must_sh("systemctl list-units --all --no-legend --plain 'vassal@mass*' | wc -l") {
+            none if none.trim() == "0" => Ok(()),
+            some => Err(some),
+        }
+    });
+    drop_files(machine, "still", CROWD);
+    std::thread::sleep(BEFORE_STANDSTILL);
+    assert!(machine.kill(machine.leader(), Signal::SIGSTOP));
+    change_files(machine, "still");
+    std::thread::sleep(STANDSTILL);
+    assert!(machine.kill(machine.leader(), Signal::SIGCONT));
+    let begun = SystemTime::now();
+    wait_for_all(machine, "still", CROWD);
+    let took = begun.elapsed().unwrap_or_default();
+    (took, not_well(machine, "still"))
+}
+
+/// Changes some files of a crowd; the moment before.
+fn change_files(machine: &Machine, name: &str) -> SystemTime {
+    let step = CROWD / CHANGED;
+    at(
+        machine,
+        &format!(
+            "cd /etc/uwsgi/vassals; for ((n = {step}; n <= {CROWD}; n += {step})); do echo '; changed' >>{name}$n.ini; done"
+        ),
+    )
 }
 
 /// Changes some of the crowd, and counts who was started again.
 fn change_many(machine: &Machine) -> (Duration, usize) {
     let all = "systemctl show --property=InvocationID --value 'vassal@mass*' | sort >/run/";
     machine.must_sh(&format!("{all}before"));
-    let step = CROWD / CHANGED;
-    let begun = at(
-        machine,
-        &format!(
-            "cd /etc/uwsgi/vassals; for ((n = {step}; n <= {CROWD}; n += {step})); do echo '; changed' >>mass$n.ini; done"
-        ),
-    );
+    let begun = change_files(machine, "mass");
     let count = || {
         let new = machine.must_sh(&format!(
             "{all}now; comm -13 /run/before /run/now | grep -c . || :"

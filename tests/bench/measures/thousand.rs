@@ -26,6 +26,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const BARE: &str = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
 const VASSAL: &str =
     "[uwsgi]\nuid = nobody\ngid = nogroup\n[vassal]\ncommand = exec /usr/bin/sleep infinity\n";
+/// How many are loaded, and none runs.
+pub const LOADED: usize = 5000;
 const SHORT_WATCHDOG: &str = "[Service]\nWatchdogSec=30s\n";
 
 /// What was seen.
@@ -33,6 +35,8 @@ const SHORT_WATCHDOG: &str = "[Service]\nWatchdogSec=30s\n";
 pub struct Mass {
     /// Start, daemon-reload and stop, each of the bare units and of the vassals.
     pub ladders: [Ladder; 3],
+    /// A daemon-reload with [`LOADED`] vassals, of which none runs.
+    pub loaded: Vec<Duration>,
     /// systemd's share of a core when all vassals run and nothing happens.
     pub idle: f64,
     /// Vassals that were not running after a start, or had been restarted.
@@ -75,6 +79,7 @@ pub fn measure(suite: Suite) -> Result<Mass, Failure> {
             what: format!("{what} of {COUNT}"),
             rungs: ["bare units", "vassals"].map(Rung::new).into(),
         }),
+        loaded: Vec::new(),
         idle: 0.0,
         lost: 0,
         killed: 0,
@@ -92,7 +97,7 @@ pub fn measure(suite: Suite) -> Result<Mass, Failure> {
                 reload.rungs[rung].times.insert(round * RELOADS + number, time);
             }
             if rung == 1 {
-                mass.lost += not_well(&machine);
+                mass.lost += not_well(&machine, "mass");
             }
             if rung == 1 && round + 1 == ROUNDS {
                 mass.idle = idle(&machine);
@@ -102,13 +107,25 @@ pub fn measure(suite: Suite) -> Result<Mass, Failure> {
             stop.rungs[rung].times.insert(round, time);
         }
     }
+    for number in COUNT + 1..=LOADED {
+        write_vassal(&machine, number);
+    }
+    machine.must(&["systemctl", "daemon-reload"]);
+    for _ in 0..RELOADS {
+        let reload = || drop(machine.must(&["systemctl", "daemon-reload"]));
+        mass.loaded.push(timed(reload));
+    }
     Ok(mass)
+}
+
+fn write_vassal(machine: &Machine, number: usize) {
+    let path = format!("/etc/uwsgi/vassals/mass{number:04}.ini");
+    machine.write(path, VASSAL, 0o644, Owner::ROOT);
 }
 
 fn write_units(machine: &Machine) {
     for number in 1..=COUNT {
-        let path = format!("/etc/uwsgi/vassals/mass{number:04}.ini");
-        machine.write(path, VASSAL, 0o644, Owner::ROOT);
+        write_vassal(machine, number);
     }
     let unit = |name: &str, text: &str| {
         machine.write(format!("/etc/systemd/system/{name}"), text, 0o644, Owner::ROOT);
@@ -149,18 +166,20 @@ fn killed(machine: &Machine) -> usize {
     machine.must(&["systemctl", "stop", "vassals.target"]);
     machine.must(&["systemctl", "daemon-reload"]);
     machine.must(&["systemctl", "start", "vassals.target"]);
-    let lost = not_well(machine);
+    let lost = not_well(machine, "mass");
     assert!(machine.kill(machine.leader(), Signal::SIGSTOP));
     std::thread::sleep(STANDSTILL);
     assert!(machine.kill(machine.leader(), Signal::SIGCONT));
     std::thread::sleep(SETTLING);
-    not_well(machine) - lost
+    not_well(machine, "mass") - lost
 }
 
-/// How many vassals do not run, or not as they were started.
-fn not_well(machine: &Machine) -> usize {
-    let script = "systemctl show --property=SubState,NRestarts 'vassal@mass*' | \
-                  awk -v RS= '/SubState=running/ && /NRestarts=0/ { n++ } END { print n + 0 }'";
-    let well: usize = machine.must_sh(script).trim().parse().unwrap_or(0);
+/// How many of [`COUNT`] vassals whose names begin with `names` do not run, or not as they were started.
+pub fn not_well(machine: &Machine, names: &str) -> usize {
+    let script = format!(
+        "systemctl show --property=SubState,NRestarts 'vassal@{names}*' | \
+         awk -v RS= '/SubState=running/ && /NRestarts=0/ {{ n++ }} END {{ print n + 0 }}'"
+    );
+    let well: usize = machine.must_sh(&script).trim().parse().unwrap_or(0);
     COUNT - well
 }

@@ -49,6 +49,7 @@ pub const OURS: &[(&str, &str)] = &[
     ("RestrictNamespaces", "vassal-enter makes namespaces"),
     ("RootDirectory", "use chroot = or pivot_root ="),
     ("RootImage", "use chroot = or pivot_root ="),
+    ("RuntimeDirectoryPreserve", "it tells a restart from a start"),
     ("Type", "the vassal's type is notify"),
     ("User", "use uid ="),
     ("WatchdogSignal", "a lost vassal is killed at once"),

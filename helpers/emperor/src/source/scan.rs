@@ -36,7 +36,7 @@ const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /// Reads everything below `root`, but not again what `known` has with the same dates; `generated` is the generator's directory.
 pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
     let mut answer = Answer::default();
-    let wanted = match vassal_generator::emperor(root) {
+    let wanted = match vassal_generator::emperor_file::emperor(root) {
         Ok(Some(wanted)) if !wanted.places.is_empty() => wanted,
         Ok(Some(_)) => {
             answer.unusable = Some(format!("{EMPEROR_FILE}: no 'emperor = DIRECTORY' line"));

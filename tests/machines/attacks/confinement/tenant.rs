@@ -116,7 +116,7 @@ fn an_app_finds_nothing_of_roots_and_can_do_nothing_to_its_supervisor_and_its_ne
             ("ActiveState", "active"),
             ("SubState", "running"),
             ("NRestarts", "0"),
-            ("NFileDescriptorStore", "1"),
+            ("NFileDescriptorStore", "0"),
         ] {
             assert_eq!(machine.unit(&unit, property), value, "{property}");
         }

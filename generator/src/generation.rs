@@ -1,0 +1,213 @@
+//! One run: the emperor's file leads to places, these to vassals' files, and each file to a unit, which is written as soon as no
+//! other file can have a better claim to its name.
+
+use crate::answer::{NO_ANSWER, Wanted, unpack_result};
+use crate::apart::Work;
+use crate::drop_in::{DropIn, Text};
+use crate::emperor_file;
+use crate::kept::{Kept, Last};
+use crate::pack::Fields;
+use crate::read::{self, Unit};
+use crate::writer::Writer;
+use std::collections::BTreeMap;
+use std::path::Path;
+use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::place::Place;
+use vassal_config::emperor::vassals::{Kind, choose, name_of, shown};
+use vassal_config::machine::trusted::Reader;
+use vassal_escape::printable;
+
+/// What is asked of a filesystem.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// The emperor's file.
+    Emperor,
+    /// One of its places, by its number.
+    Place(usize),
+    /// A vassal's file, by its number among all paths that the places have.
+    File(VassalName, usize),
+}
+
+/// A run; it begins with [`Item::Emperor`].
+#[derive(Debug)]
+pub struct Generation<'a> {
+    root: &'a Path,
+    reader: Reader,
+    last: Last<'a>,
+    /// The emperor's file, once it was read: nothing when there is none, or why it is of no use.
+    emperor: Result<Option<Wanted>, String>,
+    /// Every path of the places.
+    listed: Vec<Listed>,
+    /// How many places are not listed yet.
+    awaited: usize,
+    /// How many paths lay claim to a name.
+    claims: BTreeMap<VassalName, usize>,
+    /// What came of files that are not alone with their claim, or were not when they were read, by their number.
+    held: BTreeMap<usize, Unit>,
+    writer: Writer<'a>,
+}
+
+#[derive(Debug)]
+struct Listed {
+    path: Vec<u8>,
+    place: usize,
+    /// Nothing of a vassal that the emperor has not asked about.
+    kind: Option<Kind>,
+}
+
+impl<'a> Generation<'a> {
+    /// That of the machine below `root`.
+    pub fn new(root: &'a Path, writer: Writer<'a>) -> Self {
+        Self {
+            root,
+            reader: Reader::default(),
+            last: Last::of(root),
+            emperor: Ok(None),
+            listed: Vec::new(),
+            awaited: 0,
+            claims: BTreeMap::new(),
+            held: BTreeMap::new(),
+            writer,
+        }
+    }
+
+    /// Writes the units that had to wait. The writer, and whether there is an emperor's file at all.
+    pub fn finish(mut self) -> (Writer<'a>, bool) {
+        let files = self
+            .listed
+            .iter()
+            .filter_map(|listed| Some((listed.path.clone(), listed.kind?)));
+        let (chosen, odd) = choose(files);
+        self.writer.problems.extend(odd);
+        for (number, unit) in std::mem::take(&mut self.held) {
+            let path = &self.listed[number].path;
+            if let Ok(name) = name_of(path) {
+                // A path that two places have is there twice.
+                if chosen.get(&name) == Some(path) && !self.writer.has(&name) {
+                    self.write(&name, number, unit);
+                }
+            }
+        }
+        (self.writer, !matches!(self.emperor, Ok(None)))
+    }
+
+    /// Writes the drop-in that came of a file, or the one that it had.
+    fn write(&mut self, name: &VassalName, number: usize, unit: Unit) {
+        let Ok(Some(wanted)) = &self.emperor else { return };
+        let Listed { path, place, .. } = &self.listed[number];
+        let bare = || DropIn::bare(name, path, &wanted.common).render();
+        let (text, why): (Text, _) = match unit {
+            Unit::DropIn(text, wrong) => {
+                self.writer.problems.extend(wrong);
+                (text, None)
+            }
+            Unit::NoFile | Unit::Unasked => (bare(), None),
+            Unit::Unreadable(why) => {
+                let why = format!("{}: cannot read it: {why}", printable(path));
+                self.writer
+                    .problems
+                    .push(format!("{why}, so its unit stays as it is"));
+                (self.last.text_of(path).unwrap_or_else(bare), Some(why))
+            }
+        };
+        let kept = Kept {
+            place: wanted
+                .places
+                .get(*place)
+                .map(|place| place.path().to_vec())
+                .unwrap_or_default(),
+            file: path.clone(),
+            text,
+        };
+        self.writer.write(name, &kept, why.as_deref());
+    }
+
+    fn places(&self) -> &[Place] {
+        match &self.emperor {
+            Ok(Some(wanted)) => &wanted.places,
+            Ok(None) | Err(_) => &[],
+        }
+    }
+}
+
+impl Work for Generation<'_> {
+    type Item = Item;
+
+    fn answer(&self, item: &Item) -> Fields {
+        match (item, &self.emperor) {
+            (Item::Emperor, _) => emperor_file::answer(self.root),
+            (Item::Place(number), _) => emperor_file::files(self.root, &self.places()[*number]),
+            (Item::File(name, number), Ok(Some(wanted))) => {
+                let path = &self.listed[*number].path;
+                read::unit(&self.reader, self.root, (name, path), &wanted.common).pack()
+            }
+            (Item::File(..), Ok(None) | Err(_)) => Fields::new(),
+        }
+    }
+
+    fn follow(&mut self, item: &Item, answer: Option<&Fields>) -> Vec<Item> {
+        match item {
+            Item::Emperor => {
+                self.emperor = emperor_file::of_answer(answer.cloned());
+                self.awaited = self.places().len();
+                (0..self.awaited).map(Item::Place).collect()
+            }
+            Item::Place(place) => {
+                // One that cannot be read has what it had.
+                let paths = unpack_result(answer.cloned())
+                    .unwrap_or_else(|_| self.last.files_in(self.places()[*place].path()));
+                self.awaited -= 1;
+                let mut items = Vec::new();
+                for path in paths {
+                    if let Ok(name) = name_of(&path) {
+                        *self.claims.entry(name.clone()).or_default() += 1;
+                        items.push(Item::File(name, self.listed.len()));
+                    }
+                    self.listed.push(Listed {
+                        path,
+                        place: *place,
+                        kind: Some(Kind::File),
+                    });
+                }
+                items
+            }
+            Item::File(..) => Vec::new(),
+        }
+    }
+
+    fn take(&mut self, item: Item, answer: Option<Fields>) {
+        match item {
+            Item::Emperor => match &self.emperor {
+                Ok(None) => {}
+                Ok(Some(wanted)) => self.writer.begin(wanted),
+                // What runs keeps its limits until the file has been mended.
+                Err(problem) => self.writer.keep_everything(problem),
+            },
+            Item::Place(place) => {
+                if let Err(why) = unpack_result(answer) {
+                    self.writer.problems.push(format!(
+                        "{}: cannot read it: {why}, so its vassals' units stay as they are",
+                        shown(&self.places()[place])
+                    ));
+                }
+            }
+            Item::File(name, number) => {
+                let unit = answer.and_then(|answer| Unit::unpack(&answer));
+                let unit = unit.unwrap_or_else(|| Unit::Unreadable(NO_ANSWER.to_owned()));
+                self.listed[number].kind = match unit {
+                    Unit::DropIn(..) | Unit::Unreadable(_) => Some(Kind::File),
+                    Unit::NoFile => Some(Kind::Other),
+                    Unit::Unasked => None,
+                };
+                let is_alone = self.awaited == 0 && self.claims.get(&name) == Some(&1);
+                match (is_alone, &unit) {
+                    (_, Unit::NoFile | Unit::Unasked) => {}
+                    (true, _) => self.write(&name, number, unit),
+                    (false, _) => {
+                        self.held.insert(number, unit);
+                    }
+                }
+            }
+        }
+    }
+}
