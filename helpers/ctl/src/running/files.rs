@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use vassal_config::emperor::vassals::{Kind, choose, name_of, outside, shown};
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
@@ -45,8 +46,17 @@ pub struct Files {
 /// What a path is.
 type Look = (Kind, Option<Dates>);
 
-/// The files of the machine at `root`.
+/// How long a process that was lost may take to end; one that the kernel holds longer is left behind.
+const END: Duration = Duration::from_millis(20);
+
+/// The files of the machine at `root`. It forks: there has to be one thread, and no child.
 pub fn find(place: &Place, root: &Path) -> Files {
+    let found = look(place, root);
+    apart::reap(END);
+    found
+}
+
+fn look(place: &Place, root: &Path) -> Files {
     let mut found = Files::default();
     let Some(paths) = list(place, root, &mut found) else {
         found

@@ -117,7 +117,10 @@ fn pass_on(mut command: Command, makes_terminal: bool) -> ExitCode {
             (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
             (None, signal) => 128 + u8::try_from(signal.unwrap_or_default()).unwrap_or_default(),
         }),
-        Err(error) => output::fail_with(&format!("cannot run '{}': {error}", command.get_program().display()), output::FAILED),
+        Err(error) => output::fail_with(
+            &format!("cannot run '{}': {error}", command.get_program().display()),
+            output::FAILED,
+        ),
     }
 }
 
