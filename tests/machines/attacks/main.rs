@@ -8,6 +8,7 @@ mod channels;
 mod configuration;
 mod confinement;
 mod connections;
+mod listeners;
 mod on_demand;
 mod paths;
 mod probes;
