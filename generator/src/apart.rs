@@ -312,8 +312,10 @@ impl<W: Work> Round<'_, W> {
     fn judge(&mut self) {
         let now = Instant::now();
         let children = std::mem::take(&mut self.children);
-        for mut child in children {
-            if now < self.deadline(&child) {
+        // Before anything follows from a lost one, for which it is waited anew.
+        let due: Vec<bool> = children.iter().map(|child| now >= self.deadline(child)).collect();
+        for (mut child, is_due) in children.into_iter().zip(due) {
+            if !is_due {
                 self.children.push(child);
             } else if child.is_stalled {
                 child.give_up();
