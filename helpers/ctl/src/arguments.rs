@@ -181,6 +181,9 @@ pub struct Stats {
     /// Print JSON, as 'list' does
     #[arg(long)]
     pub json: bool,
+    /// Tell them as JSON to who connects to the socket on standard input (vassal-stats.service)
+    #[arg(long, hide = true, conflicts_with_all = ["json", "patterns"])]
+    pub serve: bool,
 }
 
 /// `metrics`

@@ -6,6 +6,7 @@ pub mod logs;
 pub mod metrics;
 pub mod nagios;
 pub mod run;
+pub mod serve;
 pub mod stats;
 pub mod status;
 pub mod top;

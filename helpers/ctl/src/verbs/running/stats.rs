@@ -1,7 +1,8 @@
 //! `vassalctl stats`: what the vassals use, may use, and how often that was too little.
 
 use super::list::choose;
-use crate::arguments::Stats;
+use super::serve;
+use crate::arguments::{Place, Stats};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager;
@@ -27,6 +28,15 @@ const HEADER: [&str; 10] = [
 
 /// Shows them.
 pub fn run(arguments: &Stats) -> ExitCode {
+    if arguments.serve {
+        return serve::run(|| json(&arguments.place, &[]));
+    }
+    if arguments.json {
+        return match json(&arguments.place, &arguments.patterns) {
+            Ok(text) => output::finish(&text, output::GOOD),
+            Err(why) => output::fail_with(&why, output::FAILED),
+        };
+    }
     let fleet = match Fleet::gather(&arguments.place, Detail::Full) {
         Ok(fleet) => fleet,
         Err(why) => return output::fail_with(&why, output::FAILED),
@@ -35,15 +45,19 @@ pub fn run(arguments: &Stats) -> ExitCode {
         Ok(chosen) => chosen,
         Err(why) => return output::fail_with(&why, output::FAILED),
     };
-    if arguments.json {
-        return match output::json(&UwsgiStats::new(fleet.places.clone(), &chosen, now_usec())) {
-            Ok(text) => output::finish(&text, output::GOOD),
-            Err(why) => output::fail_with(&why, output::FAILED),
-        };
-    }
     let form = output::form();
     let lines: Vec<_> = chosen.into_iter().map(row).collect();
     pager::show(&rows(HEADER, &lines, form), form != Form::Plain, output::GOOD)
+}
+
+/// The statistics of uWSGI's Emperor, as JSON.
+///
+/// # Errors
+/// When there is no such machine, or its emperor's file is wrong; when there is no such vassal.
+pub fn json(place: &Place, patterns: &[String]) -> Result<String, String> {
+    let fleet = Fleet::gather(place, Detail::Full)?;
+    let chosen = choose(&fleet.vassals, patterns)?;
+    output::json(&UwsgiStats::new(fleet.places.clone(), &chosen, now_usec()))
 }
 
 fn row(vassal: &Vassal) -> [Cell; 10] {
