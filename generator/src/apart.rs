@@ -6,11 +6,12 @@
 //! answers; only when it reports nothing for a while, others do what is left.
 
 use crate::pack::{Fields, pack, unpack};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2, read};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -33,6 +34,8 @@ const LIMIT: Duration = Duration::from_secs(9);
 const MOST_CHILDREN: usize = 64;
 /// Into how many parts a stalled child's items are cut.
 const PARTS: usize = 16;
+/// Between two looks whether a child has ended that was given up.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// Bytes before an answer, which say how long it is.
 const LENGTH: usize = size_of::<u32>();
 /// Bytes read from a child at once: what a pipe holds.
@@ -88,6 +91,20 @@ pub fn each<T>(items: &[T], work: impl Fn(&T) -> Fields) -> io::Result<Vec<Optio
     let mut each = Each { items, work, answers };
     work_off(&mut each, (0..items.len()).collect())?;
     Ok(each.answers)
+}
+
+/// Waits for the ends of the children that were given up, at most so long, in a process that lives on: what the kernel holds is left to a later
+/// call. To be called where there are no other children.
+pub fn reap(limit: Duration) {
+    let end = Instant::now() + limit;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) if Instant::now() >= end => return,
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(LOOK_AGAIN),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
 }
 
 struct Each<'a, T, F> {
@@ -295,8 +312,10 @@ impl<W: Work> Round<'_, W> {
     fn judge(&mut self) {
         let now = Instant::now();
         let children = std::mem::take(&mut self.children);
-        for mut child in children {
-            if now < self.deadline(&child) {
+        // Before anything follows from a lost one, for which it is waited anew.
+        let due: Vec<bool> = children.iter().map(|child| now >= self.deadline(child)).collect();
+        for (mut child, is_due) in children.into_iter().zip(due) {
+            if !is_due {
                 self.children.push(child);
             } else if child.is_stalled {
                 child.give_up();

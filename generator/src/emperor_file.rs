@@ -68,5 +68,5 @@ fn statistics_of(emperor: &Emperor, problems: &mut Vec<String>) -> Option<String
             "{origin}: emperor-stats: no address that systemd can listen at (write IP:PORT in numbers, or an absolute path), ignoring"
         ));
     }
-    stream.map(|stream| drop_in::statistics(&stream))
+    stream.map(|stream| drop_in::statistics(address, &stream))
 }

@@ -200,6 +200,9 @@ pub struct Stats {
     pub json: bool,
     #[command(flatten)]
     pub paging: Paging,
+    /// Tell them as JSON to who connects to the socket on standard input (vassal-stats.service)
+    #[arg(long, hide = true, conflicts_with_all = ["json", "patterns"])]
+    pub serve: bool,
 }
 
 /// `metrics`

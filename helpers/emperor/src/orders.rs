@@ -248,6 +248,9 @@ impl Orders {
                 let why = message.body().deserialize::<String>().unwrap_or_default();
                 Ok(order.map(|order| (order, Outcome::Refused(why))))
             }
+            // The bus lets any user send a signal to one connection. Those of systemd's go to all, and the bus has seen to it that they are
+            // systemd's, as it was asked to.
+            Type::Signal if header.destination().is_some() => Ok(None),
             Type::Signal if header.member().is_some_and(|member| member == "JobRemoved") => {
                 let body = message.body();
                 let (_, job, _, result): (u32, OwnedObjectPath, String, String) = body.deserialize()?;

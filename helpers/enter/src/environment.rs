@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::rc::Rc;
-use vassal_state::restart_record;
+use vassal_state::restart_record::is_runtime_directory;
 use vassal_systemd::variables::OF_SERVICE;
 
 /// An environment: names and values as bytes, in order.
@@ -34,7 +34,7 @@ pub fn inherited() -> Inherited {
 
 /// Those of `directories` that the vassal's file names; nothing when there are none.
 fn without_own(directories: &[u8]) -> Option<Vec<u8>> {
-    let is_own = |path: &[u8]| Path::new(OsStr::from_bytes(path)).starts_with(restart_record::STARTS);
+    let is_own = |path: &[u8]| is_runtime_directory(Path::new(OsStr::from_bytes(path)));
     let others: Vec<&[u8]> = directories
         .split(|byte| *byte == b':')
         .filter(|path| !is_own(path))

@@ -77,7 +77,7 @@ impl Invocation {
         let is_on_demand = stored.iter().any(|(name, _)| name == ON_DEMAND);
         let (record, next) = match (records.into_iter().next(), &vassal) {
             (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
-            (None, Ok(vassal)) => new_memo(&notifier, &escape(vassal.bytes()), is_on_demand)?,
+            (None, Ok(vassal)) => new_memo(&notifier, vassal, is_on_demand)?,
             // It is not tried again.
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
@@ -188,24 +188,30 @@ fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
     }
 }
 
-fn new_memo(notifier: &Notifier, name: &str, goes_on: bool) -> Result<(Store, Next), Failure> {
+/// The record of a start that has got none out of the FD store, where it is for the next start if the unit's runtime directory does not
+/// tell that this one was before.
+fn new_memo(notifier: &Notifier, vassal: &VassalName, is_on_demand: bool) -> Result<(Store, Next), Failure> {
     // Without systemd it is not started again.
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
-    let follows = Follows::ask(Path::new(restart_record::STARTS), name);
-    match Store::create(Path::new(restart_record::DIRECTORY), name, follows, goes_on) {
-        Ok(found) => Ok(found),
+    let follows = Follows::ask(vassal.bytes());
+    let goes_on = is_on_demand || follows == Follows::Run;
+    let name = escape(vassal.bytes());
+    let (record, next, has_file) = match Store::create(Path::new(restart_record::DIRECTORY), &name, goes_on) {
+        Ok((record, next)) => (record, next, true),
         Err(error) => {
             log(
                 Priority::Warning,
                 &format!("{error}, ignoring: after a kill nothing will tell what is lost"),
             );
-            let record = Store::in_memory()?;
-            notifier.store(restart_record::NAME, record.file().as_fd())?;
-            Ok((record, Next::Restart))
+            (Store::in_memory()?, Next::Restart, false)
         }
+    };
+    if follows == Follows::Unknown || !has_file {
+        notifier.store(restart_record::NAME, record.file().as_fd())?;
     }
+    Ok((record, next))
 }
 
 /// The vassal of a unit's instance. One vassal has one unit, or two would run its app: other escapes of the same name are refused.

@@ -53,6 +53,7 @@ fn command_line() -> ExitCode {
         [instance] => ExitCode::from(start::run::start_vassal(instance)),
         [b"--atexit", descriptor] => report(hooks::atexit::run(descriptor), Priority::Warning),
         [b"--reload", instance] => report(reload::run(instance), Priority::Error),
+        [b"--may-listen", path] => report(sockets::systemds::may_listen(path), Priority::Error),
         [b"--retry", instance] => report(start::retry::run(instance), Priority::Error),
         _ => {
             eprintln!(

@@ -79,6 +79,8 @@ pub struct App {
     pub health: Option<HealthCheck>,
     /// What is expected of it on its notification socket after it has come to serve.
     pub heartbeat: Option<Heartbeat>,
+    /// Whose messages on that socket are its own, beside root's; where it has a PID namespace, that tells.
+    pub sender: Option<u32>,
 }
 
 impl App {
@@ -111,6 +113,9 @@ impl App {
                 writer.bytes(origin.as_bytes());
             });
         });
+        writer.list(self.sender.as_slice(), |writer, uid| {
+            writer.number(*uid as i32);
+        });
     }
 
     /// Reads it back.
@@ -137,6 +142,7 @@ impl App {
             stop_limit: reader.milliseconds()?,
             health: reader.list(HealthCheck::read)?.pop(),
             heartbeat: reader.list(Heartbeat::read)?.pop(),
+            sender: reader.list(Reader::number)?.pop().map(|uid| uid as u32),
         })
     }
 }

@@ -217,6 +217,7 @@ mod tests {
                     limit: Duration::from_secs(20),
                     origin: Some("u.ini:10".into()),
                 }),
+                sender: Some(20001),
             },
             sockets: vec![12, 13],
             is_init: true,

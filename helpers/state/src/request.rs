@@ -239,6 +239,7 @@ mod tests {
             stop_limit: Duration::from_secs(30),
             health: None,
             heartbeat: None,
+            sender: None,
         };
         let request = Request::Successor {
             app: Box::new(app.clone()),

@@ -240,3 +240,89 @@ fn a_value_of_a_file_that_is_roots_alone_is_in_the_journal_and_not_in_the_status
         }
     });
 }
+
+#[test]
+fn no_value_of_a_file_that_is_roots_alone_is_in_what_is_told_of_an_end_or_a_reload() {
+    const APP: &str = "#!/usr/bin/perl\nif (-e '/srv/go') { exit 3 } sleep 1000;\n";
+    // A variable before the program, and what a reload finds wrong.
+    const COMMAND: &str = "command = TOKEN=@(/root/secret) exec /srv/harm\n";
+    on_each_suite(|suite| {
+        let machine = machine(suite, APP, "");
+        machine.write("/root/secret", "pAsSw0rd", 0o600, Owner::ROOT);
+        let put = |lines: &str| {
+            let text = format!("[uwsgi]\nuid = user001\ngid = user001\n{lines}[vassal]\n{COMMAND}");
+            machine.write("/etc/uwsgi/vassals/harm.ini", text, 0o644, Owner::ROOT);
+        };
+        let public = || {
+            machine.must_sh(
+                "cat /run/vassal/health/harm.json; systemctl show vassal@harm -p StatusText; runuser -u user002 -- vassalctl list",
+            )
+        };
+        put("");
+        machine.must(&["systemctl", "daemon-reload"]);
+        machine.must(&["systemctl", "start", UNIT]);
+        put("mountpoint-check = @(/root/secret)\nhook-as-root = @(/root/secret)\n");
+        assert!(
+            !machine.run(&["systemctl", "reload", UNIT]).succeeded(),
+            "{suite}"
+        );
+        machine.wait_for("status", LIMIT, || {
+            let told = public();
+            if told.contains("a reload failed") {
+                Ok(())
+            } else {
+                Err(told)
+            }
+        });
+        assert!(!public().contains("pAsSw0rd"), "{suite}: {}", public());
+        put("");
+        machine.must(&["touch", "/srv/go"]);
+        machine.must(&["systemctl", "kill", "--kill-whom=all", "--signal=KILL", UNIT]);
+        machine.wait_for("a cause", LIMIT, || {
+            let told = public();
+            if told.contains("exited with 3") {
+                Ok(())
+            } else {
+                Err(told)
+            }
+        });
+        assert!(public().contains("harm exited with 3"), "{suite}: {}", public());
+        assert!(!public().contains("pAsSw0rd"), "{suite}: {}", public());
+        machine.must(&["systemctl", "stop", UNIT]);
+    });
+}
+
+#[test]
+fn a_flood_of_bytes_and_of_ends_costs_its_watchdog_little() {
+    // Bytes of every meaning but those that end something, one at a time; orphans that end at once. Both end when they are told to.
+    const FLOOD: &str = "#!/usr/bin/perl\nopen(my $e, '+<&=', $ENV{UWSGI_EMPEROR_FD}); syswrite($e, \"\\x05\");\n\
+        if (!fork) { my $at = 0; while (1) { syswrite($e, chr(26 + $at++ % 200)) } }\n\
+        sysread($e, my $x, 1);\n";
+    const ORPHANS: &str = "#!/usr/bin/perl\nopen(my $e, '+<&=', $ENV{UWSGI_EMPEROR_FD}); syswrite($e, \"\\x05\");\n\
+        for (1..2) { if (!fork) { while (1) { if (!fork) { if (!fork) { kill 9, $$ } exit } wait } } }\n\
+        sysread($e, my $x, 1);\n";
+    on_each_suite(|suite| {
+        let machine = in_uwsgis_place(suite, FLOOD);
+        for (what, program, most) in [("bytes", FLOOD, 0.25), ("ends", ORPHANS, 0.5)] {
+            machine.write("/srv/harm", program, 0o755, Owner::USER001);
+            machine.must(&["systemctl", "start", UNIT]);
+            let watchdog = machine.pid_of(UNIT, "vassal-watchdog");
+            let used = || -> f64 {
+                let text = std::fs::read_to_string(format!("/proc/{watchdog}/schedstat")).unwrap();
+                text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+            };
+            let before = used();
+            std::thread::sleep(Duration::from_secs(5));
+            let load = (used() - before) / 5.0;
+            println!("{suite}: {what}: {load:.2} of a core");
+            assert!(load < most, "{suite}: {what}: {load} of a core");
+            assert_eq!(
+                restarts(&machine),
+                0,
+                "{suite}: {what}: {}",
+                machine.journal(UNIT)
+            );
+            machine.must(&["systemctl", "stop", UNIT]);
+        }
+    });
+}

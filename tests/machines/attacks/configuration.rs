@@ -170,6 +170,27 @@ fn a_directory_or_an_emperors_file_that_does_not_answer_leaves_every_unit_as_it_
 }
 
 #[test]
+fn directories_that_hang_are_not_waited_for_one_after_the_other() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let places: String = (1..=6).map(|n| format!("emperor = /mnt/place/{n}\n")).collect();
+        let emperor = format!("[uwsgi]\n{places}emperor = {VASSALS}\nemperor-use-clone = fs,pid\n");
+        machine.write("/etc/vassal/emperor.ini", emperor, 0o644, Owner::ROOT);
+        machine.must_sh("cd /mnt/place; mkdir 1 2 3 4 5 6");
+        machine.write("/mnt/place/3/away.ini", limited("600M"), 0o644, Owner::ROOT);
+        write(&machine, "aaa", "512M");
+        reload(&machine, "healthy");
+        machine.must_sh("faultfs --allow-other /mnt/place; pkill -STOP --full '[/]mnt/place'");
+        write(&machine, "aaa", "700M");
+        reload(&machine, "six directories");
+        has_limit(&machine, "six directories", "aaa", 700);
+        has_limit(&machine, "six directories", "away", 600);
+        release(&machine);
+        machine.must_sh("umount --lazy /mnt/place");
+    });
+}
+
+#[test]
 fn a_mount_whose_daemon_is_dead_leaves_its_vassals_units_as_they_are() {
     on_each_suite(|suite| {
         let machine = machine(suite);

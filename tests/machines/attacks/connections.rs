@@ -6,6 +6,7 @@
 
 mod foreign;
 mod limits;
-mod scene;
+pub mod scene;
+mod swapped;
 mod table;
 mod watched;

@@ -3,9 +3,15 @@
 //! daemon); the administrator wrote the INI.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod channels;
 mod configuration;
 mod confinement;
 mod connections;
+mod listeners;
+mod on_demand;
 mod paths;
 mod probes;
+mod reloads;
+mod strangers;
+mod tools;

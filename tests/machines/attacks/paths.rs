@@ -2,6 +2,7 @@
 
 mod commands;
 mod flags;
+mod layers;
 mod links;
 mod names;
 mod old_root;

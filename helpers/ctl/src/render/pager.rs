@@ -1,4 +1,5 @@
-//! A pager for what may be longer than the screen, as systemctl has one: `$SYSTEMD_PAGER`, `$PAGER`, less(1).
+//! A pager for what may be longer than the screen, as systemctl has one: `$SYSTEMD_PAGER`, `$PAGER`, less(1). A user whom sudo lets run
+//! vassalctl and nothing else is to get no shell of root's by it: his variables do not choose the program, and less runs no other.
 
 use crate::arguments::Paging;
 use crate::render::output;
@@ -9,6 +10,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 /// less: quit when it fits, keep colors, show what is there when it ends.
 const LESS: &str = "FRXMK";
+/// Set by sudo(8), doas(1) and pkexec(1), which run a command for another user.
+const LENT: [&str; 3] = ["SUDO_UID", "DOAS_USER", "PKEXEC_UID"];
 
 /// What becomes of lines that are longer than the screen is wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +32,33 @@ pub fn show(text: &str, paging: &Paging, long: LongLines, code: u8) -> ExitCode 
 }
 
 fn page(text: &str, long: LongLines) -> Option<()> {
-    let program = ["SYSTEMD_PAGER", "PAGER"]
+    let is_lent = LENT.iter().any(|name| env::var_os(name).is_some());
+    let chosen = ["SYSTEMD_PAGER", "PAGER"]
         .iter()
-        .find_map(|name| env::var(name).ok())
+        .find_map(|name| env::var(name).ok());
+    let is_off = |program: &String| program.is_empty() || program == "cat";
+    let program = chosen
+        .filter(|program| !is_lent || is_off(program))
         .unwrap_or_else(|| "less".into());
-    if program.is_empty() || program == "cat" {
+    if is_off(&program) {
         return None;
     }
     let mut command = Command::new("sh");
     // Words and quotes of the variable are the shell's matter, as with any other program that has a pager.
     command.args(["-c", &program]).stdin(Stdio::piped());
-    if env::var_os("LESS").is_none() {
+    if is_lent || env::var_os("LESS").is_none() {
         let cut = if long == LongLines::Cut { "S" } else { "" };
         command.env("LESS", format!("{LESS}{cut}"));
+    }
+    if is_lent || env::var_os("LESSSECURE").is_none() {
+        command.env("LESSSECURE", "1");
+    }
+    if is_lent {
+        // Programs that it would start by itself.
+        command
+            .env_remove("LESSOPEN")
+            .env_remove("LESSCLOSE")
+            .env_remove("LESSKEY");
     }
     let has_program = Command::new("sh")
         .args(["-c", "command -v \"$0\" >/dev/null", program.split(' ').next()?])

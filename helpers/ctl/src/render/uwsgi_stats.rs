@@ -6,8 +6,6 @@ use crate::running::fleet::Vassal;
 use crate::state::State;
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use vassal_escape::printable;
 
 /// `{"version": "...", "vassals": [...], "blacklist": [...]}`
@@ -95,13 +93,14 @@ impl<'a> One<'a> {
         let since = record.since_usec.map_or(0, seconds);
         let serves = matches!(vassal.state, State::Serving | State::Reloading);
         let served = if serves { since } else { 0 };
-        let modified = vassal.file.as_deref().and_then(|file| file.metadata().ok());
-        let place = vassal.file.as_deref().and_then(Path::parent);
+        let file = vassal.file.as_ref();
+        let modified = file.and_then(|file| Some(file.dates?.modified));
+        let place = file.and_then(|file| file.path.parent());
         Self {
             id: id(vassal),
             pid: record.pid.unwrap_or_default(),
             born: since,
-            last_mod: modified.map_or(0, |file| u64::try_from(file.mtime()).unwrap_or_default()),
+            last_mod: modified.unwrap_or_default(),
             last_heartbeat: 0,
             loyal: serves.into(),
             ready: serves.into(),

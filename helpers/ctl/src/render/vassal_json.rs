@@ -114,7 +114,10 @@ impl<'a> Shown<'a> {
             cause: record.cause.as_deref(),
             next_attempt: next_attempt.map(rfc3339),
             sockets: &record.sockets,
-            file: vassal.file.as_deref().map(crate::reading::finding::shown),
+            file: vassal
+                .file
+                .as_ref()
+                .map(|file| crate::reading::finding::shown(&file.path)),
             loaded: record.loaded_usec.map(rfc3339),
             version: record.program.as_ref().map(|program| program.version.as_str()),
             memory_bytes: vassal.usage.memory,

@@ -1,11 +1,11 @@
 //! Every vassal as it is now: the emperor's files, the health records, systemd's states and the cgroups, put together.
 
 use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
+use super::files::{self, File, Files};
 use super::processes::{self, Process};
 use super::record::{self, Record, Records};
 use super::units::{self, Units};
 use crate::arguments::Place;
-use crate::reading::emperor_file;
 use crate::reading::targets;
 use crate::state::{Health, Mark, State};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vassal_escape::printable;
-use vassal_escape::unit_name::{escape, unescape};
+use vassal_escape::unit_name::unescape;
 use vassal_state::restart_record;
 
 /// Where the watchdog is installed.
@@ -40,7 +40,7 @@ pub struct Vassal {
     /// Where systemd listens for the connection that starts it, if one does.
     pub on_demand: Option<String>,
     /// Its file.
-    pub file: Option<PathBuf>,
+    pub file: Option<File>,
     /// Its record; an empty one where there is none.
     pub record: Record,
     /// What it uses.
@@ -98,16 +98,16 @@ impl Fleet {
     /// When there is no such machine, or its emperor's file is wrong.
     pub fn gather(place: &Place, detail: Detail) -> Result<Self, String> {
         let root = targets::root(place)?;
-        let asked = std::thread::scope(|scope| {
-            let units = scope.spawn(|| Units::ask(&root));
-            let files = files(place, &root);
-            (units.join(), files)
-        });
-        let (Ok(units), (files, places, mut problems)) = asked else {
-            return Err("cannot ask systemd".into());
-        };
+        // Before there is another thread, as it forks.
+        let Files {
+            files,
+            places,
+            mut problems,
+        } = files::find(place, &root);
+        let units = Units::ask(&root);
         problems.extend(units.problem.clone());
-        let mut wanted: BTreeMap<String, Option<PathBuf>> = files;
+        let files = files.into_iter().map(|(instance, file)| (instance, Some(file)));
+        let mut wanted: BTreeMap<String, Option<File>> = files.collect();
         for instance in record::instances(&root) {
             wanted.entry(instance).or_default();
         }
@@ -151,31 +151,9 @@ impl Fleet {
     }
 }
 
-/// The vassals' files, by the instances of their units.
-fn files(place: &Place, root: &Path) -> (BTreeMap<String, Option<PathBuf>>, Vec<String>, Vec<String>) {
-    let emperor = emperor_file::find(place, root);
-    let mut problems: Vec<_> = Vec::new();
-    if emperor.is_wrong() {
-        problems.push("the emperor's file is wrong (vassalctl check)".to_owned());
-    }
-    let (targets, odd) = targets::of_emperor(&emperor.emperor, root);
-    problems.extend(odd);
-    let file = |target: &targets::Target| target.location.directory.join(os(&target.name.file()));
-    let files = targets
-        .iter()
-        .map(|target| (escape(target.name.bytes()), Some(file(target))));
-    let places = emperor.emperor.places.iter();
-    let places = places.map(|place| printable(place.path()));
-    (files.collect(), places.collect(), problems)
-}
-
-fn os(bytes: &[u8]) -> &std::ffi::OsStr {
-    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
-}
-
 impl Machine {
     /// All `wanted` vassals, in as many threads as are of use: most of the time is spent in the kernel.
-    fn all(&self, wanted: &[(String, Option<PathBuf>)]) -> (Vec<Vassal>, Vec<String>) {
+    fn all(&self, wanted: &[(String, Option<File>)]) -> (Vec<Vassal>, Vec<String>) {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let share = wanted.len().div_ceil(processors).max(PER_THREAD);
         let found = std::thread::scope(|scope| {
@@ -199,7 +177,7 @@ impl Machine {
     }
 
     /// One vassal, if it is one: of what has neither a file nor runs nor has failed only a record may be left.
-    fn vassal(&self, (instance, file): &(String, Option<PathBuf>)) -> (Option<Vassal>, Option<String>) {
+    fn vassal(&self, (instance, file): &(String, Option<File>)) -> (Option<Vassal>, Option<String>) {
         let (record, problem) = match self.records.read(instance) {
             Ok(record) => (record, None),
             Err(problem) => (None, Some(problem)),
@@ -230,7 +208,7 @@ impl Machine {
             State::Stopped | State::OnDemand => units::made(&restart_record::file(&self.ended, instance)),
             _ => record.since_usec,
         };
-        let marks = self.marks(instance, state, file.as_deref(), &record, has_record);
+        let marks = self.marks(instance, state, file.as_ref(), &record, has_record);
         let cgroup = cgroup.filter(|_| state.runs());
         let (usage, hits) = cgroup
             .as_ref()
@@ -292,14 +270,11 @@ impl Machine {
         &self,
         instance: &str,
         state: State,
-        file: Option<&Path>,
+        file: Option<&File>,
         record: &Record,
         has_record: bool,
     ) -> Vec<Mark> {
-        let changed = file.and_then(|file| file.metadata().ok()).map(|file| {
-            let (seconds, nanos) = (file.ctime(), file.ctime_nsec());
-            u64::try_from(seconds * 1_000_000 + nanos / 1000).unwrap_or(0)
-        });
+        let changed = file.and_then(|file| Some(file.dates?.changed_usec));
         let is_changed = changed
             .zip(record.loaded_usec)
             .is_some_and(|(changed, loaded)| changed > loaded);

@@ -1,6 +1,7 @@
 //! What is known of the vassals that run: units, health records, control groups, processes, the journal.
 
 pub mod cgroup;
+pub mod files;
 pub mod fleet;
 pub mod journal;
 pub mod processes;

@@ -8,7 +8,7 @@ use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Operation;
@@ -39,6 +39,12 @@ pub enum Report {
 /// One end of the conversation. Close-on-exec: its end is how the supervisor learns that the exec worked.
 #[derive(Debug)]
 pub struct Control(OwnedFd);
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl Control {
     /// The two ends: the supervisor's and the process's.

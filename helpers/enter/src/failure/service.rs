@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
+use vassal_escape::printable;
 use vassal_systemd::exit;
 
 /// Why a program of the host's, a socket or the running vassal does not do its part.
@@ -44,6 +45,18 @@ pub enum ServiceFailure {
         /// What the next app has said.
         said: String,
     },
+    /// A socket of systemd's takes no connections any more.
+    ShutDown {
+        /// Its address.
+        address: String,
+    },
+    /// systemd would listen where a tenant can put something else.
+    ForeignSocket {
+        /// The socket's path.
+        path: Vec<u8>,
+        /// What is not root's alone.
+        why: String,
+    },
     /// A socket of the file is not among those that the vassal has.
     NotBoundYet {
         /// Its address.
@@ -60,11 +73,12 @@ impl ServiceFailure {
     pub fn code(&self) -> u8 {
         match self {
             Self::NotBound { .. } => exit::OS,
-            Self::NotBoundYet { .. } => exit::CONFIG,
+            Self::NotBoundYet { .. } | Self::ForeignSocket { .. } => exit::CONFIG,
             Self::SystemdReadsNothing { .. }
             | Self::NotStarted { .. }
             | Self::Systemctl { .. }
             | Self::NoMainProcess
+            | Self::ShutDown { .. }
             | Self::GoesOn { .. }
             | Self::NextGone
             | Self::Ended => exit::FAILED,
@@ -85,6 +99,16 @@ impl fmt::Display for ServiceFailure {
             Self::NoMainProcess => out.write_str("there is no main process ($MAINPID)"),
             Self::Refused { reason } => out.write_str(reason),
             Self::GoesOn { reason, said } => write!(out, "{reason}{said}; the app before goes on"),
+            Self::ShutDown { address } => write!(
+                out,
+                "{address} was shut down by an app and takes no connections any more (systemctl restart the .socket unit)"
+            ),
+            Self::ForeignSocket { path, why } => write!(
+                out,
+                "on demand: '{}': {why}, and systemd makes and removes the socket there as root (name a directory that is root's \
+                 alone, such as one below /run)",
+                printable(path)
+            ),
             Self::NotBoundYet { address } => write!(out, "{address} is not bound yet (systemctl restart)"),
             Self::NextGone => out.write_str("the process that was to become the next app has been killed"),
             Self::Ended => out.write_str("the vassal has ended meanwhile"),

@@ -94,6 +94,12 @@ pub fn filesystem(top: &OwnedFd, shown: &Path, proc: &Proc) -> Result<Option<Str
     }
     let root = reach::root().context(|| "open the root directory")?;
     for layer in layers(top, proc)? {
+        // As a hook gives what root alone could not have put there.
+        if layer.starts_with("self/fd") {
+            return Ok(Some(format!(
+                "of '{shown_top}', one of its layers is in a directory that others than root can write"
+            )));
+        }
         let place = reach::judge(&root, &layer, Last::Followed);
         let why = match place.and_then(|place| Ok((place.foreign, place.object.ok_or(Errno::ENOENT)?))) {
             Ok((Some(why), _)) => Some(why),

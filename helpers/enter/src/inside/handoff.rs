@@ -9,7 +9,7 @@ use crate::hooks::output::HookOutput;
 use crate::inside::prepared::{Prepared, Started};
 use crate::sockets::open::Open;
 use nix::fcntl::AtFlags;
-use nix::unistd::{Pid, execveat};
+use nix::unistd::{Pid, Uid, execveat};
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -29,6 +29,7 @@ use vassal_state::health::Place;
 use vassal_state::reload_channel::{Control, Kept};
 use vassal_state::request;
 use vassal_state::unsent::Unsent;
+use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, caps};
@@ -159,7 +160,12 @@ fn handoff(
     Ok(Handoff {
         vassal: invocation.display_name(),
         unit: invocation.vassal.unit(),
-        app: app(prepared.plan, app_channel, started.payload, invocation.watchdog),
+        app: app(
+            prepared.plan,
+            app_channel,
+            (started.payload, started.credentials),
+            invocation.watchdog,
+        ),
         sockets: sockets.try_fold(Vec::new(), |mut numbers, open| {
             numbers.extend(leave(Some(open.fd.as_fd()))?);
             Ok::<_, SysError>(numbers)
@@ -180,8 +186,9 @@ fn handoff(
 }
 
 /// The app as the watchdog knows it; `watchdog` is the unit's `WatchdogSec=`.
-pub fn app(plan: &Plan, channel: &AppChannel, pid: Pid, watchdog: Duration) -> App {
+pub fn app(plan: &Plan, channel: &AppChannel, (pid, user): (Pid, &Credentials), watchdog: Duration) -> App {
     let settings = &plan.settings;
+    let uid = user.uid.map(Uid::as_raw);
     App {
         pid: pid.as_raw(),
         command: command(&plan.payload),
@@ -192,6 +199,7 @@ pub fn app(plan: &Plan, channel: &AppChannel, pid: Pid, watchdog: Duration) -> A
         stop_limit: settings.stop_limit,
         health: liveness::health(plan),
         heartbeat: liveness::heartbeat(plan, channel, watchdog).or_else(|| liveness::of_uwsgi(plan)),
+        sender: uid.filter(|_| !plan.namespaces.pid),
     }
 }
 
@@ -251,12 +259,56 @@ fn command(payload: &Payload) -> String {
     match payload {
         Payload::Uwsgi { .. } => "uwsgi".into(),
         Payload::Command { command, .. } => {
-            let mut words = command
-                .split(u8::is_ascii_whitespace)
-                .filter(|word| !word.is_empty() && *word != b"exec");
-            let program = words.next().unwrap_or_default();
-            let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            let name = program(command);
             vassal_escape::shortened(&vassal_escape::printable(name), 60)
+        }
+    }
+}
+
+/// The name of the program that `command` starts, for everybody to read: without the variables before it, whose values may be of a file that
+/// is root's alone. With a quote in one of those only a shell knows where it ends, and that is told instead.
+fn program(command: &[u8]) -> &[u8] {
+    const QUOTES: &[u8] = b"'\"\\`$";
+    let words = command.split(u8::is_ascii_whitespace);
+    let mut words = words
+        .filter(|word| !word.is_empty() && *word != b"exec")
+        .peekable();
+    while let Some(variable) = words.next_if(|word| is_variable(word)) {
+        if variable.iter().any(|byte| QUOTES.contains(byte)) {
+            return b"sh";
+        }
+    }
+    let program = words.next().unwrap_or_default();
+    program.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
+/// `NAME=VALUE`
+fn is_variable(word: &[u8]) -> bool {
+    let mut sides = word.splitn(2, |byte| *byte == b'=');
+    let name = sides.next().unwrap_or_default();
+    let is_name = name
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    is_name && !name.is_empty() && sides.next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_program_is_told_and_no_value_of_a_variable() {
+        const CASES: &[(&str, &str)] = &[
+            ("exec /srv/app/serve --token=x", "serve"),
+            ("TOKEN=a/b exec /srv/app/serve", "serve"),
+            ("exec TOKEN=a OTHER= serve", "serve"),
+            ("TOKEN=\"a b\" serve", "sh"),
+            ("TOKEN=$(cat /x) serve", "sh"),
+            ("a-b=c", "a-b=c"),
+            ("", ""),
+        ];
+        for (command, expected) in CASES {
+            assert_eq!(program(command.as_bytes()), expected.as_bytes(), "{command}");
         }
     }
 }

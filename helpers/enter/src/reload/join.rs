@@ -22,6 +22,7 @@ use crate::sockets::open::Open;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, chroot, fchdir, pipe2};
@@ -36,10 +37,10 @@ use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_state::reload_channel::Watchdog;
-use vassal_sys::SysError;
-use vassal_sys::clone::{Side, fork};
+use vassal_sys::clone::{Side, fork, pidfd as open_process};
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
+use vassal_sys::{SysError, pidfd};
 
 /// What the process is given on its way.
 #[derive(Debug)]
@@ -69,10 +70,24 @@ pub struct Joining<'a> {
 pub struct Joined {
     /// Its number in the vassal's PID namespace.
     pub pid: Pid,
-    /// Its number on the host.
-    pub process: Option<Pid>,
+    /// Its number on the host, and itself, unless it has ended.
+    pub process: Option<(Pid, OwnedFd)>,
     /// The conversation with it.
     pub conversation: Conversation,
+}
+
+impl Joined {
+    /// Ends it: nothing is to come of it any more, and what its user has stopped would stay.
+    pub fn remove(&self) {
+        match self
+            .process
+            .as_ref()
+            .map(|(_, process)| pidfd::signal(process, Signal::SIGKILL))
+        {
+            // It has ended.
+            Some(Ok(()) | Err(_)) | None => {}
+        }
+    }
 }
 
 /// What is looked up in the host's namespaces.
@@ -251,8 +266,8 @@ fn control_group(pid: Pid) -> std::io::Result<Option<File>> {
     }
 }
 
-/// The number on the host of the child of `init` that is `pid` in its namespace.
-fn on_host(init: Pid, pid: i32) -> Option<Pid> {
+/// The child of `init` that is `pid` in its namespace: its number on the host, and itself.
+fn on_host(init: Pid, pid: i32) -> Option<(Pid, OwnedFd)> {
     let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).ok()?;
     let inner = |number: &&str| {
         let status = fs::read_to_string(format!("/proc/{number}/status")).ok()?;
@@ -261,7 +276,10 @@ fn on_host(init: Pid, pid: i32) -> Option<Pid> {
     };
     let mut numbers = children.split_whitespace();
     let found = numbers.find(|number| inner(number) == Some(pid))?;
-    found.parse().ok().map(Pid::from_raw)
+    let number = found.parse().ok().map(Pid::from_raw)?;
+    let process = open_process(number).ok()?;
+    // Looked at when it is held: a number that was given away is another's in there.
+    (inner(&found) == Some(pid)).then_some((number, process))
 }
 
 fn change_to(directory: &[u8]) -> Operation {

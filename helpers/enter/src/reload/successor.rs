@@ -3,11 +3,11 @@
 //! a process of its own into the vassal's namespaces ([`super::join`]). Nothing that the vassal's user may write decides anything
 //! here: sockets, user, environment and directory are those that the watchdog's record names.
 
-use super::join::{Joined, Joining};
+use super::join::Joining;
 use crate::app::channel as link;
 use crate::app::supervise::{Control as Conversation, Report};
 use crate::environment::Environment;
-use crate::failure::{Failure, Place, ServiceFailure};
+use crate::failure::{Failure, HookFailure, Place, ServiceFailure};
 use crate::handed_over::keys::Keys;
 use crate::hooks::refusal::place;
 use crate::inside::handoff::{app, settings};
@@ -32,6 +32,8 @@ use vassal_config::vassal::socket::Listener;
 use vassal_state::reload_channel::{Control, Kept, Watchdog};
 use vassal_state::request::{Answer, Request, pair};
 use vassal_sys::SysError;
+use vassal_sys::deadline::Deadline;
+use vassal_sys::error::Context;
 
 /// `TimeoutStartSec=` where the unit has no other: it counts for a reload, too (systemd-system.conf(5)).
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -92,25 +94,90 @@ impl Beside<'_> {
             keys: keys.as_ref(),
             links: &links,
         };
-        let Joined {
-            pid,
-            process,
-            conversation,
-        } = joining.fork()?;
+        let joined = joining.fork()?;
         drop(sockets);
-        wait_until_ready(&conversation, &operations)?;
-        let request = Request::Successor {
-            app: Box::new(app(plan, &links, pid, self.watchdog.control.watchdog)),
-            limit: limit(&self.started.directives),
-            record: control.store_next()?,
-            links: links.ours(),
+        let lead = || {
+            self.wait_until_ready(&joined.conversation, &operations)?;
+            let user = (joined.pid, &self.watchdog.control.credentials);
+            let request = Request::Successor {
+                app: Box::new(app(plan, &links, user, self.watchdog.control.watchdog)),
+                limit: limit(&self.started.directives),
+                record: control.store_next()?,
+                links: links.ours(),
+            };
+            let (answers, answered) = pair()?;
+            let requester = self.watchdog.copy_of(self.watchdog.control.requester)?;
+            request.send(&requester, &answered)?;
+            drop((request, answered, requester));
+            self.follow(&answers, &joined.conversation)
         };
-        let (answers, answered) = pair()?;
-        let requester = self.watchdog.copy_of(self.watchdog.control.requester)?;
-        request.send(&requester, &answered)?;
-        drop((request, answered, requester));
-        let refused = follow(&answers, &conversation, self.stop)?;
+        let refused = lead().inspect_err(|_| joined.remove())?;
+        let process = joined.process.map(|(pid, _)| pid);
         Ok(Outcome { process, refused })
+    }
+
+    /// Waits until the process has set its state and waits for the go-ahead.
+    fn wait_until_ready(&self, conversation: &Conversation, operations: &[Operation]) -> Result<(), Failure> {
+        let mut current = None;
+        loop {
+            match self.next_report(conversation, current)? {
+                Some(Report::Hook(index)) => {
+                    current = operations.get(index as usize);
+                    conversation.go()?;
+                }
+                Some(Report::Ready) => return Ok(()),
+                Some(Report::Failed(failure)) => {
+                    return Err(match current {
+                        Some(operation) => failure.at(&place(operation)),
+                        None => failure,
+                    });
+                }
+                Some(Report::Bound(..)) => {}
+                None => return Err(ServiceFailure::NextGone.into()),
+            }
+        }
+    }
+
+    /// Lets the process become the app when the watchdog knows it, and waits for what becomes of it: why it was refused, if it was.
+    fn follow(&self, answers: &OwnedFd, conversation: &Conversation) -> Result<Option<String>, Failure> {
+        loop {
+            match hear(answers, self.stop)? {
+                Some(Answer::Known) => {
+                    conversation.go()?;
+                    if let Some(Report::Failed(failure)) = self.next_report(conversation, None)? {
+                        return Err(failure);
+                    }
+                }
+                Some(Answer::Done) => return Ok(None),
+                Some(Answer::Refused(reason)) => return Ok(Some(reason)),
+                None => return Err(ServiceFailure::Ended.into()),
+            }
+        }
+    }
+
+    /// What the process says next, which is its user's by now: he can stop it. So it has the time of a hook for each step.
+    fn next_report(
+        &self,
+        conversation: &Conversation,
+        step: Option<&Operation>,
+    ) -> Result<Option<Report>, Failure> {
+        let limit = self.reloaded.plan.settings.hook_limit;
+        let deadline = Deadline::after(limit);
+        while !deadline.is_over() {
+            let mut fds =
+                [conversation.as_fd(), self.stop.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let waited = deadline.poll(&mut fds, limit);
+            waited.context(|| "wait for the process that becomes the next app")?;
+            let [reported, stopped] = fds.map(|fd| fd.any().unwrap_or(false));
+            if stopped {
+                Stop::here(self.stop, None).obey();
+            }
+            if reported {
+                return Ok(conversation.receive()?);
+            }
+        }
+        let place = step.map_or(Place::context("the process that becomes the next app"), place);
+        Err(Failure::from(HookFailure::TimedOut { limit }).at(&place))
     }
 
     /// The listening sockets, which the watchdog has. Each of the file is among them: else this is no reload of that kind.
@@ -197,49 +264,6 @@ impl Beside<'_> {
             settings: settings(&self.reloaded.plan),
             environment: environment.clone(),
             ..before.clone()
-        }
-    }
-}
-
-/// Waits until the process has set its state and waits for the go-ahead.
-fn wait_until_ready(conversation: &Conversation, operations: &[Operation]) -> Result<(), Failure> {
-    let mut current = None;
-    loop {
-        match conversation.receive()? {
-            Some(Report::Hook(index)) => {
-                current = operations.get(index as usize);
-                conversation.go()?;
-            }
-            Some(Report::Ready) => return Ok(()),
-            Some(Report::Failed(failure)) => {
-                return Err(match current {
-                    Some(operation) => failure.at(&place(operation)),
-                    None => failure,
-                });
-            }
-            Some(Report::Bound(..)) => {}
-            None => return Err(ServiceFailure::NextGone.into()),
-        }
-    }
-}
-
-/// Lets the process become the app when the watchdog knows it, and waits for what becomes of it: why it was refused, if it was.
-fn follow(
-    answers: &OwnedFd,
-    conversation: &Conversation,
-    stop: &SignalFd,
-) -> Result<Option<String>, Failure> {
-    loop {
-        match hear(answers, stop)? {
-            Some(Answer::Known) => {
-                conversation.go()?;
-                if let Some(Report::Failed(failure)) = conversation.receive()? {
-                    return Err(failure);
-                }
-            }
-            Some(Answer::Done) => return Ok(None),
-            Some(Answer::Refused(reason)) => return Ok(Some(reason)),
-            None => return Err(ServiceFailure::Ended.into()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The sockets that outlive their vassal.
 //!
-//! Rooms, each of which uses only those before it: open, unix, store.
+//! Rooms, each of which uses only those before it: open, unix, store, systemds.
 
 pub mod open;
 pub mod store;
+pub mod systemds;
 pub mod unix;

@@ -30,12 +30,9 @@ pub fn open(
             .iter()
             .position(|(name, _)| listener.is_on_demand && name == ON_DEMAND);
         sockets.push(match (systemds, &listener.address) {
-            (Some(at), _) => Open {
-                is_systemds: true,
-                ..Open::new(stored.swap_remove(at).1)
-            },
+            (Some(at), _) => of_systemd(stored.swap_remove(at).1, listener)?,
             (None, Address::Tcp(address)) => open_tcp(*address, listener, &mut stored, invocation)?,
-            (None, Address::Unix(path)) => open_unix(path, &mut stored)?,
+            (None, Address::Unix(path)) => open_unix(path, listener, &mut stored)?,
         });
     }
     stored.retain(|(name, _)| name != ON_DEMAND);
@@ -55,18 +52,38 @@ fn open_tcp(
     let name = format!("listen-{address}").replace(':', "_");
     let kept = stored.iter().position(|(stored, _)| *stored == name);
     let kept = kept.map(|at| stored.swap_remove(at).1);
-    let fd = match kept.and_then(|fd| still_ours(fd, address)) {
-        Some(fd) => fd,
-        None => {
-            let fd: OwnedFd = bind(address, listener)?.into();
-            invocation.notifier.store(&name, fd.as_fd())?;
-            fd
-        }
-    };
+    if let Some(fd) = kept.and_then(|fd| still_ours(fd, address)) {
+        let open = Open::new(fd);
+        open.renew(backlog(listener))?;
+        return Ok(open);
+    }
+    let fd: OwnedFd = bind(address, listener)?.into();
+    invocation.notifier.store(&name, fd.as_fd())?;
     Ok(Open::new(fd))
 }
 
-fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
+/// The socket at which systemd listens, and which an app of before may have shut down.
+fn of_systemd(fd: OwnedFd, listener: &Listener) -> Result<Open, Failure> {
+    let open = Open {
+        is_systemds: true,
+        ..Open::new(fd)
+    };
+    open.renew(Backlog::MAXCONN)?;
+    match open.is_shut_down() {
+        false => Ok(open),
+        true => {
+            let address = listener.address.to_string();
+            Err(Failure::from(ServiceFailure::ShutDown { address })
+                .at(&Place::line(&listener.origin, "socket")))
+        }
+    }
+}
+
+fn backlog(listener: &Listener) -> Backlog {
+    Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN)
+}
+
+fn open_unix(path: &[u8], listener: &Listener, stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
     let new = || {
         socket(
             AddressFamily::Unix,
@@ -83,11 +100,15 @@ fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, F
         Some((at, (number(device)?, number(inode)?)))
     });
     Ok(match kept {
-        Some((at, file)) => Open {
-            spare: Some(new()?),
-            kept: Some(file),
-            ..Open::new(stored.swap_remove(at).1)
-        },
+        Some((at, file)) => {
+            let open = Open {
+                spare: Some(new()?),
+                kept: Some(file),
+                ..Open::new(stored.swap_remove(at).1)
+            };
+            open.renew(backlog(listener))?;
+            open
+        }
         None => Open::new(new()?),
     })
 }
@@ -129,7 +150,6 @@ fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure
         };
         Failure::from(ServiceFailure::NotBound { address, why }).at(&place)
     })?;
-    let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
-    listen(&socket, backlog).context(|| format!("listen on {address}"))?;
+    listen(&socket, backlog(listener)).context(|| format!("listen on {address}"))?;
     Ok(socket)
 }

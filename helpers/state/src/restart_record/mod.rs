@@ -9,5 +9,5 @@ mod started;
 mod store;
 
 pub use record::{End, Next, Pauses, RestartRecord, SEE_ABOVE, SETTLED, Turn, since_boot};
-pub use started::{DIRECTORY as STARTS, Follows};
+pub use started::{Follows, is_runtime_directory, runtime_directory};
 pub use store::{DIRECTORY, NAME, Store, file, forget, make_directory};

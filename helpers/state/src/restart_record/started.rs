@@ -6,12 +6,26 @@
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use vassal_escape::digest::fnv_64;
 
-/// Where the units' runtime directories are: `RuntimeDirectory=vassal-starts/%i`.
-pub const DIRECTORY: &str = "/run/vassal-starts";
+/// Where systemd makes runtime directories.
+const RUN: &str = "/run";
+/// In it those of the vassals.
+const STARTS: &str = "vassal-starts";
 /// The file in a unit's directory.
 const MARK: &str = "started";
+
+/// The runtime directory of the vassal's unit, below /run (`RuntimeDirectory=`). It has no name of its own: systemd 257 executes nothing
+/// in a unit with a backslash there, which escaped names have (measured: "Failed to deserialize").
+pub fn runtime_directory(vassal: &[u8]) -> String {
+    format!("{STARTS}/{:016x}", fnv_64(vassal))
+}
+
+/// Whether systemd has made `directory` for a vassal's mark.
+pub fn is_runtime_directory(directory: &Path) -> bool {
+    directory.starts_with(Path::new(RUN).join(STARTS))
+}
 
 /// What a start follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,15 +34,19 @@ pub enum Follows {
     Nothing,
     /// A run of the same unit, which systemd has not seen stop or fail since.
     Run,
-    /// That cannot be told: there is no such directory, or no room for a mark. What the run before has left decides.
+    /// That cannot be told: the unit has no such directory, as its drop-in is missing, or there is no room for a mark.
     Unknown,
 }
 
 impl Follows {
-    /// Asks for the instance `name` of the unit below `directory`, and leaves the mark for the next start.
-    pub fn ask(directory: &Path, name: &str) -> Self {
+    /// Asks for `vassal`, and leaves the mark for the next start.
+    pub fn ask(vassal: &[u8]) -> Self {
+        Self::find(&PathBuf::from(RUN).join(runtime_directory(vassal)))
+    }
+
+    fn find(directory: &Path) -> Self {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let Ok(directory) = open(&directory.join(name), flags, Mode::empty()) else {
+        let Ok(directory) = open(directory, flags, Mode::empty()) else {
             return Follows::Unknown;
         };
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
@@ -46,16 +64,23 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_kept_tells_of_the_start_before() {
-        let base = std::env::temp_dir().join(format!("vassal-starts-{}", std::process::id()));
-        let ask = || Follows::ask(&base, "a");
+        let place = std::env::temp_dir().join(format!("vassal-starts-{}", std::process::id()));
+        let ask = || Follows::find(&place);
         assert_eq!(ask(), Follows::Unknown);
         for _ in 0..2 {
-            std::fs::create_dir_all(base.join("a")).unwrap();
+            std::fs::create_dir(&place).unwrap();
             assert_eq!(
                 (ask(), ask(), ask()),
                 (Follows::Nothing, Follows::Run, Follows::Run)
             );
-            std::fs::remove_dir_all(&base).unwrap();
+            std::fs::remove_dir_all(&place).unwrap();
         }
+    }
+
+    #[test]
+    fn a_units_directory_is_known_by_its_path() {
+        let own = Path::new("/run").join(runtime_directory(b"my app"));
+        assert!(is_runtime_directory(&own));
+        assert!(!is_runtime_directory(Path::new("/run/other")));
     }
 }

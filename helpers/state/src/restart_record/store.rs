@@ -1,7 +1,6 @@
 //! The record in its file.
 
-use super::record::{End, Next, RestartRecord};
-use super::started::Follows;
+use super::record::{Next, RestartRecord};
 use crate::codec::{Reader, Writer};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -14,8 +13,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use vassal_sys::error::{Context, SysError};
 
-/// The name in the FD store (`FDNAME=`) of a record for which there is no room in a file. It changes with the record's format, as an
-/// upgraded vassal-enter finds what the one before has left.
+/// The name in the FD store (`FDNAME=`) of the record of a unit without a runtime directory, or of one that has no file. It changes with
+/// the record's format, as an upgraded vassal-enter finds what the one before has left.
 pub const NAME: &str = "vassal-record-3";
 /// Where the records are, one file for each vassal.
 pub const DIRECTORY: &str = "/run/vassal";
@@ -30,18 +29,13 @@ const RECORD_LIMIT: usize = 1024;
 pub struct Store(File);
 
 impl Store {
-    /// The record of a start, in the file of the vassal `name` in `directory`, which is made if need be and root's alone. What is
-    /// there is kept when the start follows a run, or `goes_on`, or vassal-retry@.service has begun it; else only what has not been
-    /// saved. Also: whether such a retry still waits.
+    /// The record of a start that finds none in the FD store, in the file of the vassal `name` in `directory`, which is made if
+    /// need be and root's alone. What is there is kept when vassal-retry@.service has begun this start, or it `goes_on` with a run
+    /// before it; else only what has not been saved. Also: whether such a retry still waits.
     ///
     /// # Errors
     /// As mkdir(2), open(2); `ENOSPC`.
-    pub fn create(
-        directory: &Path,
-        name: &str,
-        follows: Follows,
-        goes_on: bool,
-    ) -> Result<(Self, Next), SysError> {
+    pub fn create(directory: &Path, name: &str, goes_on: bool) -> Result<(Self, Next), SysError> {
         let path = file(directory, name);
         let step = || format!("make the restart record '{}'", path.display());
         make_directory(directory)?;
@@ -50,12 +44,7 @@ impl Store {
             open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).context(step)?,
         ));
         let found = store.read();
-        let is_restart = match follows {
-            Follows::Run => true,
-            Follows::Nothing => false,
-            Follows::Unknown => found.next == Next::Restart && found.end != End::Ordered,
-        };
-        if !is_restart && !goes_on && found.next != Next::Asked {
+        if found.next != Next::Asked && !goes_on {
             store.write(&RestartRecord {
                 unsaved: found.unsaved,
                 ..RestartRecord::default()
@@ -165,13 +154,14 @@ pub fn file(directory: &Path, name: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::End;
     use super::*;
     use std::time::Duration;
 
     #[test]
     fn a_first_start_finds_what_was_not_saved_and_nothing_else() {
         let directory = std::env::temp_dir().join(format!("vassal-record-{}", std::process::id()));
-        let create = || Store::create(&directory, "user001", Follows::Nothing, false).unwrap();
+        let create = || Store::create(&directory, "user001", false).unwrap();
         let mut killed = RestartRecord {
             attempts: 3,
             restarts: 7,
@@ -189,18 +179,11 @@ mod tests {
             let (found, was_next) = create();
             assert_eq!((found.read(), was_next), (only_unsaved.clone(), next));
         }
-        // But for the attempt that the retry has asked for, which goes on counting.
-        let follow = |follows| Store::create(&directory, "user001", follows, false).unwrap().0;
+        // But for a restart, and the attempt that the retry has asked for, which go on counting.
         killed.next = Next::Restart;
-        for (follows, end, is_kept) in [
-            (Follows::Run, End::Ordered, true),
-            (Follows::Unknown, End::Unreported, true),
-            (Follows::Unknown, End::Ordered, false),
-        ] {
-            killed.end = end;
-            create().0.write(&killed).unwrap();
-            assert_eq!(follow(follows).read() == killed, is_kept, "{follows:?} {end:?}");
-        }
+        create().0.write(&killed).unwrap();
+        let (goes_on, _) = Store::create(&directory, "user001", true).unwrap();
+        assert_eq!(goes_on.read(), killed);
         killed.next = Next::Asked;
         Store::open(&directory, "user001")
             .unwrap()

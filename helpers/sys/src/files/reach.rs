@@ -13,6 +13,8 @@ use std::path::{Component, Path};
 
 /// As the kernel's own limit (path_resolution(7)).
 const LINKS: usize = 40;
+/// A directory that is only named.
+const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 /// The permissions that only the owner may have, for a directory or a file to be trusted.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// What a refused link is told as.
@@ -84,11 +86,23 @@ pub fn judge(root: &OwnedFd, path: &Path, last: Last) -> nix::Result<Place> {
 /// # Errors
 /// `EMFILE`.
 pub fn root() -> nix::Result<OwnedFd> {
-    open(
-        "/",
-        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
+    open("/", DIRECTORY, Mode::empty())
+}
+
+/// Where `path` is, which has no link in it; what is there is not looked at, so nothing is asked of a filesystem that is mounted there.
+///
+/// # Errors
+/// `ELOOP` for a link; what openat2(2) refuses.
+pub fn place_unseen(path: &Path) -> nix::Result<Place> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Errno::EINVAL);
+    };
+    Ok(Place {
+        directory: directory_without_links(parent)?,
+        name: name.to_owned(),
+        object: None,
+        foreign: None,
+    })
 }
 
 /// The usual path has no link in it: the kernel walks it in one call. Nothing where it has met one.
@@ -96,20 +110,12 @@ fn place_without_links(path: &Path, last: Last) -> nix::Result<Option<Place>> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(None);
     };
-    let parent = if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
-    };
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    let directory = match openat2(AT_FDCWD, parent, how) {
+    let directory = match directory_without_links(parent) {
         Err(Errno::ELOOP) => return Ok(None),
         opened => opened?,
     };
     let object = look(&directory, name)?;
-    if last == Last::Followed && object.as_ref().is_some_and(|(_, status)| is_link(status)) {
+    if last == Last::Followed && matches!(object, Some((_, Is::Link(_)))) {
         return Ok(None);
     }
     Ok(Some(Place {
@@ -120,15 +126,39 @@ fn place_without_links(path: &Path, last: Last) -> nix::Result<Option<Place>> {
     }))
 }
 
-/// What is called `name` in `directory`, not followed.
-fn look(directory: &OwnedFd, name: &OsStr) -> nix::Result<Option<(OwnedFd, FileStat)>> {
+fn directory_without_links(path: &Path) -> nix::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let how = OpenHow::new()
+        .flags(DIRECTORY)
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    openat2(AT_FDCWD, path, how)
+}
+
+/// What something is.
+enum Is {
+    /// A symbolic link, and whose.
+    Link(u32),
+    Other,
+}
+
+/// What is called `name` in `directory`, not followed. Nothing is asked of a filesystem that is mounted there: it may hang, or be closed to
+/// root.
+fn look(directory: &OwnedFd, name: &OsStr) -> nix::Result<Option<(OwnedFd, Is)>> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     match openat(directory, name, flags, Mode::empty()) {
         Err(Errno::ENOENT) => Ok(None),
         opened => {
             let object = opened?;
-            let status = fstat(&object)?;
-            Ok(Some((object, status)))
+            // readlinkat(2) of a descriptor of something else fails, by what the kernel knows of it.
+            let is = match readlinkat(&object, "") {
+                Ok(_) => Is::Link(fstat(&object)?.st_uid),
+                Err(_) => Is::Other,
+            };
+            Ok(Some((object, is)))
         }
     }
 }
@@ -172,14 +202,18 @@ impl Walk {
                 continue;
             }
             let is_last = self.left.is_empty();
-            let Some((object, status)) = look(self.here(), &name)? else {
+            let Some((object, is)) = look(self.here(), &name)? else {
                 return match is_last || judge == Judge::All {
                     true => self.end(name, None, foreign),
                     false => Err(Errno::ENOENT),
                 };
             };
-            if is_link(&status) && !(is_last && last == Last::Kept) {
-                let is_roots = status.st_uid == 0 && complaint(self.here(), String::new())?.is_none();
+            let owner = match is {
+                Is::Link(owner) if !(is_last && last == Last::Kept) => Some(owner),
+                Is::Link(_) | Is::Other => None,
+            };
+            if let Some(owner) = owner {
+                let is_roots = owner == 0 && complaint(self.here(), String::new())?.is_none();
                 if judge == Judge::All && !is_roots {
                     foreign = foreign.or(Some(self.shown_with(&name)));
                 }
@@ -190,10 +224,9 @@ impl Walk {
                 self.follow(&object)?;
             } else if is_last {
                 return self.end(name, Some(object), foreign);
-            } else if is_directory(&status) {
-                self.way.push((object, name));
             } else {
-                return Err(Errno::ENOTDIR);
+                openat(&object, ".", DIRECTORY, Mode::empty())?;
+                self.way.push((object, name));
             }
         }
     }
@@ -298,11 +331,7 @@ pub fn reopen(proc: impl AsFd, object: &OwnedFd, flags: OFlag) -> nix::Result<Ow
 /// # Errors
 /// What `step` or the change of directory came to.
 pub fn within<T>(directory: impl AsFd, step: impl FnOnce() -> nix::Result<T>) -> nix::Result<T> {
-    let before = open(
-        ".",
-        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )?;
+    let before = open(".", DIRECTORY, Mode::empty())?;
     fchdir(directory)?;
     let done = step();
     fchdir(before)?;

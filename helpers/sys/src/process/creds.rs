@@ -3,7 +3,7 @@
 use crate::error::{Context, SysError};
 use crate::process::caps;
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, getresgid, getresuid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid};
 
 /// What EPERM means for a capability that is asked for.
 const NOT_IN_THE_UNIT: &str =
@@ -87,6 +87,26 @@ pub fn seal(credentials: &Credentials) -> Result<(), SysError> {
         }
     }
     caps::no_new_privs()
+}
+
+/// Does `step` with the rights of another user: what a file permits is what it permits that user, and the other end of a socket sees it.
+/// The real and the saved ids stay root's, so the user can neither signal nor trace this process (kill(2), ptrace(2)).
+///
+/// # Errors
+/// What the kernel refused, before the step or after it; then this process has to end.
+pub fn acting_as<T>(uid: Uid, gid: Gid, groups: &[Gid], step: impl FnOnce() -> T) -> Result<T, SysError> {
+    let (no_uid, no_gid) = (Uid::from_raw(u32::MAX), Gid::from_raw(u32::MAX));
+    let own_gid = getresgid().context(|| "read the group ids")?.effective;
+    let own_groups = getgroups().context(|| "read the supplementary groups")?;
+    setgroups(groups).context(|| "set the supplementary groups")?;
+    setresgid(no_gid, gid, no_gid).context(|| format!("act as group {gid}"))?;
+    // With the effective id root's capabilities are without effect, and come back with it (capabilities(7)).
+    setresuid(no_uid, uid, no_uid).context(|| format!("act as user {uid}"))?;
+    let done = step();
+    let back = setresuid(no_uid, Uid::from_raw(0), no_uid)
+        .and_then(|()| setresgid(no_gid, own_gid, no_gid))
+        .and_then(|()| setgroups(&own_groups));
+    back.context(|| "act as root again").map(|()| done)
 }
 
 fn verify(credentials: &Credentials) -> Result<(), SysError> {

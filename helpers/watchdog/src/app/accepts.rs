@@ -4,6 +4,7 @@
 
 use crate::app::connections::{group, sockets};
 use crate::liveness::http::Connection;
+use crate::liveness::way::Way;
 use nix::errno::Errno;
 use nix::sys::socket::{SockaddrStorage, getpeername, getsockname};
 use nix::unistd::Pid;
@@ -28,14 +29,14 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// How long the rest of the answer is taken.
 const REST: Duration = Duration::from_millis(100);
 
-/// Whether a connection to `address` is accepted: by whom, if it matters.
+/// Whether a connection to `address`, found by `way`, is accepted: by whom, if it matters.
 ///
 /// # Errors
 /// As connect(2); `ETIMEDOUT` when nobody has accepted in time.
-pub fn accepts(address: &str, whose: Option<Whose<'_>>) -> Result<(), Errno> {
+pub fn accepts(address: &str, way: Way<'_>, whose: Option<Whose<'_>>) -> Result<(), Errno> {
     signals::reset().map_err(|error| error.errno)?;
     until_limit(|end| {
-        let connection = Connection::to(address, end)?;
+        let connection = Connection::to(address, way, end)?;
         let is_accepted = whose.is_none_or(|whose| is_accepted_by(&connection, whose, end));
         is_accepted.then_some(()).ok_or(Errno::EAGAIN)
     })
@@ -45,10 +46,10 @@ pub fn accepts(address: &str, whose: Option<Whose<'_>>) -> Result<(), Errno> {
 ///
 /// # Errors
 /// As connect(2); `EAGAIN` for another answer; `ETIMEDOUT` for none.
-pub fn serves(url: &Url, whose: Option<Whose<'_>>) -> Result<(), Errno> {
+pub fn serves(url: &Url, way: Way<'_>, whose: Option<Whose<'_>>) -> Result<(), Errno> {
     signals::reset().map_err(|error| error.errno)?;
     until_limit(|end| {
-        let mut connection = Connection::to(&url.address, end)?;
+        let mut connection = Connection::to(&url.address, way, end)?;
         // Before it is asked: with its answer it may close the connection.
         if !whose.is_none_or(|whose| is_accepted_by(&connection, whose, end)) {
             return Err(Errno::EAGAIN);
@@ -138,7 +139,11 @@ mod tests {
             path.to_str().unwrap().to_owned(),
         ];
         for address in addresses {
-            let connection = Connection::to(&address, Deadline::after(LIMIT)).unwrap();
+            let way = Way {
+                proc: &proc,
+                app: Pid::this(),
+            };
+            let connection = Connection::to(&address, way, Deadline::after(LIMIT)).unwrap();
             assert!(!is_in(&connection, &proc, Pid::this()), "{address}");
             let _accepted: OwnedFd = match address.starts_with('/') {
                 true => unix.accept().unwrap().0.into(),

@@ -101,7 +101,7 @@ fn processes(proc: &Proc, app: Pid) -> impl Iterator<Item = Pid> {
 }
 
 /// Descriptors that are closed again when the sockets have been copied.
-fn spare(fd: impl AsFd + Copy) -> Vec<OwnedFd> {
+pub fn spare(fd: impl AsFd + Copy) -> Vec<OwnedFd> {
     let copies = (0..SPARE).map_while(|_| fds::copy_above(fd, 0).ok());
     copies.collect()
 }

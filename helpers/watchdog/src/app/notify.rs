@@ -4,7 +4,7 @@
 //! not told.
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg};
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ pub struct Said {
 #[derive(Debug)]
 pub struct PayloadNotify {
     socket: OwnedFd,
+    /// See [`vassal_state::app::App::sender`].
+    sender: Option<u32>,
     is_closed: bool,
     /// The app serves.
     serves: bool,
@@ -42,10 +44,11 @@ pub struct PayloadNotify {
 }
 
 impl PayloadNotify {
-    /// That which vassal-enter has bound.
-    pub fn new(socket: OwnedFd) -> Self {
+    /// That which vassal-enter has bound; `sender` may use it.
+    pub fn new(socket: OwnedFd, sender: Option<u32>) -> Self {
         Self {
             socket,
+            sender,
             is_closed: false,
             serves: false,
             pause: None,
@@ -97,7 +100,8 @@ impl PayloadNotify {
         })
     }
 
-    /// The next message. The kernel tells the sender's process id as this PID namespace sees it: 0 is one outside.
+    /// The next message. The kernel tells the sender's process id as this PID namespace sees it: 0 is one outside. Where the namespace is the
+    /// host's, no process is, and the user tells.
     fn next(&self) -> Option<Heard> {
         let mut message = [0; 4096];
         let mut control = nix::cmsg_space!(nix::libc::ucred);
@@ -110,8 +114,9 @@ impl PayloadNotify {
             }
         };
         let is_ours = received.cmsgs().is_ok_and(|mut messages| {
-            messages
-                .any(|message| matches!(message, ControlMessageOwned::ScmCredentials(who) if who.pid() > 0))
+            messages.any(
+                |message| matches!(message, ControlMessageOwned::ScmCredentials(who) if self.is_its(&who)),
+            )
         });
         let length = received.bytes;
         let lines = message[..length].split(|byte| *byte == b'\n');
@@ -123,6 +128,10 @@ impl PayloadNotify {
                 beats: says(b"WATCHDOG=1"),
             }),
         })
+    }
+
+    fn is_its(&self, who: &UnixCredentials) -> bool {
+        who.pid() > 0 && self.sender.is_none_or(|uid| [0, uid].contains(&who.uid()))
     }
 
     /// Nothing more is to be heard. What waits is read once, as a sender may wait for room.
@@ -157,7 +166,7 @@ mod tests {
         let (ours, theirs) = UnixDatagram::pair().unwrap();
         setsockopt(&ours, sockopt::PassCred, &true).unwrap();
         theirs.set_nonblocking(true).unwrap();
-        (PayloadNotify::new(ours.into()), theirs)
+        (PayloadNotify::new(ours.into(), None), theirs)
     }
 
     const NOTHING: Said = Said {

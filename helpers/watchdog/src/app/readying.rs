@@ -2,6 +2,7 @@
 
 use crate::app::accepts;
 use crate::app::running::Running;
+use crate::liveness::way::Way;
 use crate::processes::probe::{Attempt, Probe};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -54,10 +55,14 @@ impl Readying {
             return Ok(());
         }
         let whose = Some((proc, running.pid(), others));
+        let way = Way {
+            proc,
+            app: running.pid(),
+        };
         let question = || match &running.app.readiness {
-            Readiness::Connect(address) => accepts::accepts(address, None),
-            Readiness::Accepted(address) => accepts::accepts(address, whose),
-            Readiness::Http(url) => accepts::serves(url, whose.filter(|_| url.is_kept)),
+            Readiness::Connect(address) => accepts::accepts(address, way, None),
+            Readiness::Accepted(address) => accepts::accepts(address, way, whose),
+            Readiness::Http(url) => accepts::serves(url, way, whose.filter(|_| url.is_kept)),
             // Who says so himself is not asked: see `due`.
             Readiness::Accepting | Readiness::Loaded | Readiness::Notify | Readiness::Started => Ok(()),
         };

@@ -36,7 +36,7 @@ impl Running {
                 config,
                 pushed,
             } => (Some(Uwsgi::new(emperor, config, pushed)), None),
-            Links::Notify(socket) => (None, Some(PayloadNotify::new(socket))),
+            Links::Notify(socket) => (None, Some(PayloadNotify::new(socket, app.sender))),
             Links::None => (None, None),
         };
         Self {

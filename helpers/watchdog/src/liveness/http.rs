@@ -2,15 +2,15 @@
 //! read than a line of [`STATUS_LINE`] bytes and [`REST`] that are thrown away, and no wait goes beyond the deadline.
 
 use crate::liveness::verdict::Sign;
+use crate::liveness::way::Way;
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, setsockopt, socket, sockopt};
 use nix::sys::time::TimeVal;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 use vassal_state::app::Url;
 use vassal_sys::deadline::Deadline;
@@ -32,16 +32,20 @@ pub enum Connection {
 }
 
 impl Connection {
-    /// A connection to `address`, `IP:PORT` or a path.
+    /// A connection to `address`, `IP:PORT` or a path, which `way` leads to.
     ///
     /// # Errors
     /// As connect(2).
-    pub fn to(address: &str, deadline: Deadline) -> std::result::Result<Self, Errno> {
+    pub fn to(address: &str, way: Way<'_>, deadline: Deadline) -> std::result::Result<Self, Errno> {
         match address.parse::<SocketAddr>() {
             Ok(address) => TcpStream::connect_timeout(&address, deadline.left().max(SHORTEST))
                 .map(Connection::Tcp)
                 .map_err(|error| errno(&error)),
-            Err(_) => named(address, deadline).map(Connection::Unix),
+            Err(_) => {
+                let socket = named(deadline)?;
+                way.connect(&socket, Path::new(address))?;
+                Ok(Connection::Unix(socket.into()))
+            }
         }
     }
 
@@ -144,8 +148,8 @@ fn status(line: &[u8]) -> Sign {
     number.map_or(Sign::NoHttp, Sign::Status)
 }
 
-/// A connection to a unix socket from one that has a name, which the kernel chooses (unix(7), autobind).
-fn named(path: &str, deadline: Deadline) -> std::result::Result<UnixStream, Errno> {
+/// A unix socket that has a name, which the kernel chooses (unix(7), autobind).
+fn named(deadline: Deadline) -> std::result::Result<OwnedFd, Errno> {
     let socket = socket(
         AddressFamily::Unix,
         SockType::Stream,
@@ -157,8 +161,7 @@ fn named(path: &str, deadline: Deadline) -> std::result::Result<UnixStream, Errn
     let limit = deadline.left().max(SHORTEST);
     let limit = TimeVal::new(limit.as_secs() as i64, limit.subsec_micros().into());
     setsockopt(&socket, sockopt::SendTimeout, &limit)?;
-    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 fn errno(error: &Error) -> Errno {

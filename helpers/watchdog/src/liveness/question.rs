@@ -3,6 +3,7 @@
 
 use crate::liveness::http::Connection;
 use crate::liveness::verdict::Sign;
+use crate::liveness::way::Way;
 use crate::processes::probe::Probe;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -34,15 +35,15 @@ pub struct Question {
 struct Message([u8; 9]);
 
 impl Question {
-    /// Asks as `rule` says; nothing where no process can be sent now.
+    /// Asks as `rule` says, by this `way`; nothing where no process can be sent now.
     ///
     /// # Errors
     /// `EMFILE`; what fork(2) says.
-    pub fn ask(rule: &HealthCheck, now: Instant) -> Result<Option<Self>, SysError> {
+    pub fn ask(rule: &HealthCheck, way: Way<'_>, now: Instant) -> Result<Option<Self>, SysError> {
         let (url, limit) = (&rule.url, rule.deadline);
         let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let (answer, theirs) = pipe2(flags).context(|| "make a pipe")?;
-        let sent = Probe::run(|| find_out(url, limit, theirs))?;
+        let sent = Probe::run(|| find_out(url, way, limit, theirs))?;
         Ok(sent.map(|probe| Self {
             probe,
             answer: answer.into(),
@@ -75,12 +76,12 @@ impl Question {
 }
 
 /// What the process does; its exit code says nothing.
-fn find_out(url: &Url, limit: Duration, theirs: OwnedFd) -> i32 {
+fn find_out(url: &Url, way: Way<'_>, limit: Duration, theirs: OwnedFd) -> i32 {
     let begun = Instant::now();
     let deadline = Deadline::after(limit);
     let reset = signals::reset().map_err(|error| error.errno);
     let asked = reset
-        .and_then(|()| Connection::to(&url.address, deadline))
+        .and_then(|()| Connection::to(&url.address, way, deadline))
         .and_then(|mut connection| connection.ask(url, deadline).map(|()| connection));
     let (sign, connection) = match asked {
         Ok(mut connection) => (connection.sign(deadline), Some(connection)),

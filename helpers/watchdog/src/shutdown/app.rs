@@ -6,6 +6,7 @@ use crate::app::retiring::Retiring;
 use crate::app::running::Running;
 use crate::processes::signalling::signal_group;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -44,10 +45,8 @@ impl Shutdown<'_> {
     /// Ends the apps, which stand still, at once: their vassal is lost, and they can only give wrong answers any more. Their
     /// clients see the ends that are returned, which are to be held as long as possible.
     pub fn cut_apps_off(&self) -> Vec<OwnedFd> {
-        let apps = self.apps.iter();
-        let connections: Vec<_> = apps
-            .flat_map(|app| connections::accepted(self.proc, *app))
-            .collect();
+        let accepted = |app: &Pid| connections::accepted(self.proc, *app);
+        let connections = self.copies(|| self.apps.iter().flat_map(accepted).collect());
         self.kill_apps();
         connections.iter().for_each(connections::end);
         connections
@@ -62,8 +61,7 @@ impl Shutdown<'_> {
 
     /// The listening sockets that the apps have made themselves.
     pub fn listening(&self) -> Vec<OwnedFd> {
-        let apps = self.apps.iter();
-        apps.flat_map(|app| connections::listening(self.proc, *app, &self.sockets.fds))
-            .collect()
+        let listening = |app: &Pid| connections::listening(self.proc, *app, &self.sockets.fds);
+        self.copies(|| self.apps.iter().flat_map(listening).collect())
     }
 }

@@ -2,12 +2,13 @@
 //! as-user-atexit hooks run; the FUSE filesystems are unmounted; their daemons, which commit what was written only
 //! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
 //!
-//! Rooms, each of which uses only those before it: extend_timeout, state, own_mounts, commit, stuck, leftovers, atexit,
-//! unmount, app, rescue, left_behind, finish.
+//! Rooms, each of which uses only those before it: extend_timeout, state, own_mounts, commit, copies, stuck, leftovers,
+//! atexit, unmount, app, rescue, left_behind, finish.
 
 mod app;
 mod atexit;
 mod commit;
+mod copies;
 mod extend_timeout;
 mod finish;
 pub mod left_behind;

@@ -3,13 +3,15 @@
 use super::state::{KILL_LIMIT, Shutdown};
 use crate::processes::signalling::warn;
 use nix::errno::Errno;
-use nix::mount::{MntFlags, umount2};
+use nix::mount::MntFlags;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 use vassal_sys::clone::{Side, fork};
 use vassal_sys::mountinfo::Mount;
+use vassal_sys::mounts;
+use vassal_sys::reach;
 
 /// How many mounts may lie one upon the other before one of them is left to the end of the namespace.
 const MOST_LAYERS: usize = 4;
@@ -64,13 +66,18 @@ impl Shutdown<'_> {
 
 fn unmount_one(mount: &Mount) -> Left {
     let path = Path::new(OsStr::from_bytes(&mount.mountpoint));
-    let gone = umount2(path, MntFlags::UMOUNT_NOFOLLOW);
+    // No link has been in it: one that is there now is a tenant's.
+    let detach = |flags| {
+        let place = reach::place_unseen(path)?;
+        mounts::detach(place, path, flags).map_err(|error| error.errno)
+    };
+    let gone = detach(MntFlags::empty());
     let left = match gone {
         Err(Errno::EBUSY) => Left::Busy,
         Ok(()) | Err(_) => Left::Nothing,
     };
     // Busy: out of sight it goes as soon as that is over.
-    let gone = gone.or_else(|_| umount2(path, MntFlags::UMOUNT_NOFOLLOW | MntFlags::MNT_DETACH));
+    let gone = gone.or_else(|_| detach(MntFlags::MNT_DETACH));
     if let Err(errno) = gone {
         if errno != Errno::EINVAL {
             warn(&format!("cannot unmount '{}': {}", path.display(), errno.desc()));

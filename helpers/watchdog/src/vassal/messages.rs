@@ -6,10 +6,11 @@ use crate::app::reload::Reloads;
 use crate::app::uwsgi::Message;
 use crate::liveness::question::Question;
 use crate::liveness::verdict::Verdict;
+use crate::liveness::way::Way;
 use nix::errno::Errno;
 use nix::unistd::read;
 use std::time::Instant;
-use vassal_state::app::Readiness;
+use vassal_state::app::{HealthCheck, Readiness};
 use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log, relay};
 
@@ -93,8 +94,10 @@ impl Vassal {
         let reloads = self.reloads.as_ref().is_some_and(Reloads::is_under_way);
         let is_frozen = self.freezer.until().is_some();
         let may_ask = !reloads && !is_frozen && self.overlap.is_over();
+        let (proc, app) = (&self.proc, self.app.pid());
         if let Some(check) = &mut self.app.check {
-            let verdict = check.tick(may_ask, now, Question::ask)?;
+            let ask = |rule: &HealthCheck, now| Question::ask(rule, Way { proc, app }, now);
+            let verdict = check.tick(may_ask, now, ask)?;
             if check.take_news() {
                 // The status line says so.
                 self.keep_alive_due = now;

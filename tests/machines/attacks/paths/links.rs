@@ -1,6 +1,6 @@
 //! Links and other things that a tenant puts where root's hooks work.
 
-use vassal_tests::{AS_USER001, Machine, Owner, on_each_suite};
+use vassal_tests::{AS_USER001, Machine, Owner, fixtures, on_each_suite};
 
 use super::{Tenant, machine};
 
@@ -121,6 +121,34 @@ fn links_of_roots_lead_root_on() {
             machine.must_sh("cat /srv/precious/made/text; stat -c %u /srv/precious/made"),
             "yes\n20001"
         );
+    });
+}
+
+#[test]
+fn a_filesystem_that_answers_nobody_or_not_root_is_unmounted_by_its_hook() {
+    // Closed to all but the tenant; without a daemon.
+    const KINDS: [&str; 2] = [
+        "",
+        "; kill -9 $(pidof fuse-zip); while pidof fuse-zip; do sleep 0.05; done",
+    ];
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        fixtures::scenario(&machine);
+        for (at, kind) in KINDS.iter().enumerate() {
+            let name = format!("closed{at}");
+            let tenant = Tenant {
+                machine: &machine,
+                name: &name,
+            };
+            tenant.starts(&format!(
+                "hook-as-root = exec:setpriv --reuid=user001 --regid=user001 --clear-groups fuse-zip /var/www/app001.zip /app{kind}\n\
+                 hook-as-root = umount:/app\n"
+            ));
+            let pid = machine.pid_of(&tenant.unit(), "sleep");
+            let seen = machine.run_inside(pid, &["grep", " /app ", "/proc/self/mountinfo"]);
+            assert_eq!(seen.stdout, "", "{suite}: {kind}");
+            tenant.stops();
+        }
     });
 }
 

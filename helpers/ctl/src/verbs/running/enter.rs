@@ -1,14 +1,16 @@
 //! `vassalctl enter NAME [CMD]`: a shell in all the namespaces of a vassal, as its user or as root, by nsenter(1).
 
 use super::names::choose;
-use super::run::{execute, gather};
+use super::run::gather;
 use crate::arguments::Enter;
 use crate::render::output;
 use crate::running::processes::{Process, Role};
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::process::{Command, ExitCode};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::thread;
 
 /// What is executed when nothing is named: every root directory that can run anything has it.
 const SHELL: &str = "/bin/sh";
@@ -34,7 +36,10 @@ pub fn run(arguments: &Enter) -> ExitCode {
         _ => Err(format!("'{}' means several vassals, name one", arguments.name)),
     });
     match app {
-        Ok(app) => execute(command(&app, arguments, io::stdin().is_terminal())),
+        Ok(app) => {
+            let has_terminal = io::stdin().is_terminal();
+            pass_on(command(&app, arguments, has_terminal), has_terminal)
+        }
         Err(why) => output::fail_with(&why, output::FAILED),
     }
 }
@@ -50,11 +55,15 @@ fn app(processes: Vec<Process>) -> Option<Process> {
     processes.into_iter().min_by_key(rank)
 }
 
+/// The command, which can gain no more privileges than the app can. A process of the tenant's that had the administrator's own terminal
+/// could type into it (TIOCSTI), and read what is typed: so it gets one of its own, or none.
 fn command(process: &Process, arguments: &Enter, has_terminal: bool) -> Command {
     let Process { pid, owner, .. } = process;
-    let mut words: Vec<OsString> = ["nsenter", "--all", "--root", "--wd", "--target"]
-        .map(OsString::from)
-        .to_vec();
+    let mut words: Vec<OsString> = Vec::new();
+    if !arguments.as_root {
+        words.extend(["setpriv", "--no-new-privs"].map(OsString::from));
+    }
+    words.extend(["nsenter", "--all", "--root", "--wd", "--target"].map(OsString::from));
     words.push(pid.to_string().into());
     if !arguments.as_root {
         let (uid, gid) = owner;
@@ -65,7 +74,6 @@ fn command(process: &Process, arguments: &Enter, has_terminal: bool) -> Command 
         [] => words.push(SHELL.into()),
         command => words.extend_from_slice(command),
     }
-    // A process of the tenant's on the administrator's own terminal could type into it (TIOCSTI): it gets one of its own.
     let mut command = match has_terminal {
         true => {
             let mut command = Command::new("script");
@@ -74,14 +82,46 @@ fn command(process: &Process, arguments: &Enter, has_terminal: bool) -> Command 
             command
         }
         false => {
-            let mut command = Command::new(&words[0]);
-            command.args(&words[1..]);
+            let mut command = Command::new("setsid");
+            command.arg("--wait").args(&words);
             command
         }
     };
     command.env_clear().env("PATH", PATH);
     command.envs(KEPT.iter().filter_map(|name| Some((name, env::var_os(name)?))));
     command
+}
+
+/// Runs `command`. Unless it makes a terminal of its own it is to have no descriptor of this one: what it says is passed on. As a child, and not
+/// in this one's place: a process that looked for a file and was given up would be taken for its child.
+fn pass_on(mut command: Command, makes_terminal: bool) -> ExitCode {
+    let for_output = |is_terminal: bool| match is_terminal && !makes_terminal {
+        true => Stdio::piped(),
+        false => Stdio::inherit(),
+    };
+    command.stdout(for_output(io::stdout().is_terminal()));
+    command.stderr(for_output(io::stderr().is_terminal()));
+    let mut run = || -> io::Result<ExitStatus> {
+        let mut child = command.spawn()?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        // A reader that is gone ends the command, too, when it writes again.
+        let saying = thread::spawn(move || err.map(|mut err| io::copy(&mut err, &mut io::stderr())));
+        out.map(|mut out| io::copy(&mut out, &mut io::stdout()))
+            .transpose()?;
+        saying.join().ok().flatten().transpose()?;
+        child.wait()
+    };
+    match run() {
+        // As a shell tells it.
+        Ok(ended) => ExitCode::from(match (ended.code(), ended.signal()) {
+            (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
+            (None, signal) => 128 + u8::try_from(signal.unwrap_or_default()).unwrap_or_default(),
+        }),
+        Err(error) => output::fail_with(
+            &format!("cannot run '{}': {error}", command.get_program().display()),
+            output::FAILED,
+        ),
+    }
 }
 
 /// A word as the shell reads it as one.

@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod nagios;
 pub mod names;
 pub mod run;
+pub mod serve;
 pub mod stats;
 pub mod status;
 pub mod top;

@@ -2,7 +2,8 @@
 
 use super::list::NO_VASSALS;
 use super::names::choose;
-use crate::arguments::Stats;
+use super::serve;
+use crate::arguments::{Place, Stats};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager::{self, LongLines};
@@ -28,6 +29,15 @@ const HEADER: [&str; 10] = [
 
 /// Shows them.
 pub fn run(arguments: &Stats) -> ExitCode {
+    if arguments.serve {
+        return serve::run(|| json(&arguments.place, &[]));
+    }
+    if arguments.json {
+        return match json(&arguments.place, &arguments.patterns) {
+            Ok(text) => output::finish(&text, output::GOOD),
+            Err(why) => output::fail_with(&why, output::FAILED),
+        };
+    }
     let fleet = match Fleet::gather(&arguments.place, Detail::Full) {
         Ok(fleet) => fleet,
         Err(why) => return output::fail_with(&why, output::FAILED),
@@ -36,12 +46,6 @@ pub fn run(arguments: &Stats) -> ExitCode {
         Ok(chosen) => chosen,
         Err(why) => return output::fail_with(&why, output::FAILED),
     };
-    if arguments.json {
-        return match output::json(&UwsgiStats::new(fleet.places.clone(), &chosen, now_usec())) {
-            Ok(text) => output::finish(&text, output::GOOD),
-            Err(why) => output::fail_with(&why, output::FAILED),
-        };
-    }
     if fleet.vassals.is_empty() {
         output::tell(NO_VASSALS);
     }
@@ -53,6 +57,16 @@ pub fn run(arguments: &Stats) -> ExitCode {
         LongLines::Cut,
         output::GOOD,
     )
+}
+
+/// The statistics of uWSGI's Emperor, as JSON.
+///
+/// # Errors
+/// When there is no such machine, or its emperor's file is wrong; when there is no such vassal.
+pub fn json(place: &Place, patterns: &[String]) -> Result<String, String> {
+    let fleet = Fleet::gather(place, Detail::Full)?;
+    let chosen = choose(&fleet.vassals, patterns)?;
+    output::json(&UwsgiStats::new(fleet.places.clone(), &chosen, now_usec()))
 }
 
 fn row(vassal: &Vassal) -> [Cell; 10] {

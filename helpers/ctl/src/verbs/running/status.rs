@@ -124,7 +124,10 @@ fn facts(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
 }
 
 fn file(vassal: &Vassal) -> String {
-    let file = vassal.file.as_deref().map(crate::reading::finding::shown);
+    let file = vassal
+        .file
+        .as_ref()
+        .map(|file| crate::reading::finding::shown(&file.path));
     file.unwrap_or_else(|| "gone".into())
 }
 

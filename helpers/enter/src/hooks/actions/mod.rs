@@ -1,8 +1,9 @@
 //! What each action of a hook does, by families.
 //!
-//! Rooms, each of which uses only those before it: waits, files, mount, process, perform.
+//! Rooms, each of which uses only those before it: waits, files, layers, mount, process, perform.
 
 pub mod files;
+mod layers;
 pub mod mount;
 pub mod perform;
 pub mod process;

@@ -3,8 +3,10 @@
 
 use crate::failure::Failure;
 use crate::files::safe_open::{object, place};
+use crate::hooks::actions::layers;
 use crate::hooks::refusal::{at, refused};
 use nix::errno::Errno;
+use nix::fcntl::readlinkat;
 use nix::mount::{MntFlags, MsFlags, mount as mount_by_path};
 use nix::sys::stat::fstat;
 use std::collections::VecDeque;
@@ -17,7 +19,7 @@ use vassal_escape::printable;
 use vassal_sys::attach::{self, Depth};
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
-use vassal_sys::reach::{self, Last, within};
+use vassal_sys::reach::{self, Last, Place, within};
 use vassal_sys::{SysError, mountinfo, mounts};
 
 /// How many mountpoints are kept in memory to be unmounted: a host may have any number of them below.
@@ -130,7 +132,17 @@ fn attach_as(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), SysError> {
         return change(proc, wanted, &target, flags);
     }
     let flags = MsFlags::from_bits_retain(wanted.flags.bits_of_new(wanted.fstype));
-    let mount = attach::filesystem(wanted.fstype, wanted.source, flags, wanted.data);
+    let looked = layers::look((wanted.fstype, wanted.source), wanted.data, || wanted.context());
+    let looked = looked.map_err(|error| match error.errno {
+        Errno::ENOENT => wanted.explain(Errno::ENOENT),
+        _ => error,
+    })?;
+    let make = || attach::filesystem(wanted.fstype, &looked.source, flags, looked.options.as_deref());
+    let mount = if looked.has_descriptors() {
+        within(proc, make)
+    } else {
+        make()
+    };
     wanted.put(&mount.map_err(|errno| wanted.explain(errno))?, &target)
 }
 
@@ -171,7 +183,8 @@ fn detach_from(proc: &Proc, target: &Path, flags: UmountFlags) -> Result<(), Sys
         loop {
             let inside = last_below(proc, &below)?;
             let is_gone = |path: &Path| {
-                let place = place(path, Last::Kept, step);
+                // As mountinfo has it: with no link in it.
+                let place = reach::place_unseen(path);
                 place.is_ok_and(|place| mounts::detach(place, path, how).is_ok())
             };
             let gone = inside
@@ -183,7 +196,16 @@ fn detach_from(proc: &Proc, target: &Path, flags: UmountFlags) -> Result<(), Sys
             }
         }
     }
-    mounts::detach(place(target, Last::Followed, step)?, target, how)
+    mounts::detach(spot(target, step)?, target, how)
+}
+
+/// Where `target` is. A filesystem that is mounted there is not asked: it may be dead, or a user's who lets nobody else look.
+fn spot(target: &Path, step: impl Fn() -> String) -> Result<Place, SysError> {
+    match reach::place_unseen(target) {
+        Ok(spot) if readlinkat(&spot.directory, spot.name.as_os_str()).is_err() => Ok(spot),
+        Ok(_) | Err(Errno::ELOOP) => place(target, Last::Followed, step),
+        Err(errno) => Err(errno).context(step),
+    }
 }
 
 /// The mountpoints that begin with `below`, of more than [`AT_ONCE`] the last ones: those before them come when these are gone.

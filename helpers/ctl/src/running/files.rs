@@ -1,0 +1,210 @@
+//! The vassals' files. They may be anywhere, on a filesystem that hangs, too: what could wait for one is asked for in a process that may be
+//! lost, so that one file keeps the tool from no other vassal.
+
+use crate::arguments::Place;
+use crate::reading::emperor_file;
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vassal_config::emperor::vassals::{Kind, choose, name_of, outside, shown};
+use vassal_escape::printable;
+use vassal_escape::unit_name::escape;
+use vassal_generator::apart;
+use vassal_generator::pack::{self, Fields};
+
+/// A vassal's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its dates, where they can be had.
+    pub dates: Option<Dates>,
+}
+
+/// Since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// When it was written, in seconds.
+    pub modified: u64,
+    /// When anything of it was changed, in microseconds.
+    pub changed_usec: u64,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// By the instances of their units.
+    pub files: BTreeMap<String, File>,
+    /// The places of the emperor's file.
+    pub places: Vec<String>,
+    /// What could not be found out, one a line.
+    pub problems: Vec<String>,
+}
+
+/// What a path is.
+type Look = (Kind, Option<Dates>);
+
+/// How long a process that was lost may take to end; one that the kernel holds longer is left behind.
+const END: Duration = Duration::from_millis(20);
+
+/// The files of the machine at `root`. It forks: there has to be one thread, and no child.
+pub fn find(place: &Place, root: &Path) -> Files {
+    let found = look(place, root);
+    apart::reap(END);
+    found
+}
+
+fn look(place: &Place, root: &Path) -> Files {
+    let mut found = Files::default();
+    let Some(paths) = list(place, root, &mut found) else {
+        found
+            .problems
+            .push("the emperor's file or its directories do not answer: what runs is shown".to_owned());
+        return found;
+    };
+    // A name that could be no vassal's is looked at by nothing.
+    let paths: Vec<_> = paths.into_iter().filter(|path| name_of(path).is_ok()).collect();
+    let mut looks: Vec<Option<Look>> = paths.iter().map(|path| look_here(&outside(root, path))).collect();
+    let open: Vec<usize> = (0..paths.len()).filter(|at| looks[*at].is_none()).collect();
+    let answers = apart::each(&open, |at| {
+        recorded(outside(root, &paths[*at]).metadata().ok().as_ref())
+    });
+    for (at, answer) in open.iter().zip(answers.unwrap_or_default()) {
+        looks[*at] = answer.map(read);
+        if looks[*at].is_none() {
+            found
+                .problems
+                .push(format!("{}: it does not answer", printable(&paths[*at])));
+        }
+    }
+    let kinds = paths.iter().zip(&looks).map(|(path, look)| {
+        // What does not answer may be a file.
+        let kind = look.map_or(Kind::File, |(kind, _)| kind);
+        (path.clone(), kind)
+    });
+    let (chosen, odd) = choose(kinds);
+    found.problems.extend(odd);
+    let dates: BTreeMap<&Vec<u8>, Option<Dates>> = paths
+        .iter()
+        .zip(looks.iter().map(|look| look.and_then(|(_, dates)| dates)))
+        .collect();
+    found.files = chosen
+        .into_iter()
+        .map(|(name, file)| {
+            let dates = dates.get(&file).copied().flatten();
+            let path = outside(root, &file);
+            (escape(name.bytes()), File { path, dates })
+        })
+        .collect();
+    found
+}
+
+/// The paths in the emperor's places; nothing where that cannot be found out in time. The emperor's file is read here when it has answered
+/// there.
+fn list(place: &Place, root: &Path, found: &mut Files) -> Option<Vec<Vec<u8>>> {
+    let everything = apart::each(&[()], |()| {
+        let emperor = emperor_file::find(place, root);
+        let listed = emperor
+            .emperor
+            .places
+            .iter()
+            .map(|place| match place.files(root) {
+                Ok(paths) => pack::pack(&[Vec::new(), pack::pack(&paths)]),
+                Err(error) => {
+                    let why = format!("{}: cannot read it: {error}, skipping", shown(place));
+                    pack::pack(&[why.into_bytes()])
+                }
+            });
+        listed.collect::<Fields>()
+    });
+    let listed = everything.ok()?.into_iter().next().flatten()?;
+    let emperor = emperor_file::find(place, root);
+    if emperor.is_wrong() {
+        found
+            .problems
+            .push("the emperor's file is wrong (vassalctl check)".to_owned());
+    }
+    found.places = emperor
+        .emperor
+        .places
+        .iter()
+        .map(|place| printable(place.path()))
+        .collect();
+    let mut paths = Vec::new();
+    for place in listed {
+        match pack::unpack(&place)?.as_slice() {
+            [_, files] => paths.extend(pack::unpack(files)?),
+            [why] => found.problems.push(String::from_utf8_lossy(why).into_owned()),
+            _ => return None,
+        }
+    }
+    Some(paths)
+}
+
+/// What is at `path`, if that is a file itself: in a directory that has answered this asks nothing that does not.
+fn look_here(path: &Path) -> Option<Look> {
+    let metadata = path.symlink_metadata().ok()?;
+    metadata.is_file().then(|| look_of(Some(&metadata)))
+}
+
+fn look_of(metadata: Option<&Metadata>) -> Look {
+    let Some(metadata) = metadata else {
+        return (Kind::Other, None);
+    };
+    let (seconds, nanos) = (metadata.ctime(), metadata.ctime_nsec());
+    let dates = Dates {
+        modified: u64::try_from(metadata.mtime()).unwrap_or_default(),
+        changed_usec: u64::try_from(seconds * 1_000_000 + nanos / 1000).unwrap_or_default(),
+    };
+    let kind = if metadata.is_file() {
+        Kind::File
+    } else {
+        Kind::Other
+    };
+    (kind, Some(dates))
+}
+
+/// A look as a record.
+fn recorded(metadata: Option<&Metadata>) -> Fields {
+    match look_of(metadata) {
+        (Kind::File, Some(dates)) => {
+            vec![
+                dates.modified.to_le_bytes().to_vec(),
+                dates.changed_usec.to_le_bytes().to_vec(),
+            ]
+        }
+        _ => Fields::new(),
+    }
+}
+
+fn read(fields: Fields) -> Look {
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or_default();
+    match fields.as_slice() {
+        [modified, changed] => {
+            let dates = Dates {
+                modified: number(modified),
+                changed_usec: number(changed),
+            };
+            (Kind::File, Some(dates))
+        }
+        _ => (Kind::Other, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_in_another_process_is_the_same() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let here = look_here(file.path()).unwrap();
+        let metadata = file.path().metadata().unwrap();
+        assert_eq!(read(recorded(Some(&metadata))), here);
+        assert_eq!(read(recorded(None)), (Kind::Other, None));
+        assert_eq!(look_here(Path::new("/absent")), None);
+        assert_eq!(look_here(Path::new("/")), None);
+    }
+}
