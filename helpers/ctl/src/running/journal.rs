@@ -9,8 +9,11 @@ use vassal_escape::printable;
 const CATALOG: &str = include_str!("../../../../units/vassal.catalog");
 /// How many entries of the unit are looked at, the last ones.
 const LOOKED_AT: &str = "--lines=400";
-/// How journalctl(1) begins to say that there is more than it may show.
-const CLOSED: &[u8] = b"Hint: You are currently not seeing messages";
+/// How journalctl(1) says that there is more than it may show.
+const CLOSED: [&str; 2] = [
+    "You are currently not seeing messages",
+    "insufficient permissions",
+];
 /// A vassal serves.
 const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
 /// Starts and reloads.
@@ -87,12 +90,12 @@ fn entries(arguments: &[&str]) -> Result<Vec<Entry>, String> {
     let output = command
         .output()
         .map_err(|error| format!("cannot run 'journalctl': {error}"))?;
-    if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("journalctl: {}", why.trim()));
-    }
-    if output.stdout.is_empty() && output.stderr.starts_with(CLOSED) {
+    let why = String::from_utf8_lossy(&output.stderr);
+    if output.stdout.is_empty() && CLOSED.iter().any(|closed| why.contains(closed)) {
         return Err("you may not read it (root may, and the groups adm and systemd-journal)".into());
+    }
+    if !output.status.success() {
+        return Err(format!("journalctl: {}", why.trim()));
     }
     let lines = output.stdout.split(|byte| *byte == b'\n');
     Ok(lines.filter_map(entry).collect())
