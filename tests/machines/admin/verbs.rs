@@ -251,7 +251,7 @@ fn a_user_is_told_that_the_journal_is_not_shown_and_that_only_root_may_do_it() {
         let status = user(&["status", "user001"]);
         assert_eq!(code(&status), Some(0), "{suite}: {status}");
         assert!(
-            status.stdout.contains("Journal: you may not read it"),
+            status.stdout.contains("Journal: you may not read all of it"),
             "{suite}: {status}"
         );
         for words in [
