@@ -330,7 +330,7 @@ pub struct Migrate {
 /// `options`
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Names of options [default: all]
+    /// Names of options, or parts of names [default: all]
     pub names: Vec<String>,
     /// Print JSON
     #[arg(long, conflicts_with = "man")]

@@ -200,7 +200,8 @@ fn what_is_long_is_paged_and_folded_for_those_who_read_and_not_for_programs() {
         let machine = machine(suite);
         let loser = SLEEPER.replace("/usr/bin/sleep infinity", "/bin/false");
         vassal(&machine, "loser", &loser);
-        assert_eq!(code(&machine.run(&["vassalctl", "start", "loser"])), Some(1));
+        // Whether it has served for a moment is chance, and so is what is said of this start.
+        machine.run(&["vassalctl", "start", "loser"]);
         wait_for_state(&machine, "loser", "waiting");
         let terminal = |columns: usize, command: &str| {
             let script = format!("stty rows 24 cols {columns}; {command}");
@@ -225,9 +226,9 @@ fn what_is_long_is_paged_and_folded_for_those_who_read_and_not_for_programs() {
         );
         // On a narrow terminal the cause is cut, and the note behind it is seen.
         let width = |text: &str| text.lines().map(|line| line.trim_end().chars().count()).max();
-        let narrow = terminal(105, "vassalctl list --no-pager");
+        let narrow = terminal(90, "vassalctl list --no-pager");
         assert!(
-            narrow.contains("...)") && narrow.contains("attempt ") && width(&narrow) <= Some(105),
+            narrow.contains("...)") && narrow.contains("attempt ") && width(&narrow) <= Some(90),
             "{suite}: {narrow}"
         );
         // What the catalog says is folded.
@@ -250,7 +251,7 @@ fn a_user_is_told_that_the_journal_is_not_shown_and_that_only_root_may_do_it() {
         let status = user(&["status", "user001"]);
         assert_eq!(code(&status), Some(0), "{suite}: {status}");
         assert!(
-            status.stdout.contains("Journal: you may not read it"),
+            status.stdout.contains("Journal: you may not read all of it"),
             "{suite}: {status}"
         );
         for words in [

@@ -59,43 +59,51 @@ impl Row {
     }
 }
 
-/// Prints the rows that were asked for; exit code 1 when a name is no option.
+/// Prints the rows that were asked for; exit code 1 when a name is no option and no part of one's name.
 pub fn run(arguments: &Options) -> ExitCode {
     if arguments.man {
         return output::finish(&man_page::text(), GOOD);
     }
-    let mut rows = Vec::new();
+    // Those that are named in full are shown in full.
+    let (mut named, mut listed) = (Vec::new(), Vec::new());
     let mut code = GOOD;
     for name in &arguments.names {
-        match find(name.as_bytes())
+        let is_option = find(name.as_bytes())
             .map(Row::of)
-            .or_else(|| Row::of_plugin(name))
-        {
-            Some(row) => rows.push(row),
-            None => {
+            .or_else(|| Row::of_plugin(name));
+        match (is_option, with_part(name)) {
+            (Some(row), _) => named.push(row),
+            (None, rows) if rows.is_empty() => {
                 code = WARNED;
                 tell(&unknown(name));
             }
+            (None, rows) => listed.extend(rows),
         }
     }
     if arguments.names.is_empty() {
-        rows = OPTIONS.iter().map(Row::of).collect();
+        listed = OPTIONS.iter().map(Row::of).collect();
     }
     if arguments.json {
+        named.append(&mut listed);
         let report = Report {
             version: JSON_VERSION,
-            options: rows,
+            options: named,
         };
         return match output::json(&report) {
             Ok(text) => output::finish(&text, code),
             Err(why) => output::fail(&why),
         };
     }
-    let text = match arguments.names.is_empty() {
-        true => table(&rows.iter().map(in_a_line).collect::<Vec<_>>()),
-        false => rows.iter().map(in_full).collect(),
-    };
-    output::finish(&text, code)
+    let text: String = named.iter().map(in_full).collect();
+    let lines: Vec<_> = listed.iter().map(in_a_line).collect();
+    output::finish(&(text + &table(&lines)), code)
+}
+
+/// The options whose names have `part` in them.
+fn with_part(part: &str) -> Vec<Row> {
+    let rows = OPTIONS.iter().filter(|row| row.name.contains(part)).map(Row::of);
+    let of_plugins = plugin_names().filter(|name| name.contains(part));
+    rows.chain(of_plugins.filter_map(Row::of_plugin)).collect()
 }
 
 fn unknown(name: &str) -> String {

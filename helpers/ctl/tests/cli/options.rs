@@ -68,3 +68,17 @@ fn a_name_that_is_none_is_told_with_who_gets_it() {
         assert!(near.out.contains(line), "{line}: {near:?}");
     }
 }
+
+#[test]
+fn a_part_of_names_shows_all_of_them_in_lines() {
+    let said = say(&["uid", "emperor-on-demand"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let lines: Vec<_> = said.out.lines().collect();
+    assert_eq!(lines[0], "uid", "{said:?}");
+    let named = lines
+        .iter()
+        .filter(|line| line.trim_start().starts_with("emperor-on-demand-"));
+    assert!(named.count() >= 3, "{said:?}");
+    let report = say(&["--json", "emperor-on-demand"]).json();
+    assert!(report["options"].as_array().unwrap().len() >= 3, "{report}");
+}

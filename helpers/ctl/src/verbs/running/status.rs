@@ -19,6 +19,8 @@ use std::process::ExitCode;
 /// How many events and how many lines of the app are shown.
 const EVENTS: usize = 5;
 const WORDS: usize = 10;
+/// What is said to a user who may not read the journal.
+const CLOSED: &str = "you may not read all of it (root may, and the groups adm and systemd-journal)";
 /// The exit codes of the LSB for the status of a service.
 const NOT_RUNNING: u8 = 3;
 const UNKNOWN: u8 = 4;
@@ -74,7 +76,12 @@ fn text(vassal: &Vassal, fleet: &Fleet, now: u64, has_colors: bool) -> String {
     }
     text += &processes(vassal, fleet);
     match Journal::of(&vassal.unit()) {
-        Ok(journal) => text + &last(&journal),
+        Ok(journal) => {
+            if journal.is_closed {
+                text += &format!("{:>10}: {CLOSED}\n", "Journal");
+            }
+            text + &last(&journal)
+        }
         Err(why) => text + &format!("{:>10}: {why}\n", "Journal"),
     }
 }
