@@ -1,6 +1,6 @@
 #!/bin/bash
 # What the tools of the distributions say of the packages in dist/: lintian without errors and warnings, the same files in each
-# package, and the programs of the other architecture run under qemu-user. Says what is wrong, and fails then.
+# package, what their scriptlets do, and the programs of the other architecture run under qemu-user. Says what is wrong, and fails then.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 packaging/install.sh lintian rpm qemu-user-static
@@ -37,6 +37,9 @@ for pair in amd64:x86_64 arm64:aarch64; do
 	size=$(dpkg-deb --field "$deb" Installed-Size)
 	[ "$size" -le 6144 ] || complain "$deb: $size KiB installed, at most 6144 are meant"
 done
+
+# What the scriptlets of rpm and Arch do.
+packaging/scriptlets.sh "dist/vassal-$version-1.x86_64.rpm" || wrong=1
 
 # What needs no systemd runs on the other architecture: the reading of a file, and the units made of it.
 dpkg-deb --extract "dist/vassal_${version}_arm64.deb" "$work/arm64"

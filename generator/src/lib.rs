@@ -2,11 +2,11 @@
 //!
 //! systemd waits for it at boot and at every daemon-reload, so it asks no other process (no D-Bus, no name service, no
 //! network), executes nothing, and waits for no filesystem longer than a named limit: files are read by children that
-//! may be lost ([`apart`]), and a vassal whose file cannot be read keeps the drop-in it had ([`kept`]). It may import
-//! vassal-config, vassal-escape, of vassal-state the places of records, and of vassal-sys the fork. What it cannot know at that
-//! time it leaves to vassal-enter, which reads the
-//! same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is missing still starts right (D1). Start
-//! reading at [`generate`].
+//! may be lost ([`apart`]), and a vassal whose file cannot be read keeps the drop-in it had ([`kept`]). What it cannot know at
+//! that time it leaves to vassal-enter, which reads the same files again at the start (ARCHITECTURE D2); a vassal whose drop-in is
+//! missing still starts right (D1). Start reading at [`generate`].
+//!
+//! It may import vassal-config, vassal-escape, of vassal-state the places of records, and of vassal-sys the fork.
 //!
 //! Rooms, each of which uses only those before it: pack, drop_in, output, read, answer, apart, emperor_file, kept, writer, generation,
 //! program.

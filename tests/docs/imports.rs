@@ -68,6 +68,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "vassal-emperor",
             "vassal-escape",
             "vassal-generator",
+            "vassal-state",
+            "vassal-systemd",
         ],
     ),
     (

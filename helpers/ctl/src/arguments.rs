@@ -5,9 +5,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Shows and checks what vassal makes of the files of uWSGI's Emperor.
+/// Lists, controls and checks the vassals of this machine.
 #[derive(Debug, Parser)]
-#[command(name = "vassalctl", version, after_help = "See vassalctl(8).")]
+#[command(
+    name = "vassalctl",
+    version,
+    override_usage = "vassalctl [COMMAND]",
+    after_help = "Without a command: list. See vassalctl(8)."
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -17,7 +22,7 @@ pub struct Arguments {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Every vassal, one line each: state, mountpoints, restarts, memory, sockets (the default)
+    /// Every vassal, one line each: state, mountpoints, restarts, memory, sockets
     List(List),
     /// One vassal on one screen: mountpoints, limits, processes, events, last words
     Status(Status),
@@ -96,6 +101,14 @@ impl Place {
     }
 }
 
+/// What is longer than the screen.
+#[derive(Debug, Args)]
+pub struct Paging {
+    /// Print all of it at once, through no pager
+    #[arg(long)]
+    pub no_pager: bool,
+}
+
 /// `list`
 #[derive(Debug, Args)]
 pub struct List {
@@ -116,6 +129,8 @@ pub struct List {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub paging: Paging,
 }
 
 /// What the vassals are sorted by.
@@ -146,6 +161,8 @@ pub struct Status {
     /// Print JSON, as 'list' does
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub paging: Paging,
 }
 
 /// `top`
@@ -181,6 +198,8 @@ pub struct Stats {
     /// Print JSON, as 'list' does
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub paging: Paging,
     /// Tell them as JSON to who connects to the socket on standard input (vassal-stats.service)
     #[arg(long, hide = true, conflicts_with_all = ["json", "patterns"])]
     pub serve: bool,
@@ -221,6 +240,8 @@ pub struct Logs {
     /// What is newer than this, as journalctl has it
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
+    #[command(flatten)]
+    pub paging: Paging,
 }
 
 /// `enter`

@@ -1,6 +1,6 @@
-//! vassalctl: what vassal makes of the vassals' files, told before systemd starts anything.
+//! vassalctl: lists and controls the vassals of a machine, and says what vassal makes of their files before systemd starts anything.
 //!
-//! It reads with the generator's and vassal-enter's own code. By their names it is vassal-generator and vassal-emperor, too, whose
+//! It reads files with the generator's and vassal-enter's own code. By their names it is vassal-generator and vassal-emperor, too, whose
 //! libraries it has: as programs of their own they would be most of the package.
 //! Start reading at [`main`]: each verb has a file of its own.
 //!

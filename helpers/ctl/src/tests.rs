@@ -8,7 +8,7 @@ use crate::render::metrics::metrics;
 use crate::render::vassal_json::Vassals;
 use crate::running::cgroup::{Hits, Limits, Usage};
 use crate::running::fleet::Vassal;
-use crate::running::record::{Mount, Record};
+use crate::running::record::{Check, Mount, Record};
 use crate::state::{Health, Mark, State};
 use page::{all_named, bold, section, words};
 use std::collections::BTreeSet;
@@ -46,6 +46,7 @@ fn every_metric_is_in_the_manual() {
 fn every_field_of_a_vassals_json_is_in_the_manual() {
     let mut record = Record::default();
     record.mounts.push(Mount::default());
+    record.check = Some(Check::default());
     let vassal = Vassal {
         on_demand: None,
         name: "a".into(),
@@ -65,6 +66,7 @@ fn every_field_of_a_vassals_json_is_in_the_manual() {
         &json,
         vassal,
         &vassal["mounts"][0],
+        &vassal["check"],
         &vassal["limits"],
         &vassal["hits"],
     ];

@@ -101,7 +101,7 @@ impl Emperor {
         let no_units = |error| format!("systemd does not tell its units: {error}");
         let mut units = Units::list(systemd).map_err(no_units)?;
         let generated = self.drop_ins.vassals().map_err(|error| error.to_string())?;
-        let memory = &self.memory.vassals;
+        let memory = self.memory.vassals.clone();
         let known = memory
             .keys()
             .chain(&generated)
@@ -113,40 +113,31 @@ impl Emperor {
             _ => None,
         });
         units.date(systemd, new);
-        let is_passed_over = |(name, step): &(&VassalName, &Step)| match wishes.get(*name) {
-            Some(Wish::File(file)) => Some(file.stamp) != step.stamp,
-            Some(Wish::Unknown) | None => true,
-        };
-        let passed_over = self
-            .busy
-            .iter()
-            .filter(is_passed_over)
-            .map(|(name, _)| name.clone());
-        self.passed_over.extend(passed_over);
+        self.pass_over(&wishes);
         let steps = reconcile(&Situation {
             wishes,
             units: units.vassals,
-            memory: memory.clone(),
+            memory,
             generated,
             busy: self.busy.keys().cloned().collect(),
             target_starts: self.is_new && units.target_starts,
         });
-        let sources = answer
-            .files
-            .iter()
-            .filter_map(|(name, listed)| match &listed.found {
-                Seen::File(content) if content.drop_in.is_some() => {
-                    Some((name.clone(), (listed.place.clone(), listed.file.clone())))
-                }
-                Seen::File(_) | Seen::NoFile | Seen::Unreadable(_) => None,
-            });
-        self.sources = sources.collect();
         self.learn(answer);
         Ok(Looked {
             steps,
             again,
             watched,
         })
+    }
+
+    /// Files that have changed while a job of their vassal is under way.
+    fn pass_over(&mut self, wishes: &BTreeMap<VassalName, Wish>) {
+        let is_passed_over = |(name, step): &(&VassalName, &Step)| match wishes.get(*name) {
+            Some(Wish::File(file)) => Some(file.stamp) != step.stamp,
+            Some(Wish::Unknown) | None => true,
+        };
+        let passed_over = self.busy.iter().filter(is_passed_over);
+        self.passed_over.extend(passed_over.map(|(name, _)| name.clone()));
     }
 
     /// Has systemd listen where the emperor's file says that the statistics are told, or no more.
@@ -169,8 +160,18 @@ impl Emperor {
         Ok(())
     }
 
-    /// What has been read is not read again while it has the same dates.
+    /// Where the files are whose drop-ins are not written yet; the others are not read again while they have the same dates.
     fn learn(&mut self, answer: Answer) {
+        let sources = answer
+            .files
+            .iter()
+            .filter_map(|(name, listed)| match &listed.found {
+                Seen::File(content) if content.drop_in.is_some() => {
+                    Some((name.clone(), (listed.place.clone(), listed.file.clone())))
+                }
+                Seen::File(_) | Seen::NoFile | Seen::Unreadable(_) => None,
+            });
+        self.sources = sources.collect();
         let files = answer
             .files
             .into_values()

@@ -81,7 +81,7 @@ impl Descriptors {
     ///
     /// # Errors
     /// None for valid descriptors.
-    pub fn of<const COUNT: usize>(rows: [(Name, Option<BorrowedFd<'_>>); COUNT]) -> Result<Self, SysError> {
+    pub fn of<'a>(rows: impl IntoIterator<Item = (Name, Option<BorrowedFd<'a>>)>) -> Result<Self, SysError> {
         let rows = rows.into_iter().filter_map(|(name, fd)| {
             let number = leave(fd).transpose()?;
             Some(number.map(|number| (name, number)))

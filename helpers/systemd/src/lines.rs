@@ -34,6 +34,8 @@ struct Backlog {
     /// Where lines go when standard error has been shut down.
     datagrams: Option<Datagrams>,
     is_shut_down: bool,
+    /// The command that lines are of, where a person reads them.
+    command: Option<&'static str>,
 }
 
 /// journald's socket for datagrams.
@@ -49,14 +51,24 @@ static BACKLOG: Mutex<Backlog> = Mutex::new(Backlog {
     is_within_line: false,
     datagrams: None,
     is_shut_down: false,
+    command: None,
 });
+
+/// From here on lines are for a person who has called `command`, and begin with its name and not with their priority.
+pub fn are_of_command(command: &'static str) {
+    backlog().command = Some(command);
+}
 
 /// Writes one line to standard error, with the priority prefix that systemd reads (sd-daemon(3)). No part of `message` can end
 /// the line, and what was passed on before cannot begin it.
 pub fn log(priority: Priority, message: &str) {
     let message = printable(message.as_bytes());
     let mut backlog = backlog();
-    backlog.add_line(format!("<{}>{message}\n", priority as u8).as_bytes());
+    let line = match backlog.command {
+        Some(command) => format!("{command}: {message}\n"),
+        None => format!("<{}>{message}\n", priority as u8),
+    };
+    backlog.add_line(line.as_bytes());
     backlog.flush();
 }
 
@@ -232,6 +244,7 @@ mod tests {
             is_within_line: false,
             datagrams: None,
             is_shut_down: false,
+            command: None,
         };
         backlog.add(&vec![b'x'; LIMIT - 2]);
         backlog.add(b"y\n");
@@ -250,6 +263,7 @@ mod tests {
             is_within_line: false,
             datagrams: None,
             is_shut_down: false,
+            command: None,
         };
         backlog.add_line(b"<3>a\n");
         backlog.add(b"half");

@@ -62,8 +62,8 @@ fn each_state_and_each_mark_of_a_vassal_is_in_the_list() {
                 }
             });
         }
-        // What was put aside by hand says since when.
-        for name in ["masked", "away"] {
+        // What does not run says since when.
+        for name in ["masked", "away", "halted"] {
             let since = listed(&machine, name)["since_seconds"].as_f64();
             assert!(
                 since.is_some_and(|since| since < 600.0),

@@ -1,6 +1,6 @@
 //! The verbs for one vassal: status, logs, enter, and those of systemctl by the names of vassals.
 
-use vassal_tests::{Boot, Output, Owner, installed, on_each_suite};
+use vassal_tests::{AS_USER001, Boot, Output, Owner, installed, on_each_suite};
 
 use crate::scene::{SLEEPER, VASSALS, listed, machine, vassal, wait_for_state};
 
@@ -105,8 +105,16 @@ fn the_verbs_of_systemctl_take_names_as_people_write_them() {
         assert!(
             wrong
                 .stderr
-                .contains("vassalctl: wrong: failed: wrong.ini:2: uid:"),
+                .contains("\nvassalctl: wrong: failed: wrong.ini:2: there is no user 'no-such-user'"),
             "{wrong}"
+        );
+        let refused = machine.run(&["vassalctl", "reload", "web1", "web2"]);
+        assert_eq!(code(&refused), Some(1), "{refused}");
+        assert!(
+            refused.stderr.contains(
+                "\nvassalctl: web1: the app cannot be reloaded in place: [vassal] has no reload-signal"
+            ),
+            "{refused}"
         );
         let usage = machine.run(&["vassalctl", "start"]);
         assert_eq!(code(&usage), Some(2), "{usage}");
@@ -145,6 +153,12 @@ fn what_is_in_maintenance_stays_so_over_a_boot() {
             "{suite}"
         );
         assert_eq!(machine.unit("vassal@away.service", "ActiveState"), "inactive");
+        let held = machine.run(&["vassalctl", "start", "away", "fine"]);
+        assert_eq!(code(&held), Some(1), "{held}");
+        assert_eq!(
+            held.stderr,
+            "vassalctl: away: not started, it is in maintenance (vassalctl maintenance away off)\n"
+        );
         machine.must(&["vassalctl", "maintenance", "away", "off"]);
         assert_eq!(listed(&machine, "away")["state"], "serving", "{suite}");
     });
@@ -177,5 +191,85 @@ fn the_list_is_shown_live_until_a_key_ends_it() {
         let refused = machine.run(&["vassalctl", "top"]);
         assert_eq!(code(&refused), Some(1), "{refused}");
         assert_eq!(code(&machine.run(&["vassalctl", "top", "-d", "0"])), Some(2));
+    });
+}
+
+#[test]
+fn what_is_long_is_paged_and_folded_for_those_who_read_and_not_for_programs() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let loser = SLEEPER.replace("/usr/bin/sleep infinity", "/bin/false");
+        vassal(&machine, "loser", &loser);
+        assert_eq!(code(&machine.run(&["vassalctl", "start", "loser"])), Some(1));
+        wait_for_state(&machine, "loser", "waiting");
+        let terminal = |columns: usize, command: &str| {
+            let script = format!("stty rows 24 cols {columns}; {command}");
+            let terminal = ["script", "-qec", &script, "/dev/null"];
+            machine.must(
+                &[
+                    &["env", "TERM=xterm", "SYSTEMD_PAGER=sed s/^/P:/", "NO_COLOR=1"],
+                    &terminal[..],
+                ]
+                .concat(),
+            )
+        };
+        for verb in ["list", "status loser", "stats"] {
+            let paged = terminal(100, &format!("vassalctl {verb} || :"));
+            assert!(paged.starts_with("P:"), "{suite}: {verb}: {paged}");
+            let whole = terminal(100, &format!("vassalctl {verb} --no-pager || :"));
+            assert!(!whole.contains("P:"), "{suite}: {verb}: {whole}");
+        }
+        assert_eq!(
+            code(&machine.run(&["vassalctl", "logs", "loser", "--no-pager"])),
+            Some(0)
+        );
+        // On a narrow terminal the cause is cut, and the note behind it is seen.
+        let width = |text: &str| text.lines().map(|line| line.trim_end().chars().count()).max();
+        let narrow = terminal(105, "vassalctl list --no-pager");
+        assert!(
+            narrow.contains("...)") && narrow.contains("attempt ") && width(&narrow) <= Some(105),
+            "{suite}: {narrow}"
+        );
+        // What the catalog says is folded.
+        let status = terminal(80, "vassalctl status loser --no-pager || :");
+        let explanation = status
+            .lines()
+            .filter(|line| line.starts_with(&" ".repeat(14)) && !line.contains(" loser: "));
+        let explanation: Vec<_> = explanation.map(str::trim_end).collect();
+        assert!(explanation.len() > 1, "{suite}: {status}");
+        assert!(width(&explanation.join("\n")) <= Some(80), "{suite}: {status}");
+    });
+}
+
+#[test]
+fn a_user_is_told_that_the_journal_is_not_shown_and_that_only_root_may_do_it() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        machine.must(&["vassalctl", "start", "user001"]);
+        let user = |words: &[&str]| machine.run(&[&AS_USER001[..], &["vassalctl"], words].concat());
+        let status = user(&["status", "user001"]);
+        assert_eq!(code(&status), Some(0), "{suite}: {status}");
+        assert!(
+            status.stdout.contains("Journal: you may not read it"),
+            "{suite}: {status}"
+        );
+        for words in [
+            &["stop", "user001"][..],
+            &["maintenance", "user001", "on"],
+            &["disable", "user001"],
+            &["sync"],
+        ] {
+            let refused = user(words);
+            assert_eq!(code(&refused), Some(1), "{suite}: {words:?}: {refused}");
+            assert!(
+                refused
+                    .stderr
+                    .lines()
+                    .last()
+                    .is_some_and(|line| line.starts_with("vassalctl: ")),
+                "{suite}: {words:?}: {refused}"
+            );
+        }
+        assert_eq!(listed(&machine, "user001")["state"], "serving", "{suite}");
     });
 }

@@ -6,6 +6,8 @@ use crate::LIMIT;
 use crate::vassals::{UNIT, drop_in, serving};
 
 const DEB: &str = "/root/vassal.deb";
+/// Where the metrics are written for node_exporter.
+const NODE_EXPORTER: &str = "/var/lib/prometheus/node-exporter";
 
 /// Everything with the package's name that is not the package manager's own, this test's, the rig's or uWSGI's.
 const TRACES: &str = "for at in / /run; do find $at -xdev -name '*vassal*' -not -path '/root/*' -not -path '/var/lib/dpkg/*' -not -path '/etc/systemd/system/vassal-emperor.service.d' -not -path '/usr/share/doc/uwsgi*'; done | sort";
@@ -40,8 +42,15 @@ fn an_upgrade_disturbs_no_vassal_a_removal_ends_all_and_a_purge_leaves_their_fil
         assert_eq!(machine.unit(UNIT, "MainPID"), main);
         machine.poll_http(9090, "/", LIMIT);
 
+        machine.must_sh(&format!("mkdir -p {NODE_EXPORTER}"));
+        machine.must(&["systemctl", "enable", "--now", "vassal-metrics.timer"]);
+        machine.wait_for("metrics", LIMIT, || {
+            let written = machine.run(&["test", "-e", &format!("{NODE_EXPORTER}/vassal.prom")]);
+            written.succeeded().then_some(()).ok_or(written.stderr)
+        });
         machine.must(&["dpkg", "--remove", "vassal"]);
         assert_eq!(units(&machine), "");
+        assert_eq!(machine.must(&["ls", NODE_EXPORTER]), "");
         assert_eq!(machine.unit_pids(UNIT), []);
         machine.must(&["test", "-e", "/etc/vassal/emperor.ini"]);
 
@@ -49,6 +58,8 @@ fn an_upgrade_disturbs_no_vassal_a_removal_ends_all_and_a_purge_leaves_their_fil
         machine.must(&["systemctl", "start", UNIT]);
         machine.poll_http(9090, "/", LIMIT);
 
+        machine.must(&["vassalctl", "disable", "wrong"]);
+        machine.must(&["vassalctl", "maintenance", "wrong", "on"]);
         machine.must(&["dpkg", "--purge", "vassal"]);
         assert_eq!(units(&machine), "");
         assert_eq!(machine.must_sh(TRACES), "/etc/uwsgi/vassals");

@@ -4,7 +4,7 @@
 //!
 //! The grammar was compared with what `systemd-analyze verify` says on systemd 252 and 257; a test on booted machines repeats that.
 
-use std::time::Duration;
+use super::numbers::{IEC, SI, is_boolean, is_time, part, size, unsigned};
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,121 +242,6 @@ impl Grammar {
     }
 }
 
-const IEC: [(&str, u64); 7] = [
-    ("E", 1 << 60),
-    ("P", 1 << 50),
-    ("T", 1 << 40),
-    ("G", 1 << 30),
-    ("M", 1 << 20),
-    ("K", 1 << 10),
-    ("B", 1),
-];
-const SI: [(&str, u64); 7] = [
-    ("E", 1_000_000_000_000_000_000),
-    ("P", 1_000_000_000_000_000),
-    ("T", 1_000_000_000_000),
-    ("G", 1_000_000_000),
-    ("M", 1_000_000),
-    ("K", 1_000),
-    ("B", 1),
-];
-
-/// A number of bytes: numbers with units in capitals, the largest first (`1G 500M`).
-fn size(value: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let mut rest = value.trim();
-    let mut left = units;
-    let mut sum = 0_u64;
-    while !rest.is_empty() {
-        let (number, after) = decimal(rest)?;
-        let after = after.trim_start();
-        let (at, factor, after) = match left.iter().position(|(unit, _)| after.starts_with(unit)) {
-            Some(at) => (at, left.get(at)?.1, after.get(1..)?),
-            None if after.is_empty() && !left.is_empty() => (left.len() - 1, 1, after),
-            None => return None,
-        };
-        left = left.get(at + 1..)?;
-        sum = sum.checked_add((number * factor as f64) as u64)?;
-        rest = after.trim_start();
-    }
-    (!value.trim().is_empty()).then_some(sum)
-}
-
-/// A number with an optional fraction at the beginning of `text`, and what follows.
-fn decimal(text: &str) -> Option<(f64, &str)> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, rest) = text.split_at(end);
-    if !number.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    Some((number.parse().ok()?, rest))
-}
-
-/// The percentage of a value that is one; also in thousandths or ten-thousandths.
-fn part(value: &str) -> Option<f64> {
-    let (text, divisor) = [('%', 1.0), ('\u{2030}', 10.0), ('\u{2031}', 100.0)]
-        .iter()
-        .find_map(|(sign, divisor)| Some((value.strip_suffix(*sign)?, divisor)))?;
-    let is_number = text.starts_with(|c: char| c.is_ascii_digit())
-        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    (is_number && digits <= 2)
-        .then(|| text.parse::<f64>().ok())
-        .flatten()
-        .map(|number| number / divisor)
-}
-
-fn unsigned(value: &str) -> Option<u64> {
-    value.parse().ok()
-}
-
-fn is_boolean(value: &str) -> bool {
-    const WORDS: [&str; 12] = [
-        "1", "yes", "y", "true", "t", "on", "0", "no", "n", "false", "f", "off",
-    ];
-    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
-}
-
-/// Time spans: numbers with units one after the other; a bare number counts seconds (systemd.time(7)).
-fn is_time(value: &str) -> bool {
-    value.trim() == "infinity" || seconds(value).is_some()
-}
-
-/// The time that a valid span tells; nothing for one without end, which is what 0 means as well.
-pub fn time_span(value: &str) -> Option<Duration> {
-    let time = Duration::try_from_secs_f64(seconds(value)?).ok()?;
-    (!time.is_zero()).then_some(time)
-}
-
-fn seconds(value: &str) -> Option<f64> {
-    const UNITS: [(f64, &[&str]); 9] = [
-        (1e-6, &["usec", "us", "\u{b5}s", "\u{3bc}s"]),
-        (1e-3, &["msec", "ms"]),
-        (1.0, &["seconds", "second", "sec", "s", ""]),
-        (60.0, &["minutes", "minute", "min", "m"]),
-        (3600.0, &["hours", "hour", "hr", "h"]),
-        (86400.0, &["days", "day", "d"]),
-        (604_800.0, &["weeks", "week", "w"]),
-        (2_629_800.0, &["months", "month", "M"]),
-        (31_557_600.0, &["years", "year", "y"]),
-    ];
-    let mut rest = value.trim();
-    let mut sum = (!rest.is_empty()).then_some(0.0)?;
-    while !rest.is_empty() {
-        let (number, after) = decimal(rest)?;
-        let after = after.trim_start();
-        let word = after
-            .find(|c: char| !c.is_alphabetic())
-            .map_or(after, |end| &after[..end]);
-        let (unit, _) = UNITS.iter().find(|(_, names)| names.contains(&word))?;
-        sum += number * unit;
-        rest = after[word.len()..].trim_start();
-    }
-    Some(sum)
-}
-
 fn is_rlimit(unit: Unit, value: &str) -> bool {
     let one = |text: &str| -> Option<u64> {
         match (text, unit) {
@@ -389,18 +274,6 @@ fn is_set(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_span_is_the_sum_of_its_parts() {
-        let seconds = |text: &str| time_span(text).map(|time| time.as_secs_f64());
-        assert_eq!(seconds("90"), Some(90.0));
-        assert_eq!(seconds(" 1min 30s "), Some(90.0));
-        assert_eq!(seconds("1.5 h"), Some(5400.0));
-        assert_eq!(seconds("250ms"), Some(0.25));
-        for endless in ["infinity", "0"] {
-            assert_eq!(seconds(endless), None);
-        }
-    }
 
     #[test]
     fn a_limit_that_systemd_would_ignore_is_told() {

@@ -1,15 +1,16 @@
 //! The `[vassal]` section, which uWSGI ignores: what it has no word for.
 
 pub mod liveness;
+mod values;
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::options::flag::is_on;
-use crate::vassal::address;
-use crate::vassal::address::{Address, SocketOwner, UnixOptions, Waiting};
+use crate::vassal::address::{Address, SocketOwner, UnixOptions, Waiting, parse};
 use liveness::{HealthCheck, Watchdog};
 use std::fmt;
 use std::time::Duration;
+use values::{SIGTERM, address, backlog, deadline, duration, failures, http, mode, on_or_off, signal, url};
 use vassal_escape::printable;
 
 /// How it is known that the app serves.
@@ -124,21 +125,14 @@ impl Default for Settings {
     }
 }
 
-const SIGTERM: i32 = 15;
 /// The longest queue that the kernel has by default (net.core.somaxconn), as systemd.socket(5) asks for more.
 const SOMAXCONN: i32 = 4096;
 /// The longest name of a socket (sd_listen_fds_with_names(3)).
 const NAME_BYTES: usize = 255;
 /// The name of a socket that the file gives none.
 const UNNAMED: &str = "listen";
-/// Below this a hang can no longer be told from a busy machine.
-const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
-/// The same for the messages of an app, which has more to do than to send them.
+/// Below this the silence of an app, which has more to do than to send messages, can no longer be told from a busy machine.
 const SHORTEST_WATCHDOG: Duration = Duration::from_secs(1);
-/// More would be days.
-const MOST_FAILURES: u32 = 100;
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
-
 /// Puts a value into the settings; the origin is that of its line. The error is what is wrong with the value.
 type Take = fn(&mut Settings, &[u8], &Origin) -> Result<(), String>;
 
@@ -155,7 +149,7 @@ pub const SETTINGS: &[(&str, Take)] = &[
     ("stop-signal", |all, value, _| { all.stop_signal = signal(value)?; Ok(()) }),
     ("reload", |all, value, origin| { all.reload = Some((reload(value)?, origin.clone())); Ok(()) }),
     ("reload-signal", |all, value, _| { all.reload_signal = Some(signal(value)?); Ok(()) }),
-    ("health", |all, value, origin| { all.health.url = Some((health(value)?, origin.clone())); Ok(()) }),
+    ("health", |all, value, origin| { all.health.url = Some((url(value)?, origin.clone())); Ok(()) }),
     ("health-interval", |all, value, _| { all.health.interval = deadline(value)?; Ok(()) }),
     ("health-deadline", |all, value, _| { all.health.deadline = deadline(value)?; Ok(()) }),
     ("health-failures", |all, value, _| { all.health.failures = failures(value)?; Ok(()) }),
@@ -215,82 +209,12 @@ fn command(settings: &mut Settings, value: &[u8], origin: &Origin) -> Result<(),
     Ok(())
 }
 
-/// A protection is not lost by a typing error, so only the words of systemd.syntax(7) are taken.
-fn on_or_off(value: &[u8]) -> Result<bool, String> {
-    match value.to_ascii_lowercase().as_slice() {
-        b"on" | b"true" | b"yes" | b"1" => Ok(true),
-        b"off" | b"false" | b"no" | b"0" => Ok(false),
-        _ => Err(format!("'{}' is neither 'on' nor 'off'", printable(value))),
-    }
-}
-
-fn deadline(value: &[u8]) -> Result<Duration, String> {
-    match duration(value)? {
-        time if time < SHORTEST_DEADLINE => Err("at least 0.1 s: a busy machine needs that".into()),
-        time => Ok(time),
-    }
-}
-
-fn duration(value: &[u8]) -> Result<Duration, String> {
-    let text = String::from_utf8_lossy(value);
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let unit = match text[digits..].trim() {
-        "" | "s" => 1.0,
-        "ms" => 0.001,
-        "min" => 60.0,
-        _ => return Err(format!("'{text}' is no time (a number, then ms, s or min)")),
-    };
-    let seconds = text[..digits]
-        .parse::<f64>()
-        .map_err(|_| format!("'{text}' is no time (a number, then ms, s or min)"))?;
-    let time = Duration::try_from_secs_f64(seconds * unit).unwrap_or(LONGEST);
-    if time.is_zero() || time > LONGEST {
-        return Err(format!("'{text}' is out of range (above 0, at most a day)"));
-    }
-    Ok(time)
-}
-
-fn failures(value: &[u8]) -> Result<u32, String> {
-    let text = String::from_utf8_lossy(value);
-    match text.parse() {
-        Ok(count @ 1..=MOST_FAILURES) => Ok(count),
-        _ => Err(format!(
-            "'{text}' is no number of failures (1 to {MOST_FAILURES})"
-        )),
-    }
-}
-
 fn watchdog(value: &[u8], origin: &Origin) -> Result<Watchdog, String> {
     match duration(value) {
         _ if value == b"off" => Ok(Watchdog::Off),
         Ok(time) if time < SHORTEST_WATCHDOG => Err("at least 1 s: a busy machine needs that".into()),
         Ok(time) => Ok(Watchdog::Within(time, origin.clone())),
         Err(problem) => Err(format!("{problem}, nor 'off'")),
-    }
-}
-
-fn signal(value: &[u8]) -> Result<i32, String> {
-    const NAMES: [(&str, i32); 7] = [
-        ("HUP", 1),
-        ("INT", 2),
-        ("QUIT", 3),
-        ("KILL", 9),
-        ("USR1", 10),
-        ("USR2", 12),
-        ("TERM", SIGTERM),
-    ];
-    let text = String::from_utf8_lossy(value).to_ascii_uppercase();
-    let name = text.strip_prefix("SIG").unwrap_or(&text);
-    if let Some((_, number)) = NAMES.into_iter().find(|(known, _)| *known == name) {
-        return Ok(number);
-    }
-    match name.parse() {
-        Ok(number @ 1..=64) => Ok(number),
-        _ => Err(format!(
-            "'{text}' is no signal (HUP, INT, QUIT, TERM, USR1, USR2, KILL or a number)"
-        )),
     }
 }
 
@@ -308,43 +232,15 @@ fn ready(value: &[u8]) -> Result<Ready, String> {
     }
 }
 
-fn health(value: &[u8]) -> Result<(String, String), String> {
-    let rest = value.strip_prefix(b"http://").ok_or_else(|| {
-        let shown = printable(value);
-        format!("'{shown}' is no URL (http://ADDRESS/PATH or http://unix:SOCKET:/PATH)")
-    })?;
-    http(rest)
-}
-
-/// `ADDRESS/PATH`; of a unix socket `unix:SOCKET:/PATH`.
-fn http(value: &[u8]) -> Result<(String, String), String> {
-    let is_plain = |byte: &u8| byte.is_ascii_graphic();
-    if !value.iter().all(is_plain) {
-        return Err("a URL holds no spaces and nothing that is not ASCII".into());
-    }
-    let text = String::from_utf8_lossy(value);
-    let (at, path) = match text.strip_prefix("unix:") {
-        Some(rest) => rest.split_once(':').unwrap_or((rest, "/")),
-        None => match text.find('/') {
-            Some(slash) => text.split_at(slash),
-            None => (&*text, "/"),
-        },
-    };
-    if !path.starts_with('/') {
-        return Err(format!("'{path}' does not begin with '/'"));
-    }
-    Ok((address(at.as_bytes())?, path.to_owned()))
-}
-
 /// `ADDRESS` or `NAME:ADDRESS`.
 fn socket(value: &[u8], origin: &Origin) -> Result<Socket, String> {
-    let unnamed = address::parse(value).map(|address| (UNNAMED.to_owned(), address));
+    let unnamed = parse(value).map(|address| (UNNAMED.to_owned(), address));
     let named = || {
         let at = value.iter().position(|byte| *byte == b':')?;
         let name = std::str::from_utf8(&value[..at]).ok()?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let is_name = !name.is_empty() && name.len() <= NAME_BYTES && name.bytes().all(is_plain);
-        let address = address::parse(&value[at + 1..])?;
+        let address = parse(&value[at + 1..])?;
         is_name.then(|| (name.to_owned(), address))
     };
     let (name, address) = unnamed.or_else(named).ok_or_else(|| {
@@ -360,22 +256,6 @@ fn socket(value: &[u8], origin: &Origin) -> Result<Socket, String> {
     })
 }
 
-fn mode(value: &[u8]) -> Result<u32, String> {
-    let text = String::from_utf8_lossy(value);
-    match u32::from_str_radix(&text, 8) {
-        Ok(mode @ 0..=0o777) => Ok(mode),
-        _ => Err(format!("'{text}' is no mode (octal, such as 660)")),
-    }
-}
-
-fn backlog(value: &[u8]) -> Result<i32, String> {
-    let text = String::from_utf8_lossy(value);
-    match text.parse() {
-        Ok(backlog @ 1..=i32::MAX) => Ok(backlog),
-        _ => Err(format!("'{text}' is no number of connections")),
-    }
-}
-
 fn reload(value: &[u8]) -> Result<Reload, String> {
     match value {
         b"overlap" => Ok(Reload::Overlap),
@@ -383,25 +263,6 @@ fn reload(value: &[u8]) -> Result<Reload, String> {
         _ => Err(format!(
             "'{}' is neither 'overlap' nor 'in-place'",
             printable(value)
-        )),
-    }
-}
-
-/// `:PORT` (this machine), `IP:PORT`, `[IPv6]:PORT` or the path of a unix socket.
-fn address(value: &[u8]) -> Result<String, String> {
-    let text = String::from_utf8_lossy(value).into_owned();
-    if text.starts_with('/') {
-        return Ok(text);
-    }
-    let full = if text.starts_with(':') {
-        format!("127.0.0.1{text}")
-    } else {
-        text.clone()
-    };
-    match full.parse::<std::net::SocketAddr>() {
-        Ok(address) => Ok(address.to_string()),
-        Err(_) => Err(format!(
-            "'{text}' is no address (:PORT, IP:PORT, [IPv6]:PORT or a path)"
         )),
     }
 }

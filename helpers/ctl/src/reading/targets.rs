@@ -74,7 +74,12 @@ pub fn of_emperor(emperor: &Emperor, root: &Path) -> (Vec<Target>, Vec<String>) 
 /// It is neither.
 pub fn of_path(path: &Path, root: &Path) -> Result<(Vec<Target>, Vec<String>), String> {
     if !path.is_dir() {
-        return Ok((vec![Target::at(root, path)?], Vec::new()));
+        return match (Target::at(root, path), path.metadata()) {
+            (Ok(target), _) => Ok((vec![target], Vec::new())),
+            // That there is nothing there is what is wrong, and not what it is called.
+            (Err(_), Err(error)) => Err(format!("{}: {error}", shown(path))),
+            (Err(why), Ok(_)) => Err(why),
+        };
     }
     let absolute = path
         .canonicalize()

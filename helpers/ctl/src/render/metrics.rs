@@ -43,7 +43,11 @@ pub fn metrics(vassals: &[Vassal], problems: usize) -> String {
     of_state_of(&mut page, vassals);
     of_mounts(&mut page, vassals);
     of_checks(&mut page, vassals);
-    of_usage(&mut page, vassals);
+    of_memory(&mut page, vassals);
+    of_processors(&mut page, vassals);
+    of_tasks(&mut page, vassals);
+    of_disks(&mut page, vassals);
+    of_limits(&mut page, vassals);
     page.0 += "# EOF\n";
     page.0
 }
@@ -149,8 +153,7 @@ fn of_checks(page: &mut Page, vassals: &[Vassal]) {
     });
 }
 
-fn of_usage(page: &mut Page, vassals: &[Vassal]) {
-    let number = |value: Option<u64>| value.map(|value| value as f64);
+fn of_memory(page: &mut Page, vassals: &[Vassal]) {
     let memory = gauge(
         "vassal_memory_bytes",
         "Memory of the vassal and its FUSE daemons.",
@@ -160,6 +163,9 @@ fn of_usage(page: &mut Page, vassals: &[Vassal]) {
     page.each(&most, vassals, |vassal| number(vassal.limits.memory_max));
     let high = gauge("vassal_memory_high_bytes", "MemoryHigh= of the vassal.");
     page.each(&high, vassals, |vassal| number(vassal.limits.memory_high));
+}
+
+fn of_processors(page: &mut Page, vassals: &[Vassal]) {
     let cpu = counter(
         "vassal_cpu_seconds_total",
         "Time of processors that the vassal and its FUSE daemons have used.",
@@ -170,10 +176,16 @@ fn of_usage(page: &mut Page, vassals: &[Vassal]) {
         "CPUQuota= of the vassal, in processors.",
     );
     page.each(&quota, vassals, |vassal| vassal.limits.cpus);
+}
+
+fn of_tasks(page: &mut Page, vassals: &[Vassal]) {
     let tasks = gauge("vassal_tasks", "Processes and threads of the vassal.");
     page.each(&tasks, vassals, |vassal| number(vassal.usage.tasks));
     let most = gauge("vassal_tasks_limit", "TasksMax= of the vassal.");
     page.each(&most, vassals, |vassal| number(vassal.limits.tasks));
+}
+
+fn of_disks(page: &mut Page, vassals: &[Vassal]) {
     let read = counter(
         "vassal_io_read_bytes_total",
         "Bytes that the vassal has read from disks.",
@@ -188,6 +200,9 @@ fn of_usage(page: &mut Page, vassals: &[Vassal]) {
     page.each(&written, vassals, |vassal| {
         number(vassal.usage.io.map(|(_, written)| written))
     });
+}
+
+fn of_limits(page: &mut Page, vassals: &[Vassal]) {
     let hits = counter(
         "vassal_limit_hits_total",
         "How often the vassal has met a limit since it was started.",
@@ -212,6 +227,10 @@ fn of_usage(page: &mut Page, vassals: &[Vassal]) {
     page.each(&throttled, vassals, |vassal| {
         vassal.hits.cpu_throttled_usec.map(seconds)
     });
+}
+
+fn number(value: Option<u64>) -> Option<f64> {
+    value.map(|value| value as f64)
 }
 
 fn is(fact: bool) -> f64 {

@@ -62,6 +62,21 @@ pub fn form() -> Form {
     }
 }
 
+/// How wide the terminal is that standard output is, if it is one; `$COLUMNS` says it better.
+pub fn columns() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let said = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    said.or_else(|| {
+        crossterm::terminal::size()
+            .ok()
+            .map(|(columns, _)| columns.into())
+    })
+}
+
 /// Whether standard output is a terminal that wants colors (<https://no-color.org>).
 pub fn has_colors() -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vassal_escape::printable;
 use vassal_escape::unit_name::unescape;
+use vassal_state::restart_record;
 
 /// Where the watchdog is installed.
 const WATCHDOG: &str = "usr/lib/vassal/vassal-watchdog";
@@ -82,6 +83,8 @@ struct Machine {
     records: Records,
     hierarchy: Hierarchy,
     watchdog: Option<(u64, u64)>,
+    /// Where the restart records are.
+    ended: PathBuf,
     /// The instances that are marked for maintenance, and since when.
     maintained: BTreeMap<String, Option<u64>>,
     /// The cgroups of the units in vassal.slice, looked for only for one that runs without a record.
@@ -118,6 +121,7 @@ impl Fleet {
             records: Records::of(&root),
             hierarchy: Hierarchy::of(&root),
             watchdog: watchdog.map(|file| (file.dev(), file.ino())),
+            ended: root.join(restart_record::DIRECTORY.trim_start_matches('/')),
             maintained: maintained(&root.join(units::MAINTENANCE)),
             slice: OnceLock::new(),
         };
@@ -200,6 +204,8 @@ impl Machine {
         record.since_usec = match state {
             State::Maintenance => self.maintained.get(instance).copied().flatten(),
             State::Masked => self.units.masked_since(instance),
+            // The end of its last run, if it had one since the machine was booted.
+            State::Stopped | State::OnDemand => units::made(&restart_record::file(&self.ended, instance)),
             _ => record.since_usec,
         };
         let marks = self.marks(instance, state, file.as_ref(), &record, has_record);

@@ -9,8 +9,12 @@ use vassal_escape::printable;
 const CATALOG: &str = include_str!("../../../../units/vassal.catalog");
 /// How many entries of the unit are looked at, the last ones.
 const LOOKED_AT: &str = "--lines=400";
+/// How journalctl(1) begins to say that there is more than it may show.
+const CLOSED: &[u8] = b"Hint: You are currently not seeing messages";
 /// A vassal serves.
 const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
+/// Starts and reloads.
+const STARTER: &str = "_COMM=vassal-enter";
 /// systemd's own entries are no words of the app's.
 const SYSTEMD: &str = "systemd";
 
@@ -40,20 +44,8 @@ impl Journal {
     /// # Errors
     /// When journalctl(1) cannot be run, or may not read it.
     pub fn of(unit: &str) -> Result<Self, String> {
-        let mut command = Command::new("journalctl");
-        command
-            .args(["--quiet", "--no-pager", "--output=json", LOOKED_AT])
-            .arg(format!("--unit={unit}"))
-            .stdin(Stdio::null());
-        let output = command
-            .output()
-            .map_err(|error| format!("cannot run 'journalctl': {error}"))?;
-        if !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("journalctl: {}", why.trim()));
-        }
-        let lines = output.stdout.split(|byte| *byte == b'\n');
-        Ok(Self::sorted(lines.filter_map(entry)))
+        let entries = entries(&[LOOKED_AT, &format!("--unit={unit}")])?;
+        Ok(Self::sorted(entries.into_iter()))
     }
 
     fn sorted(entries: impl Iterator<Item = Entry>) -> Self {
@@ -68,6 +60,42 @@ impl Journal {
         }
         journal
     }
+}
+
+/// Why starts and reloads have failed since `begun`, in microseconds since the epoch, by their units; the last reason of each.
+///
+/// # Errors
+/// As [`Journal::of`].
+pub fn refusals(begun: u64) -> Result<BTreeMap<String, String>, String> {
+    // What has just been said is in the journal then. Only root may ask for that.
+    entries(&["--sync"]).ok();
+    let since = format!("--since=@{}", begun / 1_000_000);
+    let entries = entries(&["--priority=err", &since, STARTER])?;
+    let since = entries.into_iter().filter(|entry| entry.usec >= begun);
+    let reason = |entry: Entry| Some((entry.field("_SYSTEMD_UNIT")?.to_owned(), entry.message));
+    Ok(since.filter_map(reason).collect())
+}
+
+/// The entries that journalctl(1) shows with `arguments`.
+fn entries(arguments: &[&str]) -> Result<Vec<Entry>, String> {
+    let mut command = Command::new("journalctl");
+    command
+        .args(["--no-pager", "--output=json"])
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null());
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot run 'journalctl': {error}"))?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("journalctl: {}", why.trim()));
+    }
+    if output.stdout.is_empty() && output.stderr.starts_with(CLOSED) {
+        return Err("you may not read it (root may, and the groups adm and systemd-journal)".into());
+    }
+    let lines = output.stdout.split(|byte| *byte == b'\n');
+    Ok(lines.filter_map(entry).collect())
 }
 
 impl Entry {

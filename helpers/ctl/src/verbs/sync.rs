@@ -3,9 +3,11 @@
 use crate::arguments::Sync;
 use std::process::ExitCode;
 use vassal_emperor::{DRY_RUN, ONCE};
+use vassal_systemd::lines;
 
 /// Does, or shows it.
 pub fn run(arguments: &Sync) -> ExitCode {
+    lines::are_of_command("vassalctl");
     let words = [ONCE, DRY_RUN].map(std::ffi::OsString::from);
     vassal_emperor::run(if arguments.dry_run { &words } else { &words[..1] })
 }

@@ -108,6 +108,12 @@ fn the_exit_code_says_how_bad_it_is() {
     assert_eq!(code("[uwsgi]\nuid = nobody001\n"), 1);
     assert_eq!(code("[uwsgi]\nuid = 0\n"), 2);
     assert_eq!(machine.say("check", &["missing.ini"]).code, 2);
+    let missing = machine.say("check", &["/no/directory"]);
+    assert_eq!(missing.code, 2);
+    assert!(
+        missing.out.contains("/no/directory: No such file or directory"),
+        "{missing:?}"
+    );
     for name in ["user001", "vassal@user001.service"] {
         let said = machine.say("check", &[name]);
         assert_eq!(said.code, 2, "{said:?}");

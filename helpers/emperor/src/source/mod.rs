@@ -3,4 +3,7 @@
 pub mod answer;
 pub mod ask;
 pub mod directory;
+pub mod entry;
+pub mod packed;
 pub mod scan;
+pub mod way;

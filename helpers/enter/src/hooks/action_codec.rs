@@ -1,5 +1,7 @@
 //! An action in a record: a number for what it is, then its fields. Writer and reader are the same program file, which the watchdog
 //! keeps open for the end of the vassal, so the numbers need not be the same in another version.
+//!
+//! [`write`] and [`read`] are tables, a row for each action, and so as long as there are actions.
 
 use std::time::Duration;
 use vassal_config::hooks::action::{Action, Awaited, OnFailure, WriteMode};

@@ -12,7 +12,7 @@ use nix::fcntl::AtFlags;
 use nix::unistd::{Pid, Uid, execveat};
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 use vassal_config::hooks::action::Action;
@@ -49,35 +49,120 @@ pub fn become_watchdog(
     started: &Started<'_>,
 ) -> Result<Infallible, Failure> {
     let invocation = prepared.invocation;
-    let settings = &prepared.plan.settings;
-    let survivor = log.into_survivor();
-    let atexit = started.record.as_ref().map(Record::store).transpose()?;
-    let enter = atexit.as_ref().map(|_| prepared.programs.enter.as_fd());
-    let (emperor, config, pushed, payload_notify) = match &app_channel {
+    let made = Made::for_watchdog(prepared, proc, log, started)?;
+    let fds = descriptors(prepared, proc, &app_channel, &made)?;
+    let mut handoff = handoff(prepared, &app_channel, started, fds)?;
+    // As late as possible: the end of the process before this one is work, which the app would have to wait for.
+    invocation.notifier.dismiss()?;
+    handoff.unsent = Unsent::of(&invocation.notifier, &invocation.journal)?;
+    let record = handoff.store()?;
+    let number = leave(Some(record.as_fd()))?.unwrap_or_default();
+    if !started.has_roots_hooks {
+        caps::limit_bounding_set(caps::OF_WATCHDOG)?;
+    }
+    execute(&prepared.programs.watchdog, number, &handoff.vassal)
+}
+
+/// Descriptors that are made for the watchdog.
+struct Made {
+    log: Option<OwnedFd>,
+    atexit: Option<OwnedFd>,
+    control: OwnedFd,
+    /// The watchdog's end of the connection by which a reload asks it, and the reload's.
+    requests: OwnedFd,
+    requester: OwnedFd,
+}
+
+impl Made {
+    fn for_watchdog(
+        prepared: &Prepared<'_>,
+        proc: &Proc,
+        log: HookOutput,
+        started: &Started<'_>,
+    ) -> Result<Self, SysError> {
+        let log = log.into_survivor();
+        let atexit = started.record.as_ref().map(Record::store).transpose()?;
+        let (requests, requester) = request::pair()?;
+        let control = Control {
+            requester: requester.as_raw_fd(),
+            proc: proc.as_fd().as_raw_fd(),
+            keys: leave(started.keys.as_ref().map(|keys| keys.directory.as_fd()))?,
+            ..control(prepared, started)
+        };
+        Ok(Self {
+            log,
+            atexit,
+            control: control.store()?,
+            requests,
+            requester,
+        })
+    }
+}
+
+/// Every descriptor that the watchdog gets.
+fn descriptors(
+    prepared: &Prepared<'_>,
+    proc: &Proc,
+    app_channel: &AppChannel,
+    made: &Made,
+) -> Result<Descriptors, SysError> {
+    let invocation = prepared.invocation;
+    let atexit = made.atexit.as_ref().map(AsFd::as_fd);
+    let place = prepared.place.as_ref().map(|place| place.file().as_fd());
+    let rows = [
+        (Name::Notify, invocation.notifier.socket()),
+        (Name::Journal, invocation.journal.socket()),
+        (Name::Fusectl, invocation.fusectl.as_ref().map(AsFd::as_fd)),
+        (Name::RestartRecord, Some(invocation.record.file().as_fd())),
+        (Name::Log, made.log.as_ref().map(AsFd::as_fd)),
+        (Name::Proc, Some(proc.as_fd())),
+        (Name::HostMounts, Some(prepared.host_mounts.as_fd())),
+        (Name::HostProc, Some(prepared.host_proc.as_fd())),
+        (Name::Enter, atexit.map(|_| prepared.programs.enter.as_fd())),
+        (Name::Atexit, atexit),
+        (Name::Control, Some(made.control.as_fd())),
+        (Name::Requests, Some(made.requests.as_fd())),
+        (Name::Requester, Some(made.requester.as_fd())),
+        (Name::Place, place),
+        (Name::Health, invocation.health.as_ref().map(Place::directory)),
+    ];
+    Descriptors::of(rows.into_iter().chain(of_app(app_channel)))
+}
+
+/// The ends of the app's connections that are ours.
+fn of_app(channel: &AppChannel) -> Vec<(Name, Option<BorrowedFd<'_>>)> {
+    match channel {
         AppChannel::Uwsgi {
             emperor,
             config,
             pushed,
             ..
-        } => (Some(emperor), Some(config), Some(pushed), None),
-        AppChannel::Notify(socket, _) => (None, None, None, Some(socket)),
-        AppChannel::None => (None, None, None, None),
-    };
-    let (requests, requester) = request::pair()?;
-    let control = Control {
-        requester: requester.as_raw_fd(),
-        proc: proc.as_fd().as_raw_fd(),
-        keys: leave(started.keys.as_ref().map(|keys| keys.directory.as_fd()))?,
-        ..control(prepared, started)
-    };
-    let control = control.store()?;
+        } => vec![
+            (Name::Emperor, Some(emperor.as_fd())),
+            (Name::Config, Some(config.as_fd())),
+            (Name::Pushed, Some(pushed.as_fd())),
+        ],
+        AppChannel::Notify(socket, _) => vec![(Name::PayloadNotify, Some(socket.as_fd()))],
+        AppChannel::None => Vec::new(),
+    }
+}
+
+/// What the watchdog is told.
+fn handoff(
+    prepared: &Prepared<'_>,
+    app_channel: &AppChannel,
+    started: &Started<'_>,
+    fds: Descriptors,
+) -> Result<Handoff, SysError> {
+    let invocation = prepared.invocation;
+    let settings = &prepared.plan.settings;
     let mut sockets = prepared.sockets.iter();
-    let mut handoff = Handoff {
+    Ok(Handoff {
         vassal: invocation.display_name(),
         unit: invocation.vassal.unit(),
         app: app(
             prepared.plan,
-            &app_channel,
+            app_channel,
             (started.payload, started.credentials),
             invocation.watchdog,
         ),
@@ -95,41 +180,9 @@ pub fn become_watchdog(
         is_on_demand: invocation.is_on_demand,
         keep_alive: invocation.watchdog / KEEP_ALIVES,
         loaded: prepared.loaded,
-        fds: Descriptors::of([
-            (Name::Notify, invocation.notifier.socket()),
-            (Name::Journal, invocation.journal.socket()),
-            (Name::Fusectl, invocation.fusectl.as_ref().map(AsFd::as_fd)),
-            (Name::RestartRecord, Some(invocation.record.file().as_fd())),
-            (Name::Log, survivor.as_ref().map(AsFd::as_fd)),
-            (Name::Emperor, emperor.map(AsFd::as_fd)),
-            (Name::Config, config.map(AsFd::as_fd)),
-            (Name::Pushed, pushed.map(AsFd::as_fd)),
-            (Name::PayloadNotify, payload_notify.map(AsFd::as_fd)),
-            (Name::Proc, Some(proc.as_fd())),
-            (Name::HostMounts, Some(prepared.host_mounts.as_fd())),
-            (Name::HostProc, Some(prepared.host_proc.as_fd())),
-            (Name::Enter, enter),
-            (Name::Atexit, atexit.as_ref().map(AsFd::as_fd)),
-            (Name::Control, Some(control.as_fd())),
-            (Name::Requests, Some(requests.as_fd())),
-            (Name::Requester, Some(requester.as_fd())),
-            (
-                Name::Place,
-                prepared.place.as_ref().map(|place| place.file().as_fd()),
-            ),
-            (Name::Health, invocation.health.as_ref().map(Place::directory)),
-        ])?,
+        fds,
         unsent: Unsent::default(),
-    };
-    // As late as possible: the end of the process before this one is work, which the app would have to wait for.
-    invocation.notifier.dismiss()?;
-    handoff.unsent = Unsent::of(&invocation.notifier, &invocation.journal)?;
-    let record = handoff.store()?;
-    let number = leave(Some(record.as_fd()))?.unwrap_or_default();
-    if !started.has_roots_hooks {
-        caps::limit_bounding_set(caps::OF_WATCHDOG)?;
-    }
-    execute(&prepared.programs.watchdog, number, &handoff.vassal)
+    })
 }
 
 /// The app as the watchdog knows it; `watchdog` is the unit's `WatchdogSec=`.

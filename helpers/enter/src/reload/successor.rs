@@ -24,7 +24,7 @@ use vassal_config::emperor::settings::Emperor;
 use vassal_config::hooks::action::Action;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::unit::directives::Directive;
-use vassal_config::unit::values::time_span;
+use vassal_config::unit::numbers::time_span;
 use vassal_config::vassal::plan::Operation;
 use vassal_config::vassal::read::Vassal;
 use vassal_config::vassal::reload::restart_only;

@@ -10,4 +10,4 @@ mod store;
 
 pub use record::{End, Next, Pauses, RestartRecord, SEE_ABOVE, SETTLED, Turn, since_boot};
 pub use started::{Follows, is_runtime_directory, runtime_directory};
-pub use store::{DIRECTORY, NAME, Store, forget, make_directory};
+pub use store::{DIRECTORY, NAME, Store, file, forget, make_directory};

@@ -147,8 +147,8 @@ pub fn forget(directory: &Path, name: &str) -> Result<(), SysError> {
     unlink(&path).context(step)
 }
 
-/// The file of the vassal `name`.
-fn file(directory: &Path, name: &str) -> PathBuf {
+/// The file of the vassal `name`. The last that is written of a run is its end.
+pub fn file(directory: &Path, name: &str) -> PathBuf {
     directory.join(format!("{name}{SUFFIX}"))
 }
 

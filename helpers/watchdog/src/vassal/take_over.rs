@@ -48,11 +48,7 @@ impl Vassal {
         table.look(&proc, |_| false)?;
         let reporter = reporter(&mut handoff)?;
         let sockets = sockets(&handoff, &proc)?;
-        let mountpoints: Vec<_> = handoff
-            .watched
-            .iter()
-            .map(|each| mountpoint(each, &handoff, &table))
-            .collect();
+        let mountpoints = mountpoints(&handoff, &table);
         let fds = &mut handoff.fds;
         let now = Instant::now();
         let host_proc = Proc::from(fds.need(Name::HostProc)?);
@@ -129,10 +125,14 @@ fn reporter(handoff: &mut Handoff) -> Result<Reporter, SysError> {
     })
 }
 
-fn mountpoint(watched: &Watched, handoff: &Handoff, table: &Table) -> Mountpoint {
-    let deadline = deadline(&watched.mount.fstype, handoff.deadline);
-    let schedule = Schedule::new(handoff.interval, deadline);
-    Mountpoint::new(watched.clone(), schedule, table.is_own(&watched.mount))
+/// The watched mountpoints, each with how often it is asked.
+fn mountpoints(handoff: &Handoff, table: &Table) -> Vec<Mountpoint> {
+    let mountpoint = |watched: &Watched| {
+        let deadline = deadline(&watched.mount.fstype, handoff.deadline);
+        let schedule = Schedule::new(handoff.interval, deadline);
+        Mountpoint::new(watched.clone(), schedule, table.is_own(&watched.mount))
+    };
+    handoff.watched.iter().map(mountpoint).collect()
 }
 
 /// The monitor of requests to `mountpoints`, by the shortest of their deadlines; `told` is the file's, zero for none.

@@ -1,6 +1,6 @@
 //! `vassalctl enter NAME [CMD]`: a shell in all the namespaces of a vassal, as its user or as root, by nsenter(1).
 
-use super::list::choose;
+use super::names::choose;
 use super::run::gather;
 use crate::arguments::Enter;
 use crate::render::output;

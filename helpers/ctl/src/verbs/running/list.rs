@@ -1,20 +1,27 @@
 //! `vassalctl list`: every vassal, one line each.
 
+use super::names::choose;
 use crate::arguments::{List, Sort};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
-use crate::render::pager;
+use crate::render::pager::{self, LongLines};
 use crate::render::rows::{Cell, Form, Tone, rows};
 use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
 use crate::running::cgroup::Detail;
-use crate::running::fleet::{Fleet, Vassal, is_named, now_usec};
+use crate::running::fleet::{Fleet, Vassal, now_usec};
 use crate::state::{Health, Mark, State};
 use std::cmp::Reverse;
 use std::process::ExitCode;
 
+/// What is said instead of an empty list.
+pub const NO_VASSALS: &str = "there are no vassals (vassalctl check says what the emperor's file names)";
 /// The most of a cause that a line shows.
 const CAUSE_LIMIT: usize = 48;
+/// What of it is shown on the narrowest terminal.
+const CAUSE_LEAST: usize = 8;
+/// What stands for the rest of it.
+const CUT: &str = "...";
 
 /// Lists the vassals.
 pub fn run(arguments: &List) -> ExitCode {
@@ -45,35 +52,12 @@ pub fn run(arguments: &List) -> ExitCode {
         };
     }
     if chosen.is_empty() && fleet.vassals.is_empty() {
-        output::tell("there are no vassals (vassalctl check says what the emperor's file names)");
+        output::tell(NO_VASSALS);
     }
     let form = output::form();
-    let lines: Vec<_> = chosen.iter().map(|vassal| row(vassal, now)).collect();
-    pager::show(&rows(HEADER, &lines, form), form != Form::Plain, output::GOOD)
-}
-
-/// The vassals that `patterns` mean; all without any.
-///
-/// # Errors
-/// A name or pattern that means none.
-pub fn choose<'a>(vassals: &'a [Vassal], patterns: &[String]) -> Result<Vec<&'a Vassal>, String> {
-    let mut wanted = Vec::new();
-    for pattern in patterns {
-        let glob = glob::Pattern::new(pattern).map_err(|error| format!("'{pattern}': {error}"))?;
-        let fits = |vassal: &&Vassal| is_named(vassal, pattern) || glob.matches(&vassal.name);
-        let before = wanted.len();
-        wanted.extend(vassals.iter().filter(fits).map(|vassal| &vassal.instance));
-        if wanted.len() == before {
-            let names = vassals.iter().map(|vassal| vassal.name.as_str());
-            let hint = match crate::reading::nearest::nearest(pattern, names) {
-                Some(near) => format!(" (did you mean '{near}'?)"),
-                None => String::new(),
-            };
-            return Err(format!("there is no vassal '{pattern}'{hint}"));
-        }
-    }
-    let is_wanted = |vassal: &&Vassal| patterns.is_empty() || wanted.contains(&&vassal.instance);
-    Ok(vassals.iter().filter(is_wanted).collect())
+    let lines = fitted(&chosen, now, output::columns());
+    let text = rows(HEADER, &lines, form);
+    pager::show(&text, &arguments.paging, LongLines::Cut, output::GOOD)
 }
 
 fn sort(vassals: &mut [&Vassal], by: Sort) {
@@ -92,7 +76,28 @@ const HEADER: [&str; 9] = [
     "NAME", "STATE", "MOUNTS", "RESTARTS", "MEMORY", "CPU", "SOCKETS", "SINCE", "NOTES",
 ];
 
-fn row(vassal: &Vassal, now: u64) -> [Cell; 9] {
+/// The lines of `vassals`; where they are longer than `columns`, causes are cut, so that the notes behind them can be seen.
+fn fitted(vassals: &[&Vassal], now: u64, columns: Option<usize>) -> Vec<[Cell; 9]> {
+    let lines = |limit| -> Vec<_> { vassals.iter().map(|vassal| row(vassal, now, limit)).collect() };
+    let whole = lines(CAUSE_LIMIT);
+    let form = Form::Terminal { has_colors: false };
+    let text = rows(HEADER, &whole, form);
+    let width = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let excess = width.saturating_sub(columns.unwrap_or(usize::MAX));
+    let causes = vassals.iter().filter_map(|vassal| vassal.record.cause.as_ref());
+    let longest = causes.map(|cause| cause.chars().count()).max().unwrap_or(0);
+    match excess {
+        0 => whole,
+        _ => lines(
+            longest
+                .min(CAUSE_LIMIT)
+                .saturating_sub(excess + CUT.len())
+                .max(CAUSE_LEAST),
+        ),
+    }
+}
+
+fn row(vassal: &Vassal, now: u64, cause_limit: usize) -> [Cell; 9] {
     let since = vassal.record.since_usec;
     let since = since.map(|since| time(now.saturating_sub(since)));
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
@@ -100,7 +105,7 @@ fn row(vassal: &Vassal, now: u64) -> [Cell; 9] {
         vassal.name.as_str().into(),
         Cell::toned(vassal.state.word(), tone(vassal)),
         mounts(vassal, now),
-        restarts(vassal).into(),
+        restarts(vassal, cause_limit).into(),
         or_none(vassal.usage.memory.map(bytes)).into(),
         or_none(vassal.usage.cpu_usec.map(time)).into(),
         or_none(Some(vassal.record.sockets.join(",")).filter(|sockets| !sockets.is_empty())).into(),
@@ -139,17 +144,17 @@ fn mounts(vassal: &Vassal, now: u64) -> Cell {
 }
 
 /// `2 (/app dead (ENOTCONN))`
-fn restarts(vassal: &Vassal) -> String {
+fn restarts(vassal: &Vassal, cause_limit: usize) -> String {
     let count = vassal.record.restarts;
     match &vassal.record.cause {
-        Some(cause) => format!("{count} ({})", short(cause)),
+        Some(cause) => format!("{count} ({})", short(cause, cause_limit)),
         None => count.to_string(),
     }
 }
 
-fn short(cause: &str) -> String {
-    match cause.char_indices().nth(CAUSE_LIMIT) {
-        Some((end, _)) => format!("{}...", &cause[..end]),
+fn short(cause: &str, limit: usize) -> String {
+    match cause.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}{CUT}", &cause[..end]),
         None => cause.to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! `vassalctl logs NAME`: a vassal's events and its app's lines, by journalctl(1).
 
-use super::list::choose;
+use super::names::choose;
 use super::run::{execute, gather};
 use crate::arguments::Logs;
 use crate::render::output;
@@ -29,6 +29,9 @@ pub fn run(arguments: &Logs) -> ExitCode {
     }
     if let Some(since) = &arguments.since {
         command.arg(format!("--since={since}"));
+    }
+    if arguments.paging.no_pager {
+        command.arg("--no-pager");
     }
     execute(command)
 }

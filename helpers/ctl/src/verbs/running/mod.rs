@@ -5,6 +5,7 @@ pub mod list;
 pub mod logs;
 pub mod metrics;
 pub mod nagios;
+pub mod names;
 pub mod run;
 pub mod serve;
 pub mod stats;

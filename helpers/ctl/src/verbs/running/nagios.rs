@@ -1,6 +1,6 @@
 //! `vassalctl nagios`: a check of Nagios, Icinga and whatever takes their plugins.
 
-use super::list::choose;
+use super::names::choose;
 use crate::arguments::Nagios;
 use crate::render::output;
 use crate::running::cgroup::Detail;

@@ -1,12 +1,13 @@
 //! `vassalctl stats`: what the vassals use, may use, and how often that was too little.
 
-use super::list::choose;
+use super::list::NO_VASSALS;
+use super::names::choose;
 use super::serve;
 use crate::arguments::{Place, Stats};
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
-use crate::render::pager;
-use crate::render::rows::{Cell, Form, Tone, rows};
+use crate::render::pager::{self, LongLines};
+use crate::render::rows::{Cell, Tone, rows};
 use crate::render::sentences;
 use crate::render::uwsgi_stats::Stats as UwsgiStats;
 use crate::running::cgroup::Detail;
@@ -45,9 +46,17 @@ pub fn run(arguments: &Stats) -> ExitCode {
         Ok(chosen) => chosen,
         Err(why) => return output::fail_with(&why, output::FAILED),
     };
+    if fleet.vassals.is_empty() {
+        output::tell(NO_VASSALS);
+    }
     let form = output::form();
     let lines: Vec<_> = chosen.into_iter().map(row).collect();
-    pager::show(&rows(HEADER, &lines, form), form != Form::Plain, output::GOOD)
+    pager::show(
+        &rows(HEADER, &lines, form),
+        &arguments.paging,
+        LongLines::Cut,
+        output::GOOD,
+    )
 }
 
 /// The statistics of uWSGI's Emperor, as JSON.

@@ -1,10 +1,12 @@
 //! `vassalctl status NAME`: one vassal on one screen.
 
-use super::list::{choose, tone};
+use super::list::tone;
+use super::names::choose;
 use crate::arguments::Status;
 use crate::render::amounts::{bytes, rfc3339, time};
 use crate::render::output;
-use crate::render::pager;
+use crate::render::pager::{self, LongLines};
+use crate::render::paragraph::paragraph;
 use crate::render::rows::Form;
 use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
@@ -53,7 +55,7 @@ pub fn run(arguments: &Status) -> ExitCode {
         .iter()
         .map(|vassal| text(vassal, &fleet, now, has_colors))
         .collect();
-    pager::show(&texts.join("\n"), output::form() != Form::Plain, code)
+    pager::show(&texts.join("\n"), &arguments.paging, LongLines::Fold, code)
 }
 
 fn text(vassal: &Vassal, fleet: &Fleet, now: u64, has_colors: bool) -> String {
@@ -209,7 +211,7 @@ fn last(journal: &Journal) -> String {
         text.extend(events.iter().map(line));
         let bad = events.iter().rev().find(|entry| entry.is_bad());
         if let Some(explanation) = bad.and_then(Entry::explanation) {
-            text += &format!("{:14}{explanation}\n", "");
+            text += &paragraph(&explanation, 14, output::columns().unwrap_or(usize::MAX));
         }
     }
     if !words.is_empty() {
@@ -219,7 +221,7 @@ fn last(journal: &Journal) -> String {
     text
 }
 
-/// A point in time without what a screen has no room for.
+/// A point in time in UTC, without what a screen has no room for.
 fn short_time(usec: u64) -> String {
-    rfc3339(usec)[..19].replace('T', " ")
+    rfc3339(usec)[..19].replace('T', " ") + "Z"
 }

@@ -1,6 +1,7 @@
 //! `vassalctl top`: the list of vassals, live, with the processors they use just now.
 
-use super::list::{choose, notes, tone};
+use super::list::{notes, tone};
+use super::names::choose;
 use crate::arguments::Top;
 use crate::render::amounts::{bytes, time};
 use crate::render::output;

@@ -1,10 +1,11 @@
 //! `vassalctl start`, `stop`, `restart`, `reload`, `enable`, `disable`, `mask`, `unmask`: systemctl(1) by the names of vassals.
 
-use super::list::choose;
+use super::names::choose;
 use super::run::{gather, systemctl};
 use crate::render::output;
 use crate::running::cgroup::Detail;
-use crate::running::fleet::{Fleet, Vassal};
+use crate::running::fleet::{Fleet, Vassal, now_usec};
+use crate::running::journal::refusals;
 use crate::running::units::{DISABLED, MAINTENANCE};
 use crate::state::{Mark, State};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -78,7 +79,24 @@ pub fn run(act: Act, names: &[String]) -> ExitCode {
         Ok(fleet) => fleet,
         Err(code) => return code,
     };
-    let done = choose(&fleet.vassals, names).and_then(|chosen| perform(act, &chosen));
+    let done = choose(&fleet.vassals, names).and_then(|chosen| {
+        let is_held =
+            |vassal: &&Vassal| matches!(act, Act::Start | Act::Restart) && vassal.state == State::Maintenance;
+        let (held, free): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_held);
+        let done = match free.is_empty() {
+            true => Ok(()),
+            false => perform(act, &free),
+        };
+        // systemd skips a unit whose condition is not met, and says nothing.
+        let held = held.iter().map(|Vassal { name, .. }| {
+            format!("{name}: not started, it is in maintenance (vassalctl maintenance {name} off)")
+        });
+        let wrong: Vec<_> = done.err().into_iter().chain(held).collect();
+        match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(wrong.join("\n")),
+        }
+    });
     match done {
         Ok(()) => ExitCode::from(output::GOOD),
         Err(why) => output::fail_with(&why, output::FAILED),
@@ -106,12 +124,13 @@ pub fn perform(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
         .args(&units)
         .stdin(Stdio::null())
         .stdout(Stdio::null());
+    let begun = now_usec();
     let child = command
         .spawn()
         .map_err(|error| format!("cannot run 'systemctl': {error}"))?;
     match follow(child, act, &units)? {
         true => Ok(()),
-        false => Err(failed(act, chosen)),
+        false => Err(failed(act, chosen, begun)),
     }
 }
 
@@ -163,27 +182,30 @@ fn overwrite(text: &str) {
     write!(io::stderr(), "\r\x1b[K{text}").ok();
 }
 
-/// What to say of those with which it did not work, one line each.
-fn failed(act: Act, chosen: &[&Vassal]) -> String {
+/// What to say of those with which it did not work since `begun`, one line each.
+fn failed(act: Act, chosen: &[&Vassal], begun: u64) -> String {
     let after = Fleet::gather(&crate::arguments::Place::this_machine(), Detail::Line);
     let after = after.map(|fleet| fleet.vassals).unwrap_or_default();
-    let state = |vassal: &&Vassal| after.iter().find(|each| each.instance == vassal.instance);
-    let bad = chosen
-        .iter()
-        .filter_map(state)
-        .filter(|vassal| vassal.state.is_bad());
-    let lines = bad.map(
-        |Vassal {
-             name, state, record, ..
-         }| {
-            let cause = record.cause.as_deref().unwrap_or("see vassalctl status");
-            format!("{name}: {}: {cause}", state.word())
-        },
-    );
-    let lines: Vec<_> = lines.collect();
+    let mut reasons = refusals(begun).unwrap_or_default();
+    let line = |vassal: &&Vassal| {
+        let now = after.iter().find(|each| each.instance == vassal.instance)?;
+        let Vassal {
+            name, state, record, ..
+        } = now;
+        match (reasons.remove(&now.unit()), state.is_bad()) {
+            (Some(reason), true) => Some(format!("{name}: {}: {reason}", state.word())),
+            (Some(reason), false) => Some(format!("{name}: {reason}")),
+            (None, true) => {
+                let cause = record.cause.as_deref().unwrap_or("see vassalctl status");
+                Some(format!("{name}: {}: {cause}", state.word()))
+            }
+            (None, false) => None,
+        }
+    };
+    let lines: Vec<_> = chosen.iter().filter_map(line).collect();
     match lines.is_empty() {
         true => format!("cannot {} all of them (systemd says why, above)", act.word()),
-        false => lines.join("\nvassalctl: "),
+        false => lines.join("\n"),
     }
 }
 

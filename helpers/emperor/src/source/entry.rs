@@ -1,0 +1,190 @@
+//! One vassal's file as it is now.
+
+use super::answer::{Before, Content, Known, Seen};
+use super::way::way_to;
+use crate::reconcile::Stamp;
+use nix::sys::stat::Mode;
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, Metadata};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::on_demand::ANSWERS;
+use vassal_config::emperor::vassals::outside;
+use vassal_config::limits::FILE_BYTES;
+use vassal_config::machine::system::System;
+use vassal_config::machine::trusted::{Reader, Trusted};
+use vassal_config::machine::world::{ReadError, World};
+use vassal_escape::shell;
+use vassal_escape::unit_name::escape;
+use vassal_generator::answer::Wanted;
+use vassal_generator::output::{self, Directory};
+use vassal_generator::read::{Unit, unit_of};
+
+/// Where a command's programs are.
+const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What all files are read with.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// The machine.
+    pub root: &'a Path,
+    /// The generator's directory.
+    pub generated: &'a Path,
+    /// The emperor's file.
+    pub wanted: &'a Wanted,
+    /// What was read before.
+    pub known: &'a Known,
+    /// Reads them.
+    pub reader: Reader,
+}
+
+/// What is at a file's path.
+struct Entry {
+    path: PathBuf,
+    is_link: bool,
+    /// Whether a link stands for what it leads to.
+    is_followed: bool,
+    /// Of what it leads to, where it is followed.
+    metadata: Metadata,
+}
+
+impl Look<'_> {
+    /// What the `file` of the vassal `name` is. It was listed, and may have gone since.
+    pub fn at(&self, name: &VassalName, file: &[u8]) -> Seen {
+        let Some(entry) = Entry::at(outside(self.root, file), !self.wanted.nofollow) else {
+            return Seen::NoFile;
+        };
+        let mut content = self.outline(&entry, name);
+        if let Some(before) = self.unchanged(file, &entry, &content) {
+            content.is_known = true;
+            (content.stamp.content, content.socket) = (before.content, before.socket);
+            return Seen::File(content);
+        }
+        let read = self.reader.read(&entry.path);
+        content.stamp.content = entry.hash(&read);
+        if let Some(command) = &self.wanted.common.on_demand.command {
+            if let Err(why) = ask_for_address(self.root, command, name, &entry.path) {
+                return Seen::Unreadable(format!("emperor-on-demand-exec: {why}"));
+            }
+        }
+        match unit_of(read, self.root, (name, file), &self.wanted.common) {
+            Unit::DropIn(text, problems) => {
+                content.socket = text.socket.as_ref().map(|text| hash(text.as_bytes()));
+                content.stamp.content ^= content.socket.unwrap_or_default();
+                content.drop_in = (!output::has(self.generated, name, &text)).then_some(text);
+                content.problems = problems;
+                Seen::File(content)
+            }
+            Unit::NoFile if entry.is_link && !entry.is_followed => Seen::File(content),
+            Unit::NoFile | Unit::Unasked => Seen::NoFile,
+            Unit::Unreadable(why) => Seen::Unreadable(why),
+        }
+    }
+
+    /// What is known of the file without reading it.
+    fn outline(&self, entry: &Entry, name: &VassalName) -> Content {
+        let metadata = &entry.metadata;
+        let mut dates = dates(metadata);
+        let mut watched = match entry.is_link && entry.is_followed {
+            true => way_to(&entry.path),
+            false => Vec::new(),
+        };
+        if let Some(address) = self.wanted.common.on_demand.file_of(name) {
+            let address = entry.path.with_file_name(OsStr::from_bytes(&address));
+            dates.extend(address.metadata().as_ref().map(self::dates).unwrap_or_default());
+            watched.extend(way_to(&address));
+        }
+        Content {
+            dates,
+            changed: time(metadata.ctime(), metadata.ctime_nsec()),
+            stamp: Stamp {
+                modified: time(metadata.mtime(), metadata.mtime_nsec()),
+                content: 0,
+            },
+            is_whole: entry.is_link || metadata.nlink() > 1,
+            watched,
+            ..Content::default()
+        }
+    }
+
+    /// What was found in the file before, if it has the dates that it had.
+    fn unchanged(&self, file: &[u8], entry: &Entry, content: &Content) -> Option<&Before> {
+        let metadata = &entry.metadata;
+        // Two changes within a second have the same dates there.
+        let has_whole_seconds = metadata.mtime_nsec() == 0 && metadata.ctime_nsec() == 0;
+        let before = self.known.files.get(file)?;
+        (before.dates == content.dates && !has_whole_seconds).then_some(before)
+    }
+}
+
+impl Entry {
+    /// What is at `path`; nothing where nothing is. A link that leads nowhere is a vassal's only where links are not followed
+    /// (EMP-4).
+    fn at(path: PathBuf, is_followed: bool) -> Option<Self> {
+        let link = path.symlink_metadata().ok()?;
+        let is_link = link.is_symlink();
+        let metadata = match is_link && is_followed {
+            true => path.metadata().ok()?,
+            false => link,
+        };
+        Some(Self {
+            path,
+            is_link,
+            is_followed,
+            metadata,
+        })
+    }
+
+    /// A hash of what it says: what was read, or why that could not be; of a link that is not followed, where it leads.
+    fn hash(&self, read: &Result<Trusted, ReadError>) -> u64 {
+        match read {
+            _ if self.is_link && !self.is_followed => {
+                let target = std::fs::read_link(&self.path).unwrap_or_default();
+                hash(&target.into_os_string().into_vec())
+            }
+            Ok(read) => hash(&read.content),
+            Err(error) => hash(error.to_string().as_bytes()),
+        }
+    }
+}
+
+/// Runs the command of `emperor-on-demand-exec` in the directory of a vassal's file, with its name, and keeps what it has said.
+fn ask_for_address(root: &Path, command: &[u8], name: &VassalName, file: &Path) -> Result<(), String> {
+    let directory = file.parent().unwrap_or(root).to_path_buf();
+    let line = [command, b" ", &shell::word(&name.file())].concat();
+    let world = System::new([(b"PATH".to_vec(), PATH.to_vec())].into(), directory);
+    let said = world.run(&line, FILE_BYTES).map_err(|error| error.to_string())?;
+    let answers = outside(root, ANSWERS.as_bytes());
+    let mut builder = DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(&answers);
+    let kept = made
+        .and_then(|()| Directory::open(&answers))
+        .and_then(|answers| answers.put(&escape(name.bytes()), &said, Mode::S_IRUSR | Mode::S_IWUSR));
+    kept.map_err(|error| error.to_string())
+}
+
+/// What changes with anything that happens to a file.
+fn dates(metadata: &Metadata) -> Vec<u8> {
+    let numbers = [
+        metadata.dev(),
+        metadata.ino(),
+        metadata.size(),
+        time(metadata.mtime(), metadata.mtime_nsec()) as u64,
+        time(metadata.ctime(), metadata.ctime_nsec()) as u64,
+    ];
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// Nanoseconds since 1970.
+fn time(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
+/// FNV-1a, which stays the same from one version of this program to the next.
+pub fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
