@@ -45,11 +45,6 @@ pub enum ServiceFailure {
         /// What the next app has said.
         said: String,
     },
-    /// A socket of systemd's takes no connections any more.
-    ShutDown {
-        /// Its address.
-        address: String,
-    },
     /// systemd would listen where a tenant can put something else.
     ForeignSocket {
         /// The socket's path.
@@ -78,7 +73,6 @@ impl ServiceFailure {
             | Self::NotStarted { .. }
             | Self::Systemctl { .. }
             | Self::NoMainProcess
-            | Self::ShutDown { .. }
             | Self::GoesOn { .. }
             | Self::NextGone
             | Self::Ended => exit::FAILED,
@@ -99,10 +93,6 @@ impl fmt::Display for ServiceFailure {
             Self::NoMainProcess => out.write_str("there is no main process ($MAINPID)"),
             Self::Refused { reason } => out.write_str(reason),
             Self::GoesOn { reason, said } => write!(out, "{reason}{said}; the app before goes on"),
-            Self::ShutDown { address } => write!(
-                out,
-                "{address} was shut down by an app and takes no connections any more (systemctl restart the .socket unit)"
-            ),
             Self::ForeignSocket { path, why } => write!(
                 out,
                 "on demand: '{}': {why}, and systemd makes and removes the socket there as root (name a directory that is root's \

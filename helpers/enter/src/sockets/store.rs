@@ -30,9 +30,12 @@ pub fn open(
             .iter()
             .position(|(name, _)| listener.is_on_demand && name == ON_DEMAND);
         sockets.push(match (systemds, &listener.address) {
-            (Some(at), _) => of_systemd(stored.swap_remove(at).1, listener)?,
+            (Some(at), _) => Open {
+                is_systemds: true,
+                ..Open::new(stored.swap_remove(at).1)
+            },
             (None, Address::Tcp(address)) => open_tcp(*address, listener, &mut stored, invocation)?,
-            (None, Address::Unix(path)) => open_unix(path, listener, &mut stored)?,
+            (None, Address::Unix(path)) => open_unix(path, &mut stored)?,
         });
     }
     stored.retain(|(name, _)| name != ON_DEMAND);
@@ -52,38 +55,18 @@ fn open_tcp(
     let name = format!("listen-{address}").replace(':', "_");
     let kept = stored.iter().position(|(stored, _)| *stored == name);
     let kept = kept.map(|at| stored.swap_remove(at).1);
-    if let Some(fd) = kept.and_then(|fd| still_ours(fd, address)) {
-        let open = Open::new(fd);
-        open.renew(backlog(listener))?;
-        return Ok(open);
-    }
-    let fd: OwnedFd = bind(address, listener)?.into();
-    invocation.notifier.store(&name, fd.as_fd())?;
+    let fd = match kept.and_then(|fd| still_ours(fd, address)) {
+        Some(fd) => fd,
+        None => {
+            let fd: OwnedFd = bind(address, listener)?.into();
+            invocation.notifier.store(&name, fd.as_fd())?;
+            fd
+        }
+    };
     Ok(Open::new(fd))
 }
 
-/// The socket at which systemd listens, and which an app of before may have shut down.
-fn of_systemd(fd: OwnedFd, listener: &Listener) -> Result<Open, Failure> {
-    let open = Open {
-        is_systemds: true,
-        ..Open::new(fd)
-    };
-    open.renew(Backlog::MAXCONN)?;
-    match open.is_shut_down() {
-        false => Ok(open),
-        true => {
-            let address = listener.address.to_string();
-            Err(Failure::from(ServiceFailure::ShutDown { address })
-                .at(&Place::line(&listener.origin, "socket")))
-        }
-    }
-}
-
-fn backlog(listener: &Listener) -> Backlog {
-    Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN)
-}
-
-fn open_unix(path: &[u8], listener: &Listener, stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
+fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, Failure> {
     let new = || {
         socket(
             AddressFamily::Unix,
@@ -100,15 +83,11 @@ fn open_unix(path: &[u8], listener: &Listener, stored: &mut Vec<(String, OwnedFd
         Some((at, (number(device)?, number(inode)?)))
     });
     Ok(match kept {
-        Some((at, file)) => {
-            let open = Open {
-                spare: Some(new()?),
-                kept: Some(file),
-                ..Open::new(stored.swap_remove(at).1)
-            };
-            open.renew(backlog(listener))?;
-            open
-        }
+        Some((at, file)) => Open {
+            spare: Some(new()?),
+            kept: Some(file),
+            ..Open::new(stored.swap_remove(at).1)
+        },
         None => Open::new(new()?),
     })
 }
@@ -150,6 +129,7 @@ fn bind(address: SocketAddr, listener: &Listener) -> Result<TcpListener, Failure
         };
         Failure::from(ServiceFailure::NotBound { address, why }).at(&place)
     })?;
-    listen(&socket, backlog(listener)).context(|| format!("listen on {address}"))?;
+    let backlog = Backlog::new(listener.backlog).unwrap_or(Backlog::MAXCONN);
+    listen(&socket, backlog).context(|| format!("listen on {address}"))?;
     Ok(socket)
 }

@@ -46,7 +46,7 @@ pub fn settle(
         Some(_) => fixed(shown).map_err(at_line)?,
     };
     let there = socket_file(&path, shown).map_err(at_line)?;
-    if there.is_some() && there == open.kept && !open.is_shut_down() {
+    if there.is_some() && there == open.kept {
         return Ok(None);
     }
     if there.is_some() {
