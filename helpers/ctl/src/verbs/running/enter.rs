@@ -118,7 +118,10 @@ fn pass_on(mut command: Command, makes_terminal: bool) -> ExitCode {
             (None, signal) => 128 + u8::try_from(signal.unwrap_or_default()).unwrap_or_default(),
         }),
         Err(error) => output::fail_with(
-            &format!("cannot run '{}': {error}", command.get_program().display()),
+            &format!(
+                "cannot run '{}': {error}",
+                command.get_program().to_string_lossy()
+            ),
             output::FAILED,
         ),
     }
