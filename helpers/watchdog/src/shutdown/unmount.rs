@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
-use vassal_sys::clone::{Side, fork};
+use vassal_sys::clone::{Side, fork_apart};
 use vassal_sys::mountinfo::Mount;
 
 /// How many mounts may lie one upon the other before one of them is left to the end of the namespace.
@@ -32,7 +32,7 @@ impl Shutdown<'_> {
             return Left::Nothing;
         }
         // In a process of its own, because a path on a hung filesystem may be part of it.
-        match fork() {
+        match fork_apart() {
             Err(error) => {
                 warn(&format!("cannot unmount: {error}"));
                 Left::Nothing
