@@ -20,6 +20,7 @@ mod in_place;
 mod interrupted;
 mod links;
 mod overlap;
+mod routed;
 mod scene;
 
 use std::time::Duration;

@@ -125,7 +125,7 @@ fn bound(payload: &Payload, settings: &Settings, own_network: bool) -> Vec<Liste
         Payload::Uwsgi { entries, .. } => listeners(entries, settings.waiting.as_ref()),
         Payload::Command { .. } => socket::of_command(settings),
     };
-    let shared = bound.iter().filter(|listener| listener.is_shared).count();
+    let shared = socket::shared(&bound);
     bound.retain(|listener| match &listener.address {
         Address::Tcp(_) => !own_network || listener.is_on_demand,
         Address::Unix(_) => true,
