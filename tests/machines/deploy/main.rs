@@ -20,6 +20,7 @@ mod in_place;
 mod interrupted;
 mod links;
 mod overlap;
+mod relieved;
 mod routed;
 mod scene;
 
