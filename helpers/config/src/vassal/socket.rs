@@ -8,6 +8,7 @@ use crate::options::id::Id;
 pub use crate::options::values::LISTENING;
 use crate::vassal::address;
 use crate::vassal::address::{Address, Waiting};
+use crate::vassal::missing_plugins::is_without_plugin;
 use crate::vassal::settings::{Settings, Socket};
 use std::ops::Range;
 
@@ -25,7 +26,7 @@ pub enum Found {
     /// `shared-socket`: among its descriptors by the address, as at its own reload. `fd://N` is no value for it (measured: 2.0.21 and
     /// 2.0.28 take it for descriptor -1). Never a unix socket, for which it takes any other that has no name (measured).
     Address,
-    /// By its place among the shared sockets, to which it is added: a router or TLS, which take no `fd://N` (measured).
+    /// By its place among the shared sockets, to which it is added: a router, which takes no `fd://N` (measured).
     Place,
 }
 
@@ -67,6 +68,10 @@ pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> 
         let found = way(entry)?;
         let address = address_of(entry)?;
         if found != Found::Number && matches!(address, Address::Unix(_)) {
+            return None;
+        }
+        // A socket that nothing accepts from would keep its clients waiting.
+        if found == Found::Place && is_without_plugin(entry, entries) {
             return None;
         }
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
@@ -128,16 +133,17 @@ pub(crate) fn shared(listeners: &[Listener]) -> usize {
     listeners.iter().filter(is_named).count()
 }
 
-/// Routers, whose value begins with an address, and TLS.
-const BY_PLACE: [Id; 8] = [
+/// Options of uWSGI's for more listening sockets, which it binds itself: it looks for a shared one when it reads the line, and there is
+/// none yet (measured).
+const UWSGIS_OWN: [Id; 2] = [Id::SuwsgiSocket, Id::HttpsSocket];
+/// Routers, whose value begins with an address.
+const BY_PLACE: [Id; 6] = [
     Id::Http,
     Id::Httprouter,
     Id::Https,
     Id::Fastrouter,
     Id::Rawrouter,
     Id::Sslrouter,
-    Id::HttpsSocket,
-    Id::SuwsgiSocket,
 ];
 /// The same, in whose value the address has a name.
 const BY_NAME: [Id; 2] = [Id::Https2, Id::Sslrouter2];
@@ -156,7 +162,7 @@ fn way(entry: &Entry) -> Option<Found> {
 
 /// Whether the option of `entry` makes uWSGI listen.
 pub fn is_listening(entry: &Entry) -> bool {
-    way(entry).is_some()
+    way(entry).is_some() || entry.is_one_of(&UWSGIS_OWN)
 }
 
 /// Where in its value an option that makes uWSGI listen has the address.
@@ -241,10 +247,15 @@ mod tests {
             found.map(|listener| listener.entry).collect::<Vec<_>>()
         };
         let (first, router) = (("shared-socket", ":81"), ("http", ":80"));
-        assert_eq!(bound(&[first, ("shared-socket", "[::1]:82"), router]), [0, 1, 2]);
-        assert!(bound(&[first, ("shared-socket", "localhost:82"), router]).is_empty());
+        let plugin = ("plugin", "http");
+        assert_eq!(
+            bound(&[first, ("shared-socket", "[::1]:82"), router, plugin]),
+            [0, 1, 2]
+        );
+        assert!(bound(&[router]).is_empty());
+        assert!(bound(&[first, ("shared-socket", "localhost:82"), router, plugin]).is_empty());
         assert!(bound(&[first, ("shared-socket", "/run/shared.sock")]).is_empty());
-        assert_eq!(bound(&[("http", "/run/http.sock"), router]), [1]);
+        assert_eq!(bound(&[("http", "/run/http.sock"), router, plugin]), [1]);
     }
 
     #[test]

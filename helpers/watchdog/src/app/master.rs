@@ -71,9 +71,9 @@ impl Master<'_> {
 
     /// Whether one of its routers has a client that waits for an answer.
     pub fn routers_owe(self) -> bool {
-        let children = self.children().into_iter();
-        let attended = children.filter(|child| child.kind == Kind::Attended);
-        owe_an_answer(self.proc, attended.map(|child| child.pid))
+        let is_attended = |child: &Child| child.kind == Kind::Attended;
+        let attended: Vec<_> = self.children().into_iter().filter(is_attended).collect();
+        !attended.is_empty() && owe_an_answer(self.proc, attended.iter().map(|child| child.pid))
     }
 
     /// Has it look at its children now and not at the end of its wait of a second. A process that is stopped and continued comes

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_router_and_tls_find_theirs_among_the_shared_ones_by_its_place() {
+    fn a_router_finds_its_among_the_shared_ones_by_its_place() {
         assert_eq!(
             given(
                 &[
@@ -107,6 +107,7 @@ mod tests {
                     ("shared-socket", ":81"),
                     ("http", "=0"),
                     ("https", "[::1]:443,/c,/k"),
+                    ("plugin", "http"),
                 ],
                 vec![(4, b"[::1]:443,/c,/copy".to_vec())]
             ),
@@ -116,16 +117,19 @@ mod tests {
                 "shared-socket=:81",
                 "http==0",
                 "https==3,/c,/copy",
+                "plugin=http",
                 "shared-socket=:80",
                 "shared-socket=127.0.0.1:443",
                 "shared-socket=:443",
             ]
         );
         // What it has to bind itself it is given as written.
+        let plugins = ("plugins", "http,fastrouter");
         for lines in [
-            [("http", "localhost:80"), ("fastrouter", "/run/f.sock")],
-            [("http", ":80"), ("reuse-port", "true")],
-            [("http", ":80"), ("shared-socket", "localhost:81")],
+            [("http", "localhost:80"), ("fastrouter", "/run/f.sock"), plugins],
+            [("http", ":80"), ("reuse-port", "true"), plugins],
+            [("http", ":80"), ("shared-socket", "localhost:81"), plugins],
+            [("http", ":80"), ("master", "true"), ("plugin", "python3")],
         ] {
             let written = lines.map(|(key, value)| format!("{key}={value}"));
             assert_eq!(given(&lines, vec![]), written);
