@@ -1,4 +1,4 @@
-//! `bench [ROUNDS | thousand | fleet | live | deploy | entry | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on
+//! `bench [ROUNDS | thousand | fleet | live | deploy | kills [TIMES] | entry | generation | filesystems [NAME...]]`: vassal and uWSGI's own Emperor on
 //! one booted machine, with the same app in the same kind of archive, measured
 //! in turns. Writes a table for each suite to its output and to target/bench/RESULTS.md, the numbers to
 //! RESULTS.json, and plots. Nothing is asserted about time.
@@ -9,7 +9,8 @@
 //! ([`compile`], floor/): [`measures::entry`] a start without systemd, [`measures::remount`] one after a death, seen by a
 //! [`witness`]; [`measures::hang`] and
 //! [`measures::many`] vassal alone; [`measures::thousand`] beside bare units (`bench thousand`: only that); [`measures::fleet`] vassalctl
-//! with a thousand of them (`bench fleet`); [`measures::deploy`] reloads and restarts (`bench deploy`);
+//! with a thousand of them (`bench fleet`); [`measures::deploy`] reloads and restarts (`bench deploy`); [`measures::kills`] kills under
+//! load (`bench kills`);
 //! [`measures::generation`] the generator (`bench generation`); [`filesystems`] every FUSE filesystem that Debian has (`bench
 //! filesystems`). [`table`], [`measures::ladder`] and [`report`] are the text, [`series`] the
 //! numbers, [`plot`] the pictures.
@@ -29,6 +30,9 @@ mod quiet;
 mod report;
 mod rounds;
 mod series;
+#[path = "../machines/continuity/setup/steady.rs"]
+#[expect(clippy::unwrap_used, reason = "a client that panics ends what is measured")]
+mod steady;
 mod table;
 mod witness;
 
@@ -39,6 +43,10 @@ use vassal_tests::Suite;
 use crate::report::Report;
 
 const USAGE: u8 = 64;
+
+/// How often the FUSE daemon of each of twenty vassals is killed under load, by itself and in the whole.
+const KILLS: usize = 20;
+const FEW_KILLS: usize = 1;
 
 /// Each gives a start and a kill for both, and a second kill for vassal.
 const ROUNDS: usize = 8;
@@ -51,6 +59,11 @@ fn main() -> ExitCode {
         [word] if word == "fleet" => return only_fleet(),
         [word] if word == "live" => return only_live(),
         [word] if word == "deploy" => return only_deploy(),
+        [word] if word == "kills" => return only_kills(KILLS),
+        [word, times] if word == "kills" => match times.parse() {
+            Ok(times) => return only_kills(times),
+            Err(_) => None,
+        },
         [word] if word == "entry" => return only_entry(),
         [word] if word == "generation" => return only_generation(),
         [word, names @ ..] if word == "filesystems" => return only_filesystems(names),
@@ -59,7 +72,7 @@ fn main() -> ExitCode {
     };
     let Some(rounds) = rounds else {
         eprintln!(
-            "usage: bench [ROUNDS | thousand | fleet | live | deploy | entry | generation | filesystems [NAME...]]"
+            "usage: bench [ROUNDS | thousand | fleet | live | deploy | kills [TIMES] | entry | generation | filesystems [NAME...]]"
         );
         return ExitCode::from(USAGE);
     };
@@ -84,7 +97,9 @@ fn main() -> ExitCode {
         let measured = rounds::measure(suite, rounds)
             .map(|findings| report.add(suite, &findings))
             .and_then(|()| measures::deploy::measure(suite))
-            .map(|deploys| report.add_deploys(&deploys));
+            .map(|deploys| report.add_deploys(&deploys))
+            .and_then(|()| measures::kills::measure(suite, FEW_KILLS, false))
+            .map(|kills| report.add_kills(&kills));
         if let Err(failure) = measured {
             eprintln!("{suite}: {failure}");
             return ExitCode::FAILURE;
@@ -206,6 +221,20 @@ fn only_deploy() -> ExitCode {
     for suite in Suite::all() {
         match measures::deploy::measure(suite) {
             Ok(deploys) => print!("{suite}: {}", report::deploys(&deploys)),
+            Err(failure) => {
+                eprintln!("{suite}: {failure}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Nothing but kills under load.
+fn only_kills(times: usize) -> ExitCode {
+    for suite in Suite::all() {
+        match measures::kills::measure(suite, times, true) {
+            Ok(kills) => print!("{suite}:\n\n{}", report::kills(&kills)),
             Err(failure) => {
                 eprintln!("{suite}: {failure}");
                 return ExitCode::FAILURE;

@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vassal_tests::{Failure, Suite};
 
-use crate::client::Tally;
+use crate::client::{Kind, Tally};
 use crate::compile::place;
 use crate::measures::deploy::Deploys;
 use crate::measures::generation::Generation;
 use crate::measures::incident::Incident;
+use crate::measures::kills::Kills;
 use crate::measures::ladder;
 use crate::measures::ladder::Ladder;
 use crate::measures::live::Live;
@@ -95,6 +96,13 @@ impl Report {
     /// Adds what clients noticed of a suite's deploys, and prints it.
     pub fn add_deploys(&mut self, found: &Deploys) {
         let section = format!("\n{}", deploys(found));
+        print!("{section}");
+        self.text += &section;
+    }
+
+    /// Adds what clients noticed of a suite's kills, and prints it.
+    pub fn add_kills(&mut self, found: &[Kills]) {
+        let section = format!("\n{}", kills(found));
         print!("{section}");
         self.text += &section;
     }
@@ -341,6 +349,40 @@ pub fn deploys(deploys: &Deploys) -> String {
          after those reloads: {before} and {after} KiB. Load average at the end: {}.\n\n",
         all(&deploys.in_place),
         all(&deploys.stops),
+        told("/proc/loadavg")
+    )
+}
+
+/// What clients notice of kills, a row for each way to connect.
+pub fn kills(found: &[Kills]) -> String {
+    let row = |each: &Kills| {
+        let Kills {
+            way,
+            is_busy,
+            kills,
+            tally,
+        } = each;
+        let count = |kind| tally.count(kind);
+        format!(
+            "| {}{} | {kills} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} ms |\n",
+            way.name,
+            if *is_busy { ", beside three busy loops" } else { "" },
+            tally.answered,
+            count(Kind::Refused),
+            count(Kind::Reset),
+            count(Kind::Closed),
+            count(Kind::Wrong),
+            count(Kind::TimedOut) + count(Kind::Other),
+            tally.most_in_a_round(),
+            tally.rounds().into_values().filter(|count| *count > 1).count(),
+            tally.slowest.as_secs_f64() * 1000.0,
+        )
+    };
+    let rows: String = found.iter().map(row).collect();
+    format!(
+        "| kill -9 of fuse-zip, asked 100 times a second | kills | answered | refused | reset | closed without an answer | other than 200 | \
+         other | failed at most in one kill | kills with more than one | slowest |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n\
+         {rows}\nLoad average at the end: {}.\n",
         told("/proc/loadavg")
     )
 }

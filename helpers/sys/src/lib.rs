@@ -17,7 +17,7 @@ mod files;
 pub mod mounts;
 mod process;
 
-pub use descriptors::{directory, fds};
+pub use descriptors::{directory, fds, tcp};
 pub use error::SysError;
 pub use files::{byte_locks, reach, stored};
 pub use mounts::{attach, fusectl, mountinfo, statfs};

@@ -6,6 +6,7 @@ pub mod fleet;
 pub mod generation;
 pub mod hang;
 pub mod incident;
+pub mod kills;
 pub mod ladder;
 pub mod live;
 pub mod many;

@@ -9,6 +9,7 @@ use crate::setup::client::{Client, Kind, Tally, ask, ask_while};
 use crate::setup::scene::{
     UNIT, complaints, drop_in, kill, let_it_prove_itself, on_each_suite, serving, wait_restarted,
 };
+use crate::setup::steady::{Connections, ask_steadily};
 use crate::{LIMIT, unix_sockets};
 
 const KILLS: usize = 50;
@@ -28,17 +29,11 @@ pub fn kill_while_asking(machine: &Machine, client: Client, times: usize) -> Tal
     })
 }
 
-/// Nothing was refused, nothing reset, and each kill cost at most the one answer that the app was about to give: an error from
-/// the mount, or a connection that ended with the app.
-///
-/// One kill in fifty may cost two on a busy machine: the kernel wakes the app, whose request has failed, before it tells anybody
-/// that the daemon is dead, and may let it run until it has met the next request.
-pub fn assert_only_answers_inside_the_app(tally: &Tally, kills: usize) {
-    for kind in [Kind::Refused, Kind::Reset, Kind::TimedOut, Kind::Other] {
-        assert_eq!(tally.count(kind), 0, "{kind:?}: {tally}");
-    }
-    assert!(tally.most_in_a_round() <= 2, "{tally}");
-    assert!(tally.rounds_with_several() <= kills.div_ceil(50), "{tally}");
+/// Nothing was refused, nothing reset, and each kill cost the app's one worker at most the one request that it had accepted.
+pub fn assert_only_answers_inside_the_app(tally: &Tally) {
+    assert_no_connection_lost(tally);
+    assert_eq!(tally.count(Kind::Wrong), 0, "{tally}");
+    assert!(tally.most_in_a_round() <= 1, "{tally}");
 }
 
 #[test]
@@ -48,8 +43,67 @@ fn fifty_killed_daemons_cost_no_connection_and_at_most_the_answer_inside_the_app
         let tally = kill_while_asking(&machine, Client::LIVE, KILLS);
         println!("{suite}: {KILLS} kills of fuse-zip: {tally}");
         assert!(tally.answered > KILLS * 10, "{tally}");
-        assert_only_answers_inside_the_app(&tally, KILLS);
+        assert_only_answers_inside_the_app(&tally);
     });
+}
+
+/// The app's own requests wait until it stands still: the kernel would wake it with an error before anything tells of the daemon's end.
+#[test]
+fn no_app_answers_wrongly_because_its_daemon_was_killed() {
+    const WORKERS: &str = "master =\nprocesses = 3\n";
+    on_each_suite(|suite| {
+        let machine = serving(suite, &format!("{}{WORKERS}", seed::ZIP_WATCHED));
+        let tally = kill_under_load(&machine, Connections::New, 40);
+        println!("{suite}: kills of fuse-zip: {tally}");
+        assert_eq!(tally.count(Kind::Wrong), 0, "{tally}");
+        assert_no_connection_lost(&tally);
+    });
+}
+
+#[test]
+fn no_kill_resets_a_kept_connection_or_closes_the_socket_of_uwsgis_router() {
+    const ROUNDS: usize = 10;
+    // In the place of `http-socket = `.
+    const WAYS: &[(&str, Connections)] = &[
+        ("http11-socket = ", Connections::Kept(1)),
+        ("plugins = http\nhttp = ", Connections::New),
+        (
+            "plugins = http\nhttp-keepalive = 1\nhttp = ",
+            Connections::Kept(4),
+        ),
+    ];
+    on_each_suite(|suite| {
+        let machine = crate::setup::scene::machine(suite);
+        for (lines, connections) in WAYS {
+            drop_in(&machine, &seed::ZIP_WATCHED.replace("http-socket = ", lines));
+            machine.must(&["systemctl", "start", UNIT]);
+            let tally = kill_under_load(&machine, *connections, ROUNDS);
+            println!("{suite}: {lines}: {ROUNDS} kills of fuse-zip: {tally}");
+            assert!(tally.answered > ROUNDS, "{tally}");
+            assert_eq!(tally.count(Kind::Wrong), 0, "{tally}");
+            assert_no_connection_lost(&tally);
+            machine.must(&["systemctl", "stop", UNIT]);
+        }
+    });
+}
+
+/// Kills the daemon so often, each time when its vassal has proved itself, beside requests at a steady rate.
+fn kill_under_load(machine: &Machine, connections: Connections, times: usize) -> Tally {
+    ask_steadily(machine, &Client::LIVE, connections, |round| {
+        for number in 1..=times {
+            let_it_prove_itself();
+            let daemon = machine.pid_of(UNIT, "fuse-zip");
+            round.begin(number);
+            kill(machine, daemon);
+            wait_restarted(machine, number);
+        }
+    })
+}
+
+fn assert_no_connection_lost(tally: &Tally) {
+    for kind in [Kind::Refused, Kind::Reset, Kind::TimedOut, Kind::Other] {
+        assert_eq!(tally.count(kind), 0, "{kind:?}: {tally}");
+    }
 }
 
 /// A second archive, which nobody checks; and an app that has more than one process.

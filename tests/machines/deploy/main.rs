@@ -20,6 +20,8 @@ mod in_place;
 mod interrupted;
 mod links;
 mod overlap;
+mod relieved;
+mod routed;
 mod scene;
 
 use std::time::Duration;

@@ -12,6 +12,7 @@ mod directories;
 mod editors;
 mod failures;
 mod files;
+mod kept_on_demand;
 mod load;
 mod many;
 mod on_demand;

@@ -8,12 +8,13 @@ use crate::scene::{
 };
 
 const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
-const PORT: u16 = 7001;
+/// Where the vassal of these tests is waited for.
+pub const PORT: u16 = 7001;
 /// How long the app of these tests is idle before it wants to be stopped, in seconds.
 const IDLE: u32 = 1;
 
 /// A machine whose vassals are started by connections to the addresses in the files beside theirs.
-fn machine_on_demand(suite: vassal_tests::Suite) -> Machine {
+pub fn machine_on_demand(suite: vassal_tests::Suite) -> Machine {
     let machine = machine(suite);
     let emperor = machine.read_text(EMPEROR_FILE);
     let text = format!("{emperor}emperor-on-demand-extension = .socket\n");
@@ -34,7 +35,7 @@ fn socket(name: &str) -> String {
 }
 
 /// Puts the address there first, so that the vassal is never one without it.
-fn put_on_demand(machine: &Machine, name: &str, address: &str, text: &str) {
+pub fn put_on_demand(machine: &Machine, name: &str, address: &str, text: &str) {
     machine.write(
         format!("{VASSALS}/{name}.ini.socket"),
         format!("{address}\n"),
@@ -275,7 +276,7 @@ fn a_command_says_who_is_on_demand_and_where_and_is_asked_again_after_a_boot_and
 }
 
 /// Serves while somebody comes, and ends after a moment of nobody.
-const SHORT_LIVED: &str = include_str!("../fixtures/short-lived.pl");
+pub const SHORT_LIVED: &str = include_str!("../fixtures/short-lived.pl");
 /// Connects again and again, at moments that have nothing to do with the app's ends.
 const CLIENT: &str = include_str!("../fixtures/client.pl");
 

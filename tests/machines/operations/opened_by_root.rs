@@ -263,7 +263,7 @@ fn check_as_root_sees_what_a_start_would_meet_and_migrate_what_changes() {
         vassal(
             &machine,
             "ports",
-            "plugin = http\nhttp = :80\nstats = /run/stats.sock\nspooler = /var/spool/roots\n",
+            "plugin = http\nhttp = localhost:80\nstats = /run/stats.sock\nspooler = /var/spool/roots\n",
         );
         let said = machine.run(&["vassalctl", "check", "ports"]).stdout;
         for word in ["low-port", "users-file"] {

@@ -5,7 +5,7 @@
 use crate::options::id::Id;
 use crate::options::row::Argument;
 use crate::options::row::Argument::{None, Optional, Required};
-use crate::options::table::{BINDS, KEYS, TWICE};
+use crate::options::table::{BINDS, BINDS_NAMES, KEYS, ROUTED, TWICE};
 
 /// An option name that a plugin brings.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("curl-cron", "curl_cron", Required).exclusive(TWICE),
     plugin_option("curl-cron-legion", "curl_cron", Required).exclusive(TWICE),
     plugin_option("eval", "python", Required),
-    plugin_option("fastrouter", "fastrouter", Required).exclusive(BINDS),
+    plugin_option("fastrouter", "fastrouter", Required).changed(ROUTED).exclusive(BINDS_NAMES),
     plugin_option("fastrouter-buffer-size", "fastrouter", Required),
     plugin_option("fastrouter-cheap", "fastrouter", None),
     plugin_option("fastrouter-events", "fastrouter", Required),
@@ -178,7 +178,7 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("glusterfs-timeout", "glusterfs", Required),
     plugin_option("greenlet", "greenlet", None),
     plugin_option("home", "python", Required),
-    plugin_option("http", "http", Required).exclusive(BINDS),
+    plugin_option("http", "http", Required).changed(ROUTED).exclusive(BINDS_NAMES),
     plugin_option("http-auto-chunked", "http", None),
     plugin_option("http-auto-gzip", "http", None),
     plugin_option("http-buffer-size", "http", Required),
@@ -222,11 +222,11 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("http-websockets", "http", None),
     plugin_option("http-workers", "http", Required),
     plugin_option("http-zerg", "http", Required),
-    plugin_option("httprouter", "http", Required).exclusive(BINDS),
-    plugin_option("https", "http", Required).changed(KEYS).exclusive(BINDS),
+    plugin_option("httprouter", "http", Required).changed(ROUTED).exclusive(BINDS_NAMES),
+    plugin_option("https", "http", Required).changed(KEYS).exclusive(BINDS_NAMES),
     plugin_option("https-export-cert", "http", None),
     plugin_option("https-session-context", "http", Required),
-    plugin_option("https2", "http", Required).changed(KEYS).exclusive(BINDS),
+    plugin_option("https2", "http", Required).changed(KEYS).exclusive(BINDS_NAMES),
     plugin_option("import", "python", Required),
     plugin_option("ini-paste", "python", Required).immediate(),
     plugin_option("ini-paste-logged", "python", Required).immediate(),
@@ -348,7 +348,7 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("rados-mount", "rados", Required),
     plugin_option("rados-timeout", "rados", Required),
     plugin_option("rails", "rack", Required),
-    plugin_option("rawrouter", "rawrouter", Required).exclusive(BINDS),
+    plugin_option("rawrouter", "rawrouter", Required).changed(ROUTED).exclusive(BINDS_NAMES),
     plugin_option("rawrouter-buffer-size", "rawrouter", Required),
     plugin_option("rawrouter-cheap", "rawrouter", None),
     plugin_option("rawrouter-events", "rawrouter", Required),
@@ -413,7 +413,7 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("spooler-python-import", "python", Required),
     plugin_option("sqlite", "sqlite3", Required),
     plugin_option("sqlite3", "sqlite3", Required),
-    plugin_option("sslrouter", "sslrouter", Required).changed(KEYS).exclusive(BINDS),
+    plugin_option("sslrouter", "sslrouter", Required).changed(KEYS).exclusive(BINDS_NAMES),
     plugin_option("sslrouter-buffer-size", "sslrouter", Required),
     plugin_option("sslrouter-cheap", "sslrouter", None),
     plugin_option("sslrouter-events", "sslrouter", Required),
@@ -438,7 +438,7 @@ pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("sslrouter-use-socket", "sslrouter", Optional),
     plugin_option("sslrouter-workers", "sslrouter", Required),
     plugin_option("sslrouter-zerg", "sslrouter", Required),
-    plugin_option("sslrouter2", "sslrouter", Required).changed(KEYS).exclusive(BINDS),
+    plugin_option("sslrouter2", "sslrouter", Required).changed(KEYS).exclusive(BINDS_NAMES),
     plugin_option("start_response-nodelay", "python", None),
     plugin_option("symcall", "symcall", Required),
     plugin_option("symcall-post-fork", "symcall", Required),

@@ -57,6 +57,8 @@ const IN_APP: &str = "a hook inside uWSGI, run by it as the vassal's user";
 const LISTEN: &str = "a socket of the app";
 const LISTEN_KEPT: &str = "a numeric TCP address is bound by vassal-enter as root, a unix socket with an absolute path as the user; they stay open over restarts";
 const SHARED: &str = "bound as root and kept open over restarts, where each such line has a numeric TCP address; else all are bound as the vassal's user";
+pub(crate) const ROUTED: &str =
+    "a numeric TCP address is bound by vassal-enter as root, and stays open over restarts";
 pub(crate) const KEYS: &str =
     "files that the vassal's user may not read are copied for him; a reload takes renewed ones";
 const SPOOLER: &str =
@@ -89,6 +91,7 @@ const NO_FALLBACK: &str = "not started over with another configuration: systemd 
 
 // Why two apps with the option cannot run side by side, as a reload that overlaps would have it.
 pub(crate) const BINDS: &str = "uWSGI binds it itself, which two cannot";
+pub(crate) const BINDS_NAMES: &str = "uWSGI itself binds what is no TCP address in numbers, which two cannot";
 const SPOOLS: &str = "the spoolers of both would take the same tasks";
 pub(crate) const TWICE: &str = "its work would be done twice while both run";
 const BESIDE: &str = "its daemon would be started a second time beside the first";

@@ -19,7 +19,7 @@ use crate::vassal::root_files;
 use crate::vassal::settings::liveness::Watchdog;
 use crate::vassal::settings::{Ready, Settings, Socket};
 use crate::vassal::socket;
-use crate::vassal::socket::{Listener, leave_shared, line_of, listeners};
+use crate::vassal::socket::{Found, Listener, leave_shared, line_of, listeners};
 use crate::vassal::steps;
 use crate::vassal::workers;
 use vassal_escape::printable;
@@ -125,7 +125,11 @@ fn bound(payload: &Payload, settings: &Settings, own_network: bool) -> Vec<Liste
         Payload::Uwsgi { entries, .. } => listeners(entries, settings.waiting.as_ref()),
         Payload::Command { .. } => socket::of_command(settings),
     };
-    let shared = bound.iter().filter(|listener| listener.is_shared).count();
+    // A uWSGI without workers says that it has started, which it does not where it is to look for sockets (measured).
+    if !matches!(payload, Payload::Uwsgi { entries, .. } if workers::accept(entries)) {
+        bound.retain(|listener| listener.found != Found::Place);
+    }
+    let shared = socket::shared(&bound);
     bound.retain(|listener| match &listener.address {
         Address::Tcp(_) => !own_network || listener.is_on_demand,
         Address::Unix(_) => true,

@@ -21,6 +21,11 @@ pub fn missing_plugins(entries: &[Entry]) -> Vec<(&Entry, &'static str)> {
     missing
 }
 
+/// Whether `entry`, one of `entries`, needs a plugin that none of them loads.
+pub fn is_without_plugin(entry: &Entry, entries: &[Entry]) -> bool {
+    needed(entry).is_some_and(|plugin| !is_loaded(entries, plugin))
+}
+
 /// Whether a line of `entries` loads `plugin`.
 pub fn is_loaded(entries: &[Entry], plugin: &str) -> bool {
     let mut lines = entries

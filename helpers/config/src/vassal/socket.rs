@@ -1,14 +1,16 @@
 //! The listening sockets that a configuration names, as far as they are bound for it and kept over restarts.
 
+pub mod handed;
+
 use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::{Entry, has, last};
 use crate::options::id::Id;
 pub use crate::options::values::LISTENING;
 use crate::vassal::address;
 use crate::vassal::address::{Address, Waiting};
+use crate::vassal::missing_plugins::is_without_plugin;
 use crate::vassal::settings::{Settings, Socket};
-use std::net::SocketAddr;
-use std::os::fd::RawFd;
+use std::ops::Range;
 
 /// Options that tell uWSGI how to bind: with one of them it has to do it itself.
 const BINDING: [Id; 3] = [Id::ReusePort, Id::Freebind, Id::AbstractSocket];
@@ -16,18 +18,16 @@ const BINDING: [Id; 3] = [Id::ReusePort, Id::Freebind, Id::AbstractSocket];
 /// The backlog uWSGI asks for when `listen` is not given.
 const DEFAULT_BACKLOG: i32 = 100;
 
-impl Listener {
-    /// What uWSGI is given in the place of the line's value, when its descriptor has this number in the app. A shared one it finds by
-    /// its address, of which it leaves out the host where that is IPv6 (measured).
-    pub fn value(&self, number: RawFd) -> Option<Vec<u8>> {
-        match (self.is_shared, &self.address) {
-            (false, _) => Some(format!("fd://{number}").into_bytes()),
-            (true, Address::Tcp(SocketAddr::V6(address))) => {
-                Some(format!(":{}", address.port()).into_bytes())
-            }
-            (true, Address::Tcp(SocketAddr::V4(_)) | Address::Unix(_)) => None,
-        }
-    }
+/// How uWSGI finds a socket that was bound for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// By the number of its descriptor.
+    Number,
+    /// `shared-socket`: among its descriptors by the address, as at its own reload. `fd://N` is no value for it (measured: 2.0.21 and
+    /// 2.0.28 take it for descriptor -1). Never a unix socket, for which it takes any other that has no name (measured).
+    Address,
+    /// By its place among the shared sockets, to which it is added: a router, which takes no `fd://N` (measured).
+    Place,
 }
 
 /// A socket to bind.
@@ -43,10 +43,8 @@ pub struct Listener {
     pub name: Option<String>,
     /// Which entry of the list that is.
     pub entry: usize,
-    /// `shared-socket`: bound as root, and found by uWSGI among its descriptors by the address, as at its own reload. `fd://N`
-    /// is no value for it (measured: 2.0.21 and 2.0.28 take it for descriptor -1). Never a unix socket, for which it takes any
-    /// other that has no name (measured).
-    pub is_shared: bool,
+    /// How uWSGI finds it.
+    pub found: Found,
     /// systemd binds it, and its first connection starts the vassal.
     pub is_on_demand: bool,
 }
@@ -54,10 +52,8 @@ pub struct Listener {
 /// The line that uWSGI is given for the socket that starts it, which is served with the default protocol as the inherited one is under
 /// the Emperor; nothing when one of `entries` names its address.
 pub(crate) fn line_of(waiting: &Waiting, entries: &[Entry]) -> Option<Entry> {
-    let is_named = |entry: &Entry| {
-        entry.is_one_of(&LISTENING)
-            && entry.value.as_deref().and_then(address::parse).as_ref() == Some(&waiting.address)
-    };
+    let is_named =
+        |entry: &Entry| way(entry).and_then(|_| address_of(entry)).as_ref() == Some(&waiting.address);
     let address = waiting.address.to_string().into_bytes();
     (!entries.iter().any(is_named))
         .then(|| Entry::new(b"socket".to_vec(), Some(address), waiting.origin.clone()))
@@ -69,10 +65,13 @@ pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> 
     let backlog = last(entries, &[Id::Listen]).and_then(|entry| entry.value.as_deref());
     let backlog = backlog.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let listener = |(at, entry): (usize, &Entry)| {
-        let is_shared = is_shared(entry);
-        (is_shared || entry.is_one_of(&LISTENING)).then_some(())?;
-        let address = address::parse(entry.value.as_deref()?)?;
-        if is_shared && matches!(address, Address::Unix(_)) {
+        let found = way(entry)?;
+        let address = address_of(entry)?;
+        if found != Found::Number && matches!(address, Address::Unix(_)) {
+            return None;
+        }
+        // A socket that nothing accepts from would keep its clients waiting.
+        if found == Found::Place && is_without_plugin(entry, entries) {
             return None;
         }
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
@@ -83,14 +82,14 @@ pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> 
             origin: entry.origin.clone(),
             name: None,
             entry: at,
-            is_shared,
+            found,
         })
     };
     let mut listeners: Vec<_> = entries.iter().enumerate().filter_map(listener).collect();
     if has(entries, &BINDING) {
         listeners.retain(|listener| listener.is_on_demand);
     }
-    let lines = entries.iter().filter(|entry| is_shared(entry)).count();
+    let lines = entries.iter().filter(|entry| entry.is(Id::SharedSocket)).count();
     leave_shared(&mut listeners, lines);
     listeners
 }
@@ -108,7 +107,7 @@ pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
         origin: origin.clone(),
         name: Some(name.to_owned()),
         entry: 0,
-        is_shared: false,
+        found: Found::Number,
     };
     let named = |socket: &Socket| listener(&socket.address, &socket.origin, &socket.name);
     let mut listeners: Vec<_> = settings.sockets.iter().map(named).collect();
@@ -123,21 +122,72 @@ pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
 /// Unless all of the `lines` that name shared sockets are among `listeners`, all of those are uWSGI's: what it looks for among its
 /// descriptors and does not find, it does not bind (measured).
 pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
-    if listeners.iter().filter(|listener| listener.is_shared).count() < lines {
-        listeners.retain(|listener| !listener.is_shared);
+    if shared(listeners) < lines {
+        listeners.retain(|listener| listener.found == Found::Number);
     }
 }
 
-/// Options of uWSGI's for more listening sockets, which it binds itself.
-const UWSGIS_OWN: [Id; 2] = [Id::SuwsgiSocket, Id::HttpsSocket];
-
-/// Whether the option of `entry` makes uWSGI listen.
-pub(crate) fn is_listening(entry: &Entry) -> bool {
-    is_shared(entry) || entry.is_one_of(&LISTENING) || entry.is_one_of(&UWSGIS_OWN)
+/// How many of `listeners` a line names as shared.
+pub(crate) fn shared(listeners: &[Listener]) -> usize {
+    let is_named = |listener: &&Listener| listener.found == Found::Address;
+    listeners.iter().filter(is_named).count()
 }
 
-fn is_shared(entry: &Entry) -> bool {
-    entry.is(Id::SharedSocket)
+/// Options of uWSGI's for more listening sockets, which it binds itself: it looks for a shared one when it reads the line, and there is
+/// none yet (measured).
+const UWSGIS_OWN: [Id; 2] = [Id::SuwsgiSocket, Id::HttpsSocket];
+/// Routers, whose value begins with an address.
+const BY_PLACE: [Id; 6] = [
+    Id::Http,
+    Id::Httprouter,
+    Id::Https,
+    Id::Fastrouter,
+    Id::Rawrouter,
+    Id::Sslrouter,
+];
+/// The same, in whose value the address has a name.
+const BY_NAME: [Id; 2] = [Id::Https2, Id::Sslrouter2];
+/// That name.
+const NAME: &[u8] = b"addr=";
+
+/// How uWSGI finds the socket of `entry`, if its option makes uWSGI listen.
+fn way(entry: &Entry) -> Option<Found> {
+    match entry {
+        _ if entry.is_one_of(&LISTENING) => Some(Found::Number),
+        _ if entry.is(Id::SharedSocket) => Some(Found::Address),
+        _ if entry.is_one_of(&BY_PLACE) || entry.is_one_of(&BY_NAME) => Some(Found::Place),
+        _ => None,
+    }
+}
+
+/// Whether the option of `entry` makes uWSGI listen.
+pub fn is_listening(entry: &Entry) -> bool {
+    way(entry).is_some() || entry.is_one_of(&UWSGIS_OWN)
+}
+
+/// Where in its value an option that makes uWSGI listen has the address.
+pub(crate) fn address_range(entry: &Entry, value: &[u8]) -> Option<Range<usize>> {
+    let (is_part, name) = match entry {
+        _ if entry.is_one_of(&BY_NAME) => (true, NAME),
+        _ => (entry.is_one_of(&BY_PLACE), &b""[..]),
+    };
+    if !is_part {
+        return Some(0..value.len());
+    }
+    let mut start = 0;
+    for part in value.split(|byte| *byte == b',') {
+        let end = start + part.len();
+        if part.starts_with(name) {
+            return Some(start + name.len()..end);
+        }
+        start = end + 1;
+    }
+    None
+}
+
+fn address_of(entry: &Entry) -> Option<Address> {
+    let value = entry.value.as_deref()?;
+    address::parse(&value[address_range(entry, value)?])
 }
 
 #[cfg(test)]
@@ -174,7 +224,7 @@ mod tests {
         assert_eq!(bound, expected);
         let shared = listeners(&entries, None)
             .into_iter()
-            .filter(|listener| listener.is_shared);
+            .filter(|listener| listener.found == Found::Address);
         assert_eq!(shared.map(|listener| listener.entry).collect::<Vec<_>>(), [10]);
     }
 
@@ -191,16 +241,21 @@ mod tests {
 
     #[test]
     fn shared_sockets_are_bound_together_or_not_at_all() {
-        let shared = |values: &[&str]| {
-            let entries: Vec<_> = values.iter().map(|value| entry("shared-socket", value)).collect();
-            let given = listeners(&entries, None)
-                .into_iter()
-                .map(|listener| listener.value(7));
-            given.collect::<Vec<_>>()
+        let bound = |lines: &[(&str, &str)]| {
+            let entries: Vec<_> = lines.iter().map(|(key, value)| entry(key, value)).collect();
+            let found = listeners(&entries, None).into_iter();
+            found.map(|listener| listener.entry).collect::<Vec<_>>()
         };
-        assert_eq!(shared(&[":81", "[::1]:82"]), [None, Some(b":82".to_vec())]);
-        assert!(shared(&[":81", "localhost:82"]).is_empty());
-        assert!(shared(&[":81", "/run/shared.sock"]).is_empty());
+        let (first, router) = (("shared-socket", ":81"), ("http", ":80"));
+        let plugin = ("plugin", "http");
+        assert_eq!(
+            bound(&[first, ("shared-socket", "[::1]:82"), router, plugin]),
+            [0, 1, 2]
+        );
+        assert!(bound(&[router]).is_empty());
+        assert!(bound(&[first, ("shared-socket", "localhost:82"), router, plugin]).is_empty());
+        assert!(bound(&[first, ("shared-socket", "/run/shared.sock")]).is_empty());
+        assert_eq!(bound(&[("http", "/run/http.sock"), router, plugin]), [1]);
     }
 
     #[test]
@@ -216,6 +271,7 @@ mod tests {
         assert!(found[0].is_on_demand);
         assert_eq!(entries[2], entry("socket", "0.0.0.0:9090"));
         assert_eq!(line_of(&waiting, &[entry("http-socket", "0.0.0.0:9090")]), None);
+        assert_eq!(line_of(&waiting, &[entry("https", ":9090,/c,/k")]), None);
     }
 
     #[test]

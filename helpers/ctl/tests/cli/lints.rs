@@ -411,10 +411,10 @@ fn a_port_that_only_root_may_bind_and_uwsgi_binds_as_the_user() {
     machine.write("etc/passwd", "user001:x:54321:54321:::\n");
     let start = "[uwsgi]\nuid = user001\n";
     machine.write("usr/lib/uwsgi/plugins/http_plugin.so", "");
-    let http = "plugin = http\nhttp = :80\n";
+    let http = "plugin = http\nhttp = localhost:80\n";
     for line in [
         http,
-        "plugin = http\nhttps2 = addr=:443,spdy=1\n",
+        "plugin = http\nhttps2 = addr=localhost:443,spdy=1\n",
         "master = 1\nstats = :99\n",
     ] {
         fires(&machine, &format!("{start}{line}"), "warning", "low-port", 4);
@@ -426,8 +426,12 @@ fn a_port_that_only_root_may_bind_and_uwsgi_binds_as_the_user() {
         &format!("{start}plugin = http\nshared-socket = :80\nhttp = =0\n"),
     );
     is_quiet(&machine, &format!("{start}http-socket = :80\n"));
+    is_quiet(&machine, &format!("{start}plugin = http\nhttp = :80\n"));
     is_quiet(&machine, &format!("{start}{http}cap = net_bind_service\n"));
-    is_quiet(&machine, &format!("{start}plugin = http\nhttp = :8080\n"));
+    is_quiet(
+        &machine,
+        &format!("{start}plugin = http\nhttp = localhost:8080\n"),
+    );
     machine.write("proc/sys/net/ipv4/ip_unprivileged_port_start", "80\n");
     is_quiet(&machine, &format!("{start}{http}"));
 }

@@ -20,7 +20,8 @@ use vassal_config::vassal::push;
 use vassal_config::vassal::reload::overlap::is_kept;
 use vassal_config::vassal::settings::Ready;
 use vassal_config::vassal::settings::liveness::Watchdog;
-use vassal_config::vassal::socket::Listener;
+use vassal_config::vassal::socket::handed::handed;
+use vassal_config::vassal::socket::{Found, Listener};
 use vassal_state::app::{Readiness, Url};
 use vassal_state::request;
 use vassal_sys::error::Context;
@@ -80,10 +81,9 @@ pub fn configuration<'a>(
     sockets: impl Iterator<Item = (&'a Listener, RawFd)>,
     key: impl Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Result<Vec<u8>, Failure> {
-    let sockets = sockets.filter_map(|(listener, number)| Some((listener.entry, listener.value(number)?)));
     let keys = key_files::replaced(entries, &plan.key_files, key);
-    let replaced: Vec<_> = sockets.chain(keys).collect();
-    Ok(push::message(entries, &replaced)?)
+    let (entries, replaced) = handed(entries, &sockets.collect::<Vec<_>>(), keys);
+    Ok(push::message(&entries, &replaced)?)
 }
 
 /// uWSGI looks for its shared sockets among its descriptors only when it has been told that this is a reload, as it tells itself;
@@ -100,7 +100,8 @@ impl AppChannel {
                 config_theirs,
                 ..
             } => {
-                let is_shared = plan.listeners.iter().any(|listener| listener.is_shared);
+                let mut listeners = plan.listeners.iter();
+                let is_shared = listeners.any(|listener| listener.found != Found::Number);
                 let (name, value) = NO_RELOAD_YET;
                 let reloads = is_shared.then(|| (name.to_vec(), value.to_vec()));
                 let connections = [

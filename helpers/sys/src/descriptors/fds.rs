@@ -45,6 +45,17 @@ pub fn cloexec_from(first: RawFd) -> Result<(), SysError> {
         .context(|| "mark inherited descriptors close-on-exec")
 }
 
+/// Descriptors from this number on are for one process alone, and no child that it forks has them: what they keep open is to end when
+/// that process closes them. Above the numbers of others, and below 1024, the usual limit of open files.
+pub const ALONE: RawFd = 960;
+
+/// In a forked child: closes those descriptors.
+pub fn close_alone() {
+    // SAFETY: close_range takes three integers. The values that own these descriptors are the parent's; the child's copies of them
+    // are never dropped, as it ends by exit or by exec.
+    unsafe { libc::syscall(libc::SYS_close_range, ALONE, libc::c_uint::MAX, 0) };
+}
+
 /// Lets `fd` survive the next exec, and only that: the flag belongs to this descriptor alone.
 ///
 /// # Errors

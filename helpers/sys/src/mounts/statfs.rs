@@ -6,6 +6,7 @@
 //! matter), and kill(2) reaches a process whose real or saved user id is the sender's. So a process that the filesystem
 //! answers is one that its owner can stop and kill; the caller must reckon with that (`vassal-watchdog`, `disturbed.rs`).
 
+use crate::descriptors::fds::ALONE;
 use crate::error::{Context, SysError};
 use crate::process::clone::ensure_single_threaded;
 use nix::errno::Errno;
@@ -43,6 +44,9 @@ unsafe fn bare_fork() -> libc::c_long {
 
 /// In the child.
 fn ask(owner: (u32, u32), path: &CStr, mount: u32) -> ! {
+    // What only the parent may keep open: a connection that the parent ends must not live on in a child that waits for it.
+    // SAFETY: close_range takes three integers, and the child is a copy whose values are never dropped.
+    unsafe { libc::syscall(libc::SYS_close_range, ALONE, libc::c_uint::MAX, 0) };
     let code = if become_owner(owner) {
         ask_mount(path, mount)
     } else {

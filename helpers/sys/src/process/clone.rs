@@ -1,5 +1,6 @@
 //! Making processes: the clone into new namespaces, and plain forks.
 
+use crate::descriptors::fds::close_alone;
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -74,6 +75,18 @@ pub fn fork() -> Result<Side, SysError> {
         ForkResult::Parent { child } => Ok(Side::Parent(child)),
         ForkResult::Child => Ok(Side::Child),
     }
+}
+
+/// The same, and the child has none of the descriptors that are for one process [alone](crate::fds::ALONE).
+///
+/// # Errors
+/// As [`fork`].
+pub fn fork_apart() -> Result<Side, SysError> {
+    let side = fork()?;
+    if matches!(side, Side::Child) {
+        close_alone();
+    }
+    Ok(side)
 }
 
 /// A descriptor that stands for the process `pid`, a child of the caller, and becomes readable when it ends

@@ -11,9 +11,11 @@ use nix::unistd::{Pid, getpgid};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
+use std::time::Duration;
 use vassal_sys::clone::pidfd;
 use vassal_sys::fds;
 use vassal_sys::proc::Proc;
+use vassal_sys::tcp::{Traffic, traffic};
 
 /// How many processes of the app are looked into.
 const PROCESSES: usize = 64;
@@ -23,6 +25,11 @@ const SPARE: usize = 32;
 const DESCRIPTORS: usize = 1024;
 /// How often a piece of an unread request is thrown away: more than any server lets a client send ahead.
 const PIECES: usize = 64;
+
+/// How long the request of a connection that was just accepted may be on its way.
+pub const ARRIVAL: Duration = Duration::from_millis(20);
+/// How long it is in doubt whether a request was answered, when both were at the same moment.
+const DOUBT: Duration = Duration::from_millis(100);
 
 /// Where a socket is: of its listener, an accepted connection has the port or the path.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,9 +41,34 @@ enum Place {
 /// The connections that the process group of `app` has accepted. What cannot be had is left as it is: this must
 /// not take long.
 pub fn accepted(proc: &Proc, app: Pid) -> Vec<OwnedFd> {
+    accepted_by(proc, processes(proc, app))
+}
+
+/// Whether one of `processes` has accepted a TCP connection whose client waits for an answer, or has just come. One that was answered
+/// may stay open for more. The kernel's clock has a few milliseconds: what came and was answered within the same ones counts as waiting
+/// for a while.
+pub fn owe_an_answer(proc: &Proc, processes: impl Iterator<Item = Pid>) -> bool {
+    let waits = |traffic: Traffic| match traffic {
+        Traffic {
+            has_received: false,
+            since_received,
+            ..
+        } => since_received < ARRIVAL,
+        Traffic { has_sent: false, .. } => true,
+        Traffic {
+            since_received,
+            since_sent,
+            ..
+        } => since_received < since_sent || since_received == since_sent && since_received < DOUBT,
+    };
+    let connections = accepted_by(proc, processes);
+    connections.iter().any(|socket| traffic(socket).is_ok_and(waits))
+}
+
+fn accepted_by(proc: &Proc, processes: impl Iterator<Item = Pid>) -> Vec<OwnedFd> {
     let (mut listeners, mut connected) = (Vec::new(), Vec::new());
     let _spare = spare(proc);
-    for socket in processes(proc, app).flat_map(|pid| sockets(proc, pid)) {
+    for socket in processes.flat_map(|pid| sockets(proc, pid)) {
         let is_stream = getsockopt(&socket, sockopt::SockType) == Ok(SockType::Stream);
         let place = place(&socket).filter(|_| is_stream);
         match place {

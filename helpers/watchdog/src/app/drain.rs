@@ -6,7 +6,7 @@
 //! What has begun is answered as ever, and sockets that are not the vassal's own, such as those of a daemon that uWSGI has
 //! attached or between its router and its workers, are heard as ever.
 
-use crate::app::connections::{accepted, group};
+use crate::app::connections::{ARRIVAL, accepted, group};
 use crate::app::master::Master;
 use crate::app::uwsgi::{Order, say};
 use nix::fcntl::readlinkat;
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
-use vassal_sys::clone::{Side, fork, pidfd as open};
+use vassal_sys::clone::{Side, fork_apart, pidfd as open};
 use vassal_sys::deadline::Deadline;
 use vassal_sys::proc::{Proc, Thread};
 use vassal_sys::{SysError, fds, pidfd};
@@ -25,8 +25,6 @@ use vassal_sys::{SysError, fds, pidfd};
 const ABOVE: RawFd = 256;
 /// How long workers that compute are waited for: most likely they are in requests, and know it.
 const LIMIT: Duration = Duration::from_millis(50);
-/// How long the request of a connection that was just accepted may be on its way.
-const ARRIVAL: Duration = Duration::from_millis(20);
 /// How long an app may take to read requests that have come.
 const READ_LIMIT: Duration = Duration::from_millis(200);
 /// Between two looks at them: accepting takes microseconds.
@@ -55,7 +53,12 @@ pub fn drain_then_order(
         let workers = group(listener.master.proc, listener.master.pid);
         match fds::copy_above(emperor, ABOVE) {
             Ok(emperor) => {
-                drain_all(listener, &workers);
+                if let Some(proc) = drain_all(listener, &workers) {
+                    wait_until_passed_on(Master {
+                        proc: &proc,
+                        ..listener.master
+                    });
+                }
                 say(&emperor, order)
             }
             Err(_) => say(emperor, order),
@@ -100,7 +103,7 @@ pub fn drain_then_hang_up(listener: &DrainTarget<'_>, workers: &[Pid]) -> Result
 
 /// A process that does `work`, and ends with 0 when that says so.
 fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
-    match fork()? {
+    match fork_apart()? {
         Side::Parent(messenger) => Ok(messenger),
         Side::Child => std::process::exit(i32::from(!work())),
     }
@@ -119,6 +122,15 @@ fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) -> Option<Proc> {
 fn wait_until_read(proc: &Proc, app: Pid) {
     let (arrived, deadline) = (Deadline::after(ARRIVAL), Deadline::after(READ_LIMIT));
     while !deadline.is_over() && (!arrived.is_over() || accepted(proc, app).iter().any(has_unread)) {
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Waits until uWSGI's routers have no client that waits for an answer. What they have accepted is no worker's yet, and workers that have
+/// nothing to do end at once; what takes longer is in a worker, which answers it.
+fn wait_until_passed_on(master: Master<'_>) {
+    let deadline = Deadline::after(READ_LIMIT);
+    while !deadline.is_over() && master.routers_owe() {
         std::thread::sleep(PAUSE);
     }
 }

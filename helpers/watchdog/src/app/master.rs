@@ -3,6 +3,7 @@
 //! ignores and one of which an app may have taken. Before it sets its handlers it has those of the master, and a SIGHUP to it
 //! would be lost.
 
+use crate::app::connections::owe_an_answer;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid};
 use std::os::fd::OwnedFd;
@@ -66,6 +67,13 @@ impl Master<'_> {
             .filter(is_worker)
             .map(|child| child.pid)
             .collect()
+    }
+
+    /// Whether one of its routers has a client that waits for an answer.
+    pub fn routers_owe(self) -> bool {
+        let is_attended = |child: &Child| child.kind == Kind::Attended;
+        let attended: Vec<_> = self.children().into_iter().filter(is_attended).collect();
+        !attended.is_empty() && owe_an_answer(self.proc, attended.iter().map(|child| child.pid))
     }
 
     /// Has it look at its children now and not at the end of its wait of a second. A process that is stopped and continued comes

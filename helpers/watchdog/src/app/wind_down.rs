@@ -21,8 +21,9 @@ const STRANGERS_END_LIMIT: Duration = Duration::from_millis(250);
 const ATTENDED_LIMIT: Duration = Duration::from_millis(1500);
 /// How long a master without any child may sleep before it is interrupted.
 const CHILDLESS_LIMIT: Duration = Duration::from_millis(100);
-/// The time between two looks, as long as the stop is young: what a look costs does not matter for a moment.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// The time between two looks, as long as the stop is young: a client waits for half of it. What a look costs, some 0.2 ms, does not matter
+/// for a moment.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// And in the end: what waits for an answer that takes its time needs no more.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// A pause is this part of the time that has passed.
@@ -46,6 +47,8 @@ impl Act {
     pub fn perform(self, listener: &DrainTarget<'_>) {
         let master = listener.master;
         match self {
+            // It kills its routers when it sees that its workers have gone. It is woken at the next look, or looks by itself.
+            Act::Wake if master.routers_owe() => {}
             Act::Wake => master.wake(),
             Act::Interrupt => master.interrupt(),
             Act::Signal(pid, signal) => master.signal_child(pid, signal),

@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::time::Instant;
 use vassal_sys::SysError;
-use vassal_sys::clone::{Side, fork};
+use vassal_sys::clone::{Side, fork_apart};
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
@@ -76,7 +76,7 @@ impl Probe {
     /// # Errors
     /// As [`Probe::send`].
     pub fn run(work: impl FnOnce() -> i32) -> Result<Option<Self>, SysError> {
-        Self::send(|| match fork()? {
+        Self::send(|| match fork_apart()? {
             Side::Parent(pid) => Ok(pid),
             Side::Child => std::process::exit(work()),
         })

@@ -3,7 +3,7 @@
 use nix::fcntl::readlinkat;
 use nix::unistd::Pid;
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use vassal_sys::fds;
@@ -61,8 +61,13 @@ pub fn fuse_descriptors(proc: &Proc, pid: Pid) -> impl Iterator<Item = RawFd> {
         let path = format!("{pid}/fd/{number}");
         // The name first, which costs less; it may be that of any file, on a filesystem that hangs.
         let named = readlinkat(proc, path.as_str()).is_ok_and(|name| name.as_bytes().ends_with(b"/fuse"));
-        named && CString::new(path).is_ok_and(|path| fds::device(proc, &path) == Ok(FUSE_DEVICE))
+        named && CString::new(path).is_ok_and(|path| is_fuse_device(proc, &path))
     })
+}
+
+/// Whether the descriptor at `path` below proc is /dev/fuse.
+pub fn is_fuse_device(proc: &Proc, path: &CStr) -> bool {
+    fds::device(proc, path) == Ok(FUSE_DEVICE)
 }
 
 /// Every thread of every process but the watchdog's own and those in `but`. As init, all in our proc; else all that descend from us, of

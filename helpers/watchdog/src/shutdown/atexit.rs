@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, execveat};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use vassal_sys::clone::{Side, fork};
+use vassal_sys::clone::{Side, fork_apart};
 use vassal_sys::{SysError, fds, signals};
 
 impl Shutdown<'_> {
@@ -33,7 +33,7 @@ impl Shutdown<'_> {
 }
 
 fn start_atexit(program: &OwnedFd, record: &OwnedFd) -> Result<Pid, SysError> {
-    match fork()? {
+    match fork_apart()? {
         Side::Parent(pid) => Ok(pid),
         Side::Child => {
             let failed = exec_atexit(program, record);

@@ -14,7 +14,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
-use vassal_sys::clone::{Side, fork};
+use vassal_sys::clone::{Side, fork_apart};
 use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
@@ -89,7 +89,7 @@ impl LeftBehind {
     pub fn leave(&self, host: &Proc, reporter: &Reporter, cause: &str) -> Result<Pid, SysError> {
         let (number, theirs) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
         let (go, ours) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
-        let child = match fork()? {
+        let child = match fork_apart()? {
             Side::Parent(child) => child,
             Side::Child => {
                 drop(ours);

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
-use vassal_sys::clone::{Side, fork};
+use vassal_sys::clone::{Side, fork_apart};
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::mounts;
 use vassal_sys::reach;
@@ -34,7 +34,7 @@ impl Shutdown<'_> {
             return Left::Nothing;
         }
         // In a process of its own, because a path on a hung filesystem may be part of it.
-        match fork() {
+        match fork_apart() {
             Err(error) => {
                 warn(&format!("cannot unmount: {error}"));
                 Left::Nothing

@@ -52,7 +52,10 @@ impl Vassal {
         if pid == self.app.pid() {
             return Some(Meaning::AppEnded(how));
         }
-        if self.readying.take_answer(pid, how.code()) || self.take_of_overlap(&child) {
+        if self.readying.take_answer(pid, how.code())
+            || self.take_of_overlap(&child)
+            || self.freezer.take_copier(pid)
+        {
             return None;
         }
         let check = self.app.check.as_mut();

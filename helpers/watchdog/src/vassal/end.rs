@@ -26,6 +26,7 @@ impl Vassal {
     }
 
     pub(super) fn app_ended(&mut self, how: Ended) -> u8 {
+        self.let_go();
         if let (true, Stage::Serving { .. }, Ended::Exited(0)) = (self.handoff.is_on_demand, self.stage, how)
         {
             self.unrequested_shutdown().finish();
@@ -105,6 +106,7 @@ impl Vassal {
 
     /// `status` is what a stop says once it takes long; nothing where it was said.
     fn stop_apps_and_finish(&mut self, status: Option<String>) {
+        self.let_go();
         // It has not served: nothing of it is missed. systemd ends who waits for an answer, or this process's end does.
         let _answers = self.end_successor();
         let (app, before) = (self.app.take(), self.overlap.take_retiring());

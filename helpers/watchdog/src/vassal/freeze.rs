@@ -1,11 +1,13 @@
 //! A FUSE daemon has ended: the app stands still while its mountpoints are asked. Each request that it takes meanwhile
 //! would get a wrong answer, if a mountpoint is lost, and waits at its socket for the next app instead; if none is lost, the
-//! app has stood still for the millisecond that the answers take.
+//! app has stood still for the millisecond that the answers take. Until the app stands still its own requests to the filesystem wait
+//! ([`crate::processes::held`]).
 
 use super::freezer::Freezer;
 use super::state::Vassal;
 use crate::app::connections;
 use crate::mountpoints::mountpoint::Mountpoint;
+use crate::processes::held::hold;
 use crate::processes::reaper::{Child, reap_with};
 use crate::processes::signalling::signal_group;
 use crate::processes::tree;
@@ -26,15 +28,23 @@ impl Vassal {
             let serves = |pid: &Pid| tree::serves_fuse(&self.proc, *pid);
             self.freezer.daemons = self.proc.own_children().into_iter().filter(serves).collect();
         }
+        if self.watches_fuse() {
+            (self.freezer.held, self.freezer.copier) = hold(&self.proc, &self.freezer.daemons);
+        }
     }
 
-    /// Reaps; and which of those were FUSE daemons. At the end of one the app stands still before anything else is done: it
-    /// gives wrong answers already, as the kernel has woken it before us.
+    /// Reaps; and which of those were FUSE daemons. At the end of one the app stands still before anything else is done, its
+    /// connections' end included, which would have the app give wrong answers.
     pub(super) fn reap(&mut self) -> (Vec<Child>, Vec<Pid>) {
         let watches_fuse = self.watches_fuse();
         let apps = self.apps();
         let proc = &self.proc;
-        let Freezer { daemons, until } = &mut self.freezer;
+        let Freezer {
+            daemons,
+            until,
+            held,
+            copier: _,
+        } = &mut self.freezer;
         let mut ended_daemons = Vec::new();
         let (ended, _) = reap_with(&self.proc, |pid| {
             if !daemons.contains(&pid) {
@@ -44,6 +54,7 @@ impl Vassal {
                 apps.iter().for_each(|app| stop(proc, *app));
                 *until = Some(Instant::now() + LIMIT);
             }
+            held.retain(|each| !each.is_of(pid));
             daemons.retain(|daemon| *daemon != pid);
             ended_daemons.push(pid);
         });
@@ -54,6 +65,11 @@ impl Vassal {
     pub(super) fn apps(&self) -> Vec<Pid> {
         let others = self.overlap.pids();
         [self.app.pid()].into_iter().chain(others).collect()
+    }
+
+    /// The app does not matter any more, and no FUSE daemon's end is to be waited for by anything else.
+    pub(super) fn let_go(&mut self) {
+        self.freezer.held.clear();
     }
 
     /// Has the app stand still.

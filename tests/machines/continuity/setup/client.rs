@@ -110,13 +110,8 @@ impl Tally {
         self.rounds().into_values().max().unwrap_or(0)
     }
 
-    /// How many rounds have more than one failure.
-    pub fn rounds_with_several(&self) -> usize {
-        self.rounds().into_values().filter(|count| *count > 1).count()
-    }
-
     /// The failures of each round that has any.
-    fn rounds(&self) -> BTreeMap<usize, usize> {
+    pub fn rounds(&self) -> BTreeMap<usize, usize> {
         let mut rounds = BTreeMap::new();
         for failed in &self.failed {
             *rounds.entry(failed.round).or_default() += 1;
@@ -124,7 +119,19 @@ impl Tally {
         rounds
     }
 
-    fn add(&mut self, other: Tally) {
+    /// Counts the answer to a request that was begun then.
+    pub fn note(&mut self, answer: Result<(), (Kind, String)>, begun: Instant, round: &Round) {
+        match answer {
+            Ok(()) => {
+                self.answered += 1;
+                self.slowest = self.slowest.max(begun.elapsed());
+            }
+            Err((kind, seen)) => self.failed.push(round.note(kind, seen)),
+        }
+    }
+
+    /// Adds what came of others.
+    pub fn add(&mut self, other: Tally) {
         self.answered += other.answered;
         self.failed.extend(other.failed);
         self.slowest = self.slowest.max(other.slowest);
@@ -171,6 +178,11 @@ impl fmt::Display for Tally {
 pub struct Round(Mutex<(usize, Instant)>);
 
 impl Round {
+    /// None has begun.
+    pub fn new() -> Round {
+        Round(Mutex::new((0, Instant::now())))
+    }
+
     /// A round begins.
     pub fn begin(&self, round: usize) {
         *self.0.lock().unwrap() = (round, Instant::now());
@@ -199,7 +211,7 @@ impl Drop for Over<'_> {
 
 /// Lets the clients ask while `during` runs.
 pub fn ask_while(machine: &Machine, clients: &[Client], during: impl FnOnce(&Round)) -> Tally {
-    let (over, round) = (AtomicBool::new(false), Round(Mutex::new((0, Instant::now()))));
+    let (over, round) = (AtomicBool::new(false), Round::new());
     std::thread::scope(|scope| {
         let asking: Vec<_> = clients
             .iter()
@@ -221,13 +233,7 @@ fn ask_until(machine: &Machine, client: &Client, over: &AtomicBool, round: &Roun
     let mut tally = Tally::default();
     while !over.load(Ordering::SeqCst) {
         let begun = Instant::now();
-        match ask(machine, client) {
-            Ok(()) => {
-                tally.answered += 1;
-                tally.slowest = tally.slowest.max(begun.elapsed());
-            }
-            Err((kind, seen)) => tally.failed.push(round.note(kind, seen)),
-        }
+        tally.note(ask(machine, client), begun, round);
         std::thread::sleep(INTERVAL.saturating_sub(begun.elapsed()));
     }
     tally
@@ -258,7 +264,8 @@ pub fn ask(machine: &Machine, client: &Client) -> Result<(), (Kind, String)> {
     }
 }
 
-fn kind(error: &HttpError) -> Kind {
+/// How a request failed that ended so.
+pub fn kind(error: &HttpError) -> Kind {
     match error {
         HttpError::Connect(Errno::ECONNREFUSED | Errno::ENOENT) => Kind::Refused,
         HttpError::Connect(Errno::ECONNRESET) => Kind::Reset,

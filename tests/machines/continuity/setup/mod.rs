@@ -2,4 +2,5 @@
 
 pub mod client;
 pub mod scene;
+pub mod steady;
 pub mod writer;

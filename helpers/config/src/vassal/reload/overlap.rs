@@ -167,6 +167,7 @@ mod tests {
         const OVERLAP: &[&str] = &[
             "[uwsgi]\nuid = u\nhttp-socket = :80\npsgi = a\nprocesses = 4\ncheaper = 1\nlazy-apps =\n",
             "[uwsgi]\nuid = u\nsocket = /run/a.sock\nshared-socket = :80\ncache2 = name=a,items=10\n",
+            "[uwsgi]\nuid = u\nplugin = http\nhttp = :80\nhttps = [::1]:443,/c,/k\n",
             "[vassal]\ncommand = a\nsocket = :80\n",
             "[vassal]\ncommand = a\nsocket = :80\nnotify = true\n",
             "[vassal]\ncommand = a\nsocket = :80\nready = http://:80/up\n",
@@ -178,7 +179,7 @@ mod tests {
         }
         const IN_PLACE: &[(&str, &str, Option<&str>)] = &[
             (
-                "[uwsgi]\nuid = u\nhttp = :80\n",
+                "[uwsgi]\nuid = u\nhttp = localhost:80\n",
                 "'http': uWSGI binds",
                 Some("u.ini:3"),
             ),

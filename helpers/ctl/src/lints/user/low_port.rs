@@ -8,6 +8,7 @@ use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::options::id::Id;
 use vassal_config::vassal::payload::Payload;
+use vassal_config::vassal::socket::is_listening;
 use vassal_escape::printable;
 
 /// Options whose value begins with an address to bind, or has `addr=` in it.
@@ -68,6 +69,9 @@ fn said(entry: &Entry, first: u16) -> Said {
         format!("{option} = {value}: uWSGI binds it as the app's user, who may bind no port below {first}");
     let hint = match entry.id() {
         Some(Id::SharedSocket) => "a start binds shared sockets as root where each has a numeric address; or add cap = net_bind_service".to_owned(),
+        _ if is_listening(entry) => {
+            "a start binds a TCP address in numbers as root; or add cap = net_bind_service".to_owned()
+        }
         _ => format!("write shared-socket = ADDRESS and {option} = =0, or add cap = net_bind_service"),
     };
     Said::warning(Rule::LowPort, message, hint)

@@ -32,6 +32,7 @@ impl Vassal {
         let ready_for = self.ready_for();
         // Before it is released, and gives a wrong answer.
         self.freeze();
+        self.let_go();
         let behind = self.release(index, verdict);
         let listeners = behind.as_ref().map(|_| self.shutdown().listening());
         // Held until systemd's SIGKILL: see `connections`.
@@ -59,6 +60,7 @@ impl Vassal {
     pub(crate) fn app_lost(&mut self, verdict: AppVerdict) -> Result<u8, SysError> {
         let ready_for = self.ready_for();
         self.freeze();
+        self.let_go();
         let _connections = self.shutdown().cut_apps_off();
         let cause = self.reporter.app_verdict(&self.app, verdict, ready_for);
         self.record_is(State::Lost);
