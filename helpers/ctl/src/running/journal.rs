@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 use vassal_escape::printable;
 
@@ -84,6 +86,21 @@ pub fn refusals(begun: u64) -> Result<BTreeMap<String, String>, String> {
     Ok(since.filter_map(reason).collect())
 }
 
+/// Whether this user may not read the system's own journal, of which journalctl(1) says nothing to one who has a journal of his own.
+fn is_systems_closed() -> bool {
+    let files = [
+        "/run/log/journal/*/system.journal",
+        "/var/log/journal/*/system.journal",
+    ];
+    let found = files
+        .iter()
+        .filter_map(|pattern| glob::glob(pattern).ok())
+        .flatten()
+        .flatten();
+    let is_denied = |path| File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    found.into_iter().any(is_denied)
+}
+
 /// The entries that journalctl(1) shows with `arguments`, and whether there may be others that it may not show.
 fn entries(arguments: &[&str]) -> Result<(Vec<Entry>, bool), String> {
     let mut command = Command::new("journalctl");
@@ -96,7 +113,7 @@ fn entries(arguments: &[&str]) -> Result<(Vec<Entry>, bool), String> {
         .output()
         .map_err(|error| format!("cannot run 'journalctl': {error}"))?;
     let why = String::from_utf8_lossy(&output.stderr);
-    let is_closed = CLOSED.iter().any(|closed| why.contains(closed));
+    let is_closed = CLOSED.iter().any(|closed| why.contains(closed)) || is_systems_closed();
     if !output.status.success() && !is_closed {
         return Err(format!("journalctl: {}", why.trim()));
     }

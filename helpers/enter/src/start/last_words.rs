@@ -52,7 +52,7 @@ pub fn add(record: &mut RestartRecord, turn: Turn, unit: &str) {
 /// The last words of the process of that number, which has ended.
 pub fn of_process(pid: Pid) -> Option<String> {
     let sender = format!("_PID={pid}");
-    let fields = "--output-fields=MESSAGE,MESSAGE_ID,_COMM";
+    let fields = "--output-fields=MESSAGE,MESSAGE_ID,_COMM,_UID";
     let arguments = ["--quiet", "--boot", "--output=export", fields, LINES, &sender];
     let end = Instant::now() + WRITTEN_LIMIT;
     loop {
@@ -74,7 +74,7 @@ fn read(unit: &str, limit: Duration) -> std::io::Result<Vec<u8>> {
         format!("_SYSTEMD_UNIT={unit}"),
         format!("OBJECT_SYSTEMD_UNIT={unit}"),
     );
-    let fields = "--output-fields=MESSAGE,MESSAGE_ID,_COMM";
+    let fields = "--output-fields=MESSAGE,MESSAGE_ID,_COMM,_UID";
     let arguments = ["--quiet", "--output=export", fields, LINES, &sender, "+", &object];
     query(JOURNALCTL, &arguments, limit)
 }
@@ -86,11 +86,14 @@ struct Entry<'a> {
     id: &'a [u8],
     /// The sender's name; nothing where it was gone before journald looked.
     comm: &'a [u8],
+    /// The sender's user, which the kernel tells with each message.
+    uid: &'a [u8],
 }
 
 impl Entry<'_> {
+    /// Ours, or not known to be another's: a line of ours may have a value that only root can read, and everybody reads the cause.
     fn is_ours(&self) -> bool {
-        self.comm.starts_with(b"vassal-")
+        self.comm.starts_with(b"vassal-") || self.comm.is_empty() && (self.uid == b"0" || self.uid.is_empty())
     }
 
     fn says_something(&self) -> bool {
@@ -145,6 +148,7 @@ fn entries(mut export: &[u8]) -> Vec<Entry<'_>> {
                 b"MESSAGE" => entry.message = value,
                 b"MESSAGE_ID" => entry.id = value,
                 b"_COMM" => entry.comm = value,
+                b"_UID" => entry.uid = value,
                 _ => {}
             }
         }
@@ -177,6 +181,16 @@ mod tests {
             ),
             (vec![&older, ENDED, OVER, ENDED], None),
             (vec![STARTED, &reason], None),
+            // Gone before journald looked: only the user tells whose it is.
+            (
+                vec![
+                    STARTED,
+                    "_UID=20001\nMESSAGE=the app's\n\n",
+                    "_UID=0\nMESSAGE=a value\n\n",
+                    ENDED,
+                ],
+                Some("the app's"),
+            ),
             // Written down late.
             (vec![ENDED, &reason, OVER], Some("ImportError: no module x")),
             (vec!["\n\n=\nMESSAGE\n\x05"], None),
@@ -197,7 +211,7 @@ mod tests {
         let entry = [b"MESSAGE\n".as_slice(), &length, text, b"\n_COMM=sh\n\n"].concat();
         let words = last_words(&[&entry, ENDED.as_bytes()].concat()).unwrap();
         assert_eq!(words, "evil\\x0aREADY=1\\x1b[31m");
-        let long = format!("MESSAGE={}\n\n{ENDED}", "x".repeat(5000));
+        let long = format!("_UID=20001\nMESSAGE={}\n\n{ENDED}", "x".repeat(5000));
         assert_eq!(last_words(long.as_bytes()).unwrap().len(), WORDS_LIMIT);
     }
 }

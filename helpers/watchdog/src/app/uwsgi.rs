@@ -3,14 +3,21 @@
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
 use vassal_sys::fds::unread_bytes;
+use vassal_systemd::send_queue::Interest;
 
 /// How many bytes are read at a time, whatever an app sends: more than uWSGI says in its life.
 const MOST: usize = 4096;
+
+/// How often in a second it is heard at once; uWSGI says something every few seconds, and a dozen words when it loads.
+const OFTEN: u32 = 64;
+/// How long it is not heard after that: an app that goes on and on costs the watchdog a wakeup in this time.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What uWSGI is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +71,9 @@ pub struct Uwsgi {
     /// Until uWSGI has not taken what it asked for.
     config: Option<File>,
     pushed: File,
+    /// The second that has begun then, and how often it was heard since.
+    heard: (Instant, u32),
+    paused_until: Option<Instant>,
 }
 
 impl Uwsgi {
@@ -73,6 +83,8 @@ impl Uwsgi {
             emperor: Some(emperor),
             config: Some(config.into()),
             pushed: pushed.into(),
+            heard: (Instant::now(), 0),
+            paused_until: None,
         }
     }
 
@@ -81,14 +93,38 @@ impl Uwsgi {
         self.emperor.as_ref()
     }
 
+    /// What to wait for.
+    pub fn interest(&self) -> Interest<'_> {
+        match (&self.emperor, self.paused_until) {
+            (None, _) => Interest::Nothing,
+            (Some(_), Some(until)) if until > Instant::now() => Interest::At(until),
+            (Some(emperor), _) => Interest::Readable(emperor.as_fd()),
+        }
+    }
+
+    /// It was heard once more.
+    fn pace(&mut self) {
+        let now = Instant::now();
+        let (since, count) = &mut self.heard;
+        if now.saturating_duration_since(*since) > Duration::from_secs(1) {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        self.paused_until = (*count > OFTEN).then_some(now + PAUSE);
+    }
+
     /// What has been said, without waiting: each message once, however often an app repeats it, and at most [`MOST`] at a time.
     pub fn messages(&mut self) -> Vec<Message> {
         let mut bytes = [0; MOST];
         let Some(emperor) = &self.emperor else {
             return Vec::new();
         };
+        if self.paused_until.is_some_and(|until| until > Instant::now()) {
+            return Vec::new();
+        }
         match recv(emperor.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
             Ok(length @ 1..) => {
+                self.pace();
                 let said = bytes[..length].iter().copied().map(meaning);
                 said.fold(Vec::new(), |mut messages, message| {
                     if !messages.contains(&message) {
@@ -198,6 +234,27 @@ mod tests {
         assert!(!say(uwsgi.socket().unwrap(), Order::Stop));
         assert_eq!(uwsgi.messages(), []);
         assert!(uwsgi.socket().is_none());
+    }
+
+    #[test]
+    fn an_app_that_goes_on_and_on_is_heard_a_few_times_a_second_and_nothing_is_lost() {
+        let (mut uwsgi, mut theirs, _config) = uwsgi();
+        let begun = Instant::now();
+        let mut heard = 0;
+        while begun.elapsed() < Duration::from_millis(400) {
+            // It is full while nothing is heard.
+            send(theirs.as_raw_fd(), &[99], MsgFlags::MSG_DONTWAIT).ok();
+            heard += uwsgi.messages().len() as u32;
+        }
+        let most = OFTEN + 400 / PAUSE.as_millis() as u32 + 1;
+        assert!(heard <= most, "{heard}");
+        std::thread::sleep(PAUSE);
+        uwsgi.messages();
+        theirs.write_all(&[22]).unwrap();
+        assert!(matches!(uwsgi.interest(), Interest::At(_)));
+        std::thread::sleep(PAUSE);
+        assert!(matches!(uwsgi.interest(), Interest::Readable(_)));
+        assert_eq!(uwsgi.messages(), [Message::WantsStop]);
     }
 
     #[test]

@@ -20,7 +20,8 @@ impl Vassal {
     /// Hears uWSGI; whether it wants to be stopped.
     pub(super) fn hear_uwsgi(&mut self) -> bool {
         let has_workers = self.app.app.readiness == Readiness::Accepting;
-        let Some(uwsgi) = &mut self.app.uwsgi else {
+        let uwsgi = self.app.uwsgi.as_mut().filter(|uwsgi| uwsgi.socket().is_some());
+        let Some(uwsgi) = uwsgi else {
             return false;
         };
         let (mut wants_stop, mut is_loaded, mut beats, mut reloads_itself) = (false, false, false, None);

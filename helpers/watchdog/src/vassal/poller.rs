@@ -13,7 +13,6 @@ use vassal_systemd::send_queue::Interest;
 pub(super) struct Events {
     pub signals: bool,
     pub mounts: bool,
-    pub uwsgi: bool,
     pub log: bool,
     pub reload: bool,
 }
@@ -29,19 +28,21 @@ pub(super) enum Once {
     App,
     /// The same of the next one.
     NextApp,
+    /// What uWSGI says.
+    Uwsgi,
+    /// The same of the next one.
+    NextUwsgi,
 }
 
 /// The numbers of the events of the descriptors that are always registered.
 pub(super) const SIGNALS: u64 = 0;
 pub(super) const MOUNTS: u64 = 1;
-pub(super) const UWSGI: u64 = 2;
-pub(super) const LOG: u64 = 3;
-pub(super) const RELOAD: u64 = 4;
-/// The next app's; what it says is looked at in each turn.
-pub(super) const NEXT: u64 = 5;
+pub(super) const LOG: u64 = 2;
+pub(super) const RELOAD: u64 = 3;
 /// And the [`Once`]s.
-pub(super) const ONCE: u64 = 6;
-pub(super) const ALL: usize = 11;
+pub(super) const ONCE: u64 = 4;
+pub(super) const ALL: usize = ONCE as usize + ONCES;
+const ONCES: usize = 7;
 
 /// A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it, and cannot be kept away.
 pub(super) const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;
@@ -55,7 +56,7 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Poller {
     pub(super) epoll: Epoll,
     /// Which of the [`Once`]s are registered.
-    pub(super) watched: [bool; 5],
+    pub(super) watched: [bool; ONCES],
 }
 
 impl Poller {
@@ -64,7 +65,7 @@ impl Poller {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context(|| "make an epoll descriptor")?;
         Ok(Self {
             epoll,
-            watched: [false; 5],
+            watched: [false; ONCES],
         })
     }
 

@@ -68,7 +68,7 @@ impl Vassal {
             }
             self.pause_mount_events()?;
         }
-        if events.uwsgi && self.hear_uwsgi() {
+        if self.hear_uwsgi() {
             return Ok(Break(self.app_wants_stop()));
         }
         if events.reload {

@@ -1,11 +1,9 @@
 //! Waiting: until when, for what, and whether it was a wait at all.
 
-use super::poller::{
-    ALL, CHANGED, Events, LOG, LOOK_AGAIN, MOUNTS, NEXT, ONCE, Once, Poller, RELOAD, SIGNALS, UWSGI,
-};
+use super::poller::{ALL, CHANGED, Events, LOG, LOOK_AGAIN, MOUNTS, ONCE, Once, Poller, RELOAD, SIGNALS};
 use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
-use crate::app::uwsgi::Uwsgi;
+use crate::app::running::Running;
 use crate::app::wind_down::WindDown;
 use crate::liveness::check::Check;
 use crate::liveness::heartbeat::Heartbeat;
@@ -57,7 +55,6 @@ impl Vassal {
         Ok(Events {
             signals: has(SIGNALS),
             mounts: has(MOUNTS),
-            uwsgi: has(UWSGI),
             log: has(LOG),
             reload: has(RELOAD),
         })
@@ -74,9 +71,6 @@ impl Vassal {
         poller.listen(Some(&self.signals), SIGNALS, input)?;
         let mounts = Some(&self.mountinfo).filter(|_| self.mounts_paused_until.is_none());
         poller.listen(mounts, MOUNTS, CHANGED)?;
-        poller.listen(self.app.uwsgi.as_ref().and_then(Uwsgi::socket), UWSGI, input)?;
-        let next = self.overlap.next().and_then(|next| next.uwsgi.as_ref());
-        poller.listen(next.and_then(Uwsgi::socket), NEXT, input)?;
         poller.listen(self.log.as_ref(), LOG, input)?;
         poller.listen(self.reloads.as_ref().map(Reloads::requests), RELOAD, input)?;
         self.poller = poller;
@@ -114,7 +108,7 @@ impl Vassal {
 
     /// Registers what the unsent messages wait for; when to look again, if they wait for a time.
     fn expect(&mut self) -> Option<Instant> {
-        let next = self.overlap.next().and_then(|next| next.notify.as_ref());
+        let next = self.overlap.next();
         let Self {
             reporter,
             poller,
@@ -128,9 +122,15 @@ impl Vassal {
             .journal
             .interest(|interest| poller.expect(Once::Journald, interest));
         let lines = lines::interest(|interest| poller.expect(Once::StandardError, interest));
-        let app = app.notify.as_ref();
-        let app = app.and_then(|notify| poller.expect(Once::App, notify.interest()));
-        let next = next.and_then(|notify| poller.expect(Once::NextApp, notify.interest()));
+        let mut says = |app: Option<&Running>, notification, message| {
+            let notify = app.and_then(|app| app.notify.as_ref());
+            let uwsgi = app.and_then(|app| app.uwsgi.as_ref());
+            let notification = notify.and_then(|notify| poller.expect(notification, notify.interest()));
+            let message = uwsgi.and_then(|uwsgi| poller.expect(message, uwsgi.interest()));
+            [notification, message].into_iter().flatten().min()
+        };
+        let app = says(Some(app), Once::App, Once::Uwsgi);
+        let next = says(next, Once::NextApp, Once::NextUwsgi);
         [systemd, journald, lines, app, next].into_iter().flatten().min()
     }
 

@@ -128,7 +128,12 @@ fn a_hang_is_told_in_the_end_though_there_can_never_be_a_process_to_ask() {
     on_each_suite(|suite| {
         let machine = scene::machine(suite);
         fixtures::mountpoint(&machine, "/mz", Owner::USER001);
-        ONE.start(&machine, MOUNT, "mountpoint-deadline = 1500ms\n");
+        // The second question may come before there is too little; one of these comes after it.
+        ONE.start(
+            &machine,
+            MOUNT,
+            "mountpoint-deadline = 1500ms\nmountpoint-interval = 1\n",
+        );
         let tight = Tight::around(ONE.watchdog(&machine), Scarce::Processes);
         machine.wait_for_journal(&ONE.unit(), "cannot ask /mz for its health", LIMIT);
         let begun = Instant::now();
