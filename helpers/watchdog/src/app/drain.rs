@@ -27,6 +27,8 @@ const ABOVE: RawFd = 256;
 const LIMIT: Duration = Duration::from_millis(50);
 /// How long an app may take to read requests that have come.
 const READ_LIMIT: Duration = Duration::from_millis(200);
+/// The same of what uWSGI's routers have accepted, which needs a worker to be answered: on a busy host that takes longer.
+const PASSED_ON_LIMIT: Duration = Duration::from_millis(500);
 /// Between two looks at them: accepting takes microseconds.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -129,7 +131,7 @@ fn wait_until_read(proc: &Proc, app: Pid) {
 /// Waits until uWSGI's routers have no client that waits for an answer. What they have accepted is no worker's yet, and workers that have
 /// nothing to do end at once; what takes longer is in a worker, which answers it.
 fn wait_until_passed_on(master: Master<'_>) {
-    let deadline = Deadline::after(READ_LIMIT);
+    let deadline = Deadline::after(PASSED_ON_LIMIT);
     while !deadline.is_over() && master.routers_owe() {
         std::thread::sleep(PAUSE);
     }
