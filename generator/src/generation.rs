@@ -73,13 +73,18 @@ impl<'a> Generation<'a> {
 
     /// Writes the units that had to wait. The writer, and whether there is an emperor's file at all.
     pub fn finish(mut self) -> (Writer<'a>, bool) {
-        let files = self
-            .listed
-            .iter()
-            .filter_map(|listed| Some((listed.path.clone(), listed.kind?)));
+        // In the order of the places, of which one may have answered late.
+        let mut order: Vec<usize> = (0..self.listed.len()).collect();
+        order.sort_by_key(|number| self.listed[*number].place);
+        let listed = order.iter().map(|number| &self.listed[*number]);
+        let files = listed.filter_map(|listed| Some((listed.path.clone(), listed.kind?)));
         let (chosen, odd) = choose(files);
         self.writer.problems.extend(odd);
-        for (number, unit) in std::mem::take(&mut self.held) {
+        let mut held = std::mem::take(&mut self.held);
+        for number in order {
+            let Some(unit) = held.remove(&number) else {
+                continue;
+            };
             let path = &self.listed[number].path;
             if let Ok(name) = name_of(path) {
                 // A path that two places have is there twice.
@@ -209,5 +214,44 @@ impl Work for Generation<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn the_first_place_that_has_a_name_wins_though_it_answers_last() {
+        let root = tempfile::tempdir().unwrap();
+        let out = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            (
+                "etc/vassal/emperor.ini",
+                "[uwsgi]\nemperor = /first\nemperor = /second\n",
+            ),
+            ("first/x.ini", "[Unit]\nDescription=first\n"),
+            ("second/x.ini", "[Unit]\nDescription=second\n"),
+            ("run/x", ""),
+        ] {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let mut generation = Generation::new(root.path(), Writer::new(root.path(), out.path()));
+        let mut settle = |item: Item| {
+            let answer = generation.answer(&item);
+            let items = generation.follow(&item, Some(&answer));
+            generation.take(item, Some(answer));
+            items
+        };
+        let places = settle(Item::Emperor);
+        let files: Vec<Item> = places.into_iter().rev().flat_map(&mut settle).collect();
+        files.into_iter().for_each(|file| drop(settle(file)));
+        let (writer, _) = generation.finish();
+        writer.finish();
+        let text = fs::read_to_string(out.path().join("vassal@x.service.d/50-vassal.conf")).unwrap();
+        assert!(text.contains("Description=first"), "{text}");
     }
 }
