@@ -1,13 +1,14 @@
-//! Compiles the system-call filter of the apps (`src/process/seccomp.rs`): seccompiler does it here, at build time, so a start only
-//! hands a finished program to the kernel and no crate is added to the programs that run as root.
+//! Compiles the system-call filter of the apps (`src/process/seccomp.rs`) at build time: a start only hands a finished program to the
+//! kernel. The kernel runs a new filter once for every system call it knows, to see which ones it always allows, and translates each
+//! instruction (kernel/seccomp.c): the filter is a binary search over the numbers, so that it is short and every way through it too.
 
 #[path = "src/process/denied_calls.rs"]
 mod denied_calls;
 
 use denied_calls::{DENIED, DENIED_WITH_NEWUSER, OPEN_TREE_ATTR};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, sock_filter,
+use libc::{
+    BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
+    SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -18,21 +19,62 @@ use syscalls::{aarch64, x86_64};
 /// Numbers with this bit are those of x32 (arch/x86 `__X32_SYSCALL_BIT`), an ABI that the architecture in seccomp_data does
 /// not tell from x86-64; on other architectures no number has it.
 const X32_BIT: u32 = 0x4000_0000;
-/// Where the number has been loaded: after the three instructions that check the architecture, and the load.
-const NUMBER_IS_LOADED: usize = 4;
+/// Where seccomp_data has the number, the architecture, and the lower half of the first argument (seccomp(2)), on a machine with the
+/// lower byte first.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+const FIRST_ARGUMENT: u32 = 16;
+/// What seccomp_data calls the architectures (linux/audit.h).
+const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
 
-const JUMP_IF_AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
-const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+/// What becomes of a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Allow,
+    /// EPERM.
+    Deny,
+    /// EPERM with CLONE_NEWUSER in the first argument.
+    DenyNewuser,
+    /// ENOSYS, as from a kernel that does not know it.
+    Unknown,
+}
+
+/// Where a jump of the search leads.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// A comparison, by its place among them.
+    Comparison(usize),
+    End(Verdict),
+}
+
+/// Whether the number is at least `from`, and where to go then and else.
+struct Comparison {
+    from: u32,
+    at_least: Target,
+    less: Target,
+}
+
+struct Instruction {
+    code: u32,
+    if_true: u8,
+    if_false: u8,
+    value: u32,
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/process/denied_calls.rs");
-    let target = env::var("CARGO_CFG_TARGET_ARCH")?;
-    let program = program(TargetArch::try_from(target.as_str())?)?;
+    let architecture = env::var("CARGO_CFG_TARGET_ARCH")?;
+    let program = program(&architecture)?;
     let instructions = program.iter().map(|it| {
-        let sock_filter { code, jt, jf, k } = it;
-        format!("libc::sock_filter {{ code: {code}, jt: {jt}, jf: {jf}, k: {k} }},\n")
+        let Instruction {
+            code,
+            if_true,
+            if_false,
+            value,
+        } = it;
+        format!("libc::sock_filter {{ code: {code}, jt: {if_true}, jf: {if_false}, k: {value} }},\n")
     });
     let text = format!("&[\n{}]\n", instructions.collect::<String>());
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("seccomp.in"), text)?;
@@ -40,48 +82,126 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The number of a system call on the machine that the filter is for, which need not be the one that compiles it.
-fn number(target: TargetArch, name: &str) -> Result<i64, Box<dyn Error>> {
-    let unknown = || format!("no system call '{name}' on {target:?}");
-    let number = match target {
-        TargetArch::x86_64 => name.parse::<x86_64::Sysno>().map_err(|()| unknown())? as i64,
-        TargetArch::aarch64 => name.parse::<aarch64::Sysno>().map_err(|()| unknown())? as i64,
-        TargetArch::riscv64 => return Err(unknown().into()),
+fn number(architecture: &str, name: &str) -> Result<u32, Box<dyn Error>> {
+    let unknown = || format!("no system call '{name}' on {architecture}");
+    let number = match architecture {
+        "x86_64" => name.parse::<x86_64::Sysno>().map_err(|()| unknown())? as u32,
+        "aarch64" => name.parse::<aarch64::Sysno>().map_err(|()| unknown())? as u32,
+        _ => return Err(unknown().into()),
     };
     Ok(number)
 }
 
-/// The filter: EPERM for what is denied. ENOSYS, as from a kernel that does not know them, for x32 and for clone3, whose
-/// flags a filter cannot read: a C library then uses clone.
-fn program(target: TargetArch) -> Result<BpfProgram, Box<dyn Error>> {
-    let newuser = libc::CLONE_NEWUSER as u64;
-    let has_newuser = SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Dword,
-        SeccompCmpOp::MaskedEq(newuser),
-        newuser,
-    )?;
-    let mut rules = BTreeMap::from([(OPEN_TREE_ATTR.1, Vec::new())]);
+/// What is not simply allowed: EPERM for what is denied, ENOSYS for clone3, whose flags a filter cannot read: a C library then
+/// uses clone.
+fn verdicts(architecture: &str) -> Result<BTreeMap<u32, Verdict>, Box<dyn Error>> {
+    let mut verdicts = BTreeMap::from([(OPEN_TREE_ATTR.1, Verdict::Deny)]);
     for name in DENIED {
-        rules.insert(number(target, name)?, Vec::new());
+        verdicts.insert(number(architecture, name)?, Verdict::Deny);
     }
     for name in DENIED_WITH_NEWUSER {
-        rules.insert(
-            number(target, name)?,
-            vec![SeccompRule::new(vec![has_newuser.clone()])?],
-        );
+        verdicts.insert(number(architecture, name)?, Verdict::DenyNewuser);
     }
-    let denied = SeccompAction::Errno(libc::EPERM as u32);
-    let mut program: BpfProgram =
-        SeccompFilter::new(rules, SeccompAction::Allow, denied, target)?.try_into()?;
-    let instruction = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    // Every jump of the program is relative and none crosses this place.
-    program.splice(
-        NUMBER_IS_LOADED..NUMBER_IS_LOADED,
-        [
-            instruction(JUMP_IF_AT_LEAST, 1, 0, X32_BIT),
-            instruction(JUMP_IF_EQUAL, 0, 1, u32::try_from(number(target, "clone3")?)?),
-            instruction(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
-        ],
-    );
+    verdicts.insert(number(architecture, "clone3")?, Verdict::Unknown);
+    Ok(verdicts)
+}
+
+/// The numbers at which another verdict begins.
+fn changes(verdicts: &BTreeMap<u32, Verdict>) -> Vec<(u32, Verdict)> {
+    let mut changes = vec![(0, Verdict::Allow)];
+    let verdict = |number: u32| verdicts.get(&number).copied().unwrap_or(Verdict::Allow);
+    let candidates = verdicts.keys().flat_map(|number| [*number, number + 1]);
+    for (from, verdict) in candidates.map(|number| (number, verdict(number))) {
+        if changes.last().is_some_and(|(_, before)| *before != verdict) {
+            changes.push((from, verdict));
+        }
+    }
+    changes.push((X32_BIT, Verdict::Unknown));
+    changes
+}
+
+/// The search among `changes`, its first comparison first; what it comes to where there is only one.
+fn search(changes: &[(u32, Verdict)], comparisons: &mut Vec<Comparison>) -> Target {
+    if let [(_, verdict)] = changes {
+        return Target::End(*verdict);
+    }
+    let (less, at_least) = changes.split_at(changes.len() / 2);
+    let place = comparisons.len();
+    let nowhere = Target::End(Verdict::Deny);
+    comparisons.push(Comparison {
+        from: at_least[0].0,
+        at_least: nowhere,
+        less: nowhere,
+    });
+    comparisons[place].less = search(less, comparisons);
+    comparisons[place].at_least = search(at_least, comparisons);
+    Target::Comparison(place)
+}
+
+fn program(architecture: &str) -> Result<Vec<Instruction>, Box<dyn Error>> {
+    let audit = match architecture {
+        "x86_64" => AUDIT_ARCH_X86_64,
+        "aarch64" => AUDIT_ARCH_AARCH64,
+        other => return Err(format!("no filter of system calls for {other}").into()),
+    };
+    let mut comparisons = Vec::new();
+    search(&changes(&verdicts(architecture)?), &mut comparisons);
+    let mut program = vec![
+        load(ARCHITECTURE),
+        jump(BPF_JEQ, audit, 1, 0),
+        end(SECCOMP_RET_KILL_PROCESS),
+        load(NUMBER),
+    ];
+    for (place, comparison) in comparisons.iter().enumerate() {
+        let Comparison { from, at_least, less } = comparison;
+        let distance = |target: &Target| u8::try_from(index(*target, comparisons.len()) - place - 1);
+        program.push(jump(BPF_JGE, *from, distance(at_least)?, distance(less)?));
+    }
+    // In the order of `index`.
+    program.extend([
+        load(FIRST_ARGUMENT),
+        jump(BPF_JSET, libc::CLONE_NEWUSER as u32, 0, 1),
+        end(SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        end(SECCOMP_RET_ALLOW),
+        end(SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+    ]);
     Ok(program)
+}
+
+/// The place of a target, counted from the first of so many comparisons.
+fn index(target: Target, comparisons: usize) -> usize {
+    match target {
+        Target::Comparison(place) => place,
+        Target::End(Verdict::DenyNewuser) => comparisons,
+        Target::End(Verdict::Deny) => comparisons + 2,
+        Target::End(Verdict::Allow) => comparisons + 3,
+        Target::End(Verdict::Unknown) => comparisons + 4,
+    }
+}
+
+fn load(offset: u32) -> Instruction {
+    Instruction {
+        code: BPF_LD | BPF_W | BPF_ABS,
+        if_true: 0,
+        if_false: 0,
+        value: offset,
+    }
+}
+
+fn jump(condition: u32, value: u32, if_true: u8, if_false: u8) -> Instruction {
+    Instruction {
+        code: BPF_JMP | condition | BPF_K,
+        if_true,
+        if_false,
+        value,
+    }
+}
+
+fn end(value: u32) -> Instruction {
+    Instruction {
+        code: BPF_RET | BPF_K,
+        if_true: 0,
+        if_false: 0,
+        value,
+    }
 }

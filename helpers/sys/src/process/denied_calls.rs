@@ -26,7 +26,7 @@ pub const DENIED: &[&str] = &[
     "userfaultfd",
 ];
 /// open_tree_attr(2): the same number on every architecture (Linux 6.15), not yet in the tables of numbers.
-pub const OPEN_TREE_ATTR: (&str, i64) = ("open_tree_attr", 467);
+pub const OPEN_TREE_ATTR: (&str, u32) = ("open_tree_attr", 467);
 
 /// Denied with CLONE_NEWUSER in their first argument only.
 pub const DENIED_WITH_NEWUSER: &[&str] = &["clone", "unshare"];

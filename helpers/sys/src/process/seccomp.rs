@@ -34,6 +34,64 @@ pub fn deny_what_no_app_needs() -> Result<(), SysError> {
 mod tests {
     use super::*;
     use crate::process::caps::no_new_privs;
+    use crate::process::denied_calls::{DENIED, DENIED_WITH_NEWUSER, OPEN_TREE_ATTR};
+    use std::env::consts::ARCH;
+    use syscalls::Sysno;
+
+    /// What the kernel would do with the filter for a call, and after how many instructions.
+    fn verdict(architecture: u32, number: u32, first: u32) -> (u32, usize) {
+        let (mut place, mut value, mut steps) = (0, 0, 0);
+        loop {
+            let instruction = PROGRAM[place];
+            let code = u32::from(instruction.code);
+            let is_true = match code & !libc::BPF_K {
+                it if it == libc::BPF_JMP | libc::BPF_JEQ => value == instruction.k,
+                it if it == libc::BPF_JMP | libc::BPF_JGE => value >= instruction.k,
+                it if it == libc::BPF_JMP | libc::BPF_JSET => value & instruction.k != 0,
+                it if it == libc::BPF_RET => return (instruction.k, steps),
+                _ => {
+                    value = match instruction.k {
+                        0 => number,
+                        4 => architecture,
+                        _ => first,
+                    };
+                    true
+                }
+            };
+            let distance = if is_true { instruction.jt } else { instruction.jf };
+            (place, steps) = (place + 1 + usize::from(distance), steps + 1);
+        }
+    }
+
+    #[test]
+    fn every_number_has_the_verdict_of_the_tables_after_a_few_instructions() {
+        const NEWUSER: u32 = libc::CLONE_NEWUSER as u32;
+        let own = match ARCH {
+            "x86_64" => 0xc000_003e,
+            _ => 0xc000_00b7,
+        };
+        let (allow, denied) = (
+            libc::SECCOMP_RET_ALLOW,
+            libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
+        );
+        let unknown = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+        for number in 0..1024_u32 {
+            let name = Sysno::new(number as usize).map_or("", |call| call.name());
+            let is_denied = DENIED.contains(&name) || number == OPEN_TREE_ATTR.1;
+            let (plain, newuser) = match name {
+                "clone3" => (unknown, unknown),
+                _ if is_denied => (denied, denied),
+                _ if DENIED_WITH_NEWUSER.contains(&name) => (allow, denied),
+                _ => (allow, allow),
+            };
+            assert_eq!(verdict(own, number, 0).0, plain, "{number} {name}");
+            assert_eq!(verdict(own, number, NEWUSER).0, newuser, "{number} {name}");
+            assert!(verdict(own, number, NEWUSER).1 < 16, "{number} {name}");
+        }
+        assert_eq!(verdict(own, 0x4000_0000, 0).0, unknown);
+        assert_eq!(verdict(own, u32::MAX, 0).0, unknown);
+        assert_eq!(verdict(own ^ 1, 0, 0).0, libc::SECCOMP_RET_KILL_PROCESS);
+    }
 
     /// The number of the error that `call` ends with in a thread with the filter, which is that thread's alone; 0 without one.
     fn filtered(number: libc::c_long, first: libc::c_long) -> i32 {
