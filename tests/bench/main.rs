@@ -76,6 +76,10 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(USAGE);
     };
+    if let Err(failure) = compile::compile_all() {
+        eprintln!("{failure}");
+        return ExitCode::FAILURE;
+    }
     let mut report = Report::begin();
     eprintln!("launchers");
     match measures::entry::measure() {
