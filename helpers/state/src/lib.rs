@@ -1,5 +1,5 @@
 //! What the helpers leave to each other: `vassal-enter` to the watchdog over exec ([`handoff`], [`unsent`]), a reload to the watchdog
-//! ([`reload_channel`]) and to the emperor ([`reload_outcome`]), and one start to the next ([`restart_record`]); and what they say of a
+//! ([`reload_channel`]) and to the emperor ([`reload_outcome`]), and one start to the next ([`restart_record`], [`start_place`]); and what they say of a
 //! vassal to everybody ([`health`]).
 //!
 //! All of it but that is written and read by root only; both ends are one build, and a record of another build is refused. It
@@ -7,7 +7,7 @@
 //! vassal-systemd and vassal-escape.
 //!
 //! Rooms, each of which uses only those before it: codec, app, descriptors, unsent, handoff, request, reload_channel,
-//! reload_outcome, restart_record, health.
+//! reload_outcome, restart_record, start_place, health.
 #![forbid(unsafe_code)]
 
 pub mod app;
@@ -19,4 +19,5 @@ pub mod reload_channel;
 pub mod reload_outcome;
 pub mod request;
 pub mod restart_record;
+pub mod start_place;
 pub mod unsent;

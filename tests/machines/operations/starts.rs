@@ -90,3 +90,63 @@ fn a_start_that_waits_for_its_place_hears_the_wish_to_stop_and_a_killed_one_leav
         machine.must(&["systemctl", "stop", "vassal@*"]);
     });
 }
+
+/// Forty that wait for one that hangs.
+const WAITING: usize = 40;
+
+fn unit_of(number: usize) -> String {
+    format!("vassal@waits{number:02}")
+}
+
+/// How often the main processes of those that wait have slept, all together.
+fn sleeps(machine: &Machine) -> usize {
+    let sleeps_of = |number| {
+        let pid = machine.unit(&unit_of(number), "MainPID");
+        let status = machine.sh(&format!("cat /proc/{pid}/status")).stdout;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse::<usize>().ok())
+            .unwrap_or_else(|| panic!("no count of sleeps in\n{status}"))
+    };
+    (0..WAITING).map(sleeps_of).sum()
+}
+
+#[test]
+fn each_of_many_starts_that_wait_is_woken_by_its_own_clock_and_by_the_one_before_it() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        for number in 0..WAITING {
+            let path = format!("/etc/uwsgi/vassals/waits{number:02}.ini");
+            machine.write(path, READY, 0o644, Owner::ROOT);
+        }
+        machine.must(&["systemctl", "daemon-reload"]);
+        take_the_place(&machine);
+        let units: Vec<String> = (0..WAITING).map(unit_of).collect();
+        let command = ["systemctl", "start", "--no-block"].into_iter();
+        machine.must(
+            &command
+                .chain(units.iter().map(String::as_str))
+                .collect::<Vec<_>>(),
+        );
+        let is_there = |number: usize| machine.unit(&unit_of(number), "MainPID") != "0";
+        machine.wait_for("processes that wait", LIMIT, || {
+            (0..WAITING).all(is_there).then_some(()).ok_or("not all")
+        });
+        let before = sleeps(&machine);
+        for unit in &units {
+            wait_for(&machine, unit, "StatusText", "waiting to start");
+        }
+        // Each wakes to say that it waits, and sleeps again; where the others wake with it, each does so for each.
+        let since = sleeps(&machine) - before;
+        assert!(
+            since < WAITING * 8,
+            "{suite}: {since} sleeps of {WAITING} processes"
+        );
+        machine.must(&["systemctl", "kill", "--signal=KILL", "vassal@hangs"]);
+        for unit in &units {
+            wait_for(&machine, unit, "ActiveState", "active");
+        }
+        machine.must(&["systemctl", "stop", "vassal@*"]);
+    });
+}

@@ -1,11 +1,13 @@
 //! What happens in the host's namespaces before the clone: sources, attempts, pauses, and the end of the first main process.
 //!
-//! Rooms, each of which uses only those before it: query, queue, source, last_words, returned, pause, retry, backoff, unsaved, as_emperor,
+//! Rooms, each of which uses only those before it: cells, line, query, queue, source, last_words, returned, pause, retry, backoff, unsaved, as_emperor,
 //! mainpid, run.
 
 pub mod as_emperor;
 pub mod backoff;
+mod cells;
 pub mod last_words;
+mod line;
 pub mod mainpid;
 pub mod pause;
 pub mod query;

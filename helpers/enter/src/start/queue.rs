@@ -1,36 +1,30 @@
 //! How many vassals start at the same time: a thousand at once would need the memory and the disk of a thousand that load, and
-//! systemd's queue of notifications would be full of them. Each start takes one of `concurrent-starts` places, which is a locked
-//! byte of a file in /run/vassal, and leaves it when it serves or ends: the lock goes with the open file, from vassal-enter to
-//! vassal-watchdog, and with the last process that has it, however that ends.
+//! systemd's queue of notifications would be full of them. Each start takes one of `concurrent-starts` places
+//! ([`vassal_state::start_place`]) and leaves it when it serves or ends.
 //!
-//! Only one start at a time looks for a free place; all others wait for the lock on byte 0, in the order in which they came. So a
-//! place that becomes free wakes one process and not a thousand.
+//! Only one start at a time looks for a free place, the first in the [`Line`] of those that wait: a place that becomes free wakes one process
+//! and not a thousand.
 
 use crate::invocation::{Invocation, START_LIMIT};
+use crate::start::cells::{Cells, MOST_PLACES};
+use crate::start::line::Line;
 use crate::start_place::Place;
-use nix::fcntl::{OFlag, open};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::stat::Mode;
+use nix::poll::{PollFd, PollFlags};
 use nix::unistd::{SysconfVar, sysconf};
 use sd_notify::NotifyState;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_state::restart_record::{DIRECTORY, make_directory, since_boot};
+use vassal_state::start_place::{drain, open_places};
 use vassal_sys::SysError;
-use vassal_sys::byte_locks::{first_locked, lock_within, try_lock, unlock};
-use vassal_sys::error::Context;
+use vassal_sys::byte_locks::{locked, try_lock};
+use vassal_sys::deadline::Deadline;
 use vassal_systemd::status;
 
-/// The name of the file with the places.
-const NAME: &str = ".starts";
-/// The byte that the start has which looks for a place.
-const FIRST_IN_LINE: u16 = 0;
-/// How many starts may have a place, those that have had it for too long included.
-const MOST_PLACES: u16 = 4096;
+/// The first place, by the byte that is locked for it.
+const FIRST_PLACE: u16 = 1;
 /// How many starts each processor may have at the same time, where no limit is set.
 const STARTS_PER_PROCESSOR: u16 = 4;
 /// A machine with one processor waits for its disk, too.
@@ -44,7 +38,7 @@ const SAYS_SO_AFTER: Duration = Duration::from_secs(3);
 const SAYS_SO_AGAIN: Duration = Duration::from_secs(20);
 /// When the first in line has taken no place for so long, it stands still: it takes one in [`COUNTS_FOR`] at the latest.
 const STUCK_LIMIT: Duration = Duration::from_secs(30);
-/// The first in line looks again so often at least: a process that is killed is seen to close the file before its lock is gone.
+/// The first in line looks again so often at least: a process that just ends leaves its place without a word.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How a wait for a place has ended.
@@ -87,53 +81,51 @@ fn fitting_limit() -> u16 {
 fn take(invocation: &Invocation, limit: u16, begun: Instant) -> Result<Option<Place>, SysError> {
     let directory = Path::new(DIRECTORY);
     make_directory(directory)?;
-    let path = directory.join(NAME);
-    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let fd =
-        open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR).context(|| format!("open '{}'", path.display()))?;
+    let cells = Cells::open(directory)?;
     let mut queue = Queue {
         invocation,
         limit,
-        file: File::from(fd),
-        path,
+        cells: &cells,
         begun,
         speaks_at: begun + SAYS_SO_AFTER,
         has_spoken: false,
     };
-    if !queue.wait_to_be_first()? {
+    let places = open_places(directory)?;
+    let mut line = Line::join(&cells)?;
+    let is_first = match &mut line {
+        Some(line) => queue.wait_to_be_first(line)?,
+        None => false,
+    };
+    if !is_first {
         invocation.warn("the start that is the next one stands still: starting without waiting for it");
         return Ok(None);
     }
-    queue.wait_for_place()?;
-    unlock(&queue.file, FIRST_IN_LINE)?;
+    queue.wait_for_place(&places)?;
+    drop(line);
     if queue.has_spoken {
         queue.ask_for_time("starting")?;
     }
-    Ok(Some(Place::new(queue.file)))
+    Ok(Some(Place::new(places)))
 }
 
 struct Queue<'a> {
     invocation: &'a Invocation,
     limit: u16,
-    file: File,
-    path: PathBuf,
+    cells: &'a Cells,
     begun: Instant,
     speaks_at: Instant,
     has_spoken: bool,
 }
 
 impl Queue<'_> {
-    /// Waits for the lock of the first in line; not, when that stands still.
-    fn wait_to_be_first(&mut self) -> Result<bool, SysError> {
-        if try_lock(&self.file, FIRST_IN_LINE)? {
-            return Ok(true);
-        }
+    /// Waits to be the first in line; not, when that stands still.
+    fn wait_to_be_first(&mut self, line: &mut Line<'_>) -> Result<bool, SysError> {
         loop {
             let left = self.speaks_at.saturating_duration_since(Instant::now());
-            if lock_within(&self.file, FIRST_IN_LINE, left.max(LOOK_AGAIN))? {
+            if line.wait(left.max(LOOK_AGAIN))? {
                 return Ok(true);
             }
-            let last = since_boot().saturating_sub(self.time_of(FIRST_IN_LINE));
+            let last = since_boot().saturating_sub(self.cells.last_taken());
             if last.min(self.begun.elapsed()) > STUCK_LIMIT {
                 return Ok(false);
             }
@@ -142,21 +134,15 @@ impl Queue<'_> {
     }
 
     /// Waits for a place and takes it.
-    fn wait_for_place(&mut self) -> Result<(), SysError> {
-        if self.take_free_place()? {
-            return Ok(());
-        }
-        let step = || "wait for other starts";
-        let closed = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).context(step)?;
-        closed
-            .add_watch(&self.path, AddWatchFlags::IN_CLOSE_WRITE)
-            .context(step)?;
-        while !self.take_free_place()? {
-            let timeout = PollTimeout::try_from(LOOK_AGAIN).unwrap_or(PollTimeout::ZERO);
-            let mut fds = [PollFd::new(closed.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut fds, timeout).is_ok_and(|ready| ready > 0) {
-                // What it tells is that it is time to look.
-                drop(closed.read_events());
+    fn wait_for_place(&mut self, places: &File) -> Result<(), SysError> {
+        while !self.take_free_place(places)? {
+            let mut fds = [PollFd::new(places.as_fd(), PollFlags::POLLIN)];
+            // An error is as good as a look: it is one again soon.
+            if Deadline::after(LOOK_AGAIN)
+                .poll(&mut fds, LOOK_AGAIN)
+                .unwrap_or(false)
+            {
+                drain(places);
             }
             self.say_so_in_time()?;
         }
@@ -164,41 +150,25 @@ impl Queue<'_> {
     }
 
     /// Locks the first free byte, if fewer than the limit are locked by starts that still count.
-    fn take_free_place(&self) -> Result<bool, SysError> {
+    fn take_free_place(&self, places: &File) -> Result<bool, SysError> {
         let now = since_boot();
-        let (mut free, mut count, mut from) = (None, 0, FIRST_IN_LINE + 1);
-        while let Some(taken) = first_locked(&self.file, from..MOST_PLACES)? {
-            if taken > from {
-                free = free.or(Some(from));
-            }
-            if now.saturating_sub(self.time_of(taken)) < COUNTS_FOR {
-                count += 1;
-            }
-            if count >= self.limit {
-                return Ok(false);
-            }
-            from = taken + 1;
-        }
-        let place = free.unwrap_or(from.min(MOST_PLACES - 1));
-        // Only the first in line locks, so what was free still is.
-        if !try_lock(&self.file, place)? {
+        let all = FIRST_PLACE..MOST_PLACES;
+        let taken = locked(places, all.start.into()..all.end.into())?;
+        let is_free = |place: &u16| !taken.contains(&u64::from(*place));
+        let counts =
+            |place: &u16| !is_free(place) && now.saturating_sub(self.cells.taken(*place)) < COUNTS_FOR;
+        if all.clone().filter(counts).count() >= self.limit.into() {
             return Ok(false);
         }
-        for byte in [place, FIRST_IN_LINE] {
-            self.file
-                .write_all_at(&(now.as_millis() as u64).to_le_bytes(), offset(byte))
-                .context(|| format!("write '{}'", self.path.display()))?;
+        // Only the first in line locks, so what was free still is.
+        let Some(place) = all.clone().find(is_free) else {
+            return Ok(false);
+        };
+        if !try_lock(places, place.into())? {
+            return Ok(false);
         }
+        self.cells.set_taken(place, now)?;
         Ok(true)
-    }
-
-    /// When the place was taken, since the boot; long ago, when that cannot be read.
-    fn time_of(&self, place: u16) -> Duration {
-        let mut millis = [0; size_of::<u64>()];
-        match self.file.read_exact_at(&mut millis, offset(place)) {
-            Ok(()) => Duration::from_millis(u64::from_le_bytes(millis)),
-            Err(_) => Duration::ZERO,
-        }
     }
 
     fn say_so_in_time(&mut self) -> Result<(), SysError> {
@@ -219,8 +189,4 @@ impl Queue<'_> {
         let states = [NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(time)];
         self.invocation.notifier.send(&states)
     }
-}
-
-fn offset(place: u16) -> u64 {
-    u64::from(place) * size_of::<u64>() as u64
 }

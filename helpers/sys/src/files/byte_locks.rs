@@ -1,6 +1,9 @@
 //! Locks on single bytes of a file (fcntl(2), "Open file description locks"). Such a lock belongs to the open file, not to the
 //! process: it goes on through fork and exec, and ends when the last descriptor of that open file is closed, whatever has become of
-//! the process. Of several that wait for one byte the kernel wakes one at a time.
+//! the process. A byte need not be there: a FIFO can be locked as well.
+//!
+//! Of several that wait for one byte the kernel wakes one at a time, as long as none of them gives up: when one does, all that have
+//! come after it wake and wait anew (`__locks_insert_block` in fs/locks.c), which makes a wait with a limit quadratic.
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
@@ -20,7 +23,7 @@ const INTERRUPT_AGAIN: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// As fcntl(2).
-pub fn try_lock(file: &File, byte: u16) -> Result<bool, SysError> {
+pub fn try_lock(file: &File, byte: u64) -> Result<bool, SysError> {
     match set(file, libc::F_WRLCK, byte) {
         Ok(()) => Ok(true),
         Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
@@ -32,7 +35,7 @@ pub fn try_lock(file: &File, byte: u16) -> Result<bool, SysError> {
 ///
 /// # Errors
 /// As fcntl(2).
-pub fn unlock(file: &File, byte: u16) -> Result<(), SysError> {
+pub fn unlock(file: &File, byte: u64) -> Result<(), SysError> {
     set(file, libc::F_UNLCK, byte).context(step)
 }
 
@@ -51,23 +54,41 @@ pub fn unlock_all(file: &File) -> Result<(), SysError> {
         .context(step)
 }
 
-/// The first of `bytes` that another open file has locked.
+/// Whether another open file has locked one of `bytes`.
 ///
 /// # Errors
 /// As fcntl(2).
-pub fn first_locked(file: &File, bytes: Range<u16>) -> Result<Option<u16>, SysError> {
+pub fn is_any_locked(file: &File, bytes: Range<u64>) -> Result<bool, SysError> {
+    Ok(one_locked(file, &bytes)?.is_some())
+}
+
+/// Those of `bytes` that other open files have locked, in order.
+///
+/// # Errors
+/// As fcntl(2).
+pub fn locked(file: &File, bytes: Range<u64>) -> Result<Vec<u64>, SysError> {
+    let (mut found, mut left) = (Vec::new(), vec![bytes]);
+    while let Some(range) = left.pop() {
+        if let Some(byte) = one_locked(file, &range)? {
+            found.push(byte);
+            left.extend([range.start..byte, byte + 1..range.end]);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// One of `bytes` that another open file has locked: any, not the first one (the kernel looks at the locks in the order in which the
+/// open files got them).
+fn one_locked(file: &File, bytes: &Range<u64>) -> Result<Option<u64>, SysError> {
     let mut lock = lock_of(libc::F_WRLCK, bytes.start);
-    lock.l_len = i64::from(bytes.end.saturating_sub(bytes.start));
+    lock.l_len = bytes.end.saturating_sub(bytes.start) as i64;
     if lock.l_len == 0 {
         return Ok(None);
     }
     fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut lock)).context(step)?;
     let is_free = lock.l_type == libc::F_UNLCK as libc::c_short;
-    Ok((!is_free).then(|| {
-        u16::try_from(lock.l_start)
-            .unwrap_or(bytes.start)
-            .max(bytes.start)
-    }))
+    Ok((!is_free).then(|| (lock.l_start as u64).max(bytes.start)))
 }
 
 /// Waits until `byte` is free and locks it, for at most `limit`; whether it is locked now. A signal that ends the process ends the
@@ -75,7 +96,7 @@ pub fn first_locked(file: &File, bytes: Range<u16>) -> Result<Option<u16>, SysEr
 ///
 /// # Errors
 /// As fcntl(2), sigaction(2), timer_create(2).
-pub fn lock_within(file: &File, byte: u16, limit: Duration) -> Result<bool, SysError> {
+pub fn lock_within(file: &File, byte: u64, limit: Duration) -> Result<bool, SysError> {
     handle_alarm(SigHandler::Handler(interrupt))?;
     let result = alarm(limit).map(|_alarm| {
         let lock = lock_of(libc::F_WRLCK, byte);
@@ -109,20 +130,22 @@ fn alarm(limit: Duration) -> Result<Timer, SysError> {
     };
     let step = || "set a timer";
     let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(notify)).context(step)?;
+    // A time of zero would stop the timer.
+    let limit = limit.max(Duration::from_millis(1));
     let times = Expiration::IntervalDelayed(limit.into(), INTERRUPT_AGAIN.into());
     timer.set(times, TimerSetTimeFlags::empty()).context(step)?;
     Ok(timer)
 }
 
-fn set(file: &File, kind: libc::c_int, byte: u16) -> nix::Result<()> {
+fn set(file: &File, kind: libc::c_int, byte: u64) -> nix::Result<()> {
     fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&lock_of(kind, byte))).map(drop)
 }
 
-fn lock_of(kind: libc::c_int, byte: u16) -> libc::flock {
+fn lock_of(kind: libc::c_int, byte: u64) -> libc::flock {
     libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: i64::from(byte),
+        l_start: byte as i64,
         l_len: 1,
         // Must be zero for locks of this kind.
         l_pid: 0,
@@ -138,6 +161,7 @@ mod tests {
     use super::*;
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::{ForkResult, fork};
+    use std::os::fd::AsRawFd;
     use std::time::Instant;
 
     fn opened_twice(name: &str) -> [File; 2] {
@@ -157,19 +181,33 @@ mod tests {
         let [one, other] = opened_twice("locks");
         assert!(try_lock(&one, 3).unwrap());
         assert!(!try_lock(&other, 3).unwrap());
-        assert_eq!(first_locked(&other, 0..8).unwrap(), Some(3));
-        assert_eq!(first_locked(&other, 4..8).unwrap(), None);
-        assert_eq!(first_locked(&other, 3..3).unwrap(), None);
+        assert!(is_any_locked(&other, 0..8).unwrap());
+        assert!(!is_any_locked(&other, 4..8).unwrap());
+        assert!(!is_any_locked(&other, 3..3).unwrap());
         unlock(&one, 3).unwrap();
         assert!(try_lock(&one, 3).unwrap() && try_lock(&one, 4).unwrap());
         let copy = one.try_clone().unwrap();
         drop(one);
         assert!(!try_lock(&other, 3).unwrap());
         unlock_all(&copy).unwrap();
-        assert_eq!(first_locked(&other, 0..8).unwrap(), None);
+        assert!(!is_any_locked(&other, 0..8).unwrap());
         assert!(try_lock(&copy, 3).unwrap());
         drop(copy);
         assert!(try_lock(&other, 3).unwrap());
+    }
+
+    #[test]
+    fn all_locked_bytes_are_found_whoever_locked_first() {
+        let [one, other] = opened_twice("all-locks");
+        let looks = opened_twice("all-locks-none").map(|file| locked(&file, 0..9).unwrap());
+        assert_eq!(looks, [vec![], vec![]]);
+        let path = format!("/proc/self/fd/{}", other.as_fd().as_raw_fd());
+        let third = File::options().read(true).write(true).open(path).unwrap();
+        for (file, byte) in [(&one, 7), (&other, 2), (&one, 5), (&other, 1 << 40)] {
+            assert!(try_lock(file, byte).unwrap());
+        }
+        assert_eq!(locked(&third, 0..1 << 41).unwrap(), [2, 5, 7, 1 << 40]);
+        assert_eq!(locked(&third, 3..7).unwrap(), [5]);
     }
 
     /// Waits in a process of its own, which has one thread; whether the byte is locked then.
@@ -192,6 +230,7 @@ mod tests {
         let begun = Instant::now();
         assert!(!waits_and_locks(&other, Duration::from_millis(30)));
         assert!(begun.elapsed() >= Duration::from_millis(30));
+        assert!(!waits_and_locks(&other, Duration::ZERO));
         let holder = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20));
             // The process that waits has a copy of the descriptor.

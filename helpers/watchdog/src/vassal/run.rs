@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 use vassal_state::restart_record::SETTLED;
-use vassal_sys::{SysError, byte_locks};
+use vassal_state::start_place;
+use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::status;
 
@@ -148,7 +149,7 @@ impl Vassal {
         let serves = matches!(self.stage, Stage::Serving { .. });
         if let Some(place) = self.place.take_if(|_| serves && self.reporter.notifier.is_sent()) {
             // The app's process may still have the file, too.
-            if let Err(error) = byte_locks::unlock_all(&place) {
+            if let Err(error) = start_place::leave(&place) {
                 log(Priority::Warning, &error.to_string());
             }
         }
