@@ -1,0 +1,128 @@
+//! Copies of other processes' descriptors, made in a process that may be lost and given to the watchdog. Between a look at what a
+//! descriptor is and the copy of it its process, or one that shares its descriptors, can put another file there; and closing a copy of one on
+//! a FUSE filesystem asks its daemon (fuse_flush in fs/fuse/file.c), which may never answer.
+
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg,
+    sendmsg, socketpair,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use vassal_sys::deadline::Deadline;
+use vassal_sys::fds;
+
+/// How many descriptors go into one message; the kernel takes 253.
+pub const BATCH: usize = 64;
+
+/// The end of the process that copies.
+#[derive(Debug)]
+pub struct Giver(OwnedFd);
+
+/// The watchdog's end.
+#[derive(Debug)]
+pub struct Taker(OwnedFd);
+
+/// The two ends.
+///
+/// # Errors
+/// As socketpair(2).
+pub fn ends() -> nix::Result<(Giver, Taker)> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let (giver, taker) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+    Ok((Giver(giver), Taker(taker)))
+}
+
+impl Giver {
+    /// Gives all of `copies`, which belong to `owner`: whatever number says whose they are.
+    ///
+    /// # Errors
+    /// As sendmsg(2).
+    pub fn give(&self, owner: i32, copies: &[OwnedFd]) -> nix::Result<()> {
+        copies.chunks(BATCH).try_for_each(|batch| {
+            let numbers: Vec<RawFd> = batch.iter().map(AsRawFd::as_raw_fd).collect();
+            self.send(owner, &[ControlMessage::ScmRights(&numbers)])
+        })
+    }
+
+    /// Says that there are no more. The end of the process says so, too, but that may never come.
+    ///
+    /// # Errors
+    /// As sendmsg(2).
+    pub fn end(&self) -> nix::Result<()> {
+        self.send(0, &[])
+    }
+
+    fn send(&self, owner: i32, rights: &[ControlMessage<'_>]) -> nix::Result<()> {
+        let owner = owner.to_le_bytes();
+        let text = [IoSlice::new(&owner)];
+        sendmsg::<UnixAddr>(self.0.as_raw_fd(), &text, rights, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    }
+}
+
+impl Taker {
+    /// What is given until the end or the deadline, with whose each batch is.
+    pub fn take_all(&self, deadline: Deadline) -> Vec<(i32, Vec<OwnedFd>)> {
+        std::iter::from_fn(|| self.take(deadline)).collect()
+    }
+
+    fn take(&self, deadline: Deadline) -> Option<(i32, Vec<OwnedFd>)> {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        while !deadline.poll(&mut fds, deadline.left()).ok()? {
+            // A signal ends a wait, too.
+            if deadline.is_over() {
+                return None;
+            }
+        }
+        let mut owner = [0; size_of::<i32>()];
+        let mut control = nix::cmsg_space!([RawFd; BATCH]);
+        let mut buffers = [IoSliceMut::new(&mut owner)];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        let received =
+            recvmsg::<UnixAddr>(self.0.as_raw_fd(), &mut buffers, Some(&mut control), flags).ok()?;
+        let mut copies = Vec::new();
+        for message in received.cmsgs().into_iter().flatten() {
+            if let ControlMessageOwned::ScmRights(numbers) = message {
+                copies.extend(numbers.into_iter().filter_map(|number| fds::adopt(number).ok()));
+            }
+        }
+        (!copies.is_empty()).then(|| (i32::from_le_bytes(owner), copies))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn all_arrive_with_their_owners_and_a_giver_that_says_nothing_is_waited_for_to_the_deadline() {
+        let (giver, taker) = ends().unwrap();
+        let files: Vec<OwnedFd> = (0..BATCH + 3)
+            .map(|_| File::open("/dev/null").unwrap().into())
+            .collect();
+        giver.give(7, &files).unwrap();
+        giver.give(8, &files[..1]).unwrap();
+        giver.end().unwrap();
+        let taken = taker.take_all(Deadline::after(Duration::from_secs(60)));
+        let counts: Vec<_> = taken
+            .iter()
+            .map(|(owner, copies)| (*owner, copies.len()))
+            .collect();
+        assert_eq!(counts, [(7, BATCH), (7, 3), (8, 1)]);
+        let begun = Instant::now();
+        assert!(
+            taker
+                .take_all(Deadline::after(Duration::from_millis(50)))
+                .is_empty()
+        );
+        assert!(begun.elapsed() >= Duration::from_millis(50));
+        drop(giver);
+        assert!(
+            taker
+                .take_all(Deadline::after(Duration::from_secs(60)))
+                .is_empty()
+        );
+    }
+}
