@@ -20,11 +20,16 @@ mod arguments;
 
 use arguments::{Arguments, Switch, Verb};
 use clap::{CommandFactory, Parser};
+use dlmalloc::GlobalDlmalloc;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 use vassal_escape::printable;
 use verbs::running::units::Act;
+
+/// Each of the three is a short process, or one with few blocks, for which musl's allocator maps and unmaps pages again and again.
+#[global_allocator]
+static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 
 /// The verbs that read files, and end with the codes of vassal's other programs; those that tell of running vassals or change them end
 /// with systemctl's.
