@@ -13,6 +13,8 @@ use vassal_sys::error::Context;
 const NAME: &str = ".starts";
 /// How many starts may have a place, those that have had it for too long included.
 pub(super) const MOST_PLACES: u16 = 4096;
+/// So many starts are a million a second for a fortnight.
+const MOST_NUMBERS: u64 = 1 << 40;
 /// The cell before those of the places.
 const LAST_TAKEN: u16 = 0;
 /// The cell after those of the places.
@@ -53,9 +55,11 @@ impl Cells {
         self.write(LAST_TAKEN, now)
     }
 
-    /// The last number in the line that was taken.
+    /// The last number in the line that was taken. One that no machine gets to is not a number.
     pub(super) fn last_number(&self) -> u64 {
-        self.read(LAST_NUMBER)
+        Some(self.read(LAST_NUMBER))
+            .filter(|number| *number < MOST_NUMBERS)
+            .unwrap_or(0)
     }
 
     pub(super) fn set_last_number(&self, number: u64) -> Result<(), SysError> {

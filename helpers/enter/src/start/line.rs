@@ -9,14 +9,14 @@ use vassal_sys::SysError;
 use vassal_sys::byte_locks::{is_any_locked, lock_within, try_lock, unlock};
 use vassal_sys::deadline::Deadline;
 
-/// The byte that is locked while a number is taken.
-const COUNTER: u64 = 0;
 /// The byte of number 0.
 const NUMBERS: u64 = 1 << 32;
 /// Bytes side by side would be one lock to the kernel, and be split again.
 const APART: u64 = 2;
+/// The byte that is locked while a number is taken.
+const COUNTER: u64 = NUMBERS - APART;
 /// A number is taken in microseconds. Where it takes so long, the process that takes one stands still.
-const COUNTER_LIMIT: Duration = Duration::from_secs(1);
+const COUNTER_LIMIT: Duration = Duration::from_secs(10);
 
 /// A start's place in the line, until it is dropped or the file closed.
 pub(super) struct Line<'a> {

@@ -97,8 +97,7 @@ fn take(invocation: &Invocation, limit: u16, begun: Instant) -> Result<Option<Pl
         None => false,
     };
     if !is_first {
-        invocation.warn("the start that is the next one stands still: starting without waiting for it");
-        return Ok(None);
+        invocation.warn("the start that is the next one stands still: going on before it");
     }
     queue.wait_for_place(&places)?;
     drop(line);
@@ -118,15 +117,17 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
-    /// Waits to be the first in line; not, when that stands still.
+    /// Waits to be the first in line; whether it is, or the first one stands still.
     fn wait_to_be_first(&mut self, line: &mut Line<'_>) -> Result<bool, SysError> {
         loop {
             let left = self.speaks_at.saturating_duration_since(Instant::now());
             if line.wait(left.max(LOOK_AGAIN))? {
                 return Ok(true);
             }
-            let last = since_boot().saturating_sub(self.cells.last_taken());
-            if last.min(self.begun.elapsed()) > STUCK_LIMIT {
+            let now = since_boot();
+            let last = Some(self.cells.last_taken()).filter(|last| *last <= now);
+            let idle = now.saturating_sub(last.unwrap_or_default());
+            if idle.min(self.begun.elapsed()) > STUCK_LIMIT {
                 return Ok(false);
             }
             self.say_so_in_time()?;
@@ -149,21 +150,25 @@ impl Queue<'_> {
         Ok(())
     }
 
-    /// Locks the first free byte, if fewer than the limit are locked by starts that still count.
+    /// Locks the first free byte, if fewer than the limit are locked by starts that still count. Where none is free, all are of starts
+    /// that hang, and there is nothing to wait for.
     fn take_free_place(&self, places: &File) -> Result<bool, SysError> {
         let now = since_boot();
-        let all = FIRST_PLACE..MOST_PLACES;
-        let taken = locked(places, all.start.into()..all.end.into())?;
-        let is_free = |place: &u16| !taken.contains(&u64::from(*place));
-        let counts =
-            |place: &u16| !is_free(place) && now.saturating_sub(self.cells.taken(*place)) < COUNTS_FOR;
-        if all.clone().filter(counts).count() >= self.limit.into() {
+        let taken = locked(places, FIRST_PLACE.into()..MOST_PLACES.into())?;
+        let taken: Vec<u16> = taken
+            .into_iter()
+            .filter_map(|place| place.try_into().ok())
+            .collect();
+        let counts = |place: &&u16| now.saturating_sub(self.cells.taken(**place)) < COUNTS_FOR;
+        if taken.iter().filter(counts).count() >= self.limit.into() {
             return Ok(false);
         }
-        // Only the first in line locks, so what was free still is.
-        let Some(place) = all.clone().find(is_free) else {
-            return Ok(false);
-        };
+        let gap = (FIRST_PLACE..).zip(&taken).find(|(place, taken)| place != *taken);
+        let place = gap.map_or(FIRST_PLACE + taken.len() as u16, |(place, _)| place);
+        if place == MOST_PLACES {
+            return Ok(true);
+        }
+        // It may not be free any more where the first one in line stood still, and another has gone on before it.
         if !try_lock(places, place.into())? {
             return Ok(false);
         }

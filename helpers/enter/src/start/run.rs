@@ -32,6 +32,7 @@ use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::EMPEROR_FILE;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::read::Vassal;
+use vassal_state::start_place;
 use vassal_sys::clone::{Side, clone3};
 use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
@@ -73,8 +74,7 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     let loaded = SystemTime::now();
     let (emperor, place) = read_emperor_in_turn(invocation)?;
     let vassal = read_vassal(invocation, &emperor)?;
-    // What it waits for may be a vassal that waits for its place.
-    let place = place.filter(|_| !vassal.plan.waits_for_others());
+    let place = place.map_or(Ok(None), |place| keep_place(place, &vassal.plan))?;
     let prepared = prepare(invocation, &emperor, (&vassal, loaded), place)?;
     // systemd's wish to stop. The init of a PID namespace gets only the signals that it has asked for: it asks before it is cloned.
     let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
@@ -110,6 +110,15 @@ fn read_emperor_in_turn(invocation: &Invocation) -> Result<(Emperor, Option<Plac
         true => Ok((read()?, waited.place)),
         false => Ok((emperor, waited.place)),
     }
+}
+
+/// Nothing, where the vassal waits for others: one of them may be waiting for its place.
+fn keep_place(place: Place, plan: &Plan) -> Result<Option<Place>, Failure> {
+    if !plan.waits_for_others() {
+        return Ok(Some(place));
+    }
+    start_place::leave(place.file())?;
+    Ok(None)
 }
 
 /// The vassal's file; from here on the working directory is the one that has it.

@@ -10,7 +10,8 @@ use nix::sys::socket::{
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use vassal_sys::deadline::Deadline;
-use vassal_sys::fds;
+use vassal_sys::error::Context;
+use vassal_sys::{SysError, fds};
 
 /// How many descriptors go into one message; the kernel takes 253.
 pub const BATCH: usize = 64;
@@ -23,14 +24,15 @@ pub struct Giver(OwnedFd);
 #[derive(Debug)]
 pub struct Taker(OwnedFd);
 
-/// The two ends.
+/// The two ends. A process that is sent has none of the taker's, or it would wait for room when the watchdog takes no more.
 ///
 /// # Errors
-/// As socketpair(2).
-pub fn ends() -> nix::Result<(Giver, Taker)> {
+/// As socketpair(2), fcntl(2).
+pub fn ends() -> Result<(Giver, Taker), SysError> {
     let flags = SockFlag::SOCK_CLOEXEC;
-    let (giver, taker) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
-    Ok((Giver(giver), Taker(taker)))
+    let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags);
+    let (giver, taker) = pair.context(|| "make a socket pair")?;
+    Ok((Giver(giver), Taker(fds::copy_above(&taker, fds::ALONE)?)))
 }
 
 impl Giver {
@@ -61,9 +63,9 @@ impl Giver {
 }
 
 impl Taker {
-    /// What is given until the end or the deadline, with whose each batch is.
-    pub fn take_all(&self, deadline: Deadline) -> Vec<(i32, Vec<OwnedFd>)> {
-        std::iter::from_fn(|| self.take(deadline)).collect()
+    /// What is given until the end or the deadline, one batch after the other, with whose it is.
+    pub fn batches(&self, deadline: Deadline) -> impl Iterator<Item = (i32, Vec<OwnedFd>)> {
+        std::iter::from_fn(move || self.take(deadline))
     }
 
     fn take(&self, deadline: Deadline) -> Option<(i32, Vec<OwnedFd>)> {
@@ -105,24 +107,15 @@ mod tests {
         giver.give(7, &files).unwrap();
         giver.give(8, &files[..1]).unwrap();
         giver.end().unwrap();
-        let taken = taker.take_all(Deadline::after(Duration::from_secs(60)));
-        let counts: Vec<_> = taken
-            .iter()
-            .map(|(owner, copies)| (*owner, copies.len()))
-            .collect();
+        let long = || Deadline::after(Duration::from_secs(60));
+        let batches = taker.batches(long());
+        let counts: Vec<_> = batches.map(|(owner, copies)| (owner, copies.len())).collect();
         assert_eq!(counts, [(7, BATCH), (7, 3), (8, 1)]);
         let begun = Instant::now();
-        assert!(
-            taker
-                .take_all(Deadline::after(Duration::from_millis(50)))
-                .is_empty()
-        );
+        let short = Deadline::after(Duration::from_millis(50));
+        assert_eq!(taker.batches(short).count(), 0);
         assert!(begun.elapsed() >= Duration::from_millis(50));
         drop(giver);
-        assert!(
-            taker
-                .take_all(Deadline::after(Duration::from_secs(60)))
-                .is_empty()
-        );
+        assert_eq!(taker.batches(long()).count(), 0);
     }
 }

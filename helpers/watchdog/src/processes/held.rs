@@ -5,12 +5,13 @@
 //! The copies are made in a process that may be lost ([`crate::processes::copies`]).
 
 use crate::processes::copies::{BATCH, Giver, ends};
+use crate::processes::probe::Probe;
 use crate::processes::tree::{fuse_descriptors, is_fuse_device};
 use nix::unistd::Pid;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
-use vassal_sys::clone::{Side, fork_apart, pidfd};
+use vassal_sys::clone::pidfd;
 use vassal_sys::deadline::Deadline;
 use vassal_sys::fds;
 use vassal_sys::proc::Proc;
@@ -39,19 +40,18 @@ pub fn hold(proc: &Proc, daemons: &[Pid]) -> (Vec<Held>, Option<Pid>) {
     let (Ok((giver, taker)), false) = (ends(), daemons.is_empty()) else {
         return (Vec::new(), None);
     };
-    match fork_apart() {
-        // At a limit of processes: the daemons are not held.
-        Err(_) => (Vec::new(), None),
-        Ok(Side::Child) => {
-            let all = daemons.iter().all(|daemon| give_copies(proc, *daemon, &giver));
-            std::process::exit(i32::from(!all || giver.end().is_err()))
-        }
-        Ok(Side::Parent(copier)) => {
-            drop(giver);
-            let taken = taker.take_all(Deadline::after(LIMIT));
-            (taken.into_iter().map(held).collect(), Some(copier))
-        }
-    }
+    let give = || {
+        let all = daemons.iter().all(|daemon| give_copies(proc, *daemon, &giver));
+        i32::from(!all || giver.end().is_err())
+    };
+    // At a limit of processes the daemons are not held.
+    let Ok(Some(copier)) = Probe::run(give) else {
+        return (Vec::new(), None);
+    };
+    drop(giver);
+    let held = taker.batches(Deadline::after(LIMIT)).map(held).collect();
+    copier.end();
+    (held, Some(copier.pid))
 }
 
 /// In the child: copies what the daemon has open, and gives it to the watchdog if it is what it is to be.

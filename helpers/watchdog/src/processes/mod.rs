@@ -1,6 +1,6 @@
 //! The processes of the vassal: their tree, their threads, their ends.
 //!
-//! Rooms, each of which uses only those before it: tree, copies, held, reaper, probe, progress, fuse_daemons, signalling, unknown_exits.
+//! Rooms, each of which uses only those before it: tree, copies, reaper, probe, held, progress, fuse_daemons, signalling, unknown_exits.
 
 pub mod copies;
 pub mod fuse_daemons;

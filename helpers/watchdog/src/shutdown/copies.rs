@@ -26,8 +26,9 @@ impl Shutdown<'_> {
         drop(giver);
         // What comes after needs some, too.
         let _spare = spare(self.proc);
-        let taken = taker.take_all(Deadline::after(LIMIT));
+        let batches = taker.batches(Deadline::after(LIMIT));
+        let copies = batches.flat_map(|(_, copies)| copies).collect();
         probe.end();
-        taken.into_iter().flat_map(|(_, copies)| copies).collect()
+        copies
     }
 }
