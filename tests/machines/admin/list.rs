@@ -135,7 +135,7 @@ fn a_list_says_what_was_restarted_why_and_what_is_used() {
         // On a terminal there are a header and colors, unless those are not wanted.
         let told = |variables: &str, options: &str| {
             let script = format!(
-                "env TERM=xterm SYSTEMD_PAGER= {variables} script -qec 'vassalctl list {options}' /dev/null"
+                "env -u SYSTEMD_COLORS TERM=xterm SYSTEMD_PAGER= {variables} script -qec 'vassalctl list {options}' /dev/null"
             );
             machine.must(&["sh", "-c", &script])
         };
@@ -159,7 +159,15 @@ fn a_list_says_what_was_restarted_why_and_what_is_used() {
         assert!(shown.starts_with("user001\tserving\t"), "{suite}: {shown}");
         // Where there is no terminal colors are there when they are wanted.
         for (variable, option) in [("CLICOLOR_FORCE=1", "--full"), ("NO_COLOR=1", "--color=always")] {
-            let colored = machine.must(&["env", variable, "vassalctl", "list", option]);
+            let colored = machine.must(&[
+                "env",
+                "-u",
+                "SYSTEMD_COLORS",
+                variable,
+                "vassalctl",
+                "list",
+                option,
+            ]);
             assert!(
                 colored.starts_with("user001\t\x1b[32mserving\x1b[0m\t"),
                 "{suite}: {colored}"
