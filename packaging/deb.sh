@@ -22,6 +22,16 @@ mv "$stage/files/usr/share/zsh/site-functions" "$stage/files/usr/share/zsh/vendo
 	tail -n 30 target/deb/build.log >&2
 	exit 1
 }
+# 6 MB; glibc's programs are larger.
+size=$(dpkg-deb --field "target/deb/vassal_${version}_$ARCH.deb" Installed-Size)
+case $VASSAL_TARGET in
+*-musl)
+	[ "$size" -le 5859 ] || {
+		echo "the package is $size KiB when installed, at most 5859 are meant (ARCHITECTURE.md, D26)" >&2
+		exit 1
+	}
+	;;
+esac
 rm -f dist/vassal_*_"$ARCH".deb
 cp "target/deb/vassal_${version}_$ARCH.deb" dist/
 echo "dist/vassal_${version}_$ARCH.deb"

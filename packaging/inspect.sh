@@ -34,8 +34,6 @@ for pair in amd64:x86_64 arm64:aarch64; do
 		esac
 	done | files >"$work/rpm"
 	diff "$work/deb" "$work/rpm" >&2 || complain "$deb and $rpm have not the same files"
-	size=$(dpkg-deb --field "$deb" Installed-Size)
-	[ "$size" -le 6144 ] || complain "$deb: $size KiB installed, at most 6144 are meant"
 done
 
 # What the scriptlets of rpm and Arch do.

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::looks::{Color, Format, Paging, Table};
 use crate::state::State;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -14,6 +15,9 @@ use std::path::PathBuf;
     after_help = "Without a command: list. See vassalctl(8)."
 )]
 pub struct Arguments {
+    /// When to use colors
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
@@ -101,14 +105,6 @@ impl Place {
     }
 }
 
-/// What is longer than the screen.
-#[derive(Debug, Args)]
-pub struct Paging {
-    /// Print all of it at once, through no pager
-    #[arg(long)]
-    pub no_pager: bool,
-}
-
 /// `list`
 #[derive(Debug, Args)]
 pub struct List {
@@ -126,9 +122,13 @@ pub struct List {
     pub sort: Sort,
     #[command(flatten)]
     pub place: Place,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
+    #[command(flatten)]
+    pub table: Table,
+    /// Cut nothing off
+    #[arg(short = 'l', long)]
+    pub full: bool,
     #[command(flatten)]
     pub paging: Paging,
 }
@@ -158,9 +158,8 @@ pub struct Status {
     pub names: Vec<String>,
     #[command(flatten)]
     pub place: Place,
-    /// Print JSON, as 'list' does
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
     #[command(flatten)]
     pub paging: Paging,
 }
@@ -195,13 +194,14 @@ pub struct Stats {
     pub patterns: Vec<String>,
     #[command(flatten)]
     pub place: Place,
-    /// Print JSON, as 'list' does
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
+    #[command(flatten)]
+    pub table: Table,
     #[command(flatten)]
     pub paging: Paging,
     /// Tell them as JSON to who connects to the socket on standard input (vassal-stats.service)
-    #[arg(long, hide = true, conflicts_with_all = ["json", "patterns"])]
+    #[arg(long, hide = true, conflicts_with_all = ["json", "output", "patterns"])]
     pub serve: bool,
 }
 
@@ -237,6 +237,9 @@ pub struct Logs {
     /// The last lines only
     #[arg(short = 'n', long, value_name = "COUNT")]
     pub lines: Option<u32>,
+    /// How to print it, as journalctl has it
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<String>,
     /// What is newer than this, as journalctl has it
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
@@ -296,9 +299,8 @@ pub struct Check {
     /// Judge what stands in the files only, not the users, directories and devices of this machine
     #[arg(long)]
     pub files_only: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// `show`
@@ -309,9 +311,8 @@ pub struct Show {
     pub name: OsString,
     #[command(flatten)]
     pub place: Place,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// `migrate`
@@ -322,9 +323,8 @@ pub struct Migrate {
     pub path: PathBuf,
     #[command(flatten)]
     pub place: Place,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// `options`
@@ -332,11 +332,10 @@ pub struct Migrate {
 pub struct Options {
     /// Names of options, or parts of names [default: all]
     pub names: Vec<String>,
-    /// Print JSON
-    #[arg(long, conflicts_with = "man")]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
     /// Print the source of vassal-options(7)
-    #[arg(long, conflicts_with = "names")]
+    #[arg(long, conflicts_with_all = ["names", "json", "output"])]
     pub man: bool,
 }
 

@@ -4,10 +4,11 @@
 //! libraries it has: as programs of their own they would be most of the package.
 //! Start reading at [`main`]: each verb has a file of its own.
 //!
-//! Rooms, each of which uses only those before it: state, arguments, reading, running, render, lints, verbs.
+//! Rooms, each of which uses only those before it: state, looks, arguments, reading, running, render, lints, verbs.
 #![forbid(unsafe_code)]
 
 mod lints;
+mod looks;
 mod reading;
 mod render;
 mod running;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return not_understood(&error, &verb),
     };
+    render::output::colors::choose(arguments.color);
     match arguments.verb {
         Verb::List(arguments) => verbs::running::list::run(&arguments),
         Verb::Status(arguments) => verbs::running::status::run(&arguments),

@@ -9,7 +9,7 @@ use nix::sys::signal::{SigSet, Signal};
 use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use vassal_systemd::journal::{Priority, log};
 
 /// How long news are gathered, so that a burst of changes is one look: at least this long,
@@ -102,6 +102,7 @@ fn turn(
     tell: &Sender<News>,
     watches: &Sender<Vec<Watched>>,
 ) -> Result<Option<Instant>, String> {
+    emperor.files.look_begins(SystemTime::now());
     // The bus lets somebody in while the files are read.
     let connecting = thread::spawn(Systemd::connect);
     let answer = emperor.read_files();
@@ -158,7 +159,9 @@ fn wait(
                 ring.written
                     .into_iter()
                     .for_each(|file| emperor.files.is_written(file));
-                ring.closed.iter().for_each(|file| emperor.files.is_closed(file));
+                ring.closed
+                    .into_iter()
+                    .for_each(|file| emperor.files.is_closed(file));
                 clock.ring();
             }
             News::Watches => clock.ring(),

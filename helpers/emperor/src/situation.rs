@@ -22,6 +22,10 @@ const REPLACED: Duration = Duration::from_secs(2);
 /// How long a file may be open for writing without anything being written; who takes longer has what is there put into effect.
 const WRITTEN: Duration = Duration::from_secs(2);
 
+/// How long before a look a change may have been that was not heard of when it began: what a listener takes on a busy host, and the grain of
+/// files' dates.
+const HEARD: Duration = Duration::from_millis(50);
+
 /// What is known of files beside what they are.
 #[derive(Debug, Default)]
 pub struct Files {
@@ -31,17 +35,42 @@ pub struct Files {
     missing: BTreeMap<VassalName, Instant>,
     /// Files that are open for writing, by the names of the files, and when something was last written.
     written: BTreeMap<Vec<u8>, Instant>,
+    /// Those of which it was heard after the last look that they were closed.
+    closed: BTreeSet<Vec<u8>>,
+    /// When the look began before which all that was heard was taken in, in nanoseconds since 1970; nothing where nobody listens.
+    begun: Option<i64>,
 }
 
 impl Files {
     /// A file is being written.
     pub fn is_written(&mut self, file: Vec<u8>) {
+        self.closed.remove(&file);
         self.written.insert(file, Instant::now());
     }
 
     /// It was closed.
-    pub fn is_closed(&mut self, file: &[u8]) {
-        self.written.remove(file);
+    pub fn is_closed(&mut self, file: Vec<u8>) {
+        self.written.remove(&file);
+        self.closed.insert(file);
+    }
+
+    /// A look begins: what is heard from now on is taken in after it.
+    pub fn look_begins(&mut self, now: SystemTime) {
+        self.begun = Some(nanoseconds(now));
+    }
+
+    /// Whether a file may be half written without its having been heard: it has changed during this look, or so short before that the
+    /// news may be on their way.
+    fn is_unheard(&self, name: &[u8], content: &Content) -> bool {
+        let Some(begun) = self.begun.filter(|_| !content.is_known && !content.is_whole) else {
+            return false;
+        };
+        let heard = i64::try_from(HEARD.as_nanos()).unwrap_or(i64::MAX);
+        // A date in the future is another machine's, or from before the clock was set.
+        let is_before = |end| content.changed < end;
+        let is_now = content.changed >= begun && is_before(nanoseconds(SystemTime::now()));
+        let is_short_before = content.changed >= begun.saturating_sub(heard) && is_before(begun);
+        is_now || (is_short_before && !self.closed.contains(name))
     }
 
     /// What is wanted, and when that is to be asked again although nothing has changed. `known` are the vassals that something is known
@@ -63,6 +92,10 @@ impl Files {
                 Seen::File(content) => match self.written.get(&name.file()) {
                     Some(since) if !content.is_whole => {
                         wait_until(*since + WRITTEN);
+                        Wish::Unknown
+                    }
+                    None if self.is_unheard(&name.file(), content) => {
+                        wait_until(now + HEARD);
                         Wish::Unknown
                     }
                     _ => Wish::File(file(content)),
@@ -96,6 +129,7 @@ impl Files {
         let missing = &self.missing;
         self.places
             .retain(|name, _| wishes.contains_key(name) || missing.contains_key(name));
+        self.closed.clear();
         (wishes, again)
     }
 }
@@ -198,11 +232,16 @@ fn socket(listed: &Listed) -> Socket {
 
 /// When the machine was booted, in nanoseconds since 1970.
 fn boot() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let up = clock_gettime(ClockId::CLOCK_BOOTTIME)
         .map(Duration::from)
         .unwrap_or_default();
-    i64::try_from(now.saturating_sub(up).as_nanos()).unwrap_or(i64::MAX)
+    nanoseconds(SystemTime::now().checked_sub(up).unwrap_or(UNIX_EPOCH))
+}
+
+/// A point in time in nanoseconds since 1970, as files' dates are.
+fn nanoseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -288,10 +327,48 @@ mod tests {
         let (wishes, again) = files.wishes(&answer(&["a"]), BTreeSet::new(), now);
         assert_eq!(wishes[&name("a")], Wish::Unknown);
         assert!(again.is_some());
-        files.is_closed(b"a.ini");
+        files.is_closed(b"a.ini".to_vec());
         assert!(matches!(
             files.wishes(&answer(&["a"]), BTreeSet::new(), now).0[&name("a")],
             Wish::File(_)
         ));
+    }
+
+    #[test]
+    fn a_file_that_has_changed_since_all_news_were_taken_in_waits_for_them() {
+        let now = SystemTime::now();
+        let ago = |time: Duration| nanoseconds(now - time);
+        let is_put_off = |changed: i64, is_closed: bool, is_listening: bool| {
+            let mut files = Files::default();
+            if is_listening {
+                files.look_begins(now - HEARD);
+            }
+            if is_closed {
+                files.is_closed(b"a.ini".to_vec());
+            }
+            let mut answer = answer(&["a"]);
+            for listed in answer.files.values_mut() {
+                listed.found = Seen::File(Content {
+                    changed,
+                    ..Content::default()
+                });
+            }
+            let (wishes, again) = files.wishes(&answer, BTreeSet::new(), Instant::now());
+            assert_eq!(again.is_some(), wishes[&name("a")] == Wish::Unknown);
+            again.is_some()
+        };
+        // During the look; short before it; longer before it; in the future.
+        let future = nanoseconds(now + Duration::from_secs(60));
+        let cases = [
+            (ago(HEARD / 2), true, true),
+            (ago(HEARD * 3 / 2), true, false),
+            (ago(HEARD * 3), false, false),
+            (future, false, false),
+        ];
+        for (changed, expected, expected_when_closed) in cases {
+            assert_eq!(is_put_off(changed, false, true), expected);
+            assert_eq!(is_put_off(changed, true, true), expected_when_closed);
+            assert!(!is_put_off(changed, false, false));
+        }
     }
 }

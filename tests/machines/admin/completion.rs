@@ -47,6 +47,10 @@ fn shells_complete_the_names_of_vassals_and_of_options() {
         assert!(names.starts_with("web-shop"), "{suite}: {names:?}");
         let options = fish("vassalctl options mountpoint-c");
         assert!(options.starts_with("mountpoint-check"), "{suite}: {options}");
+        let formats = fish("vassalctl list --output=json");
+        assert!(formats.contains("--output=json-pretty"), "{suite}: {formats}");
+        let looks = fish("vassalctl status --col");
+        assert!(looks.starts_with("--color"), "{suite}: {looks}");
         let verbs = fish("vassalctl maint");
         assert!(verbs.starts_with("maintenance"), "{suite}: {verbs}");
     });

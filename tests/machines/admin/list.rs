@@ -133,17 +133,58 @@ fn a_list_says_what_was_restarted_why_and_what_is_used() {
         assert_eq!(fields[3], "1 (/app dead (ENOTCONN))", "{line}");
         assert_eq!(fields[6], "0.0.0.0:9090", "{line}");
         // On a terminal there are a header and colors, unless those are not wanted.
-        let terminal = |variables: &str| {
-            let script =
-                format!("env TERM=xterm SYSTEMD_PAGER= {variables} script -qec 'vassalctl' /dev/null");
+        let told = |variables: &str, options: &str| {
+            let script = format!(
+                "env -u SYSTEMD_COLORS TERM=xterm SYSTEMD_PAGER= {variables} script -qec 'vassalctl list {options}' /dev/null"
+            );
             machine.must(&["sh", "-c", &script])
         };
+        let terminal = |variables: &str| told(variables, "");
         let shown = terminal("A=b");
         assert!(
             shown.starts_with("NAME") && shown.contains("\x1b[32mserving\x1b[0m"),
             "{shown}"
         );
-        let shown = terminal("NO_COLOR=1");
-        assert!(shown.starts_with("NAME") && !shown.contains('\x1b'), "{shown}");
+        for (variables, options) in [
+            ("NO_COLOR=1", ""),
+            ("SYSTEMD_COLORS=0", ""),
+            ("CLICOLOR_FORCE=1", "--color=never"),
+        ] {
+            let shown = told(variables, options);
+            assert!(shown.starts_with("NAME") && !shown.contains('\x1b'), "{shown}");
+        }
+        let shown = told("NO_COLOR=1", "--no-legend");
+        assert!(shown.starts_with("user001  serving  "), "{suite}: {shown}");
+        let shown = told("NO_COLOR=1", "--plain");
+        assert!(shown.starts_with("user001\tserving\t"), "{suite}: {shown}");
+        // Where there is no terminal colors are there when they are wanted.
+        for (variable, option) in [("CLICOLOR_FORCE=1", "--full"), ("NO_COLOR=1", "--color=always")] {
+            let colored = machine.must(&[
+                "env",
+                "-u",
+                "SYSTEMD_COLORS",
+                variable,
+                "vassalctl",
+                "list",
+                option,
+            ]);
+            assert!(
+                colored.starts_with("user001\t\x1b[32mserving\x1b[0m\t"),
+                "{suite}: {colored}"
+            );
+        }
+        // The same JSON on one line and on many.
+        let json = |format| machine.must(&["vassalctl", "list", "-o", format]);
+        let lines = ["json", "json-pretty"].map(|format| json(format).trim_end().lines().count());
+        assert!(lines[0] == 1 && lines[1] > 20, "{suite}: {lines:?}");
+        let values: [serde_json::Value; 2] =
+            ["json", "json-pretty"].map(|format| serde_json::from_str(&json(format)).unwrap());
+        assert_eq!(
+            values[0]["vassals"][0]["unit"], values[1]["vassals"][0]["unit"],
+            "{suite}"
+        );
+        // A log in journalctl's words.
+        let log = machine.must(&["vassalctl", "logs", "user001", "-n", "1", "--output=json"]);
+        assert!(log.starts_with("{\""), "{suite}: {log}");
     });
 }

@@ -66,6 +66,29 @@ fn a_file_is_not_started_before_it_is_complete() {
     });
 }
 
+/// Files that are written in two parts, of which the first names no user, while the emperor looks all the time.
+const HALVES: &str = "\
+    ( while kill -HUP $(systemctl show --property=MainPID --value vassal-emperor); do sleep 0.001; done ) & noise=$!
+    for n in $(seq 1 60); do
+        ( sleep 0.$(printf %02d $n); printf '[uwsgi]\nuid = nob'; sleep 0.2
+          printf 'ody\ngid = nogroup\n[vassal]\ncommand = exec /usr/bin/sleep infinity\n' ) >half$n.ini & all=\"$all $!\"
+    done
+    wait $all; kill $noise";
+
+#[test]
+fn a_file_that_is_found_half_written_waits_for_the_news_of_it() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        machine.must(&["bash", "-c", &format!("cd {VASSALS}; {HALVES}")]);
+        for number in 1..=60 {
+            crate::scene::wait_on(&machine, &format!("half{number}"));
+        }
+        machine.must(&["journalctl", "--sync"]);
+        let failed = machine.must_sh("journalctl --quiet --grep='there is no user' | cat");
+        assert_eq!(failed, "", "{suite}");
+    });
+}
+
 #[test]
 fn links_are_followed_to_their_end_and_with_nofollow_not_at_all() {
     on_each_suite(|suite| {

@@ -1,10 +1,16 @@
 //! What is printed: results on standard output, whole or not at all, and free of what a terminal would act on.
 
+pub mod colors;
+mod json;
+
+use crate::looks::Table;
 use crate::render::rows::Form;
-use serde::Serialize;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use vassal_escape::printable;
+
+pub use colors::has_colors;
+pub use json::json;
 
 /// Nothing was found, or what was asked for was done.
 pub const GOOD: u8 = 0;
@@ -53,18 +59,23 @@ pub fn warn(line: &str) {
 }
 
 /// How rows are written to standard output.
-pub fn form() -> Form {
-    match io::stdout().is_terminal() {
-        true => Form::Terminal {
-            has_colors: has_colors(),
-        },
-        false => Form::Plain,
+pub fn form(table: &Table) -> Form {
+    let is_aligned = is_terminal() && !table.plain;
+    Form {
+        is_aligned,
+        has_legend: is_aligned && !table.no_legend,
+        has_colors: has_colors(),
     }
+}
+
+/// Whether standard output is a terminal.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// How wide the terminal is that standard output is, if it is one; `$COLUMNS` says it better.
 pub fn columns() -> Option<usize> {
-    if !io::stdout().is_terminal() {
+    if !is_terminal() {
         return None;
     }
     let said = std::env::var("COLUMNS")
@@ -75,56 +86,4 @@ pub fn columns() -> Option<usize> {
             .ok()
             .map(|(columns, _)| columns.into())
     })
-}
-
-/// Whether standard output is a terminal that wants colors (<https://no-color.org>).
-pub fn has_colors() -> bool {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    !unwanted && !dumb && io::stdout().is_terminal()
-}
-
-/// `value` as indented JSON in ASCII: what is not ASCII is escaped, so that no terminal acts on it.
-///
-/// # Errors
-/// A value that JSON has no form for.
-pub fn json<T: Serialize>(value: &T) -> Result<String, String> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| format!("cannot write JSON: {error}"))?;
-    Ok(ascii(&text) + "\n")
-}
-
-/// JSON text in ASCII. Outside strings JSON has nothing else, and in them `\u` may stand for any character.
-pub fn ascii(json: &str) -> String {
-    if json.bytes().all(|byte| byte < 0x7f) {
-        return json.to_owned();
-    }
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        if character.is_ascii() && character != '\x7f' {
-            text.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                text.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_is_ascii_and_means_the_same() {
-        let hostile = "\u{9b}31m \u{202e} \u{1f600} \x7f \n é";
-        let text = json(&hostile).unwrap();
-        assert!(
-            text.trim_end()
-                .bytes()
-                .all(|byte| byte.is_ascii() && !byte.is_ascii_control()),
-            "{text}"
-        );
-        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), hostile);
-    }
 }

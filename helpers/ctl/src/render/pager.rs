@@ -1,9 +1,8 @@
 //! A pager for what may be longer than the screen, as systemctl has one: `$SYSTEMD_PAGER`, `$PAGER`, less(1). A user whom sudo lets run
 //! vassalctl and nothing else is to get no shell of root's by it: his variables do not choose the program, and less runs no other.
 
-use crate::arguments::Paging;
+use crate::looks::Paging;
 use crate::render::output;
-use crate::render::rows::Form;
 use std::env;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
@@ -24,7 +23,7 @@ pub enum LongLines {
 
 /// Shows `text`, on a terminal through a pager if there may be one, and ends with `code`.
 pub fn show(text: &str, paging: &Paging, long: LongLines, code: u8) -> ExitCode {
-    let may_page = !paging.no_pager && output::form() != Form::Plain;
+    let may_page = !paging.no_pager && output::is_terminal();
     if may_page && page(text, long).is_some() {
         return ExitCode::from(code);
     }

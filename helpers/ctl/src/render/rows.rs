@@ -1,15 +1,16 @@
 //! Rows with a header, as people read them on a terminal, or as programs do: fields between tabs, and no header.
 
+use std::borrow::Cow;
+
 /// How the rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Aligned, with a header; perhaps colored.
-    Terminal {
-        /// Whether colors are wanted.
-        has_colors: bool,
-    },
-    /// One tab between two fields.
-    Plain,
+pub struct Form {
+    /// In columns; else one tab between two fields.
+    pub is_aligned: bool,
+    /// With a header, where there are columns.
+    pub has_legend: bool,
+    /// With colors.
+    pub has_colors: bool,
 }
 
 /// How a field stands out.
@@ -51,6 +52,13 @@ impl Cell {
         let text = text.into();
         Self { text, tone }
     }
+
+    fn shown(&self, form: Form) -> Cow<'_, str> {
+        match form.has_colors {
+            true => self.tone.paint(&self.text).into(),
+            false => self.text.as_str().into(),
+        }
+    }
 }
 
 impl<T: Into<String>> From<T> for Cell {
@@ -61,32 +69,27 @@ impl<T: Into<String>> From<T> for Cell {
 
 /// The rows as text.
 pub fn rows<const N: usize>(header: [&str; N], rows: &[[Cell; N]], form: Form) -> String {
-    let has_colors = match form {
-        Form::Terminal { has_colors } => has_colors,
-        Form::Plain => return plain(rows),
-    };
+    if !form.is_aligned {
+        return plain(rows, form);
+    }
+    let header = form.has_legend.then(|| header.map(Cell::from));
+    let all = || header.iter().chain(rows);
     let width = |at: usize| {
-        let cells = rows.iter().map(|row| row[at].text.chars().count());
-        cells.chain([header[at].len()]).max().unwrap_or(0)
+        let cells = all().map(|row| row[at].text.chars().count());
+        cells.max().unwrap_or(0)
     };
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
-    let header = header.map(Cell::from);
-    for row in [&header].into_iter().chain(rows) {
+    for row in all() {
         let mut line = String::new();
-        for (at, Cell { text, tone }) in row.iter().enumerate() {
-            let shown = if has_colors {
-                tone.paint(text)
-            } else {
-                text.clone()
-            };
+        for (at, cell) in row.iter().enumerate() {
             let is_last = row[at + 1..].iter().all(|cell| cell.text.is_empty());
             let padding = if is_last {
                 0
             } else {
-                widths[at] - text.chars().count() + 2
+                widths[at] - cell.text.chars().count() + 2
             };
-            line += &shown;
+            line += &cell.shown(form);
             line.extend(std::iter::repeat_n(' ', padding));
             if is_last {
                 break;
@@ -98,9 +101,9 @@ pub fn rows<const N: usize>(header: [&str; N], rows: &[[Cell; N]], form: Form) -
     text
 }
 
-fn plain<const N: usize>(rows: &[[Cell; N]]) -> String {
+fn plain<const N: usize>(rows: &[[Cell; N]], form: Form) -> String {
     let line = |row: &[Cell; N]| {
-        let cells: Vec<_> = row.iter().map(|cell| cell.text.as_str()).collect();
+        let cells: Vec<_> = row.iter().map(|cell| cell.shown(form)).collect();
         cells.join("\t") + "\n"
     };
     rows.iter().map(line).collect()
@@ -117,9 +120,21 @@ mod tests {
             [Cell::from("long"), Cell::from("ok"), Cell::from("")],
         ];
         let header = ["NAME", "STATE", "NOTES"];
-        let terminal = |has_colors| rows(header, &cells, Form::Terminal { has_colors });
-        assert_eq!(terminal(false), "NAME  STATE  NOTES\na     bad    x\nlong  ok\n");
-        assert!(terminal(true).contains("a     \x1b[1;31mbad\x1b[0m    x\n"));
-        assert_eq!(rows(header, &cells, Form::Plain), "a\tbad\tx\nlong\tok\t\n");
+        let form = |is_aligned, has_legend, has_colors| {
+            let form = Form {
+                is_aligned,
+                has_legend,
+                has_colors,
+            };
+            rows(header, &cells, form)
+        };
+        assert_eq!(
+            form(true, true, false),
+            "NAME  STATE  NOTES\na     bad    x\nlong  ok\n"
+        );
+        assert_eq!(form(true, false, false), "a     bad  x\nlong  ok\n");
+        assert!(form(true, true, true).contains("a     \x1b[1;31mbad\x1b[0m    x\n"));
+        assert_eq!(form(false, false, false), "a\tbad\tx\nlong\tok\t\n");
+        assert!(form(false, false, true).contains("a\t\x1b[1;31mbad\x1b[0m\tx\n"));
     }
 }

@@ -1,6 +1,7 @@
 //! The vassals' files. They may be anywhere, on a filesystem that hangs, too: what could wait for one is asked for in a process that may be
 //! lost, so that one file keeps the tool from no other vassal.
 
+use super::threads;
 use crate::arguments::Place;
 use crate::reading::emperor_file;
 use std::collections::BTreeMap;
@@ -49,14 +50,13 @@ type Look = (Kind, Option<Dates>);
 /// How long a process that was lost may take to end; one that the kernel holds longer is left behind.
 const END: Duration = Duration::from_millis(20);
 
-/// The files of the machine at `root`. It forks: there has to be one thread, and no child.
-pub fn find(place: &Place, root: &Path) -> Files {
-    let found = look(place, root);
+/// Waits for the ends of processes that were lost. There has to be no other child.
+pub fn reap() {
     apart::reap(END);
-    found
 }
 
-fn look(place: &Place, root: &Path) -> Files {
+/// The files of the machine at `root`. It forks: there has to be one thread.
+pub fn find(place: &Place, root: &Path) -> Files {
     let mut found = Files::default();
     let Some(paths) = list(place, root, &mut found) else {
         found
@@ -66,7 +66,7 @@ fn look(place: &Place, root: &Path) -> Files {
     };
     // A name that could be no vassal's is looked at by nothing.
     let paths: Vec<_> = paths.into_iter().filter(|path| name_of(path).is_ok()).collect();
-    let mut looks: Vec<Option<Look>> = paths.iter().map(|path| look_here(&outside(root, path))).collect();
+    let mut looks: Vec<Option<Look>> = threads::each(&paths, |path| look_here(&outside(root, path)));
     let open: Vec<usize> = (0..paths.len()).filter(|at| looks[*at].is_none()).collect();
     let answers = apart::each(&open, |at| {
         recorded(outside(root, &paths[*at]).metadata().ok().as_ref())

@@ -4,7 +4,8 @@ use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
 use super::files::{self, File, Files};
 use super::processes::{self, Process};
 use super::record::{self, Record, Records};
-use super::units::{self, Units};
+use super::threads;
+use super::units::{self, Asked, Units};
 use crate::arguments::Place;
 use crate::reading::targets;
 use crate::state::{Health, Mark, State};
@@ -21,8 +22,6 @@ use vassal_state::restart_record;
 const WATCHDOG: &str = "usr/lib/vassal/vassal-watchdog";
 /// What all vassals are in, unless their files say otherwise.
 const SLICE: &str = "/vassal.slice";
-/// How many vassals are worth a thread of their own.
-const PER_THREAD: usize = 64;
 
 /// A vassal as it is now.
 #[derive(Clone, Debug)]
@@ -98,13 +97,15 @@ impl Fleet {
     /// When there is no such machine, or its emperor's file is wrong.
     pub fn gather(place: &Place, detail: Detail) -> Result<Self, String> {
         let root = targets::root(place)?;
+        let asked = Asked::ask(&root);
         // Before there is another thread, as it forks.
         let Files {
             files,
             places,
             mut problems,
         } = files::find(place, &root);
-        let units = Units::ask(&root);
+        let units = Units::told(&root, asked);
+        files::reap();
         problems.extend(units.problem.clone());
         let files = files.into_iter().map(|(instance, file)| (instance, Some(file)));
         let mut wanted: BTreeMap<String, Option<File>> = files.collect();
@@ -152,23 +153,11 @@ impl Fleet {
 }
 
 impl Machine {
-    /// All `wanted` vassals, in as many threads as are of use: most of the time is spent in the kernel.
+    /// All `wanted` vassals.
     fn all(&self, wanted: &[(String, Option<File>)]) -> (Vec<Vassal>, Vec<String>) {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = wanted.len().div_ceil(processors).max(PER_THREAD);
-        let found = std::thread::scope(|scope| {
-            let threads: Vec<_> = wanted
-                .chunks(share)
-                .map(|part| {
-                    scope.spawn(move || part.iter().map(|each| self.vassal(each)).collect::<Vec<_>>())
-                })
-                .collect();
-            let parts = threads.into_iter().filter_map(|thread| thread.join().ok());
-            parts.flatten().collect::<Vec<_>>()
-        });
-        let mut vassals = Vec::with_capacity(found.len());
+        let mut vassals = Vec::with_capacity(wanted.len());
         let mut problems = Vec::new();
-        for (vassal, problem) in found {
+        for (vassal, problem) in threads::each(wanted, |each| self.vassal(each)) {
             vassals.extend(vassal);
             problems.extend(problem);
         }

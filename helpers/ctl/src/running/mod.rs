@@ -7,4 +7,5 @@ pub mod journal;
 pub mod processes;
 pub mod record;
 pub mod small_files;
+pub mod threads;
 pub mod units;

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::UNIX_EPOCH;
 
 /// The states that are asked for: all but `active`.
@@ -23,7 +23,7 @@ const WANTS: &str = "run/systemd/generator/vassals.target.wants";
 #[derive(Debug, Default)]
 pub struct Units {
     /// The state of each that is loaded and not active.
-    states: HashMap<String, String>,
+    states: States,
     /// Those that are masked, and since when.
     masked: BTreeMap<String, Option<u64>>,
     /// Those that are not started at boot.
@@ -38,33 +38,68 @@ pub struct Units {
     pub problem: Option<String>,
 }
 
+/// Units and their states.
+type States = HashMap<String, String>;
+
 #[derive(Deserialize)]
 struct Listed {
     unit: String,
     active: String,
 }
 
-impl Units {
+/// systemctl(1) at work: starting it is most of what it takes, and this process has something else to do meanwhile.
+#[derive(Debug)]
+pub struct Asked {
+    /// The units that the generator has seen.
+    wanted: BTreeSet<String>,
+    answers: Result<Answers, String>,
+}
+
+impl Asked {
     /// Asks the systemd of the machine at `root`, which is asked only where it is this one.
     pub fn ask(root: &Path) -> Self {
         let wanted: BTreeSet<String> = names(&root.join(WANTS)).collect();
-        let asked = |has_sockets: bool| -> Result<_, String> {
+        let ask = || {
             let states = list(&[STATES, "vassal@*.service"])?;
             // One call more, only where there are any.
-            let sockets = match has_sockets {
-                true => list(&["--state=active", "vassal@*.socket"])?,
-                false => HashMap::new(),
-            };
-            Ok((states, sockets))
+            let has_sockets = wanted.iter().any(|unit| unit.ends_with(SOCKET));
+            let sockets = has_sockets.then(|| list(&["--state=active", "vassal@*.socket"]));
+            Ok(Answers {
+                states: Some(states),
+                sockets: sockets.transpose()?,
+            })
         };
-        let (asked, problem) = match root == Path::new("/") {
-            true => match asked(wanted.iter().any(|unit| unit.ends_with(SOCKET))) {
-                Ok(asked) => (asked, None),
-                Err(problem) => (Default::default(), Some(problem)),
-            },
-            false => (Default::default(), None),
+        let answers = match root == Path::new("/") {
+            true => ask(),
+            false => Ok(Answers::default()),
         };
-        let (states, sockets) = asked;
+        Self { wanted, answers }
+    }
+}
+
+/// The calls, of units that are not active and of sockets that are.
+#[derive(Debug, Default)]
+struct Answers {
+    states: Option<Child>,
+    sockets: Option<Child>,
+}
+
+impl Answers {
+    fn read(self) -> Result<(States, States), String> {
+        let read = |call: Option<Child>| call.map_or_else(|| Ok(States::new()), listed);
+        Ok((read(self.states)?, read(self.sockets)?))
+    }
+}
+
+impl Units {
+    /// The units of the machine at `root`, whose systemd was `asked`.
+    pub fn told(root: &Path, asked: Asked) -> Self {
+        let Asked { wanted, answers } = asked;
+        let (answers, problem) = match answers.and_then(Answers::read) {
+            Ok(answers) => (answers, None),
+            Err(problem) => (Default::default(), Some(problem)),
+        };
+        let (states, sockets) = answers;
         Self {
             states,
             masked: MASKS.iter().flat_map(|place| masks(&root.join(place))).collect(),
@@ -153,16 +188,25 @@ pub fn instance(unit: &str) -> Option<&str> {
     unit.strip_prefix("vassal@")?.strip_suffix(".service")
 }
 
-/// The units that `which` names, and their states.
-fn list(which: &[&str]) -> Result<HashMap<String, String>, String> {
+/// Asks for the units that `which` names, and their states.
+fn list(which: &[&str]) -> Result<Child, String> {
     let mut command = Command::new("systemctl");
     command
         .args(["list-units", "--all", "--full", "--no-pager", "--output=json"])
         .args(which)
-        .stdin(Stdio::null());
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot run 'systemctl': {error}"))?;
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+        .spawn()
+        .map_err(|error| format!("cannot run 'systemctl': {error}"))
+}
+
+/// What systemctl says.
+fn listed(call: Child) -> Result<States, String> {
+    let output = call
+        .wait_with_output()
+        .map_err(|error| format!("systemctl: {error}"))?;
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr);
         return Err(format!("systemctl: {}", why.trim()));

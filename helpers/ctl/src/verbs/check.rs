@@ -41,8 +41,8 @@ pub fn run(arguments: &Check) -> ExitCode {
         Some(Level::Warning) => WARNED,
         Some(Level::Note) | None => GOOD,
     };
-    if arguments.json {
-        return match output::json(&Report::of(&checked)) {
+    if let Some(form) = arguments.format.json() {
+        return match output::json(&Report::of(&checked), form) {
             Ok(text) => output::finish(&text, code),
             Err(why) => output::fail(&why),
         };

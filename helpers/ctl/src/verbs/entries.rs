@@ -1,7 +1,8 @@
 //! `vassalctl entries`: the final list, as the corpus writes it.
 
+use crate::looks::Json;
 use crate::render::output;
-use crate::render::output::{GOOD, WARNED, ascii, tell};
+use crate::render::output::{GOOD, WARNED, tell};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -36,18 +37,21 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     }
     match list(&evaluation.entries) {
         Ok(text) => output::finish(&text, GOOD),
-        Err(error) => output::fail(&format!("cannot write JSON: {error}")),
+        Err(why) => output::fail(&why),
     }
 }
 
 /// One pair on a line: a flag without a value is `true`, and bytes that are no UTF-8 are U+FFFD.
-fn list(entries: &[Entry]) -> serde_json::Result<String> {
+fn list(entries: &[Entry]) -> Result<String, String> {
     let mut lines = Vec::with_capacity(entries.len());
     for entry in entries {
         let value = entry.value.as_deref().unwrap_or(b"true");
         let pair = [&entry.key[..], value].map(String::from_utf8_lossy);
-        let [key, value] = [serde_json::to_string(&pair[0])?, serde_json::to_string(&pair[1])?];
-        lines.push(format!("  [{}, {}]", ascii(&key), ascii(&value)));
+        let [key, value] = [
+            output::json(&pair[0], Json::Line)?,
+            output::json(&pair[1], Json::Line)?,
+        ];
+        lines.push(format!("  [{}, {}]", key.trim_end(), value.trim_end()));
     }
     Ok(match lines.as_slice() {
         [] => "[]\n".to_owned(),

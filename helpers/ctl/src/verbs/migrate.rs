@@ -106,8 +106,8 @@ pub fn run(arguments: &Migrate) -> ExitCode {
         true => WARNED,
         false => GOOD,
     };
-    if arguments.json {
-        return match output::json(&report) {
+    if let Some(form) = arguments.format.json() {
+        return match output::json(&report, form) {
             Ok(text) => output::finish(&text, code),
             Err(why) => output::fail(&why),
         };

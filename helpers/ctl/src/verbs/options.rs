@@ -83,13 +83,13 @@ pub fn run(arguments: &Options) -> ExitCode {
     if arguments.names.is_empty() {
         listed = OPTIONS.iter().map(Row::of).collect();
     }
-    if arguments.json {
+    if let Some(form) = arguments.format.json() {
         named.append(&mut listed);
         let report = Report {
             version: JSON_VERSION,
             options: named,
         };
-        return match output::json(&report) {
+        return match output::json(&report, form) {
             Ok(text) => output::finish(&text, code),
             Err(why) => output::fail(&why),
         };

@@ -31,6 +31,20 @@ fn help_is_a_result_and_a_wrong_command_line_an_error() {
 }
 
 #[test]
+fn json_is_written_in_journalctls_words() {
+    let options = |args: &[&str]| say(&[&["options", "uid"], args].concat());
+    let indented = options(&["--json"]);
+    assert_eq!(options(&["--output=json-pretty"]).out, indented.out);
+    let line = options(&["-o", "json"]);
+    assert_eq!(line.out.lines().count(), 1);
+    assert_eq!(line.json(), indented.json());
+    assert_eq!(options(&["--output=short"]).out, options(&[]).out);
+    for wrong in [&["--output=xml"][..], &["--json", "-o", "json"], &["--color=no"]] {
+        assert_eq!(options(wrong).code, 64, "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let mut child = vassalctl(&["options"])
         .stdout(Stdio::piped())

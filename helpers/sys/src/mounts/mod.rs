@@ -10,4 +10,4 @@ mod spot;
 pub mod statfs;
 
 pub use namespace::{copy_of_proc, detach, detached_proc, is_mounted, make_all_slave, pivot, replace_proc};
-pub use spot::{Spot, mount_of, place, place_of};
+pub use spot::{Spot, mount_of, place, place_of, spot};

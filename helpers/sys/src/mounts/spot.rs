@@ -31,9 +31,17 @@ pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Spot, SysError> {
         nix::sys::stat::Mode::empty(),
     )
     .context(step)?;
+    spot(proc, &fd)
+}
+
+/// Where `object` is.
+///
+/// # Errors
+/// When proc does not answer.
+pub fn spot(proc: impl AsFd + Copy, object: &OwnedFd) -> Result<Spot, SysError> {
     Ok(Spot {
-        path: place_of(proc, &fd).context(step)?,
-        mount: mount_of(proc, &fd)?,
+        path: place_of(proc, object).context(|| "read the path of a mount")?,
+        mount: mount_of(proc, object)?,
     })
 }
 

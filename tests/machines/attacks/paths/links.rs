@@ -52,6 +52,15 @@ const LINES: &[(&str, &str)] = &[
     ),
     ("umount-as-root = /srv/tenant/in/mounted rec", NOT_FOLLOWED),
     ("chroot = /srv/tenant/in", NOT_FOLLOWED),
+    ("wait-for-file = /srv/tenant/to", NOT_FOLLOWED),
+    ("wait-for-dir = /srv/tenant/in", NOT_FOLLOWED),
+    ("wait-for-fs = /srv/tenant/in/file", NOT_FOLLOWED),
+    ("wait-for-mountpoint = /srv/tenant/in/mounted", NOT_FOLLOWED),
+    ("hook-as-root = wait_for_dir:/srv/tenant/in/empty", NOT_FOLLOWED),
+    (
+        "hook-as-root = wait_for_socket:/srv/tenant/in/socket",
+        NOT_FOLLOWED,
+    ),
     (
         "hook-as-root = write:/srv/tenant/fifo x",
         "neither a regular file nor",

@@ -25,7 +25,8 @@ const CUT: &str = "...";
 
 /// Lists the vassals.
 pub fn run(arguments: &List) -> ExitCode {
-    let detail = if arguments.json {
+    let json = arguments.format.json();
+    let detail = if json.is_some() {
         Detail::Full
     } else {
         Detail::Line
@@ -45,8 +46,8 @@ pub fn run(arguments: &List) -> ExitCode {
     chosen.retain(|vassal| arguments.states.is_empty() || arguments.states.contains(&vassal.state));
     sort(&mut chosen, arguments.sort);
     let now = now_usec();
-    if arguments.json {
-        return match output::json(&Vassals::new(chosen.into_iter(), now)) {
+    if let Some(form) = json {
+        return match output::json(&Vassals::new(chosen.into_iter(), now), form) {
             Ok(text) => output::finish(&text, output::GOOD),
             Err(why) => output::fail_with(&why, output::FAILED),
         };
@@ -54,8 +55,11 @@ pub fn run(arguments: &List) -> ExitCode {
     if chosen.is_empty() && fleet.vassals.is_empty() {
         output::tell(NO_VASSALS);
     }
-    let form = output::form();
-    let lines = fitted(&chosen, now, output::columns());
+    let form = output::form(&arguments.table);
+    let lines = match arguments.full {
+        true => lines(&chosen, now, usize::MAX),
+        false => fitted(&chosen, now, form, output::columns()),
+    };
     let text = rows(HEADER, &lines, form);
     pager::show(&text, &arguments.paging, LongLines::Cut, output::GOOD)
 }
@@ -76,24 +80,30 @@ const HEADER: [&str; 9] = [
     "NAME", "STATE", "MOUNTS", "RESTARTS", "MEMORY", "CPU", "SOCKETS", "SINCE", "NOTES",
 ];
 
+fn lines(vassals: &[&Vassal], now: u64, cause_limit: usize) -> Vec<[Cell; 9]> {
+    let lines = vassals.iter().map(|vassal| row(vassal, now, cause_limit));
+    lines.collect()
+}
+
 /// The lines of `vassals`; where they are longer than `columns`, causes are cut, so that the notes behind them can be seen.
-fn fitted(vassals: &[&Vassal], now: u64, columns: Option<usize>) -> Vec<[Cell; 9]> {
-    let lines = |limit| -> Vec<_> { vassals.iter().map(|vassal| row(vassal, now, limit)).collect() };
-    let whole = lines(CAUSE_LIMIT);
-    let form = Form::Terminal { has_colors: false };
-    let text = rows(HEADER, &whole, form);
+fn fitted(vassals: &[&Vassal], now: u64, form: Form, columns: Option<usize>) -> Vec<[Cell; 9]> {
+    let whole = lines(vassals, now, CAUSE_LIMIT);
+    let Some(columns) = columns.filter(|_| form.is_aligned) else {
+        return whole;
+    };
+    let uncolored = Form {
+        has_colors: false,
+        ..form
+    };
+    let text = rows(HEADER, &whole, uncolored);
     let width = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
-    let excess = width.saturating_sub(columns.unwrap_or(usize::MAX));
+    let excess = width.saturating_sub(columns);
     let causes = vassals.iter().filter_map(|vassal| vassal.record.cause.as_ref());
     let longest = causes.map(|cause| cause.chars().count()).max().unwrap_or(0);
+    let limit = longest.min(CAUSE_LIMIT).saturating_sub(excess + CUT.len());
     match excess {
         0 => whole,
-        _ => lines(
-            longest
-                .min(CAUSE_LIMIT)
-                .saturating_sub(excess + CUT.len())
-                .max(CAUSE_LEAST),
-        ),
+        _ => lines(vassals, now, limit.max(CAUSE_LEAST)),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::names::choose;
 use super::run::{execute, gather};
 use crate::arguments::Logs;
+use crate::looks::Color;
 use crate::render::output;
 use std::process::{Command, ExitCode};
 
@@ -27,11 +28,19 @@ pub fn run(arguments: &Logs) -> ExitCode {
     if let Some(lines) = arguments.lines {
         command.arg(format!("--lines={lines}"));
     }
+    if let Some(output) = &arguments.output {
+        command.arg(format!("--output={output}"));
+    }
     if let Some(since) = &arguments.since {
         command.arg(format!("--since={since}"));
     }
     if arguments.paging.no_pager {
         command.arg("--no-pager");
+    }
+    match output::colors::chosen() {
+        Color::Auto => {}
+        Color::Always => drop(command.env("SYSTEMD_COLORS", "1")),
+        Color::Never => drop(command.env("SYSTEMD_COLORS", "0")),
     }
     execute(command)
 }

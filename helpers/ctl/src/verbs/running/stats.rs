@@ -4,6 +4,7 @@ use super::list::NO_VASSALS;
 use super::names::choose;
 use super::serve;
 use crate::arguments::{Place, Stats};
+use crate::looks::Json;
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager::{self, LongLines};
@@ -30,10 +31,10 @@ const HEADER: [&str; 10] = [
 /// Shows them.
 pub fn run(arguments: &Stats) -> ExitCode {
     if arguments.serve {
-        return serve::run(|| json(&arguments.place, &[]));
+        return serve::run(|| json(&arguments.place, &[], Json::Indented));
     }
-    if arguments.json {
-        return match json(&arguments.place, &arguments.patterns) {
+    if let Some(form) = arguments.format.json() {
+        return match json(&arguments.place, &arguments.patterns, form) {
             Ok(text) => output::finish(&text, output::GOOD),
             Err(why) => output::fail_with(&why, output::FAILED),
         };
@@ -49,7 +50,7 @@ pub fn run(arguments: &Stats) -> ExitCode {
     if fleet.vassals.is_empty() {
         output::tell(NO_VASSALS);
     }
-    let form = output::form();
+    let form = output::form(&arguments.table);
     let lines: Vec<_> = chosen.into_iter().map(row).collect();
     pager::show(
         &rows(HEADER, &lines, form),
@@ -63,10 +64,10 @@ pub fn run(arguments: &Stats) -> ExitCode {
 ///
 /// # Errors
 /// When there is no such machine, or its emperor's file is wrong; when there is no such vassal.
-pub fn json(place: &Place, patterns: &[String]) -> Result<String, String> {
+pub fn json(place: &Place, patterns: &[String], form: Json) -> Result<String, String> {
     let fleet = Fleet::gather(place, Detail::Full)?;
     let chosen = choose(&fleet.vassals, patterns)?;
-    output::json(&UwsgiStats::new(fleet.places.clone(), &chosen, now_usec()))
+    output::json(&UwsgiStats::new(fleet.places.clone(), &chosen, now_usec()), form)
 }
 
 fn row(vassal: &Vassal) -> [Cell; 10] {

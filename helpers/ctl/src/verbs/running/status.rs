@@ -7,7 +7,6 @@ use crate::render::amounts::{bytes, rfc3339, time};
 use crate::render::output;
 use crate::render::pager::{self, LongLines};
 use crate::render::paragraph::paragraph;
-use crate::render::rows::Form;
 use crate::render::sentences;
 use crate::render::vassal_json::Vassals;
 use crate::running::cgroup::Detail;
@@ -46,13 +45,13 @@ pub fn run(arguments: &Status) -> ExitCode {
         NOT_RUNNING
     };
     let now = now_usec();
-    if arguments.json {
-        return match output::json(&Vassals::new(chosen.into_iter(), now)) {
+    if let Some(form) = arguments.format.json() {
+        return match output::json(&Vassals::new(chosen.into_iter(), now), form) {
             Ok(text) => output::finish(&text, code),
             Err(why) => output::fail_with(&why, UNKNOWN),
         };
     }
-    let has_colors = output::form() == Form::Terminal { has_colors: true };
+    let has_colors = output::has_colors();
     let texts: Vec<_> = chosen
         .iter()
         .map(|vassal| text(vassal, &fleet, now, has_colors))

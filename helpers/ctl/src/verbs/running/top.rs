@@ -257,7 +257,9 @@ impl<'a> Screen<'a> {
         let now = now_usec();
         let shown = vassals.iter().skip(self.first).take(room);
         let cells: Vec<_> = shown.map(|vassal| self.row(vassal, now)).collect();
-        let form = Form::Terminal {
+        let form = Form {
+            is_aligned: true,
+            has_legend: true,
             has_colors: self.has_colors,
         };
         format!("{sum}\n{KEYS}\n{}", rows(HEADER, &cells, form))

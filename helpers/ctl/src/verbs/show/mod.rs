@@ -37,8 +37,8 @@ pub fn run(arguments: &Show) -> ExitCode {
         return ExitCode::from(BAD);
     };
     let model = Shown::of(&vassal, &emperor.emperor, &target);
-    if arguments.json {
-        return match output::json(&model) {
+    if let Some(form) = arguments.format.json() {
+        return match output::json(&model, form) {
             Ok(text) => output::finish(&text, GOOD),
             Err(why) => output::fail(&why),
         };

@@ -8,16 +8,17 @@ use crate::hooks::session::Session;
 use crate::mountpoints;
 use crate::stop::Stop;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, open};
 use nix::net::if_::if_nametoindex;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// process then does.
 ///
 /// # Errors
-/// It did not appear.
+/// It did not appear; a symbolic link on the way that is not root's: where it leads is not for its owner to learn.
 pub fn appear(
     awaited: Awaited,
     what: &[u8],
@@ -52,18 +53,23 @@ pub fn appear(
         Awaited::Interface => "network interface",
         Awaited::Socket => "socket",
     };
-    let is_there = || match awaited {
-        Awaited::Path => path.exists(),
+    let look = || match awaited {
+        Awaited::Path => object(path).map(|_| true),
         Awaited::Mountpoint => is_mounted(path, session.proc),
-        Awaited::Interface => if_nametoindex(what).is_ok(),
+        Awaited::Interface => Ok(if_nametoindex(what).is_ok()),
         Awaited::Socket => accepts(what, session.proc),
+    };
+    let is_there = || match look() {
+        // A link that is not followed never becomes what is waited for.
+        Err(error) if error.errno == Errno::ELOOP => Err(error),
+        found => Ok(found.unwrap_or(false)),
     };
     let (limit, setting) = match own_limit {
         Some(limit) => (limit, ""),
         None => (session.limit, " (hook-timeout)"),
     };
     let end = end_of(limit);
-    while !is_there() {
+    while !is_there()? {
         if Instant::now() >= end {
             return Err(HookFailure::NotAppeared {
                 kind,
@@ -139,23 +145,31 @@ pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(),
     }
 }
 
-/// Without a request to the filesystem that may be mounted there.
-fn is_mounted(path: &Path, proc: &Proc) -> bool {
-    let place = mounts::place(proc.as_fd(), path);
-    let found = place.and_then(|place| mountpoints::mount_at(&place, proc));
-    found.is_ok_and(|mount| mount.is_some())
+/// What is at `path`, without a request to the filesystem that may be mounted there. As root no link of a tenant's leads
+/// elsewhere.
+fn object(path: &Path) -> Result<OwnedFd, SysError> {
+    let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
+    if geteuid().is_root() {
+        return safe_open::object(path, step);
+    }
+    open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).context(step)
+}
+
+fn is_mounted(path: &Path, proc: &Proc) -> Result<bool, SysError> {
+    let place = mounts::spot(proc.as_fd(), &object(path)?)?;
+    Ok(mountpoints::mount_at(&place, proc)?.is_some())
 }
 
 /// `HOST:PORT` with a numeric host, `:PORT`, or the path of a unix socket.
-fn accepts(address: &[u8], proc: &Proc) -> bool {
+fn accepts(address: &[u8], proc: &Proc) -> Result<bool, SysError> {
     let text = String::from_utf8_lossy(address);
     let full = match text.strip_prefix(':') {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.clone().into_owned(),
     };
     match full.parse::<SocketAddr>() {
-        Ok(address) => TcpStream::connect_timeout(&address, CONNECT_LIMIT).is_ok(),
-        Err(_) => accepts_at_once(address, proc).is_ok(),
+        Ok(address) => Ok(TcpStream::connect_timeout(&address, CONNECT_LIMIT).is_ok()),
+        Err(_) => accepts_at_once(address, proc).map(|()| true),
     }
 }
 

@@ -1,0 +1,31 @@
+//! Work on thousands of small things, most of which is the kernel's: as many threads do it as are of use.
+
+/// How many things are worth a thread of their own.
+const PER_THREAD: usize = 64;
+
+/// What `work` makes of each of `items`, in their order. When it returns there is one thread again.
+pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(processors).max(PER_THREAD);
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(work).collect::<Vec<_>>()))
+            .collect();
+        let parts = threads.into_iter().filter_map(|thread| thread.join().ok());
+        parts.flatten().collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_item_is_done_and_keeps_its_place() {
+        for count in [0, 1, 63, 1000] {
+            let items: Vec<usize> = (0..count).collect();
+            let expected: Vec<usize> = items.iter().map(|item| item * 2).collect();
+            assert_eq!(super::each(&items, |item| item * 2), expected);
+        }
+    }
+}
