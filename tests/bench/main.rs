@@ -106,6 +106,8 @@ fn main() -> ExitCode {
             .map(|kills| report.add_kills(&kills));
         if let Err(failure) = measured {
             eprintln!("{suite}: {failure}");
+            // What has been measured until here took a quarter of an hour.
+            ended(&report);
             return ExitCode::FAILURE;
         }
     }

@@ -73,7 +73,6 @@ pub fn measure(suite: Suite) -> Result<Deploys, Failure> {
         tally
     });
     let broken = Contender::BOTH.map(|contender| broken(&machine, contender));
-    eprintln!("{suite}: {slow:?} {broken:?}");
     put(&machine, "first", Duration::ZERO);
     let emperors = restarts_of_emperor(&machine);
     machine.must(&["systemctl", "stop", Contender::Emperor.unit()]);
