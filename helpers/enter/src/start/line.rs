@@ -50,7 +50,7 @@ impl<'a> Line<'a> {
         let (deadline, locks) = (Deadline::after(limit), self.cells.file());
         while self.is_behind()? {
             let next = byte(self.before);
-            if !try_lock(locks, next)? && !lock_within(locks, next, deadline.left())? {
+            if !lock_within(locks, next, deadline.left())? {
                 return Ok(false);
             }
             unlock(locks, next)?;

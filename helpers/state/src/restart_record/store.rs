@@ -87,10 +87,9 @@ impl Store {
 
     /// Reads the record; one that cannot be read is empty.
     pub fn read(&self) -> RestartRecord {
-        let mut bytes = vec![0; RECORD_LIMIT];
+        let mut bytes = [0; RECORD_LIMIT];
         let length = self.0.read_at(&mut bytes, 0).unwrap_or(0);
-        bytes.truncate(length);
-        RestartRecord::read(&mut Reader::new(bytes)).unwrap_or_default()
+        RestartRecord::read(&mut Reader::new(bytes[..length].to_vec())).unwrap_or_default()
     }
 
     /// Writes the record. Its reader looks at nothing behind its end, so what was longer is cut off afterwards: a process that is killed
