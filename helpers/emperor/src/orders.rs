@@ -1,7 +1,7 @@
 //! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
 
 use crate::reconcile::Step;
-use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd};
+use crate::systemd1::{BUS, BUS_PATH, Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd, is_of_bus};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
 use std::collections::{BTreeMap, VecDeque};
@@ -13,8 +13,7 @@ use zbus::message::{Message, Type};
 use zbus::zvariant::OwnedObjectPath;
 
 const JOB: &str = "org.freedesktop.systemd1.Job";
-const BUS: &str = "org.freedesktop.DBus";
-const BUS_PATH: &str = "/org/freedesktop/DBus";
+const OWNER_CHANGED: &str = "NameOwnerChanged";
 /// When nothing was heard for this long, the jobs are asked whether they are still there: a systemd that was executed again, or
 /// a bus that was, may have lost what was to be said of them.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -83,13 +82,13 @@ pub enum Outcome {
     Failed(String),
     /// systemd does not do it.
     Refused(String),
-    /// Nobody knows: the connection has ended.
+    /// Nobody knows: this connection to the bus, or systemd's, has ended.
     Lost(String),
 }
 
 /// Orders on their way.
 struct Orders {
-    connection: Connection,
+    systemd: Systemd,
     queue: VecDeque<Order>,
     /// Calls without an answer, by their serial number.
     called: BTreeMap<NonZeroU32, Order>,
@@ -99,27 +98,19 @@ struct Orders {
     most_jobs: usize,
 }
 
-/// Gives all `orders` over `connection`, but no more than `most_jobs` at the same time of those whose end is waited for. What
+/// Gives all `orders` to `systemd`, but no more than `most_jobs` at the same time of those whose end is waited for. What
 /// becomes of each is told to
 /// `report`.
-pub fn give(
-    connection: Connection,
-    orders: Vec<Order>,
-    most_jobs: usize,
-    mut report: impl FnMut(&Order, Outcome),
-) {
-    let connection = match listen(connection) {
-        Ok(connection) => connection,
-        Err(error) => {
-            for order in &orders {
-                report(order, Outcome::Lost(error.to_string()));
-            }
-            return;
+pub fn give(systemd: Systemd, orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
+    if let Err(error) = listen(&systemd.connection) {
+        for order in &orders {
+            report(order, Outcome::Lost(error.to_string()));
         }
-    };
-    let messages = MessageStream::from(connection.inner());
+        return;
+    }
+    let messages = MessageStream::from(systemd.connection.inner());
     let mut under_way = Orders {
-        connection,
+        systemd,
         queue: orders.into(),
         called: BTreeMap::new(),
         jobs: BTreeMap::new(),
@@ -139,11 +130,15 @@ pub fn give(
     }
 }
 
-/// Asks the bus for the ends of jobs; systemd tells of those of its callers' own jobs without being asked.
-fn listen(connection: Connection) -> Result<Connection, Error> {
-    let rule = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
-    connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule)?;
-    Ok(connection)
+/// Asks the bus for the ends of jobs, which systemd tells its callers without being asked, and for news of systemd's own connection.
+fn listen(connection: &Connection) -> Result<(), Error> {
+    let ends = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
+    let owners =
+        format!("type='signal',sender='{BUS}',interface='{BUS}',member='{OWNER_CHANGED}',arg0='{NAME}'");
+    for rule in [ends, owners] {
+        connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule)?;
+    }
+    Ok(())
 }
 
 /// The next message, or nothing when there is none for a while.
@@ -161,6 +156,16 @@ fn next(messages: &mut MessageStream) -> Result<Option<Message>, Error> {
         Ok(None)
     };
     zbus::block_on(future::or(message, silence))
+}
+
+/// Whether systemd's connection to the bus has ended, or it has a new one.
+fn is_change_of_owner(message: &Message) -> bool {
+    message.message_type() == Type::Signal
+        && is_of_bus(message)
+        && message
+            .header()
+            .member()
+            .is_some_and(|member| member == OWNER_CHANGED)
 }
 
 impl Orders {
@@ -183,6 +188,7 @@ impl Orders {
                 return Ok(());
             }
             match next(&mut messages)? {
+                Some(message) if is_change_of_owner(&message) => self.ask_after_jobs(report),
                 Some(message) => {
                     if let Some((order, outcome)) = self.hear(&message)? {
                         report(&order, outcome);
@@ -200,25 +206,30 @@ impl Orders {
         let Ok(systemd) = Systemd::connect() else { return };
         for path in self.jobs.keys().cloned().collect::<Vec<_>>() {
             let state = systemd.connection.call_method(
-                Some(NAME),
+                Some(systemd.owner.as_str()),
                 path.as_str(),
                 Some(PROPERTIES),
                 "Get",
                 &(JOB, "State"),
             );
-            if let (Err(Error::MethodError(..)), Some(order)) = (state, self.jobs.get(&path).cloned()) {
-                self.jobs.remove(&path);
-                report(&order, Outcome::Lost("its job has ended unheard".to_owned()));
+            match state {
+                Err(Error::MethodError(_, _, answer)) if !is_of_bus(&answer) => {
+                    if let Some(order) = self.jobs.remove(&path) {
+                        report(&order, Outcome::Lost("its job has ended unheard".to_owned()));
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => return,
             }
         }
     }
 
     fn send(&mut self, order: Order) -> Result<(), Error> {
         let message = Message::method_call(MANAGER_PATH, order.verb.method())?
-            .destination(NAME)?
+            .destination(self.systemd.owner.as_str())?
             .interface(MANAGER)?
             .build(&(order.unit.as_str(), "replace"))?;
-        self.connection.send(&message)?;
+        self.systemd.connection.send(&message)?;
         self.called.insert(message.primary_header().serial_num(), order);
         Ok(())
     }
@@ -241,6 +252,9 @@ impl Orders {
                 }
                 Ok(None)
             }
+            Type::Error if is_of_bus(message) => Err(Error::Failure(
+                message.body().deserialize::<String>().unwrap_or_default(),
+            )),
             Type::Error => {
                 let order = header
                     .reply_serial()

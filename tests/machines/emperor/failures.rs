@@ -114,6 +114,81 @@ fn a_systemd_that_stands_still_or_is_executed_again_is_caught_up_with() {
     });
 }
 
+/// Has systemd lose its place on the bus, which it does not look for again by itself.
+fn leave_the_bus(machine: &Machine) {
+    machine.must(&["perl", "-e", include_str!("leave_the_bus.pl")]);
+}
+
+fn is_on_the_bus(machine: &Machine) -> bool {
+    let bus = "org.freedesktop.DBus";
+    let name = "org.freedesktop.systemd1";
+    let owner = [
+        "busctl",
+        "call",
+        bus,
+        "/org/freedesktop/DBus",
+        bus,
+        "NameHasOwner",
+        "s",
+        name,
+    ];
+    machine.must(&owner).trim() == "b true"
+}
+
+#[test]
+fn a_systemd_that_has_left_the_bus_is_called_back() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let before = begin(&machine);
+        leave_the_bus(&machine);
+        machine.wait_for("the end of systemd's name", LIMIT, || {
+            match is_on_the_bus(&machine) {
+                true => Err("it has one"),
+                false => Ok(()),
+            }
+        });
+        change(&machine);
+        wait_done(&machine, &before);
+        assert!(is_on_the_bus(&machine), "{suite}");
+    });
+}
+
+#[test]
+fn a_systemd_that_leaves_the_bus_with_orders_in_hand_is_given_them_again_and_few_lines_say_so() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        let before = begin(&machine);
+        machine.must_sh(&format!(
+            "for n in $(seq 1 100); do cp {} {VASSALS}/m$n.ini; done",
+            path("same")
+        ));
+        for number in 1..=100 {
+            wait_on(&machine, &format!("m{number}"));
+        }
+        change(&machine);
+        machine.must_sh(&format!("rm {VASSALS}/m*.ini"));
+        machine.wait_for("some that have stopped", LIMIT, || {
+            match running(&machine).len() {
+                few if few < 100 => Ok(()),
+                all => Err(all),
+            }
+        });
+        leave_the_bus(&machine);
+        for number in 1..=100 {
+            wait_gone(&machine, &format!("m{number}"));
+        }
+        wait_done(&machine, &before);
+        let told = machine.must(&[
+            "journalctl",
+            "--unit",
+            EMPEROR,
+            "--output=cat",
+            "--priority=warning",
+        ]);
+        assert!(told.lines().count() <= 10, "{suite}: {told}");
+    });
+}
+
 #[test]
 fn a_killed_emperor_is_caught_up_with_and_its_vassals_do_not_notice() {
     on_each_suite(|suite| {
