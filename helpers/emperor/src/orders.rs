@@ -1,6 +1,6 @@
 //! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
 
-use crate::reconcile::Step;
+use crate::reconcile::{Does, Step};
 use crate::systemd1::{BUS, BUS_PATH, Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd, is_of_bus};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
@@ -56,6 +56,20 @@ pub struct Order {
 }
 
 impl Order {
+    /// What `step` asks of systemd; nothing where it needs no job.
+    pub fn of(step: &Step) -> Option<Self> {
+        let (unit, verb) = match step.does {
+            Does::Adopt | Does::Renew | Does::Erase => return None,
+            Does::Start => return Some(Self::start(step)),
+            Does::Reload => (step.name.unit(), Verb::Reload),
+            Does::Restart => (step.name.unit(), Verb::Restart),
+            // Before the service, which it would start again.
+            Does::Stop | Does::Swap if step.has_socket => (step.name.socket(), Verb::Stop),
+            Does::Stop | Does::Swap => (step.name.unit(), Verb::Stop),
+        };
+        Some(Self { unit, verb })
+    }
+
     /// To start the vassal of `step`, or to listen for its first connection.
     pub fn start(step: &Step) -> Self {
         match step.socket {
@@ -108,6 +122,16 @@ pub fn give(systemd: Systemd, orders: Vec<Order>, most_jobs: usize, mut report: 
         }
         return;
     }
+    carry_out(systemd, orders, most_jobs, report);
+}
+
+/// The same, once the bus tells the ends of jobs. Each order is told once.
+fn carry_out(
+    systemd: Systemd,
+    orders: Vec<Order>,
+    most_jobs: usize,
+    mut report: impl FnMut(&Order, Outcome),
+) {
     let messages = MessageStream::from(systemd.connection.inner());
     let mut under_way = Orders {
         systemd,
@@ -179,10 +203,10 @@ impl Orders {
                 orders.called.len() < CALLS && orders.called.len() + orders.jobs.len() < orders.most_jobs
             };
             while has_room(self) {
-                let Some(order) = self.queue.pop_front() else {
-                    break;
-                };
-                self.send(order)?;
+                let Some(order) = self.queue.front() else { break };
+                let serial = self.send(order)?;
+                self.called
+                    .extend(self.queue.pop_front().map(|order| (serial, order)));
             }
             if self.called.is_empty() && self.jobs.is_empty() {
                 return Ok(());
@@ -224,14 +248,14 @@ impl Orders {
         }
     }
 
-    fn send(&mut self, order: Order) -> Result<(), Error> {
+    /// Calls systemd; the call's serial number.
+    fn send(&self, order: &Order) -> Result<NonZeroU32, Error> {
         let message = Message::method_call(MANAGER_PATH, order.verb.method())?
             .destination(self.systemd.owner.as_str())?
             .interface(MANAGER)?
             .build(&(order.unit.as_str(), "replace"))?;
         self.systemd.connection.send(&message)?;
-        self.called.insert(message.primary_header().serial_num(), order);
-        Ok(())
+        Ok(message.primary_header().serial_num())
     }
 
     /// What a message says of one of the orders.
@@ -239,17 +263,19 @@ impl Orders {
         let header = message.header();
         match message.message_type() {
             Type::MethodReturn => {
-                let order = header
-                    .reply_serial()
-                    .and_then(|serial| self.called.remove(&serial));
-                match order {
-                    Some(order) if order.verb == Verb::Start => return Ok(Some((order, Outcome::Accepted))),
-                    Some(order) => {
-                        let job: OwnedObjectPath = message.body().deserialize()?;
-                        self.jobs.insert(job.to_string(), order);
-                    }
-                    None => {}
+                let is_ours = |serial: &NonZeroU32| self.called.contains_key(serial);
+                let Some(serial) = header.reply_serial().filter(is_ours) else {
+                    return Ok(None);
+                };
+                // Before the order is taken out: one whose answer cannot be read is told to be lost.
+                let job: OwnedObjectPath = message.body().deserialize()?;
+                let Some(order) = self.called.remove(&serial) else {
+                    return Ok(None);
+                };
+                if order.verb == Verb::Start {
+                    return Ok(Some((order, Outcome::Accepted)));
                 }
+                self.jobs.insert(job.to_string(), order);
                 Ok(None)
             }
             Type::Error if is_of_bus(message) => Err(Error::Failure(
@@ -276,5 +302,45 @@ impl Orders {
             }
             Type::Signal | Type::MethodCall => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use zbus::Guid;
+    use zbus::connection::Builder;
+
+    /// A connection without a bus in between, and its other end.
+    fn connection() -> (Connection, Connection) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let guid = Guid::generate();
+        let theirs = Builder::unix_stream(theirs).server(guid).unwrap().p2p().build();
+        let ours = Builder::unix_stream(ours).p2p().build();
+        let (ours, theirs) = zbus::block_on(future::zip(ours, theirs));
+        (ours.unwrap().into(), theirs.unwrap().into())
+    }
+
+    #[test]
+    fn each_order_is_told_when_the_connection_ends_before_it_is_given() {
+        let (connection, theirs) = connection();
+        theirs.close().unwrap();
+        let systemd = Systemd {
+            connection,
+            owner: ":1.0".to_owned(),
+        };
+        let order = |unit: &str| Order {
+            unit: unit.to_owned(),
+            verb: Verb::Stop,
+        };
+        let orders = ["vassal@a.service", "vassal@b.service"].map(order).to_vec();
+        let mut told = Vec::new();
+        carry_out(systemd, orders.clone(), usize::MAX, |order, outcome| {
+            assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
+            told.push(order.clone());
+        });
+        told.sort_by(|one, other| one.unit.cmp(&other.unit));
+        assert_eq!(told, orders);
     }
 }

@@ -31,7 +31,8 @@ const UNIT: &str = "org.freedesktop.systemd1.Unit";
 pub(crate) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// How long the bus may take to let somebody in.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long systemd's name may be missing before systemd is asked to connect again: it has none while it is executed again.
+/// How long systemd's name may be missing before systemd is asked to connect again, and asked once more: it has none while it is
+/// executed again.
 const ABSENCE: Duration = Duration::from_secs(1);
 /// How long it may be missing altogether.
 const ABSENCE_LIMIT: Duration = Duration::from_secs(5);
@@ -187,10 +188,10 @@ impl Systemd {
 }
 
 /// Waits until systemd is on the bus; the name of its connection. One that the bus has dropped does not come back by itself: it is
-/// asked to by SIGUSR1 (systemd(1), SIGNALS), which it ignores when it is there.
+/// asked to by SIGUSR1 (systemd(1), SIGNALS), more than once, as it does nothing while it believes to be connected.
 fn wait_for_owner(connection: &Connection) -> Result<String, Error> {
     let begun = Instant::now();
-    let mut is_called = false;
+    let mut calls_at = begun + ABSENCE;
     loop {
         match connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &NAME) {
             Ok(answer) => return answer.body().deserialize(),
@@ -200,8 +201,8 @@ fn wait_for_owner(connection: &Connection) -> Result<String, Error> {
             }
             Err(error) => return Err(error),
         }
-        if !is_called && begun.elapsed() >= ABSENCE && booted() {
-            is_called = true;
+        if calls_at <= Instant::now() && booted() {
+            calls_at += ABSENCE;
             kill(Pid::from_raw(1), Signal::SIGUSR1)
                 .map_err(|errno| Error::InputOutput(io::Error::from(errno).into()))?;
         }
