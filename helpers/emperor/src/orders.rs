@@ -17,6 +17,8 @@ const OWNER_CHANGED: &str = "NameOwnerChanged";
 /// When nothing was heard for this long, the jobs are asked whether they are still there: a systemd that was executed again, or
 /// a bus that was, may have lost what was to be said of them.
 const SILENCE: Duration = Duration::from_secs(20);
+/// The same once systemd has connected to the bus anew: it does not know any more who waits for its jobs.
+const FORGOTTEN: Duration = Duration::from_secs(1);
 /// How many calls may wait for their answers: as many as keep PID 1 at work.
 const CALLS: usize = 64;
 
@@ -110,6 +112,8 @@ struct Orders {
     jobs: BTreeMap<String, Order>,
     /// How many jobs may be under way that somebody waits for.
     most_jobs: usize,
+    /// How long nothing is heard before the jobs are asked for.
+    silence: Duration,
 }
 
 /// Gives all `orders` to `systemd`, but no more than `most_jobs` at the same time of those whose end is waited for. What
@@ -139,6 +143,7 @@ fn carry_out(
         called: BTreeMap::new(),
         jobs: BTreeMap::new(),
         most_jobs,
+        silence: SILENCE,
     };
     let ended = under_way.carry_out(messages, &mut report);
     let why = ended.err().map(|error| error.to_string()).unwrap_or_default();
@@ -165,8 +170,8 @@ fn listen(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// The next message, or nothing when there is none for a while.
-fn next(messages: &mut MessageStream) -> Result<Option<Message>, Error> {
+/// The next message, or nothing when there is none for so long.
+fn next(messages: &mut MessageStream, silence: Duration) -> Result<Option<Message>, Error> {
     let message = async {
         match messages.next().await {
             Some(message) => message.map(Some),
@@ -176,7 +181,7 @@ fn next(messages: &mut MessageStream) -> Result<Option<Message>, Error> {
         }
     };
     let silence = async {
-        Timer::after(SILENCE).await;
+        Timer::after(silence).await;
         Ok(None)
     };
     zbus::block_on(future::or(message, silence))
@@ -211,8 +216,11 @@ impl Orders {
             if self.called.is_empty() && self.jobs.is_empty() {
                 return Ok(());
             }
-            match next(&mut messages)? {
-                Some(message) if is_change_of_owner(&message) => self.ask_after_jobs(report),
+            match next(&mut messages, self.silence)? {
+                Some(message) if is_change_of_owner(&message) => {
+                    self.silence = FORGOTTEN;
+                    self.ask_after_jobs(report);
+                }
                 Some(message) => {
                     if let Some((order, outcome)) = self.hear(&message)? {
                         report(&order, outcome);

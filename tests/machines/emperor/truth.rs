@@ -3,7 +3,8 @@
 use vassal_tests::{Machine, Owner, on_each_suite};
 
 use crate::scene::{
-    EMPEROR, LIMIT, SLEEPER, invocation, machine, path, put, running, unit, wait_gone, wait_on,
+    EMPEROR, LIMIT, SLEEPER, app, invocation, machine, path, put, running, unit, wait_gone, wait_on,
+    wait_version,
 };
 
 fn drop_ins(machine: &Machine) -> String {
@@ -133,5 +134,21 @@ fn a_stopped_vassal_is_started_by_hand_with_what_its_file_says_now() {
         machine.must(&["systemctl", "start", EMPEROR]);
         machine.wait_for_unit(&unit("a"), "TasksMax", "60", LIMIT);
         wait_on(&machine, "a");
+    });
+}
+
+#[test]
+fn a_link_that_was_put_in_a_files_place_is_newer_than_what_it_leads_to() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        machine.write("/srv/two.ini", app(9311, "two"), 0o644, Owner::ROOT);
+        put(&machine, "a", &app(9311, "one"));
+        wait_version(&machine, 9311, "one");
+        // Nothing is remembered: the unit's own clock says what is newer.
+        machine.must_sh(&format!(
+            "systemctl stop {EMPEROR}; rm --recursive /run/vassal/.emperor; ln -sf /srv/two.ini {}; systemctl start {EMPEROR}",
+            path("a")
+        ));
+        wait_version(&machine, 9311, "two");
     });
 }

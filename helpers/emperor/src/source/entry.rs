@@ -1,6 +1,6 @@
 //! One vassal's file as it is now.
 
-use super::answer::{Before, Content, Known, Seen};
+use super::answer::{Before, Content, Known, Seen, Watched};
 use super::way::way_to;
 use crate::reconcile::Stamp;
 use nix::sys::stat::Mode;
@@ -98,7 +98,7 @@ impl Look<'_> {
         }
         Content {
             dates,
-            changed: time(metadata.ctime(), metadata.ctime_nsec()),
+            changed: changed(metadata, &watched),
             stamp: Stamp {
                 modified: time(metadata.mtime(), metadata.mtime_nsec()),
                 content: 0,
@@ -163,6 +163,20 @@ fn ask_for_address(root: &Path, command: &[u8], name: &VassalName, file: &Path) 
         .and_then(|()| Directory::open(&answers))
         .and_then(|answers| answers.put(&escape(name.bytes()), &said, Mode::S_IRUSR | Mode::S_IWUSR));
     kept.map_err(|error| error.to_string())
+}
+
+/// When the path to a file with this `metadata` has last led to something else: a link may be newer than the file it leads to.
+fn changed(metadata: &Metadata, way: &[Watched]) -> i64 {
+    let link = |watched: &Watched| {
+        let name = OsStr::from_bytes(watched.name.as_ref()?);
+        let path = Path::new(OsStr::from_bytes(&watched.directory)).join(name);
+        path.symlink_metadata().ok().filter(Metadata::is_symlink)
+    };
+    let links: Vec<Metadata> = way.iter().filter_map(link).collect();
+    let all = links.iter().chain([metadata]);
+    all.map(|metadata| time(metadata.ctime(), metadata.ctime_nsec()))
+        .max()
+        .unwrap_or_default()
 }
 
 /// What changes with anything that happens to a file.
