@@ -12,7 +12,7 @@ T ?=
 # How long `make fuzz` gives to each target; 0 runs the committed inputs only.
 FUZZ_SECONDS ?= 60
 
-.PHONY: check test demo picture dashboard deb rpm packages bench differential fuzz unit corpus docs machines machine-tests clean $(MACHINE_SUITES)
+.PHONY: check test soak demo picture dashboard deb rpm packages bench differential fuzz unit corpus docs machines machine-tests clean $(MACHINE_SUITES)
 
 check:
 	packaging/toolchain.sh
@@ -59,6 +59,10 @@ machine-tests: deb machines
 
 test: deb machines
 	$(RUN) check corpus docs $(MACHINE_SUITES)
+
+# SOAK_SECONDS (300) of random changes and failures; SOAK_SEED has a run done again.
+soak: deb machines
+	$(CARGO) test --locked -p vassal-tests --test emperor -- --ignored --nocapture soak::
 
 demo:
 	packaging/toolchain.sh

@@ -114,9 +114,12 @@ fn a_systemd_that_stands_still_or_is_executed_again_is_caught_up_with() {
     });
 }
 
+/// Ends systemd's connection to the bus.
+pub const LEAVE_THE_BUS: &str = include_str!("leave_the_bus.pl");
+
 /// Has systemd lose its place on the bus, which it does not look for again by itself.
 fn leave_the_bus(machine: &Machine) {
-    machine.must(&["perl", "-e", include_str!("leave_the_bus.pl")]);
+    machine.must(&["perl", "-e", LEAVE_THE_BUS]);
 }
 
 fn is_on_the_bus(machine: &Machine) -> bool {

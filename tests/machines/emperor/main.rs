@@ -18,4 +18,5 @@ mod many;
 mod on_demand;
 mod options;
 mod scene;
+mod soak;
 mod truth;
