@@ -1,4 +1,4 @@
-//! The namespaces of a vassal: made by clone3(2) at the start, by unshare(2) for a hook.
+//! The namespaces of a vassal, made by clone3(2) at the start and by unshare(2) for hooks.
 
 use nix::sched::{CloneFlags, unshare};
 use vassal_config::hooks::namespaces::Namespaces;
@@ -27,8 +27,8 @@ pub fn clone_flags(namespaces: Namespaces) -> CloneFlags {
     .collect()
 }
 
-/// Cuts the new namespaces off from the host's: no mount propagates back, and /proc shows the new PID namespace. Returns a private
-/// proc of that namespace, which no hook can unmount or hide.
+/// Separates new namespaces from the host's: mounts do not propagate back, and /proc shows the new PID namespace.
+/// Returns a private proc of that namespace, which no hook can unmount or cover.
 ///
 /// # Errors
 /// As mount(2), prctl(2).
@@ -45,7 +45,7 @@ pub fn isolate(namespaces: Namespaces) -> Result<Proc, SysError> {
     mounts::detached_proc()
 }
 
-/// Leaves the present namespaces for new ones. Mounts never become the host's again (NS-2).
+/// Leaves the present namespaces for new ones. Mounts made there never reach the host (NS-2).
 ///
 /// # Errors
 /// As unshare(2), mount(2).

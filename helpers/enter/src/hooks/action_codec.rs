@@ -1,7 +1,7 @@
-//! An action in a record: a number for what it is, then its fields. Writer and reader are the same program file, which the watchdog
-//! keeps open for the end of the vassal, so the numbers need not be the same in another version.
+//! Encodes actions in a record: a number for the kind, then its fields. The same program file writes and reads them
+//! (the watchdog keeps it open until the vassal ends), so the numbers may change from version to version.
 //!
-//! [`write`] and [`read`] are tables, a row for each action, and so as long as there are actions.
+//! [`write`] and [`read`] are long because they are tables with a row for each action.
 
 use std::time::Duration;
 use vassal_config::hooks::action::{Action, Awaited, OnFailure, WriteMode};
@@ -23,7 +23,7 @@ const AWAITED: [Awaited; 4] = [
     Awaited::Socket,
 ];
 
-/// Adds `action` to a record.
+/// Appends `action` to a record.
 pub fn write(writer: &mut Writer, action: &Action) {
     match action {
         Action::Exec { command, failure } => {
@@ -90,7 +90,7 @@ pub fn write(writer: &mut Writer, action: &Action) {
     }
 }
 
-/// The next action of a record; `None` where there is none.
+/// Reads the next action of a record; `None` if there is none.
 pub fn read(reader: &mut Reader) -> Option<Action> {
     Some(match reader.number()? {
         0 => Action::Exec {
@@ -196,7 +196,7 @@ fn optional(writer: &mut Writer, value: Option<&[u8]>) {
     }
 }
 
-/// The outer `None` is a record that ends too early.
+/// Reads an optional value; the outer `None` stands for a record that ends too early.
 fn read_optional(reader: &mut Reader) -> Option<Option<Vec<u8>>> {
     match boolean(reader)? {
         true => reader.bytes().map(Some),

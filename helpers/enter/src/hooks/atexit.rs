@@ -1,6 +1,6 @@
-//! The as-user-atexit hooks: run after the app has ended, inside its namespaces, by this same program, which the
-//! watchdog starts again with `--atexit`. They are not run by a reload (EXE-11 is not copied), and what they return
-//! is logged but changes nothing (EXE-12).
+//! The as-user-atexit hooks. After the app has ended, the watchdog runs this same program with `--atexit` inside the
+//! app's namespaces. A reload does not run them (EXE-11 is not copied); their failures are logged and change nothing
+//! (EXE-12).
 
 use crate::environment::Environment;
 use crate::failure::{Failure, HookFailure};
@@ -18,7 +18,7 @@ use vassal_sys::creds::{Keep, become_user};
 use vassal_sys::{fds, mounts};
 use vassal_systemd::journal::{Priority, log};
 
-/// Runs commands with this process's own standard error; the watchdog limits the time of all together.
+/// Runs commands with this process's own standard error. The watchdog limits the time of all hooks together.
 struct Direct;
 
 impl Shell for Direct {
@@ -32,11 +32,11 @@ impl Shell for Direct {
     }
 }
 
-/// Runs the hooks of the record in the descriptor whose number is `number`, as its user; each is tried, whatever became of the
-/// others.
+/// Runs the hooks in the record whose descriptor is `number`, as their user. A failed hook does not prevent the next
+/// one.
 ///
 /// # Errors
-/// A record that cannot be read, or a user that cannot be become.
+/// A record that cannot be read; when becoming the user fails.
 pub fn run(number: &[u8]) -> Result<(), Failure> {
     let number = std::str::from_utf8(number)
         .ok()

@@ -1,4 +1,5 @@
-//! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
+//! Runs one shell command: `/bin/sh -c TEXT` (EXE-1), or directly the program that the shell would only execute. Only
+//! the standard descriptors are passed on.
 
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -19,10 +20,10 @@ use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds, signals};
 
 const SHELL: &str = "/bin/sh";
-/// What a shell exits with when it cannot start a program (POSIX: 126 not executable, 127 not found).
+/// The exit code of a shell that cannot start a program (POSIX: 126 not executable, 127 not found).
 const CANNOT_EXEC: i32 = 127;
-/// How long one that was killed may take to go. One that waits for a filesystem that hangs takes as long as this does; it goes
-/// with the daemon, at the end of the vassal.
+/// How long a killed command may take to end. One that waits for a hung filesystem takes longer; it ends with the
+/// filesystem's daemon, at the end of the vassal.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
 
 /// How a command ended.
@@ -30,14 +31,14 @@ const KILL_LIMIT: Duration = Duration::from_secs(1);
 pub enum Ended {
     /// With this exit code.
     Exited(i32),
-    /// By this signal: a failure here, where uWSGI took it for success (EXE-5).
+    /// By this signal. This is a failure here; uWSGI takes it for a success (EXE-5).
     Killed(Signal),
-    /// Not within its time.
+    /// It has exceeded its limit.
     TimedOut,
 }
 
-/// Starts `SHELL -c COMMAND` with standard output and error on `log`; the shell is the first of `shells` that can be
-/// executed, else `/bin/sh` (EXE-1), which a plain command does without.
+/// Starts `SHELL -c COMMAND` with standard output and error on `log`. The shell is the first of `shells` that can be
+/// executed, else `/bin/sh` (EXE-1); a simple command is executed without a shell.
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes; a NUL in the command or the environment.
@@ -95,11 +96,11 @@ fn exec_command(
     SysError::new("run it", refused)
 }
 
-/// Waits for `child` for at most `limit`, passing its log on meanwhile; at the limit its process group is killed. When
-/// systemd stops the vassal meanwhile, so does this process.
+/// Waits for `child` for at most `limit`, and relays its output meanwhile. At the limit its process group is killed. If
+/// systemd stops the vassal meanwhile, this process ends.
 ///
 /// # Errors
-/// When the kernel does not let us wait.
+/// When waiting fails.
 pub fn supervise(
     child: Pid,
     limit: Duration,
@@ -111,7 +112,7 @@ pub fn supervise(
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            // It may have ended in this very moment, and then there is no group any more.
+            // If it has ended at this very moment, there is no such group any more.
             killpg(child, Signal::SIGKILL)
                 .or_else(ignore_gone)
                 .context(|| "kill a hook")?;
@@ -142,12 +143,12 @@ pub fn supervise(
     }
 }
 
-/// `time`, rounded up.
+/// `time` in milliseconds, rounded up.
 fn timeout(time: Duration) -> PollTimeout {
     PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 
-/// Waits for `child` however long it takes: for a process that is itself supervised.
+/// Waits for `child` without a limit; for a process that is itself supervised.
 ///
 /// # Errors
 /// When there is no such child.

@@ -1,4 +1,5 @@
-//! Asking a program of the host's (systemctl, journalctl): with a limit, as PID 1 or a disk may be busy.
+//! Runs a program of the host's (systemctl, journalctl) and reads its output, with a time limit because PID 1 or a disk
+//! may be busy.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -9,27 +10,27 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use vassal_sys::clone::pidfd;
 
-/// How long systemctl may take: PID 1 may be in the midst of a daemon-reload of thousands of units.
+/// The limit for systemctl: PID 1 may be in the midst of a daemon-reload of thousands of units.
 pub const SYSTEMCTL_LIMIT: Duration = Duration::from_secs(15);
-/// How long one that was killed may take to go: one that waits for a disk that hangs goes when that answers.
+/// How long a killed program may take to end. One that waits for a hung disk ends when the disk answers.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
-/// The most that is read of an answer.
+/// The most that is read of the output.
 const ANSWER_LIMIT: usize = 256 * 1024;
 
-/// What `systemctl` says to these arguments.
+/// The output of `systemctl` with these arguments.
 ///
 /// # Errors
-/// When it fails; it has then said why itself.
+/// When it fails; it has printed the reason itself.
 pub fn systemctl(arguments: &[&str]) -> Result<Vec<u8>> {
     query(SYSTEMCTL, arguments, SYSTEMCTL_LIMIT)
 }
 
-/// What `program` writes to its standard output, when it ends well within `limit`; its errors go to the journal. It is root's
-/// and gets no environment.
+/// The standard output of `program`, if it succeeds within `limit`. Its errors go to the journal. It runs as root with
+/// an empty environment.
 ///
 /// # Errors
-/// `NotFound`; `TimedOut`, and then it is killed; `Other` when it fails.
+/// `NotFound`; `TimedOut` after it was killed; `Other` when it fails.
 pub fn query(program: &str, arguments: &[&str], limit: Duration) -> Result<Vec<u8>> {
     let mut child = Command::new(program)
         .args(arguments)
@@ -51,7 +52,7 @@ pub fn query(program: &str, arguments: &[&str], limit: Duration) -> Result<Vec<u
     }
 }
 
-/// Waits until `fd` can be read, at most until `end`.
+/// Waits until `fd` is readable, at most until `end`.
 fn wait_for(fd: BorrowedFd<'_>, end: Instant) -> Result<()> {
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -65,7 +66,7 @@ fn wait_for(fd: BorrowedFd<'_>, end: Instant) -> Result<()> {
     }
 }
 
-/// Reads until the end of the answer, at most until `end`.
+/// Reads the output to its end, at most until `end`.
 fn listen(child: &mut Child, end: Instant) -> Result<Vec<u8>> {
     let Some(mut output) = child.stdout.take() else {
         return Ok(Vec::new());
