@@ -1,7 +1,7 @@
-//! The notification socket of an app that has one (`[vassal] notify = true`, `watchdog`): only readiness and `WATCHDOG=1` are heard,
-//! and only from the vassal's own processes. Any process in the same network namespace can send to it, so what is read in a time
-//! is bounded, and when there is nothing to expect any more nothing reaches it: the kernel drops what is sent, which its sender is
-//! not told.
+//! The notification socket of an app that has one (`[vassal] notify = true`, `watchdog`). Only readiness and
+//! `WATCHDOG=1` are taken, and only from the vassal's own processes. Any process in the same network namespace can send
+//! to the socket, so the number of messages read in a time is limited. When nothing more is expected, the kernel is
+//! told to drop all messages, which senders do not notice.
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg};
@@ -12,16 +12,17 @@ use vassal_sys::fds;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::send_queue::Interest;
 
-/// How many messages are read at a time, and how long nothing is read after that: a flood costs a hundredth of a core.
+/// How many messages are read at once; nothing is read for [`PAUSE`] after that, so a flood costs a hundredth of a
+/// core.
 const MOST: usize = 64;
 /// See [`MOST`].
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long nothing is read after a look at an app that serves: what it sends then may wait.
+/// How long nothing is read after each look while the app serves: its heartbeats are not urgent.
 const SERVING_PAUSE: Duration = Duration::from_millis(250);
-/// More than any queue holds (net.unix.max_dgram_qlen).
+/// More messages than any queue can hold (net.unix.max_dgram_qlen).
 const WHOLE_QUEUE: usize = 65_536;
 
-/// What an app has said.
+/// The messages of an app that were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Said {
     /// `READY=1`.
@@ -37,14 +38,14 @@ pub struct PayloadNotify {
     /// See [`vassal_state::app::App::sender`].
     sender: Option<u32>,
     is_closed: bool,
-    /// The app serves.
+    /// Whether the app serves.
     serves: bool,
     pause: Option<Instant>,
     has_told: bool,
 }
 
 impl PayloadNotify {
-    /// That which vassal-enter has bound; `sender` may use it.
+    /// The socket that vassal-enter has bound; `sender` is the user whose messages are taken.
     pub fn new(socket: OwnedFd, sender: Option<u32>) -> Self {
         Self {
             socket,
@@ -56,7 +57,7 @@ impl PayloadNotify {
         }
     }
 
-    /// What the next look waits for.
+    /// The condition for the next look.
     pub fn interest(&self) -> Interest<'_> {
         match (self.is_closed, self.pause) {
             (true, _) => Interest::Nothing,
@@ -65,12 +66,12 @@ impl PayloadNotify {
         }
     }
 
-    /// The app serves, and what it says is less urgent.
+    /// The app serves: from now on its messages are not urgent.
     pub fn serves(&mut self) {
         self.serves = true;
     }
 
-    /// Reads what is there, without waiting.
+    /// Reads the waiting messages, without blocking.
     pub fn hear(&mut self) -> Said {
         if self.is_closed || self.pause.is_some_and(|until| until > Instant::now()) {
             return Said::default();
@@ -100,8 +101,8 @@ impl PayloadNotify {
         })
     }
 
-    /// The next message. The kernel tells the sender's process id as this PID namespace sees it: 0 is one outside. Where the namespace is the
-    /// host's, no process is, and the user tells.
+    /// Reads the next message. The kernel reports the sender's process id in this PID namespace, and 0 for a process
+    /// outside of it. If the namespace is the host's, no process is outside, and the sender's user decides.
     fn next(&self) -> Option<Heard> {
         let mut message = [0; 4096];
         let mut control = nix::cmsg_space!(nix::libc::ucred);
@@ -134,7 +135,7 @@ impl PayloadNotify {
         who.pid() > 0 && self.sender.is_none_or(|uid| [0, uid].contains(&who.uid()))
     }
 
-    /// Nothing more is to be heard. What waits is read once, as a sender may wait for room.
+    /// Stops listening. The queue is emptied once, because a sender may wait for room.
     pub fn end(&mut self) {
         if self.is_closed {
             return;
@@ -144,7 +145,7 @@ impl PayloadNotify {
                 self.is_closed = true;
                 (0..WHOLE_QUEUE).map_while(|_| self.next()).for_each(drop);
             }
-            // It is read in bounds as before.
+            // Messages are then read with the usual limits.
             Err(error) => log(Priority::Warning, &format!("{error}, ignoring")),
         }
     }

@@ -1,5 +1,5 @@
-//! What is heard from the app: uWSGI's messages, another program's notifications, what it answers when it is asked for its health, and
-//! the lines of background processes.
+//! Messages of the app: uWSGI's bytes, another program's notifications, the answers to health checks; and the output of
+//! hooks' background processes.
 
 use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
@@ -17,7 +17,7 @@ use vassal_systemd::journal::{Priority, log, relay};
 const LOG_CHUNK: usize = 4096;
 
 impl Vassal {
-    /// Hears uWSGI; whether it wants to be stopped.
+    /// Reads uWSGI's messages. Returns whether it asks to be stopped.
     pub(super) fn hear_uwsgi(&mut self) -> bool {
         let has_workers = self.app.app.readiness == Readiness::Accepting;
         let uwsgi = self.app.uwsgi.as_mut().filter(|uwsgi| uwsgi.socket().is_some());
@@ -36,11 +36,12 @@ impl Vassal {
                 Message::WantsConfiguration => {
                     self.turnover = None;
                     reloads_itself = Some(has_workers);
-                    // An app that cannot be given it says so itself, and nothing of an app's ends its watchdog.
+                    // uWSGI will report itself that it has no configuration, and no fault of an app may end the
+                    // watchdog.
                     if let Err(error) = uwsgi.push_again() {
                         log(Priority::Warning, &error.to_string());
                     }
-                    // The last that is heard of the reload of a uWSGI without workers.
+                    // For a uWSGI without workers this is the last message of a reload.
                     is_loaded |= !has_workers;
                 }
                 Message::WantsStop => wants_stop = true,
@@ -50,7 +51,7 @@ impl Vassal {
         }
         if let Some(heartbeat) = &mut self.app.heartbeat {
             match (reloads_itself, beats) {
-                // Its workers are new ones.
+                // The workers are new.
                 (Some(_), _) => heartbeat.forget(),
                 (None, true) => heartbeat.beat(self.awake),
                 (None, false) => {}
@@ -79,15 +80,15 @@ impl Vassal {
         wants_stop
     }
 
-    /// Hears what another program says on its notification socket.
+    /// Reads the notification socket of another program than uWSGI.
     pub(super) fn hear_app(&mut self) {
         if self.app.says_ready(Instant::now()) {
             self.readying.set_ready();
         }
     }
 
-    /// Asks the app whether it is well, and looks whether it has said so in time: the verdict, if it is not. It is asked while it
-    /// serves alone: during a reload another app may answer in its place, or it cannot itself.
+    /// Asks the app about its health and checks its heartbeat. Returns the verdict if it is not well. It is asked only
+    /// while it is the only app and can answer: during a reload another one could answer in its place.
     pub(super) fn follow_liveness(&mut self, now: Instant) -> Result<Option<Verdict>, SysError> {
         if self.stage == Stage::Starting {
             return Ok(None);
@@ -100,7 +101,7 @@ impl Vassal {
             let ask = |rule: &HealthCheck, now| Question::ask(rule, Way { proc, app }, now);
             let verdict = check.tick(may_ask, now, ask)?;
             if check.take_news() {
-                // The status line says so.
+                // Sends the status line, which shows the result.
                 self.keep_alive_due = now;
             }
             if verdict.is_some() {
@@ -111,7 +112,7 @@ impl Vassal {
         Ok(heartbeat.and_then(|heartbeat| heartbeat.judge(now)))
     }
 
-    /// Passes on what a background process of a hook says.
+    /// Relays the output of hooks' background processes.
     pub(super) fn relay_log(&mut self) {
         let mut chunk = [0; LOG_CHUNK];
         match self.log.as_ref().map(|log| read(log, &mut chunk)) {
