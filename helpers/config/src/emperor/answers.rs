@@ -1,17 +1,18 @@
-//! What becomes of each option of the Emperor's own: one table for the warnings of emperor.ini, `vassalctl migrate` and vassal-compat(7).
+//! What becomes of each option for the Emperor itself. The one table is used for the warnings about emperor.ini, for
+//! `vassalctl migrate` and for vassal-compat(7).
 
 use crate::options::lookup::find;
 
 /// What becomes of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It does what it does in uWSGI.
+    /// It works as in uWSGI.
     Native,
-    /// It is done, but not as before: how.
+    /// It works differently: how.
     Changed(&'static str),
-    /// It has no effect: why, and what to do where something is to be done.
+    /// It has no effect: why, and what to do instead if that is necessary.
     NoEffect(&'static str),
-    /// The file is not used with it: why, and what to do.
+    /// emperor.ini is refused with it: why, and what to do.
     Refused(&'static str, &'static str),
 }
 
@@ -23,7 +24,7 @@ const FILE_NAMES: &str =
 const NO_EXTRA: &str = "no vassal gets more instances when it is busy: give it more processes, or cheaper";
 const NO_EMPEROR_HOOK: &str = "no process of the emperor's begins or ends with the vassals: write hook-as-emperor, which is run for each";
 
-/// Every option of the Emperor's.
+/// All options of the Emperor.
 pub const ANSWERS: &[(&str, Answer)] = &[
     ("chdir", Native),
     ("die-on-term", NoEffect(SYSTEMD)),
@@ -117,7 +118,7 @@ pub const ANSWERS: &[(&str, Answer)] = &[
     ("vassals-stop-hook", Native),
 ];
 
-/// What becomes of the option `name`, under any of its names, in the emperor's file, if it is one of the Emperor's.
+/// What becomes of the option `name` (or an alias) in emperor.ini; `None` if it is no option of the Emperor.
 pub fn answer(name: &[u8]) -> Option<Answer> {
     let name = find(name).map_or(name, |row| row.canonical.as_bytes());
     let found = ANSWERS.binary_search_by(|(known, _)| known.as_bytes().cmp(name));

@@ -1,4 +1,4 @@
-//! The words for namespaces, of `emperor-use-clone`, `unshare` and `unshare2` (NS-1).
+//! Parses the names of namespaces in `emperor-use-clone`, `unshare` and `unshare2` (NS-1).
 
 use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
@@ -7,23 +7,23 @@ use vassal_escape::printable;
 /// A set of namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Namespaces {
-    /// `fs` (also `ns`, `mount`, `mnt`): mounts of its own.
+    /// `fs` (also `ns`, `mount`, `mnt`): own mounts.
     pub mount: bool,
-    /// `pid`: processes of its own.
+    /// `pid`: own processes.
     pub pid: bool,
-    /// `ipc`: System V IPC and POSIX message queues of its own.
+    /// `ipc`: own System V IPC objects and POSIX message queues.
     pub ipc: bool,
-    /// `uts`: a host name of its own.
+    /// `uts`: own host name.
     pub uts: bool,
-    /// `net`: network interfaces of its own.
+    /// `net`: own network interfaces.
     pub net: bool,
 }
 
 impl Namespaces {
-    /// Adds the comma list of `entry`.
+    /// Adds the names in `entry`, separated by commas.
     ///
     /// # Errors
-    /// A word that is none, or `user`, which is refused.
+    /// An unknown name; or `user`, which is refused.
     pub fn add(&mut self, entry: &Entry) -> Result<(), Diagnostic> {
         let words = entry.value.as_deref().unwrap_or_default();
         let words = words.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -52,7 +52,7 @@ impl Namespaces {
         Ok(())
     }
 
-    /// Those of `self` that are not in `other`.
+    /// The namespaces of `self` that are not in `other`.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Namespaces {
         }
     }
 
-    /// Those of both.
+    /// The namespaces of both.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Namespaces {
         }
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }

@@ -1,5 +1,5 @@
-//! What a reload cannot change, because it was done before the app was started: by name, so that a reload can say what
-//! takes a restart.
+//! The settings that a reload cannot change, because they took effect before the app was started. They have names, so
+//! that a reload can report which of them need a restart.
 
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::Phase;
@@ -12,8 +12,9 @@ use crate::vassal::settings::liveness::{HealthCheck, Watchdog};
 use crate::vassal::settings::{Ready, Settings};
 use std::time::Duration;
 
-/// The parts of `vassal`, and what each says, in a form that is only compared. Lines may move without a change. The form is the same in
-/// every version of this program, and leaves out what has its usual value: so an update of the program alone asks for no restart.
+/// The settings of `vassal`: names, and values in a form that is used for comparison only. Moved lines make no
+/// difference. The form is the same in every version of this program and omits default values, so that an update of the
+/// program alone never asks for a restart.
 pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
     let plan = &vassal.plan;
     let is_setting = |step: &&Operation| step.phase == Phase::Settings;
@@ -46,10 +47,10 @@ pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
     parts.map(|(name, Fields(text))| (name, text)).into()
 }
 
-/// What an app that serves is held to.
+/// The name of the settings of health check and heartbeat.
 const LIVENESS: &str = "health and watchdog";
 
-/// Whether a part is about the program that is started, which a reload that overlaps takes as the file has it.
+/// Whether the setting concerns only the app's program, so that an overlapping reload takes the file's present value.
 pub fn is_programs(part: &str) -> bool {
     ["program", LIVENESS].contains(&part)
 }
@@ -85,7 +86,7 @@ fn time(time: &Duration) -> String {
     time.as_millis().to_string()
 }
 
-/// `NAME=VALUE` lines. No name and no value of a configuration has a line end.
+/// Lines `NAME=VALUE`. No name or value of a configuration contains a line end.
 #[derive(Default)]
 struct Fields(Vec<u8>);
 
@@ -169,7 +170,7 @@ fn program(plan: &Plan) -> Fields {
     fields
 }
 
-/// Those left out are of the app that is started, and a reload that overlaps takes them.
+/// The settings of `[vassal]`, without those that concern the app's program, which an overlapping reload takes over.
 fn settings(settings: &Settings) -> Fields {
     let Settings {
         command: _,
