@@ -3,7 +3,7 @@
 //! A process that reads from a dead network or FUSE filesystem sleeps in the kernel; no signal ends it, and it does not
 //! exit while one of its threads sleeps there. So child processes read the files and this process only reads their
 //! answers: systemd waits for this process to end, and not for its children (measured). Normally one child does
-//! everything while this process works on the answers. Only when that child sends nothing for [`STALL`] do other
+//! everything while this process works on the answers. Only when that child sends nothing for `STALL` do other
 //! children take over its remaining items.
 
 use crate::pack::{Fields, pack, unpack};

@@ -1,4 +1,4 @@
-//! `vassalctl entries`: the final list, as the corpus writes it.
+//! `vassalctl entries`: the final list of options, in the form of the corpus.
 
 use crate::looks::Json;
 use crate::render::output;
@@ -11,7 +11,7 @@ use vassal_config::language::evaluation::evaluate::evaluate;
 use vassal_config::machine::system::System;
 use vassal_escape::printable;
 
-/// Prints the list, or says in one line why uWSGI would refuse. What `print` prints goes to standard error.
+/// Prints the list, or one line that says why uWSGI would refuse. The output of `print` options goes to standard error.
 pub fn run(args: Vec<OsString>) -> ExitCode {
     let cwd = match std::env::current_dir() {
         Ok(cwd) => cwd,
@@ -41,7 +41,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// One pair on a line: a flag without a value is `true`, and bytes that are no UTF-8 are U+FFFD.
+/// One pair in each line. A flag without a value is `true`; bytes that are not UTF-8 become U+FFFD.
 fn list(entries: &[Entry]) -> Result<String, String> {
     let mut lines = Vec::with_capacity(entries.len());
     for entry in entries {

@@ -28,7 +28,7 @@ use vassal_config::options::lookup::{disposition, why};
 use vassal_config::options::plugins::plugin_change;
 use vassal_escape::printable;
 
-/// The unit that follows the emperor's file.
+/// The unit of vassal-emperor(8), which follows emperor.ini.
 const EMPEROR: &str = "vassal-emperor.service";
 /// The section that uWSGI reads.
 const SECTION: &[u8] = b"uwsgi";
@@ -43,7 +43,7 @@ enum Fate {
     Passed,
     /// It is done, but not as before.
     Changed,
-    /// It has no effect, and none is missed.
+    /// It has no effect, and needs none.
     Ignored,
     /// The vassal does not start with it.
     Refused,
@@ -64,7 +64,7 @@ struct Line {
     value: String,
     fate: Fate,
     taker: &'static str,
-    /// How it changes, or what to write instead; why, where nothing is to be said of that.
+    /// How it changes, or what to write instead; otherwise the reason for its fate.
     remark: String,
     file: String,
     line: u32,
@@ -77,14 +77,14 @@ struct File {
     file: String,
     unit: String,
     options: Vec<Line>,
-    /// Errors that stand at no option.
+    /// Errors that belong to no option.
     problems: Vec<String>,
     counts: Counts,
 }
 
 type Counts = BTreeMap<Fate, usize>;
 
-/// The JSON of `migrate`; vassalctl(8) describes it.
+/// The JSON of `migrate`, which vassalctl(8) describes.
 #[derive(Debug, Serialize)]
 struct Report {
     version: u32,
@@ -92,7 +92,7 @@ struct Report {
     counts: Counts,
 }
 
-/// Prints the fates, and says by the exit code whether something would be lost.
+/// Prints the fate of each option. The exit code says whether something would be lost.
 pub fn run(arguments: &Migrate) -> ExitCode {
     let (report, is_emperor_wrong) = match report(arguments) {
         Ok(done) => done,
@@ -115,7 +115,7 @@ pub fn run(arguments: &Migrate) -> ExitCode {
     output::finish(&text(&report), code)
 }
 
-/// The report, and whether the emperor's file is wrong, which is told.
+/// Makes the report. Also returns whether emperor.ini is wrong, which has been printed then.
 fn report(arguments: &Migrate) -> Result<(Report, bool), String> {
     let root = targets::root(&arguments.place)?;
     let found = emperor_file::find(&arguments.place, &root);
@@ -178,7 +178,7 @@ fn count<'a>(lines: impl Iterator<Item = &'a Line>) -> Counts {
     counts
 }
 
-/// The emperor's own file, line by line.
+/// The lines of emperor.ini itself.
 fn emperors(path: &Path, root: &Path, findings: &[Finding]) -> File {
     let text = Reader::default().read(path).unwrap_or_default().content;
     let location = Location::new(root, path.parent().unwrap_or(Path::new("")));
@@ -200,7 +200,7 @@ fn emperors(path: &Path, root: &Path, findings: &[Finding]) -> File {
                 (None, Some(Answer::Native)) => (Fate::Native, String::new()),
                 (None, Some(Answer::Changed(how))) => (Fate::Changed, how.to_owned()),
                 (None, Some(Answer::NoEffect(why))) => (Fate::Ignored, why.to_owned()),
-                // A switch that is off.
+                // A switch that is off does nothing.
                 (None, Some(Answer::Refused(why, _))) => (Fate::Ignored, why.to_owned()),
                 (None, None) if is_emperors_hook(line.key) => (Fate::Native, String::new()),
                 (None, None) if disposition(line.key) == Disposition::Language => {
@@ -229,12 +229,12 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Whether the option is a hook that the emperor's file has for every vassal.
+/// Whether the option is a hook in emperor.ini that applies to every vassal.
 fn is_emperors_hook(name: &[u8]) -> bool {
     matches!(hook_option(name), Some((_, Phase::AsEmperor | Phase::AsVassal)))
 }
 
-/// Every option as it is written, whether its block is taken or not, and those of other files that it includes.
+/// All options as they are written, including those in blocks that are not executed and in included files.
 fn file(target: &Target, emperor: &Emperor) -> File {
     let name = target.name.file();
     let read = Reader::default().read(&target.location.outside(&name));
@@ -298,7 +298,7 @@ fn hint(finding: &Finding) -> String {
     hint.map_or(String::new(), |hint| format!(" ({hint})"))
 }
 
-/// The other lines of the file, as far as they matter for what becomes of one.
+/// Facts about the other lines of a file that influence the fate of one.
 #[derive(Clone, Copy, Debug)]
 struct Company {
     is_emperor: bool,
@@ -307,7 +307,7 @@ struct Company {
 
 fn line(key: &[u8], value: &[u8], place: &Place, company: Company, wrong: Option<&Finding>) -> Line {
     let (fate, remark) = match wrong {
-        // What the table says of a refused option is in the message already.
+        // The message about a refused option contains the table's text already.
         Some(finding) if disposition(key) != Disposition::Refused => {
             (Fate::Refused, format!("{}{}", finding.message, hint(finding)))
         }
@@ -330,7 +330,7 @@ fn fate(key: &[u8], company: Company) -> (Fate, String) {
     let change = find(key).map_or_else(|| plugin_change(key), |row| row.change);
     match (disposition(key), change) {
         (Disposition::Refused, _) => (Fate::Refused, why),
-        // Its change is about a gid that is not given.
+        // The change of `uid` is about a missing gid.
         (_, Some(_)) if key == b"uid" && company.has_gid => (Fate::Native, why),
         (_, Some(change)) => (Fate::Changed, change.to_owned()),
         (Disposition::Emperor, None) if company.is_emperor => (Fate::Passed, why),
@@ -347,13 +347,13 @@ fn fate(key: &[u8], company: Company) -> (Fate, String) {
     }
 }
 
-/// Every file with its lines, then the table.
+/// Prints every file with its lines, then the summary.
 fn text(report: &Report) -> String {
     let mut text = String::new();
     for file in &report.files {
         text += &format!("{}  {}\n", file.file, file.unit);
         let row = |line: &Line| {
-            // The rest of what can be said is in 'vassalctl options'.
+            // For these, 'vassalctl options' has more.
             let remark = match line.fate {
                 Fate::Native | Fate::Passed => String::new(),
                 Fate::Changed | Fate::Ignored | Fate::Refused => line.remark.clone(),

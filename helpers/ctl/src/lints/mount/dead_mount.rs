@@ -1,5 +1,5 @@
-//! A FUSE filesystem without its daemon, left on the host where the vassal mounts or watches: the vassal's copy of it is as dead, and
-//! nothing can be mounted over it by a user.
+//! Lint: a FUSE filesystem without its daemon on the host, where the vassal mounts or watches something. The vassal's
+//! copy of it is dead as well, and no user can mount anything over it.
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;

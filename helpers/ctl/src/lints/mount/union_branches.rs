@@ -1,4 +1,4 @@
-//! The branches of unionfs-fuse: where they are, and in which order.
+//! Lint: the branches of a unionfs-fuse do not exist, or have the wrong order.
 
 use crate::lints::fuse_commands::{FuseMount, fuse_mounts};
 use crate::lints::host::{Host, Seen};
@@ -19,8 +19,9 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     said.collect()
 }
 
-/// Measured with unionfs-fuse 1.0: it copies only to a writable branch above the one that has the file. With the read-only branch
-/// first new files are made below, but a file of the base is neither changed nor removed: EACCES.
+/// The order (measured with unionfs-fuse 1.0): files are copied only to a writable branch above the one that contains
+/// them. If the read-only branch comes first, new files are created below it, but files of the base can be neither
+/// changed nor removed: EACCES.
 fn order(mount: &FuseMount<'_>) -> Option<Said> {
     let branches = mount.branches();
     let first = branches.first().filter(|first| !first.is_writable)?;
@@ -40,7 +41,7 @@ fn order(mount: &FuseMount<'_>) -> Option<Said> {
     Some(Said::note(Rule::UnionOrder, message, hint))
 }
 
-/// With `chroot=/ns` a branch `/ns/precise` is looked for in `/ns/ns/precise` (SEED-7).
+/// With `chroot=/ns` a branch `/ns/precise` is looked up as `/ns/ns/precise` (SEED-7).
 fn doubled(mount: &FuseMount<'_>) -> Option<Said> {
     let chroot = mount.option(b"chroot")?;
     let below = [chroot, b"/"].concat();
@@ -58,7 +59,7 @@ fn doubled(mount: &FuseMount<'_>) -> Option<Said> {
     Some(Said::warning(Rule::UnionChroot, message, hint))
 }
 
-/// No branch is made by unionfs-fuse itself.
+/// unionfs-fuse creates no branch itself.
 fn missing(mount: &FuseMount<'_>, host: &Host) -> Vec<Said> {
     let branches = mount.branches();
     let missing = branches

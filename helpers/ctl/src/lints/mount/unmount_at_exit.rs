@@ -1,5 +1,5 @@
-//! An unmount at exit of what is mounted before the app (EXE-11): under uWSGI's Emperor the first reload unmounts it for
-//! good.
+//! Lint: something that is mounted before the app is unmounted at exit (EXE-11). Under uWSGI's Emperor the first reload
+//! unmounts it for ever.
 
 use crate::lints::fuse_commands::{commands, fuse_mounts};
 use crate::lints::scene::{Said, Scene};

@@ -1,4 +1,4 @@
-//! A `mountpoint-check` of a path on which nothing is mounted (MPC-7).
+//! Lint: nothing is mounted on the path of a `mountpoint-check` (MPC-7).
 
 use crate::lints::fuse_commands::{commands, is_known};
 use crate::lints::new_root::mounted;
@@ -35,7 +35,7 @@ fn may_be_mounted(watch: &Watch, plan: &Plan, scene: &Scene<'_>) -> bool {
     if mounted(plan).iter().any(|each| each.as_slice() == path) {
         return true;
     }
-    // A command that is not known may mount anything.
+    // An unknown command may mount anything.
     let mut all = plan.operations.iter().flat_map(commands);
     if all.any(|command| !is_known(&command.program)) {
         return true;

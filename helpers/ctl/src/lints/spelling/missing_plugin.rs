@@ -1,5 +1,5 @@
-//! A line that needs a plugin which no line loads (SEED-1): uWSGI takes an option for a placeholder, and ends at a logger or a
-//! route that it does not know.
+//! Lint: a line needs a plugin that no line loads (SEED-1). uWSGI takes an unknown option for a placeholder, and exits
+//! at an unknown logger or route action.
 
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;

@@ -1,4 +1,5 @@
-//! A name in `[uwsgi]` that is no option: uWSGI keeps it as a placeholder and says nothing, so a slip of the finger loses the line.
+//! Lint: a name in `[uwsgi]` that is not an option. uWSGI silently keeps it as a placeholder, so a typing error makes
+//! the line ineffective.
 
 use crate::lints::scene::{Said, Scene};
 use crate::lints::spelling::written::{Written, texts};
@@ -16,7 +17,7 @@ use vassal_escape::printable;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let effects = &scene.vassal.effects;
-    // It may know any name.
+    // An unknown plugin may add any option.
     if loads_unknown(effects) {
         return Vec::new();
     }
@@ -28,8 +29,8 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether `entry` is a line whose own name is unknown and which no other line mentions. Names given by `set-placeholder` and its like
-/// are placeholders on purpose, and so is one that is referred to.
+/// Whether the name of `entry` is unknown, written in the file, and mentioned by no other line. Names given by
+/// `set-placeholder` and its like are meant as placeholders, and so is a name that another line refers to.
 fn is_unknown(entry: &Entry, written: &Written) -> bool {
     let key = entry.key.as_slice();
     lookup::find(key).is_none() && plugin_of(key).is_none() && written.names(entry) && !written.mentions(key)

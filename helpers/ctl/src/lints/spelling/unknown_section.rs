@@ -1,4 +1,4 @@
-//! A section whose name is almost one of those that are read, and a directive that systemd does not know: neither has any effect.
+//! Lint: a section with a misspelled name, or a directive that systemd does not know. Neither has any effect.
 
 use crate::lints::scene::{Said, Scene};
 use crate::lints::spelling::unit_directives::{SERVICE, UNIT};
@@ -44,7 +44,7 @@ fn directives(section: &[u8]) -> Option<&'static [&'static str]> {
     }
 }
 
-/// Other names are other sections, for an `ini = FILE:NAME` line.
+/// A section with another name may be used by an `ini = FILE:NAME` line.
 fn section(name: &[u8]) -> Option<Said> {
     let shown = printable(name);
     if SECTIONS.contains(&shown.as_str()) {
@@ -66,7 +66,7 @@ fn section(name: &[u8]) -> Option<Said> {
 
 fn directive(known: &[&'static str], line: &Line<'_>) -> Option<Said> {
     let name = printable(line.key);
-    // Names of the form X-… are for others than systemd.
+    // systemd ignores names that begin with X-, which are for other programs.
     if known.binary_search(&name.as_str()).is_ok() || name.starts_with("X-") {
         return None;
     }

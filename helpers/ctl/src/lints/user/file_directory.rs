@@ -1,5 +1,5 @@
-//! Files that a start makes in a directory that is not there, or in which the app's user may not make one: logs, pidfiles, unix
-//! sockets.
+//! Lint: a start has to create a file (log, pidfile, unix socket) in a directory that is missing or in which the app's
+//! user may not create it.
 
 use crate::lints::host::{Host, Seen};
 use crate::lints::scene::{Said, Scene};
@@ -18,7 +18,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (Some(host), plan) = (scene.host, &scene.vassal.plan) else {
         return Vec::new();
     };
-    // In another root than the host's other directories count.
+    // In another root directory than the host's these paths mean other directories.
     if plan.changes_root {
         return Vec::new();
     }
@@ -66,7 +66,7 @@ fn missing(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
     Some(Said::warning(Rule::FileDirectory, message, hint))
 }
 
-/// A unix socket is bound by the app's user, unless `chown-socket` leaves that to root.
+/// A unix socket is bound by the app's user or, with `chown-socket`, by root.
 fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
     let directory = directory(path)?;
     let (account, _) = plan.identity.uid.as_ref()?;
@@ -92,7 +92,7 @@ fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
     Some(Said::warning(Rule::SocketDirectory, message, hint))
 }
 
-/// Whether a step of the start may make the directory, or change whose it is.
+/// Whether a step of the start may create the directory or change its owner.
 pub(super) fn is_made(directory: &[u8], plan: &Plan) -> bool {
     let names = |text: &[u8]| text.windows(directory.len()).any(|part| part == directory);
     plan.operations.iter().any(|operation| match &operation.action {

@@ -1,4 +1,4 @@
-//! A command of root's in a root directory that is not root's alone: a start refuses it.
+//! Lint: a root command in a root directory that others than root can change. A start refuses it.
 
 use crate::lints::new_root::foreign;
 use crate::lints::scene::{Said, Scene};

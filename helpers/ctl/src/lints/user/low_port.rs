@@ -1,4 +1,4 @@
-//! Ports that only root may bind, at options whose sockets uWSGI binds as the app's user.
+//! Lint: a port that only root may bind, for a socket that uWSGI binds as the app's user.
 
 use crate::lints::host::Host;
 use crate::lints::scene::{Said, Scene};
@@ -11,7 +11,7 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::socket::is_listening;
 use vassal_escape::printable;
 
-/// Options whose value begins with an address to bind, or has `addr=` in it.
+/// Options whose value begins with an address to bind, or contains `addr=`.
 const BIND: [Id; 21] = [
     Id::FastcgiSocket,
     Id::Fastrouter,
@@ -37,9 +37,9 @@ const BIND: [Id; 21] = [
 ];
 /// CAP_NET_BIND_SERVICE (capabilities(7)).
 const NET_BIND_SERVICE: u64 = 1 << 10;
-/// Where the kernel says which port is the first that everybody may bind (ip(7)).
+/// The kernel's setting for the first port that every user may bind (ip(7)).
 const FIRST_FREE: &[u8] = b"/proc/sys/net/ipv4/ip_unprivileged_port_start";
-/// What it says unless it was changed.
+/// Its default.
 const USUAL: u16 = 1024;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {

@@ -1,4 +1,5 @@
-//! Files and sockets that uWSGI makes as the app's user, under an Emperor as well, in a directory where he may not.
+//! Lint: a file or socket that uWSGI creates as the app's user (as under its Emperor), in a directory where this user
+//! may not.
 
 use crate::lints::host::{Host, Seen, User};
 use crate::lints::scene::{Said, Scene};
@@ -24,7 +25,7 @@ const PATHS: [Id; 9] = [
     Id::ZergServer,
     Id::Fastrouter,
 ];
-/// Options with a path somewhere in their value, and what stands before it.
+/// Options with a path within their value, and the text before the path.
 const INSIDE: [(Id, &[u8]); 5] = [
     (Id::Cache2, b"store="),
     (Id::Logger, b"file:"),

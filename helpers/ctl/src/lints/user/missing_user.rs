@@ -1,4 +1,4 @@
-//! A user or group that is not known where it is looked up: on the host (exit code 78), or in the new root (ORD-8).
+//! Lint: a user or group does not exist where it is looked up: on the host (exit code 78) or in the new root (ORD-8).
 
 use crate::lints::host::Host;
 use crate::lints::new_root::{foreign, layers};
@@ -78,7 +78,7 @@ fn on_host(host: &Host, kind: Kind, name: &[u8]) -> Option<Said> {
     Some(Said::warning(Rule::MissingUser, message, hint))
 }
 
-/// What cannot be seen from here, such as a root that only exists once it is mounted, is not judged.
+/// A root directory that exists only once it is mounted, and the like, is not judged.
 fn in_layers(host: &Host, kind: Kind, name: &[u8], layers: &[Vec<u8>]) -> Option<Said> {
     let mut with_accounts = layers
         .iter()
@@ -104,7 +104,7 @@ fn in_layers(host: &Host, kind: Kind, name: &[u8], layers: &[Vec<u8>]) -> Option
     Some(Said::warning(Rule::MissingUser, message, hint))
 }
 
-/// In a root directory that is not root's alone a name counts only with the number it has on the host.
+/// In a root directory that others than root can change, a name is valid only if the host gives it the same number.
 fn unconfirmed(host: &Host, kind: Kind, name: &[u8], why: String, layers: &[Vec<u8>]) -> Option<Said> {
     let outside = (kind.id)(&host.accounts(b"/"), name);
     let inside = layers

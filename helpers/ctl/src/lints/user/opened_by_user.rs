@@ -1,4 +1,5 @@
-//! What uWSGI opens as root under an Emperor, and as the app's user here, where he may not and a start does not help.
+//! Lint: uWSGI opens a file as root under an Emperor, but here as the app's user, who may not open it and for whom a
+//! start cannot help.
 
 use crate::lints::host::{Host, Seen, User};
 use crate::lints::scene::{Said, Scene};
@@ -17,7 +18,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (Some(host), plan) = (scene.host, &scene.vassal.plan) else {
         return Vec::new();
     };
-    // In another root than the host's other files count.
+    // In another root directory than the host's these paths mean other files.
     if plan.changes_root {
         return Vec::new();
     }
@@ -52,7 +53,8 @@ fn missing(file: &KeyFile, host: &Host) -> Option<Said> {
     ))
 }
 
-/// A copy for the user takes a mount namespace, of the vassal's or, where nothing else depends on its mounts, of the app's.
+/// To give the user a copy, a start needs a mount namespace: the vassal's or, if nothing else depends on its mounts,
+/// one of the app's own.
 fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
     let is_hook = |step: &Operation| step.phase == Phase::AsUser && step.action != Action::BecomeUser;
     let is_bound = plan.operations.iter().any(is_hook) || !plan.watch.is_empty();
@@ -70,7 +72,7 @@ fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Said>
     Some(Said::warning(Rule::KeyFile, message, hint))
 }
 
-/// A log of root's is given to the user by a start, unless it has other names.
+/// A start gives a log of root's to the user, unless the file has other names.
 fn closed(handed: &Handed, host: &Host, user: &User, name: &str) -> Option<Said> {
     let Seen::There(metadata) = host.look(&handed.path) else {
         return None;

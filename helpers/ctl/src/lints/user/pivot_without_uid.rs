@@ -1,4 +1,5 @@
-//! `pivot_root` without `uid` (ORD-5): a crash loop under uWSGI's Emperor, which does the step once more for root.
+//! Lint: `pivot_root` without `uid` (ORD-5). Under uWSGI's Emperor it crashes again and again, because the step is done
+//! twice for root.
 
 use crate::lints::scene::{Said, Scene};
 use crate::reading::finding::Finding;

@@ -1,4 +1,4 @@
-//! `vassalctl logs NAME`: a vassal's events and its app's lines, by journalctl(1).
+//! `vassalctl logs NAME`: shows a vassal's events and its app's lines, by journalctl(1).
 
 use super::names::choose;
 use super::run::{execute, gather};

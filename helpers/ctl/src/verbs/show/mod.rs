@@ -1,4 +1,4 @@
-//! `vassalctl show`: what a start of one vassal does.
+//! `vassalctl show`: shows what a start of one vassal does.
 //!
 //! Rooms, each of which uses only those before it: model, text.
 
