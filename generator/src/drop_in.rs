@@ -7,7 +7,7 @@ use vassal_config::emperor::on_demand::OnDemand;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::unit::directives::Directive;
 use vassal_config::users::identity::{Account, Named};
-use vassal_config::vassal::address::{Address, Waiting, listen_stream};
+use vassal_config::vassal::address::{Address, OnDemandSocket, listen_stream};
 use vassal_escape::digest::fnv_32;
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
@@ -99,7 +99,7 @@ pub struct DropIn<'a> {
     /// The settings that all units share.
     pub common: &'a Common,
     /// For a vassal on demand, the socket whose first connection starts it.
-    pub waiting: Option<Waiting>,
+    pub on_demand_socket: Option<OnDemandSocket>,
     /// The lines of the file's `[Unit]` and `[Service]` sections.
     pub directives: Vec<Directive>,
     /// Problems found in the file, which become comments of the drop-in.
@@ -113,7 +113,7 @@ impl<'a> DropIn<'a> {
             name,
             file,
             common,
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: Vec::new(),
         }
@@ -125,7 +125,10 @@ impl DropIn<'_> {
     pub fn render(&self) -> Text {
         Text {
             service: self.service(),
-            socket: self.waiting.as_ref().map(|waiting| self.socket(waiting)),
+            socket: self
+                .on_demand_socket
+                .as_ref()
+                .map(|on_demand_socket| self.socket(on_demand_socket)),
         }
     }
 
@@ -151,7 +154,7 @@ impl DropIn<'_> {
         text
     }
 
-    fn socket(&self, waiting: &Waiting) -> String {
+    fn socket(&self, on_demand_socket: &OnDemandSocket) -> String {
         let mut text = self.head();
         if let Some(name) = self.own_name() {
             put(
@@ -159,7 +162,7 @@ impl DropIn<'_> {
                 format_args!("Description=Connections to uWSGI vassal {name}\n"),
             );
         }
-        let address = match &waiting.address {
+        let address = match &on_demand_socket.address {
             Address::Tcp(address) => address.to_string().into_bytes(),
             Address::Unix(path) => path.clone(),
         };
@@ -196,7 +199,7 @@ impl DropIn<'_> {
         if let Some(limit) = self.common.stop_limit {
             put(&mut text, format_args!("TimeoutStopSec={}s\n", limit.as_secs()));
         }
-        if self.waiting.is_some() {
+        if self.on_demand_socket.is_some() {
             // `Restart=on-failure`: an app that ends in order stays stopped until the next connection.
             put(
                 &mut text,
@@ -283,7 +286,7 @@ mod tests {
     #[test]
     fn one_that_a_connection_starts_has_a_socket_and_is_not_restarted_after_an_end_in_order() {
         let name = name("a");
-        let waiting = |address| Waiting {
+        let on_demand_socket = |address| OnDemandSocket {
             address,
             origin: vassal_config::diagnostic::Origin::CommandLine,
         };
@@ -302,7 +305,7 @@ mod tests {
             ),
         ] {
             let drop_in = DropIn {
-                waiting: Some(waiting(address)),
+                on_demand_socket: Some(on_demand_socket(address)),
                 ..DropIn::bare(&name, b"/v/a.ini", &common)
             };
             let Text { service, socket } = drop_in.render();
@@ -324,7 +327,7 @@ mod tests {
             name: &name,
             file: b"/etc/uwsgi/vassals/user001.ini",
             common: &Common::default(),
-            waiting: None,
+            on_demand_socket: None,
             directives: vec![directive],
             problems: Vec::new(),
         };
@@ -346,7 +349,7 @@ mod tests {
             name: &name,
             file: b"/v/a $b%i.ini",
             common: &stopping(b"/usr/bin/gone \"x\"\n", None),
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: Vec::new(),
         };
@@ -364,7 +367,7 @@ mod tests {
             name: &name,
             file: b"/v/x.ini",
             common: &stopping(b"/p", Some(user)),
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: Vec::new(),
         };
@@ -391,7 +394,7 @@ mod tests {
                 name: &name,
                 file: b"/v/x.ini",
                 common: &Common::default(),
-                waiting: None,
+                on_demand_socket: None,
                 directives: Vec::new(),
                 problems: Vec::new(),
             };
@@ -406,7 +409,7 @@ mod tests {
             name: &name,
             file: b"/v/%n \nx",
             common: &Common::default(),
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: vec!["bad\n[Service]\nUser=0".into()],
         };
@@ -437,7 +440,7 @@ mod tests {
             name: &name,
             file: b"/v/a b.ini",
             common: &Common::default(),
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: Vec::new(),
         };

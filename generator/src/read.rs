@@ -13,7 +13,7 @@ use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::machine::world::{ReadError, World};
 use vassal_config::unit::directives::directives;
-use vassal_config::vassal::address::Waiting;
+use vassal_config::vassal::address::OnDemandSocket;
 use vassal_config::vassal::read::judge_writers;
 
 /// ENOENT, ENOTDIR and ELOOP (errno(3)): a missing file, or a link that leads nowhere or in a circle.
@@ -77,7 +77,7 @@ pub fn unit_of(
     if common.on_demand.command.is_some() && !is_asked() {
         return Unit::Unasked;
     }
-    let mut waiting = None;
+    let mut on_demand_socket = None;
     let (directives, problems) = match read {
         Ok(read) => {
             let (taken, errors) = directives(&read.content, &name.file());
@@ -89,7 +89,7 @@ pub fn unit_of(
             };
             match whole.judge(read, common) {
                 Ok((warnings, found)) => {
-                    waiting = found;
+                    on_demand_socket = found;
                     (taken, [warnings, errors].concat())
                 }
                 // systemd keeps listening where it did.
@@ -111,7 +111,7 @@ pub fn unit_of(
         name,
         file,
         common,
-        waiting,
+        on_demand_socket,
         directives,
         problems: problems.clone(),
     };
@@ -131,7 +131,11 @@ impl Whole<'_> {
     ///
     /// # Errors
     /// Why the file cannot contribute to the unit.
-    fn judge(&self, read: Trusted, common: &Common) -> Result<(Vec<String>, Option<Waiting>), Vec<String>> {
+    fn judge(
+        &self,
+        read: Trusted,
+        common: &Common,
+    ) -> Result<(Vec<String>, Option<OnDemandSocket>), Vec<String>> {
         let is_roots = read.open.is_empty();
         if is_roots && common.on_demand.is_off() {
             return Ok((Vec::new(), None));
@@ -140,10 +144,10 @@ impl Whole<'_> {
         let world = System::new([].into(), directory)
             .without_sources()
             .with_file(self.path.to_path_buf(), read);
-        let waiting = Waiting::of(&common.on_demand, self.name, &world);
-        let waiting = waiting.map_err(|wrong| vec![public(&wrong)])?;
+        let on_demand_socket = OnDemandSocket::of(&common.on_demand, self.name, &world);
+        let on_demand_socket = on_demand_socket.map_err(|wrong| vec![public(&wrong)])?;
         if is_roots && world.open_files().is_empty() {
-            return Ok((Vec::new(), waiting));
+            return Ok((Vec::new(), on_demand_socket));
         }
         let emperor = emperor(self.root).map_err(|problem| vec![problem])?;
         let (emperor, _) = emperor.unwrap_or_default();
@@ -151,7 +155,7 @@ impl Whole<'_> {
         // Safe for the unit's text: these findings contain paths and names of users, and no values.
         let lines = |found: &[Diagnostic]| found.iter().map(ToString::to_string).collect();
         match judgement.errors.as_slice() {
-            [] => Ok((lines(&judgement.warnings), waiting)),
+            [] => Ok((lines(&judgement.warnings), on_demand_socket)),
             errors => Err(lines(errors)),
         }
     }

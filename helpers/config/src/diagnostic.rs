@@ -81,7 +81,7 @@ impl Public {
     /// The same text with what a process of the vassal's own user has printed, and its remedy; neither contains a
     /// secret of root's.
     #[must_use]
-    pub fn with_said(self, said: &str) -> Self {
+    pub fn with_output(self, said: &str) -> Self {
         Self(format!("{}{}", self.0, printable(said.as_bytes())))
     }
 

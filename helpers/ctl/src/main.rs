@@ -4,11 +4,11 @@
 //! vassal-generator and vassal-emperor, whose libraries it contains: as separate programs these would be most of the
 //! package. Start reading at [`main`]; each verb has a file of its own.
 //!
-//! Rooms, each of which uses only those before it: state, looks, arguments, reading, running, render, lints, verbs.
+//! Rooms, each of which uses only those before it: state, output_options, arguments, reading, running, render, lints, verbs.
 #![forbid(unsafe_code)]
 
 mod lints;
-mod looks;
+mod output_options;
 mod reading;
 mod render;
 mod running;
@@ -93,7 +93,7 @@ fn not_understood(error: &clap::Error, verb: &OsStr) -> ExitCode {
         let text = error.render().to_string();
         // clap quotes the wrong words unescaped.
         for line in text.trim_end().lines() {
-            render::output::tell(&printable(line.as_bytes()));
+            render::output::error_line(&printable(line.as_bytes()));
         }
         let is_of_files = OF_FILES.iter().any(|known| verb == *known);
         let command = Arguments::command();

@@ -78,7 +78,7 @@ impl Invocation {
         let is_on_demand = stored.iter().any(|(name, _)| name == ON_DEMAND);
         let (record, next) = match (records.into_iter().next(), &vassal) {
             (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
-            (None, Ok(vassal)) => new_memo(&notifier, vassal, is_on_demand)?,
+            (None, Ok(vassal)) => new_record(&notifier, vassal, is_on_demand)?,
             // Such a unit is not tried again.
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
@@ -193,7 +193,11 @@ fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
 
 /// Makes the record of a start that found none in the FD store. If the unit's runtime directory cannot tell a restart
 /// from a new start, the record is put into the FD store for the next start.
-fn new_memo(notifier: &Notifier, vassal: &VassalName, is_on_demand: bool) -> Result<(Store, Next), Failure> {
+fn new_record(
+    notifier: &Notifier,
+    vassal: &VassalName,
+    is_on_demand: bool,
+) -> Result<(Store, Next), Failure> {
     // Without systemd there is no next start.
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));

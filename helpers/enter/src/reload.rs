@@ -60,7 +60,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let name = vassal_of(instance)?;
     let reloaded = running(&name, &stop);
     leave_outcome(&name, &reloaded);
-    reloaded.map(|parts| tell(&name, &parts))
+    reloaded.map(|parts| log_differences(&name, &parts))
 }
 
 /// Reloads the vassal whose watchdog is `$MAINPID`. Returns the settings that differ and need a restart.
@@ -267,7 +267,7 @@ fn differ(watchdog: &Watchdog, why: String) -> Result<(), Failure> {
 }
 
 /// Logs one line about the settings that are not in effect.
-fn tell(name: &VassalName, changed: &[&str]) {
+fn log_differences(name: &VassalName, changed: &[&str]) {
     let unit = name.unit();
     if changed.is_empty() {
         log(Priority::Info, "reloaded");

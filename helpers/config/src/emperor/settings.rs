@@ -1,9 +1,9 @@
 //! The settings of emperor.ini, /etc/vassal/emperor.ini: where the vassals are, and what applies to each of them.
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::emperor::answers::{Answer, answer};
 use crate::emperor::name::VassalName;
 use crate::emperor::on_demand::OnDemand;
+use crate::emperor::own_options::{OwnOption, own_option};
 use crate::emperor::patience::Patience;
 use crate::emperor::place::Place;
 use crate::emperor::programs::Programs;
@@ -198,7 +198,7 @@ impl Emperor {
 /// Refuses a switch that is on: every file of a tenant's would be trusted with root, but the switch's own effect would
 /// be missing.
 fn refuse_if_on(entry: &Entry) -> Result<(), Diagnostic> {
-    let Some(Answer::Refused(why, fix)) = answer(&entry.key) else {
+    let Some(OwnOption::Refused(why, fix)) = own_option(&entry.key) else {
         return Ok(());
     };
     if !is_on(entry.value.as_deref().unwrap_or_default()) {
@@ -228,7 +228,7 @@ fn is_root(account: &[u8]) -> bool {
 fn ignored(entry: &Entry) -> Option<Diagnostic> {
     let warn = |message: String| Some(Diagnostic::warning(Some(entry.origin.clone()), message));
     let shown = printable(&entry.key);
-    if let Some(Answer::NoEffect(why)) = answer(&entry.key) {
+    if let Some(OwnOption::NoEffect(why)) = own_option(&entry.key) {
         return warn(format!("'{shown}' has no effect: {why}, ignoring"));
     }
     match entry.row() {

@@ -100,7 +100,7 @@ const SWITCHES: [&str; 44] = [
 pub(crate) fn complaint(key: &str, value: &str) -> Option<(&'static str, &'static str)> {
     // An empty value resets the directive.
     let grammar = grammar(key).filter(|_| !value.is_empty())?;
-    (!grammar.reads(value)).then(|| grammar.told())
+    (!grammar.reads(value)).then(|| grammar.explanation())
 }
 
 fn grammar(key: &str) -> Option<Grammar> {
@@ -193,7 +193,7 @@ impl Grammar {
     }
 
     /// What is wrong with a value, and how it should be written.
-    fn told(self) -> (&'static str, &'static str) {
+    fn explanation(self) -> (&'static str, &'static str) {
         match self {
             Grammar::Memory { .. } => (
                 "systemd reads no amount of memory in it, and would set no limit",

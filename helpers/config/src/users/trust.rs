@@ -60,15 +60,17 @@ pub fn judge(world: &dyn World, identity: &Identity, trust: &Trust) -> Judgement
         };
         if open.everybody {
             let hint = "chmod o-w, as anybody could become root";
-            judgement.errors.push(told(&open, "everybody may write it", hint));
+            judgement
+                .errors
+                .push(finding(&open, "everybody may write it", hint));
         } else if let Some(who) = writer.tenant() {
             let what = format!("{who} may write it, whose own vassal it is, and its hooks are run by root");
-            judgement.errors.push(told(&open, &what, FIX));
+            judgement.errors.push(finding(&open, &what, FIX));
         } else if let Some(who) = writer.stranger() {
             let what = format!("{who} may write it, and so become root by its hooks");
             judgement.warnings.push(Diagnostic {
                 severity: crate::diagnostic::Severity::Warning,
-                ..told(&open, &what, FIX)
+                ..finding(&open, &what, FIX)
             });
         }
     }
@@ -79,7 +81,7 @@ pub fn judge(world: &dyn World, identity: &Identity, trust: &Trust) -> Judgement
 const FIX: &str = "chown root:root, chmod go-w; or name whom you trust as root: trusted-users =, trusted-groups = in the [vassal] \
     section of emperor.ini";
 
-fn told(open: &Open, what: &str, hint: &str) -> Diagnostic {
+fn finding(open: &Open, what: &str, hint: &str) -> Diagnostic {
     Diagnostic::error(None::<Origin>, format!("{}: {what}", printable(&open.path))).with_hint(hint)
 }
 
@@ -143,15 +145,15 @@ impl Writer<'_> {
     }
 
     fn user(&self) -> String {
-        shown("user", self.world.user_name(self.open.uid), self.open.uid)
+        description("user", self.world.user_name(self.open.uid), self.open.uid)
     }
 
     fn group(&self, gid: u32) -> String {
-        shown("group", self.world.group_name(gid), gid)
+        description("group", self.world.group_name(gid), gid)
     }
 }
 
-fn shown(kind: &str, name: Option<Vec<u8>>, number: u32) -> String {
+fn description(kind: &str, name: Option<Vec<u8>>, number: u32) -> String {
     match name {
         Some(name) => format!("{kind} '{}'", printable(&name)),
         None => format!("{kind} {number}"),

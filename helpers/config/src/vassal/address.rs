@@ -83,14 +83,14 @@ impl UnixOptions {
 
 /// The socket of a vassal on demand, whose first connection starts it (EMP-28).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct OnDemandSocket {
     /// The address on which systemd listens.
     pub address: Address,
     /// Where the address is written.
     pub origin: Origin,
 }
 
-impl Waiting {
+impl OnDemandSocket {
     /// The socket of the vassal `name`; `None` if it is not on demand. The working directory of `world` must be that of
     /// the vassal's file.
     ///

@@ -56,11 +56,11 @@ pub fn compile(
     if !sorted.errors.is_empty() {
         return Err(sorted.errors);
     }
-    let waiting = settings.waiting.clone();
+    let on_demand_socket = settings.on_demand_socket.clone();
     if settings.command.is_none() {
-        let line = waiting
+        let line = on_demand_socket
             .as_ref()
-            .and_then(|waiting| line_of(waiting, &sorted.left));
+            .and_then(|on_demand_socket| line_of(on_demand_socket, &sorted.left));
         sorted.left.extend(line);
     }
     let app_hint = payload::app_hint(&sorted.left);
@@ -122,7 +122,7 @@ fn user(entries: &[Entry], emperor: &Emperor, sorted: &mut Sorted) -> Identity {
 /// sockets.
 fn bound(payload: &Payload, settings: &Settings, own_network: bool) -> Vec<Listener> {
     let mut bound = match payload {
-        Payload::Uwsgi { entries, .. } => listeners(entries, settings.waiting.as_ref()),
+        Payload::Uwsgi { entries, .. } => listeners(entries, settings.on_demand_socket.as_ref()),
         Payload::Command { .. } => socket::of_command(settings),
     };
     // A uWSGI without workers reports that it has started, but does not do so if it has to look for its sockets

@@ -15,7 +15,7 @@ use crate::unit::cgroup;
 use crate::unit::directives::{Directive, directives};
 use crate::users::identity::Identity;
 use crate::users::trust::{Judgement, judge};
-use crate::vassal::address::Waiting;
+use crate::vassal::address::OnDemandSocket;
 use crate::vassal::compile::{after_user, compile};
 use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::settings::Settings;
@@ -51,7 +51,7 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
         errors.push(error);
         Settings::default()
     });
-    settings.waiting = Waiting::of(&emperor.on_demand, name, world).unwrap_or_else(|error| {
+    settings.on_demand_socket = OnDemandSocket::of(&emperor.on_demand, name, world).unwrap_or_else(|error| {
         errors.push(error);
         None
     });

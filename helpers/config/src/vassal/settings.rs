@@ -6,7 +6,7 @@ mod values;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::options::flag::is_on;
-use crate::vassal::address::{Address, SocketOwner, UnixOptions, Waiting, parse};
+use crate::vassal::address::{Address, OnDemandSocket, SocketOwner, UnixOptions, parse};
 use liveness::{HealthCheck, Watchdog};
 use std::fmt;
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub struct Settings {
     /// See `sockets`.
     pub backlog: i32,
     /// The socket of a vassal on demand; set by emperor.ini.
-    pub waiting: Option<Waiting>,
+    pub on_demand_socket: Option<OnDemandSocket>,
     /// `reload`, and its line; `None`: overlapping whenever two apps can run side by side.
     pub reload: Option<(Reload, Origin)>,
     /// `notify`, `ready`; `None`: what is known about the payload.
@@ -105,7 +105,7 @@ impl Default for Settings {
             sockets: Vec::new(),
             unix: UnixOptions::default(),
             backlog: SOMAXCONN,
-            waiting: None,
+            on_demand_socket: None,
             reload: None,
             ready: None,
             stop_signal: SIGTERM,

@@ -7,7 +7,7 @@ use crate::language::evaluation::entry::{Entry, has, last};
 use crate::options::id::Id;
 pub use crate::options::values::LISTENING;
 use crate::vassal::address;
-use crate::vassal::address::{Address, Waiting};
+use crate::vassal::address::{Address, OnDemandSocket};
 use crate::vassal::missing_plugins::is_without_plugin;
 use crate::vassal::settings::{Settings, Socket};
 use std::ops::Range;
@@ -53,17 +53,18 @@ pub struct Listener {
 
 /// The line with which uWSGI gets the on-demand socket. uWSGI serves it with the default protocol, as it does the
 /// inherited socket under the Emperor. `None` if one of `entries` has this address.
-pub(crate) fn line_of(waiting: &Waiting, entries: &[Entry]) -> Option<Entry> {
-    let is_named =
-        |entry: &Entry| way(entry).and_then(|_| address_of(entry)).as_ref() == Some(&waiting.address);
-    let address = waiting.address.to_string().into_bytes();
+pub(crate) fn line_of(on_demand_socket: &OnDemandSocket, entries: &[Entry]) -> Option<Entry> {
+    let is_named = |entry: &Entry| {
+        way(entry).and_then(|_| address_of(entry)).as_ref() == Some(&on_demand_socket.address)
+    };
+    let address = on_demand_socket.address.to_string().into_bytes();
     (!entries.iter().any(is_named))
-        .then(|| Entry::new(b"socket".to_vec(), Some(address), waiting.origin.clone()))
+        .then(|| Entry::new(b"socket".to_vec(), Some(address), on_demand_socket.origin.clone()))
 }
 
 /// The sockets in `entries` that are bound for uWSGI: those with numeric TCP addresses and absolute paths. uWSGI itself
-/// binds relative paths, names and patterns. The one of `waiting` is bound already.
-pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> {
+/// binds relative paths, names and patterns. The one of `on_demand_socket` is bound already.
+pub fn listeners(entries: &[Entry], on_demand_socket: Option<&OnDemandSocket>) -> Vec<Listener> {
     let backlog = last(entries, &[Id::Listen]).and_then(|entry| entry.value.as_deref());
     let backlog = backlog.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let listener = |(at, entry): (usize, &Entry)| {
@@ -78,7 +79,8 @@ pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> 
         }
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
         Some(Listener {
-            is_on_demand: waiting.is_some_and(|waiting| waiting.address == address),
+            is_on_demand: on_demand_socket
+                .is_some_and(|on_demand_socket| on_demand_socket.address == address),
             address,
             backlog,
             origin: entry.origin.clone(),
@@ -102,9 +104,9 @@ pub const ON_DEMAND: &str = "on-demand";
 
 /// The sockets in a section `[vassal]`, for its command, and the on-demand socket.
 pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
-    let waiting = settings.waiting.as_ref();
+    let on_demand_socket = settings.on_demand_socket.as_ref();
     let listener = |address: &Address, origin: &Origin, name: &str| Listener {
-        is_on_demand: waiting.is_some_and(|waiting| waiting.address == *address),
+        is_on_demand: on_demand_socket.is_some_and(|on_demand_socket| on_demand_socket.address == *address),
         address: address.clone(),
         backlog: settings.backlog,
         origin: origin.clone(),
@@ -114,7 +116,7 @@ pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
     };
     let named = |socket: &Socket| listener(&socket.address, &socket.origin, &socket.name);
     let mut listeners: Vec<_> = settings.sockets.iter().map(named).collect();
-    if let Some(Waiting { address, origin }) = waiting {
+    if let Some(OnDemandSocket { address, origin }) = on_demand_socket {
         if !listeners.iter().any(|listener| listener.is_on_demand) {
             listeners.push(listener(address, origin, ON_DEMAND));
         }
@@ -263,18 +265,21 @@ mod tests {
 
     #[test]
     fn the_socket_that_starts_the_vassal_is_given_to_uwsgi_once_and_whatever_is_said_about_binding() {
-        let waiting = Waiting {
+        let on_demand_socket = OnDemandSocket {
             address: address::parse(b":9090").unwrap(),
             origin: Origin::CommandLine,
         };
         let mut entries = vec![entry("reuse-port", "true"), entry("http-socket", ":80")];
-        entries.extend(line_of(&waiting, &entries));
-        let found = listeners(&entries, Some(&waiting));
+        entries.extend(line_of(&on_demand_socket, &entries));
+        let found = listeners(&entries, Some(&on_demand_socket));
         assert_eq!(found.iter().map(|each| each.entry).collect::<Vec<_>>(), [2]);
         assert!(found[0].is_on_demand);
         assert_eq!(entries[2], entry("socket", "0.0.0.0:9090"));
-        assert_eq!(line_of(&waiting, &[entry("http-socket", "0.0.0.0:9090")]), None);
-        assert_eq!(line_of(&waiting, &[entry("https", ":9090,/c,/k")]), None);
+        assert_eq!(
+            line_of(&on_demand_socket, &[entry("http-socket", "0.0.0.0:9090")]),
+            None
+        );
+        assert_eq!(line_of(&on_demand_socket, &[entry("https", ":9090,/c,/k")]), None);
     }
 
     #[test]

@@ -21,17 +21,17 @@ pub struct Scene<'a> {
 
 /// The output of a lint.
 #[derive(Debug)]
-pub struct Said {
+pub struct Remark {
     level: Level,
     rule: Rule,
     message: String,
     hint: String,
 }
 
-impl Said {
+impl Remark {
     /// The vassal will probably not do what is meant.
     pub fn warning(rule: Rule, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Said {
+        Remark {
             level: Level::Warning,
             rule,
             message: message.into(),
@@ -41,9 +41,9 @@ impl Said {
 
     /// It works, but is worth knowing.
     pub fn note(rule: Rule, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Said {
+        Remark {
             level: Level::Note,
-            ..Said::warning(rule, message, hint)
+            ..Remark::warning(rule, message, hint)
         }
     }
 

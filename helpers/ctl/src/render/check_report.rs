@@ -38,7 +38,7 @@ pub fn text(checked: &[Checked], colors: bool) -> String {
         },
     ] = checked
     {
-        text.push_str(&told(reload));
+        text.push_str(&reload_sentence(reload));
     }
     if let [
         Checked {
@@ -68,7 +68,7 @@ pub fn text(checked: &[Checked], colors: bool) -> String {
 }
 
 /// How a reload would be done, and the line that decides it.
-fn told(decision: &Decision) -> String {
+fn reload_sentence(decision: &Decision) -> String {
     let Decision {
         reload,
         reason,

@@ -3,7 +3,7 @@
 pub mod colors;
 mod json;
 
-use crate::looks::Table;
+use crate::output_options::Table;
 use crate::render::rows::Form;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -50,13 +50,13 @@ pub fn fail_with(why: &str, code: u8) -> ExitCode {
 }
 
 /// Prints a line on standard error; an error in doing so is ignored.
-pub fn tell(line: &str) {
+pub fn error_line(line: &str) {
     writeln!(io::stderr().lock(), "{line}").ok();
 }
 
 /// Prints a warning on standard error.
 pub fn warn(line: &str) {
-    tell(&format!("vassalctl: {}", printable(line.as_bytes())));
+    error_line(&format!("vassalctl: {}", printable(line.as_bytes())));
 }
 
 /// The form of a table on standard output.

@@ -2,7 +2,7 @@
 //! only vassalctl as root, the pager must not give him a root shell: his variables do not choose the program, and less
 //! is started in its secure mode.
 
-use crate::looks::Paging;
+use crate::output_options::Paging;
 use crate::render::output;
 use std::env;
 use std::io::Write;

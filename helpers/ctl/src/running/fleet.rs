@@ -6,7 +6,7 @@ use super::files::{self, File, Files};
 use super::processes::{self, Process};
 use super::record::{self, Record, Records};
 use super::threads;
-use super::units::{self, Asked, Units};
+use super::units::{self, Query, Units};
 use crate::arguments::Place;
 use crate::reading::targets;
 use crate::state::{Health, Mark, State};
@@ -98,14 +98,14 @@ impl Fleet {
     /// When the root directory does not exist or emperor.ini is wrong.
     pub fn gather(place: &Place, detail: Detail) -> Result<Self, String> {
         let root = targets::root(place)?;
-        let asked = Asked::ask(&root);
+        let asked = Query::ask(&root);
         // Done before any thread is started, because it forks.
         let Files {
             files,
             places,
             mut problems,
         } = files::find(place, &root);
-        let units = Units::told(&root, asked);
+        let units = Units::from_answers(&root, asked);
         files::reap();
         problems.extend(units.problem.clone());
         let files = files.into_iter().map(|(instance, file)| (instance, Some(file)));

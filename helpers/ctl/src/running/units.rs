@@ -51,13 +51,13 @@ struct Listed {
 
 /// A call of systemctl(1) that is still running. Most of its time is its start, in which this process does other work.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Query {
     /// The units for which the generator has made wants-links.
     wanted: BTreeSet<String>,
     answers: Result<Answers, String>,
 }
 
-impl Asked {
+impl Query {
     /// Starts asking systemd, if the machine at `root` is the one that this program runs on.
     pub fn ask(root: &Path) -> Self {
         let wanted: BTreeSet<String> = names(&root.join(WANTS)).collect();
@@ -95,8 +95,8 @@ impl Answers {
 
 impl Units {
     /// The units of the machine at `root`, with the answer to what was `asked`.
-    pub fn told(root: &Path, asked: Asked) -> Self {
-        let Asked { wanted, answers } = asked;
+    pub fn from_answers(root: &Path, asked: Query) -> Self {
+        let Query { wanted, answers } = asked;
         let (answers, problem) = match answers.and_then(Answers::read) {
             Ok(answers) => (answers, None),
             Err(problem) => (Default::default(), Some(problem)),

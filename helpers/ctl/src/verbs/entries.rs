@@ -1,8 +1,8 @@
 //! `vassalctl entries`: the final list of options, in the form of the corpus.
 
-use crate::looks::Json;
+use crate::output_options::Json;
 use crate::render::output;
-use crate::render::output::{GOOD, WARNED, tell};
+use crate::render::output::{GOOD, WARNED, error_line};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -24,15 +24,15 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     let evaluation = match evaluate(&args, &System::new(environment, cwd)) {
         Ok(evaluation) => evaluation,
         Err(error) => {
-            tell(&error.to_string());
+            error_line(&error.to_string());
             return ExitCode::from(WARNED);
         }
     };
     for line in &evaluation.printed {
-        tell(&printable(line));
+        error_line(&printable(line));
     }
     if let Some(code) = evaluation.exit {
-        tell(&format!("exit {code}"));
+        error_line(&format!("exit {code}"));
         return ExitCode::from(WARNED);
     }
     match list(&evaluation.entries) {

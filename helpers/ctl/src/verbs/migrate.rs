@@ -9,7 +9,7 @@ use crate::reading::recover::read_vassal;
 use crate::reading::targets;
 use crate::reading::targets::Target;
 use crate::render::output;
-use crate::render::output::{GOOD, JSON_VERSION, WARNED, tell};
+use crate::render::output::{GOOD, JSON_VERSION, WARNED, error_line};
 use crate::render::table::table;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use vassal_config::diagnostic::Origin;
-use vassal_config::emperor::answers::{Answer, answer};
+use vassal_config::emperor::own_options::{OwnOption, own_option};
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::hooks::phase::{Phase, hook_option};
 use vassal_config::language::text::lex::lines;
@@ -120,7 +120,7 @@ fn report(arguments: &Migrate) -> Result<(Report, bool), String> {
     let root = targets::root(&arguments.place)?;
     let found = emperor_file::find(&arguments.place, &root);
     for finding in found.findings.iter().filter(|each| each.level == Level::Error) {
-        tell(&told(finding));
+        error_line(&one_line(finding));
     }
     let is_emperor_wrong = found.is_wrong();
     let own = found
@@ -195,13 +195,13 @@ fn emperors(path: &Path, root: &Path, findings: &[Finding]) -> File {
             let is_wrong = findings
                 .iter()
                 .find(|each| each.level == Level::Error && is_at(each, &place));
-            let (fate, remark) = match (is_wrong, answer(line.key)) {
+            let (fate, remark) = match (is_wrong, own_option(line.key)) {
                 (Some(finding), _) => (Fate::Refused, format!("{}{}", finding.message, hint(finding))),
-                (None, Some(Answer::Native)) => (Fate::Native, String::new()),
-                (None, Some(Answer::Changed(how))) => (Fate::Changed, how.to_owned()),
-                (None, Some(Answer::NoEffect(why))) => (Fate::Ignored, why.to_owned()),
+                (None, Some(OwnOption::Native)) => (Fate::Native, String::new()),
+                (None, Some(OwnOption::Changed(how))) => (Fate::Changed, how.to_owned()),
+                (None, Some(OwnOption::NoEffect(why))) => (Fate::Ignored, why.to_owned()),
                 // A switch that is off does nothing.
-                (None, Some(Answer::Refused(why, _))) => (Fate::Ignored, why.to_owned()),
+                (None, Some(OwnOption::Refused(why, _))) => (Fate::Ignored, why.to_owned()),
                 (None, None) if is_emperors_hook(line.key) => (Fate::Native, String::new()),
                 (None, None) if disposition(line.key) == Disposition::Language => {
                     (Fate::Native, String::new())
@@ -277,7 +277,7 @@ fn file(target: &Target, emperor: &Emperor) -> File {
         };
         !options.iter().any(place)
     });
-    let problems = errors.iter().map(told).collect();
+    let problems = errors.iter().map(one_line).collect();
     File::new(target.file(), target.name.unit(), options, problems)
 }
 
@@ -287,7 +287,7 @@ fn is_at(finding: &Finding, place: &Place) -> bool {
 }
 
 /// A finding in one line.
-fn told(finding: &Finding) -> String {
+fn one_line(finding: &Finding) -> String {
     let place = finding.place.as_ref();
     let place = place.map_or(String::new(), |at| format!("{}:{}: ", shown(&at.path), at.line));
     format!("{place}{}{}", finding.message, hint(finding))

@@ -4,7 +4,7 @@ use crate::arguments::Options;
 use crate::reading::nearest::nearest;
 use crate::render::man_page;
 use crate::render::output;
-use crate::render::output::{GOOD, JSON_VERSION, WARNED, tell};
+use crate::render::output::{GOOD, JSON_VERSION, WARNED, error_line};
 use crate::render::table::table;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -75,7 +75,7 @@ pub fn run(arguments: &Options) -> ExitCode {
             (Some(row), _) => named.push(row),
             (None, rows) if rows.is_empty() => {
                 code = WARNED;
-                tell(&unknown(name));
+                error_line(&unknown(name));
             }
             (None, rows) => listed.extend(rows),
         }

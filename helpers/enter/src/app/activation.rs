@@ -35,7 +35,7 @@ pub fn environment(plan: &Plan) -> Environment {
 ///
 /// # Errors
 /// `EMFILE`.
-pub fn out_of_the_way(control: Control, plan: &Plan) -> Result<Control, SysError> {
+pub fn above_sockets(control: Control, plan: &Plan) -> Result<Control, SysError> {
     match &plan.payload {
         Payload::Command { .. } if !plan.listeners.is_empty() => control.above(last(plan.listeners.len())),
         Payload::Command { .. } | Payload::Uwsgi { .. } => Ok(control),

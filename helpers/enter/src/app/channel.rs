@@ -119,7 +119,7 @@ impl AppChannel {
     }
 
     /// The descriptors that the app gets besides the standard ones.
-    pub fn payloads_descriptors<'a>(&'a self, sockets: &'a [Open]) -> Vec<BorrowedFd<'a>> {
+    pub fn app_descriptors<'a>(&'a self, sockets: &'a [Open]) -> Vec<BorrowedFd<'a>> {
         let sockets = sockets.iter().map(|open| open.fd.as_fd());
         match self {
             AppChannel::Uwsgi {

@@ -123,7 +123,7 @@ impl fmt::Display for AccountFailure {
                 doubt(out, why)
             }
             Self::OtherOnHost { inside, outside, why } => {
-                let (inside, outside) = (shown(*inside), shown(*outside));
+                let (inside, outside) = (display_ids(*inside), display_ids(*outside));
                 write!(
                     out,
                     "user and group are {inside} in the vassal's own root and {outside} on the host"
@@ -165,7 +165,7 @@ fn doubt(out: &mut fmt::Formatter<'_>, why: &str) -> fmt::Result {
     )
 }
 
-fn shown((uid, gid): Ids) -> String {
+fn display_ids((uid, gid): Ids) -> String {
     let of = |id: Option<u32>| id.map_or("-".to_owned(), |id| id.to_string());
     format!("{}:{}", of(uid), of(gid))
 }

@@ -49,7 +49,7 @@ pub enum Failure {
     /// A failure with the place (line, hook or step) where it happened.
     At(Place, Box<Failure>),
     /// A failed command with its last words.
-    Said {
+    WithOutput {
         /// The failure.
         failure: Box<Failure>,
         /// What is added to the line for the journal.
@@ -80,7 +80,7 @@ impl Failure {
             Self::Service(failure) => failure.code(),
             Self::Namespace(_) => exit::NAMESPACE,
             Self::System(_) => exit::OS,
-            Self::At(_, failure) | Self::Said { failure, .. } => failure.code(),
+            Self::At(_, failure) | Self::WithOutput { failure, .. } => failure.code(),
             Self::Proven(_) => exit::FAILED,
             Self::Reported { code, .. } => *code,
         }
@@ -99,11 +99,11 @@ impl Failure {
             Self::App(AppFailure::NotAMountpoint { path }) => {
                 Public::mountpoint(path, "is not a mountpoint (the journal says why)")
             }
-            Self::Service(ServiceFailure::GoesOn { reason, .. }) => Public::words("").with_said(reason),
+            Self::Service(ServiceFailure::GoesOn { reason, .. }) => Public::words("").with_output(reason),
             Self::Namespace(_) => Public::words("the namespaces cannot be set up (the journal says why)"),
             Self::System(_) => Public::words("the system refused it (the journal says why)"),
             Self::At(place, failure) => failure.public().at(&place.public),
-            Self::Said { failure, public, .. } => failure.public().with_said(public),
+            Self::WithOutput { failure, public, .. } => failure.public().with_output(public),
             Self::Proven(failure) => failure.public(),
             Self::Reported { public, .. } => public.clone(),
             // The hook has chosen this exit code itself.
@@ -126,7 +126,9 @@ impl Failure {
     #[cfg(test)]
     pub fn cause(&self) -> &Self {
         match self {
-            Self::At(_, failure) | Self::Said { failure, .. } | Self::Proven(failure) => failure.cause(),
+            Self::At(_, failure) | Self::WithOutput { failure, .. } | Self::Proven(failure) => {
+                failure.cause()
+            }
             _ => self,
         }
     }
@@ -151,7 +153,7 @@ impl fmt::Display for Failure {
             Self::Service(failure) => write!(out, "{failure}"),
             Self::Namespace(error) | Self::System(error) => write!(out, "{error}"),
             Self::At(place, failure) => write!(out, "{}: {failure}", place.text),
-            Self::Said { failure, journal, .. } => write!(out, "{failure}{journal}"),
+            Self::WithOutput { failure, journal, .. } => write!(out, "{failure}{journal}"),
             Self::Proven(failure) => write!(out, "{failure}"),
             Self::Reported { message, .. } => out.write_str(message),
         }
@@ -264,7 +266,7 @@ mod tests {
         let failure = Failure::from(HookFailure::TimedOut {
             limit: Duration::from_secs(3),
         });
-        let said = Failure::Said {
+        let said = Failure::WithOutput {
             failure: Box::new(failure.clone().at(&place)),
             journal: "; its last words: /srv/secret".into(),
             public: String::new(),

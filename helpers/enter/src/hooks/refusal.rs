@@ -44,7 +44,7 @@ pub fn with_last_words(failure: Failure, operation: &Operation, log: &mut HookOu
         .map_or(String::new(), |words| format!("; its last words: {words}"));
     let remedy = remedy::remedy(words.as_deref().unwrap_or_default());
     let remedy = remedy.map_or(String::new(), |remedy| format!(" ({remedy})"));
-    Failure::Said {
+    Failure::WithOutput {
         failure: Box::new(failure),
         journal: format!("{said}{remedy}"),
         // The output of root's commands may contain parts of files that only root may read, so it is not public.

@@ -204,14 +204,14 @@ impl Kernel for Inside<'_> {
             plan: prepared.plan,
             programs: &prepared.emperor.programs,
             file: prepared.invocation.vassal.file(),
-            kept: app_channel.payloads_descriptors(&prepared.sockets),
+            kept: app_channel.app_descriptors(&prepared.sockets),
             proc: self.proc,
             log: self.log.writer(),
             output: self.session.output.as_ref().map(AsFd::as_fd),
             role: Role::First(pace),
         };
         let (control, theirs) = Control::pair()?;
-        let theirs = activation::out_of_the_way(theirs, self.prepared.plan)?;
+        let theirs = activation::above_sockets(theirs, self.prepared.plan)?;
         match fork()? {
             Side::Parent(pid) => Ok(App {
                 pid,

@@ -120,7 +120,7 @@ impl Joining<'_> {
     pub fn fork(self) -> Result<Joined, Failure> {
         let doors = Doors::find(self.watchdog)?;
         let (conversation, theirs) = Conversation::pair()?;
-        let theirs = activation::out_of_the_way(theirs, self.plan)?;
+        let theirs = activation::above_sockets(theirs, self.plan)?;
         let (numbers, number) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
         match fork()? {
             Side::Parent(joiner) => {
@@ -197,7 +197,7 @@ impl Joining<'_> {
             plan: self.plan,
             programs: &self.emperor.programs,
             file: self.file.clone(),
-            kept: self.links.payloads_descriptors(self.sockets),
+            kept: self.links.app_descriptors(self.sockets),
             proc,
             log: journal.as_fd(),
             output: output.as_ref().map(AsFd::as_fd),

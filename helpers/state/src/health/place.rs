@@ -26,7 +26,7 @@ pub struct Place {
     directory: OwnedFd,
     file: String,
     /// Whether a write error has been reported.
-    is_told: Cell<bool>,
+    is_reported: Cell<bool>,
 }
 
 impl Place {
@@ -60,11 +60,11 @@ impl Place {
     /// The record of the instance `name` in `directory`, which the previous program has opened.
     pub fn inherited(directory: OwnedFd, name: &str) -> Self {
         let file = file(name);
-        let is_told = Cell::new(false);
+        let is_reported = Cell::new(false);
         Self {
             directory,
             file,
-            is_told,
+            is_reported,
         }
     }
 
@@ -76,7 +76,9 @@ impl Place {
     /// Replaces the record. An error is returned only the first time: an outdated record is no reason to end, nor to
     /// fill the journal.
     pub fn put(&self, record: &str) -> Option<SysError> {
-        self.write(record).err().filter(|_| !self.is_told.replace(true))
+        self.write(record)
+            .err()
+            .filter(|_| !self.is_reported.replace(true))
     }
 
     /// Writes a new record and renames it into place.

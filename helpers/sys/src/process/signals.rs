@@ -33,7 +33,7 @@ pub fn reset() -> Result<(), SysError> {
 ///
 /// # Errors
 /// `ESRCH` when it has ended.
-pub fn tell_thread(process: Pid, thread: Pid, signal: Signal) -> nix::Result<()> {
+pub fn signal_thread(process: Pid, thread: Pid, signal: Signal) -> nix::Result<()> {
     // SAFETY: three integers. nix has no such call.
     let result = unsafe { libc::syscall(libc::SYS_tgkill, process.as_raw(), thread.as_raw(), signal as i32) };
     Errno::result(result).map(drop)

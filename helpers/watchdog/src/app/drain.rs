@@ -8,7 +8,7 @@
 
 use crate::app::connections::{ARRIVAL, accepted, group};
 use crate::app::master::Master;
-use crate::app::uwsgi::{Order, say};
+use crate::app::uwsgi::{Order, send_order};
 use nix::fcntl::readlinkat;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::socket::{MsgFlags, recv};
@@ -63,9 +63,9 @@ pub fn drain_then_order(
                         ..listener.master
                     });
                 }
-                say(&emperor, order)
+                send_order(&emperor, order)
             }
-            Err(_) => say(emperor, order),
+            Err(_) => send_order(emperor, order),
         }
     })
 }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deaf_process_hears_of_no_connection_and_that_waits_at_the_socket() {
+    fn a_drained_process_gets_no_connection_and_that_waits_at_the_socket() {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let other = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -24,7 +24,7 @@ const WHOLE_QUEUE: usize = 65_536;
 
 /// The messages of an app that were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct Received {
     /// `READY=1`.
     pub is_ready: bool,
     /// `WATCHDOG=1`.
@@ -72,9 +72,9 @@ impl PayloadNotify {
     }
 
     /// Reads the waiting messages, without blocking.
-    pub fn hear(&mut self) -> Said {
+    pub fn hear(&mut self) -> Received {
         if self.is_closed || self.pause.is_some_and(|until| until > Instant::now()) {
-            return Said::default();
+            return Received::default();
         }
         let messages = (0..MOST).map_while(|_| self.next());
         let messages: Vec<_> = messages.collect();
@@ -92,12 +92,12 @@ impl PayloadNotify {
             log(Priority::Warning, message);
         }
         let ours = messages.iter().filter_map(|message| match message {
-            Heard::Ours(said) => Some(*said),
+            Heard::Ours(received) => Some(*received),
             Heard::Stranger => None,
         });
-        ours.fold(Said::default(), |all, said| Said {
-            is_ready: all.is_ready | said.is_ready,
-            beats: all.beats | said.beats,
+        ours.fold(Received::default(), |all, received| Received {
+            is_ready: all.is_ready | received.is_ready,
+            beats: all.beats | received.beats,
         })
     }
 
@@ -124,7 +124,7 @@ impl PayloadNotify {
         let says = |what: &[u8]| lines.clone().any(|line| line == what);
         Some(match is_ours {
             false => Heard::Stranger,
-            true => Heard::Ours(Said {
+            true => Heard::Ours(Received {
                 is_ready: says(b"READY=1"),
                 beats: says(b"WATCHDOG=1"),
             }),
@@ -153,7 +153,7 @@ impl PayloadNotify {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
-    Ours(Said),
+    Ours(Received),
     Stranger,
 }
 
@@ -170,7 +170,7 @@ mod tests {
         (PayloadNotify::new(ours.into(), None), theirs)
     }
 
-    const NOTHING: Said = Said {
+    const NOTHING: Received = Received {
         is_ready: false,
         beats: false,
     };
@@ -188,7 +188,7 @@ mod tests {
         ];
         for (message, is_ready, beats) in CASES {
             app.send(message).unwrap();
-            let expected = Said {
+            let expected = Received {
                 is_ready: *is_ready,
                 beats: *beats,
             };

@@ -3,7 +3,7 @@
 
 use crate::app::drain::{DrainTarget, drain_then_order, drain_then_signal};
 use crate::app::running::Running;
-use crate::app::uwsgi::{Order, Uwsgi, say};
+use crate::app::uwsgi::{Order, Uwsgi, send_order};
 use crate::app::wind_down::WindDown;
 use crate::processes::reaper::Child;
 use crate::processes::signalling::signal_group;
@@ -57,7 +57,7 @@ impl Retiring {
                 match drain_then_order(&listener, emperor, Order::Stop) {
                     Ok(messenger) => Some(Stage::BeingTold(messenger)),
                     // At a limit of processes it is told without being drained.
-                    Err(_) => say(emperor, Order::Stop).then_some(Stage::Told),
+                    Err(_) => send_order(emperor, Order::Stop).then_some(Stage::Told),
                 }
             }
             None => Signal::try_from(running.app.stop_signal).ok().and_then(|signal| {
@@ -139,7 +139,7 @@ impl Retiring {
     }
 
     /// Whether it takes no more connections, as far as that is known; another program than uWSGI is only told not to.
-    pub fn is_deaf(&self) -> bool {
+    pub fn is_drained(&self) -> bool {
         match self.stage {
             Stage::BeingTold(_) => false,
             Stage::Told => self.running.uwsgi.is_some(),

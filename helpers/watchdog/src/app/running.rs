@@ -69,11 +69,11 @@ impl Running {
         let Some(notify) = &mut self.notify else {
             return false;
         };
-        let said = notify.hear();
-        if let Some(heartbeat) = self.heartbeat.as_mut().filter(|_| said.beats) {
+        let received = notify.hear();
+        if let Some(heartbeat) = self.heartbeat.as_mut().filter(|_| received.beats) {
             heartbeat.beat(now);
         }
-        said.is_ready && self.app.readiness == Readiness::Notify
+        received.is_ready && self.app.readiness == Readiness::Notify
     }
 
     /// The app or the machine did not run for `time`, which must not count against the app.

@@ -31,7 +31,7 @@ pub enum Order {
 }
 
 /// Sends an order to uWSGI; `false` if the socket is closed.
-pub fn say(emperor: &OwnedFd, order: Order) -> bool {
+pub fn send_order(emperor: &OwnedFd, order: Order) -> bool {
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     send(emperor.as_raw_fd(), &[order as u8], flags).is_ok()
 }
@@ -228,12 +228,12 @@ mod tests {
         ];
         assert_eq!(uwsgi.messages(), expected);
         let socket = uwsgi.socket().unwrap();
-        assert!(say(socket, Order::Stop) && say(socket, Order::Reload));
+        assert!(send_order(socket, Order::Stop) && send_order(socket, Order::Reload));
         let mut said = [0; 2];
         theirs.read_exact(&mut said).unwrap();
         assert_eq!(said, [2, 1]);
         drop(theirs);
-        assert!(!say(uwsgi.socket().unwrap(), Order::Stop));
+        assert!(!send_order(uwsgi.socket().unwrap(), Order::Stop));
         assert_eq!(uwsgi.messages(), []);
         assert!(uwsgi.socket().is_none());
     }

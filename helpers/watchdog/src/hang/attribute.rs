@@ -82,8 +82,8 @@ impl Attribution {
     }
 }
 
-/// Examines the suspects and returns the exit code. A description of the call that is waited for is written to `say`.
-pub fn find(sources: Sources<'_>, suspects: &Suspects, say: Option<&OwnedFd>) -> i32 {
+/// Examines the suspects and returns the exit code. A description of the call that is waited for is written to `report`.
+pub fn find(sources: Sources<'_>, suspects: &Suspects, report: Option<&OwnedFd>) -> i32 {
     // A partly read table proves nothing.
     let Ok((mounts, waiting)) = read(sources) else {
         return Attribution::Nothing.code();
@@ -120,7 +120,7 @@ pub fn find(sources: Sources<'_>, suspects: &Suspects, say: Option<&OwnedFd>) ->
         return Attribution::Nothing.code();
     };
     // On failure the message is only less precise.
-    say.map(|say| write(say, operation.as_bytes()));
+    report.map(|report| write(report, operation.as_bytes()));
     attribution.code()
 }
 

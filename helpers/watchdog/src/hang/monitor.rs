@@ -48,22 +48,22 @@ pub struct Monitor {
     sleepers: Vec<SleepingThread>,
     investigator: Option<Probe>,
     /// The read end of the pipe in which it describes the call.
-    said: Option<OwnedFd>,
+    description: Option<OwnedFd>,
 }
 
 impl Monitor {
-    /// A monitor of `mountpoints` mountpoints. `sleep_is_told` says whether the kernel reports how long a thread has
+    /// A monitor of `mountpoints` mountpoints. `sleep_is_known` says whether the kernel reports how long a thread has
     /// slept.
-    pub fn new(deadline: Duration, mountpoints: usize, sleep_is_told: bool) -> Self {
+    pub fn new(deadline: Duration, mountpoints: usize, sleep_is_known: bool) -> Self {
         Self {
-            timer: AlignedTimer::new(every(deadline, sleep_is_told)),
+            timer: AlignedTimer::new(every(deadline, sleep_is_known)),
             deadline,
             due: Instant::now(),
             looked: Instant::now(),
             busy: vec![None; mountpoints],
             sleepers: Vec::new(),
             investigator: None,
-            said: None,
+            description: None,
         }
     }
 
@@ -137,9 +137,9 @@ impl Monitor {
         if !threads.is_empty() && busy.contains(&true) {
             let suspects = Suspects { threads, busy };
             // If no process can be forked now, it is tried at the next look.
-            let (said, say) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).ok().unzip();
-            self.investigator = Probe::run(|| attribute::find(sources, &suspects, say.as_ref()))?;
-            self.said = said;
+            let (description, report) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).ok().unzip();
+            self.investigator = Probe::run(|| attribute::find(sources, &suspects, report.as_ref()))?;
+            self.description = description;
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl Monitor {
     /// The call that a thread waits for, as described by that process.
     pub fn operation(&mut self) -> Option<String> {
         let mut text = [0; OPERATION_LIMIT];
-        let length = read(self.said.take()?, &mut text).ok()?;
+        let length = read(self.description.take()?, &mut text).ok()?;
         (length > 0).then(|| printable(&text[..length]))
     }
 
@@ -239,8 +239,8 @@ impl Monitor {
 /// The time between two looks while no request waits. A thread that is seen asleep is timed for at least a sixth of the
 /// deadline before a verdict, so that a standstill of the machine would be noticed; and it is seen early enough for a
 /// verdict at the deadline.
-fn every(deadline: Duration, sleep_is_told: bool) -> Duration {
-    match sleep_is_told {
+fn every(deadline: Duration, sleep_is_known: bool) -> Duration {
+    match sleep_is_known {
         true => deadline * 5 / 6,
         false => LONGEST.min(deadline / 4),
     }

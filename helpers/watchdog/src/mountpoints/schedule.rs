@@ -115,7 +115,7 @@ impl Schedule {
 }
 
 /// Whether a failure of `mount` raises an event.
-pub fn shows_by_itself(mount: &Mount, is_own: bool, daemons_are_children: bool) -> bool {
+pub fn raises_event(mount: &Mount, is_own: bool, daemons_are_children: bool) -> bool {
     let is_answered_here = mount.is_fuse() && is_own && daemons_are_children;
     is_answered_here || ANSWERED_BY_THE_KERNEL.contains(&mount.fstype.as_slice())
 }
@@ -136,7 +136,7 @@ mod tests {
             writable: true,
             is_slave: false,
         };
-        shows_by_itself(&mount, is_own, daemons_are_children)
+        raises_event(&mount, is_own, daemons_are_children)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::hang::attribute::{Attribution, Sources};
 use crate::hang::monitor::DOUBTFUL;
 use crate::mountpoints::disturbed::{Disturbance, UNASKED};
 use crate::mountpoints::mountpoint::{Answer, Mountpoint};
-use crate::mountpoints::schedule::shows_by_itself;
+use crate::mountpoints::schedule::raises_event;
 use crate::mountpoints::verdict::{Silence, Verdict, concerns, judge_mounts};
 use crate::processes::progress::Place;
 use std::collections::HashSet;
@@ -33,7 +33,7 @@ impl Vassal {
             ..
         } in &mut self.mountpoints
         {
-            if shows_by_itself(&watched.mount, *is_own, are_children) {
+            if raises_event(&watched.mount, *is_own, are_children) {
                 *schedule = schedule.seldom();
             }
         }

@@ -107,7 +107,7 @@ fn stop(proc: &Proc, app: Pid) {
         let threads = proc.threads(process);
         if threads.len() > 1 {
             for thread in threads {
-                match signals::tell_thread(process, thread.number, Signal::SIGSTOP) {
+                match signals::signal_thread(process, thread.number, Signal::SIGSTOP) {
                     // It has ended.
                     Ok(()) | Err(_) => {}
                 }

@@ -211,8 +211,8 @@ impl Vassal {
         if !is_frozen {
             retiring.follow(&self.proc, &self.sockets.names, now);
         }
-        let is_deaf = retiring.is_deaf();
-        if let Some((answers, _)) = waiting.take_if(|(_, end)| is_deaf || now >= *end) {
+        let is_drained = retiring.is_drained();
+        if let Some((answers, _)) = waiting.take_if(|(_, end)| is_drained || now >= *end) {
             Answer::Done.send(answers.as_fd());
         }
         if retiring.has_ended() && waiting.is_none() {

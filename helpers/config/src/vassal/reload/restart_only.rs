@@ -177,7 +177,7 @@ fn settings(settings: &Settings) -> Fields {
         sockets: _,
         unix,
         backlog,
-        waiting,
+        on_demand_socket,
         reload: _,
         ready,
         stop_signal,
@@ -205,8 +205,8 @@ fn settings(settings: &Settings) -> Fields {
     }
     let is_changed = *backlog != usual.backlog;
     fields.put_if("socket-backlog", is_changed.then_some(backlog), i32::to_string);
-    fields.put_if("on-demand", waiting.as_ref(), |waiting| {
-        waiting.address.to_string()
+    fields.put_if("on-demand", on_demand_socket.as_ref(), |on_demand_socket| {
+        on_demand_socket.address.to_string()
     });
     fields.put_if("ready", ready.as_ref(), |ready| match ready {
         Ready::Started => "started".to_owned(),

@@ -3,7 +3,7 @@
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
             "a FUSE filesystem whose daemon is gone is mounted on {} of this machine",
             quote(&path)
         );
-        Said::warning(
+        Remark::warning(
             Rule::DeadMount,
             message,
             format!("umount -l {}", printable(&path)),

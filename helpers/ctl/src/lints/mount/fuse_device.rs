@@ -2,7 +2,7 @@
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::os::unix::fs::MetadataExt;
@@ -36,7 +36,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         Seen::There(_) | Seen::Hidden | Seen::Dead => None,
     };
     let found = said.map(|(mount, message, hint)| {
-        Said::warning(Rule::FuseDevice, message, hint).at(mount.operation.origin.as_ref(), scene)
+        Remark::warning(Rule::FuseDevice, message, hint).at(mount.operation.origin.as_ref(), scene)
     });
     found.into_iter().collect()
 }

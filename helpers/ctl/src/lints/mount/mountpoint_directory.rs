@@ -2,7 +2,7 @@
 
 use crate::lints::fuse_commands::{commands, fuse_mounts};
 use crate::lints::host::{Host, Seen};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::fs::Metadata;
@@ -97,18 +97,18 @@ fn owner(identity: &Identity) -> Option<String> {
     identity.uid.as_ref().map(|named| named.0.to_string())
 }
 
-fn missing(point: &Point<'_>, identity: &Identity) -> Said {
+fn missing(point: &Point<'_>, identity: &Identity) -> Remark {
     let path = printable(&point.path);
     let message = format!("the directory {} to mount on does not exist", quote(&point.path));
     let hint = match owner(identity).filter(|_| point.by_user) {
         Some(user) => format!("install -d -o {user} {path}"),
         None => format!("mkdir -p {path}"),
     };
-    Said::warning(Rule::MountpointDirectory, message, hint)
+    Remark::warning(Rule::MountpointDirectory, message, hint)
 }
 
 /// fusermount mounts for a user only on directories in which that user may write.
-fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Host) -> Option<Said> {
+fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Host) -> Option<Remark> {
     let user = host.user_of(identity)?;
     let may_write = user.may_write(metadata);
     // A sticky directory, such as /tmp, must belong to the user.
@@ -120,5 +120,5 @@ fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Ho
     let path = quote(&point.path);
     let message = format!("fusermount will refuse to mount on {path}: {name} may not write there");
     let hint = format!("chown {name} {}", printable(&point.path));
-    Some(Said::warning(Rule::MountpointDirectory, message, hint))
+    Some(Remark::warning(Rule::MountpointDirectory, message, hint))
 }

@@ -6,7 +6,7 @@
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::new_root::pivot;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 
@@ -28,7 +28,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
             }
             _ => "it has no chroot option: use unionfs-fuse with chroot=, or an overlay of the kernel's",
         };
-        Said::warning(Rule::UnionDeadlock, message, hint).at(mount.operation.origin.as_ref(), scene)
+        Remark::warning(Rule::UnionDeadlock, message, hint).at(mount.operation.origin.as_ref(), scene)
     });
     said.collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::lints::fuse_commands::{commands, is_known};
 use crate::lints::new_root::mounted;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
@@ -25,7 +25,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 "a start ends with exit code 78 where nothing is mounted; name the path that a hook mounts",
             ),
         };
-        Said::warning(Rule::UnmountedCheck, message, hint).at(Some(&watch.origin), scene)
+        Remark::warning(Rule::UnmountedCheck, message, hint).at(Some(&watch.origin), scene)
     });
     said.collect()
 }

@@ -1,7 +1,7 @@
 //! Lint: a name in `[uwsgi]` that is not an option. uWSGI silently keeps it as a placeholder, so a typing error makes
 //! the line ineffective.
 
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::lints::spelling::written::{Written, texts};
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
@@ -25,7 +25,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut told = BTreeSet::new();
     let unknown = effects.iter().filter(|entry| is_unknown(entry, &written));
     let once = unknown.filter(|entry| told.insert(&entry.key));
-    once.map(|entry| said(&entry.key).at(Some(&entry.origin), scene))
+    once.map(|entry| remark(&entry.key).at(Some(&entry.origin), scene))
         .collect()
 }
 
@@ -36,13 +36,13 @@ fn is_unknown(entry: &Entry, written: &Written) -> bool {
     lookup::find(key).is_none() && plugin_of(key).is_none() && written.names(entry) && !written.mentions(key)
 }
 
-fn said(key: &[u8]) -> Said {
+fn remark(key: &[u8]) -> Remark {
     let name = printable(key);
     let known = OPTIONS.iter().map(|row| row.name).chain(plugin_names());
     let message = format!("there is no option {}: uWSGI ignores the line", quote(key));
     match nearest(&name, known) {
-        Some(meant) => Said::warning(Rule::UnknownOption, message, format!("did you mean '{meant}'?")),
-        None => Said::note(
+        Some(meant) => Remark::warning(Rule::UnknownOption, message, format!("did you mean '{meant}'?")),
+        None => Remark::note(
             Rule::UnknownOption,
             message,
             "fine for a value of the app's own; 'strict = true' has uWSGI refuse such lines",

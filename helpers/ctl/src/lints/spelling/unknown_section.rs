@@ -1,6 +1,6 @@
 //! Lint: a section with a misspelled name, or a directive that systemd does not know. Neither has any effect.
 
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::lints::spelling::unit_directives::{SERVICE, UNIT};
 use crate::lints::spelling::written::texts;
 use crate::reading::finding::Finding;
@@ -45,7 +45,7 @@ fn directives(section: &[u8]) -> Option<&'static [&'static str]> {
 }
 
 /// A section with another name may be used by an `ini = FILE:NAME` line.
-fn section(name: &[u8]) -> Option<Said> {
+fn section(name: &[u8]) -> Option<Remark> {
     let shown = printable(name);
     if SECTIONS.contains(&shown.as_str()) {
         return None;
@@ -57,14 +57,14 @@ fn section(name: &[u8]) -> Option<Said> {
     };
     let meant = SECTIONS.into_iter().find(is_it)?;
     let message = format!("nothing reads the section {}", quote(name));
-    Some(Said::warning(
+    Some(Remark::warning(
         Rule::UnknownSection,
         message,
         format!("did you mean [{meant}]? Names of sections are exact"),
     ))
 }
 
-fn directive(known: &[&'static str], line: &Line<'_>) -> Option<Said> {
+fn directive(known: &[&'static str], line: &Line<'_>) -> Option<Remark> {
     let name = printable(line.key);
     // systemd ignores names that begin with X-, which are for other programs.
     if known.binary_search(&name.as_str()).is_ok() || name.starts_with("X-") {
@@ -78,5 +78,5 @@ fn directive(known: &[&'static str], line: &Line<'_>) -> Option<Said> {
         Some(meant) => format!("did you mean {meant}=?"),
         None => "see systemd.directives(7); a later version may know it".to_owned(),
     };
-    Some(Said::warning(Rule::UnknownDirective, message, hint))
+    Some(Remark::warning(Rule::UnknownDirective, message, hint))
 }

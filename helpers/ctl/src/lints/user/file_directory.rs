@@ -2,7 +2,7 @@
 //! user may not create it.
 
 use crate::lints::host::{Host, Seen};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::os::unix::ffi::OsStrExt;
@@ -49,7 +49,7 @@ pub(super) fn directory(path: &[u8]) -> Option<&[u8]> {
     Some(parent.as_os_str().as_bytes())
 }
 
-fn missing(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
+fn missing(path: &[u8], host: &Host, plan: &Plan) -> Option<Remark> {
     let directory = directory(path)?;
     if !matches!(host.look(directory), Seen::Missing) || is_made(directory, plan) {
         return None;
@@ -63,11 +63,11 @@ fn missing(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
         ),
         None => format!("mkdir -p {}", printable(directory)),
     };
-    Some(Said::warning(Rule::FileDirectory, message, hint))
+    Some(Remark::warning(Rule::FileDirectory, message, hint))
 }
 
 /// A unix socket is bound by the app's user or, with `chown-socket`, by root.
-fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
+fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Remark> {
     let directory = directory(path)?;
     let (account, _) = plan.identity.uid.as_ref()?;
     if plan.unix.owner.is_some() || is_made(directory, plan) {
@@ -89,7 +89,7 @@ fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
         "chown {user} {}, or let root bind it: chown-socket = {user}",
         printable(directory)
     );
-    Some(Said::warning(Rule::SocketDirectory, message, hint))
+    Some(Remark::warning(Rule::SocketDirectory, message, hint))
 }
 
 /// Whether a step of the start may create the directory or change its owner.

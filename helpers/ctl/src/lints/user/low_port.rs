@@ -1,7 +1,7 @@
 //! Lint: a port that only root may bind, for a socket that uWSGI binds as the app's user.
 
 use crate::lints::host::Host;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
@@ -58,11 +58,11 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let is_low = port(entry).is_some_and(|port| port != 0 && port < first);
         is_low && !is_bound_by_root(*at)
     });
-    low.map(|(_, entry)| said(entry, first).at(Some(&entry.origin), scene))
+    low.map(|(_, entry)| remark(entry, first).at(Some(&entry.origin), scene))
         .collect()
 }
 
-fn said(entry: &Entry, first: u16) -> Said {
+fn remark(entry: &Entry, first: u16) -> Remark {
     let option = printable(&entry.key);
     let value = quote(entry.value.as_deref().unwrap_or_default());
     let message =
@@ -74,7 +74,7 @@ fn said(entry: &Entry, first: u16) -> Said {
         }
         _ => format!("write shared-socket = ADDRESS and {option} = =0, or add cap = net_bind_service"),
     };
-    Said::warning(Rule::LowPort, message, hint)
+    Remark::warning(Rule::LowPort, message, hint)
 }
 
 fn first_free(host: &Host) -> u16 {

@@ -2,7 +2,7 @@
 //! may not.
 
 use crate::lints::host::{Host, Seen, User};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::lints::user::file_directory::{directory, is_made};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
@@ -44,13 +44,13 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let found = entries.iter().filter_map(|entry| {
-        let said = said(entry, host, &user, plan)?;
+        let said = remark(entry, host, &user, plan)?;
         Some(said.at(Some(&entry.origin), scene))
     });
     found.collect()
 }
 
-fn said(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
+fn remark(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Remark> {
     let path = path(entry)?;
     let directory = directory(path)?;
     if is_made(directory, plan) {
@@ -69,7 +69,7 @@ fn said(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
         quote(entry.value.as_deref().unwrap_or_default())
     );
     let hint = format!("write a path in a directory of {name}'s: install -d -o {name} DIRECTORY");
-    (!is_open).then(|| Said::warning(Rule::UsersDirectory, message, hint))
+    (!is_open).then(|| Remark::warning(Rule::UsersDirectory, message, hint))
 }
 
 fn path(entry: &Entry) -> Option<&[u8]> {

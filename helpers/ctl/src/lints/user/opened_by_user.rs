@@ -2,7 +2,7 @@
 //! start cannot help.
 
 use crate::lints::host::{Host, Seen, User};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::os::unix::fs::MetadataExt;
@@ -41,12 +41,12 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         .collect()
 }
 
-fn missing(file: &KeyFile, host: &Host) -> Option<Said> {
+fn missing(file: &KeyFile, host: &Host) -> Option<Remark> {
     if !file.path.starts_with(b"/") || !matches!(host.look(&file.path), Seen::Missing) {
         return None;
     }
     let message = format!("{} does not exist", quote(&file.path));
-    Some(Said::warning(
+    Some(Remark::warning(
         Rule::KeyFile,
         message,
         "uWSGI ends without the certificates and keys that it is given",
@@ -55,7 +55,7 @@ fn missing(file: &KeyFile, host: &Host) -> Option<Said> {
 
 /// To give the user a copy, a start needs a mount namespace: the vassal's or, if nothing else depends on its mounts,
 /// one of the app's own.
-fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
+fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Remark> {
     let is_hook = |step: &Operation| step.phase == Phase::AsUser && step.action != Action::BecomeUser;
     let is_bound = plan.operations.iter().any(is_hook) || !plan.watch.is_empty();
     let Seen::There(metadata) = host.look(&file.path) else {
@@ -69,11 +69,11 @@ fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Said>
         quote(&file.path)
     );
     let hint = "emperor-use-clone = fs, or chgrp it to the app's group and chmod 640";
-    Some(Said::warning(Rule::KeyFile, message, hint))
+    Some(Remark::warning(Rule::KeyFile, message, hint))
 }
 
 /// A start gives a log of root's to the user, unless the file has other names.
-fn closed(handed: &Handed, host: &Host, user: &User, name: &str) -> Option<Said> {
+fn closed(handed: &Handed, host: &Host, user: &User, name: &str) -> Option<Remark> {
     let Seen::There(metadata) = host.look(&handed.path) else {
         return None;
     };
@@ -86,7 +86,7 @@ fn closed(handed: &Handed, host: &Host, user: &User, name: &str) -> Option<Said>
         "{} cannot be written by {user}, as whom uWSGI opens it",
         quote(&handed.path)
     );
-    Some(Said::warning(
+    Some(Remark::warning(
         Rule::UsersFile,
         message,
         format!("chown {user} {path}"),

@@ -1,6 +1,6 @@
 //! Decides whether there are colors: by the command line, else by the environment, else only on a terminal.
 
-use crate::looks::Color;
+use crate::output_options::Color;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};

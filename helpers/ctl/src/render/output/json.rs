@@ -1,6 +1,6 @@
 //! Writes JSON in ASCII: other characters are escaped, so that a terminal cannot be controlled by it.
 
-use crate::looks::Json;
+use crate::output_options::Json;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::io::{self, Write};

@@ -53,7 +53,7 @@ pub fn run(arguments: &List) -> ExitCode {
         };
     }
     if chosen.is_empty() && fleet.vassals.is_empty() {
-        output::tell(NO_VASSALS);
+        output::error_line(NO_VASSALS);
     }
     let form = output::form(&arguments.table);
     let lines = match arguments.full {

@@ -3,7 +3,7 @@
 use super::names::choose;
 use super::run::{execute, gather};
 use crate::arguments::Logs;
-use crate::looks::Color;
+use crate::output_options::Color;
 use crate::render::output;
 use std::process::{Command, ExitCode};
 

@@ -4,7 +4,7 @@ use super::list::NO_VASSALS;
 use super::names::choose;
 use super::serve;
 use crate::arguments::{Place, Stats};
-use crate::looks::Json;
+use crate::output_options::Json;
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager::{self, LongLines};
@@ -48,7 +48,7 @@ pub fn run(arguments: &Stats) -> ExitCode {
         Err(why) => return output::fail_with(&why, output::FAILED),
     };
     if fleet.vassals.is_empty() {
-        output::tell(NO_VASSALS);
+        output::error_line(NO_VASSALS);
     }
     let form = output::form(&arguments.table);
     let lines: Vec<_> = chosen.into_iter().map(row).collect();

@@ -160,7 +160,7 @@ fn follow(mut child: Child, act: Act, units: &[String]) -> Result<bool, String> 
             );
             match is_terminal {
                 true => overwrite(&text),
-                false => output::tell(&text),
+                false => output::error_line(&text),
             }
             has_told = true;
             next = now + if is_terminal { TELL } else { TELL_ELSEWHERE };

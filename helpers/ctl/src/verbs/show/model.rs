@@ -185,7 +185,7 @@ impl Shown {
             name: &target.name,
             file: file.as_os_str().as_bytes(),
             common: &common,
-            waiting: plan.settings.waiting.clone(),
+            on_demand_socket: plan.settings.on_demand_socket.clone(),
             directives: directives.clone(),
             problems: Vec::new(),
         };

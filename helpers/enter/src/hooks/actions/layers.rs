@@ -20,7 +20,7 @@ const SEVERAL: &[u8] = b"lowerdir";
 /// The paths for the kernel. It has to resolve them with a proc as the working directory: `self/fd/7` stands for
 /// descriptor 7 of this process.
 #[derive(Debug, Default)]
-pub struct Looked {
+pub struct Resolved {
     /// The source.
     pub source: Vec<u8>,
     /// The options.
@@ -29,7 +29,7 @@ pub struct Looked {
     held: Vec<OwnedFd>,
 }
 
-impl Looked {
+impl Resolved {
     /// Whether any path is given by descriptor.
     pub fn has_descriptors(&self) -> bool {
         !self.held.is_empty()
@@ -40,11 +40,11 @@ impl Looked {
 ///
 /// # Errors
 /// `ELOOP` for a link that is not root's; any error of the kernel.
-pub fn look(
+pub fn resolve(
     (fstype, source): (&[u8], &[u8]),
     options: Option<&[u8]>,
     step: impl Fn() -> String,
-) -> Result<Looked, SysError> {
+) -> Result<Resolved, SysError> {
     let mut held = Vec::new();
     let is_path = source.first() == Some(&b'/');
     let source = match is_path.then(|| find(source, &mut held, &step)).transpose() {
@@ -56,7 +56,7 @@ pub fn look(
         Some(options) => Some(overlay(options, &mut held, &step)?),
         None => options.map(<[u8]>::to_vec),
     };
-    Ok(Looked {
+    Ok(Resolved {
         source,
         options,
         held,
@@ -147,8 +147,8 @@ fn split(text: &[u8], separator: u8) -> Vec<&[u8]> {
 mod tests {
     use super::*;
 
-    fn looked(options: &str) -> Result<Looked, SysError> {
-        look((b"overlay", b"none"), Some(options.as_bytes()), || {
+    fn looked(options: &str) -> Result<Resolved, SysError> {
+        resolve((b"overlay", b"none"), Some(options.as_bytes()), || {
             "look".to_owned()
         })
     }
@@ -158,7 +158,7 @@ mod tests {
         // The directories of a test are its user's, so only those of the machine's root.
         let options = r"lowerdir=/usr/bin:/usr\/lib::/usr,upperdir=/etc,xino=on,volatile";
         assert_eq!(looked(options).unwrap().options.unwrap(), options.as_bytes());
-        let other = look((b"tmpfs", b"/absent"), Some(b"upperdir=/absent"), || {
+        let other = resolve((b"tmpfs", b"/absent"), Some(b"upperdir=/absent"), || {
             "look".to_owned()
         })
         .unwrap();

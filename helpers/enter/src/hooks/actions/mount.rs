@@ -132,7 +132,7 @@ fn attach_as(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), SysError> {
         return change(proc, wanted, &target, flags);
     }
     let flags = MsFlags::from_bits_retain(wanted.flags.bits_of_new(wanted.fstype));
-    let looked = layers::look((wanted.fstype, wanted.source), wanted.data, || wanted.context());
+    let looked = layers::resolve((wanted.fstype, wanted.source), wanted.data, || wanted.context());
     let looked = looked.map_err(|error| match error.errno {
         Errno::ENOENT => wanted.explain(Errno::ENOENT),
         _ => error,

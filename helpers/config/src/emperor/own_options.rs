@@ -5,7 +5,7 @@ use crate::options::lookup::find;
 
 /// What becomes of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum OwnOption {
     /// It works as in uWSGI.
     Native,
     /// It works differently: how.
@@ -16,7 +16,7 @@ pub enum Answer {
     Refused(&'static str, &'static str),
 }
 
-use Answer::{Changed, Native, NoEffect, Refused};
+use OwnOption::{Changed, Native, NoEffect, Refused};
 
 const SYSTEMD: &str = "systemd starts, stops and restarts the vassals";
 const FILE_NAMES: &str =
@@ -25,7 +25,7 @@ const NO_EXTRA: &str = "no vassal gets more instances when it is busy: give it m
 const NO_EMPEROR_HOOK: &str = "no process of the emperor's begins or ends with the vassals: write hook-as-emperor, which is run for each";
 
 /// All options of the Emperor.
-pub const ANSWERS: &[(&str, Answer)] = &[
+pub const OWN_OPTIONS: &[(&str, OwnOption)] = &[
     ("chdir", Native),
     ("die-on-term", NoEffect(SYSTEMD)),
     ("early-emperor", NoEffect(SYSTEMD)),
@@ -119,12 +119,12 @@ pub const ANSWERS: &[(&str, Answer)] = &[
 ];
 
 /// What becomes of the option `name` (or an alias) in emperor.ini; `None` if it is no option of the Emperor.
-pub fn answer(name: &[u8]) -> Option<Answer> {
+pub fn own_option(name: &[u8]) -> Option<OwnOption> {
     let name = find(name).map_or(name, |row| row.canonical.as_bytes());
-    let found = ANSWERS.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
+    let found = OWN_OPTIONS.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
     found
         .ok()
-        .and_then(|at| ANSWERS.get(at))
+        .and_then(|at| OWN_OPTIONS.get(at))
         .map(|(_, answer)| *answer)
 }
 
@@ -136,13 +136,13 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_has_every_option_of_the_emperors_that_is_no_hook() {
-        assert!(ANSWERS.is_sorted_by_key(|(name, _)| *name));
+        assert!(OWN_OPTIONS.is_sorted_by_key(|(name, _)| *name));
         for row in OPTIONS {
             let is_hook = row.name.contains("-as-");
             if row.disposition == Disposition::Emperor && !is_hook {
-                assert!(answer(row.name.as_bytes()).is_some(), "{}", row.name);
+                assert!(own_option(row.name.as_bytes()).is_some(), "{}", row.name);
             }
         }
-        assert_eq!(answer(b"socket"), None);
+        assert_eq!(own_option(b"socket"), None);
     }
 }
