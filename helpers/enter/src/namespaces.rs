@@ -1,30 +1,21 @@
 //! The namespaces of a vassal, made by clone3(2) at the start and by unshare(2) for hooks.
 
 use nix::sched::{CloneFlags, unshare};
-use vassal_config::hooks::namespaces::Namespaces;
+use vassal_config::hooks::namespaces::{Namespace, Namespaces};
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, caps, mounts};
 
 /// The flags of clone3(2) and unshare(2) for `namespaces`.
 pub fn clone_flags(namespaces: Namespaces) -> CloneFlags {
-    let Namespaces {
-        mount,
-        pid,
-        ipc,
-        uts,
-        net,
-    } = namespaces;
-    [
-        (mount, CloneFlags::CLONE_NEWNS),
-        (pid, CloneFlags::CLONE_NEWPID),
-        (ipc, CloneFlags::CLONE_NEWIPC),
-        (uts, CloneFlags::CLONE_NEWUTS),
-        (net, CloneFlags::CLONE_NEWNET),
-    ]
-    .into_iter()
-    .filter_map(|(wanted, flag)| wanted.then_some(flag))
-    .collect()
+    let flag = |kind| match kind {
+        Namespace::Mount => CloneFlags::CLONE_NEWNS,
+        Namespace::Pid => CloneFlags::CLONE_NEWPID,
+        Namespace::Ipc => CloneFlags::CLONE_NEWIPC,
+        Namespace::Uts => CloneFlags::CLONE_NEWUTS,
+        Namespace::Net => CloneFlags::CLONE_NEWNET,
+    };
+    namespaces.kinds().map(flag).collect()
 }
 
 /// Separates new namespaces from the host's: mounts do not propagate back, and /proc shows the new PID namespace.

@@ -1,7 +1,7 @@
 //! Describes a step of a plan in words.
 
 use vassal_config::hooks::action::{Action, Awaited, OnFailure, WriteMode};
-use vassal_config::hooks::namespaces::Namespaces;
+use vassal_config::hooks::namespaces::{Namespace, Namespaces};
 use vassal_config::users::identity::{Identity, Named};
 use vassal_config::vassal::plan::Operation;
 use vassal_escape::printable;
@@ -81,23 +81,7 @@ fn argument(operation: &Operation) -> String {
 
 /// The names of namespaces, as in `emperor-use-clone`.
 pub fn namespaces_of(namespaces: Namespaces) -> Vec<&'static str> {
-    let Namespaces {
-        mount,
-        pid,
-        ipc,
-        uts,
-        net,
-    } = namespaces;
-    let all = [
-        (mount, "fs"),
-        (pid, "pid"),
-        (ipc, "ipc"),
-        (uts, "uts"),
-        (net, "net"),
-    ];
-    all.into_iter()
-        .filter_map(|(is_in, name)| is_in.then_some(name))
-        .collect()
+    namespaces.kinds().map(Namespace::name).collect()
 }
 
 /// The user of the app.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 use vassal_config::hooks::action::{Action, Awaited, OnFailure, WriteMode};
 use vassal_config::hooks::mountflags::{MountFlags, UmountFlags};
-use vassal_config::hooks::namespaces::Namespaces;
+use vassal_config::hooks::namespaces::{Namespace, Namespaces};
 use vassal_state::codec::{Reader, Writer};
 
 const FAILURES: [OnFailure; 2] = [OnFailure::Fatal, OnFailure::Logged];
@@ -73,14 +73,10 @@ pub fn write(writer: &mut Writer, action: &Action) {
         }
         Action::Sleep(time) => fields(writer, 19, &[&nanoseconds(*time)]),
         Action::Unshare(namespaces) => {
-            let Namespaces {
-                mount,
-                pid,
-                ipc,
-                uts,
-                net,
-            } = *namespaces;
-            booleans(writer.number(20), &[mount, pid, ipc, uts, net]);
+            booleans(
+                writer.number(20),
+                &Namespace::ALL.map(|kind| namespaces.has(kind)),
+            );
         }
         Action::OpenLog(path) => fields(writer, 21, &[path]),
         Action::OpenPidfile(path) => fields(writer, 22, &[path]),
@@ -137,13 +133,7 @@ pub fn read(reader: &mut Reader) -> Option<Action> {
             Action::WaitFor(awaited, what, limit)
         }
         19 => Action::Sleep(duration(reader.bytes()?)?),
-        20 => Action::Unshare(Namespaces {
-            mount: boolean(reader)?,
-            pid: boolean(reader)?,
-            ipc: boolean(reader)?,
-            uts: boolean(reader)?,
-            net: boolean(reader)?,
-        }),
+        20 => Action::Unshare(read_namespaces(reader)?),
         21 => Action::OpenLog(reader.bytes()?),
         22 => Action::OpenPidfile(reader.bytes()?),
         23 => Action::Chroot(reader.bytes()?),
@@ -178,6 +168,12 @@ fn number(reader: &mut Reader) -> Option<u32> {
 
 fn boolean(reader: &mut Reader) -> Option<bool> {
     reader.number().map(|number| number != 0)
+}
+
+fn read_namespaces(reader: &mut Reader) -> Option<Namespaces> {
+    let kinds = Namespace::ALL.map(|kind| boolean(reader).map(|is_in| is_in.then_some(kind)));
+    let kinds: Option<Vec<_>> = kinds.into_iter().collect();
+    Some(kinds?.into_iter().flatten().collect())
 }
 
 fn index<T: PartialEq>(writer: &mut Writer, all: &[T], value: &T) {

@@ -136,22 +136,9 @@ fn user(identity: &Identity) -> Fields {
 }
 
 fn namespaces(namespaces: Namespaces) -> Fields {
-    let Namespaces {
-        mount,
-        pid,
-        ipc,
-        uts,
-        net,
-    } = namespaces;
     let mut fields = Fields::default();
-    for (name, is_own) in [
-        ("fs", mount),
-        ("pid", pid),
-        ("ipc", ipc),
-        ("uts", uts),
-        ("net", net),
-    ] {
-        fields.put_flag(name, is_own);
+    for kind in namespaces.kinds() {
+        fields.put_flag(kind.name(), true);
     }
     fields
 }
