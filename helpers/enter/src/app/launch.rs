@@ -9,9 +9,7 @@ use crate::app::supervise::{Control, Report};
 use crate::environment::Environment;
 use crate::failure::{AppFailure, Failure, Place};
 use crate::handed_over::keys::Keys;
-use crate::hooks::actions::perform::{Shell, perform};
-use crate::hooks::command;
-use crate::hooks::command::Ended;
+use crate::hooks::actions::perform::{Unlimited, perform};
 use crate::hooks::refusal::place;
 use crate::hooks::session::Session;
 use crate::invocation::LAST_LINE_LIMIT;
@@ -67,20 +65,6 @@ pub struct Launch<'a> {
     pub output: Option<BorrowedFd<'a>>,
     /// Whether it belongs to a start or to a reload.
     pub role: Role,
-}
-
-/// Runs commands without a limit: the process that supervises this one enforces it.
-struct Unlimited<'a>(BorrowedFd<'a>);
-
-impl Shell for Unlimited<'_> {
-    fn run(
-        &mut self,
-        shells: &[Vec<u8>],
-        command: &[u8],
-        environment: &Environment,
-    ) -> Result<Ended, Failure> {
-        command::wait(command::spawn(shells, command, environment, self.0)?)
-    }
 }
 
 impl Launch<'_> {

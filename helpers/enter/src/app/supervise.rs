@@ -6,13 +6,14 @@ use crate::hooks::refusal::{place, with_last_words};
 use crate::sockets::open;
 use crate::stop::Stop;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Operation;
 use vassal_sys::SysError;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::fds;
 
@@ -202,13 +203,12 @@ impl Supervisor<'_> {
     /// The hook that failed, with its last words; the hook that exceeded its limit.
     pub fn wait(&mut self) -> Result<Outcome, Failure> {
         let mut current = None;
-        let mut end = Instant::now() + self.limit;
+        let mut deadline = Deadline::after(self.limit);
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if deadline.is_over() {
                 return Err(self.timed_out(current));
             }
-            match self.next_event(left)? {
+            match self.next_event(deadline)? {
                 Event::Nothing => {}
                 Event::Stop => return Ok(Outcome::Stopped),
                 Event::Report(None) => return Ok(Outcome::Gone),
@@ -218,7 +218,7 @@ impl Supervisor<'_> {
                     self.log.relay();
                     self.log.forget();
                     current = self.operations.get(index as usize);
-                    end = Instant::now() + self.limit + GRACE;
+                    deadline = Deadline::after(self.limit.saturating_add(GRACE));
                     if self.control.go().is_err() {
                         return Ok(Outcome::Gone);
                     }
@@ -233,17 +233,15 @@ impl Supervisor<'_> {
         }
     }
 
-    fn next_event(&mut self, left: Duration) -> Result<Event, Failure> {
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+    fn next_event(&mut self, deadline: Deadline) -> Result<Event, Failure> {
         let mut fds = [
             PollFd::new(self.control.0.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.stop.wish(), PollFlags::POLLIN),
             PollFd::new(self.log.reader(), PollFlags::POLLIN),
         ];
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(SysError::new("wait for the app's process", errno).into()),
-        }
+        deadline
+            .poll(&mut fds, deadline.left())
+            .context(|| "wait for the app's process")?;
         let [reported, stop, _] = fds.map(|fd| fd.any().unwrap_or(false));
         self.log.relay();
         if stop {

@@ -2,11 +2,9 @@
 //! app's namespaces. A reload does not run them (EXE-11 is not copied); their failures are logged and change nothing
 //! (EXE-12).
 
-use crate::environment::Environment;
 use crate::failure::{Failure, HookFailure};
-use crate::hooks::actions::perform::{Shell, perform};
+use crate::hooks::actions::perform::{Unlimited, perform};
 use crate::hooks::atexit_record::{Kept, Record};
-use crate::hooks::command::{self, Ended};
 use crate::hooks::session::Session;
 use nix::unistd::chdir;
 use std::io::stderr;
@@ -17,20 +15,6 @@ use vassal_state::codec::Reader;
 use vassal_sys::creds::{Keep, become_user};
 use vassal_sys::{fds, mounts};
 use vassal_systemd::journal::{Priority, log};
-
-/// Runs commands with this process's own standard error. The watchdog limits the time of all hooks together.
-struct Direct;
-
-impl Shell for Direct {
-    fn run(
-        &mut self,
-        shells: &[Vec<u8>],
-        command: &[u8],
-        environment: &Environment,
-    ) -> Result<Ended, Failure> {
-        command::wait(command::spawn(shells, command, environment, stderr().as_fd())?)
-    }
-}
 
 /// Runs the hooks in the record whose descriptor is `number`, as their user. A failed hook does not prevent the next
 /// one.
@@ -51,13 +35,15 @@ pub fn run(number: &[u8]) -> Result<(), Failure> {
         warn(&format!("cannot change to directory '{shown}': {why}"));
     }
     let mut session = Session::new(record.environment, &record.shells, record.limit, &proc);
+    let output = stderr();
+    let mut shell = Unlimited(output.as_fd());
     for action in record.before {
-        if let Err(failure) = perform(&action, &mut session, &mut Direct) {
+        if let Err(failure) = perform(&action, &mut session, &mut shell) {
             warn(&failure.to_string());
         }
     }
     for Kept { action, place } in record.hooks {
-        if let Err(failure) = perform(&action, &mut session, &mut Direct) {
+        if let Err(failure) = perform(&action, &mut session, &mut shell) {
             warn(&format!("{place}: {failure}"));
         }
     }

@@ -8,14 +8,15 @@ use crate::hooks::output::HookOutput;
 use crate::hooks::simple_command::SimpleCommand;
 use crate::stop::Stop;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, execve, setpgid};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_sys::clone::{Side, fork, pidfd};
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds, signals};
 
@@ -108,16 +109,18 @@ pub fn supervise(
     stop: &Stop<'_>,
 ) -> Result<Ended, Failure> {
     let ended = pidfd(child)?;
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if deadline.is_over() {
             // If it has ended at this very moment, there is no such group any more.
             killpg(child, Signal::SIGKILL)
                 .or_else(ignore_gone)
                 .context(|| "kill a hook")?;
             let mut gone = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut gone, timeout(KILL_LIMIT)).is_ok_and(|ready| ready > 0) {
+            if Deadline::after(KILL_LIMIT)
+                .poll(&mut gone, KILL_LIMIT)
+                .unwrap_or(false)
+            {
                 wait(child)?;
             }
             log.relay();
@@ -128,10 +131,7 @@ pub fn supervise(
             PollFd::new(stop.wish(), PollFlags::POLLIN),
             PollFd::new(log.reader(), PollFlags::POLLIN),
         ];
-        match poll(&mut fds, timeout(left)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(SysError::new("wait for a hook", errno).into()),
-        }
+        deadline.poll(&mut fds, limit).context(|| "wait for a hook")?;
         let [is_over, is_stopped, _] = fds.map(|fd| fd.any().unwrap_or(false));
         log.relay();
         if is_stopped {
@@ -141,11 +141,6 @@ pub fn supervise(
             return wait(child);
         }
     }
-}
-
-/// `time` in milliseconds, rounded up.
-fn timeout(time: Duration) -> PollTimeout {
-    PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 
 /// Waits for `child` without a limit; for a process that is itself supervised.

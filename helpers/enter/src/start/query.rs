@@ -1,14 +1,14 @@
 //! Runs a program of the host's (systemctl, journalctl) and reads its output, with a time limit because PID 1 or a disk
 //! may be busy.
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::unistd::Pid;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_sys::clone::pidfd;
+use vassal_sys::deadline::Deadline;
 
 /// The limit for systemctl: PID 1 may be in the midst of a daemon-reload of thousands of units.
 pub const SYSTEMCTL_LIMIT: Duration = Duration::from_secs(15);
@@ -38,12 +38,13 @@ pub fn query(program: &str, arguments: &[&str], limit: Duration) -> Result<Vec<u
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     let over = pidfd(Pid::from_raw(child.id() as i32)).map_err(Error::other)?;
-    let answer = listen(&mut child, end).and_then(|answer| wait_for(over.as_fd(), end).map(|()| answer));
+    let answer =
+        listen(&mut child, deadline).and_then(|answer| wait_for(over.as_fd(), deadline).map(|()| answer));
     if answer.is_err() {
         child.kill()?;
-        wait_for(over.as_fd(), Instant::now() + KILL_LIMIT)?;
+        wait_for(over.as_fd(), Deadline::after(KILL_LIMIT))?;
     }
     let ended = child.wait()?;
     match answer? {
@@ -52,28 +53,25 @@ pub fn query(program: &str, arguments: &[&str], limit: Duration) -> Result<Vec<u
     }
 }
 
-/// Waits until `fd` is readable, at most until `end`.
-fn wait_for(fd: BorrowedFd<'_>, end: Instant) -> Result<()> {
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout) {
-            Ok(0) => return Err(ErrorKind::TimedOut.into()),
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
+/// Waits until `fd` is readable, at most until `deadline`.
+fn wait_for(fd: BorrowedFd<'_>, deadline: Deadline) -> Result<()> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    while !deadline.poll(&mut fds, deadline.left())? {
+        if deadline.is_over() {
+            return Err(ErrorKind::TimedOut.into());
         }
     }
+    Ok(())
 }
 
-/// Reads the output to its end, at most until `end`.
-fn listen(child: &mut Child, end: Instant) -> Result<Vec<u8>> {
+/// Reads the output to its end, at most until `deadline`.
+fn listen(child: &mut Child, deadline: Deadline) -> Result<Vec<u8>> {
     let Some(mut output) = child.stdout.take() else {
         return Ok(Vec::new());
     };
     let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
     loop {
-        wait_for(output.as_fd(), end)?;
+        wait_for(output.as_fd(), deadline)?;
         match output.read(&mut chunk)? {
             0 => return Ok(answer),
             length if answer.len() + length <= ANSWER_LIMIT => answer.extend_from_slice(&chunk[..length]),
@@ -85,6 +83,7 @@ fn listen(child: &mut Child, end: Instant) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn an_answer_is_whole_or_none_and_nobody_is_waited_for_longer_than_the_limit() {

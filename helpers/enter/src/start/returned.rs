@@ -5,7 +5,7 @@
 
 use crate::mountpoints;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_sys::clone::pidfd;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
@@ -60,7 +61,6 @@ pub fn wait(
     let left = due.map_or(left, |due| {
         left.min(due.saturating_duration_since(Instant::now()))
     });
-    let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
     let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
     let question = returned.as_ref().and_then(|returned| returned.question.as_ref());
     fds.extend(question.map(|question| PollFd::new(question.end.as_fd(), PollFlags::POLLIN)));
@@ -68,10 +68,7 @@ pub fn wait(
     let table = returned.as_ref().filter(|returned| !returned.is_changed);
     let is_table_last = table.is_some();
     fds.extend(table.map(|returned| PollFd::new(returned.mountinfo.as_fd(), PollFlags::POLLPRI)));
-    match poll(&mut fds, timeout) {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(errno) => return Err(SysError::new("wait", errno)),
-    }
+    Deadline::after(left).poll(&mut fds, left).context(|| "wait")?;
     let has_news = |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::any) == Some(true);
     let (is_stopped, has_changed) = (has_news(fds.first()), is_table_last && has_news(fds.last()));
     match returned {

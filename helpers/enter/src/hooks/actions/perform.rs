@@ -4,8 +4,9 @@ use crate::environment::Environment;
 use crate::failure::{Failure, HookFailure};
 use crate::hooks::actions::mount::Wanted;
 use crate::hooks::actions::{files, mount, process, waits};
-use crate::hooks::command::Ended;
+use crate::hooks::command::{self, Ended};
 use crate::hooks::session::Session;
+use std::os::fd::BorrowedFd;
 use vassal_config::hooks::action::{Action, OnFailure};
 use vassal_escape::printable;
 use vassal_systemd::journal::{Priority, log};
@@ -22,6 +23,20 @@ pub trait Shell {
         command: &[u8],
         environment: &Environment,
     ) -> Result<Ended, Failure>;
+}
+
+/// Runs commands without a limit, with their output to this descriptor; for a process that another one limits.
+pub struct Unlimited<'a>(pub BorrowedFd<'a>);
+
+impl Shell for Unlimited<'_> {
+    fn run(
+        &mut self,
+        shells: &[Vec<u8>],
+        command: &[u8],
+        environment: &Environment,
+    ) -> Result<Ended, Failure> {
+        command::wait(command::spawn(shells, command, environment, self.0)?)
+    }
 }
 
 /// Does `action`. Effects on files, mounts and the process are the kernel's; variables and open files are kept in

@@ -10,7 +10,7 @@ use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::net::if_::if_nametoindex;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
@@ -21,10 +21,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_config::hooks::action::Awaited;
 use vassal_escape::printable;
 use vassal_sys::SysError;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::mounts;
 use vassal_sys::proc::Proc;
@@ -69,9 +70,9 @@ pub fn appear(
         Some(limit) => (limit, ""),
         None => (session.limit, " (hook-timeout)"),
     };
-    let end = end_of(limit);
+    let deadline = Deadline::after(limit);
     while !is_there()? {
-        if Instant::now() >= end {
+        if deadline.is_over() {
             return Err(HookFailure::NotAppeared {
                 kind,
                 what: what.to_vec(),
@@ -95,26 +96,15 @@ pub fn sleep(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), Failure> {
 
 /// Sleeps for `time`. If the vassal is to `stop` meanwhile, this process ends.
 fn pause(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), SysError> {
-    let end = end_of(time);
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+    let deadline = Deadline::after(time);
+    while !deadline.is_over() {
         let wish = stop.map(|stop| PollFd::new(stop.wish(), PollFlags::POLLIN));
-        match (poll(&mut Vec::from_iter(wish), timeout), stop) {
-            (Ok(1..), Some(stop)) => stop.obey(),
-            (Ok(_) | Err(Errno::EINTR), _) => {}
-            (Err(errno), _) => return Err(SysError::new("wait", errno)),
+        let is_ready = deadline.poll(&mut Vec::from_iter(wish), time);
+        if let (true, Some(stop)) = (is_ready.context(|| "wait")?, stop) {
+            stop.obey();
         }
     }
-}
-
-/// The time at which `limit` is over; far in the future for a limit beyond the clock's range.
-fn end_of(limit: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    Instant::now() + limit.min(CENTURY)
+    Ok(())
 }
 
 /// Writes `text` into a FIFO as soon as that exists and has a reader. If the vassal is to `stop` meanwhile, this
@@ -124,7 +114,7 @@ fn end_of(limit: Duration) -> Instant {
 /// No reader within the limit; any error of the kernel.
 pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(), Failure> {
     let limit = session.limit;
-    let end = end_of(limit);
+    let deadline = Deadline::after(limit);
     loop {
         match safe_open::open_for_writing(path, OFlag::O_WRONLY, 0, Kind::Fifo, session.proc) {
             Ok(fifo) => {
@@ -134,7 +124,7 @@ pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(),
                     .map_err(Failure::from);
             }
             Err(error) if !matches!(error.errno, Errno::ENOENT | Errno::ENXIO) => return Err(error.into()),
-            Err(_) if Instant::now() >= end => {
+            Err(_) if deadline.is_over() => {
                 return Err(HookFailure::NotRead {
                     path: path.to_vec(),
                     limit,
