@@ -56,19 +56,13 @@ pub fn compile(
     if !sorted.errors.is_empty() {
         return Err(sorted.errors);
     }
-    let on_demand_socket = settings.on_demand_socket.clone();
-    if settings.command.is_none() {
-        let line = on_demand_socket
-            .as_ref()
-            .and_then(|on_demand_socket| line_of(on_demand_socket, &sorted.left));
-        sorted.left.extend(line);
-    }
+    add_on_demand_socket(&settings, &mut sorted.left);
     let app_hint = payload::app_hint(&sorted.left);
     let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
     let own_network = emperor.namespaces.net || steps.unshared.net;
-    let uwsgis: &[Entry] = match &payload {
-        Payload::Uwsgi { entries, .. } => entries,
-        Payload::Command { .. } => &[],
+    let (uwsgis, unix) = match &payload {
+        Payload::Uwsgi { entries: uwsgis, .. } => (uwsgis.as_slice(), UnixOptions::of(entries)),
+        Payload::Command { .. } => (Default::default(), settings.unix.clone()),
     };
     if let Some(error) = misplaced(&payload, &settings, own_network) {
         return Err(vec![error]);
@@ -84,10 +78,7 @@ pub fn compile(
         identity,
         watch: sorted.watch,
         listeners,
-        unix: match &payload {
-            Payload::Uwsgi { .. } => UnixOptions::of(entries),
-            Payload::Command { .. } => settings.unix.clone(),
-        },
+        unix,
         handed: root_files::of(uwsgis),
         key_files: key_files(uwsgis),
         app_hint,
@@ -98,6 +89,15 @@ pub fn compile(
         settings,
     };
     Ok((plan, sorted.warnings))
+}
+
+/// Adds the line by which uWSGI gets the on-demand socket, unless a line names its address.
+fn add_on_demand_socket(settings: &Settings, left: &mut Vec<Entry>) {
+    if settings.command.is_none() {
+        let socket = settings.on_demand_socket.as_ref();
+        let line = socket.and_then(|socket| line_of(socket, left));
+        left.extend(line);
+    }
 }
 
 /// The app's user, which is the emperor's if the file names none. Removes hooks that do not run for such a user.

@@ -3,7 +3,7 @@
 
 use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
-use crate::app::uwsgi::Message;
+use crate::app::uwsgi::{Message, Uwsgi};
 use crate::liveness::question::Question;
 use crate::liveness::verdict::Verdict;
 use crate::liveness::way::Way;
@@ -16,6 +16,52 @@ use vassal_systemd::journal::{Priority, log, relay};
 
 const LOG_CHUNK: usize = 4096;
 
+/// What uWSGI's messages mean, since they were last read.
+#[derive(Debug, Default)]
+struct Heard {
+    /// It asks to be stopped.
+    wants_stop: bool,
+    /// Everything is loaded, and a worker accepts requests if there is to be one.
+    is_loaded: bool,
+    /// A worker has sent its heartbeat.
+    beats: bool,
+    /// It has begun (`true`) or finished (`false`) to reload itself.
+    reloads_itself: Option<bool>,
+    /// The workers of before a reload have ended.
+    has_new_workers: bool,
+}
+
+impl Heard {
+    /// Takes what `uwsgi` has sent, and answers its request for a configuration.
+    fn from(uwsgi: &mut Uwsgi, has_workers: bool) -> Self {
+        let mut heard = Self::default();
+        for message in uwsgi.messages() {
+            match message {
+                Message::Accepting => {
+                    (heard.has_new_workers, heard.is_loaded) = (true, true);
+                    heard.reloads_itself = Some(false);
+                }
+                Message::Loaded => heard.is_loaded |= !has_workers,
+                Message::WantsConfiguration => {
+                    heard.has_new_workers = true;
+                    heard.reloads_itself = Some(has_workers);
+                    // uWSGI will report itself that it has no configuration, and no fault of an app may end the
+                    // watchdog.
+                    if let Err(error) = uwsgi.push_again() {
+                        log(Priority::Warning, &error.to_string());
+                    }
+                    // For a uWSGI without workers this is the last message of a reload.
+                    heard.is_loaded |= !has_workers;
+                }
+                Message::WantsStop => heard.wants_stop = true,
+                Message::Heartbeat => heard.beats = true,
+                Message::Other => {}
+            }
+        }
+        heard
+    }
+}
+
 impl Vassal {
     /// Reads uWSGI's messages. Returns whether it asks to be stopped.
     pub(super) fn hear_uwsgi(&mut self) -> bool {
@@ -24,60 +70,44 @@ impl Vassal {
         let Some(uwsgi) = uwsgi else {
             return false;
         };
-        let (mut wants_stop, mut is_loaded, mut beats, mut reloads_itself) = (false, false, false, None);
-        for message in uwsgi.messages() {
-            match message {
-                Message::Accepting => {
-                    self.turnover = None;
-                    is_loaded = true;
-                    reloads_itself = Some(false);
-                }
-                Message::Loaded => is_loaded |= !has_workers,
-                Message::WantsConfiguration => {
-                    self.turnover = None;
-                    reloads_itself = Some(has_workers);
-                    // uWSGI will report itself that it has no configuration, and no fault of an app may end the
-                    // watchdog.
-                    if let Err(error) = uwsgi.push_again() {
-                        log(Priority::Warning, &error.to_string());
-                    }
-                    // For a uWSGI without workers this is the last message of a reload.
-                    is_loaded |= !has_workers;
-                }
-                Message::WantsStop => wants_stop = true,
-                Message::Heartbeat => beats = true,
-                Message::Other => {}
-            }
+        let heard = Heard::from(uwsgi, has_workers);
+        let has_closed = uwsgi.socket().is_none();
+        if heard.has_new_workers {
+            self.turnover = None;
         }
+        self.follow_heartbeat(&heard);
+        if heard.is_loaded {
+            self.uwsgi_is_loaded();
+        }
+        if let (Some(check), Some(is_under_way)) = (&mut self.app.check, heard.reloads_itself) {
+            check.reloads_itself(is_under_way, Instant::now());
+        }
+        if has_closed {
+            self.listen_anew();
+        }
+        heard.wants_stop
+    }
+
+    fn follow_heartbeat(&mut self, heard: &Heard) {
         if let Some(heartbeat) = &mut self.app.heartbeat {
-            match (reloads_itself, beats) {
+            match (heard.reloads_itself, heard.beats) {
                 // The workers are new.
                 (Some(_), _) => heartbeat.forget(),
                 (None, true) => heartbeat.beat(self.awake),
                 (None, false) => {}
             }
         }
-        if is_loaded {
-            if matches!(self.app.app.readiness, Readiness::Loaded | Readiness::Accepting) {
-                self.readying.set_ready();
-            }
-            if self.reloads.as_mut().is_some_and(Reloads::finish) {
-                self.reporter.differs(String::new(), String::new());
-                self.reporter.keep_alive(&self.mountpoints, &self.app);
-            }
+    }
+
+    /// uWSGI serves, and a reload that was requested is complete.
+    fn uwsgi_is_loaded(&mut self) {
+        if matches!(self.app.app.readiness, Readiness::Loaded | Readiness::Accepting) {
+            self.readying.set_ready();
         }
-        if let (Some(check), Some(is_under_way)) = (&mut self.app.check, reloads_itself) {
-            check.reloads_itself(is_under_way, Instant::now());
+        if self.reloads.as_mut().is_some_and(Reloads::finish) {
+            self.reporter.differs(String::new(), String::new());
+            self.reporter.keep_alive(&self.mountpoints, &self.app);
         }
-        if self
-            .app
-            .uwsgi
-            .as_ref()
-            .is_some_and(|uwsgi| uwsgi.socket().is_none())
-        {
-            self.listen_anew();
-        }
-        wants_stop
     }
 
     /// Reads the notification socket of another program than uWSGI.
