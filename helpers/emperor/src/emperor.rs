@@ -203,48 +203,45 @@ impl Emperor {
         let mut orders = Vec::new();
         let mut erased = BTreeSet::new();
         for step in steps {
-            let verb = match step.does {
-                Does::Adopt => {
-                    self.remember(&step, None);
-                    continue;
-                }
-                Does::Renew => {
-                    self.forget(&step.name);
-                    systemd.reset_failed(&step.name.unit());
-                    self.remember(&step, None);
-                    continue;
-                }
-                Does::Erase => {
-                    self.erase(&step)?;
-                    erased.extend(
-                        step.is_loaded
-                            .then(|| [step.name.unit(), step.name.socket()])
-                            .into_iter()
-                            .flatten(),
-                    );
-                    continue;
-                }
-                Does::Start => {
-                    orders.push(Order::start(&step));
-                    self.busy.insert(step.name.clone(), step);
-                    continue;
-                }
-                Does::Reload => Verb::Reload,
-                Does::Restart => Verb::Restart,
-                Does::Stop | Does::Swap => Verb::Stop,
-            };
-            // Before the service, which it would start again.
-            let unit = match verb {
-                Verb::Stop if step.has_socket => step.name.socket(),
-                _ => step.name.unit(),
-            };
-            orders.push(Order { unit, verb });
-            self.busy.insert(step.name.clone(), step);
+            match Order::of(&step) {
+                Some(order) => orders.push((order, step)),
+                None => self.do_at_once(&step, &mut erased, systemd)?,
+            }
         }
-        self.unwant(&erased, systemd)?;
+        let stops = orders.iter().any(|(_, step)| step.does == Does::Stop);
+        self.unwant(&erased, stops, systemd)?;
         self.is_new = false;
         self.keep()?;
-        Ok(orders)
+        // Last of all: what is busy is left alone until something has come of its order.
+        let busy = |(order, step): (Order, Step)| {
+            self.busy.insert(step.name.clone(), step);
+            order
+        };
+        Ok(orders.into_iter().map(busy).collect())
+    }
+
+    /// Does what needs no job; the units that are erased and still loaded.
+    fn do_at_once(
+        &mut self,
+        step: &Step,
+        erased: &mut BTreeSet<String>,
+        systemd: &Systemd,
+    ) -> Result<(), String> {
+        match step.does {
+            Does::Renew => {
+                self.forget(&step.name);
+                systemd.reset_failed(&step.name.unit());
+                self.remember(step, None);
+            }
+            Does::Erase => {
+                self.erase(step)?;
+                if step.is_loaded {
+                    erased.extend([step.name.unit(), step.name.socket()]);
+                }
+            }
+            _ => self.remember(step, None),
+        }
+        Ok(())
     }
 
     /// Writes the drop-ins of `steps`, but for those that wait for a reload's judgement.
@@ -319,7 +316,7 @@ impl Emperor {
 
     /// A unit that the target wanted when systemd last read its units stays loaded, although nothing is left of it, until it reads
     /// them again.
-    fn unwant(&mut self, erased: &BTreeSet<String>, systemd: &Systemd) -> Result<(), String> {
+    fn unwant(&mut self, erased: &BTreeSet<String>, stops: bool, systemd: &Systemd) -> Result<(), String> {
         if !erased.is_empty() {
             let wants = systemd
                 .path_of(TARGET)
@@ -327,7 +324,7 @@ impl Emperor {
                 .map_err(|error| format!("systemd does not tell what '{TARGET}' wants: {error}"))?;
             self.owes_reload |= wants.iter().any(|unit| erased.contains(unit));
         }
-        let stops = self.busy.values().any(|step| step.does == Does::Stop);
+        let stops = stops || self.busy.values().any(|step| step.does == Does::Stop);
         if self.owes_reload && !stops {
             self.memory.owes_reload = true;
             self.settle(systemd)?;

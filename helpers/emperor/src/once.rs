@@ -53,15 +53,12 @@ fn carry_out(emperor: &mut Emperor, mut orders: Vec<Order>, systemd: &Systemd) {
         let mut heard: Vec<(Order, Outcome)> = Vec::new();
         for (orders, most) in [(starts, usize::MAX), (others, RELOADS)] {
             if !orders.is_empty() {
-                give(systemd.connection.clone(), orders, most, |order, outcome| {
+                give(systemd.clone(), orders, most, |order, outcome| {
                     heard.push((order.clone(), outcome));
                 });
             }
         }
-        orders = heard
-            .into_iter()
-            .filter_map(|(order, outcome)| emperor.heard(&order, outcome, systemd))
-            .collect();
+        orders = emperor.heard(heard, systemd);
         emperor.finish(systemd);
     }
 }

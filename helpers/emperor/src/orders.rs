@@ -1,7 +1,7 @@
 //! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
 
-use crate::reconcile::Step;
-use crate::systemd1::{Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd};
+use crate::reconcile::{Does, Step};
+use crate::systemd1::{BUS, BUS_PATH, Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd, is_of_bus};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
 use std::collections::{BTreeMap, VecDeque};
@@ -13,8 +13,7 @@ use zbus::message::{Message, Type};
 use zbus::zvariant::OwnedObjectPath;
 
 const JOB: &str = "org.freedesktop.systemd1.Job";
-const BUS: &str = "org.freedesktop.DBus";
-const BUS_PATH: &str = "/org/freedesktop/DBus";
+const OWNER_CHANGED: &str = "NameOwnerChanged";
 /// When nothing was heard for this long, the jobs are asked whether they are still there: a systemd that was executed again, or
 /// a bus that was, may have lost what was to be said of them.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -57,6 +56,20 @@ pub struct Order {
 }
 
 impl Order {
+    /// What `step` asks of systemd; nothing where it needs no job.
+    pub fn of(step: &Step) -> Option<Self> {
+        let (unit, verb) = match step.does {
+            Does::Adopt | Does::Renew | Does::Erase => return None,
+            Does::Start => return Some(Self::start(step)),
+            Does::Reload => (step.name.unit(), Verb::Reload),
+            Does::Restart => (step.name.unit(), Verb::Restart),
+            // Before the service, which it would start again.
+            Does::Stop | Does::Swap if step.has_socket => (step.name.socket(), Verb::Stop),
+            Does::Stop | Does::Swap => (step.name.unit(), Verb::Stop),
+        };
+        Some(Self { unit, verb })
+    }
+
     /// To start the vassal of `step`, or to listen for its first connection.
     pub fn start(step: &Step) -> Self {
         match step.socket {
@@ -83,13 +96,13 @@ pub enum Outcome {
     Failed(String),
     /// systemd does not do it.
     Refused(String),
-    /// Nobody knows: the connection has ended.
+    /// Nobody knows: this connection to the bus, or systemd's, has ended.
     Lost(String),
 }
 
 /// Orders on their way.
 struct Orders {
-    connection: Connection,
+    systemd: Systemd,
     queue: VecDeque<Order>,
     /// Calls without an answer, by their serial number.
     called: BTreeMap<NonZeroU32, Order>,
@@ -99,27 +112,29 @@ struct Orders {
     most_jobs: usize,
 }
 
-/// Gives all `orders` over `connection`, but no more than `most_jobs` at the same time of those whose end is waited for. What
+/// Gives all `orders` to `systemd`, but no more than `most_jobs` at the same time of those whose end is waited for. What
 /// becomes of each is told to
 /// `report`.
-pub fn give(
-    connection: Connection,
+pub fn give(systemd: Systemd, orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
+    if let Err(error) = listen(&systemd.connection) {
+        for order in &orders {
+            report(order, Outcome::Lost(error.to_string()));
+        }
+        return;
+    }
+    carry_out(systemd, orders, most_jobs, report);
+}
+
+/// The same, once the bus tells the ends of jobs. Each order is told once.
+fn carry_out(
+    systemd: Systemd,
     orders: Vec<Order>,
     most_jobs: usize,
     mut report: impl FnMut(&Order, Outcome),
 ) {
-    let connection = match listen(connection) {
-        Ok(connection) => connection,
-        Err(error) => {
-            for order in &orders {
-                report(order, Outcome::Lost(error.to_string()));
-            }
-            return;
-        }
-    };
-    let messages = MessageStream::from(connection.inner());
+    let messages = MessageStream::from(systemd.connection.inner());
     let mut under_way = Orders {
-        connection,
+        systemd,
         queue: orders.into(),
         called: BTreeMap::new(),
         jobs: BTreeMap::new(),
@@ -139,11 +154,15 @@ pub fn give(
     }
 }
 
-/// Asks the bus for the ends of jobs; systemd tells of those of its callers' own jobs without being asked.
-fn listen(connection: Connection) -> Result<Connection, Error> {
-    let rule = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
-    connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule)?;
-    Ok(connection)
+/// Asks the bus for the ends of jobs, which systemd tells its callers without being asked, and for news of systemd's own connection.
+fn listen(connection: &Connection) -> Result<(), Error> {
+    let ends = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
+    let owners =
+        format!("type='signal',sender='{BUS}',interface='{BUS}',member='{OWNER_CHANGED}',arg0='{NAME}'");
+    for rule in [ends, owners] {
+        connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule)?;
+    }
+    Ok(())
 }
 
 /// The next message, or nothing when there is none for a while.
@@ -163,6 +182,16 @@ fn next(messages: &mut MessageStream) -> Result<Option<Message>, Error> {
     zbus::block_on(future::or(message, silence))
 }
 
+/// Whether systemd's connection to the bus has ended, or it has a new one.
+fn is_change_of_owner(message: &Message) -> bool {
+    message.message_type() == Type::Signal
+        && is_of_bus(message)
+        && message
+            .header()
+            .member()
+            .is_some_and(|member| member == OWNER_CHANGED)
+}
+
 impl Orders {
     fn carry_out(
         &mut self,
@@ -174,15 +203,16 @@ impl Orders {
                 orders.called.len() < CALLS && orders.called.len() + orders.jobs.len() < orders.most_jobs
             };
             while has_room(self) {
-                let Some(order) = self.queue.pop_front() else {
-                    break;
-                };
-                self.send(order)?;
+                let Some(order) = self.queue.front() else { break };
+                let serial = self.send(order)?;
+                self.called
+                    .extend(self.queue.pop_front().map(|order| (serial, order)));
             }
             if self.called.is_empty() && self.jobs.is_empty() {
                 return Ok(());
             }
             match next(&mut messages)? {
+                Some(message) if is_change_of_owner(&message) => self.ask_after_jobs(report),
                 Some(message) => {
                     if let Some((order, outcome)) = self.hear(&message)? {
                         report(&order, outcome);
@@ -200,27 +230,32 @@ impl Orders {
         let Ok(systemd) = Systemd::connect() else { return };
         for path in self.jobs.keys().cloned().collect::<Vec<_>>() {
             let state = systemd.connection.call_method(
-                Some(NAME),
+                Some(systemd.owner.as_str()),
                 path.as_str(),
                 Some(PROPERTIES),
                 "Get",
                 &(JOB, "State"),
             );
-            if let (Err(Error::MethodError(..)), Some(order)) = (state, self.jobs.get(&path).cloned()) {
-                self.jobs.remove(&path);
-                report(&order, Outcome::Lost("its job has ended unheard".to_owned()));
+            match state {
+                Err(Error::MethodError(_, _, answer)) if !is_of_bus(&answer) => {
+                    if let Some(order) = self.jobs.remove(&path) {
+                        report(&order, Outcome::Lost("its job has ended unheard".to_owned()));
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => return,
             }
         }
     }
 
-    fn send(&mut self, order: Order) -> Result<(), Error> {
+    /// Calls systemd; the call's serial number.
+    fn send(&self, order: &Order) -> Result<NonZeroU32, Error> {
         let message = Message::method_call(MANAGER_PATH, order.verb.method())?
-            .destination(NAME)?
+            .destination(self.systemd.owner.as_str())?
             .interface(MANAGER)?
             .build(&(order.unit.as_str(), "replace"))?;
-        self.connection.send(&message)?;
-        self.called.insert(message.primary_header().serial_num(), order);
-        Ok(())
+        self.systemd.connection.send(&message)?;
+        Ok(message.primary_header().serial_num())
     }
 
     /// What a message says of one of the orders.
@@ -228,19 +263,24 @@ impl Orders {
         let header = message.header();
         match message.message_type() {
             Type::MethodReturn => {
-                let order = header
-                    .reply_serial()
-                    .and_then(|serial| self.called.remove(&serial));
-                match order {
-                    Some(order) if order.verb == Verb::Start => return Ok(Some((order, Outcome::Accepted))),
-                    Some(order) => {
-                        let job: OwnedObjectPath = message.body().deserialize()?;
-                        self.jobs.insert(job.to_string(), order);
-                    }
-                    None => {}
+                let is_ours = |serial: &NonZeroU32| self.called.contains_key(serial);
+                let Some(serial) = header.reply_serial().filter(is_ours) else {
+                    return Ok(None);
+                };
+                // Before the order is taken out: one whose answer cannot be read is told to be lost.
+                let job: OwnedObjectPath = message.body().deserialize()?;
+                let Some(order) = self.called.remove(&serial) else {
+                    return Ok(None);
+                };
+                if order.verb == Verb::Start {
+                    return Ok(Some((order, Outcome::Accepted)));
                 }
+                self.jobs.insert(job.to_string(), order);
                 Ok(None)
             }
+            Type::Error if is_of_bus(message) => Err(Error::Failure(
+                message.body().deserialize::<String>().unwrap_or_default(),
+            )),
             Type::Error => {
                 let order = header
                     .reply_serial()
@@ -262,5 +302,45 @@ impl Orders {
             }
             Type::Signal | Type::MethodCall => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use zbus::Guid;
+    use zbus::connection::Builder;
+
+    /// A connection without a bus in between, and its other end.
+    fn connection() -> (Connection, Connection) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let guid = Guid::generate();
+        let theirs = Builder::unix_stream(theirs).server(guid).unwrap().p2p().build();
+        let ours = Builder::unix_stream(ours).p2p().build();
+        let (ours, theirs) = zbus::block_on(future::zip(ours, theirs));
+        (ours.unwrap().into(), theirs.unwrap().into())
+    }
+
+    #[test]
+    fn each_order_is_told_when_the_connection_ends_before_it_is_given() {
+        let (connection, theirs) = connection();
+        theirs.close().unwrap();
+        let systemd = Systemd {
+            connection,
+            owner: ":1.0".to_owned(),
+        };
+        let order = |unit: &str| Order {
+            unit: unit.to_owned(),
+            verb: Verb::Stop,
+        };
+        let orders = ["vassal@a.service", "vassal@b.service"].map(order).to_vec();
+        let mut told = Vec::new();
+        carry_out(systemd, orders.clone(), usize::MAX, |order, outcome| {
+            assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
+            told.push(order.clone());
+        });
+        told.sort_by(|one, other| one.unit.cmp(&other.unit));
+        assert_eq!(told, orders);
     }
 }

@@ -17,13 +17,34 @@ const NEVER: Stamp = Stamp {
 };
 
 impl Emperor {
-    /// What came of an order; what else is to be done for it.
-    pub fn heard(&mut self, order: &Order, outcome: Outcome, systemd: &Systemd) -> Option<Order> {
+    /// What came of orders; what else is to be done for them.
+    pub fn heard(&mut self, heard: Vec<(Order, Outcome)>, systemd: &Systemd) -> Vec<Order> {
+        self.tell_lost(&heard);
+        heard
+            .into_iter()
+            .filter_map(|(order, outcome)| self.heard_one(&order, outcome, systemd))
+            .collect()
+    }
+
+    /// In one line: a bus that has ended has lost a thousand orders at once.
+    fn tell_lost(&self, heard: &[(Order, Outcome)]) {
+        let mut lost = heard.iter().filter_map(|(order, outcome)| match outcome {
+            Outcome::Lost(why) => Some((&order.unit, why)),
+            _ => None,
+        });
+        let Some((unit, why)) = lost.next() else { return };
+        let others = match lost.count() {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        self.teller
+            .warn(&format!("'{unit}'{others}: {why}; trying again"));
+    }
+
+    fn heard_one(&mut self, order: &Order, outcome: Outcome, systemd: &Systemd) -> Option<Order> {
         let (name, kind) = vassal_of(&order.unit)?;
         let step = self.busy.remove(&name)?;
-        if let Outcome::Lost(why) = &outcome {
-            self.teller
-                .warn(&format!("'{}': {why}; trying again", order.unit));
+        if matches!(outcome, Outcome::Lost(_)) {
             return None;
         }
         match order.verb {

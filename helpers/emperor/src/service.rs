@@ -54,8 +54,13 @@ pub fn serve(mut emperor: Emperor) -> Result<Infallible, String> {
             }
         }
         let heard = wait(&news, &mut clock, &mut emperor)?;
-        if !heard.is_empty() && hear(&mut emperor, heard, &tell) == Next::Look {
-            clock.ring();
+        if heard.is_empty() {
+            continue;
+        }
+        match hear(&mut emperor, heard, &tell) {
+            Next::Look => clock.ring(),
+            Next::LookLater => clock.ring_after(RETRY),
+            Next::Wait => {}
         }
     }
 }
@@ -91,7 +96,11 @@ impl Clock {
     }
 
     fn ring(&mut self) {
-        let due = Instant::now() + self.gathered;
+        self.ring_after(self.gathered);
+    }
+
+    fn ring_after(&mut self, pause: Duration) {
+        let due = Instant::now() + pause;
         self.next = Some(self.next.map_or(due, |next| next.min(due)));
     }
 }
@@ -128,9 +137,9 @@ fn dispatch(orders: Vec<Order>, systemd: &Systemd, tell: &Sender<News>) {
         if orders.is_empty() {
             continue;
         }
-        let (tell, connection) = (tell.clone(), systemd.connection.clone());
+        let (tell, systemd) = (tell.clone(), systemd.clone());
         thread::spawn(move || {
-            give(connection, orders, most, |order, outcome| {
+            give(systemd, orders, most, |order, outcome| {
                 // Nobody listens only when this process ends.
                 tell.send(News::Heard(order.clone(), outcome)).ok();
             });
@@ -176,6 +185,8 @@ fn wait(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Look,
+    /// Not at once: what has lost an order may last.
+    LookLater,
     Wait,
 }
 
@@ -199,15 +210,15 @@ fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>
     let has_news = heard
         .iter()
         .any(|(order, outcome)| emperor.is_news(order, outcome));
-    let next: Vec<Order> = heard
-        .into_iter()
-        .filter_map(|(order, outcome)| emperor.heard(&order, outcome, &systemd))
-        .collect();
+    let is_lost = |(_, outcome): &(Order, Outcome)| matches!(outcome, Outcome::Lost(_));
+    let has_lost = heard.iter().any(is_lost);
+    let next = emperor.heard(heard, &systemd);
     emperor.finish(&systemd);
     dispatch(next, &systemd, tell);
-    match has_news {
-        true => Next::Look,
-        false => Next::Wait,
+    match (has_lost, has_news) {
+        (true, _) => Next::LookLater,
+        (false, true) => Next::Look,
+        (false, false) => Next::Wait,
     }
 }
 

@@ -7,8 +7,13 @@
 
 use async_io::Timer;
 use futures_lite::future;
+use libsystemd::daemon::booted;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use zbus::blocking::Connection;
 use zbus::connection::Builder;
 use zbus::message::Message;
@@ -16,6 +21,9 @@ use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
 /// Where the system bus listens (dbus-daemon(1)).
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
+pub(crate) const BUS: &str = "org.freedesktop.DBus";
+pub(crate) const BUS_PATH: &str = "/org/freedesktop/DBus";
+/// The name that systemd has on the bus while it is connected.
 pub(crate) const NAME: &str = "org.freedesktop.systemd1";
 pub(crate) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 pub(crate) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -23,6 +31,13 @@ const UNIT: &str = "org.freedesktop.systemd1.Unit";
 pub(crate) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// How long the bus may take to let somebody in.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long systemd's name may be missing before systemd is asked to connect again, and asked once more: it has none while it is
+/// executed again.
+const ABSENCE: Duration = Duration::from_secs(1);
+/// How long it may be missing altogether.
+const ABSENCE_LIMIT: Duration = Duration::from_secs(5);
+/// How often the bus is asked meanwhile.
+const ABSENCE_INTERVAL: Duration = Duration::from_millis(50);
 /// How long an answer may take: PID 1 may be in the midst of a daemon-reload of thousands of units, or stand still.
 const LIMIT: Duration = Duration::from_secs(600);
 /// What went wrong between here and systemd.
@@ -44,17 +59,20 @@ pub struct Listed {
 }
 
 /// systemd, connected.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Systemd {
     /// The connection.
     pub(crate) connection: Connection,
+    /// The name of systemd's own connection. The bus answers at once when it has ended; a call to [`NAME`] would have it try to
+    /// start a systemd, and fail after 25 s.
+    pub(crate) owner: String,
 }
 
 impl Systemd {
     /// Connects.
     ///
     /// # Errors
-    /// When the system bus does not answer.
+    /// When the system bus does not answer, or systemd does not come to it.
     pub fn connect() -> Result<Self, Error> {
         // Connected here: zbus would have a thread do it, which then wakes twice a second for ever.
         let socket = UnixStream::connect(SYSTEM_BUS).map_err(|error| Error::InputOutput(error.into()))?;
@@ -64,7 +82,8 @@ impl Systemd {
             Err(Error::Failure("the system bus does not answer".to_owned()))
         };
         let connection = zbus::block_on(future::or(connection, late))?.into();
-        Ok(Self { connection })
+        let owner = wait_for_owner(&connection)?;
+        Ok(Self { connection, owner })
     }
 
     /// The loaded units whose names match one of `patterns`.
@@ -143,9 +162,13 @@ impl Systemd {
         T: TryFrom<OwnedValue>,
         T::Error: Into<Error>,
     {
-        let answer =
-            self.connection
-                .call_method(Some(NAME), path, Some(PROPERTIES), "Get", &(UNIT, property))?;
+        let answer = self.connection.call_method(
+            Some(self.owner.as_str()),
+            path,
+            Some(PROPERTIES),
+            "Get",
+            &(UNIT, property),
+        )?;
         let value: OwnedValue = answer.body().deserialize()?;
         T::try_from(value).map_err(Into::into)
     }
@@ -154,7 +177,41 @@ impl Systemd {
     where
         B: zbus::export::serde::Serialize + zbus::zvariant::DynamicType,
     {
-        self.connection
-            .call_method(Some(NAME), MANAGER_PATH, Some(MANAGER), method, body)
+        self.connection.call_method(
+            Some(self.owner.as_str()),
+            MANAGER_PATH,
+            Some(MANAGER),
+            method,
+            body,
+        )
     }
+}
+
+/// Waits until systemd is on the bus; the name of its connection. One that the bus has dropped does not come back by itself: it is
+/// asked to by SIGUSR1 (systemd(1), SIGNALS), more than once, as it does nothing while it believes to be connected.
+fn wait_for_owner(connection: &Connection) -> Result<String, Error> {
+    let begun = Instant::now();
+    let mut calls_at = begun + ABSENCE;
+    loop {
+        match connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &NAME) {
+            Ok(answer) => return answer.body().deserialize(),
+            Err(Error::MethodError(..)) if begun.elapsed() < ABSENCE_LIMIT => {}
+            Err(Error::MethodError(..)) => {
+                return Err(Error::Failure("systemd is not on the system bus".to_owned()));
+            }
+            Err(error) => return Err(error),
+        }
+        if calls_at <= Instant::now() && booted() {
+            calls_at += ABSENCE;
+            kill(Pid::from_raw(1), Signal::SIGUSR1)
+                .map_err(|errno| Error::InputOutput(io::Error::from(errno).into()))?;
+        }
+        thread::sleep(ABSENCE_INTERVAL);
+    }
+}
+
+/// Whether an answer was given by the bus in systemd's place: what was asked for has not reached systemd, or systemd has not answered
+/// before its connection ended.
+pub(crate) fn is_of_bus(answer: &Message) -> bool {
+    answer.header().sender().is_some_and(|sender| sender == BUS)
 }

@@ -3,8 +3,8 @@
 use vassal_tests::{Machine, Owner, on_each_suite};
 
 use crate::scene::{
-    EMPEROR, LIMIT, SLEEPER, VASSALS, invocation, let_it_look, machine, path, put, running, wait_gone,
-    wait_on, wait_status,
+    EMPEROR, LIMIT, SLEEPER, VASSALS, app, invocation, let_it_look, machine, path, put, running, unit,
+    wait_gone, wait_on, wait_status, wait_version,
 };
 
 fn emperor(machine: &Machine, lines: &str) {
@@ -126,5 +126,31 @@ fn an_emperors_file_that_is_wrong_or_gone_changes_nothing_until_it_is_mended() {
         wait_status(&machine, "as the files say");
         let_it_look(&machine);
         assert_eq!(invocation(&machine, "a"), before, "{suite}");
+    });
+}
+
+#[test]
+fn a_vassal_that_is_started_or_reloaded_while_its_directory_is_replaced_finds_its_file() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        put(&machine, "a", &app(9301, "one"));
+        wait_version(&machine, 9301, "one");
+        let before = invocation(&machine, "a");
+        let away = format!("mv {VASSALS} {VASSALS}.new");
+        let back = format!("sleep 0.1; mv {VASSALS}.new {VASSALS}");
+        machine.must_sh(&format!("{away}; systemctl kill --signal=KILL vassal@a; {back}"));
+        machine.wait_for("a restart", LIMIT, || match invocation(&machine, "a") {
+            now if now != before && !now.is_empty() => Ok(()),
+            now => Err(now),
+        });
+        wait_version(&machine, 9301, "one");
+        let text = app(9301, "two");
+        machine.write(path("a"), &text, 0o644, Owner::ROOT);
+        wait_version(&machine, 9301, "two");
+        machine.must_sh(&format!("{away}; systemctl reload --no-block vassal@a; {back}"));
+        let_it_look(&machine);
+        machine.wait_for_unit(&unit("a"), "ActiveState", "active", LIMIT);
+        let told = machine.must(&["journalctl", "--unit", &unit("a"), "--output=cat"]);
+        assert!(!told.contains("there is no"), "{suite}: {told}");
     });
 }

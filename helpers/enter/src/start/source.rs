@@ -3,23 +3,49 @@
 use crate::environment::Inherited;
 use crate::failure::{Failure, FileFailure};
 use crate::invocation::Invocation;
+use nix::errno::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::{self, EMPEROR_FILE};
 use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
+use vassal_config::machine::world::ReadError;
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 use vassal_state::restart_record::{Pauses, RestartRecord};
+
+/// How long a file has to be missing to count as removed. Editors, git, rsync and administrators who replace a file or
+/// its directory remove the old one first; a vassal that systemd restarts just then would otherwise fail for good.
+const GONE: Duration = Duration::from_millis(500);
+/// The time between two looks for a missing file.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// The error of a missing file.
+const NOT_THERE: ReadError = ReadError::Failed {
+    errno: Errno::ENOENT as i32,
+};
+
+/// Repeats `look` until it finds something, for at most [`GONE`].
+fn patiently<T>(mut look: impl FnMut() -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
+    let begun = Instant::now();
+    loop {
+        let found = look()?;
+        if found.is_some() || begun.elapsed() >= GONE {
+            return Ok(found);
+        }
+        thread::sleep(LOOK_INTERVAL);
+    }
+}
 
 /// Reads emperor.ini. Its warnings are not reported here; the generator has reported them.
 ///
 /// # Errors
 /// A file that is missing or wrong.
 pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Failure> {
-    let content = read(file)?;
+    let content = patiently(|| read(file))?.ok_or_else(|| unusable(file, &NOT_THERE))?;
     let directory = file.parent().unwrap_or(Path::new("/"));
     let world =
         System::new(environment.clone(), directory.to_path_buf()).with_file(file.to_path_buf(), content);
@@ -70,19 +96,34 @@ impl Found {
 /// # Errors
 /// A place that cannot be searched, or a file that cannot be used.
 pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Option<Found>, Failure> {
-    let path = vassals::find(emperor, name, Path::new("/")).map_err(|(place, error)| {
+    let found = patiently(|| {
+        let Some(path) = find_path(emperor, name)? else {
+            return Ok(None);
+        };
+        Ok(read(&path)?.map(|content| Found {
+            directory: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+            path,
+            content,
+        }))
+    })?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    match find_path(emperor, name)? {
+        // A link to nowhere.
+        Some(path) => Err(unusable(&path, &NOT_THERE)),
+        None => Ok(None),
+    }
+}
+
+fn find_path(emperor: &Emperor, name: &VassalName) -> Result<Option<PathBuf>, Failure> {
+    vassals::find(emperor, name, Path::new("/")).map_err(|(place, error)| {
         FileFailure::UnreadablePlace {
             place: place.path().to_vec(),
             reason: error.to_string(),
         }
-    })?;
-    let Some(path) = path else { return Ok(None) };
-    let content = read(&path)?;
-    Ok(Some(Found {
-        directory: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
-        path,
-        content,
-    }))
+        .into()
+    })
 }
 
 /// The failure of a vassal that has no file.
@@ -97,7 +138,7 @@ pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
 
 /// Whether the vassal has a file, right or wrong. If a place cannot be searched the answer is yes.
 pub fn has_file(emperor: &Emperor, name: &VassalName) -> bool {
-    !matches!(vassals::find(emperor, name, Path::new("/")), Ok(None))
+    !matches!(patiently(|| find_path(emperor, name)), Ok(None))
 }
 
 /// Reads the present content of the vassal's file.
@@ -116,10 +157,16 @@ pub fn read_vassal(emperor: &Emperor, invocation: &Invocation, found: &Found) ->
     Ok(vassal)
 }
 
-/// Reads a configuration file, and checks that it may be trusted by root.
-fn read(path: &Path) -> Result<Trusted, Failure> {
-    Reader::default().read(path).map_err(|error| {
-        let (file, reason) = (path.to_path_buf(), error.to_string());
-        FileFailure::Unusable { file, reason }.into()
-    })
+/// Reads a configuration file, and checks that it may be trusted by root; `None` if there is none.
+fn read(path: &Path) -> Result<Option<Trusted>, Failure> {
+    match Reader::default().read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error == NOT_THERE => Ok(None),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+fn unusable(file: &Path, error: &ReadError) -> Failure {
+    let (file, reason) = (file.to_path_buf(), error.to_string());
+    FileFailure::Unusable { file, reason }.into()
 }
