@@ -9,7 +9,7 @@ use vassal_config::emperor::place::Place;
 use vassal_config::emperor::vassals::EMPEROR_FILE;
 use vassal_config::users::identity::Account;
 
-/// What of the emperor's file units need.
+/// The part of emperor.ini that units are made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Where the vassals are.
@@ -18,14 +18,14 @@ pub struct Wanted {
     pub nofollow: bool,
     /// What all units have in common.
     pub common: Common,
-    /// The drop-in of the socket of the statistics.
+    /// The drop-in of the statistics socket, where emperor.ini has `emperor-stats`.
     pub statistics: Option<String>,
-    /// What is odd about the file.
+    /// Warnings about emperor.ini, one line each.
     pub problems: Vec<String>,
 }
 
 impl Wanted {
-    /// As a record: each field with a word before it that says what it is.
+    /// Encodes it as a record in which each value follows a word that names it.
     pub fn pack(self) -> Fields {
         let mut fields = Fields::new();
         let mut put = |what: &str, value: Vec<u8>| fields.extend([what.as_bytes().to_vec(), value]);
@@ -76,7 +76,7 @@ impl Wanted {
         fields
     }
 
-    /// Out of a record.
+    /// Decodes a record of [`Wanted::pack`]; `None` where it is not one.
     pub fn unpack(fields: &[Vec<u8>]) -> Option<Self> {
         let mut wanted = Self::default();
         let mut accounts = Vec::new();
@@ -117,13 +117,13 @@ impl Wanted {
 }
 
 impl Text {
-    /// As one field of a record.
+    /// Encodes the texts of a vassal's drop-ins as one field of a record.
     pub fn pack(&self) -> Vec<u8> {
         let parts = [Some(&self.service), self.socket.as_ref()];
         pack(&parts.into_iter().flatten().collect::<Vec<_>>())
     }
 
-    /// Out of one.
+    /// Decodes such a field.
     pub fn unpack(field: &[u8]) -> Option<Self> {
         let mut parts = unpack(field)?
             .into_iter()
@@ -136,7 +136,7 @@ impl Text {
 }
 
 impl Unit {
-    /// As a record.
+    /// Encodes the result of reading a vassal's file.
     pub fn pack(self) -> Fields {
         match self {
             Unit::DropIn(text, problems) => {
@@ -152,7 +152,7 @@ impl Unit {
         }
     }
 
-    /// Out of a record.
+    /// Decodes it; `None` where the record is not one.
     pub fn unpack(fields: &[Vec<u8>]) -> Option<Self> {
         let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
         match fields {
@@ -168,7 +168,7 @@ impl Unit {
     }
 }
 
-/// What may have gone wrong, before what came of it.
+/// Encodes a result: a word for success or failure, then the fields or the error.
 pub fn pack_result(result: Result<Fields, String>) -> Fields {
     let (is_good, fields) = match result {
         Ok(fields) => (&b"good"[..], fields),
@@ -177,7 +177,7 @@ pub fn pack_result(result: Result<Fields, String>) -> Fields {
     [vec![is_good.to_vec()], fields].concat()
 }
 
-/// Out of a record; a child that has not answered counts as one that reports that.
+/// Decodes a result. `None`, a child that has not answered, becomes the error [`NO_ANSWER`].
 pub fn unpack_result(fields: Option<Fields>) -> Result<Fields, String> {
     let silent = || NO_ANSWER.to_owned();
     let fields = fields.ok_or_else(silent)?;
@@ -188,7 +188,7 @@ pub fn unpack_result(fields: Option<Fields>) -> Result<Fields, String> {
     }
 }
 
-/// Said of what was waited for in vain.
+/// The error of an item whose child did not answer in time.
 pub const NO_ANSWER: &str = "no answer in time (a filesystem hangs?)";
 
 #[cfg(test)]

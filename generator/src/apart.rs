@@ -1,9 +1,10 @@
-//! Work that may wait for ever, done in processes that may be lost.
+//! Does work that may block for ever in child processes which can be abandoned.
 //!
-//! A process that asks a dead network or FUSE filesystem sleeps in the kernel, where no signal ends it, and it is not gone while one of
-//! its threads sleeps there. So files are read by children, and this process only listens: systemd waits for its end and for no
-//! child of its own (measured). As long as all is well there is one child, which does everything, while this process works at the
-//! answers; only when it reports nothing for a while, others do what is left.
+//! A process that reads from a dead network or FUSE filesystem sleeps in the kernel; no signal ends it, and it does not
+//! exit while one of its threads sleeps there. So child processes read the files and this process only reads their
+//! answers: systemd waits for this process to end, and not for its children (measured). Normally one child does
+//! everything while this process works on the answers. Only when that child sends nothing for `STALL` do other
+//! children take over its remaining items.
 
 use crate::pack::{Fields, pack, unpack};
 use nix::errno::Errno;
@@ -20,48 +21,50 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_sys::clone::{Side, fork};
 
-/// After this long without an answer a child's other items are given to others. Longer than a disk takes for a file, and
-/// an idle child more costs nothing.
+/// After this long without an answer, a child's remaining items are given to other children. It is longer than a disk
+/// takes for one file, and one more idle child costs nothing.
 const STALL: Duration = Duration::from_millis(50);
-/// How long an answer is waited for, from the first stall on: what is to count in a second of waiting for each of the generator's
-/// three steps (emperor.ini, names, files), of which two at most can be in vain.
+/// How long an answer is waited for, counted from the first stall. The generator works in three steps (emperor.ini,
+/// names, files), each of which has this limit; at most two of them can use it up.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What each item has at least, also where many before it were waited for in vain.
+/// The least time that any item gets, even when the items before it have used up [`PATIENCE`].
 const LEAST: Duration = Duration::from_millis(200);
-/// When to give up altogether, on filesystems that do answer, but slowly: a tenth of what systemd gives all generators.
+/// When the generator gives up on filesystems that answer, but slowly: a tenth of the time that systemd gives all
+/// generators.
 const LIMIT: Duration = Duration::from_secs(9);
-/// Children at the same time: more only where a filesystem hangs for as many vassals.
+/// The most children at a time. More than one is needed only where filesystems hang, one for each vassal on such a
+/// filesystem.
 const MOST_CHILDREN: usize = 64;
-/// Into how many parts a stalled child's items are cut.
+/// A stalled child's items are split among this many new children.
 const PARTS: usize = 16;
-/// Between two looks whether a child has ended that was given up.
+/// The time between two checks whether a killed child has ended.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
-/// Bytes before an answer, which say how long it is.
+/// The length of the prefix of an answer, which says how many bytes follow.
 const LENGTH: usize = size_of::<u32>();
-/// Bytes read from a child at once: what a pipe holds.
+/// How many bytes are read from a child at once: the capacity of a pipe.
 const PIPE: usize = 64 << 10;
 
-/// Work of which each answer may lead to more of it.
+/// A task made of items, where the answer to an item may add further items.
 pub trait Work {
-    /// A part of it, at which a child may be lost.
+    /// The unit of work; a child that blocks on an item is abandoned together with it.
     type Item;
 
-    /// Does `item`, in a child.
+    /// Does `item`. Called in a child.
     fn answer(&self, item: &Self::Item) -> Fields;
 
-    /// The items that follow from an answer, or from its lack. Both sides ask, in the order of a child's answers, so the child goes on
-    /// with them without being told.
+    /// Returns the items that follow from the answer to `item`, or from its having none. Parent and child both call it,
+    /// in the order of that child's answers, so that the child knows the next items without being told.
     fn follow(&mut self, item: &Self::Item, answer: Option<&Fields>) -> Vec<Self::Item>;
 
-    /// Takes an answer, or its lack, in this process.
+    /// Takes the answer to `item`, or its absence. Called in the parent.
     fn take(&mut self, item: Self::Item, answer: Option<Fields>);
 }
 
-/// Does `first` and all that follows from it. Every item is taken, those without an answer that were not done in time, or at which
-/// a child was lost.
+/// Does the items `first` and all that follow from them. [`Work::take`] is called for each item exactly once; with
+/// `None` where it was not done in time or its child was lost.
 ///
 /// # Errors
-/// No child can be made at all.
+/// When not a single child can be forked.
 pub fn work_off<W: Work>(work: &mut W, first: Vec<W::Item>) -> io::Result<()> {
     let mut round = Round {
         waiting: VecDeque::from([(0..first.len()).collect()]),
@@ -82,10 +85,10 @@ pub fn work_off<W: Work>(work: &mut W, first: Vec<W::Item>) -> io::Result<()> {
     done
 }
 
-/// Does `work` for each of `items`; nothing for those that were not done in time, or at which a child was lost.
+/// Does `work` for each of `items`; `None` for an item that was not done in time or whose child was lost.
 ///
 /// # Errors
-/// No child can be made at all.
+/// When not a single child can be forked.
 pub fn each<T>(items: &[T], work: impl Fn(&T) -> Fields) -> io::Result<Vec<Option<Fields>>> {
     let answers = items.iter().map(|_| None).collect();
     let mut each = Each { items, work, answers };
@@ -93,8 +96,8 @@ pub fn each<T>(items: &[T], work: impl Fn(&T) -> Fields) -> io::Result<Vec<Optio
     Ok(each.answers)
 }
 
-/// Waits for the ends of the children that were given up, at most so long, in a process that lives on: what the kernel holds is left to a later
-/// call. To be called where there are no other children.
+/// Reaps the children that were abandoned, waiting at most `limit`; for a caller that goes on running. A child that the
+/// kernel still holds is left to a later call. The caller must have no other children.
 pub fn reap(limit: Duration) {
     let end = Instant::now() + limit;
     loop {
@@ -131,23 +134,23 @@ impl<T, F: Fn(&T) -> Fields> Work for Each<'_, T, F> {
 
 struct Round<'a, W: Work> {
     work: &'a mut W,
-    /// All that are known, but for those that were taken.
+    /// All items known so far; `None` in place of one that was taken.
     items: Vec<Option<W::Item>>,
     children: Vec<Child>,
-    /// Lists of items that no child has.
+    /// Lists of items that have not been given to a child.
     waiting: VecDeque<VecDeque<usize>>,
     first_stall: Option<Instant>,
 }
 
-/// A process that does items one after the other.
+/// A child, which does its items in order.
 struct Child {
     pid: Pid,
     pipe: OwnedFd,
     buffer: Vec<u8>,
     items: VecDeque<usize>,
-    /// When it was last heard.
+    /// When it last sent something.
     heard: Instant,
-    /// It has only one item left, and others do the rest.
+    /// Whether it is stalled: it keeps only its present item, and other children have got the rest.
     is_stalled: bool,
 }
 
@@ -165,7 +168,8 @@ impl<W: Work> Round<'_, W> {
         }
     }
 
-    /// Takes the answer to an item, or its lack, unless it was taken; what follows from it is known from now on.
+    /// Hands the answer to an item, or its absence, to the work, unless that was done before. Returns the items that
+    /// follow from it.
     fn settle(&mut self, number: usize, answer: Option<Fields>) -> VecDeque<usize> {
         let Some(item) = self.items[number].take() else {
             return VecDeque::new();
@@ -175,13 +179,13 @@ impl<W: Work> Round<'_, W> {
         let known = self.items.len();
         self.items.extend(following.into_iter().map(Some));
         if let (Some(first), true) = (&mut self.first_stall, known < self.items.len()) {
-            // Until now it was waited for the items before; these have a second of their own.
+            // Time so far was spent waiting for earlier items; the new ones get a full [`PATIENCE`].
             *first = Instant::now();
         }
         (known..self.items.len()).collect()
     }
 
-    /// Gives an item up, and leaves to others what follows from its having no answer.
+    /// Gives up an item and queues the items that follow from its having no answer.
     fn lose(&mut self, item: Option<usize>) {
         if let Some(item) = item {
             let following = self.settle(item, None);
@@ -189,7 +193,7 @@ impl<W: Work> Round<'_, W> {
         }
     }
 
-    /// Gives waiting items to new children.
+    /// Forks children for the queued items.
     fn send(&mut self) -> io::Result<()> {
         while self.children.len() < MOST_CHILDREN {
             let Some(items) = self.waiting.pop_front() else {
@@ -207,7 +211,7 @@ impl<W: Work> Round<'_, W> {
                     heard: Instant::now(),
                     is_stalled: false,
                 }),
-                // At a limit of processes or descriptors those that are there go on.
+                // At a limit of processes or descriptors, the existing children go on alone.
                 Err(_) if !self.children.is_empty() => {
                     self.waiting.push_front(items);
                     break;
@@ -224,7 +228,8 @@ impl<W: Work> Round<'_, W> {
             Side::Parent(pid) => Ok((pid, ours)),
             Side::Child => {
                 drop(ours);
-                // When the parent has ended nothing reads the pipe, but other children hold its reading end open.
+                // The child must not outlive the parent: other children hold the reading end open, so its writes would
+                // not fail.
                 let done = set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from);
                 let done = done.and_then(|()| self.work_through(items.clone(), theirs));
                 std::process::exit(i32::from(done.is_err()))
@@ -238,7 +243,7 @@ impl<W: Work> Round<'_, W> {
             let fields = self.work.answer(&item);
             let answer = pack(&fields);
             let length = u32::try_from(answer.len()).map_err(io::Error::other)?;
-            // One write for each, and nothing kept back: the next item may be the one that never ends.
+            // One unbuffered write for each answer, because the next item may block for ever.
             pipe.write_all(&[&length.to_le_bytes()[..], &answer].concat())?;
             let known = self.items.len();
             let following = self.work.follow(&item, Some(&fields));
@@ -248,7 +253,7 @@ impl<W: Work> Round<'_, W> {
         Ok(())
     }
 
-    /// Waits until a child reports something or stalls, or until `end`.
+    /// Waits until a child sends something, one stalls, or `end` is reached.
     fn listen(&mut self, end: Instant) -> io::Result<()> {
         let next = self.children.iter().map(|child| self.deadline(child));
         let next = next.min().unwrap_or(end).min(end);
@@ -273,7 +278,7 @@ impl<W: Work> Round<'_, W> {
         Ok(())
     }
 
-    /// Takes what a child has said; it is not kept when it has ended or has nothing left to do.
+    /// Reads what a child has sent. The child is kept in the list while it runs and has items.
     fn hear(&mut self, mut child: Child) -> io::Result<()> {
         let mut bytes = [0; PIPE];
         let length = read(&child.pipe, &mut bytes)?;
@@ -308,11 +313,11 @@ impl<W: Work> Round<'_, W> {
         Ok(())
     }
 
-    /// Takes the items of those that say nothing, and gives up those that were waited for.
+    /// Takes the waiting items away from stalled children, and gives up items whose time is over.
     fn judge(&mut self) {
         let now = Instant::now();
         let children = std::mem::take(&mut self.children);
-        // Before anything follows from a lost one, for which it is waited anew.
+        // Computed first, because a lost item resets the time limit for the others.
         let due: Vec<bool> = children.iter().map(|child| now >= self.deadline(child)).collect();
         for (mut child, is_due) in children.into_iter().zip(due) {
             if !is_due {
@@ -341,13 +346,13 @@ impl<W: Work> Round<'_, W> {
 }
 
 impl Child {
-    /// The complete answer that begins at `at` in what was heard.
+    /// The complete answer that begins at offset `at` of the buffer, if all of it has arrived.
     fn answer(&self, at: usize) -> Option<&[u8]> {
         let (length, rest) = self.buffer.get(at..)?.split_first_chunk()?;
         rest.get(..u32::from_le_bytes(*length) as usize)
     }
 
-    /// Ends it. One that the kernel holds is not waited for: it is PID 1's when this process has ended.
+    /// Kills the child without waiting for it. If the kernel holds it, PID 1 reaps it after this process has ended.
     fn give_up(&self) {
         kill(self.pid, Signal::SIGKILL).ok();
         waitpid(self.pid, Some(WaitPidFlag::WNOHANG)).ok();

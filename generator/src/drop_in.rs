@@ -1,4 +1,4 @@
-//! The text of drop-ins: typed sections in, unit file syntax out (systemd.syntax(7)). Escaping happens here only.
+//! The text of drop-ins: typed sections in, unit file syntax out (systemd.syntax(7)). All escaping is done here.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use vassal_config::emperor::on_demand::OnDemand;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::unit::directives::Directive;
 use vassal_config::users::identity::{Account, Named};
-use vassal_config::vassal::address::{Address, Waiting, listen_stream};
+use vassal_config::vassal::address::{Address, OnDemandSocket, listen_stream};
 use vassal_escape::digest::fnv_32;
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
@@ -18,17 +18,17 @@ use vassal_state::restart_record::runtime_directory;
 /// one slice, and with 64 there are fewer than 80 in each at 5000 vassals (ARCHITECTURE D12).
 const SLICES: u32 = 64;
 
-/// `vassals-stop-hook` of the emperor's file: a program that is given the vassal's file.
+/// `vassals-stop-hook` of emperor.ini: a program that is run with the vassal's file name when a vassal has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopHook {
     /// The program.
     pub program: Vec<u8>,
-    /// The Emperor's user and group, where it has some.
+    /// `uid` and `gid` of emperor.ini, if both are set; the program runs as them.
     pub user: Option<(Account, Account)>,
 }
 
 impl StopHook {
-    /// That of `emperor`, if it has one.
+    /// The stop hook of `emperor`, if it has one.
     pub fn of(emperor: &Emperor) -> Option<Self> {
         let (program, _) = emperor.stop_hook.clone()?;
         let account = |named: &Option<Named>| named.as_ref().map(|(account, _)| account.clone());
@@ -37,19 +37,19 @@ impl StopHook {
     }
 }
 
-/// What the emperor's file says of all units.
+/// Settings of emperor.ini that every unit gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Common {
     /// `vassals-stop-hook`
     pub stop_hook: Option<StopHook>,
     /// `emperor-curse-tolerance`
     pub stop_limit: Option<Duration>,
-    /// Where the addresses are written of vassals that are started by a connection.
+    /// The options `emperor-on-demand-*`, which say where the addresses of vassals on demand are written.
     pub on_demand: OnDemand,
 }
 
 impl Common {
-    /// That of `emperor`.
+    /// The settings of `emperor`.
     pub fn of(emperor: &Emperor) -> Self {
         Self {
             stop_hook: StopHook::of(emperor),
@@ -59,7 +59,8 @@ impl Common {
     }
 }
 
-/// The drop-in of the socket of the statistics, which are told at `address`, in a unit's words `stream`.
+/// The drop-in of the statistics socket. `address` is as written in emperor.ini, `stream` the same as a value of
+/// `ListenStream=`.
 pub fn statistics(address: &[u8], stream: &str) -> String {
     let first = may_listen(address);
     format!(
@@ -67,7 +68,8 @@ pub fn statistics(address: &[u8], stream: &str) -> String {
     )
 }
 
-/// What systemd asks before it makes a unix socket, which a tenant may have it make elsewhere; nothing for other addresses.
+/// An `ExecStartPre=` line that checks the path of a unix socket, because a tenant's link could make systemd create the
+/// socket elsewhere. Empty for other addresses.
 fn may_listen(address: &[u8]) -> String {
     match address.first() {
         Some(b'/') => format!(
@@ -78,40 +80,40 @@ fn may_listen(address: &[u8]) -> String {
     }
 }
 
-/// What is generated for a vassal.
+/// The drop-ins that are generated for one vassal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
-    /// The drop-in of its service.
+    /// The drop-in of the service.
     pub service: String,
-    /// The drop-in of its socket, where a connection starts it.
+    /// The drop-in of the socket, for a vassal on demand.
     pub socket: Option<String>,
 }
 
-/// What a vassal's drop-in says.
+/// The input for a vassal's drop-ins.
 #[derive(Debug)]
 pub struct DropIn<'a> {
     /// The vassal.
     pub name: &'a VassalName,
-    /// Its file, an absolute path.
+    /// The absolute path of its file.
     pub file: &'a [u8],
-    /// What the emperor's file says.
+    /// The settings that all units share.
     pub common: &'a Common,
-    /// The socket whose first connection starts it.
-    pub waiting: Option<Waiting>,
-    /// What the file's own `[Unit]` and `[Service]` sections say.
+    /// For a vassal on demand, the socket whose first connection starts it.
+    pub on_demand_socket: Option<OnDemandSocket>,
+    /// The lines of the file's `[Unit]` and `[Service]` sections.
     pub directives: Vec<Directive>,
-    /// What of them, or of the file, cannot be used.
+    /// Problems found in the file, which become comments of the drop-in.
     pub problems: Vec<String>,
 }
 
 impl<'a> DropIn<'a> {
-    /// That of a vassal of whose file nothing is known.
+    /// The drop-in of a vassal whose file could not be read.
     pub fn bare(name: &'a VassalName, file: &'a [u8], common: &'a Common) -> Self {
         DropIn {
             name,
             file,
             common,
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: Vec::new(),
         }
@@ -119,15 +121,18 @@ impl<'a> DropIn<'a> {
 }
 
 impl DropIn<'_> {
-    /// The texts.
+    /// Renders the texts.
     pub fn render(&self) -> Text {
         Text {
             service: self.service(),
-            socket: self.waiting.as_ref().map(|waiting| self.socket(waiting)),
+            socket: self
+                .on_demand_socket
+                .as_ref()
+                .map(|on_demand_socket| self.socket(on_demand_socket)),
         }
     }
 
-    /// What every file begins with.
+    /// The header of every generated file.
     fn head(&self) -> String {
         let mut text = String::new();
         let source = printable(self.file);
@@ -149,7 +154,7 @@ impl DropIn<'_> {
         text
     }
 
-    fn socket(&self, waiting: &Waiting) -> String {
+    fn socket(&self, on_demand_socket: &OnDemandSocket) -> String {
         let mut text = self.head();
         if let Some(name) = self.own_name() {
             put(
@@ -157,7 +162,7 @@ impl DropIn<'_> {
                 format_args!("Description=Connections to uWSGI vassal {name}\n"),
             );
         }
-        let address = match &waiting.address {
+        let address = match &on_demand_socket.address {
             Address::Tcp(address) => address.to_string().into_bytes(),
             Address::Unix(path) => path.clone(),
         };
@@ -194,8 +199,8 @@ impl DropIn<'_> {
         if let Some(limit) = self.common.stop_limit {
             put(&mut text, format_args!("TimeoutStopSec={}s\n", limit.as_secs()));
         }
-        if self.waiting.is_some() {
-            // One that has ended in order waits for the next connection.
+        if self.on_demand_socket.is_some() {
+            // `Restart=on-failure`: an app that ends in order stays stopped until the next connection.
             put(
                 &mut text,
                 format_args!("Sockets={}\nRestart=on-failure\n", self.name.socket()),
@@ -207,14 +212,14 @@ impl DropIn<'_> {
 }
 
 impl DropIn<'_> {
-    /// The vassal's name, where the unit's instance, which the template shows, is not the same: as the value of a line.
+    /// The vassal's name as the value of a line, if it differs from the unit's instance (which the template shows).
     fn own_name(&self) -> Option<String> {
         let name = self.name.identifier();
         (name != escape(self.name.bytes())).then(|| value(&name))
     }
 
-    /// Run as uWSGI's Emperor runs it: as its user, and in the vassals' directory, which a variable names too; what it
-    /// returns changes nothing.
+    /// Runs the hook as uWSGI's Emperor does: as the Emperor's user, in the vassals' directory, which is also in a
+    /// variable. Its exit code is ignored.
     fn stop(&self, StopHook { program, user }: &StopHook) -> String {
         let at = self.file.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
         let directory = word(&self.file[..at]);
@@ -228,7 +233,8 @@ impl DropIn<'_> {
     }
 }
 
-/// setpriv(1), up to the program. A number may have no entry, and then no groups.
+/// The setpriv(1) command that comes before the program. A user known only by number may have no passwd entry; then no
+/// supplementary groups are set.
 fn as_user(uid: &Account, gid: &Account) -> String {
     let plain = |account: &Account| match account {
         Account::Name(name) => name.clone(),
@@ -255,7 +261,7 @@ fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     debug_assert!(written.is_ok());
 }
 
-/// The slice of a vassal, which depends on nothing but its name (FNV-1a).
+/// The slice of a vassal, computed from its name alone (FNV-1a), so that it never changes.
 pub fn slice(name: &VassalName) -> String {
     let hash = fnv_32(name.bytes());
     format!("vassal-{:02}.slice", (hash >> 8) % SLICES)
@@ -280,7 +286,7 @@ mod tests {
     #[test]
     fn one_that_a_connection_starts_has_a_socket_and_is_not_restarted_after_an_end_in_order() {
         let name = name("a");
-        let waiting = |address| Waiting {
+        let on_demand_socket = |address| OnDemandSocket {
             address,
             origin: vassal_config::diagnostic::Origin::CommandLine,
         };
@@ -299,7 +305,7 @@ mod tests {
             ),
         ] {
             let drop_in = DropIn {
-                waiting: Some(waiting(address)),
+                on_demand_socket: Some(on_demand_socket(address)),
                 ..DropIn::bare(&name, b"/v/a.ini", &common)
             };
             let Text { service, socket } = drop_in.render();
@@ -321,7 +327,7 @@ mod tests {
             name: &name,
             file: b"/etc/uwsgi/vassals/user001.ini",
             common: &Common::default(),
-            waiting: None,
+            on_demand_socket: None,
             directives: vec![directive],
             problems: Vec::new(),
         };
@@ -343,7 +349,7 @@ mod tests {
             name: &name,
             file: b"/v/a $b%i.ini",
             common: &stopping(b"/usr/bin/gone \"x\"\n", None),
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: Vec::new(),
         };
@@ -361,7 +367,7 @@ mod tests {
             name: &name,
             file: b"/v/x.ini",
             common: &stopping(b"/p", Some(user)),
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: Vec::new(),
         };
@@ -388,7 +394,7 @@ mod tests {
                 name: &name,
                 file: b"/v/x.ini",
                 common: &Common::default(),
-                waiting: None,
+                on_demand_socket: None,
                 directives: Vec::new(),
                 problems: Vec::new(),
             };
@@ -403,7 +409,7 @@ mod tests {
             name: &name,
             file: b"/v/%n \nx",
             common: &Common::default(),
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: vec!["bad\n[Service]\nUser=0".into()],
         };
@@ -434,7 +440,7 @@ mod tests {
             name: &name,
             file: b"/v/a b.ini",
             common: &Common::default(),
-            waiting: None,
+            on_demand_socket: None,
             directives: Vec::new(),
             problems: Vec::new(),
         };

@@ -1,4 +1,4 @@
-//! The emperor's file and the names in its places, as children of [`crate::apart`] answer them.
+//! Reads emperor.ini and lists the directories that it names, in the children of [`crate::apart`].
 
 use crate::answer::{NO_ANSWER, Wanted, pack_result, unpack_result};
 use crate::apart;
@@ -10,17 +10,17 @@ use vassal_config::emperor::place::Place;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::vassal::address::listen_stream;
 
-/// What of the emperor's file units need; nothing when there is none. Asked in a process of its own.
+/// The part of emperor.ini that units are made of, read in a child process; `None` when there is no such file.
 ///
 /// # Errors
-/// A file that cannot be made sense of, or not be read in time.
+/// A file that is wrong, or that could not be read in time.
 pub fn emperor(root: &Path) -> Result<Option<Wanted>, String> {
     let answers = apart::each(&[()], |()| answer(root));
     let answers = answers.map_err(|error| format!("cannot read emperor.ini: {error}"))?;
     of_answer(answers.into_iter().next().flatten())
 }
 
-/// The emperor's file, as a child reads it.
+/// Reads emperor.ini; called in a child.
 pub fn answer(root: &Path) -> Fields {
     pack_result(read::emperor(root).map(|found| match found {
         None => Fields::new(),
@@ -37,7 +37,7 @@ pub fn answer(root: &Path) -> Fields {
     }))
 }
 
-/// The emperor's file out of a child's answer, or out of its lack.
+/// Decodes a child's answer about emperor.ini; `None` stands for a child that did not answer.
 ///
 /// # Errors
 /// As [`emperor`].
@@ -54,12 +54,12 @@ pub fn of_answer(answer: Option<Fields>) -> Result<Option<Wanted>, String> {
     }
 }
 
-/// The paths in a place, as a child reads them.
+/// Lists the paths of a place; called in a child.
 pub fn files(root: &Path, place: &Place) -> Fields {
     pack_result(place.files(root).map_err(|error| error.to_string()))
 }
 
-/// The drop-in of the socket of the statistics, where there is one.
+/// The drop-in of the statistics socket, where emperor.ini has `emperor-stats`.
 fn statistics_of(emperor: &Emperor, problems: &mut Vec<String>) -> Option<String> {
     let (address, origin) = emperor.stats.as_ref()?;
     let stream = listen_stream(address);

@@ -1,5 +1,5 @@
-//! One run: the emperor's file leads to places, these to vassals' files, and each file to a unit, which is written as soon as no
-//! other file can have a better claim to its name.
+//! One run of the generator: emperor.ini names places, places contain vassals' files, and each file becomes a unit. A
+//! unit is written as soon as no other file can have a better claim to its name.
 
 use crate::answer::{NO_ANSWER, Wanted, unpack_result};
 use crate::apart::Work;
@@ -17,32 +17,32 @@ use vassal_config::emperor::vassals::{Kind, choose, name_of, shown};
 use vassal_config::machine::trusted::Reader;
 use vassal_escape::printable;
 
-/// What is asked of a filesystem.
+/// A question to a filesystem, asked in a child.
 #[derive(Debug, Clone)]
 pub enum Item {
-    /// The emperor's file.
+    /// Read emperor.ini.
     Emperor,
-    /// One of its places, by its number.
+    /// List the place of this index in emperor.ini.
     Place(usize),
-    /// A vassal's file, by its number among all paths that the places have.
+    /// Read the file of this index in the list of all paths of all places.
     File(VassalName, usize),
 }
 
-/// A run; it begins with [`Item::Emperor`].
+/// The state of a run. It begins with the item [`Item::Emperor`].
 #[derive(Debug)]
 pub struct Generation<'a> {
     root: &'a Path,
     reader: Reader,
     last: Last<'a>,
-    /// The emperor's file, once it was read: nothing when there is none, or why it is of no use.
+    /// emperor.ini once it was read: `None` when there is none, an error when it cannot be used.
     emperor: Result<Option<Wanted>, String>,
-    /// Every path of the places.
+    /// Every path found in the places.
     listed: Vec<Listed>,
-    /// How many places are not listed yet.
+    /// How many places have not been listed yet.
     awaited: usize,
-    /// How many paths lay claim to a name.
+    /// How many paths claim each name.
     claims: BTreeMap<VassalName, usize>,
-    /// What came of files that are not alone with their claim, or were not when they were read, by their number.
+    /// Units that cannot be written yet, because another path claims the same name; by the index of their path.
     held: BTreeMap<usize, Unit>,
     writer: Writer<'a>,
 }
@@ -51,12 +51,12 @@ pub struct Generation<'a> {
 struct Listed {
     path: Vec<u8>,
     place: usize,
-    /// Nothing of a vassal that the emperor has not asked about.
+    /// What is at the path; `None` for a vassal on demand that vassal-emperor has not asked about yet.
     kind: Option<Kind>,
 }
 
 impl<'a> Generation<'a> {
-    /// That of the machine below `root`.
+    /// A run for the machine whose root directory is `root`.
     pub fn new(root: &'a Path, writer: Writer<'a>) -> Self {
         Self {
             root,
@@ -71,9 +71,9 @@ impl<'a> Generation<'a> {
         }
     }
 
-    /// Writes the units that had to wait. The writer, and whether there is an emperor's file at all.
+    /// Writes the units that were held back. Returns the writer, and whether there is an emperor.ini.
     pub fn finish(mut self) -> (Writer<'a>, bool) {
-        // In the order of the places, of which one may have answered late.
+        // Sorted by place, because the answer about an earlier place may have come later.
         let mut order: Vec<usize> = (0..self.listed.len()).collect();
         order.sort_by_key(|number| self.listed[*number].place);
         let listed = order.iter().map(|number| &self.listed[*number]);
@@ -87,7 +87,7 @@ impl<'a> Generation<'a> {
             };
             let path = &self.listed[number].path;
             if let Ok(name) = name_of(path) {
-                // A path that two places have is there twice.
+                // A path listed by two places appears twice.
                 if chosen.get(&name) == Some(path) && !self.writer.has(&name) {
                     self.write(&name, number, unit);
                 }
@@ -96,7 +96,7 @@ impl<'a> Generation<'a> {
         (self.writer, !matches!(self.emperor, Ok(None)))
     }
 
-    /// Writes the drop-in that came of a file, or the one that it had.
+    /// Writes the drop-in made from a file, or the one from the last run where the file could not be read.
     fn write(&mut self, name: &VassalName, number: usize, unit: Unit) {
         let Ok(Some(wanted)) = &self.emperor else { return };
         let Listed { path, place, .. } = &self.listed[number];
@@ -158,7 +158,7 @@ impl Work for Generation<'_> {
                 (0..self.awaited).map(Item::Place).collect()
             }
             Item::Place(place) => {
-                // One that cannot be read has what it had.
+                // A place that cannot be listed keeps the files that it had in the last run.
                 let paths = unpack_result(answer.cloned())
                     .unwrap_or_else(|_| self.last.files_in(self.places()[*place].path()));
                 self.awaited -= 1;
@@ -185,7 +185,7 @@ impl Work for Generation<'_> {
             Item::Emperor => match &self.emperor {
                 Ok(None) => {}
                 Ok(Some(wanted)) => self.writer.begin(wanted),
-                // What runs keeps its limits until the file has been mended.
+                // Running vassals keep their limits until emperor.ini has been mended.
                 Err(problem) => self.writer.keep_everything(problem),
             },
             Item::Place(place) => {

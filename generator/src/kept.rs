@@ -1,5 +1,6 @@
-//! What was generated last, kept for the day on which a file cannot be read: systemd empties the output directory before each run, and
-//! with its drop-in a running vassal would lose its limits.
+//! A copy of everything that was generated last. systemd empties the output directory before each run; when a file
+//! cannot be read then, its drop-in is taken from this copy, because a running vassal without its drop-in would lose
+//! its limits.
 
 use crate::drop_in::Text;
 use crate::output::{Directory, Temporary};
@@ -17,39 +18,40 @@ use vassal_config::emperor::name::VassalName;
 use vassal_config::emperor::vassals::name_of;
 use vassal_escape::unit_name::escape;
 
-/// The directory, below [`RUN`]; root's alone.
+/// The directory below [`RUN`], accessible to root only.
 const DIRECTORY: &str = "vassal-generator";
-/// Where it is: what a generator may write, and gone after a boot as the units are.
+/// /run: a generator may write there, and it is emptied at boot as the units are.
 const RUN: &str = "run";
-/// In it a file for each vassal that the emperor has changed since, by the instances of their units.
+/// The subdirectory with one file for each vassal that vassal-emperor has changed since the last run, named by the
+/// unit's instance.
 const LIVE: &str = "live";
-/// The file in it.
+/// The file with everything that was generated.
 const FILE: &str = "last";
-/// What begins the file; it changes with its format.
+/// The beginning of each file. It names the version of the format.
 const FORMAT: &[u8] = b"vassal-generator 2";
 /// The most that is read of it: ten thousand drop-ins of a few KiB.
 const LARGEST: u64 = 64 << 20;
 
-/// One vassal's part.
+/// What is kept of one vassal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// The place of the emperor's file that has it.
+    /// The place of emperor.ini that contains its file.
     pub place: Vec<u8>,
-    /// Its file.
+    /// The path of its file.
     pub file: Vec<u8>,
     /// Its drop-ins.
     pub text: Text,
 }
 
-/// Everything that was generated last, with what the emperor has changed since; nothing when there is no such file, or none that
-/// root alone has written.
+/// Everything from the last run, with vassal-emperor's changes since then applied. Empty when there is no such file, or
+/// when another user than root could have written it.
 pub fn load(root: &Path) -> Vec<Kept> {
     let mut all = Vec::new();
     each(root, |kept| all.push(kept));
     all
 }
 
-/// The same, one vassal after the other, as a machine may have ten thousand.
+/// Calls `take` for one vassal after the other, so that ten thousand of them need not be in memory at once.
 pub fn each(root: &Path, mut take: impl FnMut(Kept)) {
     let directory = root.join(RUN).join(DIRECTORY);
     let names = live(root);
@@ -64,7 +66,7 @@ pub fn each(root: &Path, mut take: impl FnMut(Kept)) {
     }
 }
 
-/// The records in a file; nothing when there is none that root alone has written.
+/// Calls `take` for each record of a file; for none if another user than root could have written the file.
 fn each_record(directory: &Path, name: &str, mut take: impl FnMut(Kept)) {
     let Ok(file) = open_own(directory, name) else {
         return;
@@ -87,12 +89,12 @@ fn each_record(directory: &Path, name: &str, mut take: impl FnMut(Kept)) {
     }
 }
 
-/// The vassal of a record, as the instance of its unit.
+/// The unit's instance of a record.
 fn instance(kept: &Kept) -> Option<String> {
     name_of(&kept.file).ok().map(|name| escape(name.bytes()))
 }
 
-/// The vassals, as the instances of their units, that the emperor has changed since everything was generated.
+/// The instances of the units that vassal-emperor has changed since the last run.
 pub fn live(root: &Path) -> BTreeSet<String> {
     let names = std::fs::read_dir(root.join(RUN).join(DIRECTORY).join(LIVE));
     let names = names.into_iter().flatten().flatten();
@@ -101,10 +103,10 @@ pub fn live(root: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// Keeps what the emperor has changed of the vassal `name`: what it is now, or that it is gone.
+/// Stores a change that vassal-emperor has made to the vassal `name`: its new state, or that it was removed.
 ///
 /// # Errors
-/// Whatever the filesystem says; what was kept before is still there then.
+/// Any error of the filesystem; the previous state is kept then.
 pub fn change(root: &Path, name: &VassalName, now: Option<&Kept>) -> io::Result<()> {
     let directory = Directory::open(&root.join(RUN))?.enter(DIRECTORY, Mode::S_IRWXU)?;
     only_roots(&fstat(&directory)?)?;
@@ -115,7 +117,7 @@ pub fn change(root: &Path, name: &VassalName, now: Option<&Kept>) -> io::Result<
     directory.put(&escape(name.bytes()), &bytes, Mode::S_IRUSR | Mode::S_IWUSR)
 }
 
-/// A file of records, which replaces the one before when all of them are in it.
+/// Writes a file of records, which replaces the previous file only when it is complete.
 #[derive(Debug)]
 pub struct Store {
     directory: Directory,
@@ -123,10 +125,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Begins with none.
+    /// Begins an empty file.
     ///
     /// # Errors
-    /// Whatever the filesystem says; what was kept before is still there then, as with all that follows.
+    /// Any error of the filesystem; the previous file is kept then, also when a later step fails.
     pub fn begin(root: &Path) -> io::Result<Self> {
         let directory = Directory::open(&root.join(RUN))?.enter(DIRECTORY, Mode::S_IRWXU)?;
         only_roots(&fstat(&directory)?)?;
@@ -135,18 +137,19 @@ impl Store {
         Ok(Self { directory, file })
     }
 
-    /// Keeps a vassal's part.
+    /// Adds a vassal's record.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
+    /// Any error of the filesystem.
     pub fn add(&mut self, kept: &Kept) -> io::Result<()> {
         kept.write(&mut self.file)
     }
 
-    /// Ends with what was kept; it has what the emperor had changed of `changed` before all of it was generated.
+    /// Puts the file in place, and deletes the single files of the vassals `changed`: vassal-emperor wrote them before
+    /// this run, whose output replaces them.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
+    /// Any error of the filesystem.
     pub fn finish(self, changed: &BTreeSet<String>) -> io::Result<()> {
         self.file
             .into_inner()
@@ -170,7 +173,7 @@ impl Kept {
     }
 }
 
-/// What was generated last, read when it is first asked for.
+/// The last run's output, read when it is first needed.
 #[derive(Debug)]
 pub struct Last<'a> {
     root: &'a Path,
@@ -178,7 +181,7 @@ pub struct Last<'a> {
 }
 
 impl<'a> Last<'a> {
-    /// That of the machine below `root`.
+    /// The last run's output on the machine below `root`.
     pub fn of(root: &'a Path) -> Self {
         let all = OnceCell::new();
         Self { root, all }
@@ -188,13 +191,13 @@ impl<'a> Last<'a> {
         self.all.get_or_init(|| load(self.root))
     }
 
-    /// The vassals' files that a place had.
+    /// The files that `place` contained in the last run.
     pub fn files_in(&self, place: &[u8]) -> Vec<Vec<u8>> {
         let kept = self.all().iter().filter(|kept| kept.place == place);
         kept.map(|kept| kept.file.clone()).collect()
     }
 
-    /// The drop-in of the vassal that has this file.
+    /// The drop-ins that were generated for this file in the last run.
     pub fn text_of(&self, file: &[u8]) -> Option<Text> {
         let kept = self.all().iter().find(|kept| kept.file == file)?;
         Some(kept.text.clone())
@@ -210,16 +213,16 @@ fn open_own(directory: &Path, name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// The file is the content of units, so it is believed only where nobody but this user could write it.
+/// Checks that only this user could have written the file: its content becomes that of units.
 fn only_roots(status: &FileStat) -> io::Result<()> {
     let is_own = status.st_uid == nix::unistd::geteuid().as_raw() && status.st_mode & 0o022 == 0;
     is_own.then_some(()).ok_or_else(|| Errno::EPERM.into())
 }
 
-/// Forgets all of it.
+/// Deletes the copy.
 ///
 /// # Errors
-/// Whatever the filesystem says; that there was nothing is no error.
+/// Any error of the filesystem; a missing copy is no error.
 pub fn forget(root: &Path) -> io::Result<()> {
     let path = root.join(RUN).join(DIRECTORY);
     let forgotten = Directory::open(&path)

@@ -1,4 +1,5 @@
-//! Files in the generator's output directory: complete or not there at all, and never through a link that another user has made.
+//! Files in the generator's output directory: written completely or not at all, and never through a link made by
+//! another user.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat, renameat};
@@ -14,17 +15,18 @@ use vassal_config::emperor::name::VassalName;
 
 /// The file in a vassal's drop-in directory. 50 leaves room before and after for the administrator's own.
 const DROP_IN: &str = "50-vassal.conf";
-/// What every vassal's unit is made of.
+/// The unit template that each vassal's unit is a link to.
 const TEMPLATE: &str = "/usr/lib/systemd/system/vassal@.service";
-/// The same of the socket whose first connection starts it.
+/// The template of the socket of a vassal on demand.
 const SOCKET_TEMPLATE: &str = "/usr/lib/systemd/system/vassal@.socket";
-/// The socket at which the vassals' statistics are told.
+/// The socket that serves the vassals' statistics.
 pub const STATISTICS: &str = "vassal-stats.socket";
 const STATISTICS_UNIT: &str = "/usr/lib/systemd/system/vassal-stats.socket";
-/// Where the target's wants are.
+/// The directory of the target's wants-links.
 const WANTS: &str = "vassals.target.wants";
 
-/// A directory, open. Everything below it is reached from here, so no rename or link on the way can lead a write elsewhere.
+/// An open directory. Files below it are reached through its descriptor, so that no rename or link can redirect a
+/// write.
 #[derive(Debug)]
 pub struct Directory(OwnedFd);
 
@@ -51,7 +53,7 @@ impl Directory {
         Ok(Self(openat(&self.0, name, flags, Mode::empty())?))
     }
 
-    /// Puts a file there.
+    /// Writes a file, replacing an existing one.
     ///
     /// # Errors
     /// As open(2), write(2), rename(2).
@@ -61,7 +63,7 @@ impl Directory {
         file.finish()
     }
 
-    /// Begins a file that is there when it is finished.
+    /// Begins a file that becomes visible when it is finished.
     ///
     /// # Errors
     /// As open(2).
@@ -70,7 +72,7 @@ impl Directory {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let create = || openat(&self.0, temporary.as_str(), flags, mode);
         let file = match create() {
-            // Left by a killed generator that had this process id, or made by a user who guessed the name.
+            // Left by a killed generator with the same process id, or made by a user who guessed the name.
             Err(Errno::EEXIST) => {
                 unlinkat(&self.0, temporary.as_str(), UnlinkatFlags::NoRemoveDir)?;
                 create()?
@@ -85,7 +87,7 @@ impl Directory {
         })
     }
 
-    /// Makes a symbolic link, also in the place of one that leads elsewhere.
+    /// Makes a symbolic link, replacing one with another target.
     ///
     /// # Errors
     /// As symlink(2), unlink(2).
@@ -102,8 +104,8 @@ impl Directory {
     }
 }
 
-/// A file beside the one that it is to replace, by rename(2), so that neither a full disk nor a second generator leaves a part of one.
-/// Dropped before it is finished, it is gone.
+/// A file written under a temporary name and renamed into place, so that a full disk or a second generator never leaves
+/// a partial file. Removed when dropped before [`Temporary::finish`].
 #[derive(Debug)]
 pub struct Temporary {
     directory: OwnedFd,
@@ -113,7 +115,7 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Puts it in the place of the one that was there.
+    /// Renames the file into place.
     ///
     /// # Errors
     /// As rename(2).
@@ -135,7 +137,7 @@ impl Write for Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Renamed, it is not there.
+        // After the rename there is nothing left to remove.
         unlinkat(
             &self.directory,
             self.temporary.as_str(),
@@ -151,7 +153,7 @@ impl AsFd for Directory {
     }
 }
 
-/// The output directory of a generator, with what is in it.
+/// The generator's output directory, opened.
 #[derive(Debug)]
 pub struct Units {
     directory: Directory,
@@ -159,20 +161,21 @@ pub struct Units {
 }
 
 impl Units {
-    /// The output directory at `path`.
+    /// Opens the output directory at `path`.
     ///
     /// # Errors
-    /// It is not there, or cannot be written.
+    /// When it does not exist or cannot be written.
     pub fn open(path: &Path) -> io::Result<Self> {
         let directory = Directory::open(path)?;
         let wants = directory.enter(WANTS, PUBLIC_DIRECTORY)?;
         Ok(Self { directory, wants })
     }
 
-    /// Writes the drop-ins of a vassal that has none yet, and makes the target want it, or the socket that starts it.
+    /// Writes the drop-ins of a vassal that has none yet, and the target's wants-link to its service or, on demand, its
+    /// socket.
     ///
     /// # Errors
-    /// Whatever the filesystem says; there is no part of a drop-in then.
+    /// Any error of the filesystem; no partial drop-in is left.
     pub fn write(&self, name: &VassalName, text: &Text) -> io::Result<()> {
         self.put(&name.unit(), &text.service)?;
         match &text.socket {
@@ -184,10 +187,10 @@ impl Units {
         }
     }
 
-    /// The same of one that may have others.
+    /// Writes the drop-ins of a vassal that may have others, which are replaced.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
+    /// Any error of the filesystem.
     pub fn replace(&self, name: &VassalName, text: &Text) -> io::Result<()> {
         match &text.socket {
             None => self.erase_unit(&name.socket())?,
@@ -196,19 +199,19 @@ impl Units {
         self.write(name, text)
     }
 
-    /// Removes what there is of a vassal: its drop-ins, and that the target wants it.
+    /// Removes a vassal's drop-ins and wants-links.
     ///
     /// # Errors
-    /// As unlink(2), rmdir(2); that there is nothing is no error.
+    /// As unlink(2), rmdir(2); missing files are no error.
     pub fn erase(&self, name: &VassalName) -> io::Result<()> {
         self.erase_unit(&name.socket())?;
         self.erase_unit(&name.unit())
     }
 
-    /// Writes the drop-in of the socket of the statistics, and makes the target want it; removes both where there is none.
+    /// Writes the drop-in and the wants-link of the statistics socket; removes both when `drop_in` is `None`.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
+    /// Any error of the filesystem.
     pub fn write_statistics(&self, drop_in: Option<&str>) -> io::Result<()> {
         match drop_in {
             Some(drop_in) => {
@@ -241,8 +244,8 @@ impl Units {
         remove(&self.directory, &directory, UnlinkatFlags::RemoveDir)
     }
 
-    /// Puts a drop-in into the directory `name` that was made just now, which systemd always has: no file has to be replaced, and
-    /// nothing reads it yet. Whether it is there; not, where the name is taken, or leads elsewhere by now.
+    /// Writes the drop-in into the directory `name`, which was made just now. No rename is needed: nothing reads it
+    /// before the run is over. Returns `false` where there is such a file already, or `name` leads elsewhere by now.
     fn put_first(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
         let path = format!("{name}/{DROP_IN}");
         let how = OpenHow::new()
@@ -267,22 +270,22 @@ fn remove(place: &Directory, name: &str, flag: UnlinkatFlags) -> io::Result<()> 
     }
 }
 
-/// The drop-in of the socket of the statistics in the output directory at `path`.
+/// The drop-in of the statistics socket in the output directory at `path`.
 pub fn statistics(path: &Path) -> Option<String> {
     std::fs::read_to_string(path.join(format!("{STATISTICS}.d")).join(DROP_IN)).ok()
 }
 
-/// Whether the output directory at `path` has exactly `text` of the vassal `name`.
+/// Whether the output directory at `path` contains exactly `text` for the vassal `name`.
 pub fn has(path: &Path, name: &VassalName, text: &Text) -> bool {
     let drop_in = |unit: String| std::fs::read(path.join(format!("{unit}.d")).join(DROP_IN)).ok();
     drop_in(name.unit()).as_deref() == Some(text.service.as_bytes())
         && drop_in(name.socket()).as_deref() == text.socket.as_ref().map(String::as_bytes)
 }
 
-/// The units that have something in the output directory at `path`.
+/// The units that have files in the output directory at `path`.
 ///
 /// # Errors
-/// It cannot be read; one that is not there has none.
+/// When it cannot be read; a missing directory is empty.
 pub fn units(path: &Path) -> io::Result<Vec<String>> {
     let names = |path: &Path| match std::fs::read_dir(path) {
         Ok(entries) => entries

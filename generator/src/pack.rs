@@ -1,11 +1,12 @@
-//! Byte strings one behind the other, each with its length before it: what children answer, and what is kept.
+//! Records: byte strings, each preceded by its length. Children answer in this format, and [`crate::kept`] is stored in
+//! it.
 
 use std::io::{self, Read, Write};
 
 /// A record.
 pub type Fields = Vec<Vec<u8>>;
 
-/// Writes one of the strings.
+/// Writes one string.
 ///
 /// # Errors
 /// As write(2).
@@ -14,10 +15,10 @@ pub fn write_field(to: &mut impl Write, field: &[u8]) -> io::Result<()> {
     to.write_all(field)
 }
 
-/// Reads one of them.
+/// Reads one string.
 ///
 /// # Errors
-/// As read(2); `UnexpectedEof` when there is no whole one.
+/// As read(2); `UnexpectedEof` when the string is not complete.
 pub fn read_field(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 8];
     from.read_exact(&mut length)?;
@@ -41,7 +42,7 @@ pub fn pack<F: AsRef<[u8]>>(fields: &[F]) -> Vec<u8> {
     bytes
 }
 
-/// The record in `bytes`; nothing when they are not exactly one.
+/// The record in `bytes`; `None` when they are not exactly one record.
 pub fn unpack(mut bytes: &[u8]) -> Option<Fields> {
     let mut fields = Fields::new();
     while !bytes.is_empty() {

@@ -1,5 +1,5 @@
-//! The emperor's file and the vassals' files, as far as units need them. Everything here may wait for a filesystem for ever; the
-//! generator calls it in processes that may be lost ([`crate::apart`]).
+//! Reads emperor.ini and the vassals' files, as far as units are made of them. Each of these functions may block on a
+//! filesystem for ever, so the generator calls them in children that can be abandoned ([`crate::apart`]).
 
 use crate::drop_in::{Common, DropIn, Text};
 use std::os::unix::ffi::OsStringExt;
@@ -13,16 +13,16 @@ use vassal_config::machine::system::System;
 use vassal_config::machine::trusted::{Reader, Trusted};
 use vassal_config::machine::world::{ReadError, World};
 use vassal_config::unit::directives::directives;
-use vassal_config::vassal::address::Waiting;
+use vassal_config::vassal::address::OnDemandSocket;
 use vassal_config::vassal::read::judge_writers;
 
-/// errno(3): a name that is not there, a link that leads nowhere or in a circle.
+/// ENOENT, ENOTDIR and ELOOP (errno(3)): a missing file, or a link that leads nowhere or in a circle.
 const NOWHERE: [i32; 3] = [2, 20, 40];
 
-/// Reads the emperor's file, with the warnings about it; `None` when there is none, which is no problem.
+/// Reads emperor.ini, with the warnings about it; `None` when there is none, which is not a problem.
 ///
 /// # Errors
-/// A file that cannot be made sense of, in one line.
+/// A wrong file; one line.
 pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
     let file = outside(root, EMPEROR_FILE.as_bytes());
     let content =
@@ -39,32 +39,33 @@ pub fn emperor(root: &Path) -> Result<Option<(Emperor, Vec<String>)>, String> {
     Ok(Some((emperor, warnings.iter().map(public).collect())))
 }
 
-/// What the units' files and the kernel's log say, which everybody may read: vassal-enter, which reads the same file, tells the
-/// journal what is wrong with it.
+/// The form of a finding for units and for the kernel's log, which everybody may read. The details are in the journal:
+/// vassal-enter reads the same file and reports it there.
 fn public(found: &Diagnostic) -> String {
     found.public().to_string()
 }
 
-/// What came of reading one vassal's file.
+/// The result of reading one vassal's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unit {
-    /// Its drop-in, and what is wrong with the file.
+    /// Its drop-ins, and the problems found in the file.
     DropIn(Text, Vec<String>),
-    /// The emperor has not asked yet by which address it is on demand, if it is: nothing of it is wanted before.
+    /// It may be a vassal on demand, but vassal-emperor has not run `emperor-on-demand-exec` for it yet. No unit is
+    /// wanted before.
     Unasked,
-    /// It is no regular file, so it is no vassal's.
+    /// Not a regular file, so not a vassal.
     NoFile,
-    /// The system did not let it be read, which may be otherwise the next time.
+    /// The file could not be read this time; the error.
     Unreadable(String),
 }
 
-/// Reads the vassal's file at `file` below `root`, and makes its drop-in.
+/// Reads the vassal's file at `file` below `root` and makes its drop-ins.
 pub fn unit(reader: &Reader, root: &Path, (name, file): (&VassalName, &[u8]), common: &Common) -> Unit {
     let read = reader.read(&outside(root, file));
     unit_of(read, root, (name, file), common)
 }
 
-/// The same of a file that was read, or could not be.
+/// Makes the drop-ins of a file that was read, or could not be.
 pub fn unit_of(
     read: Result<Trusted, ReadError>,
     root: &Path,
@@ -76,7 +77,7 @@ pub fn unit_of(
     if common.on_demand.command.is_some() && !is_asked() {
         return Unit::Unasked;
     }
-    let mut waiting = None;
+    let mut on_demand_socket = None;
     let (directives, problems) = match read {
         Ok(read) => {
             let (taken, errors) = directives(&read.content, &name.file());
@@ -88,10 +89,10 @@ pub fn unit_of(
             };
             match whole.judge(read, common) {
                 Ok((warnings, found)) => {
-                    waiting = found;
+                    on_demand_socket = found;
                     (taken, [warnings, errors].concat())
                 }
-                // What systemd listens at stays as it was.
+                // systemd keeps listening where it did.
                 Err(refused) if !common.on_demand.is_off() => return Unit::Unreadable(refused.join("; ")),
                 Err(refused) => (Vec::new(), refused),
             }
@@ -110,14 +111,14 @@ pub fn unit_of(
         name,
         file,
         common,
-        waiting,
+        on_demand_socket,
         directives,
         problems: problems.clone(),
     };
     Unit::DropIn(drop_in.render(), problems)
 }
 
-/// A vassal's file, as far as it is evaluated for its unit.
+/// A vassal's file that has to be evaluated to make its unit.
 struct Whole<'a> {
     root: &'a Path,
     name: &'a VassalName,
@@ -125,12 +126,16 @@ struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    /// What is to be said of a file that root alone could not have written, which depends on who the vassal runs as; and the socket
-    /// whose first connection starts it.
+    /// Warnings about a file that others than root could have written, which depend on the vassal's user; and, for a
+    /// vassal on demand, its socket.
     ///
     /// # Errors
-    /// Why it adds nothing to the unit.
-    fn judge(&self, read: Trusted, common: &Common) -> Result<(Vec<String>, Option<Waiting>), Vec<String>> {
+    /// Why the file cannot contribute to the unit.
+    fn judge(
+        &self,
+        read: Trusted,
+        common: &Common,
+    ) -> Result<(Vec<String>, Option<OnDemandSocket>), Vec<String>> {
         let is_roots = read.open.is_empty();
         if is_roots && common.on_demand.is_off() {
             return Ok((Vec::new(), None));
@@ -139,18 +144,18 @@ impl Whole<'_> {
         let world = System::new([].into(), directory)
             .without_sources()
             .with_file(self.path.to_path_buf(), read);
-        let waiting = Waiting::of(&common.on_demand, self.name, &world);
-        let waiting = waiting.map_err(|wrong| vec![public(&wrong)])?;
+        let on_demand_socket = OnDemandSocket::of(&common.on_demand, self.name, &world);
+        let on_demand_socket = on_demand_socket.map_err(|wrong| vec![public(&wrong)])?;
         if is_roots && world.open_files().is_empty() {
-            return Ok((Vec::new(), waiting));
+            return Ok((Vec::new(), on_demand_socket));
         }
         let emperor = emperor(self.root).map_err(|problem| vec![problem])?;
         let (emperor, _) = emperor.unwrap_or_default();
         let judgement = judge_writers(&emperor, self.name, &world).map_err(|wrong| vec![public(&wrong)])?;
-        // Paths, and the names of those who may write there: no value.
+        // Safe for the unit's text: these findings contain paths and names of users, and no values.
         let lines = |found: &[Diagnostic]| found.iter().map(ToString::to_string).collect();
         match judgement.errors.as_slice() {
-            [] => Ok((lines(&judgement.warnings), waiting)),
+            [] => Ok((lines(&judgement.warnings), on_demand_socket)),
             errors => Err(lines(errors)),
         }
     }

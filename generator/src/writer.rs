@@ -1,4 +1,4 @@
-//! What a run writes: units into the output directory, and beside it what is kept for the next run.
+//! Writes the results of a run: units into the output directory, and a copy of them for the next run ([`crate::kept`]).
 
 use crate::answer::Wanted;
 use crate::drop_in::Text;
@@ -13,32 +13,32 @@ use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
 use vassal_state::{health, restart_record};
 
-/// The units of one run. What goes wrong is told in [`Writer::problems`], and spoils nothing else.
+/// Writes the units of one run. Problems are collected in [`Writer::problems`] and do not affect other units.
 #[derive(Debug)]
 pub struct Writer<'a> {
     root: &'a Path,
     out: &'a Path,
     units: Opened<Units>,
     store: Opened<Store>,
-    /// The vassals that have a unit.
+    /// The vassals whose units have been written.
     names: BTreeSet<VassalName>,
-    /// What the emperor had changed when the run began.
+    /// The vassals that vassal-emperor had changed before this run began.
     changed: BTreeSet<String>,
-    /// Line by line.
+    /// One line each.
     pub problems: Vec<String>,
 }
 
-/// What is opened when there is something to write.
+/// Something that is opened when it is first written to.
 #[derive(Debug)]
 enum Opened<T> {
     NotYet,
     Open(T),
-    /// It cannot be written, which was told.
+    /// It cannot be written, which has been reported.
     Broken,
 }
 
 impl<'a> Writer<'a> {
-    /// That of the machine below `root`, into the directory at `out`.
+    /// A writer for the machine below `root` that puts units into the directory `out`.
     pub fn new(root: &'a Path, out: &'a Path) -> Self {
         Self {
             root,
@@ -51,7 +51,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Begins with what the emperor's file says that is no vassal's.
+    /// Writes what emperor.ini asks for beside vassals, and takes over its problems.
     pub fn begin(&mut self, wanted: &Wanted) {
         self.problems.extend(wanted.problems.iter().cloned());
         if let Some(drop_in) = &wanted.statistics {
@@ -59,7 +59,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes every unit as it was, because of `problem`.
+    /// Writes all units as they were in the last run, because of `problem`.
     pub fn keep_everything(&mut self, problem: &str) {
         self.problems.push(problem.to_owned());
         kept::each(self.root, |kept| {
@@ -69,12 +69,12 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// Whether the vassal has a unit.
+    /// Whether the vassal's unit has been written.
     pub fn has(&self, name: &VassalName) -> bool {
         self.names.contains(name)
     }
 
-    /// Writes a vassal's unit, and says in it why it is as it was last time.
+    /// Writes a vassal's unit. `why` is added as a comment where the unit is the one from the last run.
     pub fn write(&mut self, name: &VassalName, kept: &Kept, why: Option<&str>) {
         let old = why.map(|why| Text {
             service: format!(
@@ -93,7 +93,7 @@ impl<'a> Writer<'a> {
         self.with_store(|store| store.add(kept));
     }
 
-    /// Ends with what is kept for the next run, and forgets the restarts of vassals that have no file any more.
+    /// Finishes the copy for the next run, and deletes the restart records of vassals that no longer have a file.
     pub fn finish(mut self) -> Vec<String> {
         self.forget_records();
         self.with_store(|_| Ok(()));
@@ -104,7 +104,7 @@ impl<'a> Writer<'a> {
         self.problems
     }
 
-    /// Ends without any unit, as there is no emperor's file.
+    /// Finishes a run without any unit, as there is no emperor.ini.
     pub fn forget(mut self) -> Vec<String> {
         let forgotten = kept::forget(self.root);
         self.problems
@@ -128,7 +128,7 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// Writes into the output directory, unless that cannot be opened, which is told once.
+    /// Writes into the output directory; if that cannot be opened, the error is reported once.
     fn with_units<T>(&mut self, write: impl FnOnce(&Units) -> io::Result<T>) -> Option<T> {
         let written = self
             .units
@@ -139,7 +139,8 @@ impl<'a> Writer<'a> {
             .ok()
     }
 
-    /// Keeps something. When that has failed once, the next hang costs its vassal the limits it has.
+    /// Writes to the copy for the next run. If that fails, a file that hangs at the next run costs its vassal its
+    /// limits.
     fn with_store(&mut self, keep: impl FnOnce(&mut Store) -> io::Result<()>) {
         let Some(kept) = self.store.get(|| Store::begin(self.root)) else {
             return;
@@ -156,7 +157,7 @@ fn not_kept(error: &io::Error) -> String {
 }
 
 impl<T> Opened<T> {
-    /// What is open, or why it cannot be, and nothing where that was told.
+    /// The opened value, or the error of opening it; `None` where that error was reported before.
     fn get(&mut self, open: impl FnOnce() -> io::Result<T>) -> Option<io::Result<&mut T>> {
         if let Opened::NotYet = self {
             match open() {

@@ -1,6 +1,7 @@
-//! Compiles the system-call filter of the apps (`src/process/seccomp.rs`) at build time: a start only hands a finished program to the
-//! kernel. The kernel runs a new filter once for every system call it knows, to see which ones it always allows, and translates each
-//! instruction (kernel/seccomp.c): the filter is a binary search over the numbers, so that it is short and every way through it too.
+//! Compiles the filter of system calls for apps (`src/process/seccomp.rs`) at build time, so that a start only passes a
+//! finished program to the kernel. The kernel runs every new filter once for each system call it knows, to find those
+//! that are always allowed, and translates each instruction (kernel/seccomp.c). So the filter is a binary search over
+//! the numbers: it is short, and so is every path through it.
 
 #[path = "src/process/denied_calls.rs"]
 mod denied_calls;
@@ -16,39 +17,39 @@ use std::path::PathBuf;
 use std::{env, fs};
 use syscalls::{aarch64, x86_64};
 
-/// Numbers with this bit are those of x32 (arch/x86 `__X32_SYSCALL_BIT`), an ABI that the architecture in seccomp_data does
-/// not tell from x86-64; on other architectures no number has it.
+/// Numbers with this bit belong to x32 (arch/x86 `__X32_SYSCALL_BIT`), an ABI that has the same architecture in
+/// seccomp_data as x86-64. On other architectures no number has the bit.
 const X32_BIT: u32 = 0x4000_0000;
-/// Where seccomp_data has the number, the architecture, and the lower half of the first argument (seccomp(2)), on a machine with the
-/// lower byte first.
+/// The offsets in seccomp_data of the number, the architecture, and the lower half of the first argument (seccomp(2))
+/// on a little-endian machine.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
-/// What seccomp_data calls the architectures (linux/audit.h).
+/// The numbers of the architectures in seccomp_data (linux/audit.h).
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
 
-/// What becomes of a system call.
+/// What the filter does with a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Allow,
-    /// EPERM.
+    /// It fails with EPERM.
     Deny,
-    /// EPERM with CLONE_NEWUSER in the first argument.
+    /// It fails with EPERM if its first argument has CLONE_NEWUSER.
     DenyNewuser,
-    /// ENOSYS, as from a kernel that does not know it.
+    /// It fails with ENOSYS, as on a kernel that does not have it.
     Unknown,
 }
 
-/// Where a jump of the search leads.
+/// The target of a jump in the search.
 #[derive(Debug, Clone, Copy)]
 enum Target {
-    /// A comparison, by its place among them.
+    /// A comparison, by its index.
     Comparison(usize),
     End(Verdict),
 }
 
-/// Whether the number is at least `from`, and where to go then and else.
+/// Tests whether the number is at least `from`, and where to jump in each case.
 struct Comparison {
     from: u32,
     at_least: Target,
@@ -81,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The number of a system call on the machine that the filter is for, which need not be the one that compiles it.
+/// The number of a system call on the architecture that the filter is for, which need not be that of the compiler.
 fn number(architecture: &str, name: &str) -> Result<u32, Box<dyn Error>> {
     let unknown = || format!("no system call '{name}' on {architecture}");
     let number = match architecture {
@@ -92,8 +93,8 @@ fn number(architecture: &str, name: &str) -> Result<u32, Box<dyn Error>> {
     Ok(number)
 }
 
-/// What is not simply allowed: EPERM for what is denied, ENOSYS for clone3, whose flags a filter cannot read: a C library then
-/// uses clone.
+/// The system calls that are not simply allowed. clone3 fails with ENOSYS, because a filter cannot read its flags; C
+/// libraries then use clone.
 fn verdicts(architecture: &str) -> Result<BTreeMap<u32, Verdict>, Box<dyn Error>> {
     let mut verdicts = BTreeMap::from([(OPEN_TREE_ATTR.1, Verdict::Deny)]);
     for name in DENIED {
@@ -106,7 +107,7 @@ fn verdicts(architecture: &str) -> Result<BTreeMap<u32, Verdict>, Box<dyn Error>
     Ok(verdicts)
 }
 
-/// The numbers at which another verdict begins.
+/// The numbers at which the verdict changes, in order.
 fn changes(verdicts: &BTreeMap<u32, Verdict>) -> Vec<(u32, Verdict)> {
     let mut changes = vec![(0, Verdict::Allow)];
     let verdict = |number: u32| verdicts.get(&number).copied().unwrap_or(Verdict::Allow);
@@ -120,7 +121,8 @@ fn changes(verdicts: &BTreeMap<u32, Verdict>) -> Vec<(u32, Verdict)> {
     changes
 }
 
-/// The search among `changes`, its first comparison first; what it comes to where there is only one.
+/// Makes the search among `changes` and returns its entry: the first comparison, or the verdict where there is only
+/// one.
 fn search(changes: &[(u32, Verdict)], comparisons: &mut Vec<Comparison>) -> Target {
     if let [(_, verdict)] = changes {
         return Target::End(*verdict);
@@ -157,7 +159,7 @@ fn program(architecture: &str) -> Result<Vec<Instruction>, Box<dyn Error>> {
         let distance = |target: &Target| u8::try_from(index(*target, comparisons.len()) - place - 1);
         program.push(jump(BPF_JGE, *from, distance(at_least)?, distance(less)?));
     }
-    // In the order of `index`.
+    // The verdicts, in the order of `index`.
     program.extend([
         load(FIRST_ARGUMENT),
         jump(BPF_JSET, libc::CLONE_NEWUSER as u32, 0, 1),
@@ -168,7 +170,7 @@ fn program(architecture: &str) -> Result<Vec<Instruction>, Box<dyn Error>> {
     Ok(program)
 }
 
-/// The place of a target, counted from the first of so many comparisons.
+/// The offset of a target from the first instruction of the search, which has `comparisons` comparisons.
 fn index(target: Target, comparisons: usize) -> usize {
     match target {
         Target::Comparison(place) => place,

@@ -1,4 +1,4 @@
-//! Findings as values: what is wrong, where it stands, what to do about it.
+//! Findings as values: what is wrong, where it is, what to do about it.
 
 use std::fmt;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ pub enum Origin {
     CommandLine,
     /// A line of a file.
     File {
-        /// The file as it was named, without the section.
+        /// The file as it was named; a section in its name is left out.
         name: Rc<[u8]>,
         /// Line in the file as written, from 1.
         line: u32,
@@ -36,7 +36,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// The configuration cannot be used.
@@ -45,9 +45,9 @@ pub enum Severity {
     Warning,
 }
 
-/// A text that everybody on the machine may read: `systemctl status`, a unit's file, the kernel's log. It says where something is
-/// wrong and holds no value of a configuration, which may come from a file that only root can read. Made of names and of this
-/// program's own words only.
+/// A text that everybody on the machine may read: in `systemctl status`, in a unit's file, in the kernel's log. It
+/// tells where something is wrong. It must not contain a value of a configuration, which may come from a file that only
+/// root can read; it can be made only of names and of this program's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Public(String);
 
@@ -58,13 +58,13 @@ impl Public {
         Self(words.to_owned())
     }
 
-    /// The same with the place in front: `user001.ini:6: uid: `.
+    /// The same text with a place in front: `user001.ini:6: uid: `.
     #[must_use]
     pub fn at(self, place: &Public) -> Self {
         Self(format!("{place}: {}", self.0))
     }
 
-    /// A line, and the name of its option or of its kind of hook.
+    /// A line, with the name of its option or of its kind of hook.
     #[must_use]
     pub fn place(origin: Option<&Origin>, option: &[u8]) -> Self {
         let parts = [origin.map(ToString::to_string), Some(printable(option))];
@@ -72,19 +72,20 @@ impl Public {
         Self(parts.collect::<Vec<_>>().join(": "))
     }
 
-    /// A watched mountpoint, which the status line of a vassal that serves shows as well, and what is said of it.
+    /// A watched mountpoint, which the status line of a serving vassal shows as well, with `words` about it.
     #[must_use]
     pub fn mountpoint(path: &[u8], words: &'static str) -> Self {
         Self(format!("{} {words}", quote(path)))
     }
 
-    /// The same with what a process of the vassal's own user has said, and what helps against it; none of that is root's.
+    /// The same text with what a process of the vassal's own user has printed, and its remedy; neither contains a
+    /// secret of root's.
     #[must_use]
-    pub fn with_said(self, said: &str) -> Self {
+    pub fn with_output(self, said: &str) -> Self {
         Self(format!("{}{}", self.0, printable(said.as_bytes())))
     }
 
-    /// One that another process of this vassal has made, as bytes.
+    /// A public text that another process of this vassal has made, as bytes.
     #[must_use]
     pub fn handed_over(bytes: &[u8]) -> Self {
         Self(printable(bytes))
@@ -100,20 +101,20 @@ impl fmt::Display for Public {
 /// One finding. Displayed as one line, `user001.ini:6: message (hint)`, free of control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// Where it stands, when it stands somewhere.
+    /// The place, if it has one.
     pub origin: Option<Origin>,
     /// What is wrong, lower case, objects in single ticks.
     pub message: String,
-    /// What to do about it, or what is known besides.
+    /// The remedy, or a further fact.
     pub hint: Option<String>,
     /// The option of the line.
     pub option: Option<String>,
 }
 
 impl Diagnostic {
-    /// What everybody may know of it: where it is, and nothing of what stands there.
+    /// The public part: the place, without the content of the line.
     #[must_use]
     pub fn public(&self) -> Public {
         let words = Public::words(match self.severity {
@@ -127,7 +128,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same finding, with the option of its line, if that has the form of an option's name.
+    /// Adds the option of the line, if `key` has the form of an option's name.
     #[must_use]
     pub fn with_option(self, key: &[u8]) -> Self {
         let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
@@ -149,7 +150,7 @@ impl Diagnostic {
         }
     }
 
-    /// A finding that does not.
+    /// A finding that leaves the configuration usable.
     pub fn warning(origin: Option<Origin>, message: impl Into<String>) -> Self {
         Diagnostic {
             severity: Severity::Warning,
@@ -157,7 +158,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same finding with a remark for the reader, shown in parentheses.
+    /// Adds a remark, which is shown in parentheses.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Diagnostic {
@@ -182,13 +183,13 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// Longer than the name of any option.
+/// Longer than any option's name.
 const OPTION_MAX: usize = 64;
 
-/// Longest piece of user text a message quotes: a terminal line or two, whatever the file holds.
+/// The longest piece of the configuration that a message quotes: one or two lines of a terminal.
 const QUOTED_MAX: usize = 160;
 
-/// User bytes for a message: in single ticks, printable, cut when long.
+/// Quotes bytes for a message: in single ticks, printable, shortened.
 #[must_use]
 pub fn quote(bytes: &[u8]) -> String {
     match bytes.get(..QUOTED_MAX) {

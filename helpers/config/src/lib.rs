@@ -1,8 +1,9 @@
-//! What a uWSGI configuration means.
+//! Interprets uWSGI configurations.
 //!
-//! Bytes go in, values come out: nothing here prints, exits, or looks at a clock, an environment or a file except through
-//! the one trait [`machine::world::World`], so every rule of the dialect can be tried with a machine made of constants.
-//! The rules have names (`E8`, `C4`, ...), which comments cite; each is a fact observed on uWSGI 2.0.
+//! Bytes go in, values come out. Nothing here prints, exits, or accesses a clock, an environment or a file, except
+//! through the trait [`machine::world::World`]; so every rule of the language can be tested on a machine made of
+//! constants. Comments cite the rules by their ids (`E8`, `C4`, ...); each is a fact observed on uWSGI 2.0
+//! (docs/uwsgi-behaviour.md).
 //!
 //! Rooms, each of which uses only those before it: limits, bytes, diagnostic, machine, options, language, users, hooks, unit,
 //! emperor, vassal.

@@ -1,5 +1,5 @@
-//! How much a configuration may ask for. uWSGI has no limits and ends in a crash or without memory (I7, E8, S7); each limit
-//! here is far above what a configuration written by a person needs, and low enough that refusing takes no time.
+//! Limits on what a configuration may demand. uWSGI has none, and crashes or runs out of memory (I7, E8, S7). Each
+//! limit is far above the needs of a configuration written by a person, and so low that it is reached quickly.
 
 /// Bytes of one configuration or `@(file)`. The longest vassal seen in the field is a few hundred lines, 20 KiB.
 pub const FILE_BYTES: usize = 1 << 20;

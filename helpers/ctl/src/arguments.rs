@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::looks::{Color, Format, Paging, Table};
+use crate::output_options::{Color, Format, Paging, Table};
 use crate::state::State;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;

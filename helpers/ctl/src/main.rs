@@ -1,14 +1,14 @@
-//! vassalctl: lists and controls the vassals of a machine, and says what vassal makes of their files before systemd starts anything.
+//! vassalctl lists and controls the vassals of a machine, and checks their files before systemd starts anything.
 //!
-//! It reads files with the generator's and vassal-enter's own code. By their names it is vassal-generator and vassal-emperor, too, whose
-//! libraries it has: as programs of their own they would be most of the package.
-//! Start reading at [`main`]: each verb has a file of its own.
+//! It reads files with the code of the generator and of vassal-enter. Started under their names, it is also
+//! vassal-generator and vassal-emperor, whose libraries it contains: as separate programs these would be most of the
+//! package. Start reading at [`main`]; each verb has a file of its own.
 //!
-//! Rooms, each of which uses only those before it: state, looks, arguments, reading, running, render, lints, verbs.
+//! Rooms, each of which uses only those before it: state, output_options, arguments, reading, running, render, lints, verbs.
 #![forbid(unsafe_code)]
 
 mod lints;
-mod looks;
+mod output_options;
 mod reading;
 mod render;
 mod running;
@@ -28,12 +28,13 @@ use std::process::ExitCode;
 use vassal_escape::printable;
 use verbs::running::units::Act;
 
-/// Each of the three is a short process, or one with few blocks, for which musl's allocator maps and unmaps pages again and again.
+/// For all three programs: they are short-lived or allocate few blocks, for which musl's allocator would map and unmap
+/// pages again and again.
 #[global_allocator]
 static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 
-/// The verbs that read files, and end with the codes of vassal's other programs; those that tell of running vassals or change them end
-/// with systemctl's.
+/// The verbs that read files. Their exit codes are those of vassal's other programs; verbs that show or change running
+/// vassals use systemctl's.
 const OF_FILES: [&str; 6] = ["check", "show", "migrate", "options", "entries", "completions"];
 
 fn main() -> ExitCode {
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         _ => verbs::completions::answer(),
     }
     match words.get(1) {
-        // Everything behind this verb is uWSGI's, `--` and `--help` included.
+        // All words after this verb belong to uWSGI, `--` and `--help` included.
         Some(verb) if verb == "entries" => return verbs::entries::run(words.split_off(2)),
         Some(_) => {}
         None => words.push("list".into()),
@@ -86,13 +87,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Help is a result; a wrong command line is told with how it would be right.
+/// Prints help, which is a result, or explains a wrong command line.
 fn not_understood(error: &clap::Error, verb: &OsStr) -> ExitCode {
     if error.use_stderr() {
         let text = error.render().to_string();
-        // What was not understood is quoted as it is.
+        // clap quotes the wrong words unescaped.
         for line in text.trim_end().lines() {
-            render::output::tell(&printable(line.as_bytes()));
+            render::output::error_line(&printable(line.as_bytes()));
         }
         let is_of_files = OF_FILES.iter().any(|known| verb == *known);
         let command = Arguments::command();

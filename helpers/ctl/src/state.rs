@@ -1,23 +1,23 @@
-//! How far a vassal is, whether it is well, and what else there is to know of it, in words.
+//! The states, the health and the marks of vassals, with their words.
 
-/// How far a vassal is.
+/// The state of a vassal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum State {
-    /// A mountpoint is lost, and systemd is about to restart it.
+    /// A mountpoint or the app is lost, and systemd is about to restart the vassal.
     Lost,
-    /// It has failed, and nothing tries it again before its file is mended.
+    /// It has failed, and will not be tried again before its file is mended.
     Failed,
     /// It has failed, and waits for its next attempt.
     Waiting,
-    /// It starts.
+    /// It is starting.
     Starting,
-    /// It reloads, and serves.
+    /// It is serving, and a reload is under way.
     Reloading,
     /// It is being stopped.
     Stopping,
     /// It serves.
     Serving,
-    /// It does not run, and its first connection starts it.
+    /// It does not run; its first connection starts it.
     OnDemand,
     /// It has been taken out for maintenance.
     Maintenance,
@@ -28,7 +28,7 @@ pub enum State {
 }
 
 impl State {
-    /// Every state, with its word.
+    /// All states with their words.
     pub const WORDS: [(State, &'static str); 11] = [
         (State::Lost, "lost"),
         (State::Failed, "failed"),
@@ -43,7 +43,7 @@ impl State {
         (State::Stopped, "stopped"),
     ];
 
-    /// The word for it.
+    /// The state's word.
     pub fn word(self) -> &'static str {
         let mut words = Self::WORDS.iter();
         words
@@ -51,13 +51,13 @@ impl State {
             .map_or("", |(_, word)| word)
     }
 
-    /// The state of a word.
+    /// The state with this word.
     pub fn of_word(word: &str) -> Option<Self> {
         let mut words = Self::WORDS.iter();
         words.find(|(_, known)| *known == word).map(|(state, _)| *state)
     }
 
-    /// Whether a process of it runs.
+    /// Whether any of its processes run.
     pub fn runs(self) -> bool {
         matches!(
             self,
@@ -65,7 +65,7 @@ impl State {
         )
     }
 
-    /// Whether it is not meant to run now.
+    /// Whether it is not meant to run at present.
     pub fn is_off(self) -> bool {
         matches!(
             self,
@@ -73,27 +73,27 @@ impl State {
         )
     }
 
-    /// Whether somebody should look at it.
+    /// Whether an administrator should look at it.
     pub fn is_bad(self) -> bool {
         matches!(self, State::Lost | State::Failed | State::Waiting)
     }
 }
 
-/// Whether a vassal is well.
+/// Whether a vassal is well, as monitoring systems ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     /// It serves, and each mountpoint has answered.
     Healthy,
-    /// It does not serve, and should.
+    /// It should serve, and does not.
     Unhealthy,
-    /// It is on its way, or has no record.
+    /// It is starting or stopping, or has no record.
     Unknown,
     /// It is not meant to serve.
     Off,
 }
 
 impl Health {
-    /// The health of a vassal in that `state`, whose record is kept or not.
+    /// The health of a vassal in `state`; `has_record` says whether its record is maintained.
     pub fn of(state: State, has_record: bool) -> Self {
         match state {
             State::Lost | State::Failed | State::Waiting => Health::Unhealthy,
@@ -114,14 +114,14 @@ impl Health {
     }
 }
 
-/// What an administrator should know of a vassal besides.
+/// A fact about a vassal that an administrator should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
     /// Its file was changed after it was last read.
     Changed,
     /// Its file is gone.
     Orphan,
-    /// systemd has not been told of its file yet.
+    /// systemd does not know its file yet.
     New,
     /// It is marked for maintenance.
     Maintenance,
@@ -129,18 +129,18 @@ pub enum Mark {
     Masked,
     /// It is not started at boot.
     Disabled,
-    /// Somebody has stopped it.
+    /// It was stopped by hand.
     Stopped,
     /// It runs under an older watchdog than the installed one.
     OldBinary,
     /// It waits for its next attempt.
     Waiting,
-    /// It runs, and its health record is not its own or not there.
+    /// It runs, but its health record is missing or another run's.
     NoRecord,
 }
 
 impl Mark {
-    /// Every mark, with its word.
+    /// All marks with their words.
     pub const WORDS: [(Mark, &'static str); 10] = [
         (Mark::Changed, "changed"),
         (Mark::Orphan, "orphan"),
@@ -154,7 +154,7 @@ impl Mark {
         (Mark::NoRecord, "no-record"),
     ];
 
-    /// The word for it.
+    /// The mark's word.
     pub fn word(self) -> &'static str {
         let mut words = Self::WORDS.iter();
         words.find(|(mark, _)| *mark == self).map_or("", |(_, word)| word)

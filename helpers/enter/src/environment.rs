@@ -1,4 +1,4 @@
-//! Environments: the one that systemd gave this process, and those of hooks and of the app.
+//! Environments: that of this process, those of hooks, and that of the app.
 
 use std::env;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use vassal_systemd::variables::OF_SERVICE;
 /// An environment: names and values as bytes, in order.
 pub type Environment = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The environment of the start, which nothing changes.
+/// The environment of the start; it is never changed.
 pub type Inherited = Rc<[(Vec<u8>, Vec<u8>)]>;
 
 /// The search path of hooks and of uWSGI where the unit sets none (systemd.exec(5)).
@@ -32,7 +32,7 @@ pub fn inherited() -> Inherited {
         .collect()
 }
 
-/// Those of `directories` that the vassal's file names; nothing when there are none.
+/// `directories` (`$RUNTIME_DIRECTORY`) without the one that vassal's own drop-in asks for; `None` when none is left.
 fn without_own(directories: &[u8]) -> Option<Vec<u8>> {
     let is_own = |path: &[u8]| is_runtime_directory(Path::new(OsStr::from_bytes(path)));
     let others: Vec<&[u8]> = directories
@@ -46,7 +46,7 @@ fn is_of_service(name: &[u8]) -> bool {
     OF_SERVICE.iter().any(|known| known.as_bytes() == name)
 }
 
-/// The value of `name`; of several the last, which is the one that a shell takes.
+/// The value of `name`. If the variable occurs several times the last one counts, as in a shell.
 pub fn value<'a>(environment: &'a [(Vec<u8>, Vec<u8>)], name: &[u8]) -> Option<&'a [u8]> {
     let mut found = environment.iter().rev().filter(|(known, _)| known == name);
     found.next().map(|(_, value)| value.as_slice())

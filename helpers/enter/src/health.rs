@@ -1,4 +1,4 @@
-//! The health record as long as there is no watchdog that keeps it: a start, a pause, a failure.
+//! Writes the health record while no watchdog does: during a start, in a pause, after a failure.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -8,14 +8,14 @@ use vassal_state::health::{Health, Place, forget};
 use vassal_state::restart_record::DIRECTORY;
 use vassal_systemd::journal::{Priority, log};
 
-/// The record's place. Nothing depends on the record, so a vassal whose record cannot be kept runs without one.
+/// The place of the record. Nothing depends on the record, so a failure is only logged and the vassal runs without one.
 pub fn place(vassal: &VassalName) -> Option<Place> {
     let made = Place::make(Path::new(DIRECTORY), &escape(vassal.bytes()));
     made.inspect_err(|error| log(Priority::Warning, &format!("{error}, ignoring")))
         .ok()
 }
 
-/// Writes the record, where there is a place for it.
+/// Writes the record, if there is a place for it.
 pub fn put(place: Option<&Place>, record: &Health) {
     let written = place.and_then(|place| place.put(&record.json(SystemTime::now())));
     if let Some(error) = written {
@@ -23,14 +23,14 @@ pub fn put(place: Option<&Place>, record: &Health) {
     }
 }
 
-/// The vassal does not run, and is not about to: no record says that it does.
+/// Removes the record of a vassal that neither runs nor is about to.
 pub fn remove(place: Option<&Place>) {
     if let Some(Err(error)) = place.map(Place::remove) {
         log(Priority::Warning, &format!("{error}, ignoring"));
     }
 }
 
-/// The same where this program has only its name.
+/// Removes the record of a vassal of which only the name is known.
 pub fn remove_of(vassal: &VassalName) {
     if let Err(error) = forget(Path::new(DIRECTORY), &escape(vassal.bytes())) {
         log(Priority::Warning, &format!("{error}, ignoring"));

@@ -1,4 +1,4 @@
-//! What systemd gave this process: the vassal's name, the environment, the descriptors.
+//! What systemd passes to this process: the vassal's name, the environment, descriptors.
 
 use crate::environment::{Inherited, inherited};
 use crate::failure::{Failure, FileFailure};
@@ -23,47 +23,48 @@ use vassal_systemd::journal::{Journal, Priority, log};
 use vassal_systemd::lines;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
-/// How long the end waits for journald to read why.
+/// How long a failing start waits for journald to take the reason.
 pub const LAST_LINE_LIMIT: Duration = Duration::from_secs(5);
-/// What systemd is asked for beyond pauses and hooks: what `TimeoutStartSec=` would have given.
+/// The time for the start itself, added to that of pauses and hooks when systemd is asked for more time. It is the
+/// default of `TimeoutStartSec=`.
 pub const START_LIMIT: Duration = Duration::from_secs(90);
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const LISTEN_START: RawFd = 3;
-/// The most of a place that goes into `STATUS=`; the journal has all of a failure.
+/// The longest failure in `STATUS=`; the journal has all of it.
 const STATUS_LIMIT: usize = 400;
 
-/// The process as it was started.
+/// A call of this program by systemd.
 #[derive(Debug)]
 pub struct Invocation {
-    /// Which vassal.
+    /// The vassal.
     pub vassal: VassalName,
     /// The environment without systemd's own variables.
     pub environment: Inherited,
-    /// systemd.
+    /// The connection to systemd.
     pub notifier: Notifier,
-    /// journald.
+    /// The connection to journald.
     pub journal: Journal,
-    /// fusectl, where there is one.
+    /// /sys/fs/fuse/connections, if it is mounted.
     pub fusectl: Option<OwnedFd>,
     /// `WatchdogSec=`, zero without one.
     pub watchdog: Duration,
-    /// What is remembered from earlier starts.
+    /// The restart record: what is remembered from earlier starts.
     pub record: Store,
-    /// Where the health record is.
+    /// The place of the health record.
     pub health: Option<Place>,
-    /// Whether a retry of this vassal waits (vassal-retry@.service), which is superfluous now.
+    /// Whether a retry of this vassal is waiting (vassal-retry@.service), which this start makes superfluous.
     pub replaces_retry: bool,
-    /// Whether the vassal has a socket of systemd's, whose first connection starts it.
+    /// Whether the vassal is on demand: systemd listens on its socket, and the first connection starts it.
     pub is_on_demand: bool,
-    /// Descriptors from the FD store, and that socket, by name.
+    /// Descriptors from the FD store, and the on-demand socket, with their names.
     pub stored: Vec<(String, OwnedFd)>,
 }
 
 impl Invocation {
-    /// Takes everything in, and makes sure that no later program inherits anything else.
+    /// Takes over everything that systemd has passed, and makes sure that later programs inherit nothing else.
     ///
     /// # Errors
-    /// A name that is no vassal's, or a machine without descriptors or memory.
+    /// A name that is not a vassal's; a lack of descriptors or memory.
     pub fn from_systemd(instance: &[u8]) -> Result<Self, Failure> {
         let vassal = vassal_of(instance);
         let stored = stored_descriptors()?;
@@ -77,12 +78,12 @@ impl Invocation {
         let is_on_demand = stored.iter().any(|(name, _)| name == ON_DEMAND);
         let (record, next) = match (records.into_iter().next(), &vassal) {
             (Some((_, fd)), _) => (Store::inherited(fd), Next::Restart),
-            (None, Ok(vassal)) => new_memo(&notifier, vassal, is_on_demand)?,
-            // It is not tried again.
+            (None, Ok(vassal)) => new_record(&notifier, vassal, is_on_demand)?,
+            // Such a unit is not tried again.
             (None, Err(_)) => (Store::in_memory()?, Next::Restart),
         };
         let vassal = vassal.inspect_err(|failure| report_to_systemd(&notifier, &record, failure))?;
-        // Without systemd nothing would remove the record again.
+        // Without systemd nothing would ever remove the record.
         let health = notifier.socket().and_then(|_| health::place(&vassal));
         let journal = Journal::connect("vassal-enter");
         if let Some(socket) = journal.socket() {
@@ -108,7 +109,8 @@ impl Invocation {
         printable(self.vassal.bytes())
     }
 
-    /// Removes the record of a vassal that does not exist, lest one stays of every name that was ever tried.
+    /// Removes the records of a vassal that does not exist; otherwise one would remain for every name that was ever
+    /// tried.
     pub fn forget(&self) {
         let forgotten =
             restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(self.vassal.bytes()));
@@ -117,16 +119,16 @@ impl Invocation {
         }
     }
 
-    /// Tells `failure` once: in the journal, in `systemctl status`, and to the next attempt.
+    /// Reports `failure` once: in the journal, in `systemctl status`, and to the next attempt.
     pub fn report(&self, failure: &Failure) {
         report_to_systemd(&self.notifier, &self.record, failure);
-        // Only now: `systemctl status` shows the lines since the unit was first seen to start, and on a busy host systemd comes to
-        // that after this process has failed (measured: it left out one line in seven).
+        // Logged after that: `systemctl status` shows the lines since systemd saw the unit start, and on a busy host it
+        // may see that only after this process has failed (measured: one line in seven was left out).
         log(Priority::Error, &failure.to_string());
         self.health_is(State::Failed, &self.record.read(), None);
     }
 
-    /// Says in the health record how far the vassal is, and what its restart record has of earlier runs.
+    /// Writes the vassal's state into the health record, with the restart record's account of earlier runs.
     pub fn health_is(&self, state: State, record: &RestartRecord, next_attempt: Option<SystemTime>) {
         let health = Health {
             restarts: record.restarts,
@@ -138,7 +140,7 @@ impl Invocation {
         health::put(self.health.as_ref(), &health);
     }
 
-    /// Says what was collected or had no room yet, before this process ends and no other takes its place.
+    /// Sends messages that are still unsent, before this process ends without a successor.
     pub fn deliver_pending(&self) {
         let delivered = self.notifier.deliver(DELIVERY_LIMIT, None).map(drop);
         let kept = self.journal.deliver(LAST_LINE_LIMIT);
@@ -147,7 +149,8 @@ impl Invocation {
         }
     }
 
-    /// Every hook of `plan` may take its whole limit, which the unit's own limit for a start does not know.
+    /// Asks systemd for enough time for `plan`: each hook may take its whole limit, which the unit's own limit does not
+    /// consider.
     ///
     /// # Errors
     /// When systemd cannot be notified.
@@ -167,31 +170,35 @@ impl Invocation {
         self.notifier.send(&[NotifyState::ExtendTimeoutUsec(time)])
     }
 
-    /// Tells that something runs, but not as written.
+    /// Reports that the vassal runs, but not as its file says.
     pub fn warn(&self, message: &str) {
         log(Priority::Warning, message);
     }
 }
 
 fn report_to_systemd(notifier: &Notifier, record: &Store, failure: &Failure) {
-    // Any user may read it, now and as the cause of a restart.
+    // Only the public part: any user may read it, now and later as the cause of a restart.
     let status = shortened(&failure.public().to_string(), STATUS_LIMIT);
-    // This is the last thing that a failing start does: what cannot be sent is still in the journal.
+    // A failing start ends after this; if the status cannot be sent, the journal still has the failure.
     let delivered = notifier.send(&[NotifyState::Status(&status)]);
     let kept = record.update(|record| record.start_failed(&status));
-    // Right after the clone systemd may not yet have read which process is the main one: if that is gone when it
-    // reads it, the start has failed as a breach of protocol, and is tried again whatever the exit code says.
-    // A systemd that does not read does not start it again either, so this holds nothing up.
+    // Right after the clone, systemd may not have read yet which process is the main one. If that process is gone by
+    // the time it reads it, the result is a protocol failure, and the unit is restarted whatever the exit code. A
+    // systemd that does not read does not restart it either, so waiting delays nothing.
     let read = notifier.barrier(DELIVERY_LIMIT);
     for error in [delivered.err(), kept.err(), read.err()].into_iter().flatten() {
         log(Priority::Warning, &error.to_string());
     }
 }
 
-/// The record of a start that has got none out of the FD store, where it is for the next start if the unit's runtime directory does not
-/// tell that this one was before.
-fn new_memo(notifier: &Notifier, vassal: &VassalName, is_on_demand: bool) -> Result<(Store, Next), Failure> {
-    // Without systemd it is not started again.
+/// Makes the record of a start that found none in the FD store. If the unit's runtime directory cannot tell a restart
+/// from a new start, the record is put into the FD store for the next start.
+fn new_record(
+    notifier: &Notifier,
+    vassal: &VassalName,
+    is_on_demand: bool,
+) -> Result<(Store, Next), Failure> {
+    // Without systemd there is no next start.
     if notifier.socket().is_none() {
         return Ok((Store::in_memory()?, Next::Restart));
     }
@@ -214,10 +221,11 @@ fn new_memo(notifier: &Notifier, vassal: &VassalName, is_on_demand: bool) -> Res
     Ok((record, next))
 }
 
-/// The vassal of a unit's instance. One vassal has one unit, or two would run its app: other escapes of the same name are refused.
+/// The vassal of a unit's instance. Only one escaped form of a name is accepted: two units of one vassal would run its
+/// app twice.
 ///
 /// # Errors
-/// Why there is none.
+/// Why the instance is not a vassal.
 pub fn vassal_of(instance: &[u8]) -> Result<VassalName, Failure> {
     let name = unescape(instance);
     let vassal = match VassalName::parse(&name) {

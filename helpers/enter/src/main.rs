@@ -34,7 +34,7 @@ use vassal_sys::fds;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::{exit, lines};
 
-/// A start makes a few blocks of each of many sizes, for which musl's allocator maps and unmaps pages again and again.
+/// A start allocates a few blocks of each of many sizes. musl's allocator would map and unmap pages again and again.
 #[global_allocator]
 static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         return ExitCode::from(exit::OS);
     }
     let code = command_line();
-    // What journald had no room for is kept by this process, which ends now.
+    // Lines that journald had no room for are kept in this process, which ends now.
     if let Err(error) = lines::deliver(LAST_LINE_LIMIT) {
         log(Priority::Warning, &error.to_string());
     }

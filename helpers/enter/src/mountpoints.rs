@@ -1,5 +1,5 @@
-//! The mountpoints of `mountpoint-check`, as they are when the app is about to start: what the watchdog will compare
-//! with.
+//! Finds the mounts of `mountpoint-check` when the app is about to start; the watchdog compares them with what it sees
+//! later.
 
 use crate::failure::{AppFailure, Failure, Place};
 use std::ffi::OsStr;
@@ -13,11 +13,11 @@ use vassal_sys::mountinfo::{self, Mount};
 use vassal_sys::mounts::{self, Spot};
 use vassal_sys::proc::Proc;
 
-/// The device numbers of the FUSE filesystems and overlays of this namespace: before the first hook, those of the host. They
-/// are taken from here and not from the host, as what was private there is unmounted there and not here.
+/// The device numbers of the FUSE filesystems and overlays in this namespace, which before the first hook are copies of
+/// the host's. The host's own table is not used, because a private mount may be unmounted there and still exist here.
 ///
 /// # Errors
-/// When proc does not answer.
+/// When proc cannot be read.
 pub fn devices(proc: &Proc) -> Result<Vec<(u32, u32)>, SysError> {
     let file = proc.mountinfo()?;
     let mut found = Vec::new();
@@ -35,16 +35,16 @@ pub fn devices(proc: &Proc) -> Result<Vec<(u32, u32)>, SysError> {
 /// Finds the mount at each path, without a request to its filesystem.
 ///
 /// # Errors
-/// A path that does not exist, or is no mountpoint: then no daemon stands behind it, and a check could only say
-/// "healthy" (MPC-7), so the vassal does not start.
+/// A path that does not exist or is not a mountpoint. There would be no daemon behind it, and a check could only ever
+/// find it healthy (MPC-7), so the vassal does not start.
 pub fn resolve(watches: &[Watch], proc: &Proc) -> Result<Vec<Watched>, Failure> {
     watches.iter().map(|watch| find(watch, proc)).collect()
 }
 
-/// The mount whose mountpoint `place` is, and not only what it lies on.
+/// The mount whose mountpoint is `place`; `None` if `place` is only a directory on a mount.
 ///
 /// # Errors
-/// When proc does not answer.
+/// When proc cannot be read.
 pub fn mount_at(place: &Spot, proc: &Proc) -> Result<Option<Mount>, SysError> {
     let file = proc.mountinfo()?;
     let is_there = |mount: &Mount| mount.id == place.mount && mount.mountpoint == place.path;

@@ -1,34 +1,25 @@
-//! The namespaces of a vassal: made by clone3(2) at the start, by unshare(2) for a hook.
+//! The namespaces of a vassal, made by clone3(2) at the start and by unshare(2) for hooks.
 
 use nix::sched::{CloneFlags, unshare};
-use vassal_config::hooks::namespaces::Namespaces;
+use vassal_config::hooks::namespaces::{Namespace, Namespaces};
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, caps, mounts};
 
 /// The flags of clone3(2) and unshare(2) for `namespaces`.
 pub fn clone_flags(namespaces: Namespaces) -> CloneFlags {
-    let Namespaces {
-        mount,
-        pid,
-        ipc,
-        uts,
-        net,
-    } = namespaces;
-    [
-        (mount, CloneFlags::CLONE_NEWNS),
-        (pid, CloneFlags::CLONE_NEWPID),
-        (ipc, CloneFlags::CLONE_NEWIPC),
-        (uts, CloneFlags::CLONE_NEWUTS),
-        (net, CloneFlags::CLONE_NEWNET),
-    ]
-    .into_iter()
-    .filter_map(|(wanted, flag)| wanted.then_some(flag))
-    .collect()
+    let flag = |kind| match kind {
+        Namespace::Mount => CloneFlags::CLONE_NEWNS,
+        Namespace::Pid => CloneFlags::CLONE_NEWPID,
+        Namespace::Ipc => CloneFlags::CLONE_NEWIPC,
+        Namespace::Uts => CloneFlags::CLONE_NEWUTS,
+        Namespace::Net => CloneFlags::CLONE_NEWNET,
+    };
+    namespaces.kinds().map(flag).collect()
 }
 
-/// Cuts the new namespaces off from the host's: no mount propagates back, and /proc shows the new PID namespace. Returns a private
-/// proc of that namespace, which no hook can unmount or hide.
+/// Separates new namespaces from the host's: mounts do not propagate back, and /proc shows the new PID namespace.
+/// Returns a private proc of that namespace, which no hook can unmount or cover.
 ///
 /// # Errors
 /// As mount(2), prctl(2).
@@ -45,7 +36,7 @@ pub fn isolate(namespaces: Namespaces) -> Result<Proc, SysError> {
     mounts::detached_proc()
 }
 
-/// Leaves the present namespaces for new ones. Mounts never become the host's again (NS-2).
+/// Leaves the present namespaces for new ones. Mounts made there never reach the host (NS-2).
 ///
 /// # Errors
 /// As unshare(2), mount(2).

@@ -1,6 +1,7 @@
-//! `vassal-enter --reload`: what `systemctl reload vassal@NAME` runs, in the host's namespaces. It reads the file again
-//! as uWSGI would at a reload (`if-reload`), starts the next app beside the present one ([`successor`]) or gives that
-//! its new configuration, waits until it serves, and says what would take a restart. An error leaves everything as it is.
+//! `vassal-enter --reload`, which `systemctl reload vassal@NAME` runs in the host's namespaces. It reads the file as
+//! uWSGI would at a reload (`if-reload`), starts the next app beside the present one ([`successor`]) or gives the
+//! present one its new configuration, waits until the app serves, and reports what would need a restart. A failure
+//! leaves everything as it is.
 
 mod join;
 mod successor;
@@ -46,23 +47,23 @@ use vassal_sys::error::Context;
 use vassal_sys::signals;
 use vassal_systemd::journal::{Priority, log};
 
-/// Its presence is what makes `if-reload` true (REL-3).
+/// The variable that makes `if-reload` true (REL-3).
 const IS_RELOAD: &[u8] = b"UWSGI_RELOADS";
 
-/// Reloads the vassal of the unit instance `instance`, and leaves what came of it to vassal-emperor.
+/// Reloads the vassal of the unit instance `instance`, and leaves the result for vassal-emperor.
 ///
 /// # Errors
-/// What is wrong in the file; an app that cannot be reloaded, or does not come back.
+/// Errors in the file; an app that cannot be reloaded, or does not serve afterwards.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
-    // From the first moment on: a stop in the midst of a reload is no failure of it.
+    // Done first, so that a stop during a reload is never reported as a failure.
     let stop = signals::take(&[Signal::SIGTERM])?;
     let name = vassal_of(instance)?;
     let reloaded = running(&name, &stop);
     leave_outcome(&name, &reloaded);
-    reloaded.map(|parts| tell(&name, &parts))
+    reloaded.map(|parts| log_differences(&name, &parts))
 }
 
-/// Reloads the vassal of `$MAINPID`; the parts of the file that only a restart takes.
+/// Reloads the vassal whose watchdog is `$MAINPID`. Returns the settings that differ and need a restart.
 fn running(name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Failure> {
     let main = env::var("MAINPID").ok().and_then(|number| number.parse().ok());
     let main = main.ok_or(ServiceFailure::NoMainProcess)?;
@@ -77,7 +78,7 @@ fn running(name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Fail
     reloaded
 }
 
-/// What vassal-emperor finds when the reload's job has ended.
+/// Leaves the result for vassal-emperor, which reads it when systemd's job has ended.
 fn leave_outcome(name: &VassalName, reloaded: &Result<Vec<&'static str>, Failure>) {
     let outcome = match reloaded {
         Ok(parts) => reload_outcome::Outcome {
@@ -97,7 +98,7 @@ fn leave_outcome(name: &VassalName, reloaded: &Result<Vec<&'static str>, Failure
     }
 }
 
-/// The parts of the file that a reload has not taken.
+/// Reloads, and returns the settings that differ and need a restart.
 fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Failure> {
     let environment = inherited();
     let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &environment)?;
@@ -132,7 +133,7 @@ fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec
     Ok(changed(watchdog, &started, decision.reload))
 }
 
-/// How this reload is done: a socket that the watchdog does not have is uWSGI's to bind.
+/// Decides how to reload. If the watchdog lacks a socket of the file, only uWSGI itself can bind it, in place.
 fn decide_for(watchdog: &Watchdog, plan: &Plan) -> Decision {
     let known = &watchdog.control.sockets;
     let is_new = |address: String| !known.iter().any(|kept| kept.address == address);
@@ -161,7 +162,7 @@ fn overlap(beside: &Beside<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Has the present app reload itself.
+/// Lets the present app reload itself.
 fn in_place(
     watchdog: &Watchdog,
     decision: &Decision,
@@ -184,12 +185,12 @@ fn in_place(
     match hear(&answers, stop)? {
         Some(Answer::Known | Answer::Done) => Ok(()),
         Some(Answer::Refused(reason)) => Err(ServiceFailure::Refused { reason }.into()),
-        // The watchdog is gone, and with it the vassal: systemd starts it again.
+        // The watchdog has ended, and the vassal with it; systemd restarts it.
         None => Err(ServiceFailure::Ended.into()),
     }
 }
 
-/// What uWSGI is to be given when it asks. Its sockets are those it has.
+/// The configuration for uWSGI when it asks. It refers to the sockets that uWSGI already has.
 fn configuration(watchdog: &Watchdog, entries: &[Entry], plan: &Plan) -> Result<Vec<u8>, Failure> {
     let number = |address: String| {
         let mut sockets = watchdog.control.sockets.iter();
@@ -211,7 +212,8 @@ fn memory(message: &[u8]) -> Result<OwnedFd, Failure> {
     Ok(file.into())
 }
 
-/// The `env` lines that are not as they were: the others are in the app's environment, where hooks may have changed them.
+/// The `env` lines that were changed. Unchanged variables are left alone, because hooks may have changed them in the
+/// app's environment.
 fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
     let settings = plan.operations.iter();
     let settings = settings.filter(|operation| operation.phase == Phase::Settings);
@@ -233,7 +235,7 @@ fn changed_variables(before: &[(Vec<u8>, Vec<u8>)], plan: &Plan) -> Vec<Entry> {
         .collect()
 }
 
-/// What is in the file and not in the running vassal.
+/// The settings of the file that are not in effect in the running vassal.
 fn changed(watchdog: &Watchdog, started: &Vassal, reload: Reload) -> Vec<&'static str> {
     let before = &watchdog.control.restart_only;
     let is_taken = |part: &str| reload == Reload::Overlap && restart_only::is_programs(part);
@@ -252,11 +254,11 @@ fn changed(watchdog: &Watchdog, started: &Vassal, reload: Reload) -> Vec<&'stati
     changed
 }
 
-/// Has the status line say what of the file does not run.
+/// Makes the status line say what of the file is not in effect.
 fn differ(watchdog: &Watchdog, why: String) -> Result<(), Failure> {
     let (_answers, answered) = pair()?;
     let requester = watchdog.copy_of(watchdog.control.requester);
-    // One that has ended has no status line.
+    // A watchdog that has ended has no status line.
     if let Ok(requester) = requester {
         let since = utc(SystemTime::now());
         Request::Differs { since, why }.send(&requester, &answered)?;
@@ -264,8 +266,8 @@ fn differ(watchdog: &Watchdog, why: String) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One line for what is in the file and not in the running vassal.
-fn tell(name: &VassalName, changed: &[&str]) {
+/// Logs one line about the settings that are not in effect.
+fn log_differences(name: &VassalName, changed: &[&str]) {
     let unit = name.unit();
     if changed.is_empty() {
         log(Priority::Info, "reloaded");

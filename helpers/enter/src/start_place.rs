@@ -1,18 +1,18 @@
-//! A place among the vassals that start at this moment ([`crate::start::queue`]).
+//! A place among the concurrent starts ([`crate::start::queue`]).
 
 use std::fs::File;
 
-/// A place, for as long as the file is open in any process.
+/// A place. It is held as long as any process has the file open.
 #[derive(Debug)]
 pub struct Place(File);
 
 impl Place {
-    /// The place that is locked in `file`.
+    /// The place that is locked through `file`.
     pub fn new(file: File) -> Self {
         Self(file)
     }
 
-    /// The open file that holds the place.
+    /// The open file that holds the lock.
     pub fn file(&self) -> &File {
         &self.0
     }

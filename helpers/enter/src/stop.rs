@@ -1,4 +1,4 @@
-//! systemd's wish to stop the vassal before its app runs.
+//! systemd's request to stop the vassal while its app does not run yet.
 
 use crate::health;
 use nix::sys::signal::{Signal, kill};
@@ -9,7 +9,7 @@ use vassal_state::health::Place;
 use vassal_sys::error::Context;
 use vassal_systemd::journal::{Priority, log};
 
-/// The wish, and the other process that it concerns.
+/// The request, and the other process that has to obey it.
 #[derive(Debug)]
 pub struct Stop<'a> {
     wish: &'a SignalFd,
@@ -18,7 +18,7 @@ pub struct Stop<'a> {
 }
 
 impl<'a> Stop<'a> {
-    /// In the vassal's first process, which keeps its health record.
+    /// For the vassal's first process, which also keeps the health record.
     pub fn here(wish: &'a SignalFd, health: Option<&'a Place>) -> Self {
         Self {
             wish,
@@ -27,7 +27,7 @@ impl<'a> Stop<'a> {
         }
     }
 
-    /// In the process that has cloned `clone`: systemd has not known of that one yet.
+    /// For the process that has cloned `clone`, which systemd may not know yet.
     pub fn for_clone(wish: &'a SignalFd, clone: Pid) -> Self {
         Self {
             wish,
@@ -36,13 +36,13 @@ impl<'a> Stop<'a> {
         }
     }
 
-    /// The descriptor to wait on.
+    /// The descriptor to wait for.
     pub fn wish(&self) -> BorrowedFd<'_> {
         self.wish.as_fd()
     }
 
-    /// Ends this process, and with it everything in the namespaces, if it is their first one; else that is told. Nothing has
-    /// been written that could be lost.
+    /// Ends this process. If it is the first one in its namespaces, all processes there end, too; otherwise the clone
+    /// is told to end. Nothing has been written yet that could be lost.
     pub fn obey(&self) -> ! {
         if let Some(clone) = self.clone {
             if let Err(error) = kill(clone, Signal::SIGTERM).context(|| "pass the wish to stop on") {

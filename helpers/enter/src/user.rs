@@ -1,4 +1,4 @@
-//! Which numbers the app's user and groups have.
+//! Finds the numbers of the app's user and groups.
 
 pub use crate::failure::Lookup;
 use crate::failure::{AccountFailure, Failure, Kind, Place};
@@ -13,15 +13,15 @@ use vassal_sys::creds::Credentials;
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
-/// Finds the numbers of `identity`. Unlike in uWSGI a `uid` without `gid` never leaves the app in root's groups: it
-/// gets the user's own (T3 and its row in the compatibility table).
+/// Finds the numbers of `identity`. A `uid` without a `gid` gets the user's own group; in uWSGI the app would stay in
+/// root's (T3 and its row in the compatibility table).
 ///
 /// # Errors
-/// A name that does not exist, with its line; a number without an entry and without a group; a name that the vassal's own
-/// root makes root.
+/// A name that does not exist, with its line; a number without a passwd entry and without a group; a name that has
+/// root's number in the vassal's own root.
 pub fn resolve(identity: &Identity, lookup: Lookup, proc: &Proc) -> Result<Credentials, Failure> {
     let accounts = match (accounts(proc), lookup, asker(identity)) {
-        // A root directory that a start cannot read is not as the file says.
+        // If the account files of the own root cannot be read, the root directory is not as the file says.
         (Err(error), Lookup::OwnRoot, Some((_, origin))) => {
             let failure = Failure::from(AccountFailure::Unreadable(error));
             return Err(failure.at(&Place::line(origin, "uid")));
@@ -61,7 +61,7 @@ pub fn resolve(identity: &Identity, lookup: Lookup, proc: &Proc) -> Result<Crede
     })
 }
 
-/// Whether the permissions of what has this `status` give the app's user all of `bits` (4 read, 2 write, 1 search).
+/// Whether the permissions in `status` give the app's user all of `bits` (4 read, 2 write, 1 search).
 pub fn may(status: &FileStat, credentials: &Credentials, bits: u32) -> bool {
     let is_owner = credentials.uid.is_some_and(|uid| uid.as_raw() == status.st_uid);
     let groups = credentials.groups.iter().flatten().chain(&credentials.gid);
@@ -74,14 +74,14 @@ pub fn may(status: &FileStat, credentials: &Credentials, bits: u32) -> bool {
     (status.st_mode >> shift) & bits == bits
 }
 
-/// The first name or number that is to be looked up.
+/// The first name or number that has to be looked up.
 fn asker(identity: &Identity) -> Option<&Named> {
     let all = identity.uid.iter().chain(&identity.gid);
     all.chain(&identity.add_gid).next()
 }
 
-/// What a root directory that is not root's alone may say of names: nothing that the host does not say, too. A name has the
-/// host's number or the start is refused; of the groups those are left that the host gives the user as well.
+/// Checks credentials found in a root directory that others than root can change against the host: a name must have the
+/// same number there, and supplementary groups that the host does not confirm are dropped.
 ///
 /// # Errors
 /// A user or group whose number the host does not confirm.
@@ -122,7 +122,7 @@ pub fn confirm(
     Ok(Credentials { groups, ..own })
 }
 
-/// Only the vassal's file may name root as the user: the content of its root directory is not trusted with that.
+/// Only the vassal's file may make root the app's user; the content of its root directory may not.
 fn refuse_root(identity: &Identity, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
     let (user, group) = (identity.uid.as_ref(), identity.gid.as_ref());
     let is_root = |named: &Named| matches!(&named.0, Account::Name(name) if name == b"root");
@@ -140,8 +140,8 @@ fn refuse_root(identity: &Identity, uid: Option<u32>, gid: Option<u32>) -> Resul
     Err(Failure::from(AccountFailure::RootInside { kind, account }).at(&Place::line(origin, "uid and gid")))
 }
 
-/// The supplementary groups: exactly `add-gid` where given, none with `no-initgroups`, else the user's (ORD-9), which
-/// for a number without an entry are its own group alone.
+/// The supplementary groups: exactly `add-gid` if given, none with `no-initgroups`, otherwise the user's (ORD-9). A
+/// number without a passwd entry has only its own group.
 fn groups(
     identity: &Identity,
     accounts: &Accounts,
@@ -158,11 +158,11 @@ fn groups(
     }
     Ok(match (gid, user) {
         (None, _) => None,
-        // Root has none in uWSGI either (measured).
+        // In uWSGI root has none either (measured).
         (Some(_), Some(User { uid: 0, .. })) => Some(Vec::new()),
         (Some(gid), Some(user)) if !identity.no_initgroups => {
             let mut groups = accounts.groups_of(&user.name, gid);
-            // The content of a vassal's own root adds no user to root's group.
+            // The group file of a vassal's own root cannot add the user to root's group.
             groups.retain(|group| *group != 0 || gid == 0 || lookup == Lookup::Host);
             Some(groups.into_iter().map(Gid::from_raw).collect())
         }
@@ -173,7 +173,7 @@ fn groups(
     })
 }
 
-/// A group of `add-gid`, which only its line may make root's.
+/// The number of a group of `add-gid`. In the vassal's own root no name but `root` may have root's number.
 fn added(named: &Named, accounts: &Accounts, lookup: Lookup) -> Result<u32, Failure> {
     let gid = group(named, accounts, lookup)?;
     match &named.0 {
@@ -223,7 +223,7 @@ fn entry_of_user(entry: &[u8], account: &Account) -> Option<User> {
     }
 }
 
-/// getent(1) on the host, for accounts that are in no file.
+/// Asks getent(1) on the host, for accounts that are in no file.
 fn ask_host<T>(
     database: &str,
     account: &Account,

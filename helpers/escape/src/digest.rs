@@ -1,5 +1,6 @@
-//! FNV-1a: a short number for a name of any length. What is derived from it (a vassal's slice, the name of a socket in the FD store) is
-//! the same in every version of the programs. It is no protection against a name that was chosen to collide.
+//! FNV-1a: a short number computed from a name of any length. The names of slices and of sockets in the FD store are
+//! made of it, so it must give the same result in every version of the programs. It does not protect against names
+//! chosen to collide.
 
 /// The 32-bit digest.
 pub fn fnv_32(bytes: &[u8]) -> u32 {

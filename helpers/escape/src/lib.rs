@@ -1,7 +1,7 @@
-//! Text from outside, escaped for the place it goes to: a line that people read, the name of a unit, a value in a unit, a word for a
-//! shell. Each escaping exists here once.
+//! Escapes untrusted text for the place where it is put: a line for people, a unit's name, a value in a unit, a shell
+//! word. Each kind of escaping is implemented here and nowhere else.
 //!
-//! Imports std and nothing else. Every other crate may import it.
+//! Imports std only. Every other crate may import it.
 //!
 //! Rooms, each of which uses only those before it: digest, printable, shell, unit_name, unit_text.
 #![forbid(unsafe_code)]

@@ -1,8 +1,8 @@
-//! Bytes from outside as text that is safe to print.
+//! Turns untrusted bytes into text that is safe to print.
 
-/// `bytes` as one printable line: UTF-8 where it is; control characters byte by byte as `\xNN`, as are bytes that are
-/// not UTF-8; marks that change the direction of writing, and separators of lines, as `\u{NNNN}`. So nothing from a
-/// configuration can break a log line or a notification apart, or make it look like another one.
+/// Returns `bytes` as one printable line. Valid UTF-8 is kept; control characters and invalid bytes become `\xNN`;
+/// marks that change the direction of writing, and line separators, become `\u{NNNN}`. So no value of a configuration
+/// can break a log line or a notification apart, or make it look like another one.
 pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -29,7 +29,8 @@ fn push_bytes(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Separators of lines and paragraphs, and the marks that change the direction in which a terminal writes (UAX #9).
+/// Whether it is a separator of lines or paragraphs, or a mark that changes the direction in which a terminal writes
+/// (UAX #9).
 fn is_deceptive(character: char) -> bool {
     matches!(
         character,
@@ -37,7 +38,7 @@ fn is_deceptive(character: char) -> bool {
     )
 }
 
-/// The first `limit` bytes of `text`, cut at a character boundary and marked with `...` where something is missing.
+/// The first `limit` bytes of `text`, cut at a character boundary; `...` is appended where something was cut.
 pub fn shortened(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();

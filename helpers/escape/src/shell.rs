@@ -1,6 +1,6 @@
 //! Words of a shell command.
 
-/// A word of a shell command that stands for exactly these bytes.
+/// Quotes `bytes` as one word of a shell command.
 pub fn word(bytes: &[u8]) -> Vec<u8> {
     let mut text = b"'".to_vec();
     for byte in bytes {

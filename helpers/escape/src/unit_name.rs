@@ -1,7 +1,8 @@
 //! The instance in the name of a unit (systemd.unit(5), "STRING ESCAPING").
 
-/// Undoes [`escape`]: a unit's instance, what systemd gives for `%i`, as the name it stands for. (systemd's own `%I` would make
-/// a path of it, '/' of each '-'; and a name that is not UTF-8 would stand in the unit's properties, which D-Bus cannot carry.)
+/// Undoes [`escape`]: turns a unit's instance (systemd's `%i`) into the name it stands for. systemd's own `%I` cannot
+/// be used: it replaces each '-' by '/', and a name that is not UTF-8 would become a property of the unit, which D-Bus
+/// cannot carry.
 pub fn unescape(instance: &[u8]) -> Vec<u8> {
     let mut name = Vec::with_capacity(instance.len());
     let mut rest = instance;
@@ -22,9 +23,9 @@ pub fn unescape(instance: &[u8]) -> Vec<u8> {
     name
 }
 
-/// A name as the instance of a unit: what no unit's name can have, and the escapes' own backslash, as `\xNN`. A '-' stays,
-/// unlike in systemd-escape(1), which keeps it for the '/' of paths: no vassal's name has one, and `vassal@my-app` is
-/// what people type.
+/// Escapes a name for use as a unit's instance: backslashes and all bytes that a unit's name cannot have become `\xNN`.
+/// Unlike systemd-escape(1) this keeps '-', which there means the '/' of a path: vassals' names contain no '/', and
+/// people type `vassal@my-app`.
 pub fn escape(name: &[u8]) -> String {
     let mut out = String::with_capacity(name.len());
     for (at, byte) in name.iter().enumerate() {

@@ -1,11 +1,12 @@
-//! Values of a unit (systemd.syntax(7), systemd.service(5)), in which `%` begins a specifier.
+//! Escapes values of a unit (systemd.syntax(7), systemd.service(5)), where `%` begins a specifier.
 
-/// A text as a value: each `%` doubled. It must not end in a backslash, which would take the next line in.
+/// Escapes a text as a value by doubling each `%`. The text must not end in a backslash, which would join the next line
+/// to it.
 pub fn value(text: &str) -> String {
     text.replace('%', "%%")
 }
 
-/// One word of a command line (systemd.service(5), "COMMAND LINES"; systemd.syntax(7)).
+/// Quotes one word of a command line (systemd.service(5), "COMMAND LINES"; systemd.syntax(7)).
 pub fn word(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for byte in bytes {
@@ -20,7 +21,7 @@ pub fn word(bytes: &[u8]) -> String {
     text
 }
 
-/// A path in a URI (RFC 3986), with the `%` of its escapes doubled, because systemd expands specifiers in it.
+/// Escapes a path for a URI (RFC 3986). The `%` of each escape is doubled, because systemd expands specifiers there.
 pub fn uri(path: &[u8]) -> String {
     path.iter().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(byte) {

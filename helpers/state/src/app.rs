@@ -1,90 +1,92 @@
-//! What the watchdog is told of an app: by the start, and by each reload that puts another in its place.
+//! What the watchdog has to know about an app. It comes from vassal-enter at a start, and at each reload that replaces
+//! the app.
 
 use crate::codec::{Reader, Writer};
 use std::time::Duration;
 
-/// How the payload says that it serves.
+/// How the watchdog learns that the app serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
-    /// uWSGI sends byte 5 on its Emperor socket: a worker accepts.
+    /// uWSGI sends byte 5 on its Emperor socket: a worker accepts requests.
     Accepting,
-    /// uWSGI sends byte 1: it has loaded everything, and has no worker that would say more.
+    /// uWSGI sends byte 1: it has loaded everything. It has no worker that would send byte 5.
     Loaded,
     /// `READY=1` on a notification socket of the watchdog's.
     Notify,
-    /// A connection to this address (`IP:PORT` or a path) is accepted.
+    /// A connection to this address (`IP:PORT` or a path) can be made.
     Connect(String),
-    /// A connection to this address, of a socket that was bound for the app, is accepted by one of its own processes: the
-    /// kernel completes such a connection by itself, whether or not there is an app.
+    /// A connection to this address, whose socket was bound for the app, is accepted by one of the app's own processes.
+    /// A mere connection would prove nothing: the kernel completes it even without an app.
     Accepted(String),
-    /// A GET of this is answered with status 200 by one of its own processes.
+    /// A GET of this URL is answered with status 200 by one of the app's own processes.
     Http(Url),
-    /// It was started.
+    /// The app was started; nothing more is waited for.
     Started,
 }
 
-/// Where an HTTP server is asked for its health.
+/// The URL of an HTTP health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     /// `IP:PORT` or the path of a unix socket.
     pub address: String,
-    /// What is asked for, with the slash that it begins with.
+    /// The path, which begins with a slash.
     pub path: String,
-    /// Whether the address is that of a socket which was bound for the app, and which others may accept from, too.
+    /// Whether the socket at the address was bound for the app, so that other processes may accept from it, too.
     pub is_kept: bool,
 }
 
-/// How an app that serves is asked whether it is well.
+/// How a serving app is asked about its health.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// What is asked for.
+    /// The URL that is asked.
     pub url: Url,
-    /// From an answer to the next question.
+    /// The time from an answer to the next question.
     pub interval: Duration,
     /// How long an answer may take.
     pub deadline: Duration,
-    /// So many failures in a row are the verdict.
+    /// After this many failures in a row the app is lost.
     pub failures: u32,
-    /// The line, as `user001.ini:12`.
+    /// The line that asks for it, such as `user001.ini:12`.
     pub origin: String,
 }
 
-/// How often an app is to send `WATCHDOG=1`.
+/// How often an app has to send `WATCHDOG=1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
     /// The longest time between two.
     pub limit: Duration,
-    /// The line that demands it; without one it is demanded of an app that has sent the first.
+    /// The line that demands it. `None`: demanded only of an app that has sent one.
     pub origin: Option<String>,
 }
 
-/// An app: its process, and how it is dealt with.
+/// An app: its process, and how the watchdog deals with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
-    /// Its process id, as the watchdog sees it; it leads a session and a process group of its own.
+    /// Its process id in the watchdog's PID namespace; the process leads a session and a process group.
     pub pid: i32,
-    /// The first words of its command, for messages.
+    /// The name of its program, for messages.
     pub command: String,
-    /// What is probably wrong if uWSGI finds no app; empty when nothing is known.
+    /// The probable reason when uWSGI loads no app; empty when nothing is known.
     pub hint: String,
-    /// How it says that it serves.
+    /// How the watchdog learns that it serves.
     pub readiness: Readiness,
-    /// The signal that stops one that is not uWSGI.
+    /// The signal that stops it; not used for uWSGI.
     pub stop_signal: i32,
-    /// The signal that reloads it in place; zero for none.
+    /// The signal that makes it reload in place; 0 for none.
     pub reload_signal: i32,
     /// How long it may take to stop before it is killed.
     pub stop_limit: Duration,
     /// How it is asked for its health, if it is.
     pub health: Option<HealthCheck>,
-    /// What is expected of it on its notification socket after it has come to serve.
+    /// The heartbeat it has to send on its notification socket once it serves.
     pub heartbeat: Option<Heartbeat>,
-    /// Whose messages on that socket are its own, beside root's; where it has a PID namespace, that tells.
+    /// The user id whose messages on that socket are the app's, beside root's. Used where the app has no PID namespace
+    /// of its own; elsewhere the namespace tells.
     pub sender: Option<u32>,
 }
 
 impl App {
-    /// Adds it to a record.
+    /// Appends it to a record.
     pub fn write(&self, writer: &mut Writer) {
         writer
             .number(self.pid)
@@ -118,7 +120,7 @@ impl App {
         });
     }
 
-    /// Reads it back.
+    /// Reads it from a record.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         Some(Self {
             pid: reader.number()?,

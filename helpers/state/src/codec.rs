@@ -1,4 +1,4 @@
-//! The one format of all records that a program leaves: fields without names, in their order.
+//! The encoding that all records of vassal's programs share: fields without names, in a fixed order.
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::fs::File;
@@ -8,52 +8,51 @@ use std::time::Duration;
 use vassal_sys::error::{Context, SysError};
 use vassal_sys::fds;
 
-/// Fields one after the other: a number is four bytes, a text its length and its bytes, a list its count and its
-/// items.
+/// Writes a record. A number takes four bytes; a text is its length and its bytes; a list is its count and its items.
 #[derive(Debug, Default)]
 pub struct Writer(Vec<u8>);
 
 impl Writer {
-    /// Adds a number.
+    /// Appends a number.
     pub fn number(&mut self, number: i32) -> &mut Self {
         self.0.extend_from_slice(&number.to_le_bytes());
         self
     }
 
-    /// Adds bytes of any length.
+    /// Appends bytes of any length.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.number(bytes.len() as i32).0.extend_from_slice(bytes);
         self
     }
 
-    /// Adds a fact.
+    /// Appends a boolean.
     pub fn flag(&mut self, flag: bool) -> &mut Self {
         self.number(flag.into())
     }
 
-    /// Adds a time, in milliseconds, up to 24 days.
+    /// Appends a time in milliseconds, up to 24 days.
     pub fn milliseconds(&mut self, time: Duration) -> &mut Self {
         self.number(i32::try_from(time.as_millis()).unwrap_or(i32::MAX))
     }
 
-    /// Adds the number of a descriptor, if there is one.
+    /// Appends the number of a descriptor, or that there is none.
     pub fn descriptor(&mut self, number: Option<RawFd>) -> &mut Self {
         self.number(number.unwrap_or(-1))
     }
 
-    /// Adds a list, each item by `each`.
+    /// Appends a list; `each` writes an item.
     pub fn list<T>(&mut self, items: &[T], each: impl Fn(&mut Self, &T)) -> &mut Self {
         self.number(items.len() as i32);
         items.iter().for_each(|item| each(self, item));
         self
     }
 
-    /// The record.
+    /// The bytes of the record.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
-    /// The record in a memfd, read from its beginning by [`Reader::from_memfd`].
+    /// Puts the record into a memfd, for [`Reader::from_memfd`].
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
@@ -61,7 +60,7 @@ impl Writer {
         self.into_named_memfd("vassal-handoff")
     }
 
-    /// The same in a memfd of this name, which proc shows.
+    /// Puts the record into a memfd with this name, which proc shows.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
@@ -73,7 +72,7 @@ impl Writer {
     }
 }
 
-/// The other end of [`Writer`]; every function gives `None` at a record that ends too early.
+/// Reads a record that [`Writer`] has made. Every function returns `None` when the record ends too early.
 #[derive(Debug)]
 pub struct Reader {
     bytes: Vec<u8>,
@@ -86,10 +85,10 @@ impl Reader {
         Self { bytes, at: 0 }
     }
 
-    /// Reads the record in descriptor `number`, which is closed.
+    /// Reads the record from descriptor `number`, and closes that.
     ///
     /// # Errors
-    /// `EBADF` when nothing is open there, what else read(2) says.
+    /// `EBADF` when nothing is open there; any error of read(2).
     pub fn from_memfd(number: RawFd) -> Result<Self, SysError> {
         Self::from_file(File::from(fds::adopt(number)?))
     }
@@ -97,7 +96,7 @@ impl Reader {
     /// Reads the record in `file`.
     ///
     /// # Errors
-    /// What read(2) says.
+    /// Any error of read(2).
     pub fn from_file(mut file: File) -> Result<Self, SysError> {
         let step = || "read a record";
         let mut bytes = Vec::new();
@@ -126,36 +125,36 @@ impl Reader {
         String::from_utf8(self.bytes()?).ok()
     }
 
-    /// The next list, each item by `each`.
+    /// The next list; `each` reads an item.
     pub fn list<T>(&mut self, each: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.number()?;
         (0..count).map(|_| each(self)).collect()
     }
 
-    /// The next fact.
+    /// The next boolean.
     pub fn flag(&mut self) -> Option<bool> {
         self.number().map(|number| number != 0)
     }
 
-    /// The next number of a descriptor, which may say that there is none.
+    /// The next descriptor's number. The inner `None` says that there is no such descriptor.
     pub fn descriptor(&mut self) -> Option<Option<RawFd>> {
         self.number().map(|number| (number >= 0).then_some(number))
     }
 
-    /// The next bytes, as nanoseconds.
+    /// The next bytes, a number of nanoseconds.
     pub fn nanoseconds(&mut self) -> Option<Duration> {
         let nanos = self.bytes()?.try_into().ok().map(u128::from_le_bytes)?;
         Some(Duration::from_nanos(u64::try_from(nanos).ok()?))
     }
 
-    /// The next number, as milliseconds.
+    /// The next number, of milliseconds.
     pub fn milliseconds(&mut self) -> Option<Duration> {
         Some(Duration::from_millis(u64::try_from(self.number()?).ok()?))
     }
 }
 
-/// The number of a descriptor that is left to the next program: it survives the exec from here on. It is borrowed,
-/// and must stay open until then.
+/// Makes `fd` survive the next exec, and returns its number for the record. The descriptor is only borrowed, and has to
+/// stay open until the exec.
 ///
 /// # Errors
 /// None for a valid descriptor.

@@ -1,4 +1,4 @@
-//! The descriptors that stay open over the exec from `vassal-enter` to the watchdog: rows of a name and a number.
+//! The descriptors that vassal-enter leaves open for the watchdog over the exec: a table of names and numbers.
 
 use crate::codec::{Reader, Writer, leave};
 use nix::errno::Errno;
@@ -6,50 +6,50 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use vassal_sys::error::SysError;
 use vassal_sys::fds;
 
-/// What a descriptor is.
+/// The names of the descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {
-    /// Connected to systemd's notify socket.
+    /// A socket connected to systemd's notification socket.
     Notify,
-    /// Connected to journald.
+    /// A socket connected to journald.
     Journal,
     /// /sys/fs/fuse/connections.
     Fusectl,
     /// The restart record.
     RestartRecord,
-    /// The read end of the hooks' log, where a background process still holds the other.
+    /// The read end of the hooks' output pipe, where a background process still has the write end open.
     Log,
-    /// Our end of uWSGI's Emperor socket.
+    /// The watchdog's end of uWSGI's Emperor socket.
     Emperor,
-    /// Our end of the socket that configurations are pushed through.
+    /// The watchdog's end of the socket through which configurations are pushed.
     Config,
-    /// The configuration as it was pushed, for uWSGI to ask for again.
+    /// The configuration that was pushed, for the next time uWSGI asks for it.
     Pushed,
     /// The notification socket of a payload that has one ([`crate::handoff::Readiness::Notify`]).
     PayloadNotify,
     /// A private proc of this PID namespace.
     Proc,
-    /// The mountinfo of the namespace that the vassal was started in, the host's.
+    /// The mountinfo of the host's mount namespace, in which the vassal was started.
     HostMounts,
-    /// The proc of the namespace that the vassal was started in, the host's.
+    /// The proc of the host's PID namespace, in which the vassal was started.
     HostProc,
-    /// The program of `vassal-enter`, to run the atexit hooks with.
+    /// The file of the program `vassal-enter`, which runs the atexit hooks.
     Enter,
-    /// The record that it reads them from.
+    /// The record of the atexit hooks.
     Atexit,
-    /// The record of [`crate::reload_channel`].
+    /// The record of [`crate::reload_channel`], by which a reload finds the watchdog.
     Control,
-    /// The end of its socket at which requests are read.
+    /// The end of the reload socket from which requests are read.
     Requests,
-    /// The end at which they are written, open here for others to copy.
+    /// The other end of the reload socket, which is open only for reloads to copy.
     Requester,
-    /// The place among the starts of this moment, to be left when the vassal serves.
+    /// The vassal's place among the concurrent starts, released when the vassal serves.
     Place,
-    /// The directory of health records.
+    /// The directory of the health records.
     Health,
 }
 
-/// All names; their places are their numbers in a record.
+/// All names. A name's position is its number in the record.
 const NAMES: [Name; 19] = [
     Name::Notify,
     Name::Journal,
@@ -72,12 +72,12 @@ const NAMES: [Name; 19] = [
     Name::Health,
 ];
 
-/// The descriptors that are left; one that there is none of has no row.
+/// The rows of descriptors that exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Descriptors(Vec<(Name, RawFd)>);
 
 impl Descriptors {
-    /// Leaves those of `rows` that there are to the next program. They are borrowed, and must stay open until the exec.
+    /// Makes the descriptors in `rows` survive the next exec. They are only borrowed, and have to stay open until then.
     ///
     /// # Errors
     /// None for valid descriptors.
@@ -89,7 +89,7 @@ impl Descriptors {
         rows.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Takes over the descriptor of this name, if it was left; each can be taken once.
+    /// Takes over the descriptor of this name, if there is one; each can be taken once.
     ///
     /// # Errors
     /// `EBADF` when it is not open.
@@ -99,10 +99,10 @@ impl Descriptors {
         number.map(fds::adopt).transpose()
     }
 
-    /// The same of one that is always left.
+    /// Takes over a descriptor that is always there.
     ///
     /// # Errors
-    /// `EBADF` when it is not there.
+    /// `EBADF` when it is missing.
     pub fn need(&mut self, name: Name) -> Result<OwnedFd, SysError> {
         let missing = || SysError::new(format!("take over the descriptor {name:?}"), Errno::EBADF);
         self.take(name)?.ok_or_else(missing)

@@ -1,5 +1,6 @@
-//! What `vassal-enter` leaves to `vassal-watchdog` over exec: a plain record in a memfd, whose number is the
-//! watchdog's only argument. Both ends are one build; the first field says so.
+//! What `vassal-enter` hands over to `vassal-watchdog` across the exec: a record in a memfd, whose number is the
+//! watchdog's only argument. The first field is the version of the build; the watchdog refuses the record of another
+//! build.
 
 use crate::app::App;
 use crate::codec::{Reader, Writer};
@@ -14,16 +15,16 @@ use vassal_sys::mountinfo::Mount;
 
 const VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
 
-/// A mountpoint to watch, and what was mounted there when the app was started.
+/// A mountpoint to watch, and the mount that was there when the app was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {
-    /// The mount itself; its `mountpoint` is the path with all links resolved.
+    /// The mount. Its `mountpoint` is the path with all links resolved.
     pub mount: Mount,
     /// The `mountpoint-check` line, as `user001.ini:10`.
     pub origin: String,
 }
 
-/// Everything the watchdog knows of its vassal.
+/// Everything that the watchdog has to know about its vassal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handoff {
     /// The vassal's name, for messages.
@@ -32,36 +33,38 @@ pub struct Handoff {
     pub unit: String,
     /// The app.
     pub app: App,
-    /// The listening sockets that were bound for it, for the next one.
+    /// The listening sockets that were bound for the app; the next app gets them, too.
     pub sockets: Vec<RawFd>,
-    /// Whether the watchdog is the init of a PID namespace, so that every process it can see is the vassal's.
+    /// Whether the watchdog is the init of a PID namespace, so that all processes it can see are the vassal's.
     pub is_init: bool,
-    /// Whether the mounts are the vassal's own, so that they may be unmounted at the end.
+    /// Whether the vassal has its own mount namespace, so that its mounts may be unmounted at the end.
     pub owns_mounts: bool,
-    /// The device numbers of the FUSE filesystems and overlays that were there before the vassal: never touched.
+    /// The device numbers of the FUSE filesystems and overlays that existed before the vassal. The watchdog never
+    /// touches them.
     pub foreign: Vec<(u32, u32)>,
     /// The mountpoints to watch.
     pub watched: Vec<Watched>,
-    /// How long the atexit hooks may take, all together.
+    /// How long all atexit hooks together may take.
     pub atexit_limit: Duration,
-    /// The time between two probes of a mountpoint; zero: what its kind needs.
+    /// The time between two probes of a mountpoint; zero for the default of its filesystem type.
     pub interval: Duration,
-    /// How long a filesystem may leave a request unanswered; zero: what its kind may.
+    /// How long a filesystem may leave a request unanswered; zero for the default of its type.
     pub deadline: Duration,
-    /// Whether a connection starts the vassal again, so that an app which ends in order has not failed.
+    /// Whether the vassal is on demand: an app that ends in order has not failed, as the next connection starts it
+    /// again.
     pub is_on_demand: bool,
-    /// The time between two keep-alives for systemd; zero when the unit has no `WatchdogSec=`.
+    /// The time between two keep-alives to systemd; zero when the unit has no `WatchdogSec=`.
     pub keep_alive: Duration,
     /// When the vassal's file was read.
     pub loaded: SystemTime,
     /// The descriptors.
     pub fds: Descriptors,
-    /// What was said and could not be sent yet.
+    /// Messages that could not be sent yet.
     pub unsent: Unsent,
 }
 
 impl Handoff {
-    /// Writes the record into a memfd.
+    /// Puts the record into a memfd.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
@@ -90,10 +93,10 @@ impl Handoff {
         writer.into_memfd()
     }
 
-    /// Reads the record back from descriptor `number` and marks every descriptor it names close-on-exec again.
+    /// Reads the record from descriptor `number`, and marks every descriptor in it close-on-exec again.
     ///
     /// # Errors
-    /// `EINVAL` when the record is not from this build's `vassal-enter`.
+    /// `EINVAL` when the record was not made by this build's `vassal-enter`.
     pub fn load(number: RawFd) -> Result<Self, SysError> {
         let handoff = Self::read(&mut Reader::from_memfd(number)?)
             .ok_or_else(|| SysError::new("read what vassal-enter left", Errno::EINVAL))?;

@@ -1,9 +1,9 @@
-//! The health record of a vassal, `/run/vassal/health/INSTANCE.json`: what vassal-enter and vassal-watchdog know of it, as JSON
-//! that everybody on the machine may read (vassal-health(7), THE HEALTH RECORD). So it holds what `systemctl status` and
-//! /proc show as well, and no value of a configuration.
+//! The health record of a vassal, `/run/vassal/health/INSTANCE.json`: what vassal-enter and vassal-watchdog know about
+//! it, as JSON that everybody on the machine may read (vassal-health(7), THE HEALTH RECORD). It contains nothing that
+//! `systemctl status` and /proc do not show as well, and no value of a configuration.
 //!
-//! It is replaced as a whole (rename(2)), so a reader never sees a part of one, and never synced: it is on a tmpfs, and gone
-//! with what it tells about.
+//! Each update replaces the file (rename(2)), so a reader never sees a partial record. It is never synced: it is on a
+//! tmpfs, and so are gone at boot both the record and what it describes.
 
 mod json;
 mod place;
@@ -13,30 +13,30 @@ pub use place::{DIRECTORY, Place, forget};
 use json::Object;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The `schema` of the record: it grows when a field goes or changes its meaning, not when one is added.
+/// The `schema` of the record. It is raised when a field is removed or changes its meaning, not when one is added.
 const SCHEMA: u64 = 1;
 
-/// How far a vassal is.
+/// The state of a vassal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It starts: hooks run, or the app does not serve yet.
+    /// Starting: hooks run, or the app does not serve yet.
     Starting,
     /// The app serves, and each mountpoint has answered.
     Serving,
-    /// It serves, and has been told to reload.
+    /// Serving, and a reload is under way.
     Reloading,
-    /// It is being stopped.
+    /// Being stopped.
     Stopping,
-    /// A mountpoint is lost; systemd is about to kill and restart it.
+    /// A mountpoint or the app is lost; systemd is about to kill and restart the vassal.
     Lost,
-    /// It has failed, and pauses before its next attempt.
+    /// The vassal has failed and pauses before its next attempt.
     Waiting,
-    /// It has failed: a start, or the app has ended.
+    /// A start has failed, or the app has ended.
     Failed,
 }
 
 impl State {
-    /// Every one.
+    /// All states.
     pub const ALL: [State; 7] = [
         State::Starting,
         State::Serving,
@@ -47,7 +47,7 @@ impl State {
         State::Failed,
     ];
 
-    /// The word in the record.
+    /// The state's word in the record.
     pub fn word(self) -> &'static str {
         match self {
             State::Starting => "starting",
@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    /// The word for what a monitoring system asks: whether the vassal is well.
+    /// The state as monitoring systems ask for it: whether the vassal is well.
     fn health(self) -> &'static str {
         match self {
             State::Serving | State::Reloading => "healthy",
@@ -79,7 +79,7 @@ pub struct Mount {
     pub fstype: String,
     /// `healthy`, `unprobed`, or the word of a verdict.
     pub verdict: &'static str,
-    /// When it last answered a probe, and how long that took.
+    /// The time of its last answer to a probe, and how long that took.
     pub answered: Option<(SystemTime, Duration)>,
     /// How long it may leave a request unanswered.
     pub deadline: Duration,
@@ -90,15 +90,16 @@ pub struct Mount {
 pub struct Check {
     /// `healthy`, `unasked`, `failing`, or the word of a verdict.
     pub verdict: &'static str,
-    /// So many questions in a row had no good answer.
+    /// How many questions in a row had no good answer.
     pub failures: u32,
-    /// When it last answered well, and how long that took.
+    /// The time of the last good answer, and how long that took.
     pub answered: Option<(SystemTime, Duration)>,
     /// How long an answer may take.
     pub deadline: Duration,
 }
 
-/// Which program watches: by version, and by device and inode, which an upgrade changes even where the version stays.
+/// The program of the watchdog: its version, and its file's device and inode, which change at an upgrade even if the
+/// version does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// The version.
@@ -109,56 +110,56 @@ pub struct Program {
     pub inode: u64,
 }
 
-/// The processes that are known by their role, by their numbers in the vassal's PID namespace.
+/// The processes whose roles are known, by their numbers in the vassal's PID namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Processes {
-    /// What the app is called.
+    /// The name of the app's program.
     pub command: String,
-    /// Its first process.
+    /// The app's first process.
     pub app: Option<i32>,
-    /// FUSE daemons.
+    /// The FUSE daemons.
     pub daemons: Vec<i32>,
 }
 
-/// The whole record. All texts are printable, and public.
+/// The whole record. All texts are printable, and free of secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// The vassal's name.
     pub name: String,
     /// Its unit.
     pub unit: String,
-    /// How far it is.
+    /// The vassal's state.
     pub state: State,
-    /// Since when.
+    /// When that state began.
     pub since: SystemTime,
-    /// How often it was restarted since it was started.
+    /// How often it has restarted since it was started.
     pub restarts: u32,
-    /// Attempts since one that settled, the present one included.
+    /// How many attempts there were since the last one that settled, the present one included.
     pub attempts: u32,
-    /// Why its last run ended; empty when none has.
+    /// Why its last run ended; empty when there was none.
     pub cause: String,
-    /// When the next attempt begins, of one that waits for it.
+    /// For a waiting vassal, when the next attempt begins.
     pub next_attempt: Option<SystemTime>,
     /// When its file was last read.
     pub loaded: Option<SystemTime>,
-    /// The unit's main process on the host.
+    /// The number of the unit's main process on the host.
     pub pid: Option<i32>,
-    /// The unit's cgroup, below the mountpoint of the hierarchy.
+    /// The unit's cgroup, relative to the mountpoint of the hierarchy.
     pub cgroup: Option<String>,
     /// The program of its main process.
     pub program: Option<Program>,
-    /// The processes of known roles.
+    /// The processes whose roles are known.
     pub processes: Processes,
-    /// The addresses of the sockets that are open for it.
+    /// The addresses of the app's listening sockets.
     pub sockets: Vec<String>,
-    /// What its app says of its health, where it is asked.
+    /// The health of the app, where it is asked.
     pub check: Option<Check>,
     /// The watched mountpoints.
     pub mounts: Vec<Mount>,
 }
 
 impl Health {
-    /// A record that says nothing yet but whose it is, and how far that is, from now on.
+    /// A record with a name and a state that begins now, and nothing else yet.
     pub fn new(name: String, unit: String, state: State) -> Self {
         Self {
             name,
@@ -282,7 +283,7 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Microseconds since the epoch; a clock that stands before it counts as the epoch.
+/// Microseconds since the epoch; 0 for a time before it.
 fn usec(time: SystemTime) -> u64 {
     micros(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }

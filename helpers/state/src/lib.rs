@@ -1,10 +1,9 @@
-//! What the helpers leave to each other: `vassal-enter` to the watchdog over exec ([`handoff`], [`unsent`]), a reload to the watchdog
-//! ([`reload_channel`]) and to the emperor ([`reload_outcome`]), and one start to the next ([`restart_record`], [`start_place`]); and what they say of a
-//! vassal to everybody ([`health`]).
+//! The data that vassal's programs hand to each other: `vassal-enter` to the watchdog over exec ([`handoff`],
+//! [`unsent`]), a reload to the watchdog ([`reload_channel`]) and to the emperor ([`reload_outcome`]), one start to the
+//! next ([`restart_record`], [`start_place`]); and the health record, which everybody may read ([`health`]).
 //!
-//! All of it but that is written and read by root only; both ends are one build, and a record of another build is refused. It
-//! may import vassal-sys,
-//! vassal-systemd and vassal-escape.
+//! Except for the health record all of it is written and read by root only. Both sides belong to one build, and a
+//! record of another build is refused. May import vassal-sys, vassal-systemd and vassal-escape.
 //!
 //! Rooms, each of which uses only those before it: codec, app, descriptors, unsent, handoff, request, reload_channel,
 //! reload_outcome, restart_record, start_place, health.

@@ -1,8 +1,8 @@
-//! The way from `systemctl reload` to a running watchdog. `vassal-enter --reload` finds it by the main process's number:
-//! among that process's descriptors is a record, a memfd of a name of its own, which says what the vassal was started with and
-//! which descriptor is the end of a socket that requests are sent through. Root alone can open or copy another process's
-//! descriptors (proc_pid_fd(5), pidfd_getfd(2)), so no path and no credential is needed, and nothing of it is in the
-//! vassal's namespaces.
+//! How `systemctl reload` reaches a running watchdog. `vassal-enter --reload` knows the number of the unit's main
+//! process, and looks among that process's descriptors for a memfd with a certain name. This record says how the vassal
+//! was started, and which descriptor is the socket for requests. Only root can open or copy another process's
+//! descriptors (proc_pid_fd(5), pidfd_getfd(2)); so no path and no authentication is needed, and nothing of it is
+//! visible in the vassal's namespaces.
 
 use crate::codec::{Reader, Writer};
 use nix::errno::Errno;
@@ -18,50 +18,50 @@ use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds};
 
-/// The record's name, as proc shows it. It changes with the record's format, as an upgraded vassal-enter looks into a watchdog
-/// that has not been restarted.
+/// The record's name, as proc shows it. It changes with the record's format, because an upgraded vassal-enter may look
+/// into a watchdog that has not been restarted.
 const NAME: &str = "vassal-control.4";
 
 /// A listening socket that was bound for the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: String,
-    /// Its number in the watchdog.
+    /// Its descriptor's number in the watchdog.
     pub number: RawFd,
-    /// Its number in the app, where that is uWSGI.
+    /// Its descriptor's number in the app; used for uWSGI only.
     pub inside: RawFd,
 }
 
-/// What the record says. Numbers are those of the watchdog's descriptors.
+/// The record. Descriptors are given by their numbers in the watchdog.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Control {
-    /// The end of the socket that requests are sent through.
+    /// The end of the socket through which requests are sent.
     pub requester: RawFd,
     /// A private proc of the vassal's PID namespace.
     pub proc: RawFd,
     /// The listening sockets that were bound for the app.
     pub sockets: Vec<Kept>,
-    /// What a reload cannot change, by name, as it was at the start.
+    /// The settings that a reload cannot change, with their values at the start.
     pub restart_only: Vec<(String, Vec<u8>)>,
-    /// The `env` lines of the app that runs.
+    /// The `env` lines of the running app.
     pub settings: Vec<(Vec<u8>, Vec<u8>)>,
-    /// The environment that it was started with, before its as-user hooks.
+    /// The environment that the app was started with, before its as-user hooks.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
-    /// The directory that its process began in.
+    /// The working directory that the app's process was started in.
     pub directory: Vec<u8>,
-    /// Whom it runs as.
+    /// The user and groups of the app.
     pub credentials: Credentials,
-    /// The directory of the copies of keys, where there are some.
+    /// The directory with the copies of keys, if there are any.
     pub keys: Option<RawFd>,
-    /// The path of each of them, and the name of its copy.
+    /// For each copied key its path and the name of its copy.
     pub copies: Vec<(Vec<u8>, String)>,
     /// The unit's `WatchdogSec=`; zero without one.
     pub watchdog: Duration,
 }
 
 impl Control {
-    /// Writes the record into a memfd, which a watchdog keeps open to be found by.
+    /// Puts the record into a memfd by whose name the watchdog is found.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
@@ -69,7 +69,7 @@ impl Control {
         self.write().into_named_memfd(NAME)
     }
 
-    /// The record for a watchdog to [`Control::replace`] its own with; it is not found by its name.
+    /// Puts a new record into a memfd without that name; the watchdog takes it over with [`Control::replace`].
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
@@ -77,7 +77,7 @@ impl Control {
         self.write().into_named_memfd("vassal-next-control")
     }
 
-    /// Writes what `next` says into `record`, in the place of what that says.
+    /// Overwrites `record` with the content of `next`.
     ///
     /// # Errors
     /// `ENOMEM`.
@@ -117,10 +117,10 @@ impl Control {
         writer
     }
 
-    /// What `record` says.
+    /// Reads `record`.
     ///
     /// # Errors
-    /// `EINVAL` for something else; `EMFILE`.
+    /// `EINVAL` when it is not such a record; `EMFILE`.
     pub fn of(record: &OwnedFd) -> Result<Self, SysError> {
         Self::load(&File::from(
             record.try_clone().context(|| "read the control record")?,
@@ -163,7 +163,7 @@ fn read(file: &File) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Adds credentials to a record.
+/// Appends credentials to a record.
 pub fn write_credentials(credentials: &Credentials, writer: &mut Writer) {
     let Credentials {
         uid,
@@ -185,7 +185,7 @@ pub fn write_credentials(credentials: &Credentials, writer: &mut Writer) {
         .number((capabilities >> 32) as i32);
 }
 
-/// Reads them back.
+/// Reads credentials from a record.
 pub fn read_credentials(reader: &mut Reader) -> Option<Credentials> {
     let mut id = || reader.number().map(|id| (id != -1).then_some(id as u32));
     let (uid, gid) = (id()?.map(Uid::from_raw), id()?.map(Gid::from_raw));
@@ -202,10 +202,10 @@ pub fn read_credentials(reader: &mut Reader) -> Option<Credentials> {
     })
 }
 
-/// A running watchdog, seen from another process of root's.
+/// A running watchdog, as another root process sees it.
 #[derive(Debug)]
 pub struct Watchdog {
-    /// Its number.
+    /// Its process id.
     pub pid: Pid,
     process: OwnedFd,
     /// Its record.
@@ -213,10 +213,10 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// The watchdog whose process is `pid`.
+    /// Finds the watchdog with the process id `pid`.
     ///
     /// # Errors
-    /// `ESRCH` when it is none, or gone.
+    /// `ESRCH` when that is not a watchdog, or is gone.
     pub fn find(pid: Pid) -> Result<Self, SysError> {
         let step = || format!("find the watchdog in process {pid}");
         let process = pidfd(pid)?;
@@ -236,24 +236,24 @@ impl Watchdog {
         })
     }
 
-    /// Stands for the process.
+    /// The pidfd of the process.
     #[must_use]
     pub fn process(&self) -> BorrowedFd<'_> {
         self.process.as_fd()
     }
 
-    /// A copy of one of its descriptors.
+    /// Copies one of its descriptors.
     ///
     /// # Errors
-    /// When it is gone.
+    /// When the process is gone.
     pub fn copy_of(&self, number: RawFd) -> Result<OwnedFd, SysError> {
         fds::copy_of(self.process(), number)
     }
 
-    /// The directory of the copies of keys; nothing where there are none.
+    /// Copies the directory of the copies of keys; `None` when there is none.
     ///
     /// # Errors
-    /// When the watchdog is gone.
+    /// When the process is gone.
     pub fn keys(&self) -> Result<Option<OwnedFd>, SysError> {
         self.control.keys.map(|number| self.copy_of(number)).transpose()
     }

@@ -1,5 +1,6 @@
-//! What came of a vassal's reload, left by `vassal-enter --reload` for vassal-emperor, which has asked for it: systemd says only whether
-//! a reload has failed. The directory is root's and made by vassal-emperor; where there is none, nobody asks.
+//! The result of a vassal's reload, which `vassal-enter --reload` leaves for vassal-emperor: systemd tells the emperor
+//! only whether the reload has failed. vassal-emperor makes the directory, which belongs to root; without the directory
+//! nothing is written.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, renameat};
@@ -12,19 +13,19 @@ use std::path::Path;
 use vassal_escape::printable;
 use vassal_sys::error::{Context, SysError};
 
-/// Where outcomes are, one file for each vassal.
+/// The directory, with one file for each vassal.
 pub const DIRECTORY: &str = "/run/vassal/.emperor/reload";
-/// The most that is read of one.
+/// The most that is read of one file.
 const LARGEST: u64 = 64 << 10;
 
-/// What came of a reload.
+/// The result of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// One of `vassal_systemd::exit`, or zero.
+    /// The exit code, one of `vassal_systemd::exit`.
     pub code: u8,
-    /// Why it has failed; or, of one that has not, what only a restart changes.
+    /// Why it has failed; for a success, which changes need a restart.
     pub text: String,
-    /// The same for everybody to read.
+    /// The same text without secrets, for everybody to read.
     pub public: String,
 }
 
@@ -33,17 +34,17 @@ fn directory(path: &Path) -> nix::Result<OwnedFd> {
     open(path, flags, Mode::empty())
 }
 
-/// Leaves `outcome` in `path` for the vassal `name`.
+/// Writes `outcome` for the vassal `name` into the directory `path`.
 ///
 /// # Errors
-/// Whatever the filesystem says; that there is no such directory is no error.
+/// Any error of the filesystem; a missing directory is no error.
 pub fn leave(path: &Path, name: &str, outcome: &Outcome) -> Result<(), SysError> {
     let step = || format!("leave the outcome of the reload in '{}'", path.display());
     let place = match directory(path) {
         Err(Errno::ENOENT) => return Ok(()),
         place => place.context(step)?,
     };
-    // No vassal's name begins with a dot.
+    // A vassal's name never begins with a dot.
     let temporary = format!(".{}", std::process::id());
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = openat(&place, temporary.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR).context(step)?;
@@ -54,7 +55,7 @@ pub fn leave(path: &Path, name: &str, outcome: &Outcome) -> Result<(), SysError>
     renameat(&place, temporary.as_str(), &place, name).context(step)
 }
 
-/// Takes the outcome of the vassal `name` out of `path`.
+/// Reads and removes the outcome of the vassal `name` in `path`.
 pub fn take(path: &Path, name: &str) -> Option<Outcome> {
     let place = directory(path).ok()?;
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;

@@ -1,5 +1,6 @@
-//! What `vassal-enter --reload` asks of a running watchdog: one message each, with descriptors, the first of which is where
-//! the answers go. Only root can hold the socket's other end ([`crate::reload_channel`]); a message that is none is ignored all the same.
+//! The requests that `vassal-enter --reload` sends to a running watchdog: one message each, with descriptors, the first
+//! of which is the socket for answers. Only root can hold the other end of the request socket
+//! ([`crate::reload_channel`]); malformed messages are ignored all the same.
 
 use crate::app::App;
 use crate::codec::{Reader, Writer};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds};
 
-/// The longest message. What is longer, the control record, goes as a descriptor.
+/// The longest message. The control record is larger and is sent as a descriptor.
 const LONGEST: usize = 16 * 1024;
 /// The most descriptors of a message.
 const MOST: usize = 6;
@@ -22,61 +23,61 @@ const MOST: usize = 6;
 /// A request.
 #[derive(Debug)]
 pub enum Request {
-    /// Have the app reload in place.
+    /// Let the app reload in place.
     InPlace {
-        /// What uWSGI is to be given when it asks for its configuration.
+        /// The new configuration for uWSGI, when it asks for it.
         pushed: Option<OwnedFd>,
     },
-    /// A process waits for the go-ahead to become the next app, beside the present one.
+    /// Start the next app beside the present one: a process waits for permission to become it.
     Successor {
-        /// What it will be.
+        /// The app that it becomes.
         app: Box<App>,
-        /// How long it may take to serve.
+        /// How long it may take until it serves.
         limit: Duration,
-        /// The control record that holds then.
+        /// The control record that is valid from then on.
         record: OwnedFd,
-        /// What connects it with the watchdog.
+        /// Its connections with the watchdog.
         links: Links,
     },
-    /// The file of the vassal says something else than what runs.
+    /// The vassal's file differs from what runs.
     Differs {
-        /// When that was found out.
+        /// When that was found.
         since: String,
-        /// Why, in words for the status line; empty where it says the same.
+        /// The reason, for the status line; empty where the difference is gone.
         why: String,
     },
 }
 
-/// What connects an app with the watchdog.
+/// The connections between an app and the watchdog.
 #[derive(Debug)]
 pub enum Links {
-    /// Our ends of uWSGI's sockets, and what was pushed through the second.
+    /// uWSGI's two sockets.
     Uwsgi {
-        /// The Emperor's socket.
+        /// The watchdog's end of the Emperor socket.
         emperor: OwnedFd,
-        /// The configuration socket.
+        /// The watchdog's end of the configuration socket.
         config: OwnedFd,
-        /// What was pushed through it.
+        /// The configuration that was pushed through it.
         pushed: OwnedFd,
     },
-    /// The notification socket of another program.
+    /// The notification socket of another program than uWSGI.
     Notify(OwnedFd),
-    /// Nothing.
+    /// No connection.
     None,
 }
 
 /// An answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The next app is known, and may be let go.
+    /// The watchdog knows the next app, which may be let go.
     Known,
-    /// It has been done.
+    /// The request has been carried out.
     Done,
-    /// It has not been done, for this reason; nothing has changed.
+    /// The request was refused, for this reason; nothing has changed.
     Refused(String),
 }
 
-/// The two ends of a socket that keeps messages apart.
+/// The two ends of a socket that preserves message boundaries.
 ///
 /// # Errors
 /// `EMFILE`.
@@ -86,10 +87,10 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd), SysError> {
 }
 
 impl Request {
-    /// Sends it; the answers go to `answers`.
+    /// Sends the request; answers are sent to `answers`.
     ///
     /// # Errors
-    /// `EAGAIN` where the watchdog does not read, `EPIPE` when it is gone.
+    /// `EAGAIN` when the watchdog does not read, `EPIPE` when it is gone.
     pub fn send(&self, socket: &OwnedFd, answers: &OwnedFd) -> Result<(), SysError> {
         let mut writer = Writer::default();
         let mut fds: Vec<RawFd> = vec![answers.as_raw_fd()];
@@ -130,7 +131,7 @@ impl Request {
             .context(|| "ask the watchdog")
     }
 
-    /// The next request and where its answers go, without waiting; nothing where there is none.
+    /// Returns the next request and its answer socket, without waiting; `None` when there is none.
     pub fn receive(socket: &OwnedFd) -> Option<(Self, OwnedFd)> {
         let mut text = vec![0; LONGEST];
         let mut control = nix::cmsg_space!([RawFd; MOST]);
@@ -178,7 +179,7 @@ impl Request {
 }
 
 impl Answer {
-    /// Sends it; nothing is said to a requester that is gone.
+    /// Sends the answer. A requester that is gone is no error.
     pub fn send(&self, answers: BorrowedFd<'_>) {
         let text = match self {
             Answer::Known => b"K".to_vec(),
@@ -187,12 +188,12 @@ impl Answer {
         };
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         match send(answers.as_raw_fd(), &text[..text.len().min(LONGEST)], flags) {
-            // It may have been killed meanwhile.
+            // The requester may have been killed meanwhile.
             Ok(_) | Err(_) => {}
         }
     }
 
-    /// The next answer, which is waited for; nothing when the watchdog has ended.
+    /// Waits for the next answer; `None` when the watchdog has ended.
     ///
     /// # Errors
     /// As recv(2).

@@ -1,4 +1,4 @@
-//! What a program has said and could not send yet, for the one that takes its place by exec.
+//! Messages that a program could not send yet, for the program that replaces it by exec.
 
 use crate::codec::{Reader, Writer, leave};
 use vassal_sys::error::SysError;
@@ -10,21 +10,22 @@ use vassal_systemd::lines;
 use vassal_systemd::notify::Notifier;
 use vassal_systemd::send_queue::Datagram;
 
-/// Messages, with the numbers of descriptors that stay open over the exec.
+/// The messages. Descriptors, which stay open over the exec, are given by number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unsent {
-    /// Is at its end when the first message to systemd may go ([`Notifier::speak_after`]).
+    /// Reaches end-of-file when messages to systemd may be sent ([`Notifier::speak_after`]).
     pub before: Option<RawFd>,
-    /// Messages to systemd, and what they carry.
+    /// Messages to systemd, and the descriptors they carry.
     pub datagrams: Vec<(Vec<u8>, Vec<RawFd>)>,
-    /// Events for journald, as they are sent.
+    /// Events for journald, encoded.
     pub events: Vec<Vec<u8>>,
-    /// Lines for standard error.
+    /// Bytes for standard error.
     pub lines: Vec<u8>,
 }
 
 impl Unsent {
-    /// What `notifier`, `journal` and standard error have left. The descriptors are the next program's from here on.
+    /// Collects what `notifier`, `journal` and standard error still have to send. The descriptors now belong to the
+    /// next program.
     ///
     /// # Errors
     /// None for valid descriptors.
@@ -46,10 +47,10 @@ impl Unsent {
         })
     }
 
-    /// The notifier that goes on with `socket`.
+    /// A notifier that sends these messages through `socket`.
     ///
     /// # Errors
-    /// `EBADF` for a descriptor that is not there.
+    /// `EBADF` for a descriptor that is not open.
     pub fn notifier(&self, socket: Option<OwnedFd>) -> Result<Notifier, SysError> {
         let datagrams = self.datagrams.iter().map(|(text, numbers)| {
             Ok(Datagram {
@@ -90,7 +91,7 @@ impl Unsent {
     }
 }
 
-/// The number of a descriptor that stays open over the exec that comes next.
+/// Makes `fd` survive the next exec and gives up its ownership; returns its number.
 fn give_away(fd: OwnedFd) -> Result<RawFd, SysError> {
     leave(Some(fd.as_fd()))?;
     Ok(fd.into_raw_fd())

@@ -1,28 +1,28 @@
-//! Waiting for descriptors until a moment, and never longer.
+//! Waiting for descriptors until a fixed time.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollTimeout, poll};
 use std::time::{Duration, Instant};
 
-/// Longer than anything is waited for: a limit may be any number of seconds, and the clock has an end.
+/// An upper bound for limits: a file may ask for any number of seconds, but the clock has an end.
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// A moment until which something is waited for.
+/// A time until which something is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// The one that is `limit` from now.
+    /// A deadline `limit` from now.
     pub fn after(limit: Duration) -> Self {
         Self(Instant::now() + limit.min(CENTURY))
     }
 
-    /// The one at `moment`.
+    /// A deadline at `moment`.
     pub fn at(moment: Instant) -> Self {
         Self(moment)
     }
 
-    /// The time that is left.
+    /// The remaining time; zero when the deadline is over.
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
@@ -32,12 +32,13 @@ impl Deadline {
         self.left().is_zero()
     }
 
-    /// Waits until one of `fds` has something, a signal comes, or the deadline, and for at most `longest`; whether one of them has.
+    /// Waits until one of `fds` is ready, a signal arrives, or the deadline is over; at most `longest`. Returns whether
+    /// one is ready.
     ///
     /// # Errors
-    /// As poll(2), but for `EINTR`.
+    /// As poll(2), except `EINTR`.
     pub fn poll(self, fds: &mut [PollFd<'_>], longest: Duration) -> nix::Result<bool> {
-        // poll(2) counts whole milliseconds: rounded down, the last one would be waited for in a circle.
+        // poll(2) takes whole milliseconds. Rounded down, the last one would be waited for in a busy loop.
         let left = self.left().min(longest);
         let left = left + Duration::from_nanos(999_999);
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);

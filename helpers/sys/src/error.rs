@@ -1,4 +1,4 @@
-//! What went wrong with which object.
+//! Errors of kernel steps: what failed, and with which object.
 
 use nix::errno::Errno;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::fmt;
 /// A kernel step that failed: the step in words, the object it was about, and the kernel's reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysError {
-    /// The step, as it reads after "cannot": `mount 'proc' on '/proc'`.
+    /// The step, worded so that it follows "cannot": `mount 'proc' on '/proc'`.
     pub step: String,
     /// The kernel's reason.
     pub errno: Errno,
-    /// What that reason means for this step, where errno's own text misleads.
+    /// What that reason means for this step, where errno's own text is misleading.
     pub meaning: Option<&'static str>,
 }
 
 impl SysError {
-    /// A failure of `step` with the kernel's `errno`.
+    /// A failure of `step` with `errno`.
     pub fn new(step: impl Into<String>, errno: Errno) -> Self {
         Self {
             step: step.into(),
@@ -43,7 +43,7 @@ impl fmt::Display for SysError {
 
 impl std::error::Error for SysError {}
 
-/// Adds to a bare errno what could not be done.
+/// Adds the step to a bare errno.
 pub trait Context<T> {
     /// Names the step that failed; the closure runs only on failure.
     ///

@@ -1,8 +1,8 @@
-//! The kernel steps of vassal: one function, one step, with the man page it comes from.
+//! Kernel steps: each function does one, and names the man page that describes it.
 //!
-//! This is the only crate that contains `unsafe`; everything nix wraps is used through nix, and the calls below are
-//! those it lacks (clone3, the fd-based mount API, close_range, capset). It may import nix and libc, and of
-//! ours vassal-escape. It is *non-logging*: every failure is a value ([`SysError`]) that names the step and its object.
+//! The only crate that contains `unsafe`. Everything that nix wraps is used through nix; the calls made here directly
+//! are those it lacks (clone3, the descriptor-based mount API, close_range, capset). May import nix, libc and
+//! vassal-escape. It does not log: a failure is a value ([`SysError`]) that names the step and its object.
 //!
 //! Start reading at [`clone`] (the one way into the namespaces), [`mounts`] and [`creds`] (the one way down).
 //!

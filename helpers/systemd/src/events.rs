@@ -1,11 +1,12 @@
-//! The events of the journal that have a MESSAGE_ID: an interface, documented in vassal-health(7) and explained in units/vassal.catalog.
+//! The journal events that have a MESSAGE_ID. They are an interface: vassal-health(7) documents them,
+//! units/vassal.catalog explains them.
 
-/// An event's id, and what it says has happened.
+/// A MESSAGE_ID with a description of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageId {
     /// 32 hexadecimal digits, from `systemd-id128 new`.
     pub id: &'static str,
-    /// What has happened, as vassal-health(7) says it.
+    /// What has happened, in the words of vassal-health(7).
     pub what: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket connected before pivot_root. Nothing waits for
-//! a journald that does not read: what it has no room for is kept, up to a limit, and sent when it has.
+//! journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), through a socket that is connected before
+//! pivot_root. Sending never blocks: when journald's queue is full, events are kept, up to a limit, and sent later.
 
 use crate::events::MessageId;
 use crate::notify::connect_datagram;
@@ -14,41 +14,41 @@ use vassal_sys::error::{Context, SysError};
 pub use crate::lines::{log, relay};
 pub use crate::priority::Priority;
 
-/// Where journald listens.
+/// journald's socket.
 const SOCKET: &[u8] = b"/run/systemd/journal/socket";
-/// How many events wait for a journald that does not read: more than a vassal's life has.
+/// The most events that are kept for a journald that does not read; more than one vassal's life has.
 const MOST_EVENTS: usize = 64;
 
-/// An event: a message with the id its catalog entry has, and fields to search by.
+/// An event: a message with a MESSAGE_ID and with fields to search by.
 #[derive(Debug)]
 pub struct Event<'a> {
-    /// How grave it is.
+    /// Its priority.
     pub priority: Priority,
-    /// Which event it is.
+    /// Its id.
     pub id: MessageId,
-    /// One line for people.
+    /// The message, one line.
     pub message: &'a str,
-    /// Further fields, names in capitals.
+    /// Further fields; their names are in capitals.
     pub fields: &'a [(&'a str, &'a str)],
 }
 
-/// The journal, where there is one.
+/// The connection to journald, if there is one.
 #[derive(Debug)]
 pub struct Journal {
     socket: Option<OwnedFd>,
     identifier: &'static str,
     queue: RefCell<SendQueue>,
-    /// How many events there was no room for, here or with journald, since that was last told.
+    /// How many events were dropped for want of room since that was last reported.
     lost: Cell<u32>,
 }
 
 impl Journal {
-    /// Connects to journald; without one, events go to standard error as plain lines.
+    /// Connects to journald. Without a journald, events are printed on standard error as plain lines.
     pub fn connect(identifier: &'static str) -> Self {
         Self::inherited(connect_datagram(SOCKET).ok(), identifier, Vec::new())
     }
 
-    /// The journal of a socket that was connected by the program before this one, which has left these `events` unsent.
+    /// Continues with a `socket` that the previous program connected, and with the `events` that it could not send.
     pub fn inherited(socket: Option<OwnedFd>, identifier: &'static str, events: Vec<Vec<u8>>) -> Self {
         let mut queue = SendQueue::default();
         queue.datagrams().extend(events.into_iter().map(datagram));
@@ -60,18 +60,18 @@ impl Journal {
         }
     }
 
-    /// The connected socket, to be left to the next program.
+    /// The connected socket, which is handed to the next program.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)
     }
 
-    /// The events that were not sent, for the next program.
+    /// Returns the events that are still unsent, for the next program.
     pub fn leave(&self) -> Vec<Vec<u8>> {
         let datagrams = self.queue.borrow_mut().take().into_iter();
         datagrams.map(|datagram| datagram.text).collect()
     }
 
-    /// Writes `event`, now or as soon as journald has room for it; where there is no journald, as a line with its priority to
+    /// Sends `event` now, or as soon as journald has room for it. Without a journald it is printed with its priority on
     /// standard error.
     pub fn write(&self, event: &Event<'_>) {
         if self.socket.is_none() {
@@ -85,7 +85,7 @@ impl Journal {
         }
     }
 
-    /// What the events that could not be sent yet wait for.
+    /// Calls `look` with the condition under which unsent events can be sent.
     pub fn interest<R>(&self, look: impl FnOnce(Interest<'_>) -> R) -> R {
         match &self.socket {
             Some(socket) => look(self.queue.borrow().interest(socket.as_fd())),
@@ -109,12 +109,12 @@ impl Journal {
         }
     }
 
-    /// Sends what there is room for.
+    /// Sends as many events as there is room for, without waiting.
     pub fn flush(&self) {
         let Some(socket) = &self.socket else { return };
         let mut queue = self.queue.borrow_mut();
         while let Err(Unsendable { datagram, .. }) = queue.flush(socket.as_fd()) {
-            // journald's socket is another one now: what it would have said is at least a line.
+            // journald has been restarted and this socket leads nowhere: the event's message is printed instead.
             if let Some(datagram) = datagram {
                 log(Priority::Error, &message_of(&datagram.text));
             }

@@ -1,9 +1,9 @@
-//! Talking to systemd and journald: notifications, events, lines on standard error; and the tables of what
-//! is said: exit codes, MESSAGE_IDs, sentences of the status line, verdicts, variables. Documents and tests compare themselves with those.
+//! Communication with systemd and journald: notifications, events, lines on standard error. It also has the tables of
+//! everything that is reported (exit codes, MESSAGE_IDs, status sentences, verdicts, variables), with which tests
+//! compare the documents.
 //!
-//! Nothing here waits for a reader: what there is no room for is kept ([`send_queue`], [`lines`]) and sent later. It may import
-//! vassal-sys and
-//! vassal-escape. Start reading at [`notify`].
+//! Nothing here blocks on a reader: messages for which there is no room are kept ([`send_queue`], [`lines`]) and sent
+//! later. May import vassal-sys and vassal-escape. Start reading at [`notify`].
 //!
 //! Rooms, each of which uses only those before it: exit, events, status, verdicts, variables, priority, send_queue, lines, notify, journal.
 #![forbid(unsafe_code)]

@@ -1,10 +1,11 @@
-//! Lines on standard error, which is a stream to journald, or a file or a terminal. Several processes of a vassal write into the same
-//! stream, each line in one piece. Nothing waits for a reader that does not read: what there is no room for is kept, up to a
-//! limit, and written before what comes next; what is lost at that limit is counted and told.
+//! Lines on standard error, which is a stream to journald, a file, or a terminal. Several processes of a vassal write
+//! to the same stream, each line in one piece. Writing never blocks: what does not fit is kept, up to a limit, and
+//! written before the next line. Lines that are dropped at the limit are counted, and the count is reported.
 //!
-//! The app has the same stream as its standard output and may shut it down (shutdown(2)): then lines go to journald as datagrams.
-//! A stream of the app's own would be simpler to reason about, but journald has systemd keep each stream, and systemd compares each
-//! that comes with all that it keeps: with two for each of a thousand vassals that took a second of a start and of each daemon-reload.
+//! The app has the same stream as its standard output and may shut it down (shutdown(2)); from then on lines are sent
+//! to journald as datagrams. A separate stream for the app would be simpler, but systemd keeps each stream for journald
+//! and compares every new one with all of them: two streams for each of a thousand vassals took a second of a start and
+//! of each daemon-reload.
 
 use crate::priority::Priority;
 use crate::send_queue::{Interest, Woken};
@@ -19,22 +20,22 @@ use vassal_escape::printable;
 use vassal_sys::deadline::Deadline;
 use vassal_sys::error::{Context, SysError};
 
-/// What is kept for a journald that does not read, in bytes: a full pipe of a hook's words, and what is said about it.
+/// How many bytes are kept while journald does not read: a full pipe of a hook's output, and the lines about it.
 const LIMIT: usize = 128 << 10;
 
-/// What waits for room.
+/// Bytes that wait to be written.
 struct Backlog {
-    /// A forked process has a copy of what its parent is going to write.
+    /// The process that they belong to: a forked child has a copy of what its parent is going to write.
     owner: Pid,
     bytes: Vec<u8>,
-    /// How many lines were lost since that was last told.
+    /// How many lines were dropped since that was last reported.
     lost: usize,
-    /// What was written last is the beginning of a relayed line.
+    /// Whether the last bytes written are the beginning of a relayed line.
     is_within_line: bool,
-    /// Where lines go when standard error has been shut down.
+    /// The socket for lines once standard error has been shut down.
     datagrams: Option<Datagrams>,
     is_shut_down: bool,
-    /// The command that lines are of, where a person reads them.
+    /// The command's name, where lines are for a person at a terminal.
     command: Option<&'static str>,
 }
 
@@ -54,13 +55,13 @@ static BACKLOG: Mutex<Backlog> = Mutex::new(Backlog {
     command: None,
 });
 
-/// From here on lines are for a person who has called `command`, and begin with its name and not with their priority.
+/// From now on lines are for a person who has called `command`: they begin with its name and not with a priority.
 pub fn are_of_command(command: &'static str) {
     backlog().command = Some(command);
 }
 
-/// Writes one line to standard error, with the priority prefix that systemd reads (sd-daemon(3)). No part of `message` can end
-/// the line, and what was passed on before cannot begin it.
+/// Writes one line to standard error with the priority prefix that systemd reads (sd-daemon(3)). Line ends in `message`
+/// are escaped, and a relayed line that is not finished is ended first.
 pub fn log(priority: Priority, message: &str) {
     let message = printable(message.as_bytes());
     let mut backlog = backlog();
@@ -72,14 +73,14 @@ pub fn log(priority: Priority, message: &str) {
     backlog.flush();
 }
 
-/// Writes `bytes` to standard error without ever waiting for its reader.
+/// Writes `bytes` to standard error, without waiting for its reader.
 pub fn relay(bytes: &[u8]) {
     let mut backlog = backlog();
     backlog.add(bytes);
     backlog.flush();
 }
 
-/// From here on lines go through `socket`, which is connected to journald, with `identifier`, should standard error be shut down.
+/// Sets the socket, connected to journald, that is used with `identifier` if standard error is shut down.
 ///
 /// # Errors
 /// `EMFILE`.
@@ -90,27 +91,27 @@ pub fn use_when_shut_down(socket: BorrowedFd<'_>, identifier: String) -> Result<
     Ok(())
 }
 
-/// Writes what there is room for.
+/// Writes as much as there is room for.
 pub fn flush() {
     backlog().flush();
 }
 
-/// This process goes on with what waited in the one that it is a copy of, and that has let go of it ([`leave`]).
+/// In a forked process: takes over the bytes that its parent had kept. The parent calls [`leave`].
 pub fn take_over() {
     BACKLOG.lock().unwrap_or_else(PoisonError::into_inner).owner = getpid();
 }
 
-/// What waits, for the next program, which says it by [`relay`].
+/// Returns the kept bytes, for the next program, which writes them with [`relay`].
 pub fn leave() -> Vec<u8> {
     let mut backlog = backlog();
-    // The next program does not know that its first line would go on with another's.
+    // The next program does not know of the unfinished line, so it is ended here.
     if backlog.is_within_line {
         backlog.add(b"\n");
     }
     std::mem::take(&mut backlog.bytes)
 }
 
-/// What the lines that could not be written yet wait for.
+/// Calls `look` with the condition under which kept bytes can be written.
 pub fn interest<R>(look: impl FnOnce(Interest<'_>) -> R) -> R {
     let backlog = backlog();
     let stderr = stderr();
@@ -142,15 +143,15 @@ fn backlog() -> MutexGuard<'static, Backlog> {
         backlog.owner = getpid();
         backlog.bytes.clear();
         backlog.lost = 0;
-        // journald begins a line anew for each process.
+        // Each sender's first datagram begins a new line in the journal.
         backlog.is_within_line = false;
     }
     backlog
 }
 
 impl Datagrams {
-    /// Sends the first line of `bytes`, or what there is of it, with the priority that it begins with; how much of `bytes` is done
-    /// with. Nothing, where there is no room.
+    /// Sends the first line of `bytes`, or the part of it that is there, with its own priority. Returns how many bytes
+    /// are done; 0 where there is no room.
     fn send_first_line(&self, bytes: &[u8]) -> usize {
         let length = bytes.iter().position(|byte| *byte == b'\n');
         let (line, length) = match length {
@@ -169,7 +170,7 @@ impl Datagrams {
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         match send(self.socket.as_raw_fd(), &text, flags) {
             Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM | Errno::EINTR) => 0,
-            // One that cannot be sent at all is not to hold up the others.
+            // A line that cannot be sent at all is dropped, so that it does not hold up the others.
             Ok(_) | Err(_) => length,
         }
     }
@@ -192,7 +193,7 @@ impl Backlog {
         self.add(line);
     }
 
-    /// What has to have room, if it is not standard error.
+    /// The socket that must have room, if it is not standard error.
     fn target(&self) -> Option<BorrowedFd<'_>> {
         let datagrams = self.datagrams.as_ref().filter(|_| self.is_shut_down);
         datagrams.map(|datagrams| datagrams.socket.as_fd())
@@ -213,13 +214,13 @@ impl Backlog {
                 Ok(sent) => drop(self.bytes.drain(..sent)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => return,
-                // A file, a pipe or a terminal: the program is run by hand.
+                // Standard error is a file, a pipe or a terminal: the program was started by hand.
                 Err(Errno::ENOTSOCK) => {
                     drop(stderr().write_all(&self.bytes));
                     self.bytes.clear();
                 }
                 Err(Errno::EPIPE) if self.datagrams.is_some() => self.is_shut_down = true,
-                // Standard error itself is closed.
+                // Standard error is closed.
                 Err(_) => self.bytes.clear(),
             }
             if self.bytes.is_empty() && self.lost > 0 {

@@ -1,7 +1,7 @@
-//! sd_notify(3) through a socket that is connected once, before pivot_root: afterwards the path is gone. sd-notify's
-//! own functions connect by path at every call, so only its message types are used. systemd's queue holds 512 messages of all
-//! services, and it may not read it for a while; so a message that does not fit is kept until there is room, and only
-//! [`Notifier::deliver`] waits for that.
+//! sd_notify(3) through a socket that is connected once, before pivot_root, because the socket's path is out of reach
+//! afterwards. The functions of the crate sd-notify connect by path at every call, so only its message types are used.
+//! systemd's queue holds 512 messages of all services together, and systemd may not read it for a while. So messages
+//! that do not fit are kept and sent later; only [`Notifier::deliver`] waits for room.
 
 use crate::send_queue::{Datagram, Interest, SendQueue, Unsendable, Woken};
 use nix::errno::Errno;
@@ -19,18 +19,19 @@ use vassal_sys::deadline::Deadline;
 use vassal_sys::error::{Context, SysError};
 use vassal_sys::fds::unread_bytes;
 
-/// How long the end of a process may wait for systemd to take its last messages. systemd does nothing else about the vassal
-/// while it does not read, so an earlier end would bring nothing forward; but nothing is waited for without end.
+/// How long a process that ends may wait for systemd to take its last messages. Ending earlier would gain nothing,
+/// because a systemd that does not read does nothing else about the vassal either; the limit is there so that no wait
+/// is endless.
 pub const DELIVERY_LIMIT: Duration = Duration::from_secs(600);
 
-/// The connection to systemd; none when the program was not started by it.
+/// The connection to systemd; without a socket where systemd has not started the program.
 #[derive(Debug)]
 pub struct Notifier {
     socket: Option<OwnedFd>,
-    /// Ends when the first message may go.
+    /// A socket that reaches end-of-file when this process may begin to send ([`Notifier::speak_after`]).
     before: RefCell<Option<OwnedFd>>,
     queue: RefCell<SendQueue>,
-    /// What is said goes together, and later: [`Notifier::gather`].
+    /// Whether messages are collected and sent together, later ([`Notifier::gather`]).
     gathers: Cell<bool>,
 }
 
@@ -48,8 +49,8 @@ impl Notifier {
             .map(|fd| Self::inherited(Some(fd), None, Vec::new()))
     }
 
-    /// The notifier of a socket that was connected by the program before this one, which has left `datagrams`; they go when the
-    /// process that holds the other end of `before` has ended.
+    /// Continues with a `socket` that the previous program connected, and with the `datagrams` that it could not send.
+    /// They are sent when the process at the other end of `before` has ended.
     pub fn inherited(socket: Option<OwnedFd>, before: Option<OwnedFd>, datagrams: Vec<Datagram>) -> Self {
         let mut queue = SendQueue::default();
         queue.datagrams().extend(datagrams);
@@ -61,21 +62,22 @@ impl Notifier {
         }
     }
 
-    /// From here on messages are only collected, in as few datagrams as can be, until they are delivered: systemd looks at
-    /// each one in turn, and while it starts a thousand units at none.
+    /// From now on messages are only collected, in as few datagrams as possible, until [`Notifier::deliver`]. systemd
+    /// reads one message in each turn of its loop, and none while it starts a thousand units.
     pub fn gather(&self) {
         self.gathers.set(true);
     }
 
-    /// From here on no message goes before the main process has ended, which holds the other end of `socket`: systemd
-    /// hears the next one only when that has spoken for the last time. What has been said before is that one's to deliver.
+    /// From now on no message is sent before the main process has ended, which holds the other end of `socket`: systemd
+    /// accepts messages of this process only after it has read that one's last. Messages collected before are the main
+    /// process's to send.
     pub fn speak_after(&self, socket: OwnedFd) {
         self.queue.borrow_mut().take();
         self.gathers.set(false);
         *self.before.borrow_mut() = Some(socket);
     }
 
-    /// Dismisses the main process before this one, which ends now ([`Notifier::speak_after`]).
+    /// Tells the previous main process that it may end now ([`Notifier::speak_after`]).
     ///
     /// # Errors
     /// As shutdown(2).
@@ -87,7 +89,8 @@ impl Notifier {
         }
     }
 
-    /// Dismisses the main process before this one, and waits until it has ended or `other` can be read; whether it has.
+    /// Tells the previous main process that it may end, and waits until it has ended or `other` is readable. Returns
+    /// whether it has ended.
     ///
     /// # Errors
     /// As shutdown(2), poll(2).
@@ -108,12 +111,13 @@ impl Notifier {
         Ok(true)
     }
 
-    /// The connected socket, to be left to the next program.
+    /// The connected socket, which is handed to the next program.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)
     }
 
-    /// What the first message waits for ([`Notifier::speak_after`]), and the messages that wait, for the next program.
+    /// Returns, for the next program, the socket that the first message waits for ([`Notifier::speak_after`]) and the
+    /// unsent messages.
     pub fn leave(&self) -> (Option<OwnedFd>, Vec<Datagram>) {
         (self.before.take(), self.queue.borrow_mut().take())
     }
@@ -121,12 +125,12 @@ impl Notifier {
     /// Sends `states` as one message, now or as soon as there is room for it.
     ///
     /// # Errors
-    /// What sendmsg(2) says beside that there is no room.
+    /// Any error of sendmsg(2) but a full queue.
     pub fn send(&self, states: &[NotifyState<'_>]) -> Result<(), SysError> {
         self.send_with(states, None)
     }
 
-    /// Puts `fd` into systemd's FD store under `name`, which has no colon: it comes back at the next start.
+    /// Puts `fd` into systemd's FD store under `name` (without a colon). systemd passes it to the next start.
     ///
     /// # Errors
     /// As [`Notifier::send`].
@@ -140,7 +144,7 @@ impl Notifier {
         )
     }
 
-    /// Takes what is stored under `name` out of systemd's FD store, which closes it.
+    /// Removes what is stored under `name` from systemd's FD store; systemd closes it.
     ///
     /// # Errors
     /// As [`Notifier::send`].
@@ -151,8 +155,8 @@ impl Notifier {
         ])
     }
 
-    /// Waits until systemd has processed everything sent so far, by whomever (sd_notify_barrier(3)), for at most
-    /// `limit`. It costs systemd 257 a process and a millisecond: nothing for the steady state.
+    /// Waits until systemd has processed every message sent so far by any process (sd_notify_barrier(3)), for at most
+    /// `limit`. It costs systemd 257 a fork and a millisecond, so it is not for a vassal that serves.
     ///
     /// # Errors
     /// As [`Notifier::send`]; `ETIMEDOUT`.
@@ -168,7 +172,7 @@ impl Notifier {
         drop(theirs);
         self.deliver(deadline.left(), None)?;
         let mut fds = [PollFd::new(ours.as_fd(), PollFlags::empty())];
-        // systemd closes its end when it has come to this message.
+        // systemd closes its end when it processes this message.
         while !deadline.poll(&mut fds, limit).context(step)? {
             if deadline.is_over() {
                 return Err(SysError::new(step(), Errno::ETIMEDOUT));
@@ -177,13 +181,13 @@ impl Notifier {
         Ok(())
     }
 
-    /// Whether everything that was said is in systemd's queue, or has been read.
+    /// Whether every message has been put into systemd's queue.
     pub fn is_sent(&self) -> bool {
         self.queue.borrow().is_empty()
     }
 
-    /// Whether systemd has read everything that was sent through this socket: one keep-alive that it has not read yet will tell
-    /// it all that a second one could, and would only take another vassal's room.
+    /// Whether systemd has read every message sent through this socket. While a keep-alive is unread, a second one
+    /// would tell systemd nothing more and would take another vassal's room in the queue.
     pub fn is_read(&self) -> bool {
         self.is_sent()
             && self
@@ -192,7 +196,7 @@ impl Notifier {
                 .is_none_or(|socket| unread_bytes(socket).is_ok_and(|bytes| bytes == 0))
     }
 
-    /// What the messages that could not be sent yet wait for.
+    /// Calls `look` with the condition under which unsent messages can be sent.
     pub fn interest<R>(&self, look: impl FnOnce(Interest<'_>) -> R) -> R {
         let queue = self.queue.borrow();
         match (&self.socket, &*self.before.borrow()) {
@@ -202,7 +206,7 @@ impl Notifier {
         }
     }
 
-    /// Sends what there is room for, if it is this process's turn.
+    /// Sends as many messages as there is room for, if the previous main process has ended.
     ///
     /// # Errors
     /// As [`Notifier::send`].
@@ -224,7 +228,7 @@ impl Notifier {
         }
     }
 
-    /// Whether the main process before this one has ended, without waiting for it.
+    /// Whether the previous main process has ended; does not wait.
     fn has_turn(&self) -> Result<bool, SysError> {
         let has_ended = match &*self.before.borrow() {
             None => return Ok(true),
@@ -235,14 +239,14 @@ impl Notifier {
             .context(|| "look after the main process before this one")?,
         };
         if has_ended > 0 {
-            // It says nothing: what can be read is its end.
+            // The previous process sends nothing through it, so readable means end-of-file.
             self.before.take();
         }
         Ok(has_ended > 0)
     }
 
-    /// Waits until everything has been handed to systemd's queue, for at most `limit`, or until `other` can be read; whether it
-    /// was. The main process before this one is dismissed.
+    /// Waits until all messages are in systemd's queue, for at most `limit`, or until `other` is readable. Returns
+    /// whether they are. The previous main process is told to end.
     ///
     /// # Errors
     /// As [`Notifier::send`], poll(2).
@@ -281,13 +285,13 @@ impl Notifier {
     }
 }
 
-/// The lines of a message. Nothing in a state can end its line and begin another.
+/// The lines of a message. A line end within a state is escaped, so that it cannot begin another line.
 fn text_of(states: &[NotifyState<'_>]) -> Result<String, SysError> {
     let mut text = String::new();
     for state in states {
-        // systemd (252 and 257, measured) takes a backslash in a line for the beginning of an escape.
+        // systemd (252 and 257, measured) treats a backslash in a line as the beginning of an escape.
         let line = printable(state.to_string().as_bytes()).replace('\\', "\\\\");
-        // Writing to a String cannot fail; the result is looked at all the same.
+        // Writing to a String cannot fail; the result is checked all the same.
         writeln!(text, "{line}").map_err(|_| SysError::new("write a notification", Errno::ENOMEM))?;
     }
     Ok(text)
@@ -297,8 +301,8 @@ const STATUS: &[u8] = b"STATUS=";
 const KEEP_ALIVE: &[u8] = b"WATCHDOG=1";
 const STORE: &[u8] = b"FDSTORE";
 
-/// Puts `new` at the end. Of what waits, an older status goes, as does a keep-alive that says nothing else; so what waits is bounded
-/// by what happens once in a vassal's life.
+/// Appends `new`. An unsent older status is dropped, and so is a keep-alive that says nothing else; so the queue is
+/// bounded by the events that happen once in a vassal's life.
 fn add(queue: &mut SendQueue, new: Datagram, joins: bool) {
     let datagrams = queue.datagrams();
     if has(&new, STATUS) {
@@ -312,7 +316,7 @@ fn add(queue: &mut SendQueue, new: Datagram, joins: bool) {
     }
     datagrams.retain(|datagram| !datagram.text.is_empty());
     match datagrams.back_mut() {
-        // Each message stores or forgets under one name.
+        // A message stores or removes under one name only, so two of these are not joined.
         Some(last) if joins && !(has(last, STORE) && has(&new, STORE)) => {
             last.text.extend_from_slice(&new.text);
             last.fds.extend(new.fds);

@@ -1,14 +1,14 @@
-//! How grave a message is.
+//! The priority of a message.
 
 /// syslog(3) levels as the journal's PRIORITY=.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// What a hook was asked to say.
+    /// Output that a hook asked for.
     Info = 6,
-    /// This vassal does not run.
+    /// The vassal does not run.
     Error = 3,
-    /// It runs, but not as written.
+    /// The vassal runs, but not as its file says.
     Warning = 4,
-    /// Its state changed.
+    /// The vassal's state has changed.
     Notice = 5,
 }

@@ -1,8 +1,8 @@
-//! Datagrams that wait for room in the queue of a reader that is behind. A send to a full queue fails at once with `EAGAIN`, and
-//! epoll(7) reports `EPOLLOUT` when the reader has taken something out (measured with a thousand senders: no wakeup is lost).
-//! But each message that is read wakes every sender that listens, and the reader itself spends a millisecond on a thousand wakeups
-//! (measured: a start of a thousand vassals took three times as long). So a sender that was woken and came too late lets some
-//! time pass before it listens again, twice as much each time.
+//! Datagrams that wait for room in the queue of a slow reader. Sending to a full queue fails at once with `EAGAIN`, and
+//! epoll(7) reports `EPOLLOUT` when the reader has taken a message out (measured with a thousand senders: no wakeup is
+//! lost). But each read wakes every sender that listens, and costs the reader a millisecond for a thousand wakeups
+//! (measured: a start of a thousand vassals took three times as long). So a sender that was woken and found the queue
+//! full again pauses before it listens again, twice as long each time.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -14,53 +14,52 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use vassal_sys::deadline::Deadline;
 
-/// The pause after the first wakeup that came too late. systemd takes some 50 microseconds for a message, so its queue of 512 does
-/// not run empty in the first few pauses, in which hundreds find room.
+/// The first pause. systemd needs some 50 microseconds for a message, so its queue of 512 does not run empty during the
+/// first pauses, in which hundreds of senders find room.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
-/// How often the pause is doubled. A sender that has found the queue full must be back before systemd has emptied it: systemd looks at its
-/// watchdog timers after its queue, and would take a unit that still has a keep-alive to send for dead (measured after a
-/// standstill of a minute: with pauses of up to
-/// 96 ms it killed 8 of 1000).
+/// How often the pause is doubled. A sender must be back before systemd has emptied its queue: systemd checks its
+/// watchdog timers after that, and kills a unit whose keep-alive is still unsent (measured after a standstill of a
+/// minute: with pauses of up to 96 ms it killed 8 of 1000).
 const MOST_DOUBLINGS: u32 = 2;
-/// The same of one that does not listen ([`SendQueue::retry`]): it has said its last, so no clock of systemd's runs for it, and a
-/// thousand that try again every few milliseconds would take the processor from the one that reads.
+/// The same for [`SendQueue::retry`]. A process that uses it has sent everything else and is not watched by a timer of
+/// systemd's; a thousand of them that try every few milliseconds would take the processor from systemd.
 const MOST_DOUBLINGS_OF_A_RETRY: u32 = 6;
 
-/// One datagram, with the descriptors that go with it.
+/// One datagram, with the descriptors it carries.
 #[derive(Debug)]
 pub struct Datagram {
-    /// What it says.
+    /// Its text.
     pub text: Vec<u8>,
-    /// What it carries.
+    /// Its descriptors.
     pub fds: Vec<OwnedFd>,
 }
 
-/// What a queue waits for.
+/// The condition under which the next datagram can be sent.
 #[derive(Debug)]
 pub enum Interest<'a> {
-    /// It is empty.
+    /// None: the queue is empty.
     Nothing,
-    /// This descriptor becomes readable, or is at its end.
+    /// This descriptor becomes readable or reaches end-of-file.
     Readable(BorrowedFd<'a>),
     /// This descriptor becomes writable.
     Writable(BorrowedFd<'a>),
-    /// This moment.
+    /// This time is reached.
     At(Instant),
 }
 
-/// Why a wait for an [`Interest`] has ended.
+/// Why [`Interest::wait`] has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woken {
     /// There was nothing to wait for.
     Idle,
-    /// The other descriptor can be read.
+    /// The other descriptor is readable.
     ByOther,
-    /// It may be met, or the time is over.
+    /// The condition may be met, or the deadline is over.
     ToTry,
 }
 
 impl Interest<'_> {
-    /// Waits until it is met, `other` can be read, or the deadline.
+    /// Waits until the condition is met, `other` is readable, or the deadline is over.
     ///
     /// # Errors
     /// As poll(2).
@@ -87,17 +86,17 @@ impl Interest<'_> {
 pub struct Unsendable {
     /// The datagram.
     pub datagram: Option<Datagram>,
-    /// The kernel's reason.
+    /// The errno of sendmsg(2).
     pub errno: Errno,
 }
 
-/// Datagrams in the order in which they go.
+/// Datagrams in the order in which they are sent.
 #[derive(Debug, Default)]
 pub struct SendQueue {
     datagrams: VecDeque<Datagram>,
-    /// Until when nothing is tried.
+    /// No attempt is made before this time.
     pause: Option<Instant>,
-    /// How many wakeups in a row came too late.
+    /// How many times in a row the queue was full again after a wakeup.
     failures: u32,
 }
 
@@ -123,7 +122,7 @@ impl SendQueue {
         self.datagrams.drain(..).collect()
     }
 
-    /// What it waits for, where it sends to `socket`.
+    /// The condition under which the next datagram can be sent to `socket`.
     pub fn interest<'a>(&self, socket: BorrowedFd<'a>) -> Interest<'a> {
         match (self.is_empty(), self.pause) {
             (true, _) => Interest::Nothing,
@@ -132,24 +131,25 @@ impl SendQueue {
         }
     }
 
-    /// Sends what there is room for, without waiting.
+    /// Sends as many datagrams as there is room for, without waiting.
     ///
     /// # Errors
-    /// What sendmsg(2) says of a datagram beside that there is no room or no memory: that one is given back, and the next tried at
-    /// the next call.
+    /// Any error of sendmsg(2) but a full queue or a lack of memory. That datagram is given back; the next one is tried
+    /// at the next call.
     pub fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<(), Unsendable> {
         match self.pause {
             None => self.send(socket, MOST_DOUBLINGS),
             Some(until) => {
-                // Whether there is room now tells the socket.
+                // Only the socket knows whether there is room by now.
                 self.pause = (until > Instant::now()).then_some(until);
                 Ok(())
             }
         }
     }
 
-    /// The same by a process that does nothing else meanwhile: after each pause it tries again, and never listens for room, so that
-    /// no message that is read wakes it. Of a thousand that end at the same time, each read would wake all.
+    /// As [`SendQueue::flush`], for a process that does nothing else: it tries again after each pause and never listens
+    /// for room, so that reads do not wake it. If a thousand ending processes listened, each read would wake all of
+    /// them.
     ///
     /// # Errors
     /// As [`SendQueue::flush`].
@@ -186,7 +186,7 @@ impl SendQueue {
         Ok(())
     }
 
-    /// The next pause; those of different processes differ by up to the half.
+    /// The next pause. It is varied by up to a half, so that processes do not try at the same time.
     fn next_pause(&mut self, most_doublings: u32) -> Duration {
         let pause = FIRST_PAUSE * 2_u32.pow(self.failures.min(most_doublings));
         self.failures = self.failures.saturating_add(1);

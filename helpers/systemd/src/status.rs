@@ -1,34 +1,36 @@
-//! The sentences of a unit's status line (`STATUS=`), all in one place: an interface, documented in vassal-health(7) and vassal-enter(8).
-//! A cause is a sentence, too: of the status line, and of the restart record, from which later status lines repeat it.
+//! The sentences of a unit's status line (`STATUS=`). They are an interface, documented in vassal-health(7) and
+//! vassal-enter(8). Causes are sentences of this kind, too: they are stored in the restart record, and later status
+//! lines repeat them.
 
 use std::fmt::Display;
 
-/// A sentence with places in braces: `stopping; waiting for {command}`.
+/// A sentence with placeholders in braces: `stopping; waiting for {command}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Template(pub &'static str);
 
 /// The app has been started.
 pub const STARTING: Template = Template("starting; waiting for {command} to accept requests");
-/// It serves; `mounts` is a [`HEALTHY`] or [`NOT_PROBED`] for each mountpoint, `health` one of the three after them where the
-/// app is asked for its health, `differs` a [`DIFFERS`] or nothing, `restarts` one of the three below.
+/// The app serves. `mounts` is a [`HEALTHY`] or [`NOT_PROBED`] for each mountpoint; `health` one of the three `APP_`
+/// sentences below where the app is asked for its health; `differs` a [`DIFFERS`] or empty; `restarts` one of the three
+/// sentences about restarts below.
 pub const SERVING: Template = Template("serving; {mounts}{health}{differs}{restarts}");
-/// The file has changed since, and a reload cannot put that into effect.
+/// The file has been changed since then, in a way that a reload cannot put into effect.
 pub const DIFFERS: Template = Template("not as its file says since {since} ({why})");
 /// A mountpoint has answered.
 pub const HEALTHY: Template = Template("{path} healthy ({type}, probed {age} s ago, {time} us)");
 /// A mountpoint has not answered yet.
 pub const NOT_PROBED: Template = Template("{path} not yet probed ({type})");
-/// The app has answered the last question about its health well.
+/// The app's last answer about its health was good.
 pub const APP_HEALTHY: Template = Template("{command} healthy (asked {age} s ago, {time} us)");
-/// It has not: so many times in a row, of those that are its restart.
+/// The app has failed `count` questions in a row; at `limit` it is restarted.
 pub const APP_FAILING: Template = Template("{command} failing ({sign}, {count} of {limit})");
-/// It was not asked yet.
+/// The app has not been asked yet.
 pub const APP_NOT_ASKED: Template = Template("{command} not yet asked");
 /// Nothing has ended the vassal since it was started.
 pub const NO_RESTARTS: Template = Template("no restarts");
 /// One restart, and its cause.
 pub const ONE_RESTART: Template = Template("1 restart: {cause}");
-/// Several, and the cause of the last one.
+/// Several restarts, and the cause of the last one.
 pub const RESTARTS: Template = Template("{count} restarts, last: {cause}");
 /// uWSGI reloads in place.
 pub const RELOADING: Template = Template("reloading; waiting for uwsgi to accept requests again");
@@ -36,36 +38,36 @@ pub const RELOADING: Template = Template("reloading; waiting for uwsgi to accept
 pub const STOPPING: Template = Template("stopping; waiting for {command}");
 /// A vassal that served has been stopped, and everything is saved.
 pub const STOPPED: Template = Template("stopped");
-/// One that did not serve yet has been stopped.
+/// A vassal that did not serve yet has been stopped.
 pub const CUT_SHORT: Template = Template("stopped before it served");
 /// A mountpoint has a verdict ([`crate::verdicts`]).
 pub const LOST: Template = Template("{path} {verdict}");
 /// An app has a verdict ([`crate::verdicts::OF_APP`]).
 pub const APP_LOST: Template = Template("{command} {verdict}");
-/// The app itself wants to be stopped.
+/// The app itself has asked to be stopped.
 pub const ASKED_TO_STOP: Template = Template("{command} has asked to be stopped");
-/// One that a connection starts is not used any more.
+/// A vassal on demand has not been used for a while.
 pub const IDLE: Template = Template("idle; stopping until the next connection");
-/// uWSGI has found no app.
+/// uWSGI could not load the app.
 pub const NO_APP: Template = Template("{command} exited with {code}: the app did not load ({reason})");
 /// The app has ended before the vassal was ready.
 pub const ENDED_EARLY: Template = Template("{command} {end} before it served ({reason})");
 /// The app of a vassal that serves has ended.
 pub const ENDED: Template = Template("{command} {end}");
-/// How a process has ended by itself.
+/// A process has exited.
 pub const EXITED: Template = Template("exited with {code}");
-/// How a signal has ended it.
+/// A signal has ended a process.
 pub const KILLED: Template = Template("was killed by {signal}");
 /// A start waits inside the unit.
 pub const WAITING: Template = Template("waiting {seconds} s before attempt {number}; last: {cause}");
-/// It goes on.
+/// An attempt has begun.
 pub const ATTEMPT: Template = Template("attempt {number}; last: {cause}");
 
-/// A start waits for other starts to end.
+/// A start waits for a place among the starts (`concurrent-starts`).
 pub const WAITING_TO_START: Template =
     Template("waiting to start; {limit} at the same time is the most (concurrent-starts in emperor.ini)");
 
-/// All of them that are a whole status line.
+/// All sentences that are a whole status line.
 pub const ALL: [Template; 14] = [
     STARTING,
     SERVING,
@@ -84,7 +86,7 @@ pub const ALL: [Template; 14] = [
 ];
 
 impl Template {
-    /// The sentence with `values` at their places.
+    /// The sentence with `values` in place of its placeholders.
     pub fn with(self, values: &[(&str, &dyn Display)]) -> String {
         let mut text = String::new();
         let mut rest = self.0;

@@ -1,6 +1,6 @@
-//! Variables that systemd sets.
+//! Environment variables set by systemd.
 
-/// Those that it sets for the process which it starts itself (systemd.exec(5)), and which are wrong in any other.
+/// Variables that systemd sets for the process it starts (systemd.exec(5)), and that are wrong in any other process.
 pub const OF_SERVICE: [&str; 14] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",

@@ -1,16 +1,18 @@
-//! The verdicts on a mountpoint and on an app, as they are said: an interface, documented in vassal-health(7).
+//! The names and sentences of the verdicts on mountpoints and apps. They are an interface, documented in
+//! vassal-health(7).
 
 use crate::events::{self, MessageId};
 use crate::status::Template;
 
-/// How a verdict is said.
+/// How a verdict is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Its word, in `VASSAL_VERDICT=`.
+    /// The value of `VASSAL_VERDICT=`.
     pub word: &'static str,
     /// The event.
     pub event: MessageId,
-    /// Its sentences, which follow the mountpoint's path or the app's name in the status line; which one it is depends on what was seen.
+    /// Its sentences, which follow the mountpoint's path or the app's name in the status line. Which one is used
+    /// depends on what was seen.
     pub sentences: &'static [Template],
 }
 
@@ -20,7 +22,7 @@ pub const DEAD: Row = Row {
     event: events::DEAD,
     sentences: &[Template("dead ({errno})")],
 };
-/// Its filesystem does not answer: a probe, or a request of one of the vassal's processes.
+/// Its filesystem does not answer a probe, or a request of one of the vassal's processes.
 pub const HUNG: Row = Row {
     word: "hung",
     event: events::HUNG,
@@ -47,7 +49,7 @@ pub const MOVED: Row = Row {
     event: events::MOVED,
     sentences: &[Template("moved (its path no longer leads to it)")],
 };
-/// Its probes were kept from asking: one, or several.
+/// Its probes were kept from asking: the last one, or all of several.
 pub const DISTURBED: Row = Row {
     word: "disturbed",
     event: events::DISTURBED,
@@ -59,13 +61,13 @@ pub const DISTURBED: Row = Row {
     ],
 };
 
-/// An app that serves has failed each of so many questions about its health.
+/// An app has failed so many health checks in a row.
 pub const SICK: Row = Row {
     word: "sick",
     event: events::SICK,
     sentences: &[Template("sick ({sign}, {count} failures in a row)")],
 };
-/// An app has not sent in time that it is well.
+/// An app has not sent its heartbeat in time.
 pub const SILENT: Row = Row {
     word: "silent",
     event: events::SILENT,

@@ -1,5 +1,5 @@
-//! The vassal's health record, kept while it lives: written when something in it has changed, and with the keep-alives, so that a
-//! reader sees that somebody keeps it. It makes no wakeup of its own.
+//! Keeps the vassal's health record up to date. It is written when something in it has changed, and with every
+//! keep-alive, so that a reader can see that it is maintained. This causes no additional wakeup.
 
 use crate::app::running::Running;
 use crate::liveness::check::Check as AppCheck;
@@ -18,33 +18,33 @@ use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::verdicts;
 
-/// What a record is made of at a time.
+/// The facts for a record.
 #[derive(Debug, Clone, Copy)]
 pub struct Now<'a> {
-    /// How far the vassal is.
+    /// The vassal's state.
     pub state: State,
-    /// Its app, which a reload may replace.
+    /// The app, which a reload may have replaced.
     pub app: &'a Running,
     /// Its mountpoints.
     pub mountpoints: &'a [Mountpoint],
-    /// The FUSE daemons that are known.
+    /// The known FUSE daemons.
     pub daemons: &'a [Pid],
-    /// When a reload was last asked for that has been done.
+    /// When the last completed reload was requested.
     pub reloaded: Option<SystemTime>,
 }
 
-/// The keeper of the record.
+/// The writer of the record.
 #[derive(Debug)]
 pub struct Recorder {
     place: Option<Place>,
     record: Health,
-    /// When each mountpoint had answered when the record was last written; nothing was written before the first.
+    /// When each mountpoint had last answered at the time of the last write; `None` before the first write.
     written: Option<Vec<Option<Instant>>>,
     is_due: bool,
 }
 
 impl Recorder {
-    /// The keeper of the record of the vassal of `handoff` in `directory`, if there is one.
+    /// The writer of the record of the vassal of `handoff` in `directory`, if there is one.
     pub fn new(
         handoff: &Handoff,
         directory: Option<OwnedFd>,
@@ -71,12 +71,12 @@ impl Recorder {
         }
     }
 
-    /// systemd is told that all is well: the record is to say so, too.
+    /// A keep-alive is sent: the record is due to be written, too.
     pub fn is_kept_alive(&mut self) {
         self.is_due = true;
     }
 
-    /// Writes the record, if it says something else by now, or is due.
+    /// Writes the record if it has changed or is due.
     pub fn follow(&mut self, now: Now<'_>, restarts: impl FnOnce() -> RestartRecord) {
         let answered = now.mountpoints.iter().map(Mountpoint::answered_at);
         let is_as_written = |written: &Vec<Option<Instant>>| answered.eq(written.iter().copied());
@@ -90,7 +90,7 @@ impl Recorder {
         }
     }
 
-    /// The mountpoint `index` is lost.
+    /// Writes that the mountpoint `index` is lost.
     pub fn lost(&mut self, now: Now<'_>, restarts: &RestartRecord, index: usize, verdict: Verdict) {
         self.write(now, restarts, |number, mount| {
             if number == index {
@@ -99,7 +99,7 @@ impl Recorder {
         });
     }
 
-    /// The vassal has been stopped, and no record says that it runs.
+    /// Removes the record, because the vassal has been stopped.
     pub fn stopped(&self) {
         if let Some(Err(error)) = self.place.as_ref().map(Place::remove) {
             log(Priority::Warning, &format!("{error}, ignoring"));
@@ -182,7 +182,7 @@ fn cgroup(host_proc: &Proc) -> Option<String> {
     Some(printable(path.as_bytes()))
 }
 
-/// The program that runs here.
+/// The program that this process runs.
 fn program(host_proc: &Proc) -> Option<Program> {
     let file = fstatat(host_proc, "self/exe", AtFlags::empty()).ok()?;
     Some(Program {

@@ -1,4 +1,4 @@
-//! What the watchdog reports: to systemd, to the journal, and to the next start.
+//! Reports of the watchdog: to systemd, to the journal, and for the next start.
 
 use crate::app::running::Running;
 use crate::liveness::check::Check;
@@ -16,37 +16,37 @@ use vassal_systemd::lines;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 use vassal_systemd::status;
 
-/// The most that is put into one status line.
+/// The longest status line.
 const STATUS_LIMIT: usize = 1000;
-/// How long the end of a vassal waits for journald to take its last words.
+/// How long the watchdog waits at its end for journald to take its last events.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
-/// A vassal whose mountpoint fails this long after it was ready has not failed to start: that was the daemon's fault
-/// and not the configuration's, and the next start comes at once, unless that has been so again and again.
+/// A vassal whose mountpoint fails at least this long after it was ready has not failed to start: the daemon is to
+/// blame and not the configuration. So the next start is immediate, unless this has happened again and again.
 const PROVEN: Duration = Duration::from_secs(1);
 
-/// How long systemd may take to hear which process is the unit's main one.
+/// How long systemd may take to learn the unit's new main process.
 const HEARD_LIMIT: Duration = Duration::from_secs(5);
 
-/// The three listeners.
+/// The three recipients of reports, and what is remembered for them.
 #[derive(Debug)]
 pub struct Reporter {
     /// The vassal's name.
     pub vassal: String,
     /// The unit's name.
     pub unit: String,
-    /// systemd.
+    /// The connection to systemd.
     pub notifier: Notifier,
-    /// journald.
+    /// The connection to journald.
     pub journal: Journal,
     /// The restart record.
     pub record: Option<Store>,
-    /// What it says of earlier runs, which no longer changes: [`history`].
+    /// The sentence about earlier runs, which no longer changes: [`history`].
     pub history: String,
-    /// Since when the file of the vassal says something else than what runs, and why.
+    /// Since when, and why, the vassal's file differs from what runs.
     pub differs: Option<(String, String)>,
 }
 
-/// What `record` says of earlier runs: `2 restarts, last: /app dead (ENOTCONN)`
+/// The sentence about earlier runs by `record`: `2 restarts, last: /app dead (ENOTCONN)`
 pub fn history(record: Option<&Store>) -> String {
     let record = record.map(Store::read).unwrap_or_default();
     match record.restarts {
@@ -56,7 +56,7 @@ pub fn history(record: Option<&Store>) -> String {
     }
 }
 
-/// `python3 healthy (asked 0.4 s ago, 812 us)`
+/// The sentence about the app's health: `python3 healthy (asked 0.4 s ago, 812 us)`
 fn health(command: &str, check: &Check) -> String {
     let (failed, sign) = check.failed();
     match (failed, check.answered()) {
@@ -75,8 +75,9 @@ fn health(command: &str, check: &Check) -> String {
     }
 }
 
-/// What the line in the journal says behind the verdict on `mountpoint`: what else is known of a hang, and what to do when it is none; what
-/// becomes of what was written. Not for the status line, which every user may read: the path of a file can be in it.
+/// Details for the journal, which follow the verdict on `mountpoint`: what else is known about a hang, and what to do
+/// if it is none; what becomes of written data. They are not for the status line, which every user may read, because
+/// they may contain a file's path.
 fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
     let hint = verdict
         .missed_deadline(mountpoint.schedule.timeout)
@@ -97,12 +98,12 @@ fn details(mountpoint: &Mountpoint, verdict: Verdict) -> String {
 }
 
 impl Reporter {
-    /// Takes note that the vassal has come to serve.
+    /// Records in the restart record that the vassal serves.
     pub fn served(&self) {
         self.remember(RestartRecord::served);
     }
 
-    /// Says to systemd that the vassal serves.
+    /// Reports to systemd that the vassal serves.
     pub fn ready(&self, mountpoints: &[Mountpoint], app: &Running) {
         let status = self.status(mountpoints, app);
         self.notify(&[
@@ -110,8 +111,8 @@ impl Reporter {
             NotifyState::Status(&status),
             NotifyState::Watchdog,
         ]);
-        // After a restart it repeats why. journald counts warnings apart from what an app says without a priority, so a flood that
-        // has drowned the verdict does not drown this, too.
+        // After a restart, its cause is repeated. As a warning, because journald's rate limit counts each priority
+        // separately: a flood of the app's lines that has suppressed the verdict does not suppress this one.
         let priority = match self
             .record
             .as_ref()
@@ -123,19 +124,19 @@ impl Reporter {
         self.event(priority, SERVING, &format!("{}: {status}", self.vassal), &[]);
     }
 
-    /// Keeps systemd's own watchdog quiet, and the status line fresh.
+    /// Sends a keep-alive and a new status line.
     pub fn keep_alive(&self, mountpoints: &[Mountpoint], app: &Running) {
         let status = self.status(mountpoints, app);
         self.notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
     }
 
-    /// The vassal stops.
+    /// Reports that the vassal is being stopped.
     pub fn stopping(&self, command: &str) {
         let status = status::STOPPING.with(&[("command", &command)]);
         self.notify(&[NotifyState::Stopping, NotifyState::Status(&status)]);
     }
 
-    /// The stop goes on, and systemd is to wait for `limit` from now, whatever its unit says.
+    /// Reports that the stop continues, and asks systemd to wait for `limit` from now, whatever its unit says.
     pub fn still_stopping(&self, limit: Duration, status: Option<&str>) {
         let limit = u32::try_from(limit.as_micros()).unwrap_or(u32::MAX);
         let limit = [NotifyState::ExtendTimeoutUsec(limit)];
@@ -143,60 +144,62 @@ impl Reporter {
         self.notify(&Vec::from_iter(limit.into_iter().chain(status)));
     }
 
-    /// One that has ended or is lost still saves what was written: no watchdog of systemd's is to end that.
+    /// Sends a keep-alive for a vassal that has ended or is lost and still saves data, so that systemd's watchdog does
+    /// not end that.
     pub fn still_ending(&self) {
         self.notify(&[NotifyState::Watchdog]);
     }
 
-    /// The file of the vassal says something else than what runs: since when, if that is news, and why; nothing, when `why` is
-    /// empty.
+    /// Records that the vassal's file differs from what runs since `since`, and why. An empty `why` means that it does
+    /// not differ any more. If it differed before, the earlier time is kept.
     pub fn differs(&mut self, since: String, why: String) {
         let before = self.differs.take().map(|(since, _)| since);
         self.differs = (!why.is_empty()).then(|| (before.unwrap_or(since), why));
     }
 
-    /// A status line of a vassal that does not serve.
+    /// Sets the status line of a vassal that does not serve.
     pub fn status_is(&self, status: &str) {
         self.notify(&[NotifyState::Status(status)]);
     }
 
-    /// What the restart record says.
+    /// The content of the restart record.
     pub fn remembered(&self) -> RestartRecord {
         self.record.as_ref().map(Store::read).unwrap_or_default()
     }
 
-    /// The vassal has run long enough for its next failure to be a first one.
+    /// Records that the vassal has run so long that its next failure counts as a first one.
     pub fn settled(&self) {
         self.remember(RestartRecord::settled);
     }
 
-    /// The vassal that served has been stopped, and everything is saved.
+    /// Records that a vassal which served was stopped, and that everything is saved.
     pub fn stopped(&self) {
         self.remember(RestartRecord::stopped);
         self.status_is(status::STOPPED.0);
     }
 
-    /// The same for one that did not serve yet: whether an administrator has stopped it or it has used up its time, the next
-    /// start can tell.
+    /// Records that a vassal which did not serve yet was stopped: by an administrator, or because its time was over.
+    /// The next start can tell which.
     pub fn cut_short(&self) {
         self.unsaved("");
         self.status_is(status::CUT_SHORT.0);
     }
 
-    /// The filesystems on `mountpoints`, one a line, may hold what is not saved yet: the next start tells that it is lost,
-    /// if it finds this still so.
+    /// Records that the filesystems on `mountpoints` (one a line) may hold unsaved data. If the next start finds the
+    /// list unchanged, it reports the data as lost.
     pub fn unsaved(&self, mountpoints: &str) {
         if self.known_unsaved() != mountpoints {
             self.remember(|record| record.unsaved = mountpoints.to_owned());
         }
     }
 
-    /// What [`Reporter::unsaved`] was last told.
+    /// The list last given to [`Reporter::unsaved`].
     pub fn known_unsaved(&self) -> String {
         self.remembered().unsaved
     }
 
-    /// A mountpoint is lost: tells the journal and the next start. The cause, for [`Reporter::trigger`].
+    /// Reports that a mountpoint is lost to the journal and for the next start. Returns the cause, for
+    /// [`Reporter::trigger`].
     pub fn verdict(&self, mountpoint: &Mountpoint, verdict: Verdict, ready_for: Option<Duration>) -> String {
         let path = mountpoint.shown_path();
         let cause = status::LOST.with(&[("path", &path), ("verdict", &verdict)]);
@@ -213,7 +216,8 @@ impl Reporter {
         cause
     }
 
-    /// The app is lost: tells the journal and the next start. The cause, for [`Reporter::trigger`].
+    /// Reports that the app is lost to the journal and for the next start. Returns the cause, for
+    /// [`Reporter::trigger`].
     pub fn app_verdict(&self, app: &Running, verdict: AppVerdict, ready_for: Option<Duration>) -> String {
         let command = &app.app.command;
         let cause = status::APP_LOST.with(&[("command", command), ("verdict", &verdict)]);
@@ -234,22 +238,22 @@ impl Reporter {
         cause
     }
 
-    /// Has systemd kill and restart the unit, with `Result=watchdog` and `cause` for its status.
+    /// Makes systemd kill and restart the unit, with `Result=watchdog` and `cause` in its status.
     pub fn trigger(&self, cause: &str) {
         self.notify(&[NotifyState::Status(cause), NotifyState::WatchdogTrigger]);
     }
 
-    /// The unit's main process is now this one, by its number on the host, and systemd has heard it.
+    /// Makes this process the unit's main process; `number` is its number on the host. Waits until systemd has read it.
     ///
     /// # Errors
-    /// When systemd has not.
+    /// When systemd has not read it in time.
     pub fn main_process_is(&self, number: u32, cause: &str) -> Result<(), SysError> {
         let states = [NotifyState::MainPid(number), NotifyState::Status(cause)];
         self.notifier.send(&states)?;
         self.notifier.barrier(HEARD_LIMIT)
     }
 
-    /// The app has ended by itself; `reason` tells whether it may have said more.
+    /// Reports that the app has ended by itself; `reason` says whether its last words may be in the journal.
     pub fn app_ended(&self, message: &str, reason: End, ready_for: Option<Duration>) {
         self.ended(message, ready_for, SETTLED);
         self.remember(|record| record.end = reason);
@@ -262,15 +266,15 @@ impl Reporter {
         self.status_is(message);
     }
 
-    /// Sends what could not be sent before, as far as there is room for it now.
+    /// Sends unsent messages, as far as there is room.
     pub fn flush(&self) {
         self.report_failure(self.notifier.flush());
         self.journal.flush();
         lines::flush();
     }
 
-    /// The vassal has ended: what was said and not sent is waited for. While systemd does not read, it does nothing with the vassal
-    /// either; a journald that does not read is not waited for that long.
+    /// Waits at the end of the vassal until all messages are sent. A systemd that does not read does nothing about the
+    /// vassal either, so waiting for it delays nothing; for a journald that does not read the wait is short.
     pub fn deliver(&self) {
         self.journal.flush();
         self.report_failure(self.notifier.deliver(DELIVERY_LIMIT, None));
@@ -288,7 +292,8 @@ impl Reporter {
         self.remember(|record| record.failed(cause, ready_for.unwrap_or_default(), proven));
     }
 
-    /// `serving; /app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us); 2 restarts, last: /app dead (ENOTCONN)`
+    /// The status line: `serving; /app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us); 2 restarts, last: /app dead
+    /// (ENOTCONN)`
     fn status(&self, mountpoints: &[Mountpoint], app: &Running) -> String {
         let health = app
             .check
@@ -317,8 +322,8 @@ impl Reporter {
     }
 
     fn event(&self, priority: Priority, id: MessageId, message: &str, fields: &[(&str, &str)]) {
-        // journald finds the unit by the sender's process id, which may be gone when it reads the last event of a run;
-        // journalctl -u takes this field of root's for it (journalctl(1)).
+        // journald finds the unit by the sender's process id, but the sender of the last event may have ended when
+        // journald reads it. journalctl -u accepts these fields instead if root sends them (journalctl(1)).
         let own = [
             ("VASSAL", self.vassal.as_str()),
             ("OBJECT_SYSTEMD_UNIT", self.unit.as_str()),

@@ -1,4 +1,4 @@
-//! Bytes without a meaning yet: splitting, replacing, numbers.
+//! Functions on bytes without a meaning yet: splitting, replacing, parsing numbers.
 //!
 //! Rooms, each of which uses only those before it: number, replace, split.
 

@@ -1,4 +1,4 @@
-//! Text put in the place of text, for `%(_)` (C3) and `$1` (K1).
+//! Replaces text within a text, for `%(_)` (C3) and `$1` (K1).
 
 use crate::limits::VALUE_BYTES;
 
@@ -6,7 +6,7 @@ use crate::limits::VALUE_BYTES;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// Every `wanted` in `text` replaced, from left to right, without looking at what was put in.
+/// `text` with every `wanted` replaced, from left to right. Replaced text is not searched again.
 ///
 /// # Errors
 /// The result is longer than a value may be.

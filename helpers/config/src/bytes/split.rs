@@ -1,12 +1,12 @@
-//! A text split at a separator.
+//! Splits a text at a separator.
 
-/// What stands before and after the first `separator`.
+/// The parts before and after the first `separator`.
 pub(crate) fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&byte| byte == separator)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// What stands before and after the last `separator`.
+/// The parts before and after the last `separator`.
 pub(crate) fn split_last(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().rposition(|&byte| byte == separator)?;
     Some((text.get(..at)?, text.get(at + 1..)?))

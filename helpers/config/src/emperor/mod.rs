@@ -1,11 +1,11 @@
 //! The Emperor's file: its settings, the names of vassals, and where their files are.
 //!
-//! Rooms, each of which uses only those before it: name, place, answers, on_demand, patience, programs,
+//! Rooms, each of which uses only those before it: name, place, own_options, on_demand, patience, programs,
 //! settings, vassals.
 
-pub mod answers;
 pub mod name;
 pub mod on_demand;
+pub mod own_options;
 pub mod patience;
 pub mod place;
 pub mod programs;

@@ -10,16 +10,17 @@ const LONGEST_UNIT: usize = 253;
 /// The ending of a vassal's file.
 pub const ENDING: &[u8] = b".ini";
 
-/// Why a file or a unit's instance is no vassal.
+/// Why a file or a unit's instance is not a vassal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
-    /// Not a `.ini` file, or nothing before that.
+    /// The file's name does not end in `.ini`, or is only that.
     NotIni,
-    /// A name that starts with a dot: editors' and package managers' temporary files. (uWSGI takes them; compat row.)
+    /// The name begins with a dot, as those of editors' and package managers' temporary files do. (uWSGI takes such
+    /// files; compat row.)
     Hidden,
     /// The unit's name would be longer than systemd allows.
     TooLong,
-    /// A name with a slash, an empty one, or a byte that ends a line or a name.
+    /// The name is empty, or contains a slash or a control character.
     NotAName,
 }
 
@@ -29,18 +30,18 @@ pub enum Unfit {
 pub struct VassalName(Vec<u8>);
 
 impl VassalName {
-    /// The name in `file`, the name of a file in a vassals directory.
+    /// The name of the vassal whose file is called `file`.
     ///
     /// # Errors
-    /// Why it is no vassal.
+    /// Why it is not a vassal's file.
     pub fn of_file(file: &[u8]) -> Result<Self, Unfit> {
         Self::parse(file.strip_suffix(ENDING).ok_or(Unfit::NotIni)?)
     }
 
-    /// The vassal of that name.
+    /// Checks that `name` can be a vassal's.
     ///
     /// # Errors
-    /// Why there can be none.
+    /// Why it cannot.
     pub fn parse(name: &[u8]) -> Result<Self, Unfit> {
         if name.is_empty() || name.iter().any(|byte| *byte == b'/' || byte.is_ascii_control()) {
             return Err(Unfit::NotAName);
@@ -66,19 +67,19 @@ impl VassalName {
         [&self.0, ENDING].concat()
     }
 
-    /// The name of its unit, as systemctl makes it of `vassal@NAME` on its command line.
+    /// The name of its unit, as systemctl derives it from `vassal@NAME` on its command line.
     pub fn unit(&self) -> String {
         format!("vassal@{}.service", escape(&self.0))
     }
 
-    /// The name of the unit of the socket whose first connection starts it.
+    /// The name of its socket's unit, for a vassal on demand.
     pub fn socket(&self) -> String {
         format!("vassal@{}.socket", escape(&self.0))
     }
 
-    /// What its lines in the journal and its unit's description are told by: the name, and not the unit's instance, where those
-    /// differ. One that ends in a backslash stays as the unit has it: as the value of a line it would take the next line in
-    /// (systemd.syntax(7)).
+    /// The identifier of its lines in the journal and in its unit's description: the vassal's name, even where the
+    /// unit's instance differs from it. A name that ends in a backslash is kept in its escaped form, because as the
+    /// value of a line it would join the next line to it (systemd.syntax(7)).
     pub fn identifier(&self) -> String {
         match printable(&self.0) {
             name if name.ends_with('\\') => escape(&self.0),

@@ -1,4 +1,5 @@
-//! Vassals that are started by the first connection to a socket (EMP-28): where the address of that socket is written.
+//! Vassals on demand, which the first connection to a socket starts (EMP-28): where the address of that socket is
+//! written.
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
@@ -12,22 +13,24 @@ use vassal_escape::unit_name::escape;
 /// errno(3), as in [`ReadError::Failed`].
 const ENOENT: i32 = 2;
 
-/// Where vassal-emperor keeps what the command of `emperor-on-demand-exec` has said of each vassal, by the instances of their units.
+/// The directory in which vassal-emperor stores the output of the `emperor-on-demand-exec` command for each vassal, by
+/// unit instance.
 pub const ANSWERS: &str = "/run/vassal/.on-demand";
 
-/// The options `emperor-on-demand-*`. Of a vassal that has several, the file counts, and then the command.
+/// The options `emperor-on-demand-*`. If several apply to a vassal, the file takes precedence, then the command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OnDemand {
-    /// `emperor-on-demand-extension`: the address is the first line of a file that has the name of the vassal's file and this.
+    /// `emperor-on-demand-extension`: the address is the first line of a file whose name is that of the vassal's file
+    /// plus this extension.
     pub extension: Option<Vec<u8>>,
-    /// `emperor-on-demand-exec`: a command that is given the name of the vassal's file, and prints the address or nothing. vassal-emperor
-    /// runs it; who makes units or starts a vassal reads what it has said.
+    /// `emperor-on-demand-exec`: a command that gets the name of the vassal's file and prints the address or nothing.
+    /// vassal-emperor runs it; other programs read its stored output.
     pub command: Option<Vec<u8>>,
-    /// `emperor-on-demand-directory`: every vassal has a unix socket there, which is called like the vassal.
+    /// `emperor-on-demand-directory`: every vassal has a unix socket in this directory, with the vassal's name.
     pub directory: Option<(Vec<u8>, Origin)>,
 }
 
-/// An address as it is written.
+/// An address in the form in which it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The address.
@@ -37,10 +40,10 @@ pub struct Written {
 }
 
 impl OnDemand {
-    /// Takes in `entry`; whether it is one of these options.
+    /// Takes `entry`, if it is one of these options. Returns whether it is.
     ///
     /// # Errors
-    /// A directory that is no absolute path.
+    /// A directory that is not an absolute path.
     pub fn add(&mut self, entry: &Entry) -> Result<bool, Diagnostic> {
         let value = entry.value.clone().unwrap_or_default();
         match entry.id() {
@@ -59,19 +62,19 @@ impl OnDemand {
         Ok(true)
     }
 
-    /// Whether no vassal is started by a connection.
+    /// Whether there are no vassals on demand.
     pub fn is_off(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The name of the file, beside the vassal's, that has the address.
+    /// The name of the file, beside the vassal's, that contains the address.
     pub fn file_of(&self, name: &VassalName) -> Option<Vec<u8>> {
         let extension = self.extension.as_ref()?;
         Some([name.file(), extension.clone()].concat())
     }
 
-    /// The address of the vassal's socket, if there is one; the working directory of `world` is that of the vassal's file.
-    ///
+    /// The address of the vassal's socket; `None` if it is not on demand. The working directory of `world` must be that
+    /// of the vassal's file.
     /// # Errors
     /// A file that cannot be read, or has no address.
     pub fn written(&self, name: &VassalName, world: &dyn World) -> Result<Option<Written>, Diagnostic> {
@@ -103,12 +106,12 @@ impl OnDemand {
     }
 }
 
-/// The file with what the command has said of a vassal.
+/// The file with the command's output for a vassal.
 pub fn answer_of(name: &VassalName) -> String {
     format!("{ANSWERS}/{}", escape(name.bytes()))
 }
 
-/// The first line of a file, if there is one.
+/// The first line of a file; `None` if there is no such file.
 fn first_line(file: &[u8], world: &dyn World) -> Result<Option<Vec<u8>>, Diagnostic> {
     match world.read_file(file, FILE_BYTES) {
         Err(ReadError::Failed { errno: ENOENT }) => Ok(None),

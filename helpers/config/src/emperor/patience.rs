@@ -1,5 +1,5 @@
-//! How long the Emperor waits: for a vassal that is to end, before a vassal is started that has failed, and for a sign of life. What
-//! a vassal's file says of itself comes first.
+//! The Emperor's time limits: for a vassal that has to end, between attempts of a vassal that has failed, and for
+//! heartbeats. Settings in a vassal's own file take precedence.
 
 use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
@@ -8,12 +8,12 @@ use crate::options::id::Id;
 use std::time::Duration;
 use vassal_escape::printable;
 
-/// The longest time that is taken.
+/// The longest time that is accepted.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The shortest pause: without one, a vassal that cannot start would keep a processor busy.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// The times.
+/// The time limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patience {
     /// `emperor-curse-tolerance`: how long an app may take to stop before it is killed (EMP-7).
@@ -22,9 +22,9 @@ pub struct Patience {
     pub first_pause: Duration,
     /// `emperor-max-throttle`: the longest pause.
     pub longest_pause: Duration,
-    /// `emperor-required-heartbeat`: how long an app that has sent a heartbeat may go without another one (EMP-19).
+    /// `emperor-required-heartbeat`: the longest time between two heartbeats of an app that sends them (EMP-19).
     pub heartbeat: Duration,
-    /// `emperor-no-blacklist`: every pause is as long as the first.
+    /// `emperor-no-blacklist`: all pauses are as long as the first.
     is_even: bool,
 }
 
@@ -41,10 +41,11 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Takes in `entry`; whether it is one of these options. A time out of range is replaced, with a warning.
+    /// Takes `entry`, if it is one of these options, and returns whether it is. A time out of range is replaced, with a
+    /// warning.
     ///
     /// # Errors
-    /// What is no number.
+    /// A value that is not a number.
     pub fn add(&mut self, entry: &Entry, warnings: &mut Vec<Diagnostic>) -> Result<bool, Diagnostic> {
         let second = Duration::from_secs(1);
         let millisecond = Duration::from_millis(1);
@@ -63,7 +64,7 @@ impl Patience {
         Ok(true)
     }
 
-    /// The longest pause, which is no shorter than the first.
+    /// The longest pause, at least as long as the first.
     pub fn most(&self) -> Duration {
         match self.is_even {
             true => self.first_pause,
@@ -72,7 +73,7 @@ impl Patience {
     }
 }
 
-/// The time of `entry`, in `unit`s, at least `least`.
+/// The time in `entry`, a number of `unit`s; at least `least`.
 fn time(
     entry: &Entry,
     unit: Duration,

@@ -1,5 +1,5 @@
-//! Where vassals' files are: the values of `emperor`, a directory or a pattern of names (EMP-1), and the answers to "which files
-//! are vassals" and "where is the file of NAME" for all programs that ask.
+//! The places of vassals' files: the values of `emperor`, each a directory or a pattern of paths (EMP-1). Every program
+//! finds the vassals' files, and the file of a given name, by the functions of this module.
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::{ENDING, VassalName};
@@ -11,28 +11,28 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use vassal_escape::printable;
 
-/// The most names of directories that a pattern may look at: a thousand directories of a thousand vassals.
+/// How many names in directories a pattern may be compared with: a thousand directories with a thousand vassals each.
 const NAMES: usize = 1_000_000;
 
 /// errno(3), as in [`ReadError::Failed`].
 const ENOENT: i32 = 2;
-/// A name on the way is no directory.
+/// ENOTDIR: a name on the way is not a directory.
 const ENOTDIR: i32 = 20;
 
 /// The value of one `emperor` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Every vassal's file in this directory.
+    /// All vassals' files in this directory.
     Directory(Vec<u8>),
-    /// Every vassal's file whose path matches: `/srv/*/uwsgi.ini`, or one file.
+    /// All vassals' files whose path matches: `/srv/*/uwsgi.ini`, or a single file.
     Pattern(Vec<u8>),
 }
 
 impl Place {
-    /// The place that `value` names. A relative one begins at `chdir`, if that is given.
+    /// Parses `value`. A relative path is relative to `chdir`, if that is given.
     ///
     /// # Errors
-    /// A source that is no directory and no pattern, or a relative path that begins nowhere.
+    /// A source that is neither a directory nor a pattern; a relative path without a `chdir`.
     pub fn parse(value: &[u8], chdir: Option<&[u8]>, origin: &Origin) -> Result<Self, Diagnostic> {
         let refusal = |message: String, hint: String| {
             Err(Diagnostic::error(Some(origin.clone()), message).with_hint(hint))
@@ -74,23 +74,23 @@ impl Place {
         })
     }
 
-    /// What was written, without a scheme.
+    /// The path as written, without a scheme.
     pub fn path(&self) -> &[u8] {
         match self {
             Place::Directory(path) | Place::Pattern(path) => path,
         }
     }
 
-    /// The paths of everything there is in this place, sorted, whatever it is called. Below `root`, which is not part of the
-    /// paths.
+    /// The paths of all directory entries in this place, sorted, whatever their names are. They are below `root`, which
+    /// is not part of the paths.
     ///
     /// # Errors
-    /// A directory that cannot be read; one that is not there is no error, as it may be mounted later.
+    /// A directory that cannot be read. A missing one is no error, because it may be mounted later.
     pub fn files(&self, root: &Path) -> Result<Vec<Vec<u8>>, ReadError> {
         let world = world(root);
         let pattern = match self {
             Place::Pattern(pattern) if !world.is_dir(relative(pattern)) => pattern,
-            // A directory, also one that is called like a pattern (EMP-1, measured).
+            // A directory, even if its name looks like a pattern (EMP-1, measured).
             Place::Pattern(directory) | Place::Directory(directory) => return list(directory, &world),
         };
         let mut names = NAMES;
@@ -98,13 +98,13 @@ impl Place {
         let found = found.ok_or(ReadError::Refused {
             why: "the pattern looks at more than 1000000 names",
         })?;
-        // What ends with '/' is a directory.
+        // A match that ends with '/' is a directory.
         let files = found.into_iter().filter(|path| !path.ends_with(b"/"));
         Ok(files.map(|path| [b"/", &path[..]].concat()).collect())
     }
 
-    /// The directories that [`Place::files`] looks into, as far as they are there, and those above them; a name that appears,
-    /// changes or disappears in one of them may make another list.
+    /// The existing directories that [`Place::files`] reads, and those above them. A new, changed or removed entry in
+    /// one of them can change the result.
     pub fn directories(&self, root: &Path) -> Vec<Vec<u8>> {
         let world = world(root);
         let pattern = match self {
@@ -122,7 +122,7 @@ impl Place {
         found
     }
 
-    /// Where the file of `name` is in this place, if there is one.
+    /// The path of the file of `name` in this place; `None` if there is none.
     ///
     /// # Errors
     /// A directory that cannot be searched.
@@ -131,7 +131,7 @@ impl Place {
         let (directory, last) = split(self.path());
         let candidate = match self {
             Place::Directory(directory) => [directory, &b"/"[..], &file].concat(),
-            // The directory is a plain one, so there is only one path to look at.
+            // The directory is no pattern, so only one path is possible.
             Place::Pattern(pattern)
                 if !directory.split(|byte| *byte == b'/').any(glob::is_pattern)
                     && !world(root).is_dir(relative(pattern)) =>
@@ -182,13 +182,13 @@ fn world(root: &Path) -> System {
     System::new([].into(), root.to_path_buf()).without_sources()
 }
 
-/// A path of the machine, relative to its root directory.
+/// A path on the machine, relative to the root directory.
 fn relative(path: &[u8]) -> &[u8] {
     let slashes = path.iter().take_while(|byte| **byte == b'/').count();
     &path[slashes..]
 }
 
-/// The directory of a path, and what is in it.
+/// The directory of a path, and its last component.
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),

@@ -1,21 +1,21 @@
-//! `emperor-wrapper` and its like: the programs that are tried in uWSGI's place, in order (EMP-18).
+//! `emperor-wrapper` and similar options: programs that are tried instead of uWSGI, in order (EMP-18).
 
 use crate::language::evaluation::entry::Entry;
 use crate::options::id::Id;
 
-/// The programs. A name without a slash is looked for in `$PATH`, as execvp(3) does it.
+/// The programs. A name without a slash is searched in `$PATH`, as by execvp(3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
-    /// `emperor-wrapper-override`: tried before.
+    /// `emperor-wrapper-override`: tried first.
     pub before: Vec<Vec<u8>>,
-    /// `emperor-wrapper`: instead of uWSGI.
+    /// `emperor-wrapper`: replaces uWSGI.
     pub instead: Option<Vec<u8>>,
-    /// `emperor-wrapper-fallback`: tried when nothing else can be executed.
+    /// `emperor-wrapper-fallback`: tried if nothing else can be executed.
     pub after: Vec<Vec<u8>>,
 }
 
 impl Programs {
-    /// Takes in `entry`; whether it is one of these options.
+    /// Takes `entry`, if it is one of these options. Returns whether it is.
     pub fn add(&mut self, entry: &Entry) -> bool {
         let value = entry.value.clone().unwrap_or_default();
         match entry.id() {

@@ -1,9 +1,9 @@
-//! The emperor's file, /etc/vassal/emperor.ini: where the vassals are, and what each of them is put into.
+//! The settings of emperor.ini, /etc/vassal/emperor.ini: where the vassals are, and what applies to each of them.
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::emperor::answers::{Answer, answer};
 use crate::emperor::name::VassalName;
 use crate::emperor::on_demand::OnDemand;
+use crate::emperor::own_options::{OwnOption, own_option};
 use crate::emperor::patience::Patience;
 use crate::emperor::place::Place;
 use crate::emperor::programs::Programs;
@@ -20,42 +20,42 @@ use crate::users::identity::{Identity, Named};
 use crate::users::trust::{Judgement, Trust, judge};
 use vassal_escape::printable;
 
-/// What the emperor's file says.
+/// The settings.
 #[derive(Debug, Clone, Default)]
 pub struct Emperor {
-    /// Where the vassals' files are, in order: the first that has a file of a name wins.
+    /// The places of the vassals' files, in order. If several contain a file of the same name, the first one counts.
     pub places: Vec<Place>,
-    /// `uid`: the user of vassals that name none of their own.
+    /// `uid`: the user of vassals whose files name no user.
     pub uid: Option<Named>,
     /// `gid`: their group.
     pub gid: Option<Named>,
-    /// Who may write the vassals' files beside root.
+    /// Who may write the vassals' files besides root.
     pub trust: Trust,
-    /// What each vassal is cloned into.
+    /// The namespaces that each vassal is cloned into.
     pub namespaces: Namespaces,
-    /// The programs in uWSGI's place.
+    /// The programs that replace uWSGI.
     pub programs: Programs,
-    /// Which vassals the first connection to a socket starts.
+    /// Which vassals are on demand.
     pub on_demand: OnDemand,
-    /// How long it waits.
+    /// The time limits.
     pub patience: Patience,
-    /// `emperor-stats`: the address at which the vassals' state is told, and its line.
+    /// `emperor-stats`: the address at which statistics are served, and the line.
     pub stats: Option<(Vec<u8>, Origin)>,
     /// The hooks of the phases as-emperor and as-vassal.
     pub hooks: Vec<Hook>,
-    /// `vassals-start-hook`: a program that is run before the as-vassal hooks.
+    /// `vassals-start-hook`: a program that runs before the as-vassal hooks.
     pub start_hook: Option<(Vec<u8>, Origin)>,
-    /// `vassals-stop-hook`: a program that is run when a vassal has stopped.
+    /// `vassals-stop-hook`: a program that runs when a vassal has stopped.
     pub stop_hook: Option<(Vec<u8>, Origin)>,
-    /// `emperor-nofollow`: a link's own date counts, and not that of the file it leads to (EMP-4).
+    /// `emperor-nofollow`: for a link to a file, the link's own date counts (EMP-4).
     pub nofollow: bool,
-    /// `concurrent-starts` of the `[vassal]` section: how many vassals start at the same time. Zero: any number.
+    /// `concurrent-starts` in the section `[vassal]`: how many vassals may start at the same time; 0 for no limit.
     pub concurrent_starts: Option<u16>,
     before: Vec<Vec<u8>>,
     after: Vec<Vec<u8>>,
 }
 
-/// Puts a line into the emperor's settings.
+/// Puts a line into the settings.
 type Take = fn(&mut Emperor, &Entry) -> Result<(), Diagnostic>;
 
 /// The settings of the `[vassal]` section of emperor.ini.
@@ -67,7 +67,7 @@ pub const SETTINGS: &[(&str, Take)] = &[
 ];
 
 impl Emperor {
-    /// Reads the emperor's file, called `file` in `world`, with the warnings about it.
+    /// Reads emperor.ini, which is called `file` in `world`. Also returns the warnings about it.
     ///
     /// # Errors
     /// A line that makes it unusable.
@@ -98,7 +98,7 @@ impl Emperor {
         }
     }
 
-    /// Puts a line of the `[vassal]` section into the settings.
+    /// Puts a line of the section `[vassal]` into the settings.
     fn set(&mut self, entry: &Entry) -> Result<(), Diagnostic> {
         let Some((_, take)) = SETTINGS.iter().find(|(name, _)| name.as_bytes() == entry.key) else {
             let message = format!("'{}' is no setting of the emperor's", printable(&entry.key));
@@ -109,10 +109,10 @@ impl Emperor {
         take(self, entry)
     }
 
-    /// Makes sense of the effects of the evaluated emperor's file; the warnings name what it says that has no effect here.
+    /// Interprets the evaluated emperor.ini. Also returns warnings about options that have no effect here.
     ///
     /// # Errors
-    /// A namespace that is unknown or refused, or a source of vassals that is no directory.
+    /// A namespace that is unknown or refused; a source of vassals that is no directory.
     pub fn from_entries(entries: &[Entry]) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
         let mut emperor = Self::default();
         let mut warnings = Vec::new();
@@ -158,8 +158,8 @@ impl Emperor {
         Ok((emperor, warnings))
     }
 
-    /// Fills in user and group of a vassal that names none. A group alone is that of every vassal without one, as uWSGI's
-    /// Emperor would leave it to them; beside a user it is that user's.
+    /// Fills in the user and group of a vassal that names none. If emperor.ini has only a `gid`, that is the group of
+    /// every vassal without one, as under uWSGI's Emperor; if it has a `uid` as well, the group belongs to that user.
     pub(crate) fn complete(&self, vassals: &mut Identity) {
         if vassals.gid.is_none() && (self.uid.is_none() || vassals.uid.is_none()) {
             vassals.gid.clone_from(&self.gid);
@@ -169,13 +169,13 @@ impl Emperor {
         }
     }
 
-    /// Whether a vassal's user, its own or filled in, is the one of this file. An Emperor with a user has given up root before it
-    /// has a vassal, so every hook of that vassal is its user's, the first one too (ORD-6).
+    /// Whether a vassal runs as the user of emperor.ini. An Emperor with a user has dropped root before it starts a
+    /// vassal, so all hooks of such a vassal run as that user (ORD-6).
     pub(crate) fn owns(&self, vassals: &Identity) -> bool {
         self.uid.is_some() && vassals.uid == self.uid
     }
 
-    /// The stop hook is run by systemd, which has to be told user and group by number or name, both.
+    /// systemd runs the stop hook, and needs both user and group.
     fn check_stop_hook(&self) -> Result<(), Diagnostic> {
         match (&self.stop_hook, &self.uid, &self.gid) {
             (Some((_, origin)), Some((user, _)), None) => {
@@ -187,17 +187,18 @@ impl Emperor {
         }
     }
 
-    /// The arguments with which uWSGI's Emperor would start this vassal (V1, V2), for [`crate::language::evaluation::evaluate::evaluate`];
-    /// the working directory must be the vassals' directory.
+    /// The arguments with which uWSGI's Emperor would start this vassal (V1, V2), for
+    /// [`crate::language::evaluation::evaluate::evaluate`]. The working directory must be the vassals' directory.
     pub fn arguments(&self, vassal: &VassalName) -> Vec<Vec<u8>> {
         let file = vec![b"--ini".to_vec(), vassal.file()];
         [self.before.clone(), file, self.after.clone()].concat()
     }
 }
 
-/// A switch that is refused where it is on, as every file of a tenant's would be trusted with root without what it does.
+/// Refuses a switch that is on: every file of a tenant's would be trusted with root, but the switch's own effect would
+/// be missing.
 fn refuse_if_on(entry: &Entry) -> Result<(), Diagnostic> {
-    let Some(Answer::Refused(why, fix)) = answer(&entry.key) else {
+    let Some(OwnOption::Refused(why, fix)) = own_option(&entry.key) else {
         return Ok(());
     };
     if !is_on(entry.value.as_deref().unwrap_or_default()) {
@@ -227,11 +228,11 @@ fn is_root(account: &[u8]) -> bool {
 fn ignored(entry: &Entry) -> Option<Diagnostic> {
     let warn = |message: String| Some(Diagnostic::warning(Some(entry.origin.clone()), message));
     let shown = printable(&entry.key);
-    if let Some(Answer::NoEffect(why)) = answer(&entry.key) {
+    if let Some(OwnOption::NoEffect(why)) = own_option(&entry.key) {
         return warn(format!("'{shown}' has no effect: {why}, ignoring"));
     }
     match entry.row() {
-        // A placeholder, or what has done its work when the file was read.
+        // A placeholder, or an option that had its effect when the file was evaluated.
         None => None,
         Some(row) if row.disposition == Disposition::Language => None,
         Some(_) => warn(format!(

@@ -1,4 +1,4 @@
-//! Which files are vassals, and where the file of a name is: the one answer for every program that asks.
+//! Which files are vassals, and which file belongs to a name. Every program uses these functions.
 
 use crate::emperor::name::{Unfit, VassalName};
 use crate::emperor::place::{Place, split};
@@ -15,19 +15,19 @@ use vassal_escape::printable;
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
 
-/// A file that is a vassal's.
+/// A vassal's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The vassal's name.
     pub name: VassalName,
-    /// Where the file is, to be opened.
+    /// The path by which it can be opened.
     pub path: PathBuf,
-    /// Where it is for the user: without the root.
+    /// The path on its machine, without the root directory.
     pub file: Vec<u8>,
 }
 
-/// Reads the emperor's file at `path`, once: what was checked is what is to be evaluated
-/// ([`System::with_file`](crate::machine::system::System::with_file)). `None` when there is none.
+/// Reads the emperor.ini at `path`, once: the bytes that were checked have to be evaluated
+/// ([`System::with_file`](crate::machine::system::System::with_file)). `None` if it does not exist.
 ///
 /// # Errors
 /// As [`Reader::read`].
@@ -38,10 +38,11 @@ pub fn read_emperor_file(path: &Path) -> Result<Option<Trusted>, ReadError> {
     }
 }
 
-/// Where the file of `name` is: in the first of the emperor's places that has one. Below `root`, which is not part of the path.
+/// The path of the file of `name`, in the first of the emperor's places that contains one. The path is below `root`,
+/// which is not part of it.
 ///
 /// # Errors
-/// A place before it that cannot be searched.
+/// A place before that one cannot be searched.
 pub fn find<'a>(
     emperor: &'a Emperor,
     name: &VassalName,
@@ -55,16 +56,17 @@ pub fn find<'a>(
     Ok(None)
 }
 
-/// What a path of the emperor's places is.
+/// The type of a path in the emperor's places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A regular file, or what has to pass for one.
+    /// A regular file, or one that could not be examined.
     File,
     /// Anything else (EMP-3).
     Other,
 }
 
-/// The vassals among `files`, sorted by name; the first that has a name wins. What else looks like one is told.
+/// The vassals among `files`, sorted by name. If several have the same name, the first one counts. Also returns
+/// warnings about other files that look like vassals.
 pub fn choose(
     files: impl IntoIterator<Item = (Vec<u8>, Kind)>,
 ) -> (BTreeMap<VassalName, Vec<u8>>, Vec<String>) {
@@ -80,7 +82,7 @@ pub fn choose(
                     found.insert(name, file);
                     continue;
                 }
-                // Named by two lines.
+                // The path was found by two `emperor` lines.
                 Some(earlier) if *earlier == file => continue,
                 Some(_) => "an earlier directory has a vassal of this name",
             },
@@ -90,15 +92,15 @@ pub fn choose(
     (found, problems)
 }
 
-/// The name of the vassal whose file is at that path.
+/// The name of the vassal whose file is at this path.
 ///
 /// # Errors
-/// Why it is none.
+/// Why it is not a vassal's file.
 pub fn name_of(file: &[u8]) -> Result<VassalName, Unfit> {
     VassalName::of_file(split(file).1)
 }
 
-/// Every vassal in the emperor's places; what cannot be read there is told.
+/// All vassals in the emperor's places, and messages about what cannot be read there.
 pub fn candidates(root: &Path, emperor: &Emperor) -> (Vec<Candidate>, Vec<String>) {
     let mut files = Vec::new();
     let mut unreadable = Vec::new();
@@ -122,12 +124,12 @@ pub fn candidates(root: &Path, emperor: &Emperor) -> (Vec<Candidate>, Vec<String
     (found.into_iter().map(candidate).collect(), unreadable)
 }
 
-/// A place, for messages.
+/// A place, for display.
 pub fn shown(place: &Place) -> String {
     printable(place.path())
 }
 
-/// A path of the machine as it is reached: below `root`.
+/// A path on the machine, as it can be opened here: below `root`.
 pub fn outside(root: &Path, file: &[u8]) -> PathBuf {
     root.join(OsStr::from_bytes(file.strip_prefix(b"/").unwrap_or(file)))
 }

@@ -1,35 +1,35 @@
-//! What one step does, as data. How hooks are read is in `parse`.
+//! The action of a step, as data. `parse` makes it from a hook's line.
 
 use crate::hooks::mountflags::{MountFlags, UmountFlags};
 use crate::hooks::namespaces::Namespaces;
 use std::time::Duration;
 
-/// What happens when a command fails.
+/// What the failure of a command means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
     /// The start fails.
     Fatal,
-    /// It is logged (`safeexec`).
+    /// The failure is only logged (`safeexec`).
     Logged,
 }
 
-/// How a file is written.
+/// How a file is opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteMode {
-    /// Emptied first.
+    /// The file is emptied first.
     Truncate,
-    /// Continued at its end.
+    /// The text is appended.
     Append,
-    /// A FIFO: not waited for, and no reader is no failure.
+    /// A FIFO. It is not waited for, and a missing reader is no failure.
     Fifo,
-    /// A FIFO that is waited for, up to a limit: until it is there and has a reader.
+    /// A FIFO. It is waited for, up to a limit, until it exists and has a reader.
     AwaitedFifo,
 }
 
-/// What has to be there before the start goes on.
+/// What an action waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaited {
-    /// A path, whatever is there: uWSGI's words for files and directories ask for no more (measured).
+    /// A path of any type: uWSGI's actions for files and directories check no more than that (measured).
     Path,
     /// A directory on which something is mounted.
     Mountpoint,
@@ -39,7 +39,7 @@ pub enum Awaited {
     Socket,
 }
 
-/// One step of a plan. Paths and texts are bytes as the file had them.
+/// One step of a plan. Paths and texts are the bytes of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Runs `/bin/sh -c COMMAND` and waits for it (EXE-1).
@@ -49,15 +49,15 @@ pub enum Action {
         /// What its failure means.
         failure: OnFailure,
     },
-    /// chdir(2); the payload starts in this directory.
+    /// chdir(2); the app starts in this directory.
     ChangeDirectory(Vec<u8>),
     /// mkdir(2) with mode 0777 less the umask; a directory that exists is a failure.
     MakeDirectory(Vec<u8>),
     /// Sets an environment variable for later commands and the payload.
     SetEnvironment(Vec<u8>, Vec<u8>),
-    /// Removes one.
+    /// Removes an environment variable.
     UnsetEnvironment(Vec<u8>),
-    /// Sets one for each file of a directory, to the file's content.
+    /// Sets an environment variable for each file of a directory, to the file's content.
     ReadEnvdir(Vec<u8>),
     /// umask(2).
     SetUmask(u32),
@@ -90,24 +90,24 @@ pub enum Action {
     Umount(Vec<u8>, UmountFlags),
     /// sethostname(2), for a vassal with a UTS namespace of its own.
     SetHostname(Vec<u8>),
-    /// A line in the log.
+    /// Writes a line into the log.
     Print(Vec<u8>),
-    /// Ends the start with this code.
+    /// Ends the start with this exit code.
     Exit(u8),
-    /// Waits, up to the limit given or that of hooks, for something to appear.
+    /// Waits until something exists, up to this limit or that of hooks.
     WaitFor(Awaited, Vec<u8>, Option<Duration>),
-    /// Waits this long.
+    /// Waits for this time.
     Sleep(Duration),
-    /// unshare(2): new namespaces from here on.
+    /// unshare(2): later steps run in the new namespaces.
     Unshare(Namespaces),
-    /// Opens the file that gets the app's output.
+    /// Opens the file for the app's output.
     OpenLog(Vec<u8>),
-    /// Opens the file that gets the number of the app's process.
+    /// Opens the file for the number of the app's process.
     OpenPidfile(Vec<u8>),
     /// chroot(2), then chdir to its root.
     Chroot(Vec<u8>),
-    /// pivot_root(2): the new root, and where the old one goes.
+    /// pivot_root(2): the new root, and the path for the old one.
     PivotRoot(Vec<u8>, Vec<u8>),
-    /// From here on as the vassal's user.
+    /// Later steps run as the vassal's user.
     BecomeUser,
 }

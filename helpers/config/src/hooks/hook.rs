@@ -1,4 +1,4 @@
-//! A hook as written: the option, its value and its line.
+//! A hook as written: its option, value and line.
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::hooks::action::Action;
@@ -10,9 +10,9 @@ use crate::language::evaluation::entry::Entry;
 /// A hook as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {
-    /// Which of the five kinds of options.
+    /// The kind of the option.
     pub kind: HookKind,
-    /// When it runs.
+    /// The phase in which it runs.
     pub phase: Phase,
     /// The option's name.
     pub option: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct Hook {
 }
 
 impl Hook {
-    /// The hook that `entry` describes.
+    /// The hook of `entry`.
     pub fn new(kind: HookKind, phase: Phase, entry: &Entry) -> Self {
         Self {
             kind,
@@ -34,10 +34,10 @@ impl Hook {
         }
     }
 
-    /// The action of a self.
+    /// Parses the action.
     ///
     /// # Errors
-    /// The line, and why it cannot be done.
+    /// A wrong action, with the line.
     pub fn action(&self) -> Result<Action, Diagnostic> {
         let action = match self.kind {
             HookKind::Hook => parse::parse_hook(&self.value),

@@ -19,12 +19,12 @@ pub const MOVE: u64 = 8192;
 /// `MS_UNBINDABLE`, `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`: a change of propagation.
 pub const PROPAGATION: u64 = 1 << 17 | 1 << 18 | 1 << 19 | 1 << 20;
 
-/// Not flags of mount(2), which has them the other way round: set-user-ID programs count, devices can be opened.
+/// Pseudo-flags that cancel `nosuid` and `nodev`; mount(2) has no flags for these.
 const SUID: u64 = 1 << 40;
 const DEV: u64 = 1 << 41;
 
-/// Every word, with its number. `defaults`, `dev`, `relatime`, `slave`, `suid` and `unbindable` are ours: uWSGI 2.0 exits on
-/// them.
+/// All words, with their numbers. uWSGI 2.0 does not know `defaults`, `dev`, `relatime`, `slave`, `suid` and
+/// `unbindable`, and exits on them.
 pub const MOUNT_WORDS: &[(&str, u64)] = &[
     ("bind", BIND),
     ("defaults", 0),
@@ -51,17 +51,17 @@ pub const MOUNT_WORDS: &[(&str, u64)] = &[
     ("unbindable", 1 << 17),
 ];
 
-/// Every word for a mount, for messages.
+/// All words for a mount, for messages.
 pub fn words() -> String {
     let words: Vec<_> = MOUNT_WORDS.iter().map(|(word, _)| *word).collect();
     words.join(", ")
 }
 
 impl MountFlags {
-    /// A comma list of words.
+    /// Parses words separated by commas.
     ///
     /// # Errors
-    /// The first word that is none.
+    /// The first unknown word.
     pub fn parse(words: &[u8]) -> Result<Self, &[u8]> {
         let mut flags = 0;
         for word in words.split(|byte| *byte == b',').filter(|word| !word.is_empty()) {
@@ -79,13 +79,14 @@ impl MountFlags {
         self.0 & !(SUID | DEV)
     }
 
-    /// Whether a filesystem is mounted, and not one that is mounted already shown elsewhere, moved or changed.
+    /// Whether the flags ask for a new filesystem, rather than for showing, moving or changing one that is mounted
+    /// already.
     pub fn mounts_filesystem(self) -> bool {
         self.0 & (BIND | MOVE | REMOUNT | PROPAGATION) == 0
     }
 
-    /// The number for a new filesystem of type `fstype`: `nosuid` and `nodev` unless the line says `suid` or `dev`, or devices
-    /// are all that such a filesystem has.
+    /// The flags for a new filesystem of type `fstype`: `nosuid` and `nodev` are added unless the line says `suid` or
+    /// `dev`, or the filesystem consists of devices.
     pub fn bits_of_new(self, fstype: &[u8]) -> u64 {
         let is_of_devices = matches!(fstype, b"devpts" | b"devtmpfs");
         let suid = if self.0 & SUID == 0 { NOSUID } else { 0 };
@@ -97,43 +98,43 @@ impl MountFlags {
         self.bits() | suid | dev
     }
 
-    /// Whether a bind mount gets other flags than its source has.
+    /// Whether a bind mount gets other flags than its source.
     pub fn changes_bind(self) -> bool {
         self.0 & !(BIND | 16384 | PROPAGATION) != 0
     }
 
-    /// The flags as a number, to be stored: [`MountFlags::restored`] gives them back.
+    /// The flags as a number to be stored; see [`MountFlags::restored`].
     pub fn stored(self) -> u64 {
         self.0
     }
 
-    /// The flags that [`MountFlags::stored`] has made a number of.
+    /// The flags of a number from [`MountFlags::stored`].
     pub fn restored(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number of the flags that a bind mount loses, which else has those of its source.
+    /// The flags that a bind mount must lose; otherwise it has those of its source.
     pub fn lifted(self) -> u64 {
         let of = |flag, lifts| if self.0 & flag == 0 { 0 } else { lifts };
         of(SUID, NOSUID) | of(DEV, NODEV)
     }
 }
 
-/// How umount(2) is done.
+/// The flags of an unmount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UmountFlags {
-    /// Everything mounted below goes first.
+    /// Everything mounted below is unmounted first.
     pub recursive: bool,
-    /// `MNT_DETACH`: out of the tree now, gone when nothing uses it.
+    /// `MNT_DETACH`: detached now, removed when it is no longer used.
     pub detach: bool,
     /// `MNT_FORCE`.
     pub force: bool,
 }
 
-/// Sets what a word says.
+/// Sets the flag of a word.
 type Set = fn(&mut UmountFlags);
 
-/// Every word for an unmount, with what it sets.
+/// All words for an unmount, with the flags that they set.
 pub const UMOUNT_WORDS: &[(&str, Set)] = &[
     ("rec", |flags| flags.recursive = true),
     ("recursive", |flags| flags.recursive = true),
@@ -142,11 +143,11 @@ pub const UMOUNT_WORDS: &[(&str, Set)] = &[
 ];
 
 impl UmountFlags {
-    /// A comma list of `rec`, `recursive`, `detach`, `force`. (In uWSGI the words of mount(2) are taken too and mean
-    /// something else by accident of their numbers, ACT-10; here they are refused.)
+    /// Parses `rec`, `recursive`, `detach` and `force`, separated by commas. (uWSGI also accepts the words for
+    /// mount(2), whose numbers happen to mean something else here, ACT-10; here they are refused.)
     ///
     /// # Errors
-    /// The first word that is none.
+    /// The first unknown word.
     pub fn parse(words: &[u8]) -> Result<Self, &[u8]> {
         let mut flags = Self::default();
         for word in words.split(|byte| *byte == b',').filter(|word| !word.is_empty()) {

@@ -1,29 +1,68 @@
-//! The words for namespaces, of `emperor-use-clone`, `unshare` and `unshare2` (NS-1).
+//! Parses the names of namespaces in `emperor-use-clone`, `unshare` and `unshare2` (NS-1).
 
 use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
 use vassal_escape::printable;
 
+/// A kind of namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// Mounts.
+    Mount,
+    /// Processes.
+    Pid,
+    /// System V IPC objects and POSIX message queues.
+    Ipc,
+    /// The host name.
+    Uts,
+    /// Network interfaces.
+    Net,
+}
+
+impl Namespace {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Mount, Self::Pid, Self::Ipc, Self::Uts, Self::Net];
+
+    /// Its name in a configuration; `fs` has aliases.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mount => "fs",
+            Self::Pid => "pid",
+            Self::Ipc => "ipc",
+            Self::Uts => "uts",
+            Self::Net => "net",
+        }
+    }
+
+    fn of_name(name: &[u8]) -> Option<Self> {
+        let name = match name {
+            b"ns" | b"mount" | b"mnt" => b"fs",
+            name => name,
+        };
+        Self::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)
+    }
+}
+
 /// A set of namespaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Namespaces {
-    /// `fs` (also `ns`, `mount`, `mnt`): mounts of its own.
+    /// `fs` (also `ns`, `mount`, `mnt`): own mounts.
     pub mount: bool,
-    /// `pid`: processes of its own.
+    /// `pid`: own processes.
     pub pid: bool,
-    /// `ipc`: System V IPC and POSIX message queues of its own.
+    /// `ipc`: own System V IPC objects and POSIX message queues.
     pub ipc: bool,
-    /// `uts`: a host name of its own.
+    /// `uts`: own host name.
     pub uts: bool,
-    /// `net`: network interfaces of its own.
+    /// `net`: own network interfaces.
     pub net: bool,
 }
 
 impl Namespaces {
-    /// Adds the comma list of `entry`.
+    /// Adds the names in `entry`, separated by commas.
     ///
     /// # Errors
-    /// A word that is none, or `user`, which is refused.
+    /// An unknown name; or `user`, which is refused.
     pub fn add(&mut self, entry: &Entry) -> Result<(), Diagnostic> {
         let words = entry.value.as_deref().unwrap_or_default();
         let words = words.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -33,17 +72,13 @@ impl Namespaces {
             Err(Diagnostic::error(Some(entry.origin.clone()), message).with_hint(hint))
         };
         for word in words.filter(|word| !word.is_empty()) {
-            match word {
-                b"fs" | b"ns" | b"mount" | b"mnt" => self.mount = true,
-                b"pid" => self.pid = true,
-                b"ipc" => self.ipc = true,
-                b"uts" => self.uts = true,
-                b"net" => self.net = true,
-                b"user" => {
+            match (Namespace::of_name(word), word) {
+                (Some(kind), _) => *self.flag(kind) = true,
+                (None, b"user") => {
                     let message = "a vassal in a user namespace is not supported";
                     return refuse(message.into(), "leave 'user' out");
                 }
-                _ => {
+                (None, _) => {
                     let message = format!("unknown namespace '{}'", printable(word));
                     return refuse(message, "known are fs, pid, ipc, uts and net");
                 }
@@ -52,33 +87,51 @@ impl Namespaces {
         Ok(())
     }
 
-    /// Those of `self` that are not in `other`.
+    fn flag(&mut self, kind: Namespace) -> &mut bool {
+        match kind {
+            Namespace::Mount => &mut self.mount,
+            Namespace::Pid => &mut self.pid,
+            Namespace::Ipc => &mut self.ipc,
+            Namespace::Uts => &mut self.uts,
+            Namespace::Net => &mut self.net,
+        }
+    }
+
+    /// Whether the set contains `kind`.
+    pub fn has(mut self, kind: Namespace) -> bool {
+        *self.flag(kind)
+    }
+
+    /// The kinds in the set, in the order of [`Namespace::ALL`].
+    pub fn kinds(self) -> impl Iterator<Item = Namespace> {
+        Namespace::ALL.into_iter().filter(move |kind| self.has(*kind))
+    }
+
+    /// The namespaces of `self` that are not in `other`.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
-        Self {
-            mount: self.mount && !other.mount,
-            pid: self.pid && !other.pid,
-            ipc: self.ipc && !other.ipc,
-            uts: self.uts && !other.uts,
-            net: self.net && !other.net,
-        }
+        self.kinds().filter(|kind| !other.has(*kind)).collect()
     }
 
-    /// Those of both.
+    /// The namespaces of both.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
-        Self {
-            mount: self.mount || other.mount,
-            pid: self.pid || other.pid,
-            ipc: self.ipc || other.ipc,
-            uts: self.uts || other.uts,
-            net: self.net || other.net,
-        }
+        self.kinds().chain(other.kinds()).collect()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self == Self::default()
+    }
+}
+
+impl FromIterator<Namespace> for Namespaces {
+    fn from_iter<I: IntoIterator<Item = Namespace>>(kinds: I) -> Self {
+        let mut all = Self::default();
+        for kind in kinds {
+            *all.flag(kind) = true;
+        }
+        all
     }
 }
 

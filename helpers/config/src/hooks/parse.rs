@@ -1,4 +1,5 @@
-//! Hook lines, read: `hook-PHASE = ACTION:ARGUMENT` and its relatives (ACT-1 to ACT-10). One table has every action.
+//! Parses hook lines: `hook-PHASE = ACTION:ARGUMENT` and similar ones (ACT-1 to ACT-10). One table contains all
+//! actions.
 
 use crate::bytes::split::split_once;
 use crate::hooks::action::{Action, Awaited, OnFailure, WriteMode};
@@ -6,12 +7,12 @@ use crate::hooks::mountflags::{MountFlags, UmountFlags};
 use std::time::Duration;
 use vassal_escape::printable;
 
-/// Why a text is no action.
+/// Why a text is not an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What is wrong.
     pub message: String,
-    /// What to write instead, where there is something.
+    /// What to write instead, if that is known.
     pub hint: Option<String>,
 }
 
@@ -24,11 +25,11 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
 
 /// An action of hooks: a row of [`ACTIONS`].
 pub struct ActionRow {
-    /// The name before the colon.
+    /// The action's name, before the colon.
     pub name: &'static str,
-    /// Reads what is behind the colon.
+    /// Parses the text after the colon.
     parse: fn(&[u8]) -> Result<Action, Refusal>,
-    /// What it does, in a line.
+    /// Its effect in one line, for vassal.ini(5).
     pub doc: &'static str,
 }
 
@@ -40,7 +41,7 @@ const fn action(
     ActionRow { name, parse, doc }
 }
 
-/// Every action.
+/// All actions.
 #[rustfmt::skip] // one action, one line
 pub const ACTIONS: &[ActionRow] = &[
     action("exec", |command| Ok(exec(command)), "runs a shell command"),
@@ -78,13 +79,13 @@ pub const ACTIONS: &[ActionRow] = &[
     action("wait_for_socket", |path| Ok(Action::WaitFor(Awaited::Socket, path.to_vec(), None)), "waits for a socket that accepts"),
 ];
 
-/// Actions that only a running uWSGI can do.
+/// Actions that only a running uWSGI can carry out.
 pub const INSIDE_UWSGI: [&str; 4] = ["alarm", "rpc", "retryrpc", "unix_signal"];
 
-/// A hook line: `[!]ACTION:ARGUMENT`, split at the first colon (ACT-1, T1).
+/// Parses a hook line `[!]ACTION:ARGUMENT`, split at the first colon (ACT-1, T1).
 ///
 /// # Errors
-/// An unknown action, one that cannot be done outside uWSGI, or an argument it does not take.
+/// An unknown action; one that is possible only inside uWSGI; a wrong argument.
 pub fn parse_hook(value: &[u8]) -> Result<Action, Refusal> {
     let value = value.strip_prefix(b"!").unwrap_or(value);
     let Some((name, argument)) = split_once(value, b':') else {
@@ -137,7 +138,7 @@ fn create(path: &[u8]) -> Result<Action, Refusal> {
     Ok(Action::Write(path.to_vec(), Vec::new(), WriteMode::Truncate))
 }
 
-/// The shell command of an `exec-PHASE` line.
+/// The action of an `exec-PHASE` line.
 pub fn exec(command: &[u8]) -> Action {
     Action::Exec {
         command: command.to_vec(),
@@ -145,10 +146,10 @@ pub fn exec(command: &[u8]) -> Action {
     }
 }
 
-/// The symbol of a `call-PHASE` line, which has no argument.
+/// Parses a `call-PHASE` line, which names a symbol without an argument.
 ///
 /// # Errors
-/// As [`parse_call`]; a blank in it, with which uWSGI finds no such function.
+/// As [`parse_call`]; a blank in the symbol, with which uWSGI would find no such function.
 pub fn parse_symbol(value: &[u8]) -> Result<Action, Refusal> {
     if value.contains(&b' ') {
         return Err(Refusal {
@@ -159,7 +160,7 @@ pub fn parse_symbol(value: &[u8]) -> Result<Action, Refusal> {
     parse_call(value)
 }
 
-/// The C functions that call hooks may name, with what is done in their place.
+/// The C functions that call hooks may name, with the actions that replace them.
 #[rustfmt::skip] // one function, one line
 pub const CALLS: &[ActionRow] = &[
     action("chdir", |path| Ok(Action::ChangeDirectory(path.to_vec())), "changes the working directory"),
@@ -171,8 +172,8 @@ pub const CALLS: &[ActionRow] = &[
     action("uwsgi_log", |line| Ok(Action::Print(line.to_vec())), "logs a line"),
 ];
 
-/// `SYMBOL [ARGUMENT]` of call hooks. There is no uWSGI to find a symbol in: the functions of [`CALLS`] are done otherwise, and every
-/// other one is refused.
+/// Parses `SYMBOL [ARGUMENT]` of call hooks. There is no uWSGI in which to look up a symbol: the functions in [`CALLS`]
+/// are replaced by actions, all others are refused.
 ///
 /// # Errors
 /// A function that is not in the table.
@@ -187,10 +188,10 @@ pub fn parse_call(argument: &[u8]) -> Result<Action, Refusal> {
     }
 }
 
-/// `FSTYPE SOURCE TARGET [FLAGS [DATA]]`, split at single blanks; the data is the rest of the line (ACT-6).
+/// Parses `FSTYPE SOURCE TARGET [FLAGS [DATA]]`, separated by single blanks; the data is the rest of the line (ACT-6).
 ///
 /// # Errors
-/// A missing field, or a flag uWSGI does not know either (ACT-7).
+/// A missing field; an unknown flag, which uWSGI does not know either (ACT-7).
 pub fn parse_mount(argument: &[u8]) -> Result<Action, Refusal> {
     let mut fields = argument.splitn(5, |byte| *byte == b' ');
     let (Some(fstype), Some(source), Some(target)) = (fields.next(), fields.next(), fields.next()) else {
@@ -207,10 +208,10 @@ pub fn parse_mount(argument: &[u8]) -> Result<Action, Refusal> {
     })
 }
 
-/// `TARGET [FLAGS]` (ACT-9).
+/// Parses `TARGET [FLAGS]` (ACT-9).
 ///
 /// # Errors
-/// A missing target, or a flag that means nothing for an unmount.
+/// A missing target; an unknown flag.
 pub fn parse_umount(argument: &[u8]) -> Result<Action, Refusal> {
     let (target, flags) = split(argument);
     if target.is_empty() {
@@ -251,7 +252,7 @@ fn set_mode(file: &[u8], mode: &[u8]) -> Result<Action, Refusal> {
     let mode = mode
         .iter()
         .fold(0, |mode, digit| mode << 3 | u32::from(digit - b'0'));
-    // uWSGI drops the first of four digits (measured): no hook of an old file makes a program setuid here either.
+    // uWSGI drops the first of four digits (measured), so an existing hook cannot make a program setuid here either.
     Ok(Action::SetMode(file.to_vec(), mode & 0o777))
 }
 
@@ -291,7 +292,7 @@ fn number(digits: &[u8]) -> Result<u32, Refusal> {
     parsed.map_or_else(|| refuse(format!("'{}' is not a number", printable(digits))), Ok)
 }
 
-/// `exit:` with a one-character argument exits with 0, as measured (ACT-5).
+/// The exit code; `exit:` with an argument of one character means 0, as measured (ACT-5).
 fn exit_code(argument: &[u8]) -> u8 {
     if argument.len() < 2 {
         return 0;

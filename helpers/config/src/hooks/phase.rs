@@ -1,23 +1,23 @@
-//! The phases of a vassal's start and end, and the options that put hooks into them.
+//! The phases of a vassal's start and end, and the options for hooks in them.
 
 use std::fmt;
 
-/// A phase, in the order in which they happen (section ORD; measured: in-jail comes before pivot_root).
+/// A phase, in the order in which they happen (section ORD; measured: in-jail is before pivot_root).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// From the emperor's file: in the host's namespaces, as root, while the vassal waits.
+    /// From emperor.ini: as root in the host's namespaces, while the vassal waits.
     AsEmperor,
-    /// From the emperor's file: first thing in the new namespaces.
+    /// From emperor.ini: the first step in the new namespaces.
     AsVassal,
-    /// What the vassal's file says of the umask and the environment, before the first of its hooks.
+    /// The vassal's umask and environment, before its first hook.
     Settings,
-    /// As soon as the configuration is read, as root.
+    /// As root, as soon as the configuration has been read.
     Asap,
-    /// The files that root opens or reads for the app: log, number of the process, envdir.
+    /// Files that root opens or reads for the app: log, pidfile, envdir.
     Files,
     /// As root, before the root directory changes.
     PreJail,
-    /// As root, still before the root directory changes.
+    /// As root, also before the root directory changes.
     InJail,
     /// `unshare`
     Unshare,
@@ -25,15 +25,15 @@ pub enum Phase {
     PostJail,
     /// `chroot` and `pivot_root`.
     Jail,
-    /// `unshare2`
+    /// `wait-for-interface` and similar options.
     UnshareAgain,
-    /// `wait-for-interface` and its like.
+    /// As root, after the change of the root directory.
     Wait,
     /// As root, in the new root directory.
     AsRoot,
     /// As the vassal's user, right before the app.
     AsUser,
-    /// As the vassal's user, after the app has ended; never at a reload.
+    /// As the vassal's user, after the app has ended; not at a reload.
     AsUserAtexit,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// The five kinds of hook options, in the order in which they run inside one phase (ORD-1).
+/// The kinds of hook options, in the order in which they run within a phase (ORD-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HookKind {
     /// `hook-PHASE = ACTION:ARGUMENT`
@@ -74,8 +74,7 @@ pub enum HookKind {
     Call,
 }
 
-/// The kind and phase of an option that is a hook of ours; `None` for any other option, hooks that run inside uWSGI
-/// included.
+/// The kind and phase of a hook option; `None` for any other option, and for hooks that run inside uWSGI.
 pub fn hook_option(key: &[u8]) -> Option<(HookKind, Phase)> {
     const KINDS: [(&[u8], HookKind); 5] = [
         (b"hook-", HookKind::Hook),
@@ -97,7 +96,7 @@ pub fn hook_option(key: &[u8]) -> Option<(HookKind, Phase)> {
         b"as-user-atexit" => Phase::AsUserAtexit,
         _ => return None,
     };
-    // uWSGI has no mount or umount options for the user's phases; such a key is a placeholder like any other.
+    // uWSGI has no mount or umount options for phases of the user; such a name is only a placeholder.
     let user_mount = matches!(kind, HookKind::Mount | HookKind::Umount) && phase >= Phase::AsUser;
     (!user_mount).then_some((kind, phase))
 }

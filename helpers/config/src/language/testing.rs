@@ -4,14 +4,14 @@ use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::evaluate::{Evaluation, evaluate};
 use crate::machine::fake::FakeWorld;
 
-/// Evaluates arguments written with blanks between them.
+/// Evaluates arguments that are separated by blanks.
 pub(crate) fn evaluated(world: &FakeWorld, args: &str) -> Result<Evaluation, Diagnostic> {
     let args: Vec<Vec<u8>> = args.split(' ').map(|arg| arg.as_bytes().to_vec()).collect();
     evaluate(&args, world)
 }
 
-/// The list that `main.ini` with this text in section `uwsgi` comes to, one `key=value` after the other, without the `ini`
-/// that names it; or the message of the error.
+/// The final list for a `main.ini` with this text in its section `uwsgi`, as `key=value` pairs, without the `ini` entry
+/// that names the file; or the error message.
 pub(crate) fn listed(world: &FakeWorld, text: &str) -> String {
     let mut world = world.clone();
     world
@@ -27,7 +27,7 @@ pub(crate) fn listed(world: &FakeWorld, text: &str) -> String {
     }
 }
 
-/// The list, one `key=value` after the other.
+/// The list as `key=value` pairs.
 pub(crate) fn shown(evaluation: &Evaluation) -> String {
     let pairs = evaluation.entries.iter().map(|entry| {
         let value = entry.value.as_deref().unwrap_or(b"true");

@@ -1,6 +1,7 @@
-//! Users and groups, as the files passwd(5) and group(5) have them: the only reader of both, for a start and for `vassalctl`.
+//! Reads users and groups from the files passwd(5) and group(5). Starts and `vassalctl` both use this module.
 //!
-//! The name service is not asked: it would load libraries, of which a vassal's own root could bring its own.
+//! The name service is not asked: it would load libraries, and a vassal's own root could contain its own versions of
+//! these.
 
 use crate::machine::exec_source::read_at_most;
 use crate::machine::world::ReadError;
@@ -11,10 +12,10 @@ use std::str::FromStr;
 /// The two files, passwd(5) first.
 pub const FILES: [&str; 2] = ["/etc/passwd", "/etc/group"];
 
-/// Most bytes of one of them: some hundred thousand users.
+/// The largest file: some hundred thousand users.
 pub const FILE_BYTES: usize = 32 << 20;
 
-/// Only the owner may write them.
+/// Permissions that a trusted file must not have.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The users and groups of one root directory.
@@ -36,7 +37,7 @@ pub struct User {
 }
 
 impl Accounts {
-    /// The accounts of the texts of passwd(5) and group(5). A line that is not as those pages say is none.
+    /// Parses the texts of passwd(5) and group(5). Malformed lines are skipped.
     pub fn from_text(passwd: &[u8], group: &[u8]) -> Self {
         Self {
             passwd: passwd.to_vec(),
@@ -73,7 +74,7 @@ impl Accounts {
             .map(|(name, ..)| name.to_vec())
     }
 
-    /// The groups that list `user` as a member, and `own`: what initgroups(3) sets.
+    /// The groups that have `user` as a member, and the group `own`, as initgroups(3) sets them.
     pub fn groups_of(&self, user: &[u8], own: u32) -> Vec<u32> {
         let is_member = |members: &[u8]| members.split(|byte| *byte == b',').any(|member| member == user);
         let mut groups = vec![own];
@@ -110,16 +111,17 @@ impl Accounts {
     }
 }
 
-/// Whether a file with this owner and mode is believed. Another user than root or `own` who owns it, or may write it, could give himself
-/// any number. `own` is the real user of this process, whose own files count like root's: it looks at a tree of its own.
+/// Whether a file with this owner and mode is trusted. If another user than root or `own` owned it or could write it,
+/// he could give himself any number. `own` is the real user of this process, for which a user's own files count like
+/// root's: it examines a tree of its own.
 pub fn is_trusted(owner: u32, mode: u32, own: u32) -> bool {
     (owner == 0 || owner == own) && mode & WRITABLE_BY_OTHERS == 0
 }
 
-/// The text of one of the files. One that is not trusted counts as empty.
+/// Reads one of the files. One that is not trusted counts as empty.
 ///
 /// # Errors
-/// It is no regular file, it is larger than [`FILE_BYTES`], or what the system said.
+/// When it is not a regular file or exceeds [`FILE_BYTES`]; any error of the system.
 pub fn read(file: File, own: u32) -> Result<Vec<u8>, ReadError> {
     let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
     if !metadata.is_file() {

@@ -1,4 +1,4 @@
-//! Reading from what may not end: commands, pipes, descriptors. Every read has a limit in bytes and in time.
+//! Reads from sources that may never end: commands, pipes, descriptors. Every read has a limit in bytes and in time.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -12,18 +12,19 @@ use std::time::{Duration, Instant};
 
 use crate::machine::world::ReadError;
 
-/// A buffer that is filled to its end makes std look with a small read whether there is more.
+/// Extra room in a buffer: if it were filled exactly, std would need another small read to find the end.
 const ROOM_FOR_THE_END: u64 = 32;
 
-/// Reads to the end, or fails when there are more than `limit` bytes.
+/// Reads up to the end; fails if there are more than `limit` bytes.
 ///
 /// # Errors
-/// [`ReadError::TooLarge`] or what the system said.
+/// [`ReadError::TooLarge`], or any error of the system.
 pub(crate) fn read_at_most(source: impl Read, limit: usize) -> Result<Vec<u8>, ReadError> {
     read_expecting(0, source, limit)
 }
 
-/// The same of something that is probably `length` long: read at once, and not in parts of a buffer that grows.
+/// As [`read_at_most`], for a source that is probably `length` bytes long: it is read at once, without growing the
+/// buffer.
 ///
 /// # Errors
 /// As [`read_at_most`].
@@ -42,10 +43,10 @@ pub(crate) fn read_expecting(length: u64, source: impl Read, limit: usize) -> Re
     }
 }
 
-/// What `source`, a file that may be a pipe, gives until its end.
+/// Reads `source`, which may be a pipe, up to its end.
 ///
 /// # Errors
-/// It is too much, or takes too long.
+/// When it gives too much or takes too long.
 pub(crate) fn read_in_time(source: File, limit: usize, time: Duration) -> Result<Vec<u8>, ReadError> {
     let mut cat = Command::new("/bin/cat");
     cat.env_clear().stdin(source);
@@ -55,7 +56,7 @@ pub(crate) fn read_in_time(source: File, limit: usize, time: Duration) -> Result
 /// The standard output of `/bin/sh -c command`, whatever its exit status (S8). The command has no standard input.
 ///
 /// # Errors
-/// The shell did not start, or wrote too much or for too long; it is killed then.
+/// When the shell cannot be started, or writes too much or takes too long; then it is killed.
 pub(crate) fn run(
     command: &[u8],
     environment: &[(Vec<u8>, Vec<u8>)],
@@ -77,14 +78,14 @@ pub(crate) fn run(
     output_in_time(shell, limit, time)
 }
 
-/// Runs `command` and reads its output from a socket, the one kind of descriptor std can read with a time limit: a
-/// thread that could be left behind must not exist in a program that goes on to clone itself.
+/// Runs `command` and reads its output from a socket, the only descriptor for which std has a read timeout. A thread
+/// for it is not possible: this program is going to clone itself, and must have no other threads.
 fn output_in_time(mut command: Command, limit: usize, time: Duration) -> Result<Vec<u8>, ReadError> {
     let failed = |error: io::Error| ReadError::from_io(&error);
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     command.stdout(OwnedFd::from(theirs));
     let mut child = command.spawn().map_err(failed)?;
-    // The command keeps its end of the socket open until it is dropped.
+    // The value `command` holds the child's end of the socket open.
     drop(command);
     let text = read_at_most(
         Timed {
@@ -94,7 +95,7 @@ fn output_in_time(mut command: Command, limit: usize, time: Duration) -> Result<
         limit,
     );
     if text.is_err() {
-        // It may have ended by itself meanwhile; then there is nothing to kill.
+        // If it has ended meanwhile, there is nothing to kill.
         drop(child.kill());
     }
     child.wait().map_err(failed)?;
@@ -107,7 +108,7 @@ fn output_in_time(mut command: Command, limit: usize, time: Duration) -> Result<
     })
 }
 
-/// A socket that is read until a point in time.
+/// A socket that is read until a fixed time.
 struct Timed {
     source: UnixStream,
     end: Instant,
@@ -127,7 +128,7 @@ impl Read for Timed {
     }
 }
 
-/// ETIMEDOUT: as an error of the system, so that it is told apart from those of reading.
+/// ETIMEDOUT as a system error, which distinguishes it from errors of reading.
 fn too_slow() -> io::Error {
     const ETIMEDOUT: i32 = 110;
     io::Error::from_raw_os_error(ETIMEDOUT)

@@ -1,18 +1,18 @@
-//! A [`World`] made of constants: the double for the tests of every crate, and for the fuzz targets.
+//! A [`World`] made of constants, for the tests of all crates and for fuzzing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::machine::world::{Open, ReadError, World};
 
-/// Files by name, relative to the working directory `/w`, an environment, and nothing else that changes.
+/// Files by name (relative to the working directory `/w`), an environment, and fixed values for everything else.
 #[derive(Clone, Debug, Default)]
 pub struct FakeWorld {
     /// The files.
     pub files: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The environment, in its order.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
-    /// What [`World::open_files`] answers.
+    /// The result of [`World::open_files`].
     pub open: Vec<Open>,
 }
 

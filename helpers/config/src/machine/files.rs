@@ -7,14 +7,14 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// open(2): do not wait for a FIFO's writer. asm-generic; alpha, mips, parisc and sparc have other numbers, and refuse the
-/// unknown ones or read the file all the same, which was seen to be regular before.
+/// O_NONBLOCK of open(2), so that opening a FIFO does not wait for a writer. alpha, mips, parisc and sparc have other
+/// numbers; there an unknown flag is refused, or the file, which was seen to be regular before, is read anyway.
 const O_NONBLOCK: i32 = 0o4000;
 
-/// open(2): do not become the controlling process of a terminal.
+/// O_NOCTTY of open(2), so that opening a terminal does not make it the controlling one.
 const O_NOCTTY: i32 = 0o400;
 
-/// Opens without waiting and without side effects on this process.
+/// Opens a file without waiting, and without side effects on this process.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -27,8 +27,8 @@ pub(crate) fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadErr
     exec_source::read_at_most(open_regular(path)?, limit)
 }
 
-/// Opens a regular file. Looked at before it is opened, because opening a device may do something, and again after, because
-/// it may have been replaced.
+/// Opens a regular file. The type is checked before opening, because opening a device may have effects, and again after
+/// it, because the file may have been replaced.
 pub(crate) fn open_regular(path: &Path) -> Result<File, ReadError> {
     let failed = |error: io::Error| ReadError::from_io(&error);
     check_regular(&fs::metadata(path).map_err(failed)?)?;

@@ -1,4 +1,5 @@
-//! The machine that a configuration is read on: the trait [`world::World`], the real one, and what is read of its files.
+//! The machine on which a configuration is read: the trait [`world::World`], the real machine, and the parsers of its
+//! files.
 //!
 //! Rooms, each of which uses only those before it: world, exec_source, files, process, text_files, accounts, trusted, system, fake.
 

@@ -1,4 +1,4 @@
-//! This process, as /proc has it.
+//! Facts about this process, from /proc.
 
 use std::fs;
 
@@ -12,12 +12,12 @@ pub fn gid() -> u32 {
     own_id("Gid:").unwrap_or_default()
 }
 
-/// As [`uid`] or [`gid`], but nothing without /proc.
+/// As [`uid`] or [`gid`], but `None` without /proc.
 pub(crate) fn own_id(field: &str) -> Option<u32> {
     real_id(&fs::read("/proc/self/status").ok()?, field)
 }
 
-/// The real id in `/proc/self/status`, on the line of that name.
+/// The real id in the line `field` of `/proc/self/status`.
 fn real_id(status: &[u8], field: &str) -> Option<u32> {
     let mut lines = status.split(|&byte| byte == b'\n');
     let ids = lines.find_map(|line| line.strip_prefix(field.as_bytes()))?;

@@ -1,7 +1,7 @@
-//! The machine we run on, as a [`World`]. The environment and the working directory are given by the caller.
+//! The real machine, as a [`World`]. The caller provides the environment and the working directory.
 //!
-//! Names of users and groups come from `/etc/passwd` and `/etc/group` alone: the name service would load libraries and ask
-//! the network, which a root helper must not do while it reads a vassal's file.
+//! Names of users and groups are taken from `/etc/passwd` and `/etc/group` only: the name service would load libraries
+//! and use the network, which a root helper must not do while it reads a vassal's file.
 
 use std::cell::OnceCell;
 use std::cell::RefCell;
@@ -26,13 +26,13 @@ use crate::machine::world::{Open, ReadError, World};
 /// errno of a name that does not exist.
 const ENOENT: i32 = 2;
 
-/// How long `exec://`, `fd://` and standard input may take: they run while a unit starts, whose own limit is 90 s.
+/// The time limit for `exec://`, `fd://` and standard input: they are read during a start, whose own limit is 90 s.
 const SOURCE_TIME: Duration = Duration::from_secs(30);
 
-/// How long uWSGI may take to say which version it is, and how much it may say.
+/// The time limit for asking uWSGI for its version.
 const VERSION_TIME: Duration = Duration::from_secs(5);
 const VERSION_BYTES: usize = 100;
-/// Where nothing is executed, so that uWSGI cannot be asked: that of Debian 13.
+/// The version of Debian 13, used where uWSGI must not be executed to ask it.
 const USUAL_VERSION: &[u8] = b"2.0.28-debian";
 
 /// This machine.
@@ -43,19 +43,19 @@ pub struct System {
     started: Duration,
     has_sources: bool,
     read_before: Vec<(PathBuf, Vec<u8>)>,
-    /// What `%V` says, once it was asked for.
+    /// The value of `%V`, once it was needed.
     version: OnceCell<Vec<u8>>,
     reader: Reader,
     open: RefCell<Vec<Open>>,
-    /// What `%b` says.
+    /// The value of `%b`.
     pub binary: Vec<u8>,
-    /// Where plugins are looked for last.
+    /// The directory that is searched for plugins last.
     pub plugin_dir: Vec<u8>,
 }
 
 impl System {
-    /// This machine, seen with an environment and from a working directory, which must be absolute. What belongs to uWSGI
-    /// (binary, plugins) is as Debian packages it, and can be changed afterwards; its version is asked of the uwsgi in `$PATH`.
+    /// The machine with an environment and a working directory, which must be absolute. The path of uWSGI's binary and
+    /// its plugin directory are Debian's, and can be changed afterwards; the version is that of the uwsgi in `$PATH`.
     #[must_use]
     pub fn new(environment: Rc<[(Vec<u8>, Vec<u8>)]>, cwd: PathBuf) -> Self {
         System {
@@ -72,8 +72,8 @@ impl System {
         }
     }
 
-    /// The same machine, but nothing is executed and no descriptor is read for a configuration (S8): for a
-    /// program that systemd waits for.
+    /// The same machine, but commands and descriptors are not read for a configuration (S8); for a program that systemd
+    /// waits for.
     #[must_use]
     pub fn without_sources(self) -> Self {
         System {
@@ -82,7 +82,8 @@ impl System {
         }
     }
 
-    /// The same machine, with a file that was read before: it is not read again, so what was checked is what is evaluated.
+    /// The same machine, but `path` has the content that was read before: so the bytes that were checked are the ones
+    /// evaluated.
     #[must_use]
     pub fn with_file(mut self, path: PathBuf, Trusted { content, open }: Trusted) -> Self {
         self.read_before.push((path, content));
@@ -90,7 +91,7 @@ impl System {
         self
     }
 
-    /// What the first uwsgi in `$PATH` says of its version; it is executed for that, and only when a file says `%V`.
+    /// Executes the first uwsgi in `$PATH` for its version; done only if a file contains `%V`.
     fn ask_version(&self) -> Option<Vec<u8>> {
         if !self.has_sources {
             return None;
@@ -116,7 +117,7 @@ impl System {
         is_version.then(|| version.to_vec())
     }
 
-    /// Reads a configuration, and notes who else may write it.
+    /// Reads a configuration, and records who else may write it.
     fn read_noted(&self, path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
         let file = open_regular(path)?;
         let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
@@ -190,7 +191,7 @@ impl World for System {
         if metadata.is_file() || metadata.is_dir() {
             return open(&self.at(path)).is_ok();
         }
-        // Opening a device or a FIFO may do something; its permissions tell enough.
+        // A device or FIFO is not opened, because that may have effects; its permissions decide.
         self.uid() == 0
             || metadata.mode() & 0o004 != 0
             || (metadata.uid() == self.uid() && metadata.mode() & 0o400 != 0)
@@ -312,7 +313,7 @@ impl World for System {
     }
 }
 
-/// The accounts of the machine whose files are below `root`. A file that cannot be read is as one without lines.
+/// The accounts of the machine below `root`. A file that cannot be read counts as empty.
 pub fn accounts_below(root: &Path) -> Accounts {
     let open = |path: &str| open_regular(&root.join(path.trim_start_matches('/'))).ok();
     let own = process::uid();
@@ -325,7 +326,7 @@ pub fn accounts_below(root: &Path) -> Accounts {
     Accounts::from_text(&passwd, &group)
 }
 
-/// A file of the system; empty when it cannot be read, which is to know no names.
+/// Reads a file of the system; empty if it cannot be read, so that no name is known.
 fn system_file(path: &str) -> Vec<u8> {
     read_regular(Path::new(path), accounts::FILE_BYTES).unwrap_or_default()
 }

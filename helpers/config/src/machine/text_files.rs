@@ -1,9 +1,9 @@
-//! Small texts of the system: the list of processors, and the hosts file.
+//! Parses small files of the system: the list of processors and the hosts file.
 
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// How many numbers a list such as `0-3,5` holds; nothing when it is not such a list.
+/// How many numbers a list such as `0-3,5` contains; `None` if it is malformed.
 pub(crate) fn count_ranges(list: &str) -> Option<usize> {
     list.trim().split(',').try_fold(0_usize, |count, range| {
         let (low, high) = range.split_once('-').unwrap_or((range, range));
@@ -12,7 +12,7 @@ pub(crate) fn count_ranges(list: &str) -> Option<usize> {
     })
 }
 
-/// The IPv4 address of a host: the text itself when it is one, else what a hosts file says.
+/// The IPv4 address of a host: the name itself if it is an address, otherwise the one in a hosts file.
 pub(crate) fn address_of(hosts: &[u8], host: &[u8]) -> Option<Vec<u8>> {
     if parse::<Ipv4Addr>(host).is_some() {
         return Some(host.to_vec());

@@ -1,4 +1,5 @@
-//! Reading files that a program acts on as root, and seeing who else may write them: that is root, too, by way of what he writes.
+//! Reads files by which a program acts as root, and finds out who else may write them: such a user could act as root,
+//! too.
 
 use crate::limits;
 use crate::machine::exec_source;
@@ -15,31 +16,31 @@ use std::path::{Path, PathBuf};
 
 const GROUP_WRITES: u32 = 0o020;
 const EVERYBODY_WRITES: u32 = 0o002;
-/// As many links as the kernel follows (path_resolution(7)).
+/// The most links that are followed, as in the kernel (path_resolution(7)).
 const LINKS: usize = 40;
-/// In a directory with this bit nobody replaces the files of others (inode(7)).
+/// In a directory with this bit nobody can replace others' files (inode(7)).
 const STICKY: u32 = 0o1000;
 
-/// A file's content, and what on the way to it is not root's alone.
+/// The content of a file, and what others than root can change on the way to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trusted {
     /// The content.
     pub content: Vec<u8>,
-    /// The file itself, and directories on the way to it, if they are open to others.
+    /// The file itself and the directories on the way to it, those that others can change.
     pub open: Vec<Open>,
 }
 
-/// Reads such files, and remembers the directories that it has looked at.
+/// Reads such files, and remembers the directories that it has examined.
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
     directories: RefCell<HashMap<PathBuf, Vec<Open>>>,
 }
 
 impl Reader {
-    /// Reads a regular file of a configuration's size that not everybody may write.
+    /// Reads a regular file, no larger than a configuration may be and not writable for everybody.
     ///
     /// # Errors
-    /// What it is instead, or what the system said.
+    /// When it is something else; any error of the system.
     pub fn read(&self, path: &Path) -> Result<Trusted, ReadError> {
         let file = open_regular(path)?;
         let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
@@ -53,8 +54,8 @@ impl Reader {
         Ok(Trusted { content, open })
     }
 
-    /// What is open to others of the file at `path`, and of the directories on the way to it: those in which a link on the way
-    /// stands, too, as its owner says where it leads.
+    /// Which of the file at `path` and the directories on the way to it others can change. If there is a link on the
+    /// way, the directory that contains the link counts as well, because its owner decides where the link leads.
     pub(crate) fn open_on_the_way(&self, path: &Path, metadata: &Metadata) -> Vec<Open> {
         let mut found: Vec<Open> = open_to_others(path, metadata).into_iter().collect();
         found.extend(self.above(path));
@@ -82,7 +83,7 @@ impl Reader {
             return known.clone();
         }
         let mut way = on_the_way(&parent.join("-"));
-        // The one that the file is in is told first.
+        // The directory that contains the file is reported first.
         way.reverse();
         let found: Vec<Open> = way.iter().filter_map(|directory| look(directory)).collect();
         self.directories
@@ -96,7 +97,7 @@ fn look(directory: &Path) -> Option<Open> {
     open_to_others(directory, &fs::metadata(directory).ok()?)
 }
 
-/// Every directory in which a name is looked up on the way to what `path` leads to, without links, `.` and `..`.
+/// All directories in which a name is looked up when `path` is resolved, without links, `.` and `..`.
 fn on_the_way(path: &Path) -> Vec<PathBuf> {
     let mut way: Vec<PathBuf> = Vec::new();
     for (directory, _) in lookups(path) {
@@ -107,8 +108,8 @@ fn on_the_way(path: &Path) -> Vec<PathBuf> {
     way
 }
 
-/// Every name that is looked up on the way to what `path` leads to, after the directory it is looked up in; without links,
-/// `.` and `..`. A name that is not there is the last one.
+/// All names that are looked up when `path` is resolved, each with the directory in which it is looked up; without
+/// links, `.` and `..`. A missing name is the last one.
 pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
     let names = |path: &Path| -> Vec<OsString> { path.iter().map(OsString::from).rev().collect() };
     let (mut left, mut here, mut links) = (names(path), PathBuf::from("/"), 0);
@@ -118,7 +119,7 @@ pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
             here.pop();
             continue;
         }
-        // That of an absolute path is the root directory itself.
+        // For an absolute path this is the root directory.
         let next = here.join(&name);
         if next != here {
             way.push((here.clone(), name.clone()));
@@ -135,7 +136,7 @@ pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
     way
 }
 
-/// Who else than root and this process's own user may change it; nothing when nobody may.
+/// Who may change the object, besides root and this process's own user; `None` if nobody may.
 fn open_to_others(path: &Path, metadata: &Metadata) -> Option<Open> {
     let mode = match metadata.mode() {
         mode if metadata.is_dir() && mode & STICKY != 0 => 0,

@@ -1,4 +1,4 @@
-//! Everything the dialect may ask of the machine.
+//! The questions that the evaluation of a configuration may ask about the machine.
 //!
 //! Paths, names and values are bytes: a configuration has no character set (L11). Relative paths are relative to
 //! [`World::current_dir`] (I3), which does not change while a configuration is evaluated.
@@ -11,24 +11,24 @@ use std::time::Duration;
 pub enum ReadError {
     /// It is a directory. As a configuration file it counts as empty (I4).
     Directory,
-    /// It is a FIFO, a device or a socket, which could block for ever or change by being read.
+    /// It is a FIFO, a device or a socket. Reading these could block for ever or change them.
     NotAFile,
-    /// It is larger than was allowed.
+    /// It exceeds the limit.
     TooLarge {
-        /// What was allowed, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
     /// It did not end in time.
     TooSlow {
-        /// What was allowed.
+        /// The limit.
         limit: Duration,
     },
-    /// This program does not read from there, and says why.
+    /// This program does not read from such a source.
     Refused {
-        /// The reason, for people.
+        /// The reason, for a message.
         why: &'static str,
     },
-    /// The system refused.
+    /// The system has reported an error.
     Failed {
         /// The number of the error, as in errno(3).
         errno: i32,
@@ -36,7 +36,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// The error of the system, or the closest number for what never came from a system call.
+    /// The error of the system; for one that did not come from a system call, the most similar one.
     pub fn from_io(error: &std::io::Error) -> Self {
         const EIO: i32 = 5;
         ReadError::Failed {
@@ -63,17 +63,17 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
-/// A file that was read as configuration, or a directory on the way to one, which somebody else than root, and than the
-/// user of this process, may change.
+/// A file that was read as a configuration, or a directory on the way to it, that can be changed by others than root
+/// and this process's own user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Its path.
     pub path: Vec<u8>,
-    /// The owner.
+    /// Its owner.
     pub uid: u32,
-    /// The group, where it may write.
+    /// Its group, if the group may write.
     pub group: Option<u32>,
-    /// Everybody may write.
+    /// Whether everybody may write.
     pub everybody: bool,
 }
 
@@ -85,18 +85,18 @@ pub trait World {
     /// [`ReadError::Directory`], [`ReadError::NotAFile`], [`ReadError::TooLarge`] or what the system said.
     fn read_file(&self, path: &[u8], limit: usize) -> Result<Vec<u8>, ReadError>;
 
-    /// The names in a directory, without `.` and `..`, in any order.
+    /// The names in a directory, without `.` and `..`, in arbitrary order.
     ///
     /// # Errors
-    /// What the system said.
+    /// Any error of the system.
     fn list_dir(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError>;
 
-    /// Of the files that [`World::read_file`] has given so far, those that root alone could not have written.
+    /// Those files read by [`World::read_file`] so far that others than root could have written.
     fn open_files(&self) -> Vec<Open> {
         Vec::new()
     }
 
-    /// The groups of a user: its own, and those that list it.
+    /// The groups of a user: its primary group, and those that have it as a member.
     fn groups_of(&self, _uid: u32) -> Vec<u32> {
         Vec::new()
     }
@@ -137,10 +137,10 @@ pub trait World {
     /// The real group id.
     fn gid(&self) -> u32;
 
-    /// The name of a user id, where it has one.
+    /// The name of a user id, if there is one.
     fn user_name(&self, uid: u32) -> Option<Vec<u8>>;
 
-    /// The name of a group id, where it has one.
+    /// The name of a group id, if there is one.
     fn group_name(&self, gid: u32) -> Option<Vec<u8>>;
 
     /// The number of a user name.
@@ -155,13 +155,13 @@ pub trait World {
     /// When the process started, since 1970 (M2 `%t`, `%T`).
     fn start_time(&self) -> Duration;
 
-    /// The version of uWSGI to answer with (M2 `%V`).
+    /// The version of uWSGI (M2 `%V`).
     fn version(&self) -> &[u8];
 
     /// The path of the uWSGI binary (M2 `%b`).
     fn binary(&self) -> &[u8];
 
-    /// Where plugins are looked for last: the directory compiled into uWSGI, without a final `/`.
+    /// The directory that is searched for plugins last: the one compiled into uWSGI, without a final `/`.
     fn plugin_dir(&self) -> &[u8];
 
     /// The standard output of `/bin/sh -c command`, whatever its exit status (S8 `exec://`).
@@ -170,7 +170,7 @@ pub trait World {
     /// The shell could not be started, or wrote more or took longer than allowed.
     fn run(&self, command: &[u8], limit: usize) -> Result<Vec<u8>, ReadError>;
 
-    /// What can be read from a descriptor of this process until its end; 0 is the standard input (S8 `fd://`, `-`).
+    /// Reads a descriptor of this process up to its end; 0 is the standard input (S8 `fd://`, `-`).
     ///
     /// # Errors
     /// There is no such descriptor, or it gave more or took longer than allowed.

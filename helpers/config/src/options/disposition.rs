@@ -1,31 +1,32 @@
-//! What becomes of an option: which of the programs of vassal takes it, or the uWSGI that they start. The rows are in
+//! What becomes of an option: which of vassal's programs carries it out, or the uWSGI that they start. The rows are in
 //! [`crate::options::table`].
 
-/// What becomes of an option of a vassal's file.
+/// What becomes of an option in a vassal's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// vassal-enter does it; uWSGI does not see it.
+    /// vassal-enter carries it out; uWSGI does not get it.
     Enter,
-    /// vassal-enter does its part of it, and uWSGI sees it too.
+    /// vassal-enter carries out a part of it; uWSGI gets it, too.
     EnterAndUwsgi,
-    /// vassal-watchdog does it; uWSGI does not see it.
+    /// vassal-watchdog carries it out; uWSGI does not get it.
     Watchdog,
-    /// vassal-generator makes a directive of the unit of it; uWSGI does not see it.
+    /// vassal-generator turns it into a directive of the unit; uWSGI does not get it.
     Unit,
-    /// It counts in the emperor's file. In a vassal's file it has no effect, unless that vassal is an Emperor itself.
+    /// It belongs into emperor.ini. In a vassal's file it has no effect, unless that vassal is an Emperor itself.
     Emperor,
-    /// A word of the configuration language: it has had its effect when the file was evaluated.
+    /// It is a word of the configuration language and has had its effect when the file was evaluated.
     Language,
-    /// uWSGI does it, as the vassal's user. Also every key that is no option: apps read them (`uwsgi.opt`).
+    /// uWSGI carries it out, as the vassal's user. The same holds for every name that is no option: apps read these
+    /// (`uwsgi.opt`).
     Uwsgi,
-    /// It cannot be done; leaving it out silently would change what the file means.
+    /// It cannot be carried out, and ignoring it silently would change what the file means.
     Refused,
-    /// It has no effect: what it asks for is so anyway, or is nothing under systemd.
+    /// It has no effect: what it asks for is the case anyway, or does not exist under systemd.
     Ignored,
 }
 
 impl Disposition {
-    /// The word for it in lists and in JSON.
+    /// The word for lists and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Disposition::Enter => "enter",

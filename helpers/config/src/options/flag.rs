@@ -1,7 +1,7 @@
 //! Flags: options that are on or off.
 
-/// Whether `value` switches a flag on: `false`, `off`, `no` (in any case) and exactly `0` do not, everything else
-/// does, the empty value included (O5).
+/// Whether `value` switches a flag on. `false`, `off`, `no` (in any case) and exactly `0` do not; everything else does,
+/// even the empty value (O5).
 pub fn is_on(value: &[u8]) -> bool {
     !(value == b"0"
         || [&b"false"[..], b"off", b"no"]

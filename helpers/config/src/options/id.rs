@@ -1,19 +1,19 @@
-//! The options that the programs act on, each with one identity whichever of its names a file has.
+//! The identities of the options on which vassal's programs act: one for an option and all its aliases.
 
-/// Makes [`Id`] of the list: the variant, and the name that all aliases of the option share.
+/// Makes the enum [`Id`] from a list of variants and the canonical names of the options.
 macro_rules! ids {
     ($($id:ident $name:literal,)*) => {
-        /// An option that a program of vassal acts on.
+        /// An option on which a program of vassal acts.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Id {
             $(#[doc = concat!("`", $name, "`")] $id,)*
         }
 
         impl Id {
-            /// Every one.
+            /// All identities.
             pub const ALL: &[Id] = &[$(Id::$id,)*];
 
-            /// Its name.
+            /// The canonical name.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Id::$id => $name,)*
@@ -221,7 +221,7 @@ ids! {
 }
 
 impl Id {
-    /// The one of that name, which is not an alias.
+    /// The identity of a canonical name.
     pub(crate) const fn named(name: &str) -> Option<Id> {
         let mut at = 0;
         while at < Id::ALL.len() {
@@ -234,7 +234,7 @@ impl Id {
     }
 }
 
-/// `==`, for constants.
+/// `==` for constant evaluation.
 const fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;

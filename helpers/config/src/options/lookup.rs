@@ -1,11 +1,11 @@
-//! Looking up an option by its name or its letter.
+//! Looks up options by name or letter.
 
 use crate::options::disposition::Disposition;
 use crate::options::row::OptionRow;
 use crate::options::table::OPTIONS;
 
-/// The row of an option, or nothing for names uWSGI does not know without plugins; those are placeholders (P3, U1).
-/// Names are case sensitive, and `_` is not `-` (L13).
+/// The row of an option; `None` for a name that uWSGI does not know without plugins, which is a placeholder (P3, U1).
+/// Names are case sensitive, and `_` differs from `-` (L13).
 #[must_use]
 pub fn find(name: &[u8]) -> Option<&'static OptionRow> {
     let index = OPTIONS
@@ -14,7 +14,7 @@ pub fn find(name: &[u8]) -> Option<&'static OptionRow> {
     OPTIONS.get(index)
 }
 
-/// The row a short letter stands for: `-p` is stored as `processes` (A1).
+/// The row of a short option: `-p` is stored as `processes` (A1).
 #[must_use]
 pub fn find_letter(letter: u8) -> Option<&'static OptionRow> {
     OPTIONS.iter().find(|row| row.letter == Some(letter))
@@ -25,7 +25,7 @@ pub fn disposition(key: &[u8]) -> Disposition {
     find(key).map_or(Disposition::Uwsgi, |row| row.disposition)
 }
 
-/// Why, for a warning or an error about the option `key`; empty for a name that is no option.
+/// The reason for the disposition of `key`, for a message; empty for a name that is no option.
 pub fn why(key: &[u8]) -> &'static str {
     find(key).map_or("", |row| row.why)
 }

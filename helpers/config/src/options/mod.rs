@@ -1,4 +1,4 @@
-//! uWSGI's options: the table with a row for each, what becomes of an option, and what values it has.
+//! uWSGI's options: a table with a row for each, what becomes of each, and which values it takes.
 //!
 //! Rooms, each of which uses only those before it: flag, disposition, id, row, table, lookup, plugin_table, plugins, plugin_words,
 //! values.

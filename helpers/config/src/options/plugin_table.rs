@@ -1,25 +1,25 @@
-//! The options that Debian's plugin packages of uWSGI 2.0.21 bring with them, each known once its plugin is loaded (U2).
+//! The options in Debian's plugin packages of uWSGI 2.0.21. An option is known once its plugin is loaded (U2).
 //!
-//! Listed by the binary itself: `--plugin NAME --dump-options`. Sorted by name, bytewise; a test checks it.
+//! Listed by uWSGI itself with `--plugin NAME --dump-options`. Sorted by name, bytewise; a test checks it.
 
 use crate::options::id::Id;
 use crate::options::row::Argument;
 use crate::options::row::Argument::{None, Optional, Required};
 use crate::options::table::{BINDS, BINDS_NAMES, KEYS, ROUTED, TWICE};
 
-/// An option name that a plugin brings.
+/// An option of a plugin.
 #[derive(Debug)]
 pub(crate) struct PluginOption {
     pub(crate) name: &'static str,
-    /// Which option it is, if the programs act on it.
+    /// Its identity, if vassal's programs act on it.
     pub(crate) id: Option<Id>,
     /// The plugin's own name.
     pub(crate) plugin: &'static str,
     pub(crate) argument: Argument,
     pub(crate) immediate: bool,
-    /// What is not as under an Emperor.
+    /// What differs from the behaviour under an Emperor.
     pub(crate) change: Option<&'static str>,
-    /// Why two apps with it cannot run side by side, where they cannot.
+    /// Why two apps with it cannot run side by side; `None` if they can.
     pub(crate) exclusive: Option<&'static str>,
 }
 

@@ -1,7 +1,8 @@
-//! What Debian's plugins of uWSGI 2.0.21 bring beside options: kinds of loggers and actions of routes. Listed by the binary itself,
-//! with `--loggers-list` and `--routers-list`; without plugins it has no logger at all, and its own actions need no plugin.
+//! What Debian's plugins of uWSGI 2.0.21 provide besides options: kinds of loggers, and actions of routes. Listed by
+//! uWSGI itself with `--loggers-list` and `--routers-list`. Without plugins uWSGI has no logger; its built-in actions
+//! need no plugin.
 
-/// What a plugin brings: a word, and the plugin.
+/// Words, each with the plugin that provides it.
 type Words = &'static [(&'static str, &'static str)];
 
 /// `logger = KIND:ARGUMENT`.
@@ -98,7 +99,7 @@ pub(crate) const ACTIONS: Words = &[
     ("xslt", "xslt"),
 ];
 
-/// The plugin that brings a word.
+/// The plugin that provides a word.
 pub(crate) fn plugin_of_word(words: Words, word: &[u8]) -> Option<&'static str> {
     let found = words.iter().find(|(known, _)| known.as_bytes() == word);
     found.map(|(_, plugin)| *plugin)

@@ -1,6 +1,6 @@
-//! Plugins, as far as the language notices them: `if-plugin`, `need-plugin`, and the option names they bring (C9, U2).
+//! Plugins, as far as they concern the language: `if-plugin`, `need-plugin`, and the options they provide (C9, U2).
 //!
-//! Nothing is loaded here. A plugin counts as loaded when its file is where uWSGI would find it.
+//! Nothing is loaded. A plugin counts as loaded if its file is where uWSGI would find it.
 
 use crate::limits::PLUGIN_FILES;
 use crate::machine::world::World;
@@ -8,7 +8,7 @@ use crate::options::plugin_table::{PLUGIN_OPTIONS, PluginOption};
 
 const SUFFIX: &[u8] = b"_plugin.so";
 
-/// The gateways which load the plugin they are built on.
+/// The gateways that load the plugin on which they are based.
 const BUILT_ON_COREROUTER: [&[u8]; 5] = [
     b"fastrouter",
     b"forkptyrouter",
@@ -17,7 +17,7 @@ const BUILT_ON_COREROUTER: [&[u8]; 5] = [
     b"sslrouter",
 ];
 
-/// Debian's plugins that bring no options.
+/// Debian's plugins that provide no options.
 const KNOWN_WITHOUT_OPTIONS: [&[u8]; 52] = [
     b"alarm_curl",
     b"alarm_xmpp",
@@ -73,12 +73,12 @@ const KNOWN_WITHOUT_OPTIONS: [&[u8]; 52] = [
     b"xattr",
 ];
 
-/// What is not as under an Emperor of an option that one of Debian's plugins brings.
+/// What differs from the behaviour under an Emperor, for an option of one of Debian's plugins.
 pub fn plugin_change(name: &[u8]) -> Option<&'static str> {
     plugin_option(name)?.change
 }
 
-/// The row of an option of a plugin, whether that is loaded or not.
+/// The row of a plugin's option, whether the plugin is loaded or not.
 pub(crate) fn plugin_option(name: &[u8]) -> Option<&'static PluginOption> {
     let index = PLUGIN_OPTIONS
         .binary_search_by(|row| row.name.as_bytes().cmp(name))
@@ -86,27 +86,27 @@ pub(crate) fn plugin_option(name: &[u8]) -> Option<&'static PluginOption> {
     PLUGIN_OPTIONS.get(index)
 }
 
-/// Why two apps with an option that one of Debian's plugins brings cannot run side by side, where they cannot.
+/// Why two apps with this plugin's option cannot run side by side; `None` if they can.
 pub fn plugin_exclusive(name: &[u8]) -> Option<&'static str> {
     plugin_option(name)?.exclusive
 }
 
-/// The plugin of Debian's packages that brings the option `name`, if one does.
+/// The Debian plugin that provides the option `name`.
 pub fn plugin_of(name: &[u8]) -> Option<&'static str> {
     plugin_option(name).map(|row| row.plugin)
 }
 
-/// The names of all options that Debian's plugins bring.
+/// The names of all options of Debian's plugins.
 pub fn plugin_names() -> impl Iterator<Item = &'static str> {
     PLUGIN_OPTIONS.iter().map(|row| row.name)
 }
 
-/// A word of a list of plugins that was not loaded.
+/// Why a plugin in a list was not loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotLoaded<'v> {
     /// There is no such file.
     Missing(&'v [u8]),
-    /// It is loaded already, which only `need-plugin` minds (tried on 2.0.21).
+    /// It is loaded already; only `need-plugin` refuses that (tried on 2.0.21).
     Again(&'v [u8]),
 }
 
@@ -114,21 +114,23 @@ pub(crate) enum NotLoaded<'v> {
 #[derive(Debug, Default)]
 pub(crate) struct Plugins {
     directories: Vec<Vec<u8>>,
-    /// By their own names (C9): `python` for `python3`.
+    /// Their own names (C9): `python` for `python3`.
     loaded: Vec<Vec<u8>>,
-    /// A plugin was loaded whose options are not in the table.
+    /// Whether a plugin was loaded whose options are not in the tables.
     has_foreign: bool,
-    /// How many files were looked for.
+    /// How many files have been looked for.
     looked_for: usize,
 }
 
 impl Plugins {
-    /// `plugin-dir`: directories are searched in the order they were given, the one compiled in last.
+    /// `plugin-dir`: adds a directory. Directories are searched in the order in which they were added; the compiled-in
+    /// one is the last.
     pub(crate) fn add_directory(&mut self, directory: &[u8]) {
         self.directories.push(directory.to_vec());
     }
 
-    /// `plugin`: loads a comma list, answers what was not loaded; nothing when too many were looked for.
+    /// `plugin`: loads plugins separated by commas, and returns those that were not loaded; `None` if too many files
+    /// were looked for.
     pub(crate) fn load<'v>(&mut self, value: &'v [u8], world: &dyn World) -> Option<Vec<NotLoaded<'v>>> {
         let words = value.split(|&byte| byte == b',').filter(|word| !word.is_empty());
         let mut not_loaded = Vec::new();
@@ -148,7 +150,7 @@ impl Plugins {
         Some(not_loaded)
     }
 
-    /// Where a plugin's file may be.
+    /// The possible paths of a plugin's file.
     fn candidates(&self, file: &[u8], world: &dyn World) -> Vec<Vec<u8>> {
         if file.contains(&b'/') {
             return vec![file.to_vec()];
@@ -177,12 +179,12 @@ impl Plugins {
         self.loaded.len()
     }
 
-    /// Whether a plugin of that own name is loaded (C9).
+    /// Whether a plugin with this own name is loaded (C9).
     pub(crate) fn is_loaded(&self, name: &[u8]) -> bool {
         self.loaded.iter().any(|loaded| loaded == name)
     }
 
-    /// The option of that name, when its plugin is loaded.
+    /// The option `name`, if its plugin is loaded.
     pub(crate) fn option(&self, name: &[u8]) -> Option<&'static PluginOption> {
         plugin_option(name).filter(|row| self.is_loaded(row.plugin.as_bytes()))
     }
@@ -194,13 +196,13 @@ impl Plugins {
             .filter(|row| self.is_loaded(row.plugin.as_bytes()))
     }
 
-    /// Whether an unknown name may belong to a plugin that is loaded, but of which nothing is known here.
+    /// Whether an unknown name may be an option of a loaded plugin that is not in the tables.
     pub(crate) fn may_know_more(&self) -> bool {
         self.has_foreign
     }
 }
 
-/// The file of a plugin as it is named: `psgi`, `0:psgi` with a modifier, or a path.
+/// The file of a plugin in a `plugin` line: `psgi`, `0:psgi` with a modifier, or a path.
 fn file_of(word: &[u8]) -> Vec<u8> {
     let name = crate::bytes::split::split_once(word, b':')
         .map_or(word, |(_modifier, name)| name)
@@ -212,8 +214,8 @@ fn file_of(word: &[u8]) -> Vec<u8> {
     }
 }
 
-/// What a plugin calls itself: its file's name, without the version of the language where it is built once for each
-/// (`python311`, `lua51`, `rack_ruby31`, `gevent_python3`, `jvm_openjdk17`; tried on 2.0.21).
+/// The plugin's own name: its file's name without the version of the language for which it was built (`python311`,
+/// `lua51`, `rack_ruby31`, `gevent_python3`, `jvm_openjdk17`; tried on 2.0.21).
 fn own_name(file: &[u8]) -> &[u8] {
     let name = file.rsplit(|&byte| byte == b'/').next().unwrap_or(file);
     let name = name.strip_suffix(SUFFIX).unwrap_or(name);
@@ -230,13 +232,13 @@ fn own_name(file: &[u8]) -> &[u8] {
     name
 }
 
-/// The part of a name before the digits at its end.
+/// A name without digits at its end.
 fn without_version(name: &[u8]) -> &[u8] {
     let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     name.get(..name.len() - digits).unwrap_or(name)
 }
 
-/// The plugins that a comma list names, by their own names.
+/// The own names of the plugins in a list separated by commas.
 fn named(value: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     let words = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     words
@@ -244,13 +246,13 @@ fn named(value: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
         .map(|word| own_name(&file_of(word)).to_vec())
 }
 
-/// Whether the value of a `plugin` line loads `plugin`, directly or with another that is built on it.
+/// Whether the value of a `plugin` line loads `plugin`, directly or by a plugin that depends on it.
 pub(crate) fn is_loaded_by(value: &[u8], plugin: &str) -> bool {
     let is_built_on = |name: &[u8]| plugin == "corerouter" && BUILT_ON_COREROUTER.contains(&name);
     named(value).any(|name| name == plugin.as_bytes() || is_built_on(&name))
 }
 
-/// Whether the value of a `plugin` line names one that is not in the tables.
+/// Whether the value of a `plugin` line contains a plugin that is not in the tables.
 pub(crate) fn names_unknown(value: &[u8]) -> bool {
     named(value).any(|name| !is_in_tables(&name))
 }
@@ -259,7 +261,7 @@ fn is_in_tables(name: &[u8]) -> bool {
     KNOWN_WITHOUT_OPTIONS.contains(&name) || PLUGIN_OPTIONS.iter().any(|row| row.plugin.as_bytes() == name)
 }
 
-/// How Debian names the plugin in a `plugin =` line: those for Python are files of its version's name only.
+/// The plugin's name in Debian, for a `plugin =` line: the files of those for Python are named only with a version.
 pub fn debian_name(plugin: &str) -> String {
     match plugin {
         "python" => "python3".to_owned(),

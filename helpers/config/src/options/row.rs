@@ -1,80 +1,80 @@
-//! A row of the table of options: what is known about one name.
+//! A row in the table of options: what is known about an option name.
 
 use crate::options::disposition::Disposition;
 use crate::options::id::Id;
 
-/// Whether an option takes an argument on a command line. In files every option may have or lack a value.
+/// Whether an option takes an argument on a command line. In files, each option may have a value or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
-    /// It must be there.
+    /// It needs one.
     Required,
-    /// It must not.
+    /// It takes none.
     None,
-    /// It may be there, in the same word (`--mule=x`).
+    /// It can have one, in the same word (`--mule=x`).
     Optional,
 }
 
-/// What an option does with its value, and with being repeated (O2).
+/// What an option does with its value, and what repeating it means (O2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// On or off, see [`is_on`](crate::options::flag::is_on) (O5); the one applied last wins.
+    /// On or off, see [`is_on`](crate::options::flag::is_on) (O5); the last value applied counts.
     Flag,
-    /// Every value counts, in order.
+    /// All values count, in order.
     List,
-    /// The one applied last wins.
+    /// The last value applied counts.
     Last,
-    /// As `Last`, an integer, negative ones refused (O6).
+    /// As `Last`; an integer that must not be negative (O6).
     Natural,
-    /// As `Last`, an integer of either sign.
+    /// As `Last`; an integer.
     Integer,
-    /// As `Last`, an integer counting MiB.
+    /// As `Last`; an integer number of MiB.
     Megabytes,
     /// The union of all values (`unshare`).
     Union,
-    /// `uid` and `gid`, whose repeats follow rules of their own (T3).
+    /// `uid` and `gid`, whose repetition has rules of its own (T3).
     Identity,
-    /// Has an effect each time.
+    /// It has an effect each time.
     Acts,
     /// Opens a block (C1).
     Opener,
-    /// Ends one (C4).
+    /// It ends one (C4).
     End,
-    /// Reads a configuration (I1, I5).
+    /// It reads a configuration (I1, I5).
     Load,
-    /// Adds an entry of another name (P1, P2).
+    /// It adds an entry with another name (P1, P2).
     Sets,
-    /// Known by name only; how repeats combine is left to the program that takes it.
+    /// Only the name is known; the program that carries it out decides about repetition.
     Opaque,
 }
 
-/// One option name.
+/// What is known about an option name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OptionRow {
     /// The name, without dashes.
     pub name: &'static str,
-    /// The name all aliases share; itself for most.
+    /// The canonical name, which all aliases share; for most options it is the name itself.
     pub canonical: &'static str,
-    /// Which option it is, if the programs act on it.
+    /// Its identity, if vassal's programs act on it.
     pub id: Option<Id>,
     /// Whether it takes an argument on a command line.
     pub argument: Argument,
     /// What it does with its value.
     pub kind: Kind,
-    /// Whether it takes effect the moment it is met, with its raw value (O4).
+    /// Whether it takes effect as soon as it is read, with its value before expansion (O4).
     pub immediate: bool,
-    /// The short letter that is stored under this name (A1).
+    /// The letter of the short option that is stored under this name (A1).
     pub letter: Option<u8>,
-    /// What becomes of it when a vassal is started.
+    /// What becomes of it in a vassal's file.
     pub disposition: Disposition,
-    /// Why, and for a refused one what to write instead: a phrase without a final period.
+    /// The reason; for a refused option also what to write instead. A phrase without a final period.
     pub why: &'static str,
-    /// What is not as under uWSGI's Emperor, where something is not.
+    /// What differs from the behaviour under uWSGI's Emperor; `None` if nothing does.
     pub change: Option<&'static str>,
-    /// Why two apps with it cannot run side by side, where they cannot.
+    /// Why two apps with it cannot run side by side; `None` if they can.
     pub exclusive: Option<&'static str>,
 }
 
-/// Why uWSGI keeps an option.
+/// The reason for options that uWSGI carries out.
 const APP_SERVER: &str = "the app server's own work, done as the vassal's user";
 
 /// A row of the table.

@@ -1,11 +1,12 @@
-//! The options of uWSGI 2.0, one row each: what 2.0.21 lists with `--dump-options`, and what 2.0.28 has besides.
+//! The options of uWSGI 2.0, one in each row: those that 2.0.21 lists with `--dump-options`, and additional ones of
+//! 2.0.28.
 //!
-//! Argument kinds were asked of the binary by leaving a required one out and by giving one to a flag (X8); a kind is that of
-//! docs/uwsgi-behaviour.md where it states one, `Natural` where the binary refuses `-1`, and `Opaque` otherwise. Names are aliases
-//! of each other where those rules or the binary's own help says so. Sorted by name, bytewise; a test checks it.
+//! The argument kinds were found by leaving out required arguments and giving one to flags (X8). An option's kind is
+//! the one in docs/uwsgi-behaviour.md if it has one, `Natural` if uWSGI refuses `-1`, and otherwise `Opaque`. Aliases
+//! are those that these rules or uWSGI's own help state. Sorted by name, bytewise; a test checks it.
 //!
-//! `harakiri-graceful-signal`, `harakiri-graceful-timeout` and `harakiri-queue-threshold` are of 2.0.28, and so is the
-//! optional argument of `need-app`.
+//! `harakiri-graceful-signal`, `harakiri-graceful-timeout`, `harakiri-queue-threshold` and the optional argument of
+//! `need-app` exist in 2.0.28 only.
 
 use crate::options::disposition::Disposition::{
     Emperor, Enter, EnterAndUwsgi, Ignored, Language, Refused, Unit, Uwsgi, Watchdog,
@@ -16,7 +17,7 @@ use crate::options::row::Kind::{
 };
 use crate::options::row::{OptionRow, option};
 
-// Why an option has its disposition, and what is not as under uWSGI's Emperor.
+// Reasons for dispositions, and differences from the behaviour under uWSGI's Emperor.
 const HOOK: &str = "a step of the start, in its phase (ORD-1)";
 const ATEXIT: &str = "a step of the end, after the app and never at a reload";
 const HOST: &str = "a hook of the emperor, for every vassal: it belongs in emperor.ini";
@@ -89,7 +90,7 @@ const RELOADS_IN_PLACE: &str =
     "the app reloads in place, with its new configuration; a new process is made by systemctl restart";
 const NO_FALLBACK: &str = "not started over with another configuration: systemd restarts the vassal";
 
-// Why two apps with the option cannot run side by side, as a reload that overlaps would have it.
+// Reasons why two apps with the option cannot run side by side, as an overlapping reload needs.
 pub(crate) const BINDS: &str = "uWSGI binds it itself, which two cannot";
 pub(crate) const BINDS_NAMES: &str = "uWSGI itself binds what is no TCP address in numbers, which two cannot";
 const SPOOLS: &str = "the spoolers of both would take the same tasks";

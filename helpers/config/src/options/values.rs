@@ -1,16 +1,17 @@
-//! Values that uWSGI refuses when it applies them (O6, O7), and options that never let it become a server.
+//! Checks of values that uWSGI refuses when it applies them (O6, O7), and the options with which it never becomes a
+//! server.
 
 use crate::bytes::number::leading_i32;
 use crate::machine::world::World;
 use crate::options::id::Id;
 use crate::options::row::{Kind, OptionRow};
 
-/// The namespaces `unshare` and its like know (NS-1).
+/// The namespaces that `unshare` and similar options know (NS-1).
 const NAMESPACES: [&[u8]; 12] = [
     b"fs", b"mount", b"mnt", b"ns", b"ipc", b"uts", b"pid", b"net", b"user", b"files", b"io", b"sysvsem",
 ];
 
-/// The capabilities `cap` knows by name (T4): those of Linux 3.0.
+/// The capabilities whose names `cap` knows (T4): those of Linux 3.0.
 const CAPABILITIES: [&[u8]; 36] = [
     b"audit_control",
     b"audit_write",
@@ -50,7 +51,7 @@ const CAPABILITIES: [&[u8]; 36] = [
     b"wake_alarm",
 ];
 
-/// Whether the option makes uWSGI act on something else and end at once, whatever its value (sweep over all options, X10).
+/// Whether the option makes uWSGI do something else and exit, whatever its value is (all options were tried, X10).
 pub(crate) fn ends_the_process(row: &OptionRow) -> bool {
     const ENDS: [Id; 16] = [
         Id::Stop,
@@ -73,10 +74,10 @@ pub(crate) fn ends_the_process(row: &OptionRow) -> bool {
     row.id.is_some_and(|id| ENDS.contains(&id))
 }
 
-/// Checks a value that is about to be applied.
+/// Checks a value before it is applied.
 ///
 /// # Errors
-/// What the option takes instead, to go between its name and the value in a message.
+/// What the option takes, worded to stand between its name and the value in a message.
 pub(crate) fn check(row: &OptionRow, value: &[u8], world: &dyn World) -> Result<(), &'static str> {
     if row.kind == Kind::Natural && leading_i32(value) < 0 {
         return Err("takes a number that is not negative");
@@ -120,12 +121,13 @@ fn is_mode(value: &[u8]) -> bool {
     value.len() == 3 && value.iter().all(|digit| (b'0'..=b'7').contains(digit))
 }
 
-/// A name, or a number; unknown ones are only warned of, as long as one is known (T4).
+/// Whether it is a capability: a known name, or a number. Unknown names only cause a warning if there is a known one
+/// (T4).
 fn is_capability(item: &[u8]) -> bool {
     item.iter().all(u8::is_ascii_digit) || CAPABILITIES.contains(&item)
 }
 
-/// A number other than 0, or a name that stands for one.
+/// Whether it is a number other than 0, or a name with such a number.
 fn is_other_than_root(value: &[u8], named: Option<u32>) -> bool {
     if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
         return leading_i32(value) != 0;

@@ -1,18 +1,18 @@
-//! `cgroup-opt = FILE=VALUE`: what it writes into a control group, as a directive of the unit (systemd.resource-control(5)).
-//! The names are those of both versions of control groups; the numbers of the first are converted as systemd does it.
+//! Turns `cgroup-opt = FILE=VALUE` into a directive of the unit with the same effect (systemd.resource-control(5)).
+//! Files of both versions of cgroups are known; numbers of version 1 are converted as systemd does it.
 
 use crate::language::evaluation::entry::Entry;
 use crate::options::id::Id;
 
-/// No limit, in systemd's word.
+/// systemd's word for no limit.
 const INFINITY: &str = "infinity";
-/// The period of `cpu.cfs_quota_us` where none is given, in microseconds.
+/// The default period for `cpu.cfs_quota_us`, in microseconds.
 const PERIOD: u64 = 100_000;
 
-/// The directive and its value for one `FILE=VALUE`, given all of them.
+/// The directive and its value for one `FILE=VALUE`; `all` are all such options, some of which belong together.
 ///
 /// # Errors
-/// Why there is none.
+/// Why there is no such directive.
 pub(crate) fn directive(option: &[u8], all: &[Vec<u8>]) -> Result<(&'static str, String), &'static str> {
     let (file, value) = split(option).ok_or("it is not FILE=VALUE")?;
     let number = || value.parse::<u64>().map_err(|_| "its value is no number");
@@ -54,7 +54,7 @@ fn split(option: &[u8]) -> Option<(&str, &str)> {
     is_plain.then_some((file.trim(), value))
 }
 
-/// A number of bytes, as the kernel reads it: with a suffix in either case, of which systemd knows the upper one only.
+/// A number of bytes as the kernel reads it: with a suffix of either case, of which systemd accepts only the upper one.
 fn size(value: &str) -> Result<String, &'static str> {
     const SUFFIXES: &str = "KMGTPE";
     if ["-1", "max"].contains(&value) {
@@ -68,7 +68,7 @@ fn size(value: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A weight that is on systemd's scale already.
+/// A weight on systemd's scale.
 fn given_weight(value: &str) -> Result<String, &'static str> {
     match value.parse::<u64>() {
         Ok(weight @ 1..=10_000) => Ok(weight.to_string()),
@@ -76,7 +76,7 @@ fn given_weight(value: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Numbers and ranges of them, as `0-3,8`.
+/// Numbers and ranges such as `0-3,8`.
 fn ranges(value: &str) -> Result<String, &'static str> {
     let is_number = |text: &str| text.parse::<u32>().is_ok();
     let is_range = |text: &str| {
@@ -89,7 +89,7 @@ fn ranges(value: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A share in proportion to the group's default, on systemd's scale of 1 to 10000 with the default 100.
+/// Converts a share, whose default is `default`, to systemd's scale from 1 to 10000 with the default 100.
 fn weight(shares: u64, default: u64) -> String {
     (shares.saturating_mul(100) / default)
         .clamp(1, 10_000)

@@ -1,6 +1,6 @@
-//! What a vassal's file says on unit level: its `[Unit]` and `[Service]` sections, which uWSGI ignores and which go into
-//! the vassal's drop-in as they are written (D5), after a check that they leave vassal's own directives alone; its
-//! `cgroup-opt` lines; and the capabilities of its `cap` lines, which the unit's bounding set must have.
+//! The directives that a vassal's file adds to its unit. Its sections `[Unit]` and `[Service]`, which uWSGI ignores,
+//! are copied into the drop-in (D5), except directives on which vassal's own unit depends. `cgroup-opt` lines are
+//! translated, and the capabilities in `cap` lines are added to the unit's bounding set.
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::text::lex;
@@ -11,19 +11,19 @@ use crate::unit::values::complaint;
 use crate::users::capability;
 use vassal_escape::printable;
 
-/// A directive of the drop-in.
+/// A directive for the drop-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
     /// `Unit` or `Service`.
     pub section: String,
-    /// The directive, as `MemoryMax`.
+    /// Its name, such as `MemoryMax`.
     pub key: String,
-    /// Its value, in systemd's own syntax.
+    /// Its value in systemd's syntax.
     pub value: String,
 }
 
-/// Directives that vassal's unit depends on: another value breaks the start, the supervision, or FUSE mounts made by
-/// users inside the unit (measured for each on systemd 252 and 257).
+/// Directives on which vassal's unit depends. With another value starts, the supervision, or users' FUSE mounts inside
+/// the unit would fail (measured for each on systemd 252 and 257).
 pub const OURS: &[(&str, &str)] = &[
     ("BusName", "the vassal's type is notify"),
     ("DynamicUser", "use uid = and gid ="),
@@ -55,8 +55,8 @@ pub const OURS: &[(&str, &str)] = &[
     ("WatchdogSignal", "a lost vassal is killed at once"),
 ];
 
-/// The directives in `text`, the content of `file`; and an error for each line that is no directive, or one that vassal's
-/// unit depends on.
+/// The directives in `text`, the content of `file`; and an error for each line that is not a directive, or is one of
+/// [`OURS`].
 pub fn directives(text: &[u8], file: &[u8]) -> (Vec<Directive>, Vec<Diagnostic>) {
     let mut taken = of_cgroup(&plain_lines(text, b"cgroup-opt"));
     taken.extend(
@@ -79,7 +79,7 @@ pub fn directives(text: &[u8], file: &[u8]) -> (Vec<Directive>, Vec<Diagnostic>)
                 error.with_option(line.key)
             })
         });
-    // The file's own directives come last, so they win.
+    // The file's own directives come last, so that they take precedence.
     for line in written {
         match line {
             Ok(directive) => taken.push(directive),
@@ -89,7 +89,7 @@ pub fn directives(text: &[u8], file: &[u8]) -> (Vec<Directive>, Vec<Diagnostic>)
     (taken, errors)
 }
 
-/// The directives that these `cgroup-opt` values come to; those that come to none are left out.
+/// The directives for these `cgroup-opt` values; values that have none are left out.
 pub(crate) fn of_cgroup(options: &[Vec<u8>]) -> Vec<Directive> {
     let directive = |option: &Vec<u8>| {
         let (key, value) = cgroup::directive(option, options).ok()?;
@@ -102,7 +102,7 @@ pub(crate) fn of_cgroup(options: &[Vec<u8>]) -> Vec<Directive> {
     options.iter().filter_map(directive).collect()
 }
 
-/// The directive that adds the capabilities of a `cap` line to the unit's bounding set.
+/// The directive that adds the capabilities in a `cap` line to the unit's bounding set.
 fn of_capabilities(names: &[u8]) -> Option<Directive> {
     let names = capability::known(names);
     (!names.is_empty()).then(|| Directive {
@@ -112,7 +112,7 @@ fn of_capabilities(names: &[u8]) -> Option<Directive> {
     })
 }
 
-/// The values of the lines of `option` that say the same whenever they are read: those outside of every block.
+/// The values in the lines of `option` outside of all blocks; these do not depend on when the file is read.
 fn plain_lines(text: &[u8], option: &[u8]) -> Vec<Vec<u8>> {
     let mut is_in_block = false;
     let mut values = Vec::new();

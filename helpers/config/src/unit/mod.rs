@@ -1,4 +1,4 @@
-//! What a file adds to its vassal's unit: directives of `[Unit]` and `[Service]`, control groups.
+//! What a vassal's file adds to its unit: directives of `[Unit]` and `[Service]`, limits of cgroups.
 //!
 //! Rooms, each of which uses only those before it: numbers, values, cgroup, directives.
 

@@ -1,4 +1,4 @@
-//! Numbers as systemd reads them: sizes, percentages, switches, times (systemd.syntax(7), systemd.time(7)).
+//! Parses numbers as systemd does: sizes, percentages, booleans, times (systemd.syntax(7), systemd.time(7)).
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub const SI: [(&str, u64); 7] = [
     ("B", 1),
 ];
 
-/// A number of bytes: numbers with units in capitals, the largest first (`1G 500M`).
+/// A number of bytes: numbers with capital units, the largest unit first (`1G 500M`).
 pub fn size(value: &str, units: &[(&str, u64)]) -> Option<u64> {
     let mut rest = value.trim();
     let mut left = units;
@@ -43,7 +43,7 @@ pub fn size(value: &str, units: &[(&str, u64)]) -> Option<u64> {
     (!value.trim().is_empty()).then_some(sum)
 }
 
-/// A number with an optional fraction at the beginning of `text`, and what follows.
+/// A number with an optional fraction at the beginning of `text`, and the rest of the text.
 fn decimal(text: &str) -> Option<(f64, &str)> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let end = text
@@ -56,7 +56,7 @@ fn decimal(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, rest))
 }
 
-/// The percentage of a value that is one; also in thousandths or ten-thousandths.
+/// A percentage; also in thousandths or ten-thousandths.
 pub fn part(value: &str) -> Option<f64> {
     let (text, divisor) = [('%', 1.0), ('\u{2030}', 10.0), ('\u{2031}', 100.0)]
         .iter()
@@ -70,12 +70,12 @@ pub fn part(value: &str) -> Option<f64> {
         .map(|number| number / divisor)
 }
 
-/// A number without a sign of its own.
+/// A number without a sign.
 pub fn unsigned(value: &str) -> Option<u64> {
     value.parse().ok()
 }
 
-/// A switch.
+/// Whether it is a boolean.
 pub fn is_boolean(value: &str) -> bool {
     const WORDS: [&str; 12] = [
         "1", "yes", "y", "true", "t", "on", "0", "no", "n", "false", "f", "off",
@@ -83,12 +83,12 @@ pub fn is_boolean(value: &str) -> bool {
     WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-/// Time spans: numbers with units one after the other; a bare number counts seconds (systemd.time(7)).
+/// Whether it is a time span: numbers with units; a number without a unit counts seconds (systemd.time(7)).
 pub fn is_time(value: &str) -> bool {
     value.trim() == "infinity" || seconds(value).is_some()
 }
 
-/// The time that a valid span tells; nothing for one without end, which is what 0 means as well.
+/// The length of a valid time span; `None` for an infinite one, which 0 means as well.
 pub fn time_span(value: &str) -> Option<Duration> {
     let time = Duration::try_from_secs_f64(seconds(value)?).ok()?;
     (!time.is_zero()).then_some(time)

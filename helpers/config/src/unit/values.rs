@@ -1,43 +1,45 @@
-//! Whether systemd reads the value of a directive. It ignores what it cannot read, with a line in a log that few look at: a limit
-//! that is spelled wrong is no limit. Checked are the values whose grammar systemd's manual states: resource limits, times, switches
-//! and numbers. Every other directive, and every one that this version does not know, is left to systemd.
+//! Checks whether systemd can read the values of directives. It ignores a value that it cannot read, with a message in
+//! a log that few people read: a misspelled limit is no limit. Checked are values whose grammar systemd's manual
+//! specifies: resource limits, times, booleans and numbers. All other directives, including those that this version
+//! does not know, are left to systemd.
 //!
-//! The grammar was compared with what `systemd-analyze verify` says on systemd 252 and 257; a test on booted machines repeats that.
+//! The grammar was compared with the messages of `systemd-analyze verify` on systemd 252 and 257; a test on booted
+//! machines repeats that.
 
 use super::numbers::{IEC, SI, is_boolean, is_time, part, size, unsigned};
 
-/// What a value may be.
+/// The grammar of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Grammar {
-    /// Bytes, a part of the machine's memory, or `infinity`; 0 only for some.
+    /// Bytes, a percentage of the machine's memory, or `infinity`; some accept 0.
     Memory { zero: bool },
-    /// A number of tasks, a part of the machine's, or `infinity`.
+    /// A number of tasks, a percentage of the machine's, or `infinity`.
     Tasks,
-    /// A part of one processor's time, above 0.
+    /// A percentage of one processor's time, above 0.
     Quota,
-    /// A part, up to 100 %.
+    /// A percentage up to 100 %.
     Part,
-    /// 1 to 10000, and the word `idle` for processors.
+    /// 1 to 10000; for processors also the word `idle`.
     Weight { idle: bool },
-    /// A limit of setrlimit(2), one or `SOFT:HARD`.
+    /// A limit of setrlimit(2): one, or `SOFT:HARD`.
     Rlimit(Unit),
-    /// A block device and bytes in a second.
+    /// A block device, and bytes per second.
     Bandwidth,
     /// A time span.
     Time,
-    /// A switch.
+    /// A boolean.
     Boolean,
     /// A number, 0 or more.
     Unsigned,
     /// A number in a range.
     Range(i64, i64),
-    /// Permissions in octal digits.
+    /// Permissions in octal.
     Mode,
     /// Numbers of processors or memory nodes.
     Set,
 }
 
-/// What a limit of setrlimit(2) counts.
+/// The unit of a limit of setrlimit(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Bytes,
@@ -46,7 +48,7 @@ enum Unit {
     Count,
 }
 
-/// Switches that are nothing but switches in every version that was looked at.
+/// Directives that take nothing but a boolean in all versions that were examined.
 const SWITCHES: [&str; 44] = [
     "AllowIsolate",
     "BlockIOAccounting",
@@ -94,18 +96,18 @@ const SWITCHES: [&str; 44] = [
     "TasksAccounting",
 ];
 
-/// Why systemd would ignore `key=value`, and how such a value is written; nothing where it would not, or is not known to.
+/// Why systemd would ignore `key=value`, and how to write such a value; `None` if systemd accepts it, or may.
 pub(crate) fn complaint(key: &str, value: &str) -> Option<(&'static str, &'static str)> {
-    // An empty value takes back what was set before.
+    // An empty value resets the directive.
     let grammar = grammar(key).filter(|_| !value.is_empty())?;
-    (!grammar.reads(value)).then(|| grammar.told())
+    (!grammar.reads(value)).then(|| grammar.explanation())
 }
 
 fn grammar(key: &str) -> Option<Grammar> {
     if SWITCHES.contains(&key) {
         return Some(Grammar::Boolean);
     }
-    // `StartupMemoryMax=` and its like are written as `MemoryMax=` is.
+    // `StartupMemoryMax=` and similar directives have the same values as `MemoryMax=`.
     let plain = key.strip_prefix("Startup").unwrap_or(key);
     let plain = plain
         .strip_prefix("DefaultMemory")
@@ -190,8 +192,8 @@ impl Grammar {
         }
     }
 
-    /// What is wrong, and how it is written right.
-    fn told(self) -> (&'static str, &'static str) {
+    /// What is wrong with a value, and how it should be written.
+    fn explanation(self) -> (&'static str, &'static str) {
         match self {
             Grammar::Memory { .. } => (
                 "systemd reads no amount of memory in it, and would set no limit",

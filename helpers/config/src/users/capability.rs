@@ -1,11 +1,11 @@
-//! The names of capabilities(7), as `cap` and `emperor-cap` write them.
+//! The names of capabilities(7) in `cap` and `emperor-cap`.
 
 use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
 use std::collections::BTreeSet;
 use vassal_escape::printable;
 
-/// In the order of their numbers.
+/// The names, in the order of their numbers.
 const NAMES: [&[u8]; 41] = [
     b"chown",
     b"dac_override",
@@ -57,10 +57,10 @@ const NAMED: &str = "names are those of capabilities(7), in lower case and witho
 pub struct Capabilities(u64);
 
 impl Capabilities {
-    /// The comma list of `entry`, and its words that are no capability: uWSGI passes over those.
+    /// The capabilities in `entry`, separated by commas; and warnings about unknown words, which uWSGI ignores.
     ///
     /// # Errors
-    /// Not one capability in it, which uWSGI refuses too.
+    /// When there is no capability at all, which uWSGI refuses as well.
     pub fn parse(entry: &Entry) -> Result<(Self, Vec<Diagnostic>), Diagnostic> {
         let mut set = 0;
         let mut unknown = Vec::new();
@@ -87,7 +87,7 @@ impl Capabilities {
     }
 }
 
-/// The capabilities of a comma list, named as systemd names them.
+/// The capabilities in a list separated by commas, by systemd's names.
 pub(crate) fn known(list: &[u8]) -> Vec<String> {
     let numbers: BTreeSet<usize> = words(list).filter_map(number).collect();
     let name = |number: usize| format!("CAP_{}", printable(NAMES[number])).to_ascii_uppercase();

@@ -1,4 +1,4 @@
-//! Who the app runs as: `uid`, `gid`, `add-gid`, `no-initgroups` (T3, ORD-8, ORD-9).
+//! The app's user: `uid`, `gid`, `add-gid`, `no-initgroups` (T3, ORD-8, ORD-9).
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
@@ -6,8 +6,8 @@ use crate::options::id::Id;
 use crate::users::capability::Capabilities;
 use vassal_escape::printable;
 
-/// A user or group as the file names it. Which number a name has is found out when privileges are dropped, in the
-/// root directory the vassal has then (ORD-8).
+/// A user or group as the file names it. The number of a name is looked up when privileges are dropped, in the root
+/// directory that the vassal has then (ORD-8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
     /// A name.
@@ -25,31 +25,31 @@ impl std::fmt::Display for Account {
     }
 }
 
-/// An account and the line that names it.
+/// An account, and the line that names it.
 pub type Named = (Account, Origin);
 
-/// What the file says of the app's user.
+/// The settings of the app's user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// `uid`
     pub uid: Option<Named>,
     /// `gid`
     pub gid: Option<Named>,
-    /// `add-gid`: exactly these supplementary groups.
+    /// `add-gid`: the app has exactly these supplementary groups.
     pub add_gid: Vec<Named>,
-    /// `no-initgroups`: no supplementary groups.
+    /// `no-initgroups`: the app has no supplementary groups.
     pub no_initgroups: bool,
-    /// `cap`: the capabilities the app has.
+    /// `cap`: the capabilities of the app.
     pub capabilities: Option<Capabilities>,
 }
 
 impl Identity {
-    /// Takes the options of `entries` that are about the user.
+    /// Reads the options in `entries` that concern the user.
     ///
-    /// What is passed over is added to `warnings`.
+    /// Ignored values are reported in `warnings`.
     ///
     /// # Errors
-    /// `uid = 0` and its like: uWSGI refuses it too, as "user 0 not found" (T3).
+    /// `uid = 0` and the like, which uWSGI refuses as well ("user 0 not found", T3).
     pub fn from_entries(entries: &[Entry], warnings: &mut Vec<Diagnostic>) -> Result<Self, Diagnostic> {
         let mut identity = Self::default();
         for entry in entries {
@@ -83,8 +83,8 @@ impl Identity {
     }
 }
 
-/// Which of two lines counts (T3, measured): a later one of the same kind replaces the earlier, but the kind that
-/// came first stays: a name after a number does not count, nor a number after a name.
+/// Decides which of two lines counts (T3, measured): a later one of the same kind replaces an earlier one, but a name
+/// does not replace a number, nor a number a name.
 fn choose(slot: &mut Option<Named>, account: Account, origin: &Origin) {
     let same_kind = match slot {
         None => true,

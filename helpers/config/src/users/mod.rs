@@ -1,4 +1,4 @@
-//! Users: who a vassal runs as, with which capabilities, and whose files are trusted.
+//! Users: the app's user and capabilities, and which users' files are trusted.
 //!
 //! Rooms, each of which uses only those before it: capability, identity, trust.
 

@@ -1,4 +1,5 @@
-//! Who may write a configuration: its hooks are root's, so whoever may is root. A vassal's own user may not; others are told of.
+//! Decides who may write a configuration. Its hooks run as root, so whoever can write it can act as root. A vassal's
+//! own user must not; other users cause a warning.
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
@@ -6,7 +7,8 @@ use crate::machine::world::{Open, World};
 use crate::users::identity::{Account, Identity};
 use vassal_escape::printable;
 
-/// `trusted-users` and `trusted-groups` of the emperor's `[vassal]` section: who may write what root acts on.
+/// `trusted-users` and `trusted-groups` in the section `[vassal]` of emperor.ini: who may write files by which root
+/// acts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
     users: Vec<Account>,
@@ -27,7 +29,7 @@ impl Trust {
     }
 }
 
-/// Names or numbers between blanks and commas.
+/// Names or numbers, separated by blanks and commas.
 fn accounts(text: &[u8]) -> Vec<Account> {
     let words = text.split(|byte| *byte == b',' || byte.is_ascii_whitespace());
     let account = |word: &[u8]| match std::str::from_utf8(word).ok().and_then(|word| word.parse().ok()) {
@@ -37,16 +39,16 @@ fn accounts(text: &[u8]) -> Vec<Account> {
     words.filter(|word| !word.is_empty()).map(account).collect()
 }
 
-/// What was found, to be refused and to be told.
+/// The findings about who may write.
 #[derive(Debug, Default)]
 pub struct Judgement {
-    /// The vassal's own user, or everybody, may write it.
+    /// The vassal's own user, or everybody, may write.
     pub errors: Vec<Diagnostic>,
-    /// Another user or group may.
+    /// Another user or group may write.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Judges everything that `world` has read as configuration of a vassal that runs as `identity`.
+/// Judges all files that `world` has read as the configuration of a vassal with this `identity`.
 pub fn judge(world: &dyn World, identity: &Identity, trust: &Trust) -> Judgement {
     let mut judgement = Judgement::default();
     for open in world.open_files() {
@@ -58,30 +60,32 @@ pub fn judge(world: &dyn World, identity: &Identity, trust: &Trust) -> Judgement
         };
         if open.everybody {
             let hint = "chmod o-w, as anybody could become root";
-            judgement.errors.push(told(&open, "everybody may write it", hint));
+            judgement
+                .errors
+                .push(finding(&open, "everybody may write it", hint));
         } else if let Some(who) = writer.tenant() {
             let what = format!("{who} may write it, whose own vassal it is, and its hooks are run by root");
-            judgement.errors.push(told(&open, &what, FIX));
+            judgement.errors.push(finding(&open, &what, FIX));
         } else if let Some(who) = writer.stranger() {
             let what = format!("{who} may write it, and so become root by its hooks");
             judgement.warnings.push(Diagnostic {
                 severity: crate::diagnostic::Severity::Warning,
-                ..told(&open, &what, FIX)
+                ..finding(&open, &what, FIX)
             });
         }
     }
     judgement
 }
 
-/// What to do about it.
+/// The remedy.
 const FIX: &str = "chown root:root, chmod go-w; or name whom you trust as root: trusted-users =, trusted-groups = in the [vassal] \
     section of emperor.ini";
 
-fn told(open: &Open, what: &str, hint: &str) -> Diagnostic {
+fn finding(open: &Open, what: &str, hint: &str) -> Diagnostic {
     Diagnostic::error(None::<Origin>, format!("{}: {what}", printable(&open.path))).with_hint(hint)
 }
 
-/// One who may write.
+/// A user or group that may write.
 struct Writer<'a> {
     open: &'a Open,
     world: &'a dyn World,
@@ -90,7 +94,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The vassal's own user or one of its groups, unless that is trusted.
+    /// The description of the writer, if it is the vassal's own user or one of its groups, and not trusted.
     fn tenant(&self) -> Option<String> {
         let number = |account: &Account| match account {
             Account::Name(name) => self.world.user_id(name),
@@ -108,7 +112,7 @@ impl Writer<'_> {
         gids.any(|gid| gid == group).then(|| self.group(group))
     }
 
-    /// Anybody else, unless trusted.
+    /// The description of the writer, if it is anybody else, and not trusted.
     fn stranger(&self) -> Option<String> {
         if self.open.uid != 0 && self.distrusts_owner() {
             return Some(self.user());
@@ -141,15 +145,15 @@ impl Writer<'_> {
     }
 
     fn user(&self) -> String {
-        shown("user", self.world.user_name(self.open.uid), self.open.uid)
+        description("user", self.world.user_name(self.open.uid), self.open.uid)
     }
 
     fn group(&self, gid: u32) -> String {
-        shown("group", self.world.group_name(gid), gid)
+        description("group", self.world.group_name(gid), gid)
     }
 }
 
-fn shown(kind: &str, name: Option<Vec<u8>>, number: u32) -> String {
+fn description(kind: &str, name: Option<Vec<u8>>, number: u32) -> String {
     match name {
         Some(name) => format!("{kind} '{}'", printable(&name)),
         None => format!("{kind} {number}"),

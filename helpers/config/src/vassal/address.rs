@@ -1,4 +1,4 @@
-//! Where a listening socket is, and what is said of all unix sockets of a file.
+//! Addresses of listening sockets, and the settings for all unix sockets of a file.
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
@@ -10,17 +10,17 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use vassal_escape::printable;
 
-/// The longest path of a unix socket, with the NUL at its end (unix(7)).
+/// The longest path of a unix socket, including the NUL at its end (unix(7)).
 const PATH_BYTES: usize = 108;
-/// `chmod-socket` without a mode (section ACT of the measurements: 666).
+/// The mode for `chmod-socket` without a value (section ACT of the measurements: 666).
 const OPEN_TO_ALL: u32 = 0o666;
 
-/// Where a socket listens.
+/// The address of a listening socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// TCP, in numbers.
+    /// A numeric TCP address.
     Tcp(SocketAddr),
-    /// An absolute path.
+    /// The absolute path of a unix socket.
     Unix(Vec<u8>),
 }
 
@@ -33,12 +33,12 @@ impl fmt::Display for Address {
     }
 }
 
-/// What the file says of all its unix sockets.
+/// The settings for all unix sockets of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnixOptions {
     /// `chmod-socket`
     pub mode: Option<u32>,
-    /// `chown-socket`: with it they are bound as root, before the root directory changes (ORD-10, measured).
+    /// `chown-socket`: with it, root binds the sockets before the root directory changes (ORD-10, measured).
     pub owner: Option<SocketOwner>,
 }
 
@@ -47,7 +47,7 @@ pub struct UnixOptions {
 pub struct SocketOwner {
     /// A name or a number.
     pub user: Vec<u8>,
-    /// A name or a number; root's where none is given.
+    /// A name or a number; without it, root's group.
     pub group: Option<Vec<u8>>,
     /// The line.
     pub origin: Origin,
@@ -66,7 +66,7 @@ impl SocketOwner {
 }
 
 impl UnixOptions {
-    /// What `entries` say; the last line of each counts.
+    /// The settings in `entries`; the last line of each counts.
     pub fn of(entries: &[Entry]) -> Self {
         let value = |entry: &Entry| entry.value.clone().unwrap_or_default();
         let mode = |entry: &Entry| {
@@ -81,20 +81,21 @@ impl UnixOptions {
     }
 }
 
-/// The socket whose first connection starts the vassal (EMP-28).
+/// The socket of a vassal on demand, whose first connection starts it (EMP-28).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// Where systemd listens.
+pub struct OnDemandSocket {
+    /// The address on which systemd listens.
     pub address: Address,
-    /// Where that is written.
+    /// Where the address is written.
     pub origin: Origin,
 }
 
-impl Waiting {
-    /// That of the vassal `name`, if it has one; the working directory of `world` is that of the vassal's file.
+impl OnDemandSocket {
+    /// The socket of the vassal `name`; `None` if it is not on demand. The working directory of `world` must be that of
+    /// the vassal's file.
     ///
     /// # Errors
-    /// A file that cannot be read, or has no address that can be bound.
+    /// A file that cannot be read, or contains no address that can be bound.
     pub fn of(
         on_demand: &OnDemand,
         name: &VassalName,
@@ -104,7 +105,7 @@ impl Waiting {
             return Ok(None);
         };
         let origin = written.origin;
-        // It becomes the value of a line.
+        // The address becomes a line of a unit.
         match parse(&written.address).filter(|_| listen_stream(&written.address).is_some()) {
             Some(address) => Ok(Some(Self { address, origin })),
             None => {
@@ -116,7 +117,7 @@ impl Waiting {
     }
 }
 
-/// An address as the value of `ListenStream=`; nothing when it is none (systemd.socket(5), systemd.syntax(7)).
+/// An address as a value of `ListenStream=`; `None` if it is malformed (systemd.socket(5), systemd.syntax(7)).
 pub fn listen_stream(value: &[u8]) -> Option<String> {
     let is_line = |text: &&str| !text.contains(char::is_control) && !text.ends_with('\\');
     let text = std::str::from_utf8(value).ok().filter(is_line)?;
@@ -126,24 +127,24 @@ pub fn listen_stream(value: &[u8]) -> Option<String> {
     })
 }
 
-/// The address that is bound for an app: TCP in numbers, or an absolute path.
+/// Parses an address that can be bound for an app: numeric TCP, or an absolute path.
 pub(crate) fn parse(value: &[u8]) -> Option<Address> {
     if value.first() == Some(&b'/') {
-        // With a colon in it uWSGI looks for a port.
+        // uWSGI takes the text after a colon as a port.
         let is_path = !value.contains(&b':') && !value.contains(&0) && value.len() < PATH_BYTES;
         return is_path.then(|| Address::Unix(value.to_vec()));
     }
     tcp(value).map(Address::Tcp)
 }
 
-/// `:PORT` is every IPv4 address of the machine, as in uWSGI.
+/// Parses a TCP address. As in uWSGI, `:PORT` means all IPv4 addresses of the machine.
 fn tcp(value: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(value).ok()?;
     let address = match text.strip_prefix(':') {
         Some(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port.parse().ok()?),
         None => text.parse().ok()?,
     };
-    // Port 0 is a new port at each start: nothing to keep.
+    // Port 0 is another port at each start, so the socket cannot be kept.
     (address.port() != 0).then_some(address)
 }
 

@@ -1,4 +1,4 @@
-//! The evaluated file, compiled into a plan.
+//! Compiles an evaluated file into a plan.
 
 use crate::diagnostic::{Diagnostic, quote};
 use crate::emperor::settings::Emperor;
@@ -24,7 +24,7 @@ use crate::vassal::steps;
 use crate::vassal::workers;
 use vassal_escape::printable;
 
-/// The lines of a file, by what becomes of them.
+/// The lines of a file, sorted by their dispositions.
 #[derive(Debug, Default)]
 struct Sorted {
     hooks: Vec<Hook>,
@@ -35,12 +35,11 @@ struct Sorted {
     errors: Vec<Diagnostic>,
 }
 
-/// Compiles the effects of the evaluated `[uwsgi]` section ([`crate::language::evaluation::evaluate::Evaluation::effects`]) and
-/// the settings
-/// into a plan, with warnings about what runs, but not as written.
+/// Compiles `[uwsgi]`, given by its effects ([`crate::language::evaluation::evaluate::Evaluation::effects`]), and the
+/// settings into a plan. Also returns warnings about things that work, but not as written.
 ///
 /// # Errors
-/// Every line that cannot be done.
+/// All lines that cannot be carried out.
 pub fn compile(
     entries: &[Entry],
     settings: Settings,
@@ -57,19 +56,13 @@ pub fn compile(
     if !sorted.errors.is_empty() {
         return Err(sorted.errors);
     }
-    let waiting = settings.waiting.clone();
-    if settings.command.is_none() {
-        let line = waiting
-            .as_ref()
-            .and_then(|waiting| line_of(waiting, &sorted.left));
-        sorted.left.extend(line);
-    }
+    add_on_demand_socket(&settings, &mut sorted.left);
     let app_hint = payload::app_hint(&sorted.left);
     let payload = payload::of(&settings, sorted.left, &sorted.ours, !sorted.watch.is_empty());
     let own_network = emperor.namespaces.net || steps.unshared.net;
-    let uwsgis: &[Entry] = match &payload {
-        Payload::Uwsgi { entries, .. } => entries,
-        Payload::Command { .. } => &[],
+    let (uwsgis, unix) = match &payload {
+        Payload::Uwsgi { entries: uwsgis, .. } => (uwsgis.as_slice(), UnixOptions::of(entries)),
+        Payload::Command { .. } => (Default::default(), settings.unix.clone()),
     };
     if let Some(error) = misplaced(&payload, &settings, own_network) {
         return Err(vec![error]);
@@ -85,10 +78,7 @@ pub fn compile(
         identity,
         watch: sorted.watch,
         listeners,
-        unix: match &payload {
-            Payload::Uwsgi { .. } => UnixOptions::of(entries),
-            Payload::Command { .. } => settings.unix.clone(),
-        },
+        unix,
         handed: root_files::of(uwsgis),
         key_files: key_files(uwsgis),
         app_hint,
@@ -101,7 +91,16 @@ pub fn compile(
     Ok((plan, sorted.warnings))
 }
 
-/// The app's user, the emperor's where the file names none; and the hooks that such a user leaves out.
+/// Adds the line by which uWSGI gets the on-demand socket, unless a line names its address.
+fn add_on_demand_socket(settings: &Settings, left: &mut Vec<Entry>) {
+    if settings.command.is_none() {
+        let socket = settings.on_demand_socket.as_ref();
+        let line = socket.and_then(|socket| line_of(socket, left));
+        left.extend(line);
+    }
+}
+
+/// The app's user, which is the emperor's if the file names none. Removes hooks that do not run for such a user.
 fn user(entries: &[Entry], emperor: &Emperor, sorted: &mut Sorted) -> Identity {
     let mut identity = Identity::from_entries(entries, &mut sorted.warnings).unwrap_or_else(|error| {
         sorted.errors.push(error);
@@ -119,13 +118,15 @@ fn user(entries: &[Entry], emperor: &Emperor, sorted: &mut Sorted) -> Identity {
     identity
 }
 
-/// The sockets that are bound for the payload: in a network of its own that is left to uWSGI for all but unix sockets.
+/// The sockets that are bound for the app. In a network namespace of the vassal's own, uWSGI itself binds all but unix
+/// sockets.
 fn bound(payload: &Payload, settings: &Settings, own_network: bool) -> Vec<Listener> {
     let mut bound = match payload {
-        Payload::Uwsgi { entries, .. } => listeners(entries, settings.waiting.as_ref()),
+        Payload::Uwsgi { entries, .. } => listeners(entries, settings.on_demand_socket.as_ref()),
         Payload::Command { .. } => socket::of_command(settings),
     };
-    // A uWSGI without workers says that it has started, which it does not where it is to look for sockets (measured).
+    // A uWSGI without workers reports that it has started, but does not do so if it has to look for its sockets
+    // (measured).
     if !matches!(payload, Payload::Uwsgi { entries, .. } if workers::accept(entries)) {
         bound.retain(|listener| listener.found != Found::Place);
     }
@@ -138,7 +139,8 @@ fn bound(payload: &Payload, settings: &Settings, own_network: bool) -> Vec<Liste
     bound
 }
 
-/// How it is known that the payload serves: as `[vassal]` says; else uWSGI tells, of a worker where there is one.
+/// How the app's readiness is recognised: by the setting in `[vassal]`; otherwise uWSGI reports it, or one of its
+/// workers if it has any.
 fn ready(
     payload: &Payload,
     settings: &Settings,
@@ -164,7 +166,7 @@ fn ready(
     }
 }
 
-/// A `socket` or `watchdog` line of `[vassal]` that cannot be done.
+/// An error about a `socket` or `watchdog` line in `[vassal]` that cannot be carried out.
 fn misplaced(payload: &Payload, settings: &Settings, own_network: bool) -> Option<Diagnostic> {
     let error = |socket: &Socket, message: &str, hint: &str| {
         Diagnostic::error(Some(socket.origin.clone()), message).with_hint(hint)
@@ -204,7 +206,8 @@ fn misplaced(payload: &Payload, settings: &Settings, own_network: bool) -> Optio
     }
 }
 
-/// An Emperor that has a user runs its vassals' as-root hooks never (ORD-6, measured): it is not root by then.
+/// Removes as-root hooks: an Emperor that has a user never runs those of its vassals (ORD-6, measured), because it has
+/// dropped root before.
 fn leave_out_roots(hooks: &mut Vec<Hook>, warnings: &mut Vec<Diagnostic>) {
     hooks.retain(|hook| {
         let is_roots = hook.phase == Phase::AsRoot;
@@ -220,7 +223,7 @@ fn leave_out_roots(hooks: &mut Vec<Hook>, warnings: &mut Vec<Diagnostic>) {
     });
 }
 
-/// The other hooks of such a vassal run as its user, so their place is behind the change of user; their order stays.
+/// The vassal's other hooks then run as its user, so they are moved behind the change of user, in unchanged order.
 fn give_hooks_to_the_user(operations: &mut Vec<Operation>) {
     let is_hook = |operation: &Operation| operation.kind.is_some();
     let is_roots = |operation: &Operation| operation.phase < Phase::AsUser;
@@ -238,7 +241,7 @@ fn give_hooks_to_the_user(operations: &mut Vec<Operation>) {
     *operations = rest;
 }
 
-/// The place right behind the change of user.
+/// The position right after the change of user.
 pub(crate) fn after_user(operations: &[Operation]) -> usize {
     let becomes = operations
         .iter()
@@ -278,8 +281,8 @@ fn sort(entries: &[Entry]) -> Sorted {
     sorted
 }
 
-/// Puts the hooks into the order in which they run: by phase, in a phase by kind, in a kind as written (ORD-1), with
-/// the other steps and the change of user where they belong.
+/// Sorts the hooks into the order in which they run: by phase, then by kind, then as written (ORD-1). The other steps
+/// and the change of user are put into their places.
 fn order(sorted: &mut Sorted, steps: &steps::Steps) -> (Vec<Operation>, Vec<Operation>) {
     sorted.hooks.sort_by_key(|hook| (hook.phase, hook.kind));
     let mut operations = Vec::new();
@@ -302,7 +305,7 @@ fn order(sorted: &mut Sorted, steps: &steps::Steps) -> (Vec<Operation>, Vec<Oper
     let is_atexit = |operation: &Operation| operation.phase == Phase::AsUserAtexit;
     let (atexit, mut operations): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_atexit);
     operations.extend(steps.operations.iter().cloned());
-    // Stable: in a phase the hooks stay before the other steps (ORD row 12: file-write after in-jail).
+    // A stable sort: within a phase the hooks stay before other steps (ORD row 12: file-write after in-jail).
     operations.sort_by_key(|operation| operation.phase);
     let drop = Operation {
         phase: Phase::AsUser,

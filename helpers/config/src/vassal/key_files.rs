@@ -1,4 +1,4 @@
-//! The files of certificates and keys that options name: uWSGI reads them before it changes its user.
+//! The files of certificates and keys in options. uWSGI reads them before it changes its user.
 
 use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::Entry;
@@ -12,17 +12,17 @@ const BY_NAME: [Id; 2] = [Id::Https2, Id::Sslrouter2];
 /// `NAME CERTIFICATE,KEY[,CIPHERS[,CA]]`
 const AFTER_NAME: [Id; 2] = [Id::Sni, Id::SniRegexp];
 
-/// The parts of a value that are files, counted from the one before the certificate.
+/// The positions of files in a value, counted from the part before the certificate.
 const FILES: [usize; 3] = [1, 2, 4];
-/// The same, by name.
+/// The names of files in values with named parts.
 const NAMES: [&[u8]; 4] = [b"cert=", b"key=", b"ca=", b"client_ca="];
 
-/// A file that an option names.
+/// A file in an option's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFile {
-    /// Which entry of the list names it.
+    /// The index of the entry in the list.
     pub entry: usize,
-    /// Where in its value.
+    /// The position of the path in the entry's value.
     pub range: Range<usize>,
     /// The path.
     pub path: Vec<u8>,
@@ -30,7 +30,7 @@ pub struct KeyFile {
     pub origin: Origin,
 }
 
-/// The files that `entries` name, in their order.
+/// The files in `entries`, in order.
 pub fn key_files(entries: &[Entry]) -> Vec<KeyFile> {
     let of = |(at, entry): (usize, &Entry)| {
         let value = entry.value.as_deref().unwrap_or_default();
@@ -46,14 +46,14 @@ pub fn key_files(entries: &[Entry]) -> Vec<KeyFile> {
     entries.iter().enumerate().flat_map(of).collect()
 }
 
-/// The values of `entries` in which a path of `files` is replaced by what `instead` has for it.
+/// The values of those `entries` in which paths in `files` have a replacement in `instead`.
 pub fn replaced(
     entries: &[Entry],
     files: &[KeyFile],
     instead: impl Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Vec<(usize, Vec<u8>)> {
     let mut values: Vec<(usize, Vec<u8>)> = Vec::new();
-    // From the end of each value to its beginning, so that the places before stay where they are.
+    // From the end of a value to its beginning, so that earlier positions remain valid.
     for file in files.iter().rev() {
         let Some(path) = instead(&file.path) else {
             continue;
@@ -78,7 +78,7 @@ fn ranges(option: Id, value: &[u8]) -> Vec<Range<usize>> {
     } else {
         0
     };
-    // The name of `sni` stands where the others have the address.
+    // The value of `sni` begins with a name where others have an address.
     let first = usize::from(start > 0);
     let by_place = BY_PLACE.contains(&option) || AFTER_NAME.contains(&option);
     if !by_place && !BY_NAME.contains(&option) {
@@ -94,7 +94,7 @@ fn ranges(option: Id, value: &[u8]) -> Vec<Range<usize>> {
             _ => None,
         };
         if let Some(before) = before {
-            // A client has to have a certificate of that authority.
+            // The mark means that clients must present a certificate of this authority.
             let mark = usize::from(part.get(before) == Some(&b'!'));
             found.push(at + before + mark..at + part.len());
         }

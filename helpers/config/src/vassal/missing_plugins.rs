@@ -1,5 +1,5 @@
-//! Lines that need a plugin which no line loads. A uWSGI without built-in plugins, as Debian's is, takes such an option for a
-//! placeholder and says nothing (SEED-1); a logger or a route's action that is not there ends it.
+//! Finds lines for which a plugin is missing. A uWSGI without built-in plugins, such as Debian's, silently takes such
+//! an option for a placeholder (SEED-1), and exits if a logger or a route's action is missing.
 
 use crate::language::evaluation::entry::Entry;
 use crate::options::id::Id;
@@ -8,7 +8,7 @@ use crate::options::plugins::{is_loaded_by, plugin_of};
 
 const LOADERS: [Id; 2] = [Id::Plugins, Id::NeedPlugins];
 
-/// The first line for each plugin that is needed and not loaded, in the order of the lines; and that plugin.
+/// For each missing plugin the first line that needs it, and the plugin; in the order of the lines.
 pub fn missing_plugins(entries: &[Entry]) -> Vec<(&Entry, &'static str)> {
     let mut missing: Vec<(&Entry, &'static str)> = Vec::new();
     for entry in entries {
@@ -21,7 +21,7 @@ pub fn missing_plugins(entries: &[Entry]) -> Vec<(&Entry, &'static str)> {
     missing
 }
 
-/// Whether `entry`, one of `entries`, needs a plugin that none of them loads.
+/// Whether `entry` needs a plugin that no line of `entries` loads.
 pub fn is_without_plugin(entry: &Entry, entries: &[Entry]) -> bool {
     needed(entry).is_some_and(|plugin| !is_loaded(entries, plugin))
 }
@@ -34,7 +34,7 @@ pub fn is_loaded(entries: &[Entry], plugin: &str) -> bool {
     lines.any(|line| is_loaded_by(line.value.as_deref().unwrap_or_default(), plugin))
 }
 
-/// Whether a plugin is loaded of which nothing is known here: it may know any option.
+/// Whether a plugin is loaded that is not in the tables, and may provide any option.
 pub fn loads_unknown(entries: &[Entry]) -> bool {
     let mut lines = entries
         .iter()
@@ -52,15 +52,15 @@ fn needed(entry: &Entry) -> Option<&'static str> {
             .to_vec()
     };
     match entry.id() {
-        // `logger = NAME KIND:ARGUMENT`, with or without the name.
+        // `logger = NAME KIND:ARGUMENT`; the name is optional.
         Some(Id::Logger | Id::ReqLogger) => {
             let kind = before(value);
             let kind = kind.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
             plugin_of_word(LOGGERS, kind)
         }
         _ if is_route(&entry.key) => {
-            // The subject and the regular expression have no blank in them, or are quoted by none: the action is the last
-            // word that has a colon, or the last word.
+            // Subject and regular expression contain no blanks, not even quoted ones. So the action is the last word
+            // with a colon, or else the last word.
             let words = value
                 .split(|byte| *byte == b' ')
                 .skip(usize::from(has_subject(&entry.key)));
@@ -80,7 +80,7 @@ fn is_route(key: &[u8]) -> bool {
         })
 }
 
-/// `route-run` and its like have the action alone; all others have a subject or a regular expression before it.
+/// Whether a subject or a regular expression precedes the action; only `route-run` and similar options have none.
 fn has_subject(key: &[u8]) -> bool {
     !key.ends_with(b"-run")
 }

@@ -1,4 +1,4 @@
-//! One vassal: its file is read, and what a start does is compiled into a plan.
+//! A vassal: reads its file, and compiles what a start has to do into a plan.
 //!
 //! Rooms, each of which uses only those before it: address, settings, missing_plugins, payload, push, key_files, socket, logs, root_files,
 //! workers, plan, steps, compile, read, reload.

@@ -1,4 +1,4 @@
-//! What is started in the end, and what it is given.
+//! The app's program and its configuration.
 
 use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::{Entry, has, last};
@@ -8,21 +8,21 @@ use crate::vassal::missing_plugins::missing_plugins;
 use crate::vassal::settings::Settings;
 use vassal_escape::printable;
 
-/// What is started in the end.
+/// The app's program and its configuration.
 #[derive(Debug, Clone)]
 pub enum Payload {
-    /// uWSGI, which is given what is left of the configuration ([`crate::vassal::push`]).
+    /// uWSGI, which gets the rest of the configuration ([`crate::vassal::push`]).
     Uwsgi {
-        /// The entries that are uWSGI's, in order.
+        /// The entries for uWSGI, in order.
         entries: Vec<Entry>,
-        /// `unprivileged-binary-patch`: the program in its place, which is given the same.
+        /// `unprivileged-binary-patch`: a program that replaces uWSGI and gets the same configuration.
         program: Option<Vec<u8>>,
     },
     /// Another program, as a shell command.
     Command {
         /// The shell text.
         command: Vec<u8>,
-        /// `chdir` and `chdir2`, which uWSGI would have done.
+        /// `chdir` and `chdir2`, which would be uWSGI's to do.
         directory: Option<Vec<u8>>,
         /// The line.
         origin: Origin,
@@ -30,7 +30,7 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// The directory that the app changes to at its start, where it does.
+    /// The directory that the app itself changes to at its start, if it does.
     pub fn directory(&self) -> Option<&[u8]> {
         match self {
             Payload::Uwsgi { entries, .. } => {
@@ -41,7 +41,7 @@ impl Payload {
     }
 }
 
-/// The payload of a file with these `settings`: `left` are the entries that are uWSGI's, `ours` those that are not.
+/// The payload of a file with these `settings`. `left` are the entries for uWSGI, `ours` all others.
 pub(crate) fn of(settings: &Settings, left: Vec<Entry>, ours: &[Entry], is_watched: bool) -> Payload {
     if let Some((command, origin)) = &settings.command {
         return Payload::Command {
@@ -50,7 +50,7 @@ pub(crate) fn of(settings: &Settings, left: Vec<Entry>, ours: &[Entry], is_watch
             origin: origin.clone(),
         };
     }
-    // Executed right after the as-user hooks, before any chdir (EMP-33).
+    // It is executed right after the as-user hooks, before any chdir (EMP-33).
     if let Some(patch) = last(ours, &[Id::UnprivilegedBinaryPatchArg]).cloned() {
         return Payload::Command {
             command: patch.value.unwrap_or_default(),
@@ -65,15 +65,15 @@ pub(crate) fn of(settings: &Settings, left: Vec<Entry>, ours: &[Entry], is_watch
     }
 }
 
-/// Adds what vassal owes uWSGI for the lines it took.
+/// Adds options that uWSGI needs because vassal has taken other lines.
 fn with_implied(mut entries: Vec<Entry>, is_watched: bool) -> Vec<Entry> {
     let imply = |id: Id| Entry::new(id.name().into(), Some(b"true".to_vec()), Origin::CommandLine);
     let mut implied = Vec::new();
-    // The watchdog has taken the mountpoint-check lines, which imply a master (MPC-1).
+    // The watchdog takes mountpoint-check lines, which imply a master (MPC-1).
     if is_watched && !has(&entries, &[Id::Master]) {
         implied.push(imply(Id::Master));
     }
-    // An app that does not load is a failed start here, not a server that answers 500 (CFG-2; compat row).
+    // If the app does not load, the start has failed; uWSGI would answer every request with 500 (CFG-2; compat row).
     if has(&entries, &APPS) && !has(&entries, &[Id::NeedApp]) {
         implied.push(imply(Id::NeedApp));
     }
@@ -81,7 +81,7 @@ fn with_implied(mut entries: Vec<Entry>, is_watched: bool) -> Vec<Entry> {
     entries
 }
 
-/// Options that name an app to load at the start.
+/// Options that name an app which is loaded at the start.
 const APPS: [Id; 18] = [
     Id::Psgi,
     Id::Wsgi,
@@ -103,7 +103,7 @@ const APPS: [Id; 18] = [
     Id::MonoApp,
 ];
 
-/// The first line that names an app and whose plugin no line loads (SEED-1), in words.
+/// A description of the first line that names an app and whose plugin no line loads (SEED-1).
 pub(crate) fn app_hint(entries: &[Entry]) -> Option<String> {
     let missing = missing_plugins(entries);
     let (entry, plugin) = missing

@@ -1,5 +1,5 @@
-//! The plan: what the evaluated file means for a start, as data. `vassal-enter` executes it, `vassalctl` shows it,
-//! tests compare it.
+//! The plan: everything that a start has to do, as data. `vassal-enter` executes it, `vassalctl` shows it, tests
+//! compare it.
 
 use crate::diagnostic::Origin;
 use crate::hooks::action::Action;
@@ -14,20 +14,20 @@ use crate::vassal::settings::{Ready, Settings};
 use crate::vassal::socket::Listener;
 use std::time::Duration;
 
-/// A line as meant: one step, and where it comes from.
+/// One step, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// When it happens.
+    /// Its phase.
     pub phase: Phase,
-    /// The kind of its option, where that is a hook.
+    /// The kind of its option, if that is a hook.
     pub kind: Option<HookKind>,
-    /// What happens.
+    /// Its action.
     pub action: Action,
     /// The option's name, for messages.
     pub option: Vec<u8>,
     /// The option's value, for messages.
     pub text: Vec<u8>,
-    /// The line it comes from; `None` for a step that no line asks for.
+    /// Its line; `None` for a step that comes from no line.
     pub origin: Option<Origin>,
 }
 
@@ -40,54 +40,54 @@ pub struct Watch {
     pub origin: Origin,
 }
 
-/// Everything a start needs to know.
+/// Everything that a start has to do and to know.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The steps up to the payload, in order.
+    /// The steps before the app, in order.
     pub operations: Vec<Operation>,
-    /// The steps after the payload has ended.
+    /// The steps after the app has ended.
     pub atexit: Vec<Operation>,
-    /// What the vassal is cloned into.
+    /// The namespaces that the vassal is cloned into.
     pub namespaces: Namespaces,
-    /// Whether its mounts are its own in the end, by the clone or by `unshare`.
+    /// Whether the vassal has its own mount namespace in the end, by the clone or by `unshare`.
     pub owns_mounts: bool,
-    /// Who the payload runs as.
+    /// The app's user.
     pub identity: Identity,
-    /// Whether the root directory changes, so that names of users are those of the new root.
+    /// Whether the root directory changes, so that user names are looked up in the new one.
     pub changes_root: bool,
     /// The mountpoints to watch.
     pub watch: Vec<Watch>,
-    /// The sockets to bind; `entry` counts in the payload's entries.
+    /// The sockets to bind; `entry` is an index into the payload's entries.
     pub listeners: Vec<Listener>,
-    /// What counts for those of them that are unix sockets.
+    /// The settings for all unix sockets among them.
     pub unix: UnixOptions,
-    /// What is prepared for the app's user, because uWSGI opens it itself.
+    /// Files to be prepared for the app's user, because uWSGI itself opens them.
     pub handed: Vec<Handed>,
-    /// The files of certificates and keys that uWSGI reads; `entry` counts in the payload's entries.
+    /// The certificates and keys that uWSGI reads; `entry` is an index into the payload's entries.
     pub key_files: Vec<KeyFile>,
-    /// What is probably wrong if the app does not load.
+    /// The probable reason if the app does not load.
     pub app_hint: Option<String>,
     /// `binsh`: the shells for commands, tried in order before `/bin/sh` (EXE-1).
     pub shells: Vec<Vec<u8>>,
-    /// What is started.
+    /// The app's program and its configuration.
     pub payload: Payload,
-    /// How it is known that it serves.
+    /// How it is recognised that the app serves.
     pub ready: Ready,
-    /// How long a uWSGI that has sent a heartbeat may go without another one.
+    /// The longest time between two heartbeats of a uWSGI that sends them.
     pub heartbeat: Duration,
-    /// The settings of the `[vassal]` section.
+    /// The settings of the section `[vassal]`.
     pub settings: Settings,
 }
 
 impl Plan {
-    /// Whether a step waits for something that is not the vassal's to make.
+    /// Whether a step waits for something that the vassal does not make itself.
     pub fn waits_for_others(&self) -> bool {
         let waits =
             |operation: &Operation| matches!(operation.action, Action::WaitFor(..) | Action::Sleep(_));
         self.operations.iter().any(waits)
     }
 
-    /// The steps in the host's namespaces, and those in the vassal's.
+    /// Splits the steps into those in the host's namespaces and those in the vassal's.
     pub fn split_emperors(&self) -> (&[Operation], &[Operation]) {
         let is_emperors = |operation: &Operation| operation.phase == Phase::AsEmperor;
         self.operations

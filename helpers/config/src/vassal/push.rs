@@ -1,19 +1,19 @@
-//! What is left of a configuration, as the text uWSGI is given through the Emperor's configuration socket (D4).
+//! The message with the rest of a configuration, which uWSGI gets through the Emperor's configuration socket (D4).
 
 use crate::diagnostic::Diagnostic;
 use crate::language::evaluation::entry::Entry;
 use vassal_escape::printable;
 
-/// The most the header's 16 bits can say.
+/// The largest length that the header's 16 bits can express.
 const LONGEST: usize = u16::MAX as usize;
 
-/// The message: the byte 115, the length in two bytes (little-endian), a zero, and an INI text with `entries`, in
-/// which every `%` is doubled because uWSGI replaces magic variables in it once more (M2). The entries in `replaced`
-/// have those values instead of their own. Names that would be read as a section or a comment are left out: they are no
-/// options, and as placeholders they have had their effect.
+/// The message: the byte 115, the length in two bytes (little-endian), a zero, and an INI text with `entries`, in which
+/// every `%` is doubled because uWSGI replaces magic variables once more (M2). `replaced` has new values for some
+/// entries. Names that would look like a section or a comment are left out: they are no options, and as placeholders
+/// they have had their effect.
 ///
 /// # Errors
-/// A name or value that no INI line can carry, or a text too long for the message.
+/// A name or value that cannot be expressed in an INI line; a text that is too long for the message.
 pub fn message(entries: &[Entry], replaced: &[(usize, Vec<u8>)]) -> Result<Vec<u8>, Diagnostic> {
     let mut text = b"[uwsgi]\n".to_vec();
     for (at, entry) in entries.iter().enumerate() {

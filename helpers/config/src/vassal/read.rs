@@ -1,4 +1,4 @@
-//! One vassal's file, read the way a start reads it: `vassal-enter` does what comes out, `vassalctl` shows it.
+//! Reads a vassal's file as a start does: `vassal-enter` executes the result, `vassalctl` shows it.
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
@@ -15,30 +15,31 @@ use crate::unit::cgroup;
 use crate::unit::directives::{Directive, directives};
 use crate::users::identity::Identity;
 use crate::users::trust::{Judgement, judge};
-use crate::vassal::address::Waiting;
+use crate::vassal::address::OnDemandSocket;
 use crate::vassal::compile::{after_user, compile};
 use crate::vassal::plan::{Operation, Plan};
 use crate::vassal::settings::Settings;
 use vassal_escape::printable;
 use vassal_escape::shell;
 
-/// What a vassal's file comes to.
+/// The result of reading a vassal's file.
 #[derive(Debug, Clone)]
 pub struct Vassal {
-    /// What a start does.
+    /// What a start has to do.
     pub plan: Plan,
-    /// What its unit gets of the sections `[Unit]` and `[Service]`.
+    /// The directives for its unit.
     pub directives: Vec<Directive>,
     /// Every option and placeholder that took effect, in order ([`crate::language::evaluation::evaluate::Evaluation::effects`]).
     pub effects: Vec<Entry>,
-    /// What runs, but probably not as it is meant.
+    /// Warnings about lines that work, but probably not as meant.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads the file of the vassal `name`; the world's working directory must be the emperor's directory that has it.
+/// Reads the file of the vassal `name`. The working directory of `world` must be the emperor's directory that contains
+/// it.
 ///
 /// # Errors
-/// Everything that is wrong in it, in the order in which it was found; never an empty list.
+/// All errors in the file, in the order in which they were found; never an empty list.
 pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<Vassal, Vec<Diagnostic>> {
     let evaluation = evaluate(&emperor.arguments(name), world).map_err(|error| vec![error])?;
     if let Some(code) = evaluation.exit {
@@ -50,7 +51,7 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
         errors.push(error);
         Settings::default()
     });
-    settings.waiting = Waiting::of(&emperor.on_demand, name, world).unwrap_or_else(|error| {
+    settings.on_demand_socket = OnDemandSocket::of(&emperor.on_demand, name, world).unwrap_or_else(|error| {
         errors.push(error);
         None
     });
@@ -91,11 +92,10 @@ pub fn read(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<V
     })
 }
 
-/// Who else may write the file of the vassal `name`, and what it includes, which is acted on as root. For a caller that
-/// reads no more of it than its unit's sections.
-///
+/// Finds out who else may write the file of the vassal `name` and the files that it includes, by which root acts. For a
+/// program that otherwise needs only the file's unit sections.
 /// # Errors
-/// Why that cannot be told: what is wrong in the file.
+/// The errors in the file, because of which this cannot be found out.
 pub fn judge_writers(
     emperor: &Emperor,
     name: &VassalName,
@@ -107,8 +107,8 @@ pub fn judge_writers(
     Ok(judge(world, &identity, &emperor.trust))
 }
 
-/// `vassals-start-hook`: a program, not a shell command, that is given the file's name, first thing in the new
-/// namespaces; what it returns is only logged (measured). It runs as the Emperor's user where that is the vassal's.
+/// `vassals-start-hook`: a program (not a shell command) that gets the file's name and runs first in the new
+/// namespaces; its exit code is only logged (measured). It runs as the Emperor's user if the vassal does.
 fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mut Plan) {
     let Some((program, origin)) = &emperor.start_hook else {
         return;
@@ -144,7 +144,7 @@ fn start_hook(emperor: &Emperor, name: &VassalName, world: &dyn World, plan: &mu
         .splice(at..at, [operation(directory), operation(run)]);
 }
 
-/// The `cgroup-opt` lines that are in effect and of which the unit knows nothing.
+/// Warnings about `cgroup-opt` lines that are in effect, but for which the unit has no directive.
 fn limits_left_out(effects: &[Entry], directives: &[Directive]) -> Vec<Diagnostic> {
     let all = cgroup::options(effects);
     let lines = effects.iter().filter(|entry| entry.is(Id::CgroupOpt));
@@ -178,7 +178,7 @@ fn is_from_file(entry: &Entry) -> bool {
     matches!(entry.origin, Origin::File { .. })
 }
 
-/// The `[vassal]` section, which is evaluated as `[uwsgi]` is.
+/// Reads the section `[vassal]`, which is evaluated like `[uwsgi]`.
 fn settings(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<Settings, Diagnostic> {
     let section = [&name.file(), &b":vassal"[..]].concat();
     let evaluation = evaluate_foreign(&[b"--ini".to_vec(), section], world)?;

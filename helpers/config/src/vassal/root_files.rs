@@ -1,33 +1,34 @@
-//! What uWSGI opens by its path as root before it changes its user, and opens again later: a start prepares it for the app's user.
+//! Files that uWSGI opens by path as root before it changes its user, and opens again later. A start prepares them for
+//! the app's user.
 
 use crate::diagnostic::Origin;
 use crate::language::evaluation::entry::Entry;
 use crate::options::id::Id;
 use crate::vassal::logs::{is_log, is_log_file};
 
-/// What a path is to be for the app.
+/// The use of such a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// A log that uWSGI itself opens, because it opens, moves or empties it again.
+    /// A log that uWSGI opens itself, because it opens, moves or empties it again later.
     Log,
     /// The directory of a spooler.
     Spooler,
-    /// A file to lock.
+    /// A lock file.
     Lock,
 }
 
-/// One of them.
+/// A file or directory to be prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handed {
-    /// What it is for.
+    /// Its use.
     pub purpose: Purpose,
-    /// Where it is.
+    /// Its path.
     pub path: Vec<u8>,
     /// The line.
     pub origin: Origin,
 }
 
-/// What `entries`, those that are uWSGI's, name.
+/// The files in `entries`, which are those for uWSGI.
 pub(crate) fn of(entries: &[Entry]) -> Vec<Handed> {
     let last_log = entries.iter().rposition(is_log);
     let handed = |(at, entry): (usize, &Entry)| {

@@ -1,4 +1,4 @@
-//! The `[vassal]` section, which uWSGI ignores: what it has no word for.
+//! The section `[vassal]`, which uWSGI ignores: settings for which uWSGI has no option.
 
 pub mod liveness;
 mod values;
@@ -6,17 +6,17 @@ mod values;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::entry::Entry;
 use crate::options::flag::is_on;
-use crate::vassal::address::{Address, SocketOwner, UnixOptions, Waiting, parse};
+use crate::vassal::address::{Address, OnDemandSocket, SocketOwner, UnixOptions, parse};
 use liveness::{HealthCheck, Watchdog};
 use std::fmt;
 use std::time::Duration;
 use values::{SIGTERM, address, backlog, deadline, duration, failures, http, mode, on_or_off, signal, url};
 use vassal_escape::printable;
 
-/// How it is known that the app serves.
+/// How it is recognised that the app serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ready {
-    /// It was started; uWSGI says that it has loaded everything (byte 1), which is all there is to hear of one without workers.
+    /// It was started. A uWSGI without workers reports only that it has loaded everything (byte 1).
     Started,
     /// uWSGI's first worker accepts requests (byte 5).
     Accepting,
@@ -33,7 +33,7 @@ pub enum Ready {
 pub enum Reload {
     /// The next app starts beside the present one.
     Overlap,
-    /// The present app does it itself.
+    /// The present app reloads itself.
     InPlace,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Reload {
 pub struct Socket {
     /// Its name in `$LISTEN_FDNAMES`.
     pub name: String,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: Address,
     /// The line.
     pub origin: Origin,
@@ -60,41 +60,41 @@ pub struct Socket {
 /// The settings, with their defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `command`: the program in uWSGI's place, as a shell command, and where it stands.
+    /// `command`: the program that replaces uWSGI, as a shell command; and its line.
     pub command: Option<(Vec<u8>, Origin)>,
-    /// `socket`, `socket-mode`, `socket-owner`, `socket-backlog`: what is bound for `command`.
+    /// `socket`, `socket-mode`, `socket-owner`, `socket-backlog`: the sockets that are bound for `command`.
     pub sockets: Vec<Socket>,
     /// See `sockets`.
     pub unix: UnixOptions,
     /// See `sockets`.
     pub backlog: i32,
-    /// The socket whose first connection starts the vassal; of the emperor's file.
-    pub waiting: Option<Waiting>,
-    /// `reload`, and where it stands; `None`: beside the present app wherever two can run side by side.
+    /// The socket of a vassal on demand; set by emperor.ini.
+    pub on_demand_socket: Option<OnDemandSocket>,
+    /// `reload`, and its line; `None`: overlapping whenever two apps can run side by side.
     pub reload: Option<(Reload, Origin)>,
-    /// `notify`, `ready`; `None`: what the payload is known to do.
+    /// `notify`, `ready`; `None`: what is known about the payload.
     pub ready: Option<Ready>,
-    /// `stop-signal`: what stops `command`.
+    /// `stop-signal`: the signal that stops `command`.
     pub stop_signal: i32,
-    /// `reload-signal`: what makes `command` read its configuration again.
+    /// `reload-signal`: the signal on which `command` reads its configuration again.
     pub reload_signal: Option<i32>,
-    /// `health`, `health-interval`, `health-deadline`, `health-failures`: how the app is asked whether it is well.
+    /// `health`, `health-interval`, `health-deadline`, `health-failures`: how the app is asked for its health.
     pub health: HealthCheck,
-    /// `watchdog`: how often `command` is to send `WATCHDOG=1`.
+    /// `watchdog`: how often `command` has to send `WATCHDOG=1`.
     pub watchdog: Option<Watchdog>,
-    /// `mountpoint-interval`: the time between two probes of a mountpoint; `None`: what its kind needs.
+    /// `mountpoint-interval`: the time between two probes of a mountpoint; `None`: the default of its filesystem type.
     pub interval: Option<Duration>,
-    /// `mountpoint-deadline`: how long a filesystem may leave a request unanswered; `None`: what its kind may.
+    /// `mountpoint-deadline`: how long a filesystem may leave a request unanswered; `None`: the default of its type.
     pub deadline: Option<Duration>,
     /// `hook-timeout`: how long one hook may take.
     pub hook_limit: Duration,
     /// `stop-timeout`: how long the app may take to stop before it is killed.
     pub stop_limit: Duration,
-    /// `atexit-timeout`: how long the as-user-atexit hooks may take, all together.
+    /// `atexit-timeout`: how long all as-user-atexit hooks together may take.
     pub atexit_limit: Duration,
-    /// `trust-root`: whether root's commands run in a root directory that is not root's alone.
+    /// `trust-root`: whether root's commands run even in a root directory that others than root can change.
     pub trust_root: bool,
-    /// `seccomp`: whether the app is denied the system calls that no app needs.
+    /// `seccomp`: whether the filter denies the app system calls that no app needs.
     pub is_filtered: bool,
 }
 
@@ -105,7 +105,7 @@ impl Default for Settings {
             sockets: Vec::new(),
             unix: UnixOptions::default(),
             backlog: SOMAXCONN,
-            waiting: None,
+            on_demand_socket: None,
             reload: None,
             ready: None,
             stop_signal: SIGTERM,
@@ -114,9 +114,9 @@ impl Default for Settings {
             watchdog: None,
             interval: None,
             deadline: None,
-            // What uWSGI's own waits have (wait-for-fs-timeout, T2); it has no limit for commands (EXE-1).
+            // As for uWSGI's own waits (wait-for-fs-timeout, T2); uWSGI has no limit for commands (EXE-1).
             hook_limit: Duration::from_secs(60),
-            // emperor-curse-tolerance (EMP-7).
+            // As emperor-curse-tolerance (EMP-7).
             stop_limit: Duration::from_secs(30),
             atexit_limit: Duration::from_secs(30),
             trust_root: false,
@@ -125,18 +125,18 @@ impl Default for Settings {
     }
 }
 
-/// The longest queue that the kernel has by default (net.core.somaxconn), as systemd.socket(5) asks for more.
+/// The kernel's default for the longest queue (net.core.somaxconn); systemd.socket(5) asks for more.
 const SOMAXCONN: i32 = 4096;
 /// The longest name of a socket (sd_listen_fds_with_names(3)).
 const NAME_BYTES: usize = 255;
-/// The name of a socket that the file gives none.
+/// The name of a socket without one in the file.
 const UNNAMED: &str = "listen";
-/// Below this the silence of an app, which has more to do than to send messages, can no longer be told from a busy machine.
+/// The shortest limit: below it, an app that is busy or on a busy machine would look silent.
 const SHORTEST_WATCHDOG: Duration = Duration::from_secs(1);
-/// Puts a value into the settings; the origin is that of its line. The error is what is wrong with the value.
+/// Puts a value into the settings; the origin is that of its line. The error says what is wrong with the value.
 type Take = fn(&mut Settings, &[u8], &Origin) -> Result<(), String>;
 
-/// The settings that exist.
+/// All settings.
 #[rustfmt::skip] // one setting, one line
 pub const SETTINGS: &[(&str, Take)] = &[
     ("command", command),
@@ -164,10 +164,10 @@ pub const SETTINGS: &[(&str, Take)] = &[
 ];
 
 impl Settings {
-    /// Makes sense of the evaluated `[vassal]` section.
+    /// Interprets the evaluated section `[vassal]`.
     ///
     /// # Errors
-    /// An unknown setting, or a value it does not take.
+    /// An unknown setting, or a wrong value.
     pub fn from_entries(entries: &[Entry]) -> Result<Self, Diagnostic> {
         let mut settings = Self::default();
         for entry in entries {
@@ -192,7 +192,7 @@ impl Settings {
     }
 }
 
-/// A line that says how `health` is asked, where there is none: a check that was meant is not lost by that.
+/// Refuses lines about `health` if there is no `health` line: a check that was intended would silently be missing.
 fn refuse_without_health(entries: &[Entry]) -> Option<Diagnostic> {
     let entry = entries.iter().find(|entry| entry.key.starts_with(b"health-"))?;
     let key = String::from_utf8_lossy(&entry.key);

@@ -1,4 +1,4 @@
-//! The listening sockets that a configuration names, as far as they are bound for it and kept over restarts.
+//! The listening sockets in a configuration that are bound before the app starts and kept over restarts.
 
 pub mod handed;
 
@@ -7,15 +7,15 @@ use crate::language::evaluation::entry::{Entry, has, last};
 use crate::options::id::Id;
 pub use crate::options::values::LISTENING;
 use crate::vassal::address;
-use crate::vassal::address::{Address, Waiting};
+use crate::vassal::address::{Address, OnDemandSocket};
 use crate::vassal::missing_plugins::is_without_plugin;
 use crate::vassal::settings::{Settings, Socket};
 use std::ops::Range;
 
-/// Options that tell uWSGI how to bind: with one of them it has to do it itself.
+/// Options about how uWSGI binds sockets; with one of them uWSGI has to do it itself.
 const BINDING: [Id; 3] = [Id::ReusePort, Id::Freebind, Id::AbstractSocket];
 
-/// The backlog uWSGI asks for when `listen` is not given.
+/// The length of the queue if `listen` is not given, as in uWSGI.
 const DEFAULT_BACKLOG: i32 = 100;
 
 /// How uWSGI finds a socket that was bound for it.
@@ -23,17 +23,19 @@ const DEFAULT_BACKLOG: i32 = 100;
 pub enum Found {
     /// By the number of its descriptor.
     Number,
-    /// `shared-socket`: among its descriptors by the address, as at its own reload. `fd://N` is no value for it (measured: 2.0.21 and
-    /// 2.0.28 take it for descriptor -1). Never a unix socket, for which it takes any other that has no name (measured).
+    /// `shared-socket`: among its descriptors by the address, as at its own reload. `fd://N` is not possible (measured:
+    /// 2.0.21 and 2.0.28 take it for descriptor -1). Unix sockets are not possible either, because uWSGI takes any
+    /// other one without a name (measured).
     Address,
-    /// By its place among the shared sockets, to which it is added: a router, which takes no `fd://N` (measured).
+    /// By its position among the shared sockets, to which it is added. For routers, which do not accept `fd://N`
+    /// (measured).
     Place,
 }
 
 /// A socket to bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// Where it listens.
+    /// Its address.
     pub address: Address,
     /// `listen`
     pub backlog: i32,
@@ -41,27 +43,28 @@ pub struct Listener {
     pub origin: Origin,
     /// Its name in `$LISTEN_FDNAMES`; for uWSGI it has none.
     pub name: Option<String>,
-    /// Which entry of the list that is.
+    /// The index of that entry in the list.
     pub entry: usize,
     /// How uWSGI finds it.
     pub found: Found,
-    /// systemd binds it, and its first connection starts the vassal.
+    /// Whether systemd binds it, and its first connection starts the vassal.
     pub is_on_demand: bool,
 }
 
-/// The line that uWSGI is given for the socket that starts it, which is served with the default protocol as the inherited one is under
-/// the Emperor; nothing when one of `entries` names its address.
-pub(crate) fn line_of(waiting: &Waiting, entries: &[Entry]) -> Option<Entry> {
-    let is_named =
-        |entry: &Entry| way(entry).and_then(|_| address_of(entry)).as_ref() == Some(&waiting.address);
-    let address = waiting.address.to_string().into_bytes();
+/// The line with which uWSGI gets the on-demand socket. uWSGI serves it with the default protocol, as it does the
+/// inherited socket under the Emperor. `None` if one of `entries` has this address.
+pub(crate) fn line_of(on_demand_socket: &OnDemandSocket, entries: &[Entry]) -> Option<Entry> {
+    let is_named = |entry: &Entry| {
+        way(entry).and_then(|_| address_of(entry)).as_ref() == Some(&on_demand_socket.address)
+    };
+    let address = on_demand_socket.address.to_string().into_bytes();
     (!entries.iter().any(is_named))
-        .then(|| Entry::new(b"socket".to_vec(), Some(address), waiting.origin.clone()))
+        .then(|| Entry::new(b"socket".to_vec(), Some(address), on_demand_socket.origin.clone()))
 }
 
-/// The sockets of `entries` that are bound for uWSGI: those on TCP addresses in numbers and on absolute paths. Relative
-/// paths, names and patterns stay uWSGI's. That of `waiting` is bound already.
-pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> {
+/// The sockets in `entries` that are bound for uWSGI: those with numeric TCP addresses and absolute paths. uWSGI itself
+/// binds relative paths, names and patterns. The one of `on_demand_socket` is bound already.
+pub fn listeners(entries: &[Entry], on_demand_socket: Option<&OnDemandSocket>) -> Vec<Listener> {
     let backlog = last(entries, &[Id::Listen]).and_then(|entry| entry.value.as_deref());
     let backlog = backlog.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     let listener = |(at, entry): (usize, &Entry)| {
@@ -70,13 +73,14 @@ pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> 
         if found != Found::Number && matches!(address, Address::Unix(_)) {
             return None;
         }
-        // A socket that nothing accepts from would keep its clients waiting.
+        // A socket from which nothing accepts connections would only make clients wait.
         if found == Found::Place && is_without_plugin(entry, entries) {
             return None;
         }
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
         Some(Listener {
-            is_on_demand: waiting.is_some_and(|waiting| waiting.address == address),
+            is_on_demand: on_demand_socket
+                .is_some_and(|on_demand_socket| on_demand_socket.address == address),
             address,
             backlog,
             origin: entry.origin.clone(),
@@ -94,14 +98,15 @@ pub fn listeners(entries: &[Entry], waiting: Option<&Waiting>) -> Vec<Listener> 
     listeners
 }
 
-/// What systemd calls the on-demand socket (`FileDescriptorName=`), and a command's `$LISTEN_FDNAMES`, unless a line names its address.
+/// The name of the on-demand socket for systemd (`FileDescriptorName=`), and in a command's `$LISTEN_FDNAMES` unless a
+/// line has its address.
 pub const ON_DEMAND: &str = "on-demand";
 
-/// The sockets of a `[vassal]` section, for its command, and the one that starts it.
+/// The sockets in a section `[vassal]`, for its command, and the on-demand socket.
 pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
-    let waiting = settings.waiting.as_ref();
+    let on_demand_socket = settings.on_demand_socket.as_ref();
     let listener = |address: &Address, origin: &Origin, name: &str| Listener {
-        is_on_demand: waiting.is_some_and(|waiting| waiting.address == *address),
+        is_on_demand: on_demand_socket.is_some_and(|on_demand_socket| on_demand_socket.address == *address),
         address: address.clone(),
         backlog: settings.backlog,
         origin: origin.clone(),
@@ -111,7 +116,7 @@ pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
     };
     let named = |socket: &Socket| listener(&socket.address, &socket.origin, &socket.name);
     let mut listeners: Vec<_> = settings.sockets.iter().map(named).collect();
-    if let Some(Waiting { address, origin }) = waiting {
+    if let Some(OnDemandSocket { address, origin }) = on_demand_socket {
         if !listeners.iter().any(|listener| listener.is_on_demand) {
             listeners.push(listener(address, origin, ON_DEMAND));
         }
@@ -119,24 +124,24 @@ pub(crate) fn of_command(settings: &Settings) -> Vec<Listener> {
     listeners
 }
 
-/// Unless all of the `lines` that name shared sockets are among `listeners`, all of those are uWSGI's: what it looks for among its
-/// descriptors and does not find, it does not bind (measured).
+/// Leaves all shared sockets to uWSGI unless each of the `lines` lines about them is among `listeners`: if uWSGI looks
+/// for one among its descriptors and does not find it, it does not bind it either (measured).
 pub(crate) fn leave_shared(listeners: &mut Vec<Listener>, lines: usize) {
     if shared(listeners) < lines {
         listeners.retain(|listener| listener.found == Found::Number);
     }
 }
 
-/// How many of `listeners` a line names as shared.
+/// How many of `listeners` are shared sockets.
 pub(crate) fn shared(listeners: &[Listener]) -> usize {
     let is_named = |listener: &&Listener| listener.found == Found::Address;
     listeners.iter().filter(is_named).count()
 }
 
-/// Options of uWSGI's for more listening sockets, which it binds itself: it looks for a shared one when it reads the line, and there is
-/// none yet (measured).
+/// Options for listening sockets that uWSGI itself has to bind: it looks for a shared socket already when it reads the
+/// line, when there is none yet (measured).
 const UWSGIS_OWN: [Id; 2] = [Id::SuwsgiSocket, Id::HttpsSocket];
-/// Routers, whose value begins with an address.
+/// Options of routers whose value begins with an address.
 const BY_PLACE: [Id; 6] = [
     Id::Http,
     Id::Httprouter,
@@ -145,12 +150,12 @@ const BY_PLACE: [Id; 6] = [
     Id::Rawrouter,
     Id::Sslrouter,
 ];
-/// The same, in whose value the address has a name.
+/// Options of routers in whose value the address is a named part.
 const BY_NAME: [Id; 2] = [Id::Https2, Id::Sslrouter2];
-/// That name.
+/// The name of that part.
 const NAME: &[u8] = b"addr=";
 
-/// How uWSGI finds the socket of `entry`, if its option makes uWSGI listen.
+/// How uWSGI finds the socket of `entry`; `None` if the option opens no listening socket.
 fn way(entry: &Entry) -> Option<Found> {
     match entry {
         _ if entry.is_one_of(&LISTENING) => Some(Found::Number),
@@ -160,12 +165,12 @@ fn way(entry: &Entry) -> Option<Found> {
     }
 }
 
-/// Whether the option of `entry` makes uWSGI listen.
+/// Whether the option opens a listening socket.
 pub fn is_listening(entry: &Entry) -> bool {
     way(entry).is_some() || entry.is_one_of(&UWSGIS_OWN)
 }
 
-/// Where in its value an option that makes uWSGI listen has the address.
+/// The position of the address in the value of such an option.
 pub(crate) fn address_range(entry: &Entry, value: &[u8]) -> Option<Range<usize>> {
     let (is_part, name) = match entry {
         _ if entry.is_one_of(&BY_NAME) => (true, NAME),
@@ -260,18 +265,21 @@ mod tests {
 
     #[test]
     fn the_socket_that_starts_the_vassal_is_given_to_uwsgi_once_and_whatever_is_said_about_binding() {
-        let waiting = Waiting {
+        let on_demand_socket = OnDemandSocket {
             address: address::parse(b":9090").unwrap(),
             origin: Origin::CommandLine,
         };
         let mut entries = vec![entry("reuse-port", "true"), entry("http-socket", ":80")];
-        entries.extend(line_of(&waiting, &entries));
-        let found = listeners(&entries, Some(&waiting));
+        entries.extend(line_of(&on_demand_socket, &entries));
+        let found = listeners(&entries, Some(&on_demand_socket));
         assert_eq!(found.iter().map(|each| each.entry).collect::<Vec<_>>(), [2]);
         assert!(found[0].is_on_demand);
         assert_eq!(entries[2], entry("socket", "0.0.0.0:9090"));
-        assert_eq!(line_of(&waiting, &[entry("http-socket", "0.0.0.0:9090")]), None);
-        assert_eq!(line_of(&waiting, &[entry("https", ":9090,/c,/k")]), None);
+        assert_eq!(
+            line_of(&on_demand_socket, &[entry("http-socket", "0.0.0.0:9090")]),
+            None
+        );
+        assert_eq!(line_of(&on_demand_socket, &[entry("https", ":9090,/c,/k")]), None);
     }
 
     #[test]

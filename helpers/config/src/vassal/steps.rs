@@ -1,4 +1,4 @@
-//! The options of a vassal's file that vassal-enter does and that are no hooks, as operations (ORD rows 7 to 13).
+//! Turns options that vassal-enter carries out, other than hooks, into operations (ORD rows 7 to 13).
 
 use crate::diagnostic::Diagnostic;
 use crate::hooks::action::{Action, Awaited, WriteMode};
@@ -12,22 +12,22 @@ use crate::vassal::plan::Operation;
 use std::time::Duration;
 use vassal_escape::printable;
 
-/// What such options come to.
+/// The result.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
-    /// One for each, in the order in which they happen inside their phases.
+    /// The operations, in the order in which they happen within their phases.
     pub operations: Vec<Operation>,
-    /// Namespaces that the vassal has to be cloned into beside the emperor's.
+    /// Namespaces that the vassal is cloned into in addition to the emperor's.
     pub cloned: Namespaces,
-    /// Namespaces that it leaves the emperor's for, later.
+    /// Namespaces that the vassal enters later, by unshare.
     pub unshared: Namespaces,
-    /// Whether the post-jail hooks run (ORD-2).
+    /// Whether post-jail hooks run (ORD-2).
     pub is_jailed: bool,
     /// `binsh`
     pub shells: Vec<Vec<u8>>,
 }
 
-/// The steps of `entries`, in a vassal that is cloned into `emperors` namespaces; what cannot be done is added to
+/// The operations for `entries` in a vassal that is cloned into the namespaces `emperors`. Errors are added to
 /// `errors`.
 pub(crate) fn of(entries: &[Entry], emperors: Namespaces, errors: &mut Vec<Diagnostic>) -> Steps {
     let mut steps = Steps {
@@ -68,7 +68,7 @@ impl Steps {
         });
     }
 
-    /// `umask`, `env`, `unenv`, `early-envdir`, in the order of the file: they count from the first hook on.
+    /// `umask`, `env`, `unenv` and `early-envdir`, in the order of the file. They take effect before the first hook.
     fn settings(&mut self, entries: &[Entry], errors: &mut Vec<Diagnostic>) {
         for entry in entries {
             let text = value(entry);
@@ -84,7 +84,7 @@ impl Steps {
                     Some(at) if at > 0 => {
                         Action::SetEnvironment(text[..at].to_vec(), text[at + 1..].to_vec())
                     }
-                    // uWSGI makes no variable of it either.
+                    // uWSGI does not make a variable of it either.
                     _ => continue,
                 },
                 Some(Id::Unenv) => Action::UnsetEnvironment(text),
@@ -99,7 +99,7 @@ impl Steps {
         }
     }
 
-    /// `envdir`, then the log, then the file for the process's number; `file-write` comes after the in-jail hooks.
+    /// `envdir`, then the log, then the pidfile; `file-write` comes after the in-jail hooks.
     fn files(&mut self, entries: &[Entry], errors: &mut Vec<Diagnostic>) {
         for entry in entries.iter().filter(|entry| entry.is(Id::Envdir)) {
             self.push(entry, Phase::Files, Action::ReadEnvdir(value(entry)));
@@ -116,7 +116,7 @@ impl Steps {
             let text = value(entry);
             match text.iter().position(|byte| *byte == b'=') {
                 Some(at) => {
-                    // uWSGI ends it with a line break (measured).
+                    // uWSGI appends a line end (measured).
                     let content = [&text[at + 1..], b"\n"].concat();
                     let file = text[..at].to_vec();
                     self.push(
@@ -130,8 +130,8 @@ impl Steps {
         }
     }
 
-    /// A PID namespace counts for later children only, so it is made by the clone; the others are left at their
-    /// place in the order, where a hook before them still sees the old ones.
+    /// `unshare`: a PID namespace affects only later children, so it is made by the clone. The other namespaces are
+    /// entered at their place in the order, and hooks before it run in the old ones.
     fn unshare(
         &mut self,
         entries: &[Entry],
@@ -159,7 +159,7 @@ impl Steps {
         Ok(())
     }
 
-    /// `chroot` and `pivot_root`: the last line of each counts, chroot comes first (row 13 of ORD).
+    /// `chroot` and `pivot_root`: the last line of each counts, and chroot is done first (row 13 of ORD).
     fn root(&mut self, entries: &[Entry], errors: &mut Vec<Diagnostic>) {
         if let Some(entry) = last(entries, &[Id::Chroot]) {
             self.push(entry, Phase::Jail, Action::Chroot(value(entry)));
@@ -181,7 +181,8 @@ impl Steps {
         }
     }
 
-    /// `wait-for-interface`, then `wait-for-fs` and its like in the order of the file, then `wait-for-mountpoint`.
+    /// `wait-for-interface`, then `wait-for-fs` and similar options in the order of the file, then
+    /// `wait-for-mountpoint`.
     fn waits(&mut self, entries: &[Entry], errors: &mut Vec<Diagnostic>) {
         let interface = limit(entries, Id::WaitForInterfaceTimeout, errors);
         let file = limit(entries, Id::WaitForFsTimeout, errors);
@@ -203,7 +204,7 @@ fn octal(text: &[u8]) -> Option<u32> {
     u32::from_str_radix(text, 8).ok().filter(|mask| *mask <= 0o777)
 }
 
-/// A limit in seconds; none when it is not given.
+/// A limit in seconds; `None` if it is not given.
 fn limit(entries: &[Entry], id: Id, errors: &mut Vec<Diagnostic>) -> Option<Duration> {
     let entry = last(entries, &[id])?;
     let text = value(entry);

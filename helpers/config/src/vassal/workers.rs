@@ -1,12 +1,12 @@
-//! Whether a configuration gives uWSGI a worker that says when it accepts requests (byte 5). What each kind says to its Emperor was
-//! measured with 2.0.21 and 2.0.28: a router, a subscription server, cron, daemons, spoolers, mules, a zerg pool, an Emperor and a
-//! uWSGI that is cheap say no more than byte 1, that they have loaded everything.
+//! Decides whether uWSGI gets a worker with this configuration, which reports when it accepts requests (byte 5). What
+//! other processes report was measured with 2.0.21 and 2.0.28: routers, subscription servers, cron, daemons, spoolers,
+//! mules, zerg pools, an Emperor, and a uWSGI in cheap mode report only that everything is loaded (byte 1).
 
 use crate::language::evaluation::entry::{Entry, has, last};
 use crate::options::flag::is_on;
 use crate::options::id::Id;
 
-/// Options that give the workers something to accept on.
+/// Options that give workers something to accept connections from.
 const SOCKETS: [Id; 13] = [
     Id::Socket,
     Id::UwsgiSocket,
@@ -23,7 +23,7 @@ const SOCKETS: [Id; 13] = [
     Id::Zerg,
 ];
 
-/// The HTTP router, which makes a socket for workers of its own where nothing says whom it routes to.
+/// The HTTP routers; each opens a socket for workers itself unless an option says where it routes to.
 const HTTP_ROUTERS: [Id; 4] = [Id::Http, Id::Httprouter, Id::Https, Id::Https2];
 const HTTP_TARGETS: [Id; 8] = [
     Id::HttpTo,
@@ -39,10 +39,10 @@ const HTTP_TARGETS: [Id; 8] = [
 /// Whether a worker will accept requests as soon as everything is loaded.
 pub(crate) fn accept(entries: &[Entry]) -> bool {
     let value = |id| last(entries, &[id]).map(|entry| entry.value.as_deref());
-    // Workers are started by the first request.
+    // In cheap mode the first request starts the workers.
     let is_cheap = value(Id::Cheap).is_some_and(|value| is_on(value.unwrap_or_default()));
     let is_without = value(Id::Processes).flatten() == Some(b"0");
-    // Another program takes the worker's place, and says nothing.
+    // Another program replaces the worker, and reports nothing.
     let is_replaced = has(entries, &[Id::WorkerExec, Id::WorkerExec2]);
     let is_served = has(entries, &SOCKETS) || (has(entries, &HTTP_ROUTERS) && !has(entries, &HTTP_TARGETS));
     is_served && !is_cheap && !is_without && !is_replaced

@@ -1,9 +1,10 @@
-//! Shell texts of hooks, as far as they are understood without a shell: programs, their words, and what FUSE programs mount.
+//! Parses the shell commands of hooks as far as that is possible without a shell: programs, their words, and what FUSE
+//! programs mount.
 
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::Operation;
 
-/// Programs that mount with FUSE, and whose last absolute path is where.
+/// Programs that mount with FUSE; the last absolute path among their words is the mountpoint.
 const FUSE: [&[u8]; 26] = [
     b"archivemount",
     b"bindfs",
@@ -33,10 +34,10 @@ const FUSE: [&[u8]; 26] = [
     b"zip-fuse",
 ];
 
-/// Those that lay directories over each other.
+/// Of these, programs that show several directories as one.
 const UNIONS: [&[u8]; 4] = [b"fuse-overlayfs", b"mergerfs", b"unionfs", b"unionfs-fuse"];
 
-/// Programs that mount nothing, or what stands in their words.
+/// Programs that mount nothing, or only what their words name.
 const PLAIN: [&[u8]; 22] = [
     b"[",
     b"cat",
@@ -62,26 +63,26 @@ const PLAIN: [&[u8]; 22] = [
     b"umount",
 ];
 
-/// Words before the program's name.
+/// Words that may come before the program's name.
 const WRAPPERS: [&[u8]; 5] = [b"exec", b"env", b"nice", b"setsid", b"sudo"];
 
-/// One program and its words, of a shell text.
+/// A program and its words, from a shell command.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Command {
-    /// The program's name without its directory.
+    /// The program's name, without its directory.
     pub program: Vec<u8>,
-    /// What it is given.
+    /// Its arguments.
     pub words: Vec<Vec<u8>>,
 }
 
-/// A FUSE program's mount.
+/// The mount of a FUSE program.
 #[derive(Debug)]
 pub struct FuseMount<'a> {
-    /// The step that mounts.
+    /// The step that runs the program.
     pub operation: &'a Operation,
     /// The program.
     pub program: Vec<u8>,
-    /// Where it mounts.
+    /// Its mountpoint.
     pub mountpoint: Vec<u8>,
     options: Vec<Vec<u8>>,
     words: Vec<Vec<u8>>,
@@ -90,27 +91,27 @@ pub struct FuseMount<'a> {
 /// A branch of a union.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Branch {
-    /// As it is written.
+    /// The path as written.
     pub written: Vec<u8>,
-    /// Where it is on the host.
+    /// The path on the host.
     pub path: Vec<u8>,
-    /// Whether files can be made in it.
+    /// Whether files can be created in it.
     pub is_writable: bool,
 }
 
 impl Command {
-    /// Whether it mounts with FUSE.
+    /// Whether it is a FUSE program.
     pub fn is_fuse(&self) -> bool {
         FUSE.contains(&self.program.as_slice())
     }
 }
 
-/// Whether it is known what a program mounts.
+/// Whether it is known what the program mounts.
 pub fn is_known(program: &[u8]) -> bool {
     FUSE.contains(&program) || PLAIN.contains(&program)
 }
 
-/// The programs of a step that is a shell command.
+/// The programs of a step, if that is a shell command.
 pub fn commands(operation: &Operation) -> Vec<Command> {
     let text = match &operation.action {
         Action::Exec { command, failure: _ } => command,
@@ -143,7 +144,7 @@ fn parse(text: &[u8]) -> Option<Command> {
     })
 }
 
-/// What FUSE programs mount, in order.
+/// The mounts of FUSE programs in `operations`, in order.
 pub fn fuse_mounts(operations: &[Operation]) -> Vec<FuseMount<'_>> {
     let all = operations.iter().flat_map(|operation| {
         commands(operation)
@@ -183,12 +184,12 @@ impl<'a> FuseMount<'a> {
         })
     }
 
-    /// Whether it lays directories over each other.
+    /// Whether it shows several directories as one.
     pub fn is_union(&self) -> bool {
         UNIONS.contains(&self.program.as_slice())
     }
 
-    /// The value of an `-o` option; empty for one without.
+    /// The value of an `-o` option; empty for an option without a value.
     pub fn option(&self, name: &[u8]) -> Option<&[u8]> {
         let mut found = self.options.iter().filter_map(|option| option.strip_prefix(name));
         found.find_map(|rest| match rest {
@@ -239,7 +240,7 @@ pub fn overlay(upper: &[u8], lower: &[u8]) -> Vec<Branch> {
     all.filter(|branch| !branch.path.is_empty()).collect()
 }
 
-/// A path without slashes at its end.
+/// A path without trailing slashes.
 pub fn without_slash(path: &[u8]) -> Vec<u8> {
     let end = path
         .iter()

@@ -1,4 +1,4 @@
-//! What is on the machine: users, directories, devices, mounts. Looked at only, and as far as this user may.
+//! Users, directories, devices and mounts of the machine. They are only looked at, as far as the calling user may.
 
 use crate::reading::location::below;
 use std::ffi::OsStr;
@@ -16,35 +16,35 @@ pub struct Host {
     root: PathBuf,
 }
 
-/// What looking for a path came to.
+/// The result of looking at a path.
 #[derive(Debug)]
 pub enum Seen {
-    /// It is there.
+    /// It exists.
     There(Metadata),
-    /// It is not.
+    /// It does not exist.
     Missing,
-    /// This user may not look.
+    /// The calling user may not look.
     Hidden,
-    /// A FUSE filesystem is mounted there that has lost its daemon.
+    /// It is on a FUSE filesystem without a daemon.
     Dead,
 }
 
-/// A user as the machine's files know it.
+/// A user, from the machine's passwd and group files.
 #[derive(Debug, PartialEq, Eq)]
 pub struct User {
-    /// Its number.
+    /// The user id.
     pub uid: u32,
-    /// Every group it is in.
+    /// The ids of all its groups.
     pub groups: Vec<u32>,
 }
 
 impl User {
-    /// Whether the permissions of a directory let the user write there.
+    /// Whether the permissions let the user create files in a directory.
     pub fn may_write(&self, metadata: &Metadata) -> bool {
         self.may(metadata, 0o2)
     }
 
-    /// Whether the permissions of a file let the user read it.
+    /// Whether the permissions let the user read a file.
     pub fn may_read(&self, metadata: &Metadata) -> bool {
         self.may(metadata, 0o4)
     }
@@ -60,14 +60,14 @@ impl User {
 }
 
 impl Host {
-    /// The machine whose root directory is `root`.
+    /// The machine with the root directory `root`.
     pub fn new(root: &Path) -> Self {
         Host {
             root: root.to_path_buf(),
         }
     }
 
-    /// Looks at an absolute path, links followed.
+    /// Looks at an absolute path; links are followed.
     pub fn look(&self, path: &[u8]) -> Seen {
         use std::io::ErrorKind::{NotADirectory, NotFound};
         match below(&self.root, Path::new(OsStr::from_bytes(path))).metadata() {
@@ -78,12 +78,12 @@ impl Host {
         }
     }
 
-    /// What a file of the kernel's says.
+    /// Reads a file that the kernel provides.
     pub fn read(&self, path: &[u8]) -> Option<Vec<u8>> {
         std::fs::read(below(&self.root, Path::new(OsStr::from_bytes(path)))).ok()
     }
 
-    /// Why what is there is not root's alone. Of a tree of one's own, one's own is root's.
+    /// Why others than root can change the object. In a tree of the calling user's own, that user counts as root.
     pub fn foreign(&self, path: &[u8]) -> Option<String> {
         let Seen::There(metadata) = self.look(path) else {
             return None;
@@ -101,7 +101,7 @@ impl Host {
         matches!(self.look(path), Seen::There(metadata) if metadata.is_dir())
     }
 
-    /// Whether something is mounted on `path` in the namespace this program is in.
+    /// Whether something is mounted on `path` in the mount namespace of this program.
     pub fn is_mounted(&self, path: &[u8]) -> bool {
         let (Some(own), Some(parent)) = (
             self.device(path),
@@ -121,12 +121,12 @@ impl Host {
         }
     }
 
-    /// The accounts of `directory` of this machine, by the rule of a start.
+    /// The accounts in the root directory `directory` of this machine, read by the rules of a start.
     pub fn accounts(&self, directory: &[u8]) -> Accounts {
         accounts_below(&below(&self.root, Path::new(OsStr::from_bytes(directory))))
     }
 
-    /// The user of that name.
+    /// The user with that name.
     pub fn user(&self, name: &[u8]) -> Option<User> {
         let accounts = self.accounts(b"/");
         let user = accounts.user(name)?;
@@ -153,7 +153,7 @@ impl Host {
         Some(user)
     }
 
-    /// The number of a group.
+    /// The id of a group.
     pub fn group(&self, name: &[u8]) -> Option<u32> {
         self.accounts(b"/").group(name)
     }

@@ -1,4 +1,5 @@
-//! Lints: what a start does not refuse, but what will not do what is meant. One file for each.
+//! The lints: each finds a mistake that a start does not refuse, but by which it will not do what is meant. One file
+//! for each.
 //!
 //! Rooms, each of which uses only those before it: host, fuse_commands, new_root, scene, spelling, user, mount, run.
 

@@ -1,4 +1,4 @@
-//! The root directory that a vassal changes to, as far as it can be seen before anything is mounted.
+//! The root directory that a vassal changes to, as far as it can be examined before anything is mounted.
 
 use crate::lints::fuse_commands::{fuse_mounts, overlay, without_slash};
 use crate::lints::host::Host;
@@ -8,7 +8,7 @@ use vassal_config::hooks::mountflags::BIND;
 use vassal_config::hooks::phase::Phase;
 use vassal_config::vassal::plan::{Operation, Plan};
 
-/// The new root of `pivot_root`, if there is one.
+/// The new root of `pivot_root`, if that is used.
 pub fn pivot(plan: &Plan) -> Option<Vec<u8>> {
     plan.operations
         .iter()
@@ -29,7 +29,7 @@ fn new_root(plan: &Plan) -> Option<Vec<u8>> {
     pivot(plan).or(chroot)
 }
 
-/// What the steps mount, by the paths that the app sees.
+/// The mountpoints of the steps, as paths that the app sees.
 pub fn mounted(plan: &Plan) -> Vec<Vec<u8>> {
     let new = new_root(plan);
     let fuse = fuse_mounts(&plan.operations);
@@ -54,7 +54,7 @@ pub fn mounted(plan: &Plan) -> Vec<Vec<u8>> {
     fuse.chain(mounts).filter_map(seen).collect()
 }
 
-/// The directories of the host that lie over each other in the new root, the uppermost first, as far as they exist.
+/// The host's directories that make up the new root, the uppermost first, as far as they exist.
 pub fn layers(plan: &Plan, host: &Host) -> Vec<Vec<u8>> {
     let Some(new) = new_root(plan) else {
         return Vec::new();
@@ -77,8 +77,8 @@ pub fn layers(plan: &Plan, host: &Host) -> Vec<Vec<u8>> {
     layers
 }
 
-/// Why the new root is not root's alone, as far as its layers can be seen: what a start then refuses is said in
-/// vassal.ini(5), ROOT DIRECTORIES.
+/// Why others than root can change the new root, as far as its layers can be seen. vassal.ini(5), ROOT DIRECTORIES,
+/// says what a start refuses then.
 pub fn foreign(plan: &Plan, host: &Host) -> Option<String> {
     let new = new_root(plan)?;
     let fuse = fuse_mounts(&plan.operations);
@@ -97,7 +97,7 @@ pub fn foreign(plan: &Plan, host: &Host) -> Option<String> {
     })
 }
 
-/// What every program of a root directory is made of.
+/// The directories from which every program of a root directory is loaded.
 const PROGRAMS: [&[u8]; 11] = [
     b"",
     b"/bin",

@@ -1,13 +1,13 @@
-//! All lints.
+//! Runs all lints.
 
 use crate::lints::scene::Scene;
 use crate::lints::{mount, spelling, user};
 use crate::reading::finding::Finding;
 
-/// Looks for one mistake.
+/// A lint: looks for one mistake.
 type Lint = fn(&Scene<'_>) -> Vec<Finding>;
 
-/// All of them.
+/// All lints.
 const LINTS: [Lint; 17] = [
     user::file_directory::look,
     user::opened_by_user::look,
@@ -28,7 +28,7 @@ const LINTS: [Lint; 17] = [
     mount::unmount_at_exit::look,
 ];
 
-/// Everything that the lints find in `scene`.
+/// Runs the lints on `scene`.
 pub fn run(scene: &Scene<'_>) -> Vec<Finding> {
     LINTS.iter().flat_map(|lint| lint(scene)).collect()
 }

@@ -1,4 +1,4 @@
-//! What a lint looks at, and what it reports.
+//! The input and the output of a lint.
 
 use crate::lints::host::Host;
 use crate::reading::finding::{Finding, Level, place};
@@ -8,30 +8,30 @@ use vassal_config::diagnostic::Origin;
 use vassal_config::vassal::read::Vassal;
 use vassal_escape::printable;
 
-/// What a lint looks at.
+/// The input of a lint.
 #[derive(Debug)]
 pub struct Scene<'a> {
     /// What the file means.
     pub vassal: &'a Vassal,
-    /// The machine; none when only files count.
+    /// The machine; `None` if only the files are to be checked.
     pub host: Option<&'a Host>,
-    /// Where the file is.
+    /// The location of the file.
     pub location: &'a Location,
 }
 
-/// What a lint reports.
+/// The output of a lint.
 #[derive(Debug)]
-pub struct Said {
+pub struct Remark {
     level: Level,
     rule: Rule,
     message: String,
     hint: String,
 }
 
-impl Said {
-    /// It will probably not do what is meant.
+impl Remark {
+    /// The vassal will probably not do what is meant.
     pub fn warning(rule: Rule, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Said {
+        Remark {
             level: Level::Warning,
             rule,
             message: message.into(),
@@ -39,15 +39,15 @@ impl Said {
         }
     }
 
-    /// It works here; worth knowing all the same.
+    /// It works, but is worth knowing.
     pub fn note(rule: Rule, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Said {
+        Remark {
             level: Level::Note,
-            ..Said::warning(rule, message, hint)
+            ..Remark::warning(rule, message, hint)
         }
     }
 
-    /// The finding, at a line or at none.
+    /// The finding, at a line or without one.
     pub fn at(self, origin: Option<&Origin>, scene: &Scene<'_>) -> Finding {
         Finding {
             level: self.level,

@@ -1,7 +1,8 @@
-//! The machine as a start sees it, but nothing is executed: the world in which a vassal's file is read here.
+//! The machine as a start sees it, except that nothing is executed: the [`World`](vassal_config::machine::world::World)
+//! in which vassalctl reads files.
 //!
-//! Lines that were found wrong can be blanked, so that reading goes on behind them: this is how every error of a
-//! file is found by code that ends at the first one.
+//! Wrong lines can be blanked, so that reading continues after them. In this way the code of a start, which ends at the
+//! first error, finds every error of a file.
 
 use crate::reading::location::{Location, below};
 use std::cell::{OnceCell, RefCell};
@@ -13,43 +14,42 @@ use std::time::Duration;
 use vassal_config::machine::system::{System, accounts_below};
 use vassal_config::machine::world::{Open, ReadError, World};
 
-/// What the unit of a vassal has, as far as it is the same everywhere (vassal-enter(8), ENVIRONMENT).
+/// The part of a unit's environment that is the same everywhere (vassal-enter(8), ENVIRONMENT).
 const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Lines of files, by the name the file was read under and the number.
+/// Lines, by the name under which their file was read, and their number.
 pub type Lines = BTreeSet<(Vec<u8>, u32)>;
 
-/// How much of the machine counts.
+/// How much of the machine is taken into account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// All of it.
     Machine,
-    /// Its files that hold configuration: for a machine that will not run the vassals. Every plugin counts as
-    /// installed there.
+    /// Its configuration files only; for a machine that will not run the vassals. Every plugin counts as installed.
     FilesOnly,
 }
 
 /// The most that is read of dpkg's list of packages.
 const STATUS_BYTES: usize = 64 << 20;
 
-/// The end of the name of a plugin's file.
+/// The suffix of a plugin's file.
 const PLUGIN: &[u8] = b"_plugin.so";
 
-/// A start that is only played.
+/// A start without any effect.
 #[derive(Debug)]
 pub struct DryRun {
     system: System,
     location: Location,
     scope: Scope,
     directory: Vec<u8>,
-    /// Lines that count as empty.
+    /// Lines that are treated as empty.
     pub blanked: Lines,
     not_run: RefCell<BTreeSet<Vec<u8>>>,
     version: OnceCell<Vec<u8>>,
 }
 
 impl DryRun {
-    /// A start whose working directory is that of `location`.
+    /// A dry run with the working directory `location`.
     pub fn new(location: &Location, scope: Scope) -> Self {
         let environment = [(b"PATH".to_vec(), PATH.to_vec())].into();
         Self {
@@ -63,7 +63,7 @@ impl DryRun {
         }
     }
 
-    /// What a start would have executed or read from a descriptor, and was not done here.
+    /// Commands and descriptors that a start would have used, and that were skipped.
     pub fn not_run(&self) -> Vec<String> {
         let not_run = self.not_run.borrow();
         not_run
@@ -72,7 +72,7 @@ impl DryRun {
             .collect()
     }
 
-    /// A path as it is reached from here.
+    /// A path of the machine, as it can be opened here.
     fn inward(&self, path: &[u8]) -> Vec<u8> {
         if path.is_empty() {
             return Vec::new();
@@ -107,7 +107,7 @@ impl World for DryRun {
     fn open_files(&self) -> Vec<Open> {
         match self.scope {
             Scope::Machine => self.system.open_files(),
-            // In a checkout files are their author's.
+            // In a checkout, files belong to whoever checked them out.
             Scope::FilesOnly => Vec::new(),
         }
     }
@@ -206,8 +206,8 @@ impl World for DryRun {
     }
 }
 
-/// The version that Debian's uwsgi-core below `root` says it has: that of the package without the archive's part. A start asks the
-/// program; here nothing is executed.
+/// The version of Debian's uwsgi-core installed below `root`: the package's version without the archive's suffix. A
+/// start asks the program; here nothing is executed.
 fn installed_version(root: &Path) -> Option<Vec<u8>> {
     let path = below(root, Path::new("/var/lib/dpkg/status"));
     let world = System::new([].into(), PathBuf::from("/")).without_sources();

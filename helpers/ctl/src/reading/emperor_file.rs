@@ -1,4 +1,4 @@
-//! The emperor's file, where there is one.
+//! Reads emperor.ini, if there is one.
 
 use crate::arguments::Place;
 use crate::reading::dry_run::Scope;
@@ -12,25 +12,25 @@ use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::read_emperor_file;
 use vassal_config::machine::world::World;
 
-/// What a file of vassals is read with.
+/// The settings with which vassals' files are read.
 #[derive(Debug)]
 pub struct Found {
-    /// What it says, or what a vassal gets without one.
+    /// The settings of emperor.ini; without a file, [`default`].
     pub emperor: Emperor,
-    /// The file, as it was named; none when there is no such file.
+    /// The file as it was named; `None` if it does not exist.
     pub file: Option<PathBuf>,
-    /// What is to be said about it.
+    /// The findings about it.
     pub findings: Vec<Finding>,
 }
 
 impl Found {
-    /// Whether there are errors in it: no vassal starts then.
+    /// Whether it has errors, with which no vassal starts.
     pub fn is_wrong(&self) -> bool {
         self.findings.iter().any(|each| each.level == Level::Error)
     }
 }
 
-/// Reads the emperor's file of `place`; a missing one is no error.
+/// Reads the emperor.ini of `place`; a missing one is no error.
 pub fn find(place: &Place, root: &Path) -> Found {
     let file = file_of(place, root);
     let location = Location::new(root, file.parent().unwrap_or(Path::new("")));
@@ -59,7 +59,8 @@ pub fn find(place: &Place, root: &Path) -> Found {
     }
 }
 
-/// The file as it is reached from here: a relative one is named from here, an absolute one on the machine.
+/// The file as it can be opened here. A relative path is relative to the present directory, an absolute one belongs to
+/// the machine.
 fn file_of(place: &Place, root: &Path) -> PathBuf {
     if place.emperor.is_absolute() {
         crate::reading::location::below(root, &place.emperor)
@@ -82,7 +83,7 @@ fn read(file: &Path, location: &Location) -> Read<Emperor> {
     recover(location, Scope::FilesOnly, once)
 }
 
-/// What the tutorial's Emperor gives to each vassal.
+/// The settings of the Emperor in uWSGI's tutorial.
 fn default() -> Emperor {
     let mut emperor = Emperor::default();
     emperor.namespaces.mount = true;

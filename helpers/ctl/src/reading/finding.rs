@@ -1,4 +1,4 @@
-//! What is told about a file: errors and warnings of vassal-config, and the lints.
+//! Findings about a file: errors and warnings of vassal-config, and those of the lints.
 
 use crate::reading::location::Location;
 use crate::reading::rule::Rule;
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use vassal_config::diagnostic::{Diagnostic, Origin, Severity};
 use vassal_escape::printable;
 
-/// How bad it is.
+/// The severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The vassal does not start.
     Error,
-    /// It probably does not do what it is meant to.
+    /// It probably does not do what is meant.
     Warning,
-    /// Worth knowing; counts for nothing.
+    /// Worth knowing; it does not affect the exit code.
     Note,
 }
 
@@ -34,11 +34,11 @@ pub struct Place {
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub level: Level,
-    /// The trap; none for what a start says itself.
+    /// The trap; `None` for a finding of a start's own code.
     pub rule: Option<Rule>,
-    /// Where it stands, when it stands somewhere.
+    /// The place, if it has one.
     pub place: Option<Place>,
     /// What is wrong.
     pub message: String,
@@ -47,7 +47,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// What a start would say, in a file of `location`.
+    /// A finding of a start's own code about a file in `location`.
     pub fn of(diagnostic: Diagnostic, location: &Location) -> Self {
         let Diagnostic {
             severity,
@@ -69,7 +69,7 @@ impl Finding {
     }
 }
 
-/// Where `origin` is, seen from here; command line and environment are no place.
+/// The place of `origin`, as a path that can be opened here; `None` for the command line and the environment.
 pub fn place(origin: &Origin, location: &Location) -> Option<Place> {
     match origin {
         Origin::Environment | Origin::CommandLine => None,
@@ -81,7 +81,7 @@ pub fn place(origin: &Origin, location: &Location) -> Option<Place> {
     }
 }
 
-/// A path for people and for JSON.
+/// A path for display and for JSON.
 pub fn shown(path: &Path) -> String {
     printable(path.as_os_str().as_bytes())
 }

@@ -1,22 +1,22 @@
-//! Where files are: on the machine that is looked at, and from here.
+//! Directories, by their path on the machine that is examined and by their path here.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// A directory of files, on the machine below a root directory.
+/// A directory on the machine below a root directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// Where that machine's root directory is: absolute, without links.
+    /// The machine's root directory: absolute, without links.
     pub root: PathBuf,
-    /// The directory as it was named here, for people.
+    /// The directory as it was named by the user, for display.
     pub shown: PathBuf,
-    /// The same, absolute.
+    /// The directory as an absolute path here.
     pub directory: PathBuf,
 }
 
 impl Location {
-    /// The directory `shown`, which is named as it is reached from here.
+    /// The directory `shown`, a path that is valid here.
     pub fn new(root: &Path, shown: &Path) -> Self {
         let own = if shown.as_os_str().is_empty() {
             Path::new(".")
@@ -30,12 +30,12 @@ impl Location {
         }
     }
 
-    /// The directory as its machine names it.
+    /// The directory's path on its machine.
     pub fn inside(&self) -> PathBuf {
         self.inside_of(&self.directory)
     }
 
-    /// A path of this machine as the machine below the root names it.
+    /// The path on the machine below the root, of a path here.
     pub fn inside_of(&self, path: &Path) -> PathBuf {
         match path.strip_prefix(&self.root) {
             Ok(rest) => Path::new("/").join(rest),
@@ -43,12 +43,12 @@ impl Location {
         }
     }
 
-    /// A path that a file names, to be opened from here.
+    /// A path from a file, as it can be opened here.
     pub fn outside(&self, path: &[u8]) -> PathBuf {
         self.reached(path, &self.directory)
     }
 
-    /// The same, for people.
+    /// A path from a file, for display.
     pub fn shown(&self, path: &[u8]) -> PathBuf {
         self.reached(path, &self.shown)
     }
@@ -63,7 +63,7 @@ impl Location {
     }
 }
 
-/// A directory of the machine keeps its name, whatever links are in it: so a start has it, too.
+/// Links in a directory's path are kept, because a start keeps them, too.
 fn absolute(path: &Path, root: &Path) -> PathBuf {
     let named = std::path::absolute(path).ok();
     let has_parent = |path: &Path| path.components().any(|part| part == Component::ParentDir);
@@ -73,7 +73,7 @@ fn absolute(path: &Path, root: &Path) -> PathBuf {
     }
 }
 
-/// An absolute path of the machine below `root`, as it is reached from here.
+/// An absolute path of the machine below `root`, as it can be opened here.
 pub fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }

@@ -1,4 +1,4 @@
-//! Reading files as a start would, and what is found on the way.
+//! Reads files as a start would, and collects findings.
 
 pub mod dry_run;
 pub mod emperor_file;

@@ -1,11 +1,12 @@
-//! The known name that a misspelled one probably stands for.
+//! Finds the known name for which a misspelled one probably stands.
 
 use strsim::damerau_levenshtein;
 
-/// The most letters that may be wrong, missing, too many or swapped.
+/// The most letters that may be wrong, missing, superfluous or swapped.
 const MOST: usize = 2;
 
-/// The nearest of `known` to `name`, if it is near enough to be meant: at most two mistakes, and no more than one in three letters.
+/// The one of `known` that is nearest to `name`; `None` if even that has more than two mistakes, or more than one in
+/// three letters.
 pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let most = MOST.min(name.chars().count() / 3);
     let distances = known.map(|each| (damerau_levenshtein(name, each), each));

@@ -1,4 +1,5 @@
-//! One file read to its end: the code of a start, again and again, until no further error is found.
+//! Finds all errors of a file: runs the code of a start again and again, each time with the wrong lines blanked, until
+//! it finds no further error.
 
 use crate::reading::dry_run::{DryRun, Lines, Scope};
 use crate::reading::finding::{Finding, Level};
@@ -14,15 +15,16 @@ use vassal_config::vassal::push;
 use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 
-/// How often a file is read at most. Most errors are found together; only those that end the reading cost a turn.
+/// How often a file is read at most. Most errors are found in one turn; only those that end the reading cost another
+/// one.
 const MOST_TURNS: usize = 50;
 
-/// What came of reading a file.
+/// The result of reading a file.
 #[derive(Debug)]
 pub struct Read<T> {
-    /// What it means; nothing when there are errors.
+    /// Its meaning; `None` if it has errors.
     pub found: Option<T>,
-    /// What is to be said about it, sorted by place.
+    /// The findings, sorted by place.
     pub findings: Vec<Finding>,
 }
 
@@ -47,7 +49,7 @@ pub fn read_vassal(emperor: &Emperor, name: &VassalName, location: &Location, sc
     })
 }
 
-/// Reads with `once`; while that refuses a line, the line is blanked, and it reads again.
+/// Reads with `once`. As long as that refuses a line, the line is blanked and it reads again.
 pub fn recover<T>(
     location: &Location,
     scope: Scope,
@@ -60,7 +62,7 @@ pub fn recover<T>(
             warnings.retain(|each| !not_run.iter().any(|what| each.message.contains(what)));
             (Some(read), warnings)
         }
-        // With lines blanked a warning may be about their absence, so there are none then.
+        // There are no warnings in this case, because they may be about the blanked lines.
         Err(first) => (None, all_errors(&mut world, first, &once)),
     };
     let mut findings: Vec<Finding> = diagnostics
@@ -72,7 +74,7 @@ pub fn recover<T>(
     Read { found, findings }
 }
 
-/// The `first` errors, and those that come up when their lines are blanked.
+/// The `first` errors, and those that appear when their lines are blanked.
 fn all_errors<T>(
     world: &mut DryRun,
     first: Vec<Diagnostic>,
@@ -86,7 +88,7 @@ fn all_errors<T>(
         }
         world.blanked.append(&mut lines);
         for error in once(world).err().unwrap_or_default() {
-            // What has no line may be said only because of one that was blanked.
+            // An error without a line may be a consequence of a blanked line.
             let line = line_of(&error).filter(|line| !world.blanked.contains(line));
             if let Some(line) = line {
                 lines.insert(line);
@@ -118,7 +120,7 @@ fn not_run(what: String) -> Finding {
     }
 }
 
-/// By place: what has none comes first.
+/// Sorts by place; findings without a place come first.
 pub fn sort(findings: &mut [Finding]) {
     findings.sort_by(|one, other| key(one).cmp(&key(other)));
 }

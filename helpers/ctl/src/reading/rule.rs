@@ -1,6 +1,6 @@
-//! The traps: what a start does not refuse, but what will not do what is meant.
+//! The names of the traps: mistakes that a start does not refuse, but by which it will not do what is meant.
 
-/// Makes [`Rule`] of the list: the variant, and its word.
+/// Makes the enum [`Rule`] from a list of variants and their words.
 macro_rules! rules {
     ($($rule:ident $word:literal,)*) => {
         /// A trap (vassalctl(8), TRAPS).
@@ -10,11 +10,11 @@ macro_rules! rules {
         }
 
         impl Rule {
-            /// The words of all.
+            /// The words of all traps.
             #[cfg(test)]
             pub const WORDS: &[&str] = &[$($word,)*];
 
-            /// The word for it.
+            /// The trap's word.
             pub fn word(self) -> &'static str {
                 match self {
                     $(Rule::$rule => $word,)*

@@ -1,4 +1,4 @@
-//! Which vassals' files are meant by what stands on the command line.
+//! Finds the vassals' files that the words of the command line stand for.
 
 use crate::arguments::Place;
 use crate::reading::emperor_file;
@@ -15,17 +15,17 @@ use vassal_config::emperor::vassals::candidates;
 use vassal_escape::printable;
 use vassal_escape::unit_name::unescape;
 
-/// One vassal's file.
+/// A vassal's file.
 #[derive(Debug)]
 pub struct Target {
     /// The vassal.
     pub name: VassalName,
-    /// Where its file is.
+    /// The location of its file.
     pub location: Location,
 }
 
 impl Target {
-    /// The file, for people.
+    /// The file, for display.
     pub fn file(&self) -> String {
         shown(&self.location.shown(&self.name.file()))
     }
@@ -38,7 +38,7 @@ impl Target {
     }
 }
 
-/// Why a file is no vassal's.
+/// Why a file is not a vassal's.
 fn why(unfit: Unfit) -> &'static str {
     match unfit {
         Unfit::NotIni => "no vassal's file: its name does not end in .ini",
@@ -51,13 +51,13 @@ fn why(unfit: Unfit) -> &'static str {
 /// The machine's root directory, without links.
 ///
 /// # Errors
-/// It is not there.
+/// When it does not exist.
 pub fn root(place: &Place) -> Result<PathBuf, String> {
     let root = place.root.canonicalize();
     root.map_err(|error| format!("cannot look below '{}': {error}", shown(&place.root)))
 }
 
-/// The vassals' files in the emperor's directories, with what is odd about their names.
+/// The vassals' files in the emperor's places, with warnings about odd names.
 pub fn of_emperor(emperor: &Emperor, root: &Path) -> (Vec<Target>, Vec<String>) {
     let (found, problems) = candidates(root, emperor);
     let target = |path: PathBuf, name| Target {
@@ -68,15 +68,15 @@ pub fn of_emperor(emperor: &Emperor, root: &Path) -> (Vec<Target>, Vec<String>) 
     (targets.collect(), problems)
 }
 
-/// The vassals' files that `path` means: those in a directory, or the one it is.
+/// The vassals' files in the directory `path`, or the file `path` itself.
 ///
 /// # Errors
-/// It is neither.
+/// When it is neither.
 pub fn of_path(path: &Path, root: &Path) -> Result<(Vec<Target>, Vec<String>), String> {
     if !path.is_dir() {
         return match (Target::at(root, path), path.metadata()) {
             (Ok(target), _) => Ok((vec![target], Vec::new())),
-            // That there is nothing there is what is wrong, and not what it is called.
+            // A missing file is reported as missing, and not for its name.
             (Err(_), Err(error)) => Err(format!("{}: {error}", shown(path))),
             (Err(why), Ok(_)) => Err(why),
         };
@@ -84,7 +84,7 @@ pub fn of_path(path: &Path, root: &Path) -> Result<(Vec<Target>, Vec<String>), S
     let absolute = path
         .canonicalize()
         .map_err(|error| format!("{}: {error}", shown(path)))?;
-    // The generator's own rule of what a vassal's file is; the root is in the path already.
+    // The generator's rule decides which files are vassals'. `path` contains the root already.
     let mut only = Emperor::default();
     only.places
         .push(place::Place::Directory(absolute.as_os_str().as_bytes().to_vec()));
@@ -100,16 +100,16 @@ pub fn of_path(path: &Path, root: &Path) -> Result<(Vec<Target>, Vec<String>), S
     ))
 }
 
-/// Whether `text` can only be the name of a vassal: there is no such file here, and it does not look like one's path.
+/// Whether `text` can only be a vassal's name: no such file exists here, and it does not look like a file's path.
 pub fn is_name(text: &Path) -> bool {
     let bytes = text.as_os_str().as_bytes();
     !bytes.contains(&b'/') && text.symlink_metadata().is_err()
 }
 
-/// The vassal of that name, as the name of a vassal, of a unit, or of its instance; or the file of that path.
+/// The vassal that `text` stands for: its name, its unit, the unit's instance, or the path of its file.
 ///
 /// # Errors
-/// There is none.
+/// When there is none.
 pub fn of_name(text: &OsStr, place: &Place) -> Result<(Target, Found), String> {
     let root = root(place)?;
     let emperor = emperor_file::find(place, &root);
@@ -143,7 +143,7 @@ pub fn of_name(text: &OsStr, place: &Place) -> Result<(Target, Found), String> {
     })
 }
 
-/// The vassals that `text` may name: as it is, and as an instance.
+/// The vassals that `text` may stand for: by name, and by instance.
 fn names(text: &[u8]) -> Vec<VassalName> {
     let instance = text.strip_prefix(b"vassal@").unwrap_or(text);
     let instance = instance.strip_suffix(b".service").unwrap_or(instance);

@@ -1,6 +1,6 @@
-//! Amounts for people and for programs: bytes, times, points in time.
+//! Formats amounts: bytes, times, dates.
 
-/// Bytes in the largest unit that leaves something before the point: `12.3M`.
+/// Bytes, in the largest unit in which there is at least 1: `12.3M`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "K", "M", "G", "T"];
     let mut amount = bytes as f64;
@@ -15,7 +15,7 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A time in its two largest units: `2h 3m`, `15s`, `0.4s`, `850us`.
+/// A duration in its two largest units: `2h 3m`, `15s`, `0.4s`, `850us`.
 pub fn time(usec: u64) -> String {
     let seconds = usec / 1_000_000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -30,7 +30,7 @@ pub fn time(usec: u64) -> String {
     }
 }
 
-/// A point in time, in microseconds since the epoch, as RFC 3339 has it, in UTC.
+/// A time in microseconds since the epoch, in the format of RFC 3339 in UTC.
 pub fn rfc3339(usec: u64) -> String {
     let seconds = usec / 1_000_000;
     let (year, month, day) = date(seconds / 86_400);
@@ -39,8 +39,8 @@ pub fn rfc3339(usec: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
-/// The date of the `day`th day after 1 January 1970. Counted in years that begin in March, so that the leap day is the last of
-/// its year.
+/// The date of the `day`th day after 1 January 1970. Years are counted from March, so that the leap day is the last day
+/// of a year.
 fn date(day: u64) -> (u64, u64, u64) {
     const TO_MARCH_OF_0: u64 = 719_468;
     const DAYS_OF_400_YEARS: u64 = 146_097;

@@ -1,4 +1,4 @@
-//! What `vassalctl check` has found, as text and as JSON.
+//! The result of `vassalctl check`, as text and as JSON.
 
 use super::output::JSON_VERSION;
 use super::snippet::render;
@@ -9,22 +9,22 @@ use serde::Serialize;
 use vassal_config::vassal::reload::overlap::Decision;
 use vassal_escape::printable;
 
-/// What is told about one file.
+/// The result for one file.
 #[derive(Debug)]
 pub struct Checked {
-    /// The file, for people.
+    /// The file, for display.
     pub file: String,
-    /// The unit, for a vassal's file.
+    /// The unit, if it is a vassal's file.
     pub unit: Option<String>,
-    /// What is told, sorted by place.
+    /// The findings, sorted by place.
     pub findings: Vec<Finding>,
-    /// How a reload would be done, where the file means something.
+    /// How a reload would be done, if the file could be evaluated.
     pub reload: Option<Decision>,
-    /// How its app would be asked for its health.
+    /// How the app would be asked for its health.
     pub health: Option<String>,
 }
 
-/// The findings and how many there are.
+/// The findings and their number, as text.
 pub fn text(checked: &[Checked], colors: bool) -> String {
     let mut text = String::new();
     for file in checked {
@@ -38,7 +38,7 @@ pub fn text(checked: &[Checked], colors: bool) -> String {
         },
     ] = checked
     {
-        text.push_str(&told(reload));
+        text.push_str(&reload_sentence(reload));
     }
     if let [
         Checked {
@@ -67,8 +67,8 @@ pub fn text(checked: &[Checked], colors: bool) -> String {
     text + &format!("{files}: {errors}, {warnings}, {notes}\n")
 }
 
-/// How a reload would be done, and the line that decides.
-fn told(decision: &Decision) -> String {
+/// How a reload would be done, and the line that decides it.
+fn reload_sentence(decision: &Decision) -> String {
     let Decision {
         reload,
         reason,
@@ -100,7 +100,7 @@ impl Counts {
     }
 }
 
-/// The JSON of `check`; vassalctl(8) describes it.
+/// The JSON of `check`, which vassalctl(8) describes.
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
     version: u32,
@@ -137,7 +137,7 @@ struct Told<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Of what was found.
+    /// The report on `checked`.
     pub fn of(checked: &'a [Checked]) -> Self {
         let file = |each: &'a Checked| File {
             file: &each.file,

@@ -1,12 +1,12 @@
-//! A step of a plan in words: a verb, and what it is done to.
+//! Describes a step of a plan in words.
 
 use vassal_config::hooks::action::{Action, Awaited, OnFailure, WriteMode};
-use vassal_config::hooks::namespaces::Namespaces;
+use vassal_config::hooks::namespaces::{Namespace, Namespaces};
 use vassal_config::users::identity::{Identity, Named};
 use vassal_config::vassal::plan::Operation;
 use vassal_escape::printable;
 
-/// The verb, and the rest of the sentence; both printable.
+/// A verb, and the rest of the sentence; both are printable.
 pub fn describe(operation: &Operation, identity: &Identity) -> (&'static str, String) {
     let text = |bytes: &[u8]| printable(bytes);
     let both = |one: &[u8], other: &[u8]| format!("{} {}", printable(one), printable(other));
@@ -71,7 +71,7 @@ fn awaited(what: Awaited) -> &'static str {
     }
 }
 
-/// What stands behind the name of the action, as it was written.
+/// The argument of the action, as it was written.
 fn argument(operation: &Operation) -> String {
     let text = operation.text.strip_prefix(b"!").unwrap_or(&operation.text);
     let names = [&b"mount:"[..], b"umount:"];
@@ -79,28 +79,12 @@ fn argument(operation: &Operation) -> String {
     printable(rest.unwrap_or(text))
 }
 
-/// The names of namespaces, as `emperor-use-clone` takes them.
+/// The names of namespaces, as in `emperor-use-clone`.
 pub fn namespaces_of(namespaces: Namespaces) -> Vec<&'static str> {
-    let Namespaces {
-        mount,
-        pid,
-        ipc,
-        uts,
-        net,
-    } = namespaces;
-    let all = [
-        (mount, "fs"),
-        (pid, "pid"),
-        (ipc, "ipc"),
-        (uts, "uts"),
-        (net, "net"),
-    ];
-    all.into_iter()
-        .filter_map(|(is_in, name)| is_in.then_some(name))
-        .collect()
+    namespaces.kinds().map(Namespace::name).collect()
 }
 
-/// Who the app is.
+/// The user of the app.
 fn user(identity: &Identity) -> String {
     let name = |named: &Named| printable(named.0.to_string().as_bytes());
     match (&identity.uid, &identity.gid) {

@@ -1,4 +1,4 @@
-//! vassal-options(7), written from the table.
+//! Generates vassal-options(7) from the table of options.
 
 use vassal_config::options::disposition::Disposition;
 use vassal_config::options::table::OPTIONS;
@@ -35,7 +35,7 @@ const TAIL: &str = r".SH SEE ALSO
 .BR vassal-generator (8)
 ";
 
-/// The sections in their order, with what stands below the heading.
+/// The sections in their order, with their headings and introductions.
 const SECTIONS: [(Disposition, &str, &str); 9] = [
     (
         Disposition::Enter,
@@ -85,7 +85,7 @@ const SECTIONS: [(Disposition, &str, &str); 9] = [
     ),
 ];
 
-/// Options that share all that is said about them.
+/// Options about which exactly the same is said.
 struct Group {
     why: &'static str,
     change: Option<&'static str>,
@@ -144,7 +144,7 @@ fn entry(group: &Group) -> String {
     text + ".RE\n"
 }
 
-/// A phrase that begins as a sentence, unless it begins with a name.
+/// A phrase with a capital letter, unless it begins with a name.
 fn sentence(phrase: &str) -> String {
     let mut characters = phrase.chars();
     match characters.next() {
@@ -153,7 +153,7 @@ fn sentence(phrase: &str) -> String {
     }
 }
 
-/// Text as roff takes it.
+/// Escapes text for roff.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     match text.starts_with(['.', '\'']) {

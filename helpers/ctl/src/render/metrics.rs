@@ -1,5 +1,5 @@
-//! Metrics in the text format of Prometheus, which is OpenMetrics but for one thing: the family of a counter bears the counter's whole
-//! name, `_total` included, as everything that reads only the older format wants it, and Prometheus takes it for OpenMetrics, too.
+//! Metrics in the text format of Prometheus. It is also OpenMetrics with one exception: the name of a counter's family
+//! includes `_total`, as programs that read only the older format expect; Prometheus accepts that as OpenMetrics, too.
 
 use super::vassal_json::seconds;
 use crate::running::fleet::Vassal;
@@ -7,7 +7,7 @@ use crate::running::record::Mount;
 use crate::state::State;
 use std::fmt::Write;
 
-/// What a family of metrics measures.
+/// The type of a family of metrics.
 struct Family {
     name: &'static str,
     kind: &'static str,
@@ -24,7 +24,7 @@ const fn counter(name: &'static str, help: &'static str) -> Family {
     Family { name, kind, help }
 }
 
-/// Every metric of `vassals`, and how many problems there were in finding them out.
+/// All metrics of `vassals`, and the number of problems in collecting them.
 pub fn metrics(vassals: &[Vassal], problems: usize) -> String {
     let mut page = Page(String::with_capacity(4096 + vassals.len() * 2048));
     let version = gauge("vassal_build_info", "The version of vassalctl.");
@@ -237,7 +237,7 @@ fn is(fact: bool) -> f64 {
     f64::from(u8::from(fact))
 }
 
-/// The metrics as text, family by family, as the format has them.
+/// The text of the metrics, which the format groups by family.
 struct Page(String);
 
 impl Page {
@@ -313,7 +313,7 @@ impl Page {
             }
             self.0.push('"');
         }
-        // A String takes everything.
+        // Writing to a String cannot fail.
         writeln!(self.0, "}} {value}").ok();
     }
 }

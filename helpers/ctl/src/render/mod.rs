@@ -1,4 +1,4 @@
-//! How results are printed.
+//! Formats and prints results.
 
 pub mod amounts;
 pub mod check_report;

@@ -1,9 +1,9 @@
-//! What is printed: results on standard output, whole or not at all, and free of what a terminal would act on.
+//! Prints results on standard output, completely or not at all, and free of control sequences for terminals.
 
 pub mod colors;
 mod json;
 
-use crate::looks::Table;
+use crate::output_options::Table;
 use crate::render::rows::Form;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -12,23 +12,24 @@ use vassal_escape::printable;
 pub use colors::has_colors;
 pub use json::json;
 
-/// Nothing was found, or what was asked for was done.
+/// Nothing was found, or everything was done.
 pub const GOOD: u8 = 0;
-/// Only warnings (`check`), something would be lost (`migrate`), or uWSGI would refuse (`entries`).
+/// There were only warnings (`check`), something would be lost (`migrate`), or uWSGI would refuse (`entries`).
 pub const WARNED: u8 = 1;
-/// Errors, or what was asked for could not be read.
+/// There were errors, or the input could not be read.
 pub const BAD: u8 = 2;
-/// The verbs that tell of running vassals or change them: it could not be done.
+/// A verb about running vassals has failed.
 pub const FAILED: u8 = 1;
-/// Wrong command line of such a verb.
+/// Wrong command line of a verb about running vassals.
 pub const WRONG_WORDS: u8 = 2;
-/// Wrong command line, as with vassal's other programs.
+/// Wrong command line of another verb, as with vassal's other programs.
 pub const USAGE: u8 = 64;
 
-/// The `version` of every JSON object: it grows when a field goes or changes its meaning, not when one is added.
+/// The `version` of every JSON object. It is raised when a field is removed or changes its meaning, not when one is
+/// added.
 pub const JSON_VERSION: u32 = 1;
 
-/// Prints `text` and ends with `code`. A reader that has seen enough (`| head`) is no failure.
+/// Prints `text` and returns `code`. It is no failure if the reader has closed the pipe (`| head`).
 pub fn finish(text: &str, code: u8) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -37,28 +38,28 @@ pub fn finish(text: &str, code: u8) -> ExitCode {
     }
 }
 
-/// Says on standard error why there is no result.
+/// Prints on standard error why there is no result.
 pub fn fail(why: &str) -> ExitCode {
     fail_with(why, BAD)
 }
 
-/// The same with a code of its own.
+/// As [`fail`], with another exit code.
 pub fn fail_with(why: &str, code: u8) -> ExitCode {
     why.lines().for_each(warn);
     ExitCode::from(code)
 }
 
-/// A line on standard error; it is lost where that is closed.
-pub fn tell(line: &str) {
+/// Prints a line on standard error; an error in doing so is ignored.
+pub fn error_line(line: &str) {
     writeln!(io::stderr().lock(), "{line}").ok();
 }
 
-/// A line on standard error of what is wrong beside the result.
+/// Prints a warning on standard error.
 pub fn warn(line: &str) {
-    tell(&format!("vassalctl: {}", printable(line.as_bytes())));
+    error_line(&format!("vassalctl: {}", printable(line.as_bytes())));
 }
 
-/// How rows are written to standard output.
+/// The form of a table on standard output.
 pub fn form(table: &Table) -> Form {
     let is_aligned = is_terminal() && !table.plain;
     Form {
@@ -73,7 +74,7 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// How wide the terminal is that standard output is, if it is one; `$COLUMNS` says it better.
+/// The width of the terminal that standard output is, if it is one; `$COLUMNS` takes precedence.
 pub fn columns() -> Option<usize> {
     if !is_terminal() {
         return None;

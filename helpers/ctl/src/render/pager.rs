@@ -1,27 +1,28 @@
-//! A pager for what may be longer than the screen, as systemctl has one: `$SYSTEMD_PAGER`, `$PAGER`, less(1). A user whom sudo lets run
-//! vassalctl and nothing else is to get no shell of root's by it: his variables do not choose the program, and less runs no other.
+//! Shows long output in a pager, as systemctl does: `$SYSTEMD_PAGER`, `$PAGER`, less(1). If sudo permits a user to run
+//! only vassalctl as root, the pager must not give him a root shell: his variables do not choose the program, and less
+//! is started in its secure mode.
 
-use crate::looks::Paging;
+use crate::output_options::Paging;
 use crate::render::output;
 use std::env;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 
-/// less: quit when it fits, keep colors, show what is there when it ends.
+/// Options of less: quit if the text fits on a screen, keep colors, leave the text on the screen.
 const LESS: &str = "FRXMK";
-/// Set by sudo(8), doas(1) and pkexec(1), which run a command for another user.
+/// Variables set by sudo(8), doas(1) and pkexec(1), which run a command for another user.
 const LENT: [&str; 3] = ["SUDO_UID", "DOAS_USER", "PKEXEC_UID"];
 
-/// What becomes of lines that are longer than the screen is wide.
+/// How lines that are longer than the screen is wide are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LongLines {
-    /// They are cut off, so that the columns of a table stay columns.
+    /// Cut off, so that the columns of a table stay aligned.
     Cut,
-    /// They go on in the next line.
+    /// Continued in the next line.
     Fold,
 }
 
-/// Shows `text`, on a terminal through a pager if there may be one, and ends with `code`.
+/// Prints `text`, through a pager if standard output is a terminal and a pager is permitted. Returns `code`.
 pub fn show(text: &str, paging: &Paging, long: LongLines, code: u8) -> ExitCode {
     let may_page = !paging.no_pager && output::is_terminal();
     if may_page && page(text, long).is_some() {
@@ -43,7 +44,7 @@ fn page(text: &str, long: LongLines) -> Option<()> {
         return None;
     }
     let mut command = Command::new("sh");
-    // Words and quotes of the variable are the shell's matter, as with any other program that has a pager.
+    // The variable may contain words and quotes, which a shell interprets, as with other programs that use a pager.
     command.args(["-c", &program]).stdin(Stdio::piped());
     if is_lent || env::var_os("LESS").is_none() {
         let cut = if long == LongLines::Cut { "S" } else { "" };
@@ -53,7 +54,7 @@ fn page(text: &str, long: LongLines) -> Option<()> {
         command.env("LESSSECURE", "1");
     }
     if is_lent {
-        // Programs that it would start by itself.
+        // Variables by which less would start other programs.
         command
             .env_remove("LESSOPEN")
             .env_remove("LESSCLOSE")
@@ -67,7 +68,7 @@ fn page(text: &str, long: LongLines) -> Option<()> {
     }
     let mut pager = command.spawn().ok()?;
     if let Some(mut input) = pager.stdin.take() {
-        // One that was quit early has seen enough.
+        // An error here means that the user has quit the pager early.
         input.write_all(text.as_bytes()).ok();
     }
     pager.wait().ok().map(drop)

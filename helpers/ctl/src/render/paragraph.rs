@@ -1,6 +1,7 @@
-//! A paragraph of words between margins.
+//! Formats words as a paragraph.
 
-/// The words of `text` in lines of at most `width` characters, each behind `indent` spaces. A word that is longer has a line alone.
+/// The words of `text` in lines of at most `width` characters, each indented by `indent` spaces. A longer word has a
+/// line of its own.
 pub fn paragraph(text: &str, indent: usize, width: usize) -> String {
     let room = width.saturating_sub(indent);
     let mut lines: Vec<String> = Vec::new();

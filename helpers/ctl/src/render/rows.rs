@@ -1,34 +1,34 @@
-//! Rows with a header, as people read them on a terminal, or as programs do: fields between tabs, and no header.
+//! Formats rows: in columns with a header for people, or with tabs and without a header for programs.
 
 use std::borrow::Cow;
 
-/// How the rows are written.
+/// The form of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
-    /// In columns; else one tab between two fields.
+    /// Whether columns are aligned; otherwise fields are separated by one tab.
     pub is_aligned: bool,
-    /// With a header, where there are columns.
+    /// Whether aligned columns have a header.
     pub has_legend: bool,
-    /// With colors.
+    /// Whether there are colors.
     pub has_colors: bool,
 }
 
-/// How a field stands out.
+/// How a field is highlighted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
     /// Not at all.
     #[default]
     Usual,
-    /// It is good.
+    /// As good.
     Good,
-    /// It is not quite right.
+    /// As not quite right.
     Odd,
-    /// It is bad.
+    /// As bad.
     Bad,
 }
 
 impl Tone {
-    /// `text` in the tone's color.
+    /// `text` in the color of this tone.
     pub fn paint(self, text: &str) -> String {
         match self {
             Tone::Usual => text.to_owned(),
@@ -47,7 +47,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A field that stands out.
+    /// A field with a tone.
     pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
         let text = text.into();
         Self { text, tone }
@@ -67,7 +67,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// The rows as text.
+/// Formats the rows.
 pub fn rows<const N: usize>(header: [&str; N], rows: &[[Cell; N]], form: Form) -> String {
     if !form.is_aligned {
         return plain(rows, form);

@@ -1,27 +1,27 @@
-//! What was read of a vassal, in a few words.
+//! Short descriptions of a vassal's facts.
 
 use super::amounts::time;
 use crate::running::cgroup::Hits;
 use crate::running::record::{Check, Mount};
 
-/// What is said of a vassal that does not run, and whose first connection starts it.
+/// The note on a vassal on demand that does not run.
 pub const ON_DEMAND: &str = "waiting for its first connection";
 
-/// `/app healthy 0.4s`: what a mountpoint said, and how long ago.
+/// The verdict on a mountpoint, and how long ago it last answered: `/app healthy 0.4s`.
 pub fn mount(mount: &Mount, now: u64) -> String {
     let age = mount.answered_usec.map(|when| time(now.saturating_sub(when)));
     let words = [Some(mount.path.clone()), Some(mount.verdict.clone()), age];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// `failing 2x`: what the app said of its health when it was last asked, where that is not good.
+/// The failures of the app's health check; `None` if there are none: `failing 2x`.
 pub fn failing(check: &Check) -> Option<String> {
     check
         .is_bad()
         .then(|| format!("{} {}x", check.verdict, check.failures))
 }
 
-/// `healthy 3.1s`: what it said, and how long ago it was well.
+/// The app's health, and how long ago it last answered well: `healthy 3.1s`.
 pub fn check(check: &Check, now: u64) -> String {
     let age = check.answered_usec.map(|when| time(now.saturating_sub(when)));
     let word = failing(check).unwrap_or_else(|| check.verdict.clone());
@@ -32,7 +32,7 @@ pub fn check(check: &Check, now: u64) -> String {
         .join(" ")
 }
 
-/// The limits that were met: `MemoryMax= 4x`.
+/// The limits that were reached: `MemoryMax= 4x`.
 pub fn hits(hits: &Hits) -> impl Iterator<Item = String> {
     let limits = [
         ("killed for memory", hits.oom_kills),

@@ -1,4 +1,4 @@
-//! Findings for people: the line, a caret below it, and a hint.
+//! Formats findings for people: the line, a marker below it, and a hint.
 
 use crate::reading::finding::{Finding, Level, Place, shown};
 use annotate_snippets::{AnnotationKind, Element, Group, Level as Title, Origin, Renderer, Snippet};
@@ -12,7 +12,7 @@ use vassal_escape::printable;
 /// The most of a line that is shown.
 const LONGEST: usize = 300;
 
-/// Renders `finding` of `file`, with colors or without.
+/// Formats `finding` about `file`.
 pub fn render(finding: &Finding, file: &str, colors: bool) -> String {
     let level = match finding.level {
         Level::Error => Title::ERROR,
@@ -27,7 +27,7 @@ pub fn render(finding: &Finding, file: &str, colors: bool) -> String {
     let mut group = Group::with_title(title);
     group = match &finding.place {
         Some(place) => group.element(quoted(place)),
-        // Most messages without a place name their file themselves.
+        // Most messages without a place contain the file's name themselves.
         None if file.is_empty() || finding.message.contains(file) => group,
         None => group.element(Origin::path(file)),
     };
@@ -42,7 +42,7 @@ pub fn render(finding: &Finding, file: &str, colors: bool) -> String {
     renderer.render(&[group]) + "\n\n"
 }
 
-/// The line at `place` with all of it marked; the place alone where the line cannot be read.
+/// The marked line at `place`; only the place if the line cannot be read.
 fn quoted(place: &Place) -> Element<'static> {
     let path = shown(&place.path);
     let number = place.line as usize;
@@ -59,7 +59,7 @@ fn quoted(place: &Place) -> Element<'static> {
     )
 }
 
-/// The text of a line, free of control characters, and where in it the place begins.
+/// The text of a line without control characters, and the offset in it at which the place begins.
 fn line(place: &Place) -> Option<(String, usize)> {
     let world = System::new([].into(), PathBuf::from("/")).without_sources();
     let path = std::path::absolute(&place.path).ok()?.into_os_string().into_vec();

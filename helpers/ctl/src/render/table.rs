@@ -1,6 +1,6 @@
-//! Columns that are aligned.
+//! Formats aligned columns.
 
-/// Rows, indented by two blanks, with two between the columns.
+/// Formats rows; they are indented by two spaces, and so are columns separated.
 pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |at: usize| {
         let cells = rows.iter().map(|row| row[at].chars().count());

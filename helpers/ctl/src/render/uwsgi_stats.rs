@@ -1,5 +1,5 @@
-//! The statistics of uWSGI's Emperor (EMP-26), under its own keys, with what `vassalctl list` says of each vassal beside them. Times are in
-//! seconds since the epoch; what is not known here, because nothing needs it, is zero.
+//! Statistics with the keys of uWSGI's Emperor (EMP-26), and the keys of `vassalctl list --json` for each vassal beside
+//! them. Times are in seconds since the epoch. Values that vassal does not have are 0.
 
 use super::vassal_json::{SCHEMA, Shown};
 use crate::running::fleet::Vassal;
@@ -62,13 +62,13 @@ struct Throttled {
 }
 
 impl<'a> Stats<'a> {
-    /// Of `vassals`, whose files are in the `places` of the emperor's file, at `now`.
+    /// The statistics of `vassals` at `now`; `places` are those of emperor.ini.
     pub fn new(places: Vec<String>, vassals: &[&'a Vassal], now: u64) -> Self {
         let throttled = vassals.iter().filter(|vassal| vassal.state.is_bad());
         Self {
             schema: SCHEMA,
             version: concat!("vassal ", env!("CARGO_PKG_VERSION")),
-            // systemd is what starts and stops them.
+            // Their parent is systemd.
             pid: 1,
             uid: 0,
             gid: 0,
@@ -82,7 +82,7 @@ impl<'a> Stats<'a> {
     }
 }
 
-/// What uWSGI calls a vassal: its file.
+/// uWSGI identifies a vassal by its file.
 fn id(vassal: &Vassal) -> String {
     format!("{}.ini", vassal.name)
 }

@@ -1,10 +1,10 @@
-//! A vassal as JSON: what `list`, `status` and `stats` have in common (vassalctl(8), JSON).
+//! The JSON of a vassal, which `list`, `status` and `stats` share (vassalctl(8), JSON).
 
 use super::amounts::rfc3339;
 use crate::running::fleet::Vassal;
 use serde::Serialize;
 
-/// The `schema` of these objects: it grows when a field goes or changes its meaning, not when one is added.
+/// The `schema` of these objects. It is raised when a field is removed or changes its meaning, not when one is added.
 pub const SCHEMA: u32 = 1;
 
 /// `{"schema": 1, "vassals": [...]}`
@@ -15,7 +15,7 @@ pub struct Vassals<'a> {
 }
 
 impl<'a> Vassals<'a> {
-    /// The `vassals` as they are at `now`.
+    /// The JSON of `vassals` at `now`.
     pub fn new(vassals: impl Iterator<Item = &'a Vassal>, now: u64) -> Self {
         Self {
             schema: SCHEMA,
@@ -94,7 +94,7 @@ struct Hits {
 }
 
 impl<'a> Shown<'a> {
-    /// The `vassal` as it is at `now`.
+    /// The JSON of `vassal` at `now`.
     pub fn new(vassal: &'a Vassal, now: u64) -> Self {
         let record = &vassal.record;
         let since = record.since_usec;
@@ -170,7 +170,7 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// Seconds of microseconds.
+/// Converts microseconds to seconds.
 pub fn seconds(usec: u64) -> f64 {
     usec as f64 / 1e6
 }

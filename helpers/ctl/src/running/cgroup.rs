@@ -1,13 +1,14 @@
-//! What a unit uses, and where it met a limit, as its cgroup says (the kernel's Documentation/admin-guide/cgroup-v2.rst).
+//! What a unit uses, and which limits it has reached, from its cgroup (the kernel's
+//! Documentation/admin-guide/cgroup-v2.rst).
 
 use super::small_files::Directory;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Where the unified hierarchy is mounted.
+/// The mountpoint of the unified hierarchy.
 const HIERARCHY: &str = "sys/fs/cgroup";
 
-/// The machine's hierarchy.
+/// The machine's cgroup hierarchy.
 #[derive(Debug)]
 pub struct Hierarchy {
     place: PathBuf,
@@ -20,66 +21,67 @@ pub struct Hierarchy {
     page: u64,
 }
 
-/// What a unit uses. Nothing where its cgroup does not count that.
+/// The resources that a unit uses. `None` where its cgroup does not count them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes of memory. Without the controller the resident pages of its processes, of which shared ones count for each.
+    /// Bytes of memory. Without the memory controller: the sum of its processes' resident pages, with shared pages
+    /// counted for each process.
     pub memory: Option<u64>,
-    /// Microseconds of processors.
+    /// Processor time in microseconds.
     pub cpu_usec: Option<u64>,
-    /// Processes and threads; without the controller processes.
+    /// The number of processes and threads; without the controller that of processes.
     pub tasks: Option<u64>,
     /// Bytes read from and written to disks.
     pub io: Option<(u64, u64)>,
 }
 
-/// What a unit may use; nothing where there is no limit.
+/// The limits of a unit; `None` for no limit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
     /// `MemoryMax=`
     pub memory_max: Option<u64>,
     /// `MemoryHigh=`
     pub memory_high: Option<u64>,
-    /// `CPUQuota=`, as a part of one processor.
+    /// `CPUQuota=`, as a fraction of one processor.
     pub cpus: Option<f64>,
     /// `TasksMax=`
     pub tasks: Option<u64>,
 }
 
-/// How often a unit has met a limit since it was started.
+/// How often a unit has reached its limits since it was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits {
-    /// It was slowed down at `MemoryHigh=`.
+    /// How often it was throttled at `MemoryHigh=`.
     pub memory_high: Option<u64>,
-    /// It was at `MemoryMax=`.
+    /// How often it was at `MemoryMax=`.
     pub memory_max: Option<u64>,
-    /// Processes that were killed for that.
+    /// How many processes were killed because of that.
     pub oom_kills: Option<u64>,
-    /// Periods in which it had used up `CPUQuota=`.
+    /// In how many periods it had used up `CPUQuota=`.
     pub cpu_throttled: Option<u64>,
-    /// For how long it stood still for that, in microseconds.
+    /// For how many microseconds it was stopped because of that.
     pub cpu_throttled_usec: Option<u64>,
-    /// Processes that could not be made because of `TasksMax=`.
+    /// How often a process could not be created because of `TasksMax=`.
     pub tasks: Option<u64>,
 }
 
-/// How much of a unit is read: each file costs as much as everything else that is done with it.
+/// How much is read about a unit. Each file costs as much as everything else that is done for the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// What a line of a list shows.
+    /// What a line of a list needs.
     Line,
     /// Everything.
     Full,
 }
 
-/// One unit's cgroup, in which there are processes.
+/// A unit's cgroup that contains processes.
 #[derive(Debug)]
 pub struct Cgroup<'a> {
     hierarchy: &'a Hierarchy,
     directory: Directory,
-    /// Whether the process that was asked for is one of them.
+    /// Whether the expected main process is among them.
     pub has_main: bool,
-    /// Their numbers, where they have to be counted one by one.
+    /// Their numbers; used where the kernel does not count processes and memory.
     processes: Vec<u32>,
 }
 
@@ -101,7 +103,7 @@ impl Hierarchy {
         }
     }
 
-    /// The units in `slice` and in the slices in it, with their paths.
+    /// The units in `slice` and in its child slices, with their paths.
     pub fn units(&self, slice: &str) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         let directory = self.place.join(relative(slice));
@@ -117,9 +119,8 @@ impl Hierarchy {
         found
     }
 
-    /// The cgroup at `path`, if there is one and a process in it; `main` is the one that is expected. Where the kernel counts
-    /// everything, the
-    /// processes are not listed for as long as that one is there.
+    /// The cgroup at `path`; `None` if it does not exist or contains no process. `main` is the expected main process.
+    /// If that exists and the kernel has all counters, the processes are not listed.
     pub fn cgroup(&self, path: &str, main: Option<u64>) -> Option<Cgroup<'_>> {
         let directory = self.root.as_ref()?.below(relative(path))?;
         let is_counted = self.has_memory && self.has_pids && main.is_some_and(|main| self.is_there(main));
@@ -136,7 +137,7 @@ impl Hierarchy {
         })
     }
 
-    /// The numbers of the processes in the cgroup at `path`.
+    /// The processes in the cgroup at `path`.
     pub fn processes(&self, path: &str) -> Vec<u32> {
         let directory = self.root.as_ref().and_then(|root| root.below(relative(path)));
         directory.as_ref().map(processes).unwrap_or_default()
@@ -161,13 +162,13 @@ fn processes(directory: &Directory) -> Vec<u32> {
     })
 }
 
-/// The hierarchy's own name of a cgroup.
+/// The path of a cgroup relative to the hierarchy.
 fn relative(path: &str) -> &str {
     path.trim_start_matches('/')
 }
 
 impl Cgroup<'_> {
-    /// What it uses, and how often it has met a limit: each file is read once.
+    /// Reads usage and reached limits; each file is read once.
     pub fn counts(&self, detail: Detail) -> (Usage, Hits) {
         let Hierarchy {
             has_memory,
@@ -210,7 +211,7 @@ impl Cgroup<'_> {
         (usage, hits)
     }
 
-    /// What it may use.
+    /// Reads the limits.
     pub fn limits(&self) -> Limits {
         let Hierarchy {
             has_cpu,
@@ -245,7 +246,7 @@ impl Cgroup<'_> {
     }
 
     fn number(&self, file: &str) -> Option<u64> {
-        // 'max' is no number, and no limit.
+        // 'max', which means no limit, is not a number.
         self.directory.text(file, |text| text.trim().parse().ok())
     }
 
@@ -269,7 +270,7 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, u64)> {
     })
 }
 
-/// The size of a page, which the kernel leaves to each process (getauxval(3), AT_PAGESZ).
+/// The size of a page (getauxval(3), AT_PAGESZ).
 fn page_size() -> u64 {
     const WORD: usize = size_of::<usize>();
     const PAGE_SIZE: usize = 6;

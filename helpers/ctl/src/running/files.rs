@@ -1,5 +1,5 @@
-//! The vassals' files. They may be anywhere, on a filesystem that hangs, too: what could wait for one is asked for in a process that may be
-//! lost, so that one file keeps the tool from no other vassal.
+//! Finds the vassals' files. They may be on a filesystem that hangs, so everything that could block is done in a
+//! process that can be abandoned; one file does not keep vassalctl from handling the other vassals.
 
 use super::threads;
 use crate::arguments::Place;
@@ -18,44 +18,44 @@ use vassal_generator::pack::{self, Fields};
 /// A vassal's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its dates, where they can be had.
+    /// Its dates, if they could be read.
     pub dates: Option<Dates>,
 }
 
-/// Since the epoch.
+/// Dates since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dates {
-    /// When it was written, in seconds.
+    /// The time of the last modification, in seconds.
     pub modified: u64,
-    /// When anything of it was changed, in microseconds.
+    /// The time of the last status change, in microseconds.
     pub changed_usec: u64,
 }
 
-/// All of them.
+/// All vassals' files.
 #[derive(Debug, Default)]
 pub struct Files {
-    /// By the instances of their units.
+    /// The files, by the instances of their units.
     pub files: BTreeMap<String, File>,
-    /// The places of the emperor's file.
+    /// The places in emperor.ini.
     pub places: Vec<String>,
-    /// What could not be found out, one a line.
+    /// What could not be found out, one line each.
     pub problems: Vec<String>,
 }
 
-/// What a path is.
+/// The type and the dates of a path.
 type Look = (Kind, Option<Dates>);
 
-/// How long a process that was lost may take to end; one that the kernel holds longer is left behind.
+/// How long an abandoned process may take to end; if the kernel holds it longer it is not waited for.
 const END: Duration = Duration::from_millis(20);
 
-/// Waits for the ends of processes that were lost. There has to be no other child.
+/// Reaps abandoned processes. The caller must have no other children.
 pub fn reap() {
     apart::reap(END);
 }
 
-/// The files of the machine at `root`. It forks: there has to be one thread.
+/// Finds the files of the machine at `root`. It forks, so the caller must have one thread.
 pub fn find(place: &Place, root: &Path) -> Files {
     let mut found = Files::default();
     let Some(paths) = list(place, root, &mut found) else {
@@ -64,7 +64,7 @@ pub fn find(place: &Place, root: &Path) -> Files {
             .push("the emperor's file or its directories do not answer: what runs is shown".to_owned());
         return found;
     };
-    // A name that could be no vassal's is looked at by nothing.
+    // Paths whose names cannot be vassals' are not looked at.
     let paths: Vec<_> = paths.into_iter().filter(|path| name_of(path).is_ok()).collect();
     let mut looks: Vec<Option<Look>> = threads::each(&paths, |path| look_here(&outside(root, path)));
     let open: Vec<usize> = (0..paths.len()).filter(|at| looks[*at].is_none()).collect();
@@ -80,7 +80,7 @@ pub fn find(place: &Place, root: &Path) -> Files {
         }
     }
     let kinds = paths.iter().zip(&looks).map(|(path, look)| {
-        // What does not answer may be a file.
+        // A path that does not answer may be a file.
         let kind = look.map_or(Kind::File, |(kind, _)| kind);
         (path.clone(), kind)
     });
@@ -101,8 +101,8 @@ pub fn find(place: &Place, root: &Path) -> Files {
     found
 }
 
-/// The paths in the emperor's places; nothing where that cannot be found out in time. The emperor's file is read here when it has answered
-/// there.
+/// Lists the paths in the emperor's places; `None` if that is impossible in time. emperor.ini itself is read in this
+/// process, but only after a child has read it without blocking.
 fn list(place: &Place, root: &Path, found: &mut Files) -> Option<Vec<Vec<u8>>> {
     let everything = apart::each(&[()], |()| {
         let emperor = emperor_file::find(place, root);
@@ -143,7 +143,7 @@ fn list(place: &Place, root: &Path, found: &mut Files) -> Option<Vec<Vec<u8>>> {
     Some(paths)
 }
 
-/// What is at `path`, if that is a file itself: in a directory that has answered this asks nothing that does not.
+/// The type and the dates of `path`, if it is a file and no link: in a directory that has answered, this cannot block.
 fn look_here(path: &Path) -> Option<Look> {
     let metadata = path.symlink_metadata().ok()?;
     metadata.is_file().then(|| look_of(Some(&metadata)))
@@ -166,7 +166,7 @@ fn look_of(metadata: Option<&Metadata>) -> Look {
     (kind, Some(dates))
 }
 
-/// A look as a record.
+/// Encodes a look as a record.
 fn recorded(metadata: Option<&Metadata>) -> Fields {
     match look_of(metadata) {
         (Kind::File, Some(dates)) => {

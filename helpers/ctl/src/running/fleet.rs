@@ -1,11 +1,12 @@
-//! Every vassal as it is now: the emperor's files, the health records, systemd's states and the cgroups, put together.
+//! All vassals in their present state, combined from the emperor's files, the health records, systemd's units and the
+//! cgroups.
 
 use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
 use super::files::{self, File, Files};
 use super::processes::{self, Process};
 use super::record::{self, Record, Records};
 use super::threads;
-use super::units::{self, Asked, Units};
+use super::units::{self, Query, Units};
 use crate::arguments::Place;
 use crate::reading::targets;
 use crate::state::{Health, Mark, State};
@@ -18,93 +19,93 @@ use vassal_escape::printable;
 use vassal_escape::unit_name::unescape;
 use vassal_state::restart_record;
 
-/// Where the watchdog is installed.
+/// The path of the watchdog's program.
 const WATCHDOG: &str = "usr/lib/vassal/vassal-watchdog";
-/// What all vassals are in, unless their files say otherwise.
+/// The slice of all vassals whose files do not say otherwise.
 const SLICE: &str = "/vassal.slice";
 
-/// A vassal as it is now.
+/// A vassal in its present state.
 #[derive(Clone, Debug)]
 pub struct Vassal {
-    /// Its name, printable.
+    /// Its name, in printable form.
     pub name: String,
-    /// Its unit's instance.
+    /// The instance of its unit.
     pub instance: String,
-    /// How far it is.
+    /// Its state.
     pub state: State,
     /// Whether it is well.
     pub health: Health,
-    /// What there is to know besides.
+    /// Further facts that an administrator should know.
     pub marks: Vec<Mark>,
-    /// Where systemd listens for the connection that starts it, if one does.
+    /// For a vassal on demand, the address on which systemd listens.
     pub on_demand: Option<String>,
     /// Its file.
     pub file: Option<File>,
-    /// Its record; an empty one where there is none.
+    /// Its health record; an empty one if there is none.
     pub record: Record,
-    /// What it uses.
+    /// The resources that it uses.
     pub usage: Usage,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
-    /// How often it has met a limit.
+    /// How often it has reached them.
     pub hits: Hits,
 }
 
 impl Vassal {
-    /// Its unit.
+    /// The name of its unit.
     pub fn unit(&self) -> String {
         format!("vassal@{}.service", self.instance)
     }
 
-    /// The unit of the socket whose first connection starts it.
+    /// The name of its socket's unit, for a vassal on demand.
     pub fn socket(&self) -> String {
         units::socket(&self.instance)
     }
 }
 
-/// Every vassal, and what could not be found out.
+/// All vassals, and the problems in finding them out.
 #[derive(Debug)]
 pub struct Fleet {
     root: PathBuf,
     hierarchy: Hierarchy,
-    /// By name.
+    /// The vassals, sorted by name.
     pub vassals: Vec<Vassal>,
-    /// The places of the emperor's file.
+    /// The places in emperor.ini.
     pub places: Vec<String>,
-    /// Problems, one a line.
+    /// The problems, one line each.
     pub problems: Vec<String>,
 }
 
-/// The machine, as far as all vassals have it in common.
+/// What is read once for all vassals.
 struct Machine {
     detail: Detail,
     units: Units,
     records: Records,
     hierarchy: Hierarchy,
     watchdog: Option<(u64, u64)>,
-    /// Where the restart records are.
+    /// The directory of the restart records.
     ended: PathBuf,
-    /// The instances that are marked for maintenance, and since when.
+    /// The instances in maintenance, and since when.
     maintained: BTreeMap<String, Option<u64>>,
-    /// The cgroups of the units in vassal.slice, looked for only for one that runs without a record.
+    /// The cgroups of the units in vassal.slice. They are listed only if a vassal runs without a record.
     slice: OnceLock<BTreeMap<String, String>>,
 }
 
 impl Fleet {
-    /// Puts everything together.
+    /// Collects everything.
     ///
     /// # Errors
-    /// When there is no such machine, or its emperor's file is wrong.
+    /// When the root directory does not exist or emperor.ini is wrong.
     pub fn gather(place: &Place, detail: Detail) -> Result<Self, String> {
         let root = targets::root(place)?;
-        let asked = Asked::ask(&root);
-        // Before there is another thread, as it forks.
+        let asked = Query::ask(&root);
+        // Done before any thread is started, because it forks.
         let Files {
             files,
             places,
             mut problems,
         } = files::find(place, &root);
-        let units = Units::told(&root, asked);
+        let units = Units::from_answers(&root, asked);
         files::reap();
         problems.extend(units.problem.clone());
         let files = files.into_iter().map(|(instance, file)| (instance, Some(file)));
@@ -139,7 +140,7 @@ impl Fleet {
         })
     }
 
-    /// The processes of one of them.
+    /// The processes of a vassal.
     pub fn processes(&self, vassal: &Vassal) -> Vec<Process> {
         let record = &vassal.record;
         let unit = record
@@ -153,7 +154,7 @@ impl Fleet {
 }
 
 impl Machine {
-    /// All `wanted` vassals.
+    /// The vassals of all `wanted` instances.
     fn all(&self, wanted: &[(String, Option<File>)]) -> (Vec<Vassal>, Vec<String>) {
         let mut vassals = Vec::with_capacity(wanted.len());
         let mut problems = Vec::new();
@@ -165,7 +166,7 @@ impl Machine {
         (vassals, problems)
     }
 
-    /// One vassal, if it is one: of what has neither a file nor runs nor has failed only a record may be left.
+    /// The vassal of an instance. `None` if it has no file, does not run and has not failed: only its record is left.
     fn vassal(&self, (instance, file): &(String, Option<File>)) -> (Option<Vassal>, Option<String>) {
         let (record, problem) = match self.records.read(instance) {
             Ok(record) => (record, None),
@@ -193,7 +194,7 @@ impl Machine {
         record.since_usec = match state {
             State::Maintenance => self.maintained.get(instance).copied().flatten(),
             State::Masked => self.units.masked_since(instance),
-            // The end of its last run, if it had one since the machine was booted.
+            // When its last run ended, if there was one since boot.
             State::Stopped | State::OnDemand => units::made(&restart_record::file(&self.ended, instance)),
             _ => record.since_usec,
         };
@@ -227,7 +228,7 @@ impl Machine {
             .map(String::as_str)
     }
 
-    /// What systemd says decides whether a vassal runs; how far it is then, its record says.
+    /// The state of a vassal: systemd decides whether it runs, its record tells how far it is.
     fn state(&self, instance: &str, record: Option<&Record>, has_processes: bool) -> State {
         let says = record.and_then(|record| State::of_word(&record.state));
         let is_off = || {
@@ -248,7 +249,7 @@ impl Machine {
             (Some("deactivating"), _) => State::Stopping,
             (Some("reloading"), _) => State::Reloading,
             (Some(_), _) => is_off(),
-            // Active, or not loaded.
+            // The unit is active, or not loaded.
             (None, Some(says)) if has_processes => says,
             (None, _) if has_processes => State::Serving,
             (None, _) => is_off(),
@@ -301,13 +302,13 @@ fn maintained(place: &Path) -> BTreeMap<String, Option<u64>> {
     units::names(place).map(since).collect()
 }
 
-/// Microseconds since the epoch.
+/// The present time in microseconds since the epoch.
 pub fn now_usec() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Whether `name` is a vassal's by name, as its unit or as its file.
+/// Whether `name` is the vassal's name, its unit or its file.
 pub fn is_named(vassal: &Vassal, name: &str) -> bool {
     let instance = units::instance(name).unwrap_or(name);
     let instance = instance.strip_suffix(".ini").unwrap_or(instance);

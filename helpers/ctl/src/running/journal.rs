@@ -1,4 +1,4 @@
-//! What the journal has of a vassal: its events, and the last lines of its app.
+//! Reads a vassal's part of the journal: its events, and the last lines of its app.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -7,41 +7,41 @@ use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 use vassal_escape::printable;
 
-/// The entries of the catalog, which say what an event means and what helps.
+/// The catalog, which explains each event and gives the remedy.
 const CATALOG: &str = include_str!("../../../../units/vassal.catalog");
-/// How many entries of the unit are looked at, the last ones.
+/// How many entries of the unit are read, from the end.
 const LOOKED_AT: &str = "--lines=400";
-/// How journalctl(1) says that there is more than it may show.
+/// Messages of journalctl(1) which say that there are entries it may not show.
 const CLOSED: [&str; 2] = [
     "You are currently not seeing messages",
     "insufficient permissions",
 ];
-/// A vassal serves.
+/// The MESSAGE_ID of the event that a vassal serves.
 const SERVING: &str = "432e5f4d6e814274ae80f8c9e6ea7cdf";
-/// Starts and reloads.
+/// Matches lines of starts and reloads.
 const STARTER: &str = "_COMM=vassal-enter";
-/// systemd's own entries are no words of the app's.
+/// The sender of systemd's own entries, which are not the app's words.
 const SYSTEMD: &str = "systemd";
 
 /// An entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// When, in microseconds since the epoch.
+    /// Its time, in microseconds since the epoch.
     pub usec: u64,
-    /// What it says, printable.
+    /// Its message, printable.
     pub message: String,
-    /// Its fields.
+    /// Its other fields.
     fields: BTreeMap<String, String>,
 }
 
 /// The end of a vassal's journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
-    /// The vassal's events (units/vassal.catalog), oldest first.
+    /// The vassal's events (units/vassal.catalog), the oldest first.
     pub events: Vec<Entry>,
-    /// What its app and its daemons have said.
+    /// Lines of its app and its daemons.
     pub words: Vec<Entry>,
-    /// Whether there may be more, for others to read: a user sees his own processes' lines only.
+    /// Whether there may be entries that the calling user may not see: only his own processes' are shown to him.
     pub is_closed: bool,
 }
 
@@ -49,7 +49,7 @@ impl Journal {
     /// Reads the end of the journal of `unit`.
     ///
     /// # Errors
-    /// When journalctl(1) cannot be run, or fails.
+    /// When journalctl(1) cannot be run or fails.
     pub fn of(unit: &str) -> Result<Self, String> {
         let (entries, is_closed) = entries(&[LOOKED_AT, &format!("--unit={unit}")])?;
         Ok(Self {
@@ -72,12 +72,12 @@ impl Journal {
     }
 }
 
-/// Why starts and reloads have failed since `begun`, in microseconds since the epoch, by their units; the last reason of each.
+/// The last reasons for failed starts and reloads since `begun` (in microseconds since the epoch), by unit.
 ///
 /// # Errors
 /// As [`Journal::of`].
 pub fn refusals(begun: u64) -> Result<BTreeMap<String, String>, String> {
-    // What has just been said is in the journal then. Only root may ask for that.
+    // Makes journald write what was just logged. Only root may ask for that.
     entries(&["--sync"]).ok();
     let since = format!("--since=@{}", begun / 1_000_000);
     let (entries, _) = entries(&["--priority=err", &since, STARTER])?;
@@ -86,7 +86,8 @@ pub fn refusals(begun: u64) -> Result<BTreeMap<String, String>, String> {
     Ok(since.filter_map(reason).collect())
 }
 
-/// Whether this user may not read the system's own journal, of which journalctl(1) says nothing to one who has a journal of his own.
+/// Whether the calling user may not read the system's journal. journalctl(1) does not say so to a user who has a
+/// journal of his own.
 fn is_systems_closed() -> bool {
     let files = [
         "/run/log/journal/*/system.journal",
@@ -101,7 +102,7 @@ fn is_systems_closed() -> bool {
     found.into_iter().any(is_denied)
 }
 
-/// The entries that journalctl(1) shows with `arguments`, and whether there may be others that it may not show.
+/// The entries that journalctl(1) shows for `arguments`, and whether there may be others that it may not show.
 fn entries(arguments: &[&str]) -> Result<(Vec<Entry>, bool), String> {
     let mut command = Command::new("journalctl");
     command
@@ -127,12 +128,12 @@ impl Entry {
         self.fields.get(name).map(String::as_str)
     }
 
-    /// Whether it tells of something bad: a vassal that serves is good news, also after a restart.
+    /// Whether the event is a fault. That a vassal serves is none, even after a restart.
     pub fn is_bad(&self) -> bool {
         self.field("MESSAGE_ID") != Some(SERVING)
     }
 
-    /// What the catalog says of it, one line: what it means, and what helps.
+    /// The catalog's explanation of the event in one line: what it means and what helps.
     pub fn explanation(&self) -> Option<String> {
         let text = entry_of(self.field("MESSAGE_ID")?)?;
         let (_, body) = text.split_once("\n\n")?;
@@ -140,7 +141,7 @@ impl Entry {
     }
 }
 
-/// The catalog's entry of `id`.
+/// The catalog's entry for `id`.
 fn entry_of(id: &str) -> Option<&'static str> {
     let (_, rest) = CATALOG.split_once(&format!("-- {id}\n"))?;
     Some(rest.split("\n-- ").next().unwrap_or(rest))
@@ -156,7 +157,7 @@ fn entry(line: &[u8]) -> Option<Entry> {
     let fields: BTreeMap<String, Value> = serde_json::from_slice(line).ok()?;
     let text = |value: &Value| match value {
         Value::String(text) => printable(text.as_bytes()),
-        // What is no UTF-8, or would act on a terminal, comes as bytes.
+        // journalctl shows values that are not UTF-8 or contain control characters as lists of bytes.
         Value::Array(bytes) => {
             let bytes = bytes.iter().filter_map(Value::as_u64);
             printable(

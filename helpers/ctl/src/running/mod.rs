@@ -1,4 +1,4 @@
-//! What is known of the vassals that run: units, health records, control groups, processes, the journal.
+//! Facts about running vassals: units, health records, cgroups, processes, the journal.
 
 pub mod cgroup;
 pub mod files;

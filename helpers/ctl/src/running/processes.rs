@@ -1,4 +1,4 @@
-//! The processes of a vassal, with what each of them is.
+//! The processes of a vassal, with their roles.
 
 use std::path::Path;
 use vassal_escape::printable;
@@ -6,23 +6,23 @@ use vassal_escape::printable;
 /// The longest command line that is shown.
 const COMMAND_LIMIT: usize = 100;
 
-/// What a process is.
+/// The role of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// vassal-watchdog, the unit's main process.
     Watchdog,
     /// The app's first process.
     App,
-    /// One that the app has made.
+    /// A process that the app has started.
     Worker,
-    /// It serves a FUSE filesystem.
+    /// A FUSE daemon.
     Daemon,
-    /// Something else: a hook's, or one whose parent has ended.
+    /// Another process, such as a hook's, or one whose parent has ended.
     Other,
 }
 
 impl Role {
-    /// The word for it.
+    /// The role's word.
     pub fn word(self) -> &'static str {
         match self {
             Role::Watchdog => "watchdog",
@@ -41,20 +41,20 @@ pub struct Process {
     pub pid: u32,
     /// Its number in the vassal's PID namespace.
     pub inner: u64,
-    /// Its parent, on the host.
+    /// The number of its parent on the host.
     parent: u32,
-    /// Its real user and group.
+    /// Its real user id and group id.
     pub owner: (u32, u32),
-    /// What it is.
+    /// Its role.
     pub role: Role,
-    /// Resident bytes.
+    /// Its resident bytes.
     pub memory: u64,
     /// Its command line.
     pub command: String,
 }
 
-/// The processes `pids` of a vassal whose main process is `main`, whose app is `app` and whose FUSE daemons are `daemons` in its
-/// PID namespace. Those that have ended meanwhile are left out.
+/// The processes `pids` of a vassal. `main` is the unit's main process on the host; `app` and `daemons` are numbers in
+/// the vassal's PID namespace. Processes that have ended meanwhile are left out.
 pub fn of(root: &Path, pids: &[u32], main: Option<u64>, app: Option<u64>, daemons: &[u64]) -> Vec<Process> {
     let proc = root.join("proc");
     let mut found: Vec<_> = pids.iter().filter_map(|pid| read(&proc, *pid)).collect();
@@ -102,7 +102,7 @@ fn read(proc: &Path, pid: u32) -> Option<Process> {
     };
     Some(Process {
         pid,
-        // The number in the innermost namespace is the last one.
+        // The last number belongs to the innermost PID namespace.
         inner: field("NSpid")?.split_whitespace().last()?.parse().ok()?,
         parent: first("PPid")?.parse().ok()?,
         owner: (first("Uid")?.parse().ok()?, first("Gid")?.parse().ok()?),

@@ -1,17 +1,17 @@
-//! The health record of a vassal, as vassal-enter and vassal-watchdog keep it.
+//! Reads the health record of a vassal, which vassal-enter and vassal-watchdog write.
 
 use super::small_files::Directory;
 use rustix::io::Errno;
 use serde::Deserialize;
 use std::path::Path;
 
-/// Where the records are.
+/// The directory of the records.
 const DIRECTORY: &str = "run/vassal/health";
-/// What their names end in.
+/// The suffix of their names.
 const ENDING: &str = ".json";
-/// The `schema` that this program knows.
+/// The `schema` that this program can read.
 const SCHEMA: u64 = 1;
-/// More than any record with every mountpoint that a vassal can have.
+/// More than the record of a vassal with the most mountpoints.
 const SIZE_LIMIT: usize = 1 << 20;
 
 /// The record (vassal-health(7), THE HEALTH RECORD).
@@ -19,15 +19,15 @@ const SIZE_LIMIT: usize = 1 << 20;
 #[serde(default)]
 pub struct Record {
     schema: u64,
-    /// How far it says that the vassal is.
+    /// The vassal's state according to the record.
     pub state: String,
-    /// Since when.
+    /// When that state began.
     pub since_usec: Option<u64>,
     /// When it was written.
     pub written_usec: u64,
-    /// Restarts since the vassal was started.
+    /// How often it has restarted since it was started.
     pub restarts: u64,
-    /// Attempts since one that settled.
+    /// How many attempts there were since the last one that settled.
     pub attempts: u64,
     /// Why the last run ended.
     pub cause: Option<String>,
@@ -35,43 +35,43 @@ pub struct Record {
     pub next_attempt_usec: Option<u64>,
     /// When the vassal's file was last read.
     pub loaded_usec: Option<u64>,
-    /// The main process.
+    /// The unit's main process.
     pub pid: Option<u64>,
     /// The unit's cgroup.
     pub cgroup: Option<String>,
-    /// The main process's program.
+    /// The program of the main process.
     pub program: Option<Program>,
-    /// The processes of known roles.
+    /// The processes whose roles are known.
     pub processes: Processes,
-    /// The open sockets.
+    /// The addresses of the listening sockets.
     pub sockets: Vec<String>,
-    /// What the app says of its health, where it is asked.
+    /// The health of the app, where it is asked.
     pub check: Option<Check>,
     /// The watched mountpoints.
     pub mounts: Vec<Mount>,
 }
 
-/// Which program watches.
+/// The program of the watchdog.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Program {
     /// Its version.
     pub version: String,
-    /// Its file's device.
+    /// The device of its file.
     pub device: u64,
-    /// Its file's inode.
+    /// The inode of its file.
     pub inode: u64,
 }
 
-/// Processes by their numbers in the vassal's PID namespace.
+/// Processes, by their numbers in the vassal's PID namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Processes {
-    /// What the app is called.
+    /// The name of the app's program.
     pub command: String,
-    /// Its first process.
+    /// The app's first process.
     pub app: Option<u64>,
-    /// FUSE daemons.
+    /// The FUSE daemons.
     pub daemons: Vec<u64>,
 }
 
@@ -81,13 +81,13 @@ pub struct Processes {
 pub struct Check {
     /// `healthy`, `unasked`, `failing` or `sick`.
     pub verdict: String,
-    /// Failures in a row.
+    /// The number of failures in a row.
     pub failures: u64,
     /// When it last answered well.
     pub answered_usec: Option<u64>,
-    /// How long that took.
+    /// How long that answer took.
     pub took_usec: Option<u64>,
-    /// How long it may take.
+    /// How long an answer may take.
     pub deadline_usec: Option<u64>,
 }
 
@@ -104,40 +104,40 @@ pub struct Mount {
     pub verdict: String,
     /// When it last answered.
     pub answered_usec: Option<u64>,
-    /// How long that took.
+    /// How long that answer took.
     pub took_usec: Option<u64>,
-    /// How long it may take.
+    /// How long an answer may take.
     pub deadline_usec: Option<u64>,
 }
 
 impl Check {
-    /// Whether its last answer was none, or no good one.
+    /// Whether the last check has failed.
     pub fn is_bad(&self) -> bool {
         !["healthy", "unasked"].contains(&self.verdict.as_str())
     }
 }
 
 impl Mount {
-    /// Whether it is lost.
+    /// Whether the mountpoint is lost.
     pub fn is_bad(&self) -> bool {
         !["healthy", "unprobed"].contains(&self.verdict.as_str())
     }
 }
 
-/// The records of a machine.
+/// The health records of a machine.
 #[derive(Debug)]
 pub struct Records(Option<Directory>);
 
 impl Records {
-    /// Those of the machine at `root`.
+    /// The records of the machine at `root`.
     pub fn of(root: &Path) -> Self {
         Records(Directory::open(&root.join(DIRECTORY)))
     }
 
-    /// The record of `instance`; nothing where there is none.
+    /// The record of `instance`; `None` if there is none.
     ///
     /// # Errors
-    /// One that cannot be read, or that is not one.
+    /// A record that cannot be read or is malformed.
     pub fn read(&self, instance: &str) -> Result<Option<Record>, String> {
         let Some(directory) = &self.0 else {
             return Ok(None);
@@ -157,7 +157,7 @@ impl Records {
     }
 }
 
-/// The instances of units that have a record.
+/// The instances that have a record.
 pub fn instances(root: &Path) -> Vec<String> {
     let Ok(directory) = root.join(DIRECTORY).read_dir() else {
         return Vec::new();
@@ -165,7 +165,7 @@ pub fn instances(root: &Path) -> Vec<String> {
     let names = directory.flatten().map(|entry| entry.file_name());
     let instance = |name: std::ffi::OsString| {
         let name = name.into_string().ok()?;
-        // What begins with a dot is about to become one.
+        // A name that begins with a dot belongs to a record that is being written.
         let instance = name.strip_suffix(ENDING)?;
         (!instance.starts_with('.')).then(|| instance.to_owned())
     };

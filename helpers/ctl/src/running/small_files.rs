@@ -1,12 +1,13 @@
-//! Directories with small files of which thousands are read: each is opened by a short name in an open directory, and read into the
-//! stack, as a long path and an allocation for each cost more than what is in them.
+//! Reads thousands of small files in directories. Each file is opened by a short name relative to the open directory,
+//! and read into a buffer on the stack: a long path and an allocation for each would cost more than the rest.
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use rustix::io::{Errno, read};
 use std::path::Path;
 
-/// How much is read at once: less than a page, as a file of the kernel's may give less than it has where its own page is full.
+/// How much is read at once. It is less than a page, because a file of the kernel's may return less than its content
+/// where its own buffer of a page is full.
 const CHUNK: usize = 2048;
 
 /// An open directory.
@@ -14,12 +15,12 @@ const CHUNK: usize = 2048;
 pub struct Directory(OwnedFd);
 
 impl Directory {
-    /// The directory at `path`, if there is one.
+    /// Opens the directory at `path`; `None` if it does not exist.
     pub fn open(path: &Path) -> Option<Self> {
         Self::at(rustix::fs::CWD, path)
     }
 
-    /// The directory `path` in this one, if there is one.
+    /// Opens the directory `path` in this one; `None` if it does not exist.
     pub fn below(&self, path: &str) -> Option<Self> {
         Self::at(&self.0, Path::new(path))
     }
@@ -29,20 +30,20 @@ impl Directory {
         openat(place, path, flags, Mode::empty()).ok().map(Self)
     }
 
-    /// Whether something of that name is in it.
+    /// Whether the directory contains `name`.
     pub fn has(&self, name: &str) -> bool {
         statat(&self.0, name, AtFlags::empty()).is_ok()
     }
 
-    /// What `take` makes of the first `limit` bytes of the file `name`.
+    /// Calls `take` with the first `limit` bytes of the file `name`, and returns its result.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// When the file cannot be read.
     pub fn read<T>(&self, name: &str, limit: usize, take: impl FnOnce(&[u8]) -> T) -> Result<T, Errno> {
         let file = openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let mut first = [0; CHUNK];
         let mut chunk = read(&file, &mut first)?;
-        // A chunk that is not full is the last one.
+        // A partly filled chunk is the last one.
         if chunk < CHUNK {
             return Ok(take(&first[..chunk]));
         }
@@ -55,7 +56,7 @@ impl Directory {
         Ok(take(&bytes))
     }
 
-    /// What `take` makes of the text of the file `name`; one that is not there, or has no text, says nothing.
+    /// Calls `take` with the text of the file `name`; with an empty text if the file is missing or is not text.
     pub fn text<T>(&self, name: &str, take: impl Fn(&str) -> T) -> T {
         let text = |bytes: &[u8]| take(std::str::from_utf8(bytes).unwrap_or_default());
         self.read(name, usize::MAX, text).unwrap_or_else(|_| take(""))

@@ -1,9 +1,9 @@
-//! Work on thousands of small things, most of which is the kernel's: as many threads do it as are of use.
+//! Runs many small tasks, most of whose time is spent in the kernel, on as many threads as are useful.
 
-/// How many things are worth a thread of their own.
+/// The least number of tasks for which another thread is worth its cost.
 const PER_THREAD: usize = 64;
 
-/// What `work` makes of each of `items`, in their order. When it returns there is one thread again.
+/// The results of `work` for `items`, in order. When it returns, its threads have ended.
 pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let share = items.len().div_ceil(processors).max(PER_THREAD);

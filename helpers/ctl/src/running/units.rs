@@ -1,5 +1,6 @@
-//! What systemd says of the vassals' units: one call for all that are not simply active, which costs PID 1 next to nothing, however
-//! many vassals there are (measured: 8 ms of a thousand that serve, 24 ms when it lists all of them).
+//! Asks systemd for the states of the vassals' units. One call lists only those that are not simply active, which costs
+//! PID 1 almost nothing however many vassals there are (measured with a thousand serving vassals: 8 ms, and 24 ms to
+//! list all of them).
 
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -7,34 +8,35 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::UNIX_EPOCH;
 
-/// The states that are asked for: all but `active`.
+/// The states that are asked for: all except `active`.
 const STATES: &str = "--state=failed,inactive,activating,deactivating,reloading,maintenance";
 
-/// Where a link to /dev/null masks a unit.
+/// The directories in which a link to /dev/null masks a unit.
 const MASKS: [&str; 2] = ["etc/systemd/system", "run/systemd/system"];
-/// Where a file with a unit's instance for its name keeps that vassal from being started (units/vassal@.service).
+/// The directory in which a file named by a unit's instance keeps that vassal from being started
+/// (units/vassal@.service).
 pub const MAINTENANCE: &str = "etc/vassal/maintenance";
-/// Where a link to /dev/null keeps `vassals.target` from starting a vassal (systemd.unit(5)).
+/// The directory in which a link to /dev/null keeps `vassals.target` from starting a vassal (systemd.unit(5)).
 pub const DISABLED: &str = "etc/systemd/system/vassals.target.wants";
-/// Where the generator has the target want each vassal.
+/// The directory with the wants-links that the generator has made.
 const WANTS: &str = "run/systemd/generator/vassals.target.wants";
 
-/// The units as systemd has them.
+/// The vassals' units according to systemd.
 #[derive(Debug, Default)]
 pub struct Units {
-    /// The state of each that is loaded and not active.
+    /// The states of units that are loaded and not active.
     states: States,
-    /// Those that are masked, and since when.
+    /// The masked units, and since when they are.
     masked: BTreeMap<String, Option<u64>>,
-    /// Those that are not started at boot.
+    /// The units that are not started at boot.
     disabled: BTreeSet<String>,
-    /// Those that the generator has seen.
+    /// The units for which the generator has made wants-links.
     wanted: BTreeSet<String>,
-    /// Of the sockets among those, where systemd is to listen.
+    /// For the sockets among those, the address on which systemd listens.
     addresses: HashMap<String, String>,
-    /// The sockets, of vassals that a connection starts, at which systemd listens.
+    /// The sockets of vassals on demand on which systemd is listening now.
     listening: BTreeSet<String>,
-    /// Why systemd could not be asked.
+    /// Why systemd could not be asked; `None` if it could.
     pub problem: Option<String>,
 }
 
@@ -47,21 +49,21 @@ struct Listed {
     active: String,
 }
 
-/// systemctl(1) at work: starting it is most of what it takes, and this process has something else to do meanwhile.
+/// A call of systemctl(1) that is still running. Most of its time is its start, in which this process does other work.
 #[derive(Debug)]
-pub struct Asked {
-    /// The units that the generator has seen.
+pub struct Query {
+    /// The units for which the generator has made wants-links.
     wanted: BTreeSet<String>,
     answers: Result<Answers, String>,
 }
 
-impl Asked {
-    /// Asks the systemd of the machine at `root`, which is asked only where it is this one.
+impl Query {
+    /// Starts asking systemd, if the machine at `root` is the one that this program runs on.
     pub fn ask(root: &Path) -> Self {
         let wanted: BTreeSet<String> = names(&root.join(WANTS)).collect();
         let ask = || {
             let states = list(&[STATES, "vassal@*.service"])?;
-            // One call more, only where there are any.
+            // A second call, only if there are sockets.
             let has_sockets = wanted.iter().any(|unit| unit.ends_with(SOCKET));
             let sockets = has_sockets.then(|| list(&["--state=active", "vassal@*.socket"]));
             Ok(Answers {
@@ -77,7 +79,7 @@ impl Asked {
     }
 }
 
-/// The calls, of units that are not active and of sockets that are.
+/// The two calls: for units that are not active, and for sockets that are.
 #[derive(Debug, Default)]
 struct Answers {
     states: Option<Child>,
@@ -92,9 +94,9 @@ impl Answers {
 }
 
 impl Units {
-    /// The units of the machine at `root`, whose systemd was `asked`.
-    pub fn told(root: &Path, asked: Asked) -> Self {
-        let Asked { wanted, answers } = asked;
+    /// The units of the machine at `root`, with the answer to what was `asked`.
+    pub fn from_answers(root: &Path, asked: Query) -> Self {
+        let Query { wanted, answers } = asked;
         let (answers, problem) = match answers.and_then(Answers::read) {
             Ok(answers) => (answers, None),
             Err(problem) => (Default::default(), Some(problem)),
@@ -118,28 +120,28 @@ impl Units {
         }
     }
 
-    /// The instances of the vassals whose units are loaded and not active.
+    /// The instances of vassals whose units are loaded and not active.
     pub fn instances(&self) -> impl Iterator<Item = &str> {
         self.states.keys().filter_map(|unit| instance(unit))
     }
 
-    /// The state of the unit of `instance`, if that is not active.
+    /// The state of the unit of `instance`; `None` if it is active or not loaded.
     pub fn state(&self, instance: &str) -> Option<&str> {
         let state = self.states.get(&format!("vassal@{instance}.service"));
         state.map(String::as_str)
     }
 
-    /// Whether systemd listens at the socket of `instance`, whose first connection starts it.
+    /// Whether systemd listens on the socket of `instance`.
     pub fn is_listening(&self, instance: &str) -> bool {
         self.listening.contains(&socket(instance))
     }
 
-    /// Whether a connection starts `instance`.
+    /// Whether `instance` is a vassal on demand.
     fn is_on_demand(&self, instance: &str) -> bool {
         self.addresses.contains_key(&socket(instance))
     }
 
-    /// Where systemd listens for that.
+    /// For a vassal on demand, the address on which systemd listens.
     pub fn on_demand(&self, instance: &str) -> Option<String> {
         self.addresses.get(&socket(instance)).cloned()
     }
@@ -149,7 +151,7 @@ impl Units {
         self.masked.contains_key(&format!("vassal@{instance}.service"))
     }
 
-    /// Since when the unit of `instance` is masked, in microseconds since the epoch.
+    /// Since when the unit of `instance` has been masked, in microseconds since the epoch.
     pub fn masked_since(&self, instance: &str) -> Option<u64> {
         *self.masked.get(&format!("vassal@{instance}.service"))?
     }
@@ -160,13 +162,13 @@ impl Units {
         is_disabled(format!("vassal@{instance}.service")) || is_disabled(socket(instance))
     }
 
-    /// Whether the generator has seen the file of `instance`.
+    /// Whether the generator has made a wants-link for `instance`.
     pub fn is_wanted(&self, instance: &str) -> bool {
         self.wanted.contains(&format!("vassal@{instance}.service")) || self.is_on_demand(instance)
     }
 }
 
-/// Where the generator has a socket's unit listen.
+/// The address in the drop-in of a socket's unit.
 fn address(root: &Path, unit: &str) -> String {
     let drop_in = root.join(format!("run/systemd/generator/{unit}.d/50-vassal.conf"));
     let text = std::fs::read_to_string(drop_in).unwrap_or_default();
@@ -175,20 +177,20 @@ fn address(root: &Path, unit: &str) -> String {
     address.unwrap_or_default().replace("%%", "%")
 }
 
-/// How the name of a socket's unit ends.
+/// The suffix of a socket unit's name.
 const SOCKET: &str = ".socket";
 
-/// The unit of the socket whose first connection starts the vassal of `instance`.
+/// The name of the socket's unit of `instance`.
 pub fn socket(instance: &str) -> String {
     format!("vassal@{instance}{SOCKET}")
 }
 
-/// The instance of a vassal's unit.
+/// The instance in the name of a vassal's unit.
 pub fn instance(unit: &str) -> Option<&str> {
     unit.strip_prefix("vassal@")?.strip_suffix(".service")
 }
 
-/// Asks for the units that `which` names, and their states.
+/// Starts systemctl to list the units that `which` selects, with their states.
 fn list(which: &[&str]) -> Result<Child, String> {
     let mut command = Command::new("systemctl");
     command
@@ -202,7 +204,7 @@ fn list(which: &[&str]) -> Result<Child, String> {
         .map_err(|error| format!("cannot run 'systemctl': {error}"))
 }
 
-/// What systemctl says.
+/// Reads the output of systemctl.
 fn listed(call: Child) -> Result<States, String> {
     let output = call
         .wait_with_output()
@@ -219,7 +221,7 @@ fn listed(call: Child) -> Result<States, String> {
         .collect())
 }
 
-/// The units that links to /dev/null in `place` name, and since when.
+/// The units that are masked by links to /dev/null in `place`, and since when.
 fn masks(place: &Path) -> Vec<(String, Option<u64>)> {
     let is_mask = |name: &String| {
         let target = place.join(name).read_link();
@@ -235,7 +237,7 @@ fn masks(place: &Path) -> Vec<(String, Option<u64>)> {
         .collect()
 }
 
-/// When the file at `path` itself was made or last changed, in microseconds since the epoch.
+/// When the link or file at `path` itself was created or last changed, in microseconds since the epoch.
 pub fn made(path: &Path) -> Option<u64> {
     let time = path.symlink_metadata().ok()?.modified().ok()?;
     let since = time.duration_since(UNIX_EPOCH).ok()?;

@@ -25,7 +25,7 @@ use vassal_config::emperor::settings::Emperor;
 use vassal_config::vassal::reload::overlap::decide;
 use vassal_escape::printable;
 
-/// Checks, prints, and says by the exit code how bad it is.
+/// Checks the files and prints the findings. The exit code says how bad they are.
 pub fn run(arguments: &Check) -> ExitCode {
     let checked = match check(arguments) {
         Ok(checked) => checked,
@@ -80,7 +80,7 @@ fn check(arguments: &Check) -> Result<Vec<Checked>, String> {
             Err(unreadable) => checked.push(*unreadable),
         }
     }
-    // Who names a vassal's file wants to hear of the emperor's only where that is wrong.
+    // If particular vassals' files are named, emperor.ini is reported only if it is wrong.
     let is_asked = arguments.paths.is_empty() || arguments.paths.iter().any(is_emperor);
     if is_asked || found.is_wrong() {
         checked.splice(0..0, of_emperors_file(found, &root));
@@ -96,7 +96,7 @@ fn of_emperor(found: &Found, arguments: &Check, root: &Path) -> Result<(Vec<Targ
     Ok(targets::of_emperor(&found.emperor, root))
 }
 
-/// What is told about the emperor's file, directories that are not there included.
+/// The findings about emperor.ini, including missing directories.
 fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
     let mut findings = found.findings;
     for place in &found.emperor.places {
@@ -126,7 +126,7 @@ fn of_emperors_file(found: Found, root: &Path) -> Option<Checked> {
     })
 }
 
-/// Reads one vassal's file and runs the lints on what it means.
+/// Reads one vassal's file and runs the lints on it.
 fn vassal(target: &Target, emperor: &Emperor, host: Option<&Host>) -> Checked {
     let scope = match host {
         Some(_) => Scope::Machine,
@@ -160,7 +160,7 @@ fn is_same(path: &Path, emperor: Option<&Path>) -> bool {
     emperor.is_some_and(|emperor| real(emperor).is_some() && real(emperor) == real(path))
 }
 
-/// A file that is no vassal's because of its name; `message` begins with it.
+/// A file whose name is not a vassal's; `message` begins with the name.
 fn odd_name(message: String) -> Checked {
     let file = message.split(": ").next().unwrap_or_default().to_owned();
     about_name(file, message, Level::Warning)

@@ -1,4 +1,5 @@
-//! Completion of command lines: the shells' scripts, which ask this program, and what it answers, names of vassals and options included.
+//! Completion of command lines: prints the shells' scripts, and answers these scripts when they ask for completions
+//! (including names of vassals and options).
 
 use crate::arguments::{Arguments, Place};
 use crate::render::output;
@@ -10,13 +11,14 @@ use clap_complete::env::{CompleteEnv, Shells};
 use std::process::ExitCode;
 use vassal_config::options::table::OPTIONS;
 
-/// The variable by which a script asks. Not clap's own, `COMPLETE`, which other programs may have set.
+/// The variable by which a script asks. clap's own, `COMPLETE`, may have been set by another program.
 const VARIABLE: &str = "VASSALCTL_COMPLETE";
 
-/// zsh reads the file of a completion when that is wanted for the first time, as the body of a function: it has to answer then, too.
+/// zsh reads the file of a completion function when it is first needed, as the body of that function; so this line
+/// answers the first request.
 const FIRST_TIME: &str = "\n[[ $funcstack[1] != _vassalctl ]] || _clap_dynamic_completer_vassalctl \"$@\"\n";
 
-/// Answers a script, if it is one that asks, and ends.
+/// If a script has asked, answers it and exits.
 pub fn answer() {
     CompleteEnv::with_factory(command).var(VARIABLE).complete();
 }
@@ -40,7 +42,7 @@ pub fn run(shell: clap_complete::Shell) -> ExitCode {
     }
 }
 
-/// The command line with what only this machine knows.
+/// The command line, with completions that depend on this machine.
 fn command() -> Command {
     let command = Arguments::command();
     let verbs: Vec<String> = command

@@ -1,8 +1,8 @@
-//! `vassalctl entries`: the final list, as the corpus writes it.
+//! `vassalctl entries`: the final list of options, in the form of the corpus.
 
-use crate::looks::Json;
+use crate::output_options::Json;
 use crate::render::output;
-use crate::render::output::{GOOD, WARNED, tell};
+use crate::render::output::{GOOD, WARNED, error_line};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use vassal_config::language::evaluation::evaluate::evaluate;
 use vassal_config::machine::system::System;
 use vassal_escape::printable;
 
-/// Prints the list, or says in one line why uWSGI would refuse. What `print` prints goes to standard error.
+/// Prints the list, or one line that says why uWSGI would refuse. The output of `print` options goes to standard error.
 pub fn run(args: Vec<OsString>) -> ExitCode {
     let cwd = match std::env::current_dir() {
         Ok(cwd) => cwd,
@@ -24,15 +24,15 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     let evaluation = match evaluate(&args, &System::new(environment, cwd)) {
         Ok(evaluation) => evaluation,
         Err(error) => {
-            tell(&error.to_string());
+            error_line(&error.to_string());
             return ExitCode::from(WARNED);
         }
     };
     for line in &evaluation.printed {
-        tell(&printable(line));
+        error_line(&printable(line));
     }
     if let Some(code) = evaluation.exit {
-        tell(&format!("exit {code}"));
+        error_line(&format!("exit {code}"));
         return ExitCode::from(WARNED);
     }
     match list(&evaluation.entries) {
@@ -41,7 +41,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// One pair on a line: a flag without a value is `true`, and bytes that are no UTF-8 are U+FFFD.
+/// One pair in each line. A flag without a value is `true`; bytes that are not UTF-8 become U+FFFD.
 fn list(entries: &[Entry]) -> Result<String, String> {
     let mut lines = Vec::with_capacity(entries.len());
     for entry in entries {

@@ -1,4 +1,4 @@
-//! The commands of vassalctl, one file for each.
+//! The verbs of vassalctl, one file for each.
 
 pub mod check;
 pub mod completions;

@@ -1,10 +1,10 @@
-//! `vassalctl options`: the rows of the option table.
+//! `vassalctl options`: rows of the table of options.
 
 use crate::arguments::Options;
 use crate::reading::nearest::nearest;
 use crate::render::man_page;
 use crate::render::output;
-use crate::render::output::{GOOD, JSON_VERSION, WARNED, tell};
+use crate::render::output::{GOOD, JSON_VERSION, WARNED, error_line};
 use crate::render::table::table;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use vassal_config::options::row::OptionRow;
 use vassal_config::options::table::OPTIONS;
 use vassal_config::vassal::reload::overlap::exclusive;
 
-/// The JSON of `options`; vassalctl(8) describes it.
+/// The JSON of `options`, which vassalctl(8) describes.
 #[derive(Debug, Serialize)]
 struct Report {
     version: u32,
@@ -45,7 +45,7 @@ impl Row {
         }
     }
 
-    /// The row of an option that a plugin brings.
+    /// The row of a plugin's option.
     fn of_plugin(name: &str) -> Option<Self> {
         let plugin = debian_name(plugin_of(name.as_bytes())?);
         Some(Row {
@@ -59,12 +59,12 @@ impl Row {
     }
 }
 
-/// Prints the rows that were asked for; exit code 1 when a name is no option and no part of one's name.
+/// Prints the requested rows. The exit code is 1 if a name is neither an option nor a part of one.
 pub fn run(arguments: &Options) -> ExitCode {
     if arguments.man {
         return output::finish(&man_page::text(), GOOD);
     }
-    // Those that are named in full are shown in full.
+    // Options that are named in full are shown with all details.
     let (mut named, mut listed) = (Vec::new(), Vec::new());
     let mut code = GOOD;
     for name in &arguments.names {
@@ -75,7 +75,7 @@ pub fn run(arguments: &Options) -> ExitCode {
             (Some(row), _) => named.push(row),
             (None, rows) if rows.is_empty() => {
                 code = WARNED;
-                tell(&unknown(name));
+                error_line(&unknown(name));
             }
             (None, rows) => listed.extend(rows),
         }
@@ -99,7 +99,7 @@ pub fn run(arguments: &Options) -> ExitCode {
     output::finish(&(text + &table(&lines)), code)
 }
 
-/// The options whose names have `part` in them.
+/// The options whose names contain `part`.
 fn with_part(part: &str) -> Vec<Row> {
     let rows = OPTIONS.iter().filter(|row| row.name.contains(part)).map(Row::of);
     let of_plugins = plugin_names().filter(|name| name.contains(part));

@@ -1,5 +1,5 @@
-//! The sockets of a command, handed over as systemd does (sd_listen_fds(3)): from descriptor 3 on, with their names, for the
-//! process of that number in its own PID namespace.
+//! Passes the sockets of a `command` as systemd does (sd_listen_fds(3)): from descriptor 3 on, with their names, for
+//! the process whose number (in its own PID namespace) is in `LISTEN_PID`.
 
 use crate::app::supervise::Control;
 use crate::environment::Environment;
@@ -10,10 +10,10 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_sys::{SysError, fds};
 
-/// The first descriptor (`SD_LISTEN_FDS_START`).
+/// The first passed descriptor (`SD_LISTEN_FDS_START`).
 const FIRST: RawFd = 3;
 
-/// The variables that tell the command which becomes of this process.
+/// The environment variables that describe the sockets to the command which this process becomes.
 pub fn environment(plan: &Plan) -> Environment {
     let names: Vec<_> = plan
         .listeners
@@ -31,11 +31,11 @@ pub fn environment(plan: &Plan) -> Environment {
     variables.map(|(name, value)| (name.into(), value.into())).into()
 }
 
-/// The end of a conversation that is out of the way of [`place`].
+/// Moves this end of the conversation to a descriptor above those that [`place`] fills.
 ///
 /// # Errors
 /// `EMFILE`.
-pub fn out_of_the_way(control: Control, plan: &Plan) -> Result<Control, SysError> {
+pub fn above_sockets(control: Control, plan: &Plan) -> Result<Control, SysError> {
     match &plan.payload {
         Payload::Command { .. } if !plan.listeners.is_empty() => control.above(last(plan.listeners.len())),
         Payload::Command { .. } | Payload::Uwsgi { .. } => Ok(control),
@@ -46,7 +46,8 @@ fn last(count: usize) -> RawFd {
     FIRST + count as RawFd
 }
 
-/// Puts `sockets` where the command looks for them; what was open there is closed: this is right before the exec.
+/// Puts `sockets` under the descriptor numbers that the command expects. Descriptors which had these numbers are
+/// closed, so this is done right before the exec.
 ///
 /// # Errors
 /// `EMFILE`.
@@ -60,7 +61,7 @@ pub fn place(sockets: &[Open]) -> Result<(), SysError> {
     numbered.try_for_each(|(number, socket)| fds::place_at(socket.as_fd(), number))
 }
 
-/// Whether the socket was bound: an unbound one does not listen (socket(7)).
+/// Whether the socket is bound; an unbound socket does not listen (socket(7)).
 pub fn listens(socket: &OwnedFd) -> bool {
     getsockopt(socket, sockopt::AcceptConn).unwrap_or(false)
 }

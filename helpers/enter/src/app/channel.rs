@@ -1,5 +1,5 @@
-//! What connects the app with the watchdog: for uWSGI the two sockets of an Emperor (D4, EMP-17), for another program
-//! a notification socket if it asked for one.
+//! The connections between the app and the watchdog: for uWSGI the two sockets of an Emperor (D4, EMP-17), for another
+//! program a notification socket if its file asks for one.
 
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -27,29 +27,29 @@ use vassal_state::request;
 use vassal_sys::error::Context;
 use vassal_sys::fds;
 
-/// The connections of one kind of payload.
+/// The connections of one kind of app.
 #[derive(Debug)]
 pub enum AppChannel {
-    /// uWSGI's.
+    /// uWSGI's sockets.
     Uwsgi {
-        /// Our end of the Emperor's socket.
+        /// The watchdog's end of the Emperor socket.
         emperor: OwnedFd,
         /// uWSGI's end of it.
         emperor_theirs: OwnedFd,
-        /// Our end of the configuration socket.
+        /// The watchdog's end of the configuration socket.
         config: OwnedFd,
         /// uWSGI's end of it.
         config_theirs: OwnedFd,
-        /// What was pushed through it, for the next time it is asked for.
+        /// The configuration that was pushed through it, for the next time uWSGI asks.
         pushed: OwnedFd,
     },
-    /// The notification socket of another program that says when it serves, or that it is well; and its abstract name.
+    /// The notification socket of another program that reports readiness or sends a heartbeat; and its abstract name.
     Notify(OwnedFd, Vec<u8>),
-    /// Nothing.
+    /// No connection.
     None,
 }
 
-/// Makes the connections, and pushes the configuration, which waits in the socket until uWSGI reads it.
+/// Makes the connections, and pushes uWSGI's configuration, which waits in the socket until uWSGI reads it.
 ///
 /// # Errors
 /// A configuration that cannot be pushed; `EMFILE`.
@@ -71,7 +71,8 @@ pub fn make(plan: &Plan, sockets: &[Open], keys: Option<&Keys>) -> Result<AppCha
     }
 }
 
-/// What uWSGI is given of `entries`, with the numbers of its sockets and the copies of keys instead of what they name.
+/// The configuration for uWSGI: `entries`, in which sockets are replaced by their descriptor numbers and key files by
+/// their copies.
 ///
 /// # Errors
 /// A configuration that cannot be pushed.
@@ -86,12 +87,12 @@ pub fn configuration<'a>(
     Ok(push::message(&entries, &replaced)?)
 }
 
-/// uWSGI looks for its shared sockets among its descriptors only when it has been told that this is a reload, as it tells itself;
-/// of none so far (measured).
+/// uWSGI looks for shared sockets among its descriptors only if this variable says that it has been reloaded, as it
+/// tells itself at a reload. 0: not reloaded so far (measured).
 const NO_RELOAD_YET: (&[u8], &[u8]) = (b"UWSGI_RELOADS", b"0");
 
 impl AppChannel {
-    /// The variables that tell the app about its connections and sockets.
+    /// The environment variables that tell the app about its connections and sockets.
     pub fn environment(&self, plan: &Plan) -> Environment {
         let number = |name: &str, fd: &OwnedFd| (name.into(), fd.as_raw_fd().to_string().into_bytes());
         match self {
@@ -117,8 +118,8 @@ impl AppChannel {
         }
     }
 
-    /// The descriptors that the app gets beside its standard ones.
-    pub fn payloads_descriptors<'a>(&'a self, sockets: &'a [Open]) -> Vec<BorrowedFd<'a>> {
+    /// The descriptors that the app gets besides the standard ones.
+    pub fn app_descriptors<'a>(&'a self, sockets: &'a [Open]) -> Vec<BorrowedFd<'a>> {
         let sockets = sockets.iter().map(|open| open.fd.as_fd());
         match self {
             AppChannel::Uwsgi {
@@ -128,12 +129,12 @@ impl AppChannel {
             } => sockets
                 .chain([emperor_theirs.as_fd(), config_theirs.as_fd()])
                 .collect(),
-            // Those of a command are put elsewhere.
+            // A command's sockets are placed by [`activation`](super::activation).
             AppChannel::Notify(..) | AppChannel::None => Vec::new(),
         }
     }
 
-    /// The watchdog's ends, for one that runs.
+    /// The watchdog's ends, for an app that runs.
     pub fn ours(self) -> request::Links {
         match self {
             AppChannel::Uwsgi {
@@ -151,7 +152,7 @@ impl AppChannel {
         }
     }
 
-    /// How the app will say that it serves.
+    /// How the watchdog learns that the app serves.
     pub fn readiness(&self, plan: &Plan) -> Readiness {
         match (self, &plan.ready) {
             (_, Ready::Connect(address)) if is_kept(plan, address) => Readiness::Accepted(address.clone()),
@@ -187,7 +188,7 @@ fn connect_uwsgi(message: &[u8]) -> Result<AppChannel, Failure> {
     };
     let (emperor, emperor_theirs) = pair()?;
     let (config, config_theirs) = pair()?;
-    // The longest message there is fits into the buffer of a unix socket, so this does not wait for a reader.
+    // The longest possible message fits into a unix socket's buffer, so this does not wait for uWSGI.
     let mut stream = File::from(config);
     stream.write_all(message).context(|| "push the configuration")?;
     let mut pushed = File::from(
@@ -203,9 +204,8 @@ fn connect_uwsgi(message: &[u8]) -> Result<AppChannel, Failure> {
     })
 }
 
-/// An abstract socket, reachable whatever the root directory is, with a name that cannot be guessed. The kernel adds the
-/// sender's credentials,
-/// so that only the app's processes are heard.
+/// Makes an abstract socket, which is reachable from any root directory, with a name that cannot be guessed. The kernel
+/// adds the sender's credentials to each message, so that messages of other processes can be ignored.
 fn notify_socket() -> Result<AppChannel, Failure> {
     let step = || "make the app's notification socket";
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;

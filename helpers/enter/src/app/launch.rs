@@ -1,5 +1,5 @@
-//! The process that becomes the app: it gives up root, runs the as-user hooks, waits for the go-ahead, and execs.
-//! State that a hook leaves behind (directory, umask, variables) is thus the app's, as it is in uWSGI.
+//! The process that becomes the app: it drops root, runs the as-user hooks, waits for permission, and executes the app.
+//! What a hook changes in the process (directory, umask, variables) is therefore changed for the app, as in uWSGI.
 
 use crate::app::activation::{self, listens};
 use crate::app::liveness;
@@ -9,9 +9,7 @@ use crate::app::supervise::{Control, Report};
 use crate::environment::Environment;
 use crate::failure::{AppFailure, Failure, Place};
 use crate::handed_over::keys::Keys;
-use crate::hooks::actions::perform::{Shell, perform};
-use crate::hooks::command;
-use crate::hooks::command::Ended;
+use crate::hooks::actions::perform::{Unlimited, perform};
 use crate::hooks::refusal::place;
 use crate::hooks::session::Session;
 use crate::invocation::LAST_LINE_LIMIT;
@@ -34,57 +32,43 @@ use vassal_sys::proc::Proc;
 use vassal_sys::{fds, seccomp, signals};
 use vassal_systemd::lines;
 
-/// Everything the process needs; it runs no code of ours after the exec.
+/// The input of that process. None of our code runs after the exec.
 #[derive(Debug)]
 pub struct Launch<'a> {
     /// The operations after the change of user.
     pub operations: &'a [Operation],
-    /// The user that it becomes.
+    /// The user it becomes.
     pub credentials: &'a Credentials,
     /// Its environment, before `putenv` hooks.
     pub environment: Environment,
-    /// Variables that only the app gets, not the hooks.
+    /// Variables for the app only, not for the hooks.
     pub own_environment: Environment,
-    /// How often it is to send `WATCHDOG=1`, if it is told so.
+    /// How often the app has to send `WATCHDOG=1`, if it is to be told.
     pub heartbeat: Option<Duration>,
     /// The listening sockets.
     pub sockets: &'a [Open],
     /// The copies of keys.
     pub keys: Option<&'a Keys>,
-    /// What it becomes, and how.
+    /// The plan, which says what it becomes.
     pub plan: &'a Plan,
-    /// The programs in uWSGI's place.
+    /// The programs that replace uWSGI.
     pub programs: &'a Programs,
-    /// The file's name, for uWSGI's command line.
+    /// The name of the vassal's file, for uWSGI's command line.
     pub file: Vec<u8>,
-    /// Descriptors that the app gets.
+    /// The descriptors that the app gets.
     pub kept: Vec<BorrowedFd<'a>>,
     /// A private proc of this PID namespace.
     pub proc: &'a Proc,
     /// Where the hooks' output goes.
     pub log: BorrowedFd<'a>,
-    /// Where its own output goes, if not to the journal.
+    /// The file for the app's own output, if that is not the journal.
     pub output: Option<BorrowedFd<'a>>,
-    /// Whether it waits, and binds its sockets.
+    /// Whether it belongs to a start or to a reload.
     pub role: Role,
 }
 
-/// Runs commands and waits for them; the process that supervises this one keeps the limit.
-struct Unlimited<'a>(BorrowedFd<'a>);
-
-impl Shell for Unlimited<'_> {
-    fn run(
-        &mut self,
-        shells: &[Vec<u8>],
-        command: &[u8],
-        environment: &Environment,
-    ) -> Result<Ended, Failure> {
-        command::wait(command::spawn(shells, command, environment, self.0)?)
-    }
-}
-
 impl Launch<'_> {
-    /// Becomes the app, or reports on `control` why not and ends.
+    /// Becomes the app, or reports the failure on `control` and exits.
     pub fn run(self, control: &Control) -> ! {
         let Self {
             plan,
@@ -98,13 +82,13 @@ impl Launch<'_> {
             Err(failure) => failure,
         };
         let code = i32::from(failure.code());
-        // A supervisor that does not listen has failed itself and has said why.
+        // If the supervisor does not listen, it has failed itself and has reported why.
         drop(control.report(&Report::Failed(failure)));
         std::process::exit(code)
     }
 }
 
-/// This process on its way to the app.
+/// The state of this process on its way to the app.
 struct Process<'a> {
     launch: Launch<'a>,
     control: &'a Control,
@@ -123,7 +107,7 @@ impl<'a> Process<'a> {
         }
     }
 
-    /// The environment of the app: what the hooks have left, and its own variables.
+    /// The environment of the app: the one that the hooks have left, and the app's own variables.
     fn environment(&self) -> Environment {
         let own = [
             &self.launch.own_environment[..],
@@ -159,7 +143,7 @@ impl Kernel for Process<'_> {
 
     fn run_hook(&mut self, index: usize, hook: &Operation) -> Result<(), Failure> {
         self.control.report(&Report::Hook(index as u32))?;
-        // Before the hook writes anything: what is in the pipe now is not its output.
+        // Before the hook runs, so that its output is distinguished from what is in the pipe already.
         self.control.wait_for_go()?;
         let mut shell = Unlimited(self.launch.log);
         perform(&hook.action, &mut self.session, &mut shell).map_err(|failure| failure.at(&place(hook)))
@@ -236,7 +220,7 @@ impl Kernel for Process<'_> {
     }
 }
 
-/// Puts the sockets that were bound now where the app is told that they are.
+/// Gives newly bound sockets the descriptor numbers that the app has been told.
 fn place_new(sockets: &[Open]) -> Result<(), Failure> {
     for open in sockets {
         if let Some(spare) = open.spare.as_ref().filter(|spare| listens(spare)) {
@@ -251,7 +235,8 @@ fn enter_directory(directory: Option<&[u8]>) -> Result<(), Failure> {
     let path = Path::new(OsStr::from_bytes(directory));
     let shown = printable(directory);
     chdir(path).context(|| format!("change to directory '{shown}'"))?;
-    // A descriptor's name in proc may lead to what was opened before the root directory changed: no path does (getcwd(3)).
+    // A descriptor in proc may lead outside the root directory, to something opened before the change of root. Such a
+    // working directory has no path (getcwd(3)).
     match getcwd() {
         Ok(_) => Ok(()),
         Err(_) => Err(AppFailure::OutsideRoot {

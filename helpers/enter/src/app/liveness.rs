@@ -1,4 +1,4 @@
-//! What an app that serves is held to: how it is asked for its health, and how often it is to send `WATCHDOG=1`.
+//! What a serving app is checked for: its answers about its health, and its heartbeat `WATCHDOG=1`.
 
 use crate::app::channel::AppChannel;
 use crate::environment::Environment;
@@ -9,7 +9,7 @@ use vassal_config::vassal::reload::overlap::is_kept;
 use vassal_config::vassal::settings::liveness::Watchdog;
 use vassal_state::app::{HealthCheck, Heartbeat, Url};
 
-/// How the app of `plan` is asked, if it is.
+/// How the app of `plan` is asked for its health, if it is.
 pub fn health(plan: &Plan) -> Option<HealthCheck> {
     let check = &plan.settings.health;
     let ((address, path), origin) = check.url.as_ref()?;
@@ -26,8 +26,9 @@ pub fn health(plan: &Plan) -> Option<HealthCheck> {
     })
 }
 
-/// What is expected of an app that has a notification socket. Where the file does not say it, that is what systemd expects of the
-/// unit, `watchdog`, of an app that has begun to send: a program that has never heard of it is not held to it.
+/// The heartbeat that is expected of an app with a notification socket. Without a setting in the file it is the unit's
+/// own `WatchdogSec=` (`watchdog`), and it is expected only of an app that has begun to send: most programs know
+/// nothing of it.
 pub fn heartbeat(plan: &Plan, channel: &AppChannel, watchdog: Duration) -> Option<Heartbeat> {
     let AppChannel::Notify(..) = channel else {
         return None;
@@ -46,7 +47,7 @@ pub fn heartbeat(plan: &Plan, channel: &AppChannel, watchdog: Duration) -> Optio
     }
 }
 
-/// What is expected of a uWSGI that has begun to send its heartbeat (EMP-19).
+/// The heartbeat that is expected of a uWSGI that has begun to send it (EMP-19).
 pub fn of_uwsgi(plan: &Plan) -> Option<Heartbeat> {
     matches!(plan.payload, Payload::Uwsgi { .. }).then(|| Heartbeat {
         limit: plan.heartbeat,
@@ -54,8 +55,8 @@ pub fn of_uwsgi(plan: &Plan) -> Option<Heartbeat> {
     })
 }
 
-/// The variables that tell the program which becomes of this process (sd_watchdog_enabled(3)): its number is the one that it has in
-/// its own PID namespace.
+/// The environment variables of sd_watchdog_enabled(3) for the program that this process becomes. The process number in
+/// them is that of its own PID namespace.
 pub fn environment(limit: Option<Duration>) -> Environment {
     let Some(limit) = limit else {
         return Vec::new();

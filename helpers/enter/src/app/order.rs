@@ -1,25 +1,25 @@
-//! The order in which a process becomes the app, apart from how each step is done.
+//! The order of steps by which a process becomes the app. How each step is done is in [`crate::app::launch`].
 
 use crate::failure::Failure;
 use vassal_config::hooks::action::Action;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::{Operation, Plan};
 
-/// When the process of a start goes on to its exec.
+/// When the process of a start may execute the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Without a word: it has no hook to run and nothing to say.
+    /// At once: it has no hooks to run and nothing to report.
     AtOnce,
-    /// When its supervisor, to which it reports that it is ready, gives the go-ahead.
+    /// When its supervisor permits it, to which it reports that it is ready.
     WhenTold,
 }
 
-/// Whose process it is.
+/// Why the process was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// That of a start.
+    /// For a start.
     First(Pace),
-    /// That of a reload, which goes on when it is told: the app that runs beside it has bound the sockets.
+    /// For a reload; it waits for permission. Its sockets have been bound for the app that runs beside it.
     Next,
 }
 
@@ -39,48 +39,48 @@ impl Role {
     }
 }
 
-/// The steps that change the process or other things of the kernel's. [`crate::app::launch`] does them, a test records them.
+/// The steps that have an effect outside this program's memory. [`crate::app::launch`] does them; a test records them.
 pub trait Kernel {
-    /// What there is after an exec: nothing in this program.
+    /// The result of an exec: this program itself never gets one.
     type Program;
 
-    /// A session of its own, away from any terminal.
+    /// Starts a session, without a controlling terminal.
     fn start_session(&mut self) -> Result<(), Failure>;
-    /// Mounts the copies of keys for this process alone.
+    /// Mounts the copies of keys in a namespace of this process's own.
     fn mount_keys(&mut self) -> Result<(), Failure>;
-    /// Gives up root.
+    /// Drops root.
     fn become_user(&mut self) -> Result<(), Failure>;
-    /// Runs the hook that is `index` in the list of operations.
+    /// Runs the hook at `index` in the list of operations.
     fn run_hook(&mut self, index: usize, hook: &Operation) -> Result<(), Failure>;
     /// Binds the unix sockets as the user.
     fn bind_sockets(&mut self) -> Result<(), Failure>;
-    /// Reports that all is ready, and waits for the go-ahead.
+    /// Reports that the process is ready, and waits for permission to go on.
     fn wait_for_go(&mut self) -> Result<(), Failure>;
-    /// Goes where a command is to start.
+    /// Changes to the directory in which a command is started.
     fn enter_directory(&mut self, payload: &Payload) -> Result<(), Failure>;
-    /// Writes the lines of `print` hooks that journald had no room for: the app knows nothing of them.
+    /// Writes lines of `print` hooks that journald had no room for; the app would not write them.
     fn write_pending_lines(&mut self) -> Result<(), Failure>;
-    /// Puts the app's output under the numbers of its standard descriptors.
+    /// Makes the app's log its standard output and error.
     fn place_output(&mut self) -> Result<(), Failure>;
-    /// Gives up the last capability, and that a program may ever give one.
+    /// Drops the last capability and sets no_new_privs.
     fn seal(&mut self) -> Result<(), Failure>;
-    /// Forbids the system calls that no app needs.
+    /// Installs the filter of system calls.
     fn filter_calls(&mut self) -> Result<(), Failure>;
-    /// Puts signals back to their defaults.
+    /// Resets signals to their defaults.
     fn reset_signals(&mut self) -> Result<(), Failure>;
-    /// Puts the descriptors that the app gets under their numbers.
+    /// Gives the app's descriptors their numbers.
     fn place_descriptors(&mut self) -> Result<(), Failure>;
     /// Executes the app.
     fn exec(&mut self) -> Result<Self::Program, Failure>;
 }
 
-/// Becomes the app of `plan`, by the `operations` after the change of user.
+/// Becomes the app of `plan`; `operations` are those after the change of user.
 ///
-/// On entry: root inside the namespaces, nothing dropped. From [`Kernel::become_user`] on: the vassal's user, and `CAP_SETPCAP` for
-/// this process alone. At the exec: the vassal's user, no capability anywhere, no_new_privs, the filter of system calls.
+/// On entry the process is root inside the namespaces, with all privileges. From [`Kernel::become_user`] on it is the
+/// vassal's user with `CAP_SETPCAP`. At the exec it has no capability, no_new_privs, and the filter of system calls.
 ///
 /// # Errors
-/// The first step that fails; none after it is done.
+/// The first step that fails; later steps are not done.
 pub fn become_app<K: Kernel>(
     plan: &Plan,
     operations: &[Operation],
@@ -88,7 +88,7 @@ pub fn become_app<K: Kernel>(
     kernel: &mut K,
 ) -> Result<K::Program, Failure> {
     kernel.start_session()?;
-    // With mounts of its own they are there already.
+    // In a mount namespace of the vassal's own, root has mounted them already.
     if !plan.owns_mounts {
         kernel.mount_keys()?;
     }
@@ -98,7 +98,7 @@ pub fn become_app<K: Kernel>(
             kernel.run_hook(index, operation)?;
         }
     }
-    // With a `chown-socket` root has bound them.
+    // With `chown-socket` root has bound them.
     if plan.unix.owner.is_none() && role.binds() {
         kernel.bind_sockets()?;
     }

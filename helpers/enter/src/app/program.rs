@@ -1,4 +1,4 @@
-//! The program that the app is, and its exec.
+//! Finds and executes the app's program.
 
 use crate::environment::{DEFAULT_PATH, Environment, value};
 use crate::failure::{AppFailure, Failure, Root, is_wrong_program};
@@ -11,8 +11,8 @@ use vassal_config::emperor::programs::Programs;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 
-/// Executes the app of `plan`: uWSGI for the vassal's `file`, what `programs` has in its place, or a command, by a shell where it needs
-/// one.
+/// Executes the app of `plan`: uWSGI for the vassal's `file`, or the program that replaces it, or a command, with a
+/// shell only if it needs one.
 ///
 /// # Errors
 /// A program that cannot be executed.
@@ -46,8 +46,8 @@ pub fn execute(
     Err(exec_first(&candidates, &arguments, &variables, plan.changes_root))
 }
 
-/// What the emperor's file has in uWSGI's place, or uWSGI under every name a distribution gives it, in the order of `$PATH`; before and
-/// after it what is to be tried then.
+/// The paths to try for uWSGI: what emperor.ini names instead, or all names that distributions give uWSGI in the order
+/// of `$PATH`; with the override before and the fallback after them.
 fn uwsgi_programs(programs: &Programs, environment: &Environment) -> Vec<Vec<u8>> {
     let path = value(environment, b"PATH").unwrap_or(DEFAULT_PATH);
     let directories = path
@@ -77,7 +77,7 @@ fn uwsgi_programs(programs: &Programs, environment: &Environment) -> Vec<Vec<u8>
         .collect()
 }
 
-/// `uwsgi --ini emperor://NAME.ini`: the configuration comes through the Emperor's socket (D4).
+/// `uwsgi --ini emperor://NAME.ini`: uWSGI reads its configuration from the Emperor's socket (D4).
 fn uwsgi_arguments(instead: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, Failure> {
     let program = instead.unwrap_or(b"uwsgi");
     Ok(vec![
@@ -87,7 +87,7 @@ fn uwsgi_arguments(instead: Option<&[u8]>, file: &[u8]) -> Result<Vec<CString>, 
     ])
 }
 
-/// Executes the first of `candidates` that can be; returns only when none can.
+/// Executes the first of `candidates` that can be executed. Returns only if none can.
 fn exec_first(
     candidates: &[Vec<u8>],
     arguments: &[CString],
@@ -104,7 +104,7 @@ fn exec_first(
         };
         match (execve(&program, arguments, environment), candidates) {
             (Ok(never), _) => match never {},
-            // One of several names, or of several directories.
+            // One of several names or directories; the next one may exist.
             (Err(errno), [_, _, ..]) if is_wrong_program(errno) => {}
             (Err(errno), _) => {
                 return AppFailure::CannotExecute {

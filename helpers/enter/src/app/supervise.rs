@@ -1,4 +1,4 @@
-//! What the process that becomes the app reports to its supervisor, and the watch over it until it is the app.
+//! The messages between the process that becomes the app and its supervisor, and the supervision itself.
 
 use crate::failure::{Failure, HookFailure, Place};
 use crate::hooks::output::HookOutput;
@@ -6,37 +6,39 @@ use crate::hooks::refusal::{place, with_last_words};
 use crate::sockets::open;
 use crate::stop::Stop;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_config::diagnostic::Public;
 use vassal_config::vassal::plan::Operation;
 use vassal_sys::SysError;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::fds;
 
-/// The longest message; a failure that is longer is cut.
+/// The longest message; a longer failure is cut off.
 const MESSAGE_LIMIT: usize = 8192;
-/// The longest public text in it: its length is one byte.
+/// The longest public text of a failure: its length is sent in one byte.
 const PUBLIC_LIMIT: usize = 255;
-/// A hook that keeps its own limit (wait_for_*) gets this much more, to report itself what did not happen.
+/// Extra time for a hook with a limit of its own (wait_for_*), so that it can report itself what it has waited for.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// A message from the process.
+/// A message of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// It begins with this operation, once it is let go.
+    /// It begins the operation of this index, and waits for permission.
     Hook(u32),
-    /// It has bound the unix socket of this number in the list to this file.
+    /// It has bound the unix socket of this index in the list to this file.
     Bound(u32, open::File),
-    /// The hooks are done; it waits for the go-ahead.
+    /// Its hooks are done; it waits for permission to execute the app.
     Ready,
-    /// It does not become the app.
+    /// It has failed to become the app.
     Failed(Failure),
 }
 
-/// One end of the conversation. Close-on-exec: its end is how the supervisor learns that the exec worked.
+/// One end of the socket between them. It is close-on-exec, so the supervisor sees end-of-file when the exec has
+/// succeeded.
 #[derive(Debug)]
 pub struct Control(OwnedFd);
 
@@ -47,7 +49,7 @@ impl AsFd for Control {
 }
 
 impl Control {
-    /// The two ends: the supervisor's and the process's.
+    /// The two ends, the supervisor's first.
     ///
     /// # Errors
     /// `EMFILE`.
@@ -62,7 +64,7 @@ impl Control {
         .map(|(one, other)| (Self(one), Self(other)))
     }
 
-    /// The same end with a number of at least `least`.
+    /// Moves this end to a descriptor of at least `least`.
     ///
     /// # Errors
     /// `EMFILE`.
@@ -70,10 +72,10 @@ impl Control {
         fds::copy_above(self.0, least).map(Self)
     }
 
-    /// Tells the supervisor.
+    /// Sends a message to the supervisor.
     ///
     /// # Errors
-    /// `EPIPE` when it is gone.
+    /// `EPIPE` when the supervisor has ended.
     pub fn report(&self, report: &Report) -> Result<(), SysError> {
         let message = match report {
             Report::Hook(index) => [&b"H"[..], &index.to_le_bytes()].concat(),
@@ -104,10 +106,10 @@ impl Control {
             .context(|| "report to vassal-enter")
     }
 
-    /// Waits for the supervisor's go-ahead.
+    /// Waits for the supervisor's permission.
     ///
     /// # Errors
-    /// `ECONNRESET` when the supervisor has ended instead.
+    /// `ECONNRESET` when the supervisor has ended.
     pub fn wait_for_go(&self) -> Result<(), SysError> {
         let mut go = [0];
         match recv(self.0.as_raw_fd(), &mut go, MsgFlags::empty()).context(|| "wait for the go-ahead")? {
@@ -116,17 +118,17 @@ impl Control {
         }
     }
 
-    /// Lets the process go on to its exec.
+    /// Permits the process to go on.
     ///
     /// # Errors
-    /// `EPIPE` when it has ended meanwhile.
+    /// `EPIPE` when the process has ended.
     pub fn go(&self) -> Result<(), SysError> {
         send(self.0.as_raw_fd(), b"G", MsgFlags::MSG_NOSIGNAL)
             .map(drop)
             .context(|| "give the go-ahead")
     }
 
-    /// The next report; `None` at the end: the process has exec'ed, or ended without a word.
+    /// Receives the next message. `None` at end-of-file: the process has executed the app, or ended without a message.
     ///
     /// # Errors
     /// As recv(2).
@@ -163,51 +165,50 @@ impl Control {
     }
 }
 
-/// The unix sockets that were bound: their places in the list, and their files.
+/// The unix sockets that were bound: their indexes in the list, and their files.
 pub type Bound = Vec<(usize, open::File)>;
 
-/// Watches over the process in its as-user phase.
+/// Supervises the process during its as-user phase.
 #[derive(Debug)]
 pub struct Supervisor<'a> {
-    /// Our end of the conversation.
+    /// The supervisor's end of the socket.
     pub control: &'a Control,
-    /// The operations it runs.
+    /// The operations that the process runs.
     pub operations: &'a [Operation],
-    /// Their log.
+    /// The hooks' output.
     pub log: &'a mut HookOutput,
-    /// systemd's wish to stop.
+    /// systemd's request to stop.
     pub stop: &'a Stop<'a>,
     /// How long one hook may take.
     pub limit: Duration,
-    /// The unix sockets that it has bound.
+    /// The unix sockets that the process has bound.
     pub bound: Bound,
 }
 
-/// How a wait for the process ended.
+/// Why [`Supervisor::wait`] has returned.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its hooks are done.
     Ready,
-    /// The conversation is over.
+    /// The socket is at its end.
     Gone,
-    /// systemd wants the vassal stopped.
+    /// systemd has asked to stop the vassal.
     Stopped,
 }
 
 impl Supervisor<'_> {
-    /// Waits until the hooks are done, the conversation ends, or a hook has had its time.
+    /// Waits until the hooks are done, the socket is at its end, or a hook has exceeded its limit.
     ///
     /// # Errors
-    /// The hook that failed, with its last words; the hook that did not return.
+    /// The hook that failed, with its last words; the hook that exceeded its limit.
     pub fn wait(&mut self) -> Result<Outcome, Failure> {
         let mut current = None;
-        let mut end = Instant::now() + self.limit;
+        let mut deadline = Deadline::after(self.limit);
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if deadline.is_over() {
                 return Err(self.timed_out(current));
             }
-            match self.next_event(left)? {
+            match self.next_event(deadline)? {
                 Event::Nothing => {}
                 Event::Stop => return Ok(Outcome::Stopped),
                 Event::Report(None) => return Ok(Outcome::Gone),
@@ -217,7 +218,7 @@ impl Supervisor<'_> {
                     self.log.relay();
                     self.log.forget();
                     current = self.operations.get(index as usize);
-                    end = Instant::now() + self.limit + GRACE;
+                    deadline = Deadline::after(self.limit.saturating_add(GRACE));
                     if self.control.go().is_err() {
                         return Ok(Outcome::Gone);
                     }
@@ -232,17 +233,15 @@ impl Supervisor<'_> {
         }
     }
 
-    fn next_event(&mut self, left: Duration) -> Result<Event, Failure> {
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+    fn next_event(&mut self, deadline: Deadline) -> Result<Event, Failure> {
         let mut fds = [
             PollFd::new(self.control.0.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.stop.wish(), PollFlags::POLLIN),
             PollFd::new(self.log.reader(), PollFlags::POLLIN),
         ];
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(SysError::new("wait for the app's process", errno).into()),
-        }
+        deadline
+            .poll(&mut fds, deadline.left())
+            .context(|| "wait for the app's process")?;
         let [reported, stop, _] = fds.map(|fd| fd.any().unwrap_or(false));
         self.log.relay();
         if stop {

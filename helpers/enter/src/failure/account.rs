@@ -1,4 +1,4 @@
-//! Failures of finding the app's user and groups.
+//! Failures to find the app's user and groups.
 
 use std::fmt;
 use vassal_config::users::identity::Account;
@@ -8,20 +8,20 @@ use vassal_sys::SysError;
 /// Where names are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
-    /// The host: /etc/passwd first, then whatever else getent(1) asks (LDAP, sssd, ...).
+    /// On the host: /etc/passwd first, then whatever else getent(1) asks (LDAP, sssd, ...).
     Host,
-    /// The vassal's own root, of which only the files are read: nothing of a tenant's runs as root (ORD-8).
+    /// In the vassal's own root, where only the files are read: nothing of a tenant's is executed as root (ORD-8).
     OwnRoot,
 }
 
-/// What an account is.
+/// The kind of account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A user.
     User,
     /// A group.
     Group,
-    /// The group that a user has in the table of users.
+    /// The primary group of a user.
     GroupOfUser,
 }
 
@@ -35,61 +35,61 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A user and a group as numbers, where they are known.
+/// The numbers of a user and a group, as far as they are known.
 pub type Ids = (Option<u32>, Option<u32>);
 
-/// Why the app's user is not known.
+/// Why the app's user could not be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountFailure {
-    /// The tables of the vassal's own root cannot be read.
+    /// The account files of the vassal's own root cannot be read.
     Unreadable(SysError),
     /// There is no such account.
     Unknown {
-        /// What it is.
+        /// Its kind.
         kind: Kind,
         /// Its name or number.
         account: Account,
         /// Where it was looked up.
         lookup: Lookup,
     },
-    /// A number without an entry, and no group is given.
+    /// The user is a number without a passwd entry, and there is no `gid`.
     NoGroup {
         /// The user's number.
         uid: u32,
     },
-    /// The vassal's own root says that an account is root's.
+    /// In the vassal's own root the account has root's number.
     RootInside {
-        /// What it is.
+        /// Its kind.
         kind: Kind,
         /// Its name or number.
         account: Account,
     },
-    /// The vassal's own root says that a supplementary group is root's.
+    /// In the vassal's own root a supplementary group has root's number.
     RootsGroupInside {
         /// Its name.
         name: Vec<u8>,
     },
-    /// The host does not know an account of a root directory that is not root's alone.
+    /// The host does not know an account, and the root directory can be changed by others than root.
     UnknownToHost {
-        /// Why the host does not.
+        /// Why the host does not know it.
         reason: String,
-        /// Why the root directory is not root's alone.
+        /// Why the root directory is not trusted.
         why: String,
     },
-    /// The host gives an account of such a root directory another number.
+    /// The host has another number for an account, and the root directory can be changed by others than root.
     OtherOnHost {
         /// The numbers in the vassal's own root.
         inside: Ids,
-        /// Those on the host.
+        /// The numbers on the host.
         outside: Ids,
-        /// Why the root directory is not root's alone.
+        /// Why the root directory is not trusted.
         why: String,
     },
-    /// There is no such owner for a file or a socket.
+    /// The owner for a file or a socket does not exist.
     UnknownOwner {
-        /// The option that names it, if it is no hook.
+        /// The option that names the owner, if it is not a hook.
         option: Option<&'static str>,
-        /// What it is.
+        /// Its kind.
         kind: Kind,
         /// Its name.
         name: Vec<u8>,
@@ -123,7 +123,7 @@ impl fmt::Display for AccountFailure {
                 doubt(out, why)
             }
             Self::OtherOnHost { inside, outside, why } => {
-                let (inside, outside) = (shown(*inside), shown(*outside));
+                let (inside, outside) = (display_ids(*inside), display_ids(*outside));
                 write!(
                     out,
                     "user and group are {inside} in the vassal's own root and {outside} on the host"
@@ -165,7 +165,7 @@ fn doubt(out: &mut fmt::Formatter<'_>, why: &str) -> fmt::Result {
     )
 }
 
-fn shown((uid, gid): Ids) -> String {
+fn display_ids((uid, gid): Ids) -> String {
     let of = |id: Option<u32>| id.map_or("-".to_owned(), |id| id.to_string());
     format!("{}:{}", of(uid), of(gid))
 }

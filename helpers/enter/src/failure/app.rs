@@ -1,4 +1,4 @@
-//! Failures of the app: what it is given, what it becomes, and whether it serves.
+//! Failures to start the app: its configuration, its program, its mountpoints.
 
 use nix::errno::Errno;
 use std::fmt;
@@ -8,25 +8,25 @@ use vassal_state::restart_record::DIRECTORY;
 use vassal_sys::SysError;
 use vassal_systemd::exit;
 
-/// In which root directory a program is.
+/// The root directory in which a program was looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root {
     /// The host's.
     Host,
-    /// The vassal's own.
+    /// The vassal's own root.
     Own,
 }
 
-/// Why a copy of a key cannot be given to the app.
+/// Why the app cannot get a copy of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoCopy {
-    /// The vassal's own root has no directory for it.
+    /// The vassal's own root has no directory for the copies.
     NoDirectory,
-    /// It would need a mount namespace that hooks or checks rule out.
+    /// The copy needs a mount namespace, which hooks or mountpoint checks rule out.
     NoNamespace,
 }
 
-/// Why there is no app.
+/// Why the app cannot be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppFailure {
     /// `chdir` leads out of the vassal's root directory.
@@ -38,47 +38,47 @@ pub enum AppFailure {
     CannotExecute {
         /// The program.
         program: Vec<u8>,
-        /// Where it was looked for.
+        /// The root directory in which it was looked for.
         root: Root,
         /// Why.
         errno: Errno,
     },
-    /// There is no uwsgi under any of its names.
+    /// uwsgi was not found under any of its names.
     NoUwsgi {
-        /// Where it was looked for.
+        /// The root directory in which it was looked for.
         root: Root,
     },
-    /// The process was killed before it was the app.
+    /// The process was killed before it became the app.
     Killed,
-    /// The app's user may not write what uWSGI writes as that user.
+    /// uWSGI has to write something as the app's user, who may not.
     NotWritable {
         /// The file or directory.
         path: Vec<u8>,
         /// The user.
         user: String,
-        /// What for.
+        /// What uWSGI uses it for.
         purpose: Purpose,
     },
-    /// A certificate or key is too long for one.
+    /// A certificate or key exceeds the limit.
     KeyTooLong {
         /// The file.
         path: Vec<u8>,
     },
-    /// All of them are too long together.
+    /// All certificates and keys together exceed the limit.
     KeysTooLong,
-    /// A copy of a key cannot be given to the app.
+    /// The app cannot get a copy of a key.
     NoCopy {
         /// The file.
         path: Vec<u8>,
         /// Why.
         why: NoCopy,
     },
-    /// A reload cannot give the app a copy of a new key.
+    /// A reload would need a copy of a key that was not copied at the start.
     NewKey {
         /// The file.
         path: Vec<u8>,
     },
-    /// A watched mountpoint cannot be looked at.
+    /// A watched mountpoint cannot be examined.
     MountpointUnseen {
         /// The path.
         path: Vec<u8>,
@@ -93,7 +93,7 @@ pub enum AppFailure {
 }
 
 impl AppFailure {
-    /// The exit code that it means.
+    /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
             Self::CannotExecute { errno, .. } if !is_wrong_program(*errno) => exit::FAILED,
@@ -112,7 +112,7 @@ impl AppFailure {
     }
 }
 
-/// Whether this means that there is no such program.
+/// Whether the errno means that there is no such program.
 pub fn is_wrong_program(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES)
 }

@@ -1,17 +1,17 @@
-//! Failures of the files and of the unit's name.
+//! Failures to find or read the configuration files, and wrong unit names.
 
 use std::fmt;
 use std::path::PathBuf;
 use vassal_config::emperor::name::Unfit;
 use vassal_escape::{printable, shortened};
 
-/// The most of a name that is repeated.
+/// The most of a name that a message repeats.
 const NAME_LIMIT: usize = 80;
 
-/// Why the files cannot be used.
+/// Why the configuration files cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileFailure {
-    /// The emperor's file names no directory.
+    /// emperor.ini names no place of vassals.
     NoPlaces {
         /// The emperor's file.
         file: PathBuf,
@@ -23,7 +23,7 @@ pub enum FileFailure {
         /// Why.
         reason: String,
     },
-    /// A file is not one that root may use.
+    /// A file cannot be used by root.
     Unusable {
         /// The file.
         file: PathBuf,
@@ -37,18 +37,18 @@ pub enum FileFailure {
         /// The places that were searched.
         places: Vec<Vec<u8>>,
     },
-    /// The unit's instance is no name of a vassal.
+    /// The unit's instance is not a vassal's name.
     NotAVassal {
         /// The instance, unescaped.
         name: Vec<u8>,
-        /// What is wrong with it.
+        /// Why not.
         unfit: Unfit,
     },
-    /// The instance is another escape of a vassal's name.
+    /// The instance is another escaped form of a vassal's name than the one that is used.
     OtherUnit {
         /// The instance.
         instance: Vec<u8>,
-        /// The vassal that it means.
+        /// The vassal that it stands for.
         name: Vec<u8>,
         /// That vassal's unit.
         unit: String,
@@ -56,7 +56,7 @@ pub enum FileFailure {
 }
 
 impl FileFailure {
-    /// The public line, where it says more than that the configuration is wrong.
+    /// The public line, if it says more than that the configuration is wrong.
     pub fn public(&self) -> Option<&'static str> {
         match self {
             Self::Missing { .. } => Some("it has no file (the journal says why)"),

@@ -9,10 +9,10 @@ use vassal_sys::SysError;
 use vassal_sys::reach::NOT_FOLLOWED;
 use vassal_systemd::exit;
 
-/// Why a hook has failed.
+/// Why a hook or another step has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookFailure {
-    /// What the kernel refused.
+    /// The kernel refused a step.
     Refused(SysError),
     /// The root directory is not as the file says.
     NoRoot(SysError),
@@ -20,29 +20,29 @@ pub enum HookFailure {
     Exited(i32),
     /// A command was ended by this signal.
     Killed(Signal),
-    /// It has not returned in time.
+    /// It has not finished in time.
     TimedOut {
         /// `hook-timeout`
         limit: Duration,
     },
-    /// The action `exit`.
+    /// The action `exit` was executed.
     Exit(u8),
     /// What it waits for has not appeared.
     NotAppeared {
         /// What kind of thing.
         kind: &'static str,
-        /// Which one.
+        /// Its name.
         what: Vec<u8>,
-        /// How long was waited.
+        /// How long it has waited.
         limit: Duration,
-        /// The setting that says so, where it is not the line itself.
+        /// The setting with the limit, where that is not in the line itself.
         setting: &'static str,
     },
-    /// A FIFO has had no reader.
+    /// A FIFO got no reader in time.
     NotRead {
         /// The FIFO.
         path: Vec<u8>,
-        /// How long was waited.
+        /// How long it has waited.
         limit: Duration,
     },
     /// An envdir, or a file in it, cannot be read.
@@ -52,26 +52,26 @@ pub enum HookFailure {
         /// Why.
         errno: Errno,
     },
-    /// An envdir holds more than an app can be given.
+    /// The files of an envdir exceed the limit.
     EnvdirTooLong {
         /// The directory.
         path: Vec<u8>,
     },
-    /// Root would run what others have put into the vassal's own root.
+    /// Root would execute something that others than root have put into the vassal's own root.
     ForeignRoot {
-        /// What is not root's alone.
+        /// The file or directory that is not trusted, and why.
         why: String,
     },
     /// A command or a variable holds a NUL byte.
     Nul,
-    /// The old root is still mounted where a hook has unmounted it.
+    /// The old root is still mounted at the place where a hook has unmounted it.
     OldRootMounted,
-    /// The record of the atexit hooks is not readable.
+    /// The record of the atexit hooks cannot be read.
     NoRecord,
 }
 
 impl HookFailure {
-    /// The exit code that it means.
+    /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
             Self::Exit(code) => *code,
@@ -90,7 +90,8 @@ impl HookFailure {
     }
 }
 
-/// Whether this means that the directory is not as the file says; else its filesystem has a trouble of its own, which passes.
+/// Whether the errno means that the directory is not as the file says. Any other errno is a passing fault of its
+/// filesystem.
 fn is_wrong_root(errno: Errno) -> bool {
     matches!(
         errno,

@@ -1,5 +1,5 @@
-//! Why a vassal does not start, or does not do what it is asked: what failed with which object. The exit code, the line for the
-//! journal and the public line of the status follow from that.
+//! Failures of starts, reloads and other calls of vassal-enter: what failed with which object. The exit code, the line
+//! for the journal and the public line of the status are derived from the failure.
 //!
 //! Rooms, each of which uses only those before it: place, file, account, hook, app, service.
 
@@ -24,42 +24,42 @@ use vassal_systemd::exit;
 
 /// The public line of a wrong configuration.
 const WRONG: &str = "it is wrong (the journal says why)";
-/// The public line of what may work the next time.
+/// The public line of a failure that may pass.
 const FAILED: &str = "it failed (the journal says why)";
 
-/// A failure. Displayed as one line for the journal: file and line, what, why, the remedy where there is one.
+/// A failure. It is displayed as one line for the journal: file and line, what, why, and the remedy where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Lines of a file are wrong.
+    /// Wrong lines in a file.
     Lines(Vec<Diagnostic>),
-    /// The files cannot be used, or the unit's name is no vassal's.
+    /// The files cannot be used, or the unit's name is wrong.
     File(FileFailure),
-    /// The app's user is not known.
+    /// The app's user cannot be found.
     Account(AccountFailure),
-    /// A hook, or another step before the app.
+    /// A hook or another step before the app has failed.
     Hook(HookFailure),
-    /// The app does not come to run.
+    /// The app cannot be started.
     App(AppFailure),
-    /// systemd, a socket, or the vassal that runs.
+    /// systemd, a socket or the running vassal does not do its part.
     Service(ServiceFailure),
     /// The namespaces cannot be set up.
     Namespace(SysError),
     /// The kernel refused a step that a correct configuration needs.
     System(SysError),
-    /// A failure of the line, hook or step at this place.
+    /// A failure with the place (line, hook or step) where it happened.
     At(Place, Box<Failure>),
-    /// A failed command, and what it said last.
-    Said {
+    /// A failed command with its last words.
+    WithOutput {
         /// The failure.
         failure: Box<Failure>,
-        /// What is added for the journal.
+        /// What is added to the line for the journal.
         journal: String,
-        /// The public part of that.
+        /// What is added to the public line.
         public: String,
     },
-    /// A wrong configuration that has been right before: a vassal that has served waits for what is missing.
+    /// A configuration error of a vassal that has served before: it waits for what is missing instead of giving up.
     Proven(Box<Failure>),
-    /// One that the process which becomes the app has reported.
+    /// A failure that was reported by the process which becomes the app.
     Reported {
         /// Its exit code.
         code: u8,
@@ -71,7 +71,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code, one of [`vassal_systemd::exit`], which says whether to try again.
+    /// The exit code, one of [`vassal_systemd::exit`]; it decides whether systemd tries again.
     pub fn code(&self) -> u8 {
         match self {
             Self::Lines(_) | Self::File(_) | Self::Account(_) => exit::CONFIG,
@@ -80,13 +80,13 @@ impl Failure {
             Self::Service(failure) => failure.code(),
             Self::Namespace(_) => exit::NAMESPACE,
             Self::System(_) => exit::OS,
-            Self::At(_, failure) | Self::Said { failure, .. } => failure.code(),
+            Self::At(_, failure) | Self::WithOutput { failure, .. } => failure.code(),
             Self::Proven(_) => exit::FAILED,
             Self::Reported { code, .. } => *code,
         }
     }
 
-    /// The public line: any user of the machine can read the status, so nothing of the file's content is in it.
+    /// The public line. Any user of the machine can read the status, so it contains nothing of the file.
     pub fn public(&self) -> Public {
         match self {
             Self::Lines(found) => found
@@ -99,14 +99,14 @@ impl Failure {
             Self::App(AppFailure::NotAMountpoint { path }) => {
                 Public::mountpoint(path, "is not a mountpoint (the journal says why)")
             }
-            Self::Service(ServiceFailure::GoesOn { reason, .. }) => Public::words("").with_said(reason),
+            Self::Service(ServiceFailure::GoesOn { reason, .. }) => Public::words("").with_output(reason),
             Self::Namespace(_) => Public::words("the namespaces cannot be set up (the journal says why)"),
             Self::System(_) => Public::words("the system refused it (the journal says why)"),
             Self::At(place, failure) => failure.public().at(&place.public),
-            Self::Said { failure, public, .. } => failure.public().with_said(public),
+            Self::WithOutput { failure, public, .. } => failure.public().with_output(public),
             Self::Proven(failure) => failure.public(),
             Self::Reported { public, .. } => public.clone(),
-            // It is the hook that has chosen this code.
+            // The hook has chosen this exit code itself.
             Self::Hook(HookFailure::Exit(_)) => Public::words(FAILED),
             Self::Account(_) | Self::Hook(_) | Self::App(_) | Self::Service(_) => {
                 Public::words(match self.code() {
@@ -117,16 +117,18 @@ impl Failure {
         }
     }
 
-    /// The same failure, told with where it happened: `user001.ini:6: as-root hook 'x': `.
+    /// The same failure, with its place: `user001.ini:6: as-root hook 'x': `.
     pub fn at(self, place: &Place) -> Self {
         Self::At(place.clone(), Box::new(self))
     }
 
-    /// What failed, without where and what was said about it.
+    /// The failure itself, without place and last words.
     #[cfg(test)]
     pub fn cause(&self) -> &Self {
         match self {
-            Self::At(_, failure) | Self::Said { failure, .. } | Self::Proven(failure) => failure.cause(),
+            Self::At(_, failure) | Self::WithOutput { failure, .. } | Self::Proven(failure) => {
+                failure.cause()
+            }
             _ => self,
         }
     }
@@ -151,7 +153,7 @@ impl fmt::Display for Failure {
             Self::Service(failure) => write!(out, "{failure}"),
             Self::Namespace(error) | Self::System(error) => write!(out, "{error}"),
             Self::At(place, failure) => write!(out, "{}: {failure}", place.text),
-            Self::Said { failure, journal, .. } => write!(out, "{failure}{journal}"),
+            Self::WithOutput { failure, journal, .. } => write!(out, "{failure}{journal}"),
             Self::Proven(failure) => write!(out, "{failure}"),
             Self::Reported { message, .. } => out.write_str(message),
         }
@@ -264,7 +266,7 @@ mod tests {
         let failure = Failure::from(HookFailure::TimedOut {
             limit: Duration::from_secs(3),
         });
-        let said = Failure::Said {
+        let said = Failure::WithOutput {
             failure: Box::new(failure.clone().at(&place)),
             journal: "; its last words: /srv/secret".into(),
             public: String::new(),

@@ -5,7 +5,7 @@ use vassal_config::diagnostic::{Origin, Public};
 /// Where something failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// For the journal, with the text of a hook.
+    /// For the journal; includes the text of a hook.
     pub text: String,
     /// For the status line.
     pub public: Public,
@@ -20,7 +20,7 @@ impl Place {
         }
     }
 
-    /// A step that no line has asked for.
+    /// A step that comes from no line.
     pub fn context(words: &'static str) -> Self {
         Self {
             text: words.to_owned(),

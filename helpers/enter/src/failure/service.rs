@@ -1,4 +1,4 @@
-//! Failures of what surrounds a start or a reload: systemd, sockets, the running vassal.
+//! Failures in the surroundings of a start or a reload: systemd, sockets, the running vassal.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use vassal_escape::printable;
 use vassal_systemd::exit;
 
-/// Why a program of the host's, a socket or the running vassal does not do its part.
+/// What has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceFailure {
-    /// systemd reads no notification.
+    /// systemd does not read notifications.
     SystemdReadsNothing {
-        /// How long was waited.
+        /// How long it was waited for.
         limit: Duration,
     },
     /// systemd does not start a unit.
@@ -42,29 +42,29 @@ pub enum ServiceFailure {
     GoesOn {
         /// Why; with numbers and names of programs only.
         reason: String,
-        /// What the next app has said.
+        /// The last words of the next app.
         said: String,
     },
-    /// systemd would listen where a tenant can put something else.
+    /// systemd would listen on a path that a tenant can change.
     ForeignSocket {
         /// The socket's path.
         path: Vec<u8>,
-        /// What is not root's alone.
+        /// The directory or link that is not trusted, and why.
         why: String,
     },
-    /// A socket of the file is not among those that the vassal has.
+    /// The running vassal does not have a socket that the file names.
     NotBoundYet {
         /// Its address.
         address: String,
     },
-    /// The process that was to become the next app is gone.
+    /// The process that was to become the next app has ended.
     NextGone,
     /// The vassal has ended during the reload.
     Ended,
 }
 
 impl ServiceFailure {
-    /// The exit code that it means.
+    /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
             Self::NotBound { .. } => exit::OS,

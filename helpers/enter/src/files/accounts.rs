@@ -1,4 +1,4 @@
-//! Users and groups of the present root directory, read by descriptors.
+//! Reads the users and groups of the present root directory, through descriptors.
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -10,19 +10,20 @@ use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, reach, stored};
 
-/// The user that the helpers run as.
+/// The user id that the helpers run as.
 const ROOT: u32 = 0;
 
-/// The users and groups of the present root directory, by the rules of vassal-config's [`accounts`]: `vassalctl` has the same.
+/// The users and groups of the present root directory, by the rules of vassal-config's [`accounts`], which `vassalctl`
+/// uses as well.
 ///
 /// # Errors
-/// As [`stored::find`]; a file that is larger than a file of accounts may be (`EFBIG`).
+/// As [`stored::find`]; `EFBIG` for a file over the limit.
 pub fn accounts(proc: &Proc) -> Result<Accounts, SysError> {
     let [passwd, group] = accounts::FILES.map(|path| account_file(path, proc));
     Ok(Accounts::from_text(&passwd?, &group?))
 }
 
-/// The text of a file of accounts. One that is not trusted is not opened: it may be on a tenant's filesystem.
+/// Reads one of the files. A file that is not trusted is not opened: it may be on a tenant's filesystem.
 fn account_file(path: &str, proc: &Proc) -> Result<Vec<u8>, SysError> {
     let step = || format!("read '{path}'");
     let Some(file) = stored::find(path)? else {

@@ -1,4 +1,4 @@
-//! Files of which a tenant may have written the path or the content.
+//! Access to files whose path or content a tenant may control.
 
 pub mod accounts;
 pub mod paths;

@@ -1,5 +1,5 @@
-//! What hooks do to files and directories. As root every step goes through descriptors, and no link is followed that root alone
-//! cannot have made ([`vassal_sys::reach`]); as the vassal's user the kernel's own rules do.
+//! The actions on paths. As root each goes through descriptors and follows only links that nobody but root can have
+//! made ([`vassal_sys::reach`]); as the vassal's user it is left to the kernel's own checks.
 
 use crate::files::safe_open::{object, place, refuse_shared};
 use nix::errno::Errno;
@@ -26,7 +26,7 @@ fn describe(verb: &str, path: &Path) -> String {
 /// chdir(2).
 ///
 /// # Errors
-/// What the kernel refused; a link that root has not made.
+/// Any error of the kernel; `ELOOP` for a link that is not root's.
 pub fn change_directory(path: &Path) -> Result<(), SysError> {
     let step = || describe("change to directory", path);
     if !geteuid().is_root() {
@@ -70,10 +70,10 @@ pub fn remove(path: &Path) -> Result<(), SysError> {
     .context(step)
 }
 
-/// chmod(2), to what `change` makes of the present mode. `proc` is a proc of this PID namespace.
+/// chmod(2) to the result of `change`, which gets the present mode. `proc` is a proc of this PID namespace.
 ///
 /// # Errors
-/// As [`change_directory`]; `EMLINK` for a file that others may have given this name.
+/// As [`change_directory`]; `EMLINK` for a file to which others may have given this name.
 pub fn change_mode(proc: &Proc, path: &Path, change: impl FnOnce(u32) -> u32) -> Result<(), SysError> {
     let step = || describe("change the mode of", path);
     if !geteuid().is_root() {
@@ -103,7 +103,7 @@ pub fn own(path: &Path, uid: u32, gid: u32) -> Result<(), SysError> {
     fchownat(&object, "", uid, gid, AtFlags::AT_EMPTY_PATH).context(step)
 }
 
-/// chroot(2), then chdir to its root: a vassal that keeps a directory outside could leave it again.
+/// chroot(2), then chdir to the new root: with a working directory outside, the vassal could leave it again.
 ///
 /// # Errors
 /// As [`change_directory`].

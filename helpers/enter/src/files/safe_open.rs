@@ -1,6 +1,6 @@
-//! Files that root opens for a vassal: its log, its pidfile, its envdir, what a `write` hook writes. A tenant may own
-//! directories on the way to them, so no symbolic link but root's own is followed, and nothing is opened before it is
-//! known what it is (SECURITY.md).
+//! Opens files for a vassal as root: its log, its pidfile, its envdir, the target of a `write` hook. A tenant may own
+//! directories on the way, so no symbolic link but root's own is followed, and a file's type is checked before it is
+//! opened (SECURITY.md).
 
 use crate::failure::{Failure, HookFailure};
 use nix::errno::Errno;
@@ -21,53 +21,53 @@ use vassal_sys::reach::{self, Last, NOT_FOLLOWED, Place};
 
 /// The most that is read of one file of an envdir.
 const VARIABLE_LIMIT: u64 = 64 << 10;
-/// The most that all files of an envdir may have together; execve(2) takes 2 MiB.
+/// The most that all files of an envdir may contain together; execve(2) takes 2 MiB.
 const ENVDIR_LIMIT: usize = 1 << 20;
 
 const SHARED: &str =
     "it has other names, too, and stands in a directory that is not root's alone (hard links)";
 
-/// A variable, and its value, or that it is to be unset.
+/// A variable with its value, or with `None` to unset it.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// How often a file may be made by others between the look at its name and the attempt to make it.
+/// How often opening is tried again because others have made the file after it was seen not to exist.
 const ATTEMPTS: usize = 8;
 
-/// Opens the file that gets the app's output, as uWSGI does: mode 0640, at its end.
+/// Opens the file for the app's output, as uWSGI does: mode 0640, appending.
 ///
 /// # Errors
-/// What the kernel refused.
+/// Any error of the kernel.
 pub fn open_log(path: &[u8], proc: &Proc) -> Result<OwnedFd, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOCTTY;
     let log = open_for_writing(path, flags, 0o640, Kind::File, proc)?;
-    // The app writes there as it would into the journal's pipe: it waits where there is no room.
+    // Blocking mode: the app's writes wait where there is no room, as with the journal.
     fcntl(&log, FcntlArg::F_SETFL(OFlag::O_APPEND)).context(|| format!("open '{}'", printable(path)))?;
     Ok(log)
 }
 
-/// Opens the file that gets the number of the app's process.
+/// Opens the file for the number of the app's process.
 ///
 /// # Errors
-/// What the kernel refused.
+/// Any error of the kernel.
 pub fn open_pidfile(path: &[u8], proc: &Proc) -> Result<File, SysError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
     open_for_writing(path, flags, 0o666, Kind::File, proc).map(File::from)
 }
 
-/// What a line means to write to.
+/// The type of file that a line expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A file; where root alone can have put it, a FIFO or a device too.
+    /// A regular file; also a FIFO or a device that nobody but root can have put there.
     File,
     /// A FIFO.
     Fifo,
 }
 
-/// open(2) for writing, which does not wait; as root, no symbolic link but root's own is followed, and neither a device nor
-/// a FIFO of a tenant's is opened for a file.
+/// Opens a file for writing, without waiting. As root it follows no symbolic link but root's own, and refuses devices
+/// and FIFOs of a tenant's where [`Kind::File`] is expected.
 ///
 /// # Errors
-/// `ELOOP` for a link that root has not made; `ENXIO` for a FIFO without a reader; what the kernel refused.
+/// `ELOOP` for a link that is not root's; `ENXIO` for a FIFO without a reader; any error of the kernel.
 pub fn open_for_writing(
     path: &[u8],
     flags: OFlag,
@@ -104,7 +104,7 @@ pub fn open_for_writing(
     Err(SysError::new(shown(), Errno::EEXIST).meaning(Some("others make and remove it all the time")))
 }
 
-/// Why root does not open what has this status for writing.
+/// Why root must not open a file with this status for writing; `None` if it may.
 fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static str>, SysError> {
     Ok(match (reach::kind(status), kind) {
         (SFlag::S_IFREG, _) | (SFlag::S_IFIFO, Kind::Fifo) => {
@@ -117,7 +117,7 @@ fn why_not(status: &FileStat, kind: Kind, path: &Path) -> Result<Option<&'static
     })
 }
 
-/// Refuses to change, as root, a file that has other names as well, unless root alone can have given it this one.
+/// As root, refuses a file with several names, unless nobody but root can have given it this one.
 ///
 /// # Errors
 /// `EMLINK`.
@@ -137,15 +137,15 @@ fn explain(step: String, errno: Errno) -> SysError {
     })
 }
 
-/// Where `path` leads. As root no link is followed that root alone cannot have made.
+/// Resolves `path`. As root it follows only links that nobody but root can have made.
 ///
 /// # Errors
-/// `ELOOP` for a link that root has not made; what the kernel refused.
+/// `ELOOP` for a link that is not root's; any error of the kernel.
 pub fn place(path: &Path, last: Last, step: impl Fn() -> String) -> Result<Place, SysError> {
     reach::place(path, last).map_err(|errno| explain(step(), errno))
 }
 
-/// The same, for what has to be there.
+/// Resolves `path` to an existing object.
 ///
 /// # Errors
 /// As [`place`]; `ENOENT`.
@@ -154,10 +154,10 @@ pub fn object(path: &Path, step: impl Fn() -> String) -> Result<OwnedFd, SysErro
     place.object.ok_or(Errno::ENOENT).context(step)
 }
 
-/// Whether every directory on the way to `path` is root's, and only root may write there.
+/// Whether all directories on the way to `path` belong to root and can be written by root only.
 ///
 /// # Errors
-/// What the kernel refused.
+/// Any error of the kernel.
 pub fn only_root_can_write(path: &Path) -> Result<bool, SysError> {
     let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
     let absolute = std::path::absolute(path).context(step)?;
@@ -168,13 +168,13 @@ pub fn only_root_can_write(path: &Path) -> Result<bool, SysError> {
         .is_none())
 }
 
-/// The variables of an envdir: one for each file, named as the file is. The value is the content up to a NUL, without
-/// white space at the end; an empty file stands for a variable that is to be unset (measured). And whether root
-/// alone can have put them there.
+/// The variables of an envdir: one for each file, with the file's name. The value is the content up to a NUL, without
+/// white space at the end; an empty file unsets the variable (measured). Also whether nobody but root can have written
+/// them.
 ///
 /// # Errors
-/// A directory or file that cannot be read; a symbolic link among the files, or one on the way that is not root's: its
-/// target may be a file that the app must not read. More than 1 MiB.
+/// A directory or file that cannot be read; more than 1 MiB; a symbolic link among the files, or one on the way that is
+/// not root's, because its target may be a file that the app must not read.
 pub fn read_envdir(path: &[u8], proc: &Proc) -> Result<(Vec<Change>, bool), Failure> {
     let refuse = |name: &[u8], errno: Errno| {
         let path = [path, name].concat();
@@ -205,7 +205,7 @@ pub fn read_envdir(path: &[u8], proc: &Proc) -> Result<(Vec<Change>, bool), Fail
     Ok((variables, is_trusted))
 }
 
-/// The directory, and whether root alone can have put something there.
+/// Opens the directory. Also whether nobody but root can have put files there.
 fn open_envdir(path: &Path, proc: &Proc) -> nix::Result<(OwnedFd, bool)> {
     let place = reach::place(&path.join("FILE"), Last::Kept)?;
     let directory = reach::reopen(proc, &place.directory, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
@@ -214,7 +214,7 @@ fn open_envdir(path: &Path, proc: &Proc) -> nix::Result<(OwnedFd, bool)> {
     Ok((directory, judged.foreign.is_none()))
 }
 
-/// The names in a directory, through its descriptor: the path may lead elsewhere by now.
+/// The names in a directory, read through its descriptor, as the path may lead elsewhere by now.
 fn entries(directory: &OwnedFd, proc: &Proc) -> nix::Result<Vec<OsString>> {
     let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     let path = format!("self/fd/{}", directory.as_raw_fd());
@@ -224,7 +224,7 @@ fn entries(directory: &OwnedFd, proc: &Proc) -> nix::Result<Vec<OsString>> {
         .collect()
 }
 
-/// The content of a regular file, and whether root alone can have written it.
+/// Reads a regular file. Also whether nobody but root can have written it.
 fn read_variable(directory: &OwnedFd, name: &OsStr, proc: &Proc) -> nix::Result<Option<(Vec<u8>, bool)>> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let object = openat(directory, name, flags, Mode::empty())?;

@@ -1,6 +1,6 @@
-//! What uWSGI would open as root before it changes its user, and here opens as the user: made for the user, or given to it, where root
-//! alone can have put there what is there. What the user can do without help, or what root must not do, is left to uWSGI, which
-//! reports what it lacks.
+//! Files that uWSGI opens as root under its Emperor, before it changes its user, and here has to open as the user. They
+//! are created for the user, or given to the user if nobody but root can have put them there. What the user can do
+//! alone, or what root must not do, is left to uWSGI, which reports what it lacks.
 
 use crate::failure::{AppFailure, Failure, Place as Line};
 use crate::files::safe_open::only_root_can_write;
@@ -22,15 +22,15 @@ use vassal_sys::creds::Credentials;
 use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, Place};
 
-/// As uWSGI makes its logs.
+/// The mode with which uWSGI creates logs.
 const LOG_MODE: Mode = Mode::from_bits_truncate(0o640);
-/// As uWSGI makes a spooler's directory.
+/// The mode with which uWSGI creates spoolers' directories.
 const SPOOLER_MODE: Mode = Mode::from_bits_truncate(0o750);
 
-/// Prepares everything of `plan` for the app's user. `as_user` are the hooks that are still to come.
+/// Prepares all such files of `plan`. `as_user` are the hooks that will still run.
 ///
 /// # Errors
-/// What the user may not open, and root must not give away, with the line and the command that does; `ENOSPC`.
+/// A file that the user may not open and root must not give away, with its line and the command that does; `ENOSPC`.
 pub fn prepare(plan: &Plan, as_user: &[Operation], credentials: &Credentials) -> Result<(), Failure> {
     if credentials.stays_root() {
         return Ok(());
@@ -44,7 +44,7 @@ pub fn prepare(plan: &Plan, as_user: &[Operation], credentials: &Credentials) ->
     Ok(())
 }
 
-/// For the public line; the option has more than one name.
+/// The option's name for the public line; the option has several names.
 fn name(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Log => "log",
@@ -55,7 +55,7 @@ fn name(purpose: Purpose) -> &'static str {
 
 fn prepare_one(handed: &Handed, plan: &Plan, credentials: &Credentials) -> Result<(), Failure> {
     let path = Path::new(OsStr::from_bytes(&handed.path));
-    // A link of a tenant's, or a directory that is not there: for uWSGI, as the user, to follow or to tell.
+    // A link of a tenant's, or a missing directory: uWSGI deals with it as the user.
     let Ok(place) = reach::place(path, Last::Followed) else {
         return Ok(());
     };
@@ -67,7 +67,7 @@ fn prepare_one(handed: &Handed, plan: &Plan, credentials: &Credentials) -> Resul
     match (handed.purpose, found) {
         (Purpose::Log, None) => make_log(&place, path, credentials),
         (Purpose::Spooler, None) => make_spooler(&place, path, credentials),
-        // uWSGI makes none; it says that there is none.
+        // uWSGI does not create lock files; it reports a missing one.
         (Purpose::Lock, None) => Ok(()),
         (purpose, Some(status)) => {
             let bits = if purpose == Purpose::Spooler { 0o7 } else { 0o6 };
@@ -98,7 +98,7 @@ fn make_log(place: &Place, path: &Path, credentials: &Credentials) -> Result<(),
     let step = || describe("make the log", path);
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let made = match openat(&place.directory, place.name.as_os_str(), flags, LOG_MODE) {
-        // Another process that can write there was faster: the file is not root's to give away.
+        // Another process has created it meanwhile, so it is not root's to give away.
         Err(Errno::EEXIST) => return Ok(()),
         made => made.context(step)?,
     };
@@ -129,7 +129,7 @@ fn refused(handed: &Handed, plan: &Plan) -> Failure {
     .into()
 }
 
-/// Whether a hook of the user's still makes or mounts what `path` is on.
+/// Whether an as-user hook still has to create or mount what contains `path`.
 fn comes_later(path: &[u8], as_user: &[Operation]) -> bool {
     let path = Path::new(OsStr::from_bytes(path));
     let is_above = |word: &[u8]| {

@@ -1,7 +1,8 @@
-//! Certificates and keys that only root can read. uWSGI reads them by path, as root under an Emperor and as the app's user here,
-//! and reads them again when it reloads in place; no descriptor of a file survives that (measured). So those which the user may
-//! not read are copied into a filesystem in memory of this vassal's own, where the user may read them, and uWSGI is told of the
-//! copies. It is mounted on /run/vassal in the vassal's mount namespace, or, where it has none, in one of the app's process.
+//! Certificates and keys that only root can read. uWSGI reads them by path, under an Emperor as root but here as the
+//! app's user, and reads them again at a reload in place, which no descriptor of a file survives (measured). So the
+//! files that the user may not read are copied into a filesystem in memory, where the user may read them, and uWSGI is
+//! given the paths of the copies. It is mounted on /run/vassal in the vassal's mount namespace or, if the vassal has
+//! none, in one that only the app's process has.
 
 use crate::failure::{AppFailure, Failure, NoCopy, Place};
 use crate::user::may;
@@ -27,39 +28,40 @@ use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last};
 use vassal_sys::{SysError, attach, mounts};
 
-/// The most that one such file may hold: a bundle of all authorities is a quarter of it.
+/// The largest file; a bundle of all certificate authorities is a quarter of it.
 const LIMIT: u64 = 1 << 20;
-/// The most that all of a vassal may hold.
+/// The largest sum of all files of a vassal.
 const LIMIT_OF_ALL: usize = 8 << 20;
-/// The filesystem: only root may write there or list it.
+/// The mount options: only root may write there or list it.
 const OPTIONS: &[u8] = b"mode=711,size=16m,nr_inodes=256";
 const FLAGS: MsFlags = MsFlags::MS_NOSUID
     .union(MsFlags::MS_NODEV)
     .union(MsFlags::MS_NOEXEC);
 
-/// A file that the app's user gets a copy of.
+/// A file of which the app's user gets a copy.
 #[derive(Debug)]
 pub struct Copy {
-    /// As the option names it.
+    /// The path as the option has it.
     pub path: Vec<u8>,
-    /// What is in it.
+    /// Its content.
     pub content: Vec<u8>,
 }
 
-/// The copies, in a filesystem.
+/// The copies in their filesystem.
 #[derive(Debug)]
 pub struct Keys {
-    /// Its root directory.
+    /// The filesystem's root directory.
     pub directory: OwnedFd,
-    /// The path of each file, and the name of its copy.
+    /// For each file its path and the name of its copy.
     pub names: Vec<(Vec<u8>, String)>,
 }
 
-/// Reads, in the host's root directory as uWSGI does, those of `files` that the app's user may not read; all, where that user
-/// is known only in the vassal's own root. What is not there, or not root's alone to put there, is left to uWSGI.
+/// Reads those of `files` that the app's user may not read; all of them, if the user is known only in the vassal's own
+/// root. As uWSGI does, it reads them in the host's root directory. Files that are missing, or that others than root
+/// may have put there, are left to uWSGI.
 ///
 /// # Errors
-/// A file that cannot be read, or is too long, with the line.
+/// A file that cannot be read or exceeds the limit, with its line.
 pub fn collect(
     files: &[KeyFile],
     credentials: Option<&Credentials>,
@@ -91,10 +93,10 @@ pub fn collect(
     Ok(copies)
 }
 
-/// What is in the file, if it is one that root alone can have put there.
+/// Reads the file, if nobody but root can have put it there.
 ///
 /// # Errors
-/// A file that cannot be read, or is too long.
+/// A file that cannot be read or exceeds the limit.
 pub fn read(path: &Path, proc: &Proc) -> Result<Option<Vec<u8>>, Failure> {
     let shown = printable(path.as_os_str().as_bytes());
     let step = || format!("read '{shown}'");
@@ -121,7 +123,7 @@ pub fn read(path: &Path, proc: &Proc) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
-/// Whether the user may read what `path` leads to: by the way as it is written, and by the way it is.
+/// Whether the user may read the file at `path`: both by the path as written and by the path without links.
 fn may_read(path: &Path, credentials: &Credentials) -> bool {
     let allows = |path: &Path, bits: u32| {
         let object = reach::place(path, Last::Followed)
@@ -138,8 +140,8 @@ fn may_read(path: &Path, credentials: &Credentials) -> bool {
 }
 
 impl Keys {
-    /// Makes the filesystem, mounted nowhere yet, and writes the copies into it; nothing where there are none. What the user may
-    /// read in the present root directory is not copied.
+    /// Makes the filesystem, not mounted yet, and writes the copies into it; `None` if none are needed. Files that the
+    /// user may read in the present root directory are left out.
     ///
     /// # Errors
     /// `ENOMEM`, `ENOSPC`.
@@ -165,15 +167,15 @@ impl Keys {
         Ok(Some(Self { directory, names }))
     }
 
-    /// The path of the copy of `path` in the vassal.
+    /// The path of the copy of `path`, as the vassal sees it.
     pub fn instead(&self, path: &[u8]) -> Option<Vec<u8>> {
         instead(&self.names, path)
     }
 
-    /// Mounts it in the present mount namespace, which is the vassal's own.
+    /// Mounts the filesystem in the present mount namespace, which is the vassal's own.
     ///
     /// # Errors
-    /// A root directory without the directory for it.
+    /// When the root directory lacks the directory to mount it on.
     pub fn mount(&self, plan: &Plan) -> Result<(), Failure> {
         let step = || format!("mount the copies of keys on '{DIRECTORY}'");
         let place = reach::place(Path::new(DIRECTORY), Last::Kept);
@@ -185,8 +187,8 @@ impl Keys {
         }
     }
 
-    /// The same for a vassal without a mount namespace of its own, of whose process this is one: the host's mounts stay the
-    /// app's, and come and go as before; this one is its own.
+    /// Mounts the filesystem in a new mount namespace of this process alone; for a vassal without a mount namespace.
+    /// The host's mounts still appear and disappear there, and this mount does not reach the host.
     ///
     /// # Errors
     /// As unshare(2) and [`Keys::mount`].
@@ -197,11 +199,11 @@ impl Keys {
     }
 }
 
-/// Refuses keys where mounts of as-user hooks, which are the host's, would be the app's alone, and where the app's files have to be
-/// known by their mounts in the host's namespace.
+/// Refuses copies in a namespace of the app's own if that would break something: mounts of as-user hooks, which are the
+/// host's, or checks that compare the app's files with the host's mounts.
 ///
 /// # Errors
-/// The line of the first.
+/// The failure, with the line of the first key file.
 pub fn refuse_mounts(plan: &Plan, has_hooks: bool) -> Result<(), Failure> {
     match has_hooks || !plan.watch.is_empty() {
         false => Ok(()),
@@ -224,13 +226,13 @@ pub fn line_of(file: &KeyFile) -> Place {
     Place::line(&file.origin, "certificate or key")
 }
 
-/// The path of the copy of `path` in the vassal whose copies are `names`.
+/// The path of the copy of `path`, looked up in `names`.
 pub fn instead(names: &[(Vec<u8>, String)], path: &[u8]) -> Option<Vec<u8>> {
     let (_, name) = names.iter().find(|(known, _)| known == path)?;
     Some(format!("{DIRECTORY}/{name}").into_bytes())
 }
 
-/// Writes a copy in the place of an older one of that name.
+/// Writes a copy, replacing an older one of that name.
 ///
 /// # Errors
 /// `ENOSPC`.

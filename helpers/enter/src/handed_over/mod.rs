@@ -1,4 +1,4 @@
-//! What root opens or copies for an app that may not do it itself.
+//! Files that root opens or copies for an app that may not do so itself.
 
 pub mod files;
 pub mod keys;

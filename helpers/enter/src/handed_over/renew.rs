@@ -1,4 +1,4 @@
-//! Certificates and keys at a reload: what they are now takes the place of the copies that the app was started with.
+//! Renews the copies of certificates and keys at a reload.
 
 use crate::failure::{AppFailure, Failure};
 use crate::handed_over::keys::{collect, line_of, read, write};
@@ -17,10 +17,11 @@ use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
-/// Renews the copies of a running vassal whose file now means `plan`.
+/// Renews the copies of the vassal with this `watchdog`, whose file now means `plan`.
 ///
 /// # Errors
-/// A file that the app's user may not read and that was not copied at the start, with its line: uWSGI would end for want of it.
+/// A file that the app's user may not read and that was not copied at the start, with its line. uWSGI would exit
+/// without it.
 pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
     if plan.key_files.is_empty() {
         return Ok(());
@@ -47,7 +48,7 @@ pub fn keys(watchdog: &Watchdog, plan: &Plan) -> Result<(), Failure> {
 }
 
 fn refuse_new(watchdog: &Watchdog, plan: &Plan, proc: &Proc) -> Result<(), Failure> {
-    // The user's number in another root directory is not known here.
+    // The user's number in another root directory is unknown here.
     if plan.changes_root {
         return Ok(());
     }

@@ -1,12 +1,12 @@
-//! An action in a record: a number for what it is, then its fields. Writer and reader are the same program file, which the watchdog
-//! keeps open for the end of the vassal, so the numbers need not be the same in another version.
+//! Encodes actions in a record: a number for the kind, then its fields. The same program file writes and reads them
+//! (the watchdog keeps it open until the vassal ends), so the numbers may change from version to version.
 //!
-//! [`write`] and [`read`] are tables, a row for each action, and so as long as there are actions.
+//! [`write`] and [`read`] are long because they are tables with a row for each action.
 
 use std::time::Duration;
 use vassal_config::hooks::action::{Action, Awaited, OnFailure, WriteMode};
 use vassal_config::hooks::mountflags::{MountFlags, UmountFlags};
-use vassal_config::hooks::namespaces::Namespaces;
+use vassal_config::hooks::namespaces::{Namespace, Namespaces};
 use vassal_state::codec::{Reader, Writer};
 
 const FAILURES: [OnFailure; 2] = [OnFailure::Fatal, OnFailure::Logged];
@@ -23,7 +23,7 @@ const AWAITED: [Awaited; 4] = [
     Awaited::Socket,
 ];
 
-/// Adds `action` to a record.
+/// Appends `action` to a record.
 pub fn write(writer: &mut Writer, action: &Action) {
     match action {
         Action::Exec { command, failure } => {
@@ -73,14 +73,10 @@ pub fn write(writer: &mut Writer, action: &Action) {
         }
         Action::Sleep(time) => fields(writer, 19, &[&nanoseconds(*time)]),
         Action::Unshare(namespaces) => {
-            let Namespaces {
-                mount,
-                pid,
-                ipc,
-                uts,
-                net,
-            } = *namespaces;
-            booleans(writer.number(20), &[mount, pid, ipc, uts, net]);
+            booleans(
+                writer.number(20),
+                &Namespace::ALL.map(|kind| namespaces.has(kind)),
+            );
         }
         Action::OpenLog(path) => fields(writer, 21, &[path]),
         Action::OpenPidfile(path) => fields(writer, 22, &[path]),
@@ -90,7 +86,7 @@ pub fn write(writer: &mut Writer, action: &Action) {
     }
 }
 
-/// The next action of a record; `None` where there is none.
+/// Reads the next action of a record; `None` if there is none.
 pub fn read(reader: &mut Reader) -> Option<Action> {
     Some(match reader.number()? {
         0 => Action::Exec {
@@ -137,13 +133,7 @@ pub fn read(reader: &mut Reader) -> Option<Action> {
             Action::WaitFor(awaited, what, limit)
         }
         19 => Action::Sleep(duration(reader.bytes()?)?),
-        20 => Action::Unshare(Namespaces {
-            mount: boolean(reader)?,
-            pid: boolean(reader)?,
-            ipc: boolean(reader)?,
-            uts: boolean(reader)?,
-            net: boolean(reader)?,
-        }),
+        20 => Action::Unshare(read_namespaces(reader)?),
         21 => Action::OpenLog(reader.bytes()?),
         22 => Action::OpenPidfile(reader.bytes()?),
         23 => Action::Chroot(reader.bytes()?),
@@ -180,6 +170,12 @@ fn boolean(reader: &mut Reader) -> Option<bool> {
     reader.number().map(|number| number != 0)
 }
 
+fn read_namespaces(reader: &mut Reader) -> Option<Namespaces> {
+    let kinds = Namespace::ALL.map(|kind| boolean(reader).map(|is_in| is_in.then_some(kind)));
+    let kinds: Option<Vec<_>> = kinds.into_iter().collect();
+    Some(kinds?.into_iter().flatten().collect())
+}
+
 fn index<T: PartialEq>(writer: &mut Writer, all: &[T], value: &T) {
     let at = all.iter().position(|known| known == value);
     writer.number(at.map_or(-1, |at| at as i32));
@@ -196,7 +192,7 @@ fn optional(writer: &mut Writer, value: Option<&[u8]>) {
     }
 }
 
-/// The outer `None` is a record that ends too early.
+/// Reads an optional value; the outer `None` stands for a record that ends too early.
 fn read_optional(reader: &mut Reader) -> Option<Option<Vec<u8>>> {
     match boolean(reader)? {
         true => reader.bytes().map(Some),

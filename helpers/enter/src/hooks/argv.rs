@@ -1,4 +1,4 @@
-//! Arguments and environments as execve(2) takes them.
+//! Arguments and environments in the form that execve(2) takes.
 
 use crate::environment::Environment;
 use crate::failure::{Failure, HookFailure};
@@ -7,7 +7,7 @@ use std::ffi::CString;
 /// `NAME=VALUE` strings for execve(2).
 ///
 /// # Errors
-/// A NUL in one of them.
+/// A NUL in a name or value.
 pub fn c_environment(environment: &Environment) -> Result<Vec<CString>, Failure> {
     environment
         .iter()
@@ -18,7 +18,7 @@ pub fn c_environment(environment: &Environment) -> Result<Vec<CString>, Failure>
 /// `bytes` as a C string.
 ///
 /// # Errors
-/// A NUL in them.
+/// A NUL in `bytes`.
 pub fn c_string(bytes: &[u8]) -> Result<CString, Failure> {
     CString::new(bytes).map_err(|_| HookFailure::Nul.into())
 }

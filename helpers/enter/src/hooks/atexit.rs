@@ -1,12 +1,10 @@
-//! The as-user-atexit hooks: run after the app has ended, inside its namespaces, by this same program, which the
-//! watchdog starts again with `--atexit`. They are not run by a reload (EXE-11 is not copied), and what they return
-//! is logged but changes nothing (EXE-12).
+//! The as-user-atexit hooks. After the app has ended, the watchdog runs this same program with `--atexit` inside the
+//! app's namespaces. A reload does not run them (EXE-11 is not copied); their failures are logged and change nothing
+//! (EXE-12).
 
-use crate::environment::Environment;
 use crate::failure::{Failure, HookFailure};
-use crate::hooks::actions::perform::{Shell, perform};
+use crate::hooks::actions::perform::{Unlimited, perform};
 use crate::hooks::atexit_record::{Kept, Record};
-use crate::hooks::command::{self, Ended};
 use crate::hooks::session::Session;
 use nix::unistd::chdir;
 use std::io::stderr;
@@ -18,25 +16,11 @@ use vassal_sys::creds::{Keep, become_user};
 use vassal_sys::{fds, mounts};
 use vassal_systemd::journal::{Priority, log};
 
-/// Runs commands with this process's own standard error; the watchdog limits the time of all together.
-struct Direct;
-
-impl Shell for Direct {
-    fn run(
-        &mut self,
-        shells: &[Vec<u8>],
-        command: &[u8],
-        environment: &Environment,
-    ) -> Result<Ended, Failure> {
-        command::wait(command::spawn(shells, command, environment, stderr().as_fd())?)
-    }
-}
-
-/// Runs the hooks of the record in the descriptor whose number is `number`, as its user; each is tried, whatever became of the
-/// others.
+/// Runs the hooks in the record whose descriptor is `number`, as their user. A failed hook does not prevent the next
+/// one.
 ///
 /// # Errors
-/// A record that cannot be read, or a user that cannot be become.
+/// A record that cannot be read; when becoming the user fails.
 pub fn run(number: &[u8]) -> Result<(), Failure> {
     let number = std::str::from_utf8(number)
         .ok()
@@ -51,13 +35,15 @@ pub fn run(number: &[u8]) -> Result<(), Failure> {
         warn(&format!("cannot change to directory '{shown}': {why}"));
     }
     let mut session = Session::new(record.environment, &record.shells, record.limit, &proc);
+    let output = stderr();
+    let mut shell = Unlimited(output.as_fd());
     for action in record.before {
-        if let Err(failure) = perform(&action, &mut session, &mut Direct) {
+        if let Err(failure) = perform(&action, &mut session, &mut shell) {
             warn(&failure.to_string());
         }
     }
     for Kept { action, place } in record.hooks {
-        if let Err(failure) = perform(&action, &mut session, &mut Direct) {
+        if let Err(failure) = perform(&action, &mut session, &mut shell) {
             warn(&format!("{place}: {failure}"));
         }
     }

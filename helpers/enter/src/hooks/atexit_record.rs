@@ -1,4 +1,4 @@
-//! The as-user-atexit hooks and everything they need, as it is kept from the start of the vassal to its end.
+//! The as-user-atexit hooks with everything they need, stored from the vassal's start until its end.
 
 use crate::environment::Environment;
 use crate::hooks::action_codec;
@@ -16,37 +16,37 @@ use vassal_state::codec::{Reader, Writer};
 use vassal_sys::SysError;
 use vassal_sys::creds::Credentials;
 
-/// What the watchdog keeps for the end of the vassal.
+/// The data that the watchdog stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The user that the hooks run as.
     pub credentials: Credentials,
-    /// The environment in which the as-user hooks began.
+    /// The environment with which the as-user hooks were started.
     pub environment: Environment,
-    /// The directory in which they began.
+    /// The directory in which they were started.
     pub directory: PathBuf,
-    /// How long one hook may wait.
+    /// How long one hook may take.
     pub limit: Duration,
     /// The shells of commands.
     pub shells: Vec<Vec<u8>>,
-    /// What the as-user hooks and `chdir` have changed for all that comes after them: in uWSGI it is the master that runs
-    /// the hooks at the end, after them.
+    /// What the as-user hooks and `chdir` have changed in the process. It is repeated first, because in uWSGI the same
+    /// process (the master) runs the atexit hooks later.
     pub before: Vec<Action>,
     /// The hooks.
     pub hooks: Vec<Kept>,
 }
 
-/// A hook to be run at the end.
+/// One hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// What it does.
     pub action: Action,
-    /// Its line and its text, for messages.
+    /// Its line and text, for messages.
     pub place: String,
 }
 
 impl Record {
-    /// The record of `plan`'s atexit hooks, if it has any.
+    /// The record of `plan`; `None` if it has no atexit hooks.
     pub fn of(plan: &Plan, credentials: &Credentials, environment: Environment) -> Option<Self> {
         if plan.atexit.is_empty() {
             return None;
@@ -104,7 +104,7 @@ impl Record {
         writer.into_memfd()
     }
 
-    /// Reads the record; `None` where it is none.
+    /// Reads the record; `None` if it is malformed.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let mut id = || reader.number().map(|id| (id != -1).then_some(id as u32));
         let (uid, gid) = (id()?.map(Uid::from_raw), id()?.map(Gid::from_raw));

@@ -1,4 +1,5 @@
-//! One shell command: `/bin/sh -c TEXT` (EXE-1), or what that would only execute, with nothing but its standard descriptors.
+//! Runs one shell command: `/bin/sh -c TEXT` (EXE-1), or directly the program that the shell would only execute. Only
+//! the standard descriptors are passed on.
 
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -7,22 +8,23 @@ use crate::hooks::output::HookOutput;
 use crate::hooks::simple_command::SimpleCommand;
 use crate::stop::Stop;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, execve, setpgid};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_sys::clone::{Side, fork, pidfd};
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds, signals};
 
 const SHELL: &str = "/bin/sh";
-/// What a shell exits with when it cannot start a program (POSIX: 126 not executable, 127 not found).
+/// The exit code of a shell that cannot start a program (POSIX: 126 not executable, 127 not found).
 const CANNOT_EXEC: i32 = 127;
-/// How long one that was killed may take to go. One that waits for a filesystem that hangs takes as long as this does; it goes
-/// with the daemon, at the end of the vassal.
+/// How long a killed command may take to end. One that waits for a hung filesystem takes longer; it ends with the
+/// filesystem's daemon, at the end of the vassal.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
 
 /// How a command ended.
@@ -30,14 +32,14 @@ const KILL_LIMIT: Duration = Duration::from_secs(1);
 pub enum Ended {
     /// With this exit code.
     Exited(i32),
-    /// By this signal: a failure here, where uWSGI took it for success (EXE-5).
+    /// By this signal. This is a failure here; uWSGI takes it for a success (EXE-5).
     Killed(Signal),
-    /// Not within its time.
+    /// It has exceeded its limit.
     TimedOut,
 }
 
-/// Starts `SHELL -c COMMAND` with standard output and error on `log`; the shell is the first of `shells` that can be
-/// executed, else `/bin/sh` (EXE-1), which a plain command does without.
+/// Starts `SHELL -c COMMAND` with standard output and error on `log`. The shell is the first of `shells` that can be
+/// executed, else `/bin/sh` (EXE-1); a simple command is executed without a shell.
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes; a NUL in the command or the environment.
@@ -95,11 +97,11 @@ fn exec_command(
     SysError::new("run it", refused)
 }
 
-/// Waits for `child` for at most `limit`, passing its log on meanwhile; at the limit its process group is killed. When
-/// systemd stops the vassal meanwhile, so does this process.
+/// Waits for `child` for at most `limit`, and relays its output meanwhile. At the limit its process group is killed. If
+/// systemd stops the vassal meanwhile, this process ends.
 ///
 /// # Errors
-/// When the kernel does not let us wait.
+/// When waiting fails.
 pub fn supervise(
     child: Pid,
     limit: Duration,
@@ -107,16 +109,18 @@ pub fn supervise(
     stop: &Stop<'_>,
 ) -> Result<Ended, Failure> {
     let ended = pidfd(child)?;
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            // It may have ended in this very moment, and then there is no group any more.
+        if deadline.is_over() {
+            // If it has ended at this very moment, there is no such group any more.
             killpg(child, Signal::SIGKILL)
                 .or_else(ignore_gone)
                 .context(|| "kill a hook")?;
             let mut gone = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut gone, timeout(KILL_LIMIT)).is_ok_and(|ready| ready > 0) {
+            if Deadline::after(KILL_LIMIT)
+                .poll(&mut gone, KILL_LIMIT)
+                .unwrap_or(false)
+            {
                 wait(child)?;
             }
             log.relay();
@@ -127,10 +131,7 @@ pub fn supervise(
             PollFd::new(stop.wish(), PollFlags::POLLIN),
             PollFd::new(log.reader(), PollFlags::POLLIN),
         ];
-        match poll(&mut fds, timeout(left)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(SysError::new("wait for a hook", errno).into()),
-        }
+        deadline.poll(&mut fds, limit).context(|| "wait for a hook")?;
         let [is_over, is_stopped, _] = fds.map(|fd| fd.any().unwrap_or(false));
         log.relay();
         if is_stopped {
@@ -142,12 +143,7 @@ pub fn supervise(
     }
 }
 
-/// `time`, rounded up.
-fn timeout(time: Duration) -> PollTimeout {
-    PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
-}
-
-/// Waits for `child` however long it takes: for a process that is itself supervised.
+/// Waits for `child` without a limit; for a process that is itself supervised.
 ///
 /// # Errors
 /// When there is no such child.

@@ -1,7 +1,7 @@
-//! What in a root directory is not root's alone, and why.
+//! Finds out whether others than root can change what root relies on in a root directory, and why.
 //!
-//! A directory's owner is no answer where a union shows it: a FUSE daemon reports any owner it likes, and each layer of an overlay
-//! adds what the others have not. The first is never root's alone, of the second each layer has to be.
+//! The owner of a directory is not sufficient: a FUSE daemon reports any owner it likes, and an overlay shows the files
+//! of all its layers. So a FUSE filesystem is never trusted, and an overlay only if each layer is.
 
 use crate::environment::{Environment, value};
 use crate::failure::Failure;
@@ -22,9 +22,10 @@ use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last};
 use vassal_sys::{SysError, mountinfo, mounts};
 
-/// What has to be root's alone for its names to count.
+/// The directories with the files that define the names of users and groups.
 const NAMES: [&str; 1] = ["etc"];
-/// What a command of root's may be made of: the directories of programs and of what the loader loads.
+/// The directories of programs and of what the dynamic loader loads: a command that root runs may consist of their
+/// files.
 const PROGRAMS: [&str; 15] = [
     "bin",
     "etc",
@@ -42,19 +43,20 @@ const PROGRAMS: [&str; 15] = [
     "usr/local/lib",
     "usr/sbin",
 ];
-/// Files that decide what every program loads.
+/// Files that decide what the dynamic loader loads into every program.
 const LOADERS: [&str; 3] = ["etc/ld.so.preload", "etc/ld.so.cache", "etc/ld.so.conf"];
-/// How many interpreters of interpreters there may be; the kernel takes five (execve(2)).
+/// The longest chain of script interpreters; the kernel allows five (execve(2)).
 const INTERPRETERS: usize = 5;
-/// The most the kernel reads of the first line of a script (execve(2)).
+/// The most that the kernel reads of a script's first line (execve(2)).
 const FIRST_LINE: u64 = 256;
 
-/// Why the names of the root directory `root` are not root's alone to give.
+/// Why the names of users and groups in the root directory `root` are not trusted; `None` if they are.
 pub fn names(root: &OwnedFd) -> Option<String> {
     first_of(root, &NAMES)
 }
 
-/// Why root would run what others have made, if it ran `command` in the root directory `root`.
+/// Why `command` must not be run by root in the root directory `root`: others could have changed what would be
+/// executed. `None` if it may be run.
 ///
 /// # Errors
 /// A NUL in the command.
@@ -75,7 +77,7 @@ pub fn command(
     }
 }
 
-/// Why the filesystem whose root is `top` is not root's alone, whatever its directories say.
+/// Why the filesystem with the root `top` is not trusted, independently of its directories' owners; `None` if it is.
 ///
 /// # Errors
 /// When proc does not answer.
@@ -94,7 +96,7 @@ pub fn filesystem(top: &OwnedFd, shown: &Path, proc: &Proc) -> Result<Option<Str
     }
     let root = reach::root().context(|| "open the root directory")?;
     for layer in layers(top, proc)? {
-        // As a hook gives what root alone could not have put there.
+        // A hook passes a layer in this form if others than root could have put it there.
         if layer.starts_with("self/fd") {
             return Ok(Some(format!(
                 "of '{shown_top}', one of its layers is in a directory that others than root can write"
@@ -114,13 +116,13 @@ pub fn filesystem(top: &OwnedFd, shown: &Path, proc: &Proc) -> Result<Option<Str
     Ok(None)
 }
 
-/// The layers of the overlay on `top`; none of one that is the host's own root, or that a part of is shown here: those are
-/// the administrator's, and their layers need not be in sight.
+/// The layers of the overlay on `top`. Empty for an overlay that is the host's own root, or of which only a part is
+/// shown here: those are the administrator's, and their layers may be out of sight.
 fn layers(top: &OwnedFd, proc: &Proc) -> Result<Vec<PathBuf>, SysError> {
     let step = || "read mountinfo";
     let id = mounts::mount_of(proc, top)?;
     let number = [id.to_string().as_bytes(), b" "].concat();
-    // Line by line: others may have any number of mounts.
+    // Line by line, because other users may have any number of mounts.
     let mut lines = BufReader::new(proc.mountinfo()?).split(b'\n');
     let is_it = |line: &io::Result<Vec<u8>>| line.as_ref().map_or(true, |line| line.starts_with(&number));
     let line = lines.find(is_it).transpose().context(step)?.unwrap_or_default();
@@ -147,7 +149,7 @@ fn layers(top: &OwnedFd, proc: &Proc) -> Result<Vec<PathBuf>, SysError> {
     Ok(present.map(unescaped).collect())
 }
 
-/// The libraries of this machine's kind, where Debian has them.
+/// The library directories of this machine's architecture, as Debian names them.
 fn libraries() -> impl Iterator<Item = String> {
     let kind = format!("{}-linux-gnu", std::env::consts::ARCH);
     ["lib", "usr/lib", "usr/local/lib"]
@@ -155,7 +157,7 @@ fn libraries() -> impl Iterator<Item = String> {
         .map(move |directory| format!("{directory}/{kind}"))
 }
 
-/// The first of `directories` below `root` that is there and not root's alone, with the reason.
+/// The first existing directory among `directories` below `root` that others than root can change, with the reason.
 fn first_of(root: &OwnedFd, directories: &[&str]) -> Option<String> {
     directories
         .iter()
@@ -163,7 +165,7 @@ fn first_of(root: &OwnedFd, directories: &[&str]) -> Option<String> {
 }
 
 fn in_directory(root: &OwnedFd, directory: &Path) -> Option<String> {
-    // Of a name in it the whole way is looked at, the directory included.
+    // Resolving a name in it examines the whole way, the directory itself included.
     match reach::judge(root, &directory.join("-"), Last::Kept) {
         Ok(place) => place.foreign,
         Err(Errno::ENOENT) => None,
@@ -178,7 +180,7 @@ fn in_directory(root: &OwnedFd, directory: &Path) -> Option<String> {
     }
 }
 
-/// Why the file `path` below `root`, or the way to it, is not root's alone; a missing one has no owner.
+/// Why others than root can change the file `path` below `root`, or replace it; `None` for a missing file.
 fn in_file(root: &OwnedFd, path: &Path) -> Option<String> {
     let shown = || {
         format!(
@@ -197,7 +199,7 @@ fn in_file(root: &OwnedFd, path: &Path) -> Option<String> {
     })
 }
 
-/// The first directory of `$PATH` that is not root's alone, with the reason.
+/// The first directory of `$PATH` that others than root can change, with the reason.
 fn in_search_path(root: &OwnedFd, environment: &Environment) -> Option<String> {
     let mut directories = value(environment, b"PATH")?
         .split(|byte| *byte == b':')
@@ -205,8 +207,8 @@ fn in_search_path(root: &OwnedFd, environment: &Environment) -> Option<String> {
     directories.find_map(|directory| in_directory(root, Path::new(OsStr::from_bytes(directory))))
 }
 
-/// Why what `command` would execute is not root's alone: its program, if it is one without a shell, else the shells; and what the
-/// first lines of scripts name.
+/// The same for the programs that `command` would execute: its program if it needs no shell, otherwise the shells; and
+/// the interpreters named in the first lines of scripts.
 fn in_program(
     root: &OwnedFd,
     shells: &[Vec<u8>],

@@ -1,6 +1,6 @@
-//! The output of the hooks: one pipe for all of them. It is read here while they run, so that a failure can be reported with
-//! the command's last words, and relayed to the journal. When a background process still holds it open at the end, the
-//! watchdog gets the reading end and goes on relaying.
+//! The output of the hooks: one pipe for all of them. While they run it is read here, relayed to the journal, and
+//! searched for the last words of a failed command. If a background process still has the pipe open in the end, the
+//! watchdog gets the read end and continues to relay.
 
 use crate::hooks::remedy::is_known_fault;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -12,15 +12,15 @@ use vassal_sys::SysError;
 use vassal_sys::error::Context;
 use vassal_systemd::journal::relay;
 
-/// The most of a command's last words that is repeated in a message.
+/// The most of a command's last words that a message repeats.
 const WORDS_LIMIT: usize = 300;
 const CHUNK: usize = 4096;
-/// How many of a command's last lines are kept to find the reason among them.
+/// In how many of a command's last lines the reason is looked for.
 const LINES: usize = 10;
-/// How many chunks are relayed at a time, together a full pipe: a command may write faster than this process reads.
+/// How many chunks are relayed at a time: a full pipe. A command may write faster than this process reads.
 const CHUNKS: usize = 16;
 
-/// The pipe, and the last lines that came through it.
+/// The pipe, and the last lines that were read from it.
 #[derive(Debug)]
 pub struct HookOutput {
     reader: OwnedFd,
@@ -30,7 +30,7 @@ pub struct HookOutput {
 }
 
 impl HookOutput {
-    /// A new pipe; both ends are close-on-exec, the reading end does not block.
+    /// Makes the pipe. Both ends are close-on-exec, the read end is non-blocking.
     ///
     /// # Errors
     /// `EMFILE`.
@@ -45,17 +45,17 @@ impl HookOutput {
         })
     }
 
-    /// The end to wait on.
+    /// The read end, to wait for.
     pub fn reader(&self) -> BorrowedFd<'_> {
         self.reader.as_fd()
     }
 
-    /// The end that is a command's standard output and error.
+    /// The write end, for a command's standard output and error.
     pub fn writer(&self) -> BorrowedFd<'_> {
         self.writer.as_fd()
     }
 
-    /// Relays what is there, without waiting, at most a full pipe of it.
+    /// Relays what is in the pipe, at most one full pipe, without waiting.
     pub fn relay(&mut self) {
         let mut chunk = [0; CHUNK];
         for _ in 0..CHUNKS {
@@ -67,14 +67,14 @@ impl HookOutput {
         }
     }
 
-    /// Forgets the words of earlier commands.
+    /// Forgets the lines of earlier commands.
     pub fn forget(&mut self) {
         self.last_lines.clear();
         self.unfinished.clear();
     }
 
-    /// The line of the last command that says why it failed, printable: the latest one that names a known fault, as programs go on
-    /// to report what follows from it; else the last line. `None` when it wrote nothing.
+    /// The line of the last command that tells why it failed, printable: the last line that names a known fault,
+    /// because programs often report consequences after it; otherwise the last line. `None` if there was no output.
     pub fn last_words(&mut self) -> Option<String> {
         self.relay();
         let unfinished = Some(&self.unfinished).filter(|line| !line.is_empty());
@@ -84,7 +84,7 @@ impl HookOutput {
         Some(shortened(reason, WORDS_LIMIT))
     }
 
-    /// The reading end, if a process still holds the writing end; the writing end of this process is closed.
+    /// The read end, if another process still has the write end open. Closes this process's write end.
     pub fn into_survivor(self) -> Option<OwnedFd> {
         drop(self.writer);
         let mut chunk = [0; CHUNK];

@@ -1,5 +1,6 @@
-//! Whether the vassal's own root directory is root's alone. Its owner decides what its names mean and what its programs do; so where
-//! others can write to it, no command of root's runs in it, and its names count only as far as the host confirms them.
+//! Decides whether the vassal's own root directory can be trusted. Its owner controls its names and programs; so if
+//! others than root can write there, no root command runs in it, and its user names count only if the host confirms
+//! them.
 
 use crate::environment::Environment;
 use crate::failure::{Failure, HookFailure};
@@ -16,22 +17,23 @@ use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last};
 
-/// The root directory that a vassal changes to.
+/// The root directory to which a vassal changes.
 #[derive(Debug)]
 pub struct OwnRoot {
-    /// Why it is not root's alone.
+    /// Why it is not trusted, if it is not.
     why: Option<String>,
-    /// Why its names do not count alone, and the numbers that the host gives them.
+    /// Why its names are not trusted, and the credentials that the host has for them.
     doubt: Option<(String, Result<Credentials, Failure>)>,
     /// `trust-root`
     is_trusted: bool,
 }
 
 impl OwnRoot {
-    /// Looks at the root directory that `plan` is about to change to. The step itself reports what cannot be looked at.
+    /// Examines the root directory to which `plan` is about to change. If it cannot be examined, the step itself will
+    /// report that.
     ///
     /// # Errors
-    /// When proc does not answer.
+    /// When proc cannot be read.
     pub fn judge(plan: &Plan, proc: &Proc) -> Result<Self, Failure> {
         let jail = plan
             .operations
@@ -48,7 +50,8 @@ impl OwnRoot {
                 break;
             };
             let Some(next) = place.object else { break };
-            // Another directory may be there in a moment; pivot_root(2) takes nothing but a mount, which no tenant makes here.
+            // chroot(2) may find another directory there a moment later. pivot_root(2) takes only a mount, and no
+            // tenant can mount here.
             if matches!(operation.action, Action::Chroot(_)) {
                 swapped = swapped.or(place.foreign);
             }
@@ -64,10 +67,10 @@ impl OwnRoot {
         })
     }
 
-    /// Whom the app becomes, by the names of the present root directory, which is this one.
+    /// The app's credentials by the names in the present root directory, which must be this one.
     ///
     /// # Errors
-    /// A name that does not exist, or that only a root directory which others can write knows.
+    /// A name that does not exist, or that exists only in a root directory which others than root can write.
     pub fn credentials(&self, plan: &Plan, proc: &Proc) -> Result<Credentials, Failure> {
         let own = user::resolve(&plan.identity, Lookup::OwnRoot, proc)?;
         match &self.doubt {
@@ -79,7 +82,7 @@ impl OwnRoot {
     /// Whether root may run `command` in it.
     ///
     /// # Errors
-    /// What is not root's alone, and what to do.
+    /// What others than root can change, and the remedy.
     pub fn permit(
         &self,
         operation: &Operation,

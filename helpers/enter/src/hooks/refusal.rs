@@ -1,4 +1,4 @@
-//! How the failure of a hook is reported: where it happened, what was refused, what the command said last.
+//! How failures of hooks are reported: the place, what was refused, and the command's last words.
 
 use crate::failure::{Failure, HookFailure, Place};
 use crate::hooks::output::HookOutput;
@@ -13,27 +13,27 @@ use vassal_config::vassal::plan::Operation;
 use vassal_escape::printable;
 use vassal_sys::SysError;
 
-/// The bytes of an action as a path.
+/// An action's bytes as a path.
 pub fn at(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
-/// A step on `path` in words.
+/// A step on `path`, for messages.
 pub fn describe(verb: &str, path: &[u8]) -> String {
     format!("{verb} '{}'", printable(path))
 }
 
-/// What the kernel refused, which may work the next time.
+/// The failure of a step that the kernel has refused; trying again may help.
 pub fn refused(error: SysError) -> Failure {
     HookFailure::Refused(error).into()
 }
 
-/// A root directory that is not as the file says.
+/// The failure of a change to a root directory that is not as the file says.
 pub fn no_root(error: SysError) -> Failure {
     HookFailure::NoRoot(error).into()
 }
 
-/// Adds a failed command's last words and what is known about them.
+/// Adds the last words of a failed command, and the remedy if one is known.
 pub fn with_last_words(failure: Failure, operation: &Operation, log: &mut HookOutput) -> Failure {
     if !matches!(operation.action, Action::Exec { .. }) {
         return failure;
@@ -44,10 +44,10 @@ pub fn with_last_words(failure: Failure, operation: &Operation, log: &mut HookOu
         .map_or(String::new(), |words| format!("; its last words: {words}"));
     let remedy = remedy::remedy(words.as_deref().unwrap_or_default());
     let remedy = remedy.map_or(String::new(), |remedy| format!(" ({remedy})"));
-    Failure::Said {
+    Failure::WithOutput {
         failure: Box::new(failure),
         journal: format!("{said}{remedy}"),
-        // What a command of root's says may be of a file that is root's alone.
+        // The output of root's commands may contain parts of files that only root may read, so it is not public.
         public: match operation.phase >= Phase::AsUser {
             true => format!("{said}{remedy}"),
             false => remedy,
@@ -55,7 +55,7 @@ pub fn with_last_words(failure: Failure, operation: &Operation, log: &mut HookOu
     }
 }
 
-/// Where an operation comes from, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'` for a hook,
+/// The place of an operation, for the beginning of a message: `user001.ini:6: as-user hook 'TEXT'` for a hook,
 /// `user001.ini:6: OPTION` for another option.
 pub fn place(operation: &Operation) -> Place {
     let origin = operation.origin.as_ref();

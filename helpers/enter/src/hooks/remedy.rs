@@ -1,11 +1,11 @@
-//! What a command's last words mean on this machine: the usual faults of FUSE filesystems.
+//! Recognises the usual faults of FUSE filesystems in a command's last words, and knows their remedies.
 
 use std::fs::metadata;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
 const FUSE: &str = "/dev/fuse";
 
-/// What a line says that names the fault itself, and the remedy.
+/// Texts that name a fault, with its remedy.
 const FAULTS: [(&str, &str); 4] = [
     (
         "user has no write access to mountpoint",
@@ -25,7 +25,7 @@ const FAULTS: [(&str, &str); 4] = [
     ),
 ];
 
-/// Whether a line names a fault of which the remedy is known, whatever this machine is like.
+/// Whether a line names one of these faults.
 pub fn is_known_fault(line: &str) -> bool {
     remedy_of(&line.to_ascii_lowercase()).is_some()
 }
@@ -35,7 +35,7 @@ fn remedy_of(words: &str) -> Option<&'static str> {
     found.map(|(_, remedy)| *remedy)
 }
 
-/// The remedy for a failed command, when its last words are about FUSE and something is wrong with it here.
+/// The remedy for a failed command whose last words are about FUSE, if a fault is found on this machine.
 pub fn remedy(last_words: &str) -> Option<String> {
     let words = last_words.to_ascii_lowercase();
     if let Some(remedy) = remedy_of(&words) {

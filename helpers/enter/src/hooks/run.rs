@@ -1,5 +1,5 @@
-//! The operations of a plan, one after the other: those before the change of user here, as root; those after it in
-//! the process that becomes the app ([`crate::app::launch`]), supervised from here.
+//! Runs the operations before the change of user, one after the other, in this process as root. The operations after it
+//! are run by the process that becomes the app ([`crate::app::launch`]).
 
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -13,18 +13,18 @@ use crate::stop::Stop;
 use std::time::Duration;
 use vassal_config::vassal::plan::Operation;
 
-/// What the operations before the change of user share: they run in this process, as root.
+/// What the operations before the change of user have in common.
 #[derive(Debug)]
 pub struct RootHooks<'a> {
     /// Where the commands' output goes.
     pub log: &'a mut HookOutput,
-    /// systemd's wish to stop.
+    /// systemd's request to stop.
     pub stop: &'a Stop<'a>,
     /// How long one hook may take.
     pub limit: Duration,
 }
 
-/// Runs commands here and waits for them, with a limit, relaying their log.
+/// Runs commands with a limit and relays their output.
 struct Supervised<'a> {
     log: &'a mut HookOutput,
     stop: &'a Stop<'a>,
@@ -45,10 +45,10 @@ impl Shell for Supervised<'_> {
 }
 
 impl RootHooks<'_> {
-    /// Runs `operation`; what it leaves behind in `session` is the next one's.
+    /// Runs `operation`. Its changes to `session` are seen by the next one.
     ///
     /// # Errors
-    /// Why it failed, with its line and, for a command, its last words.
+    /// The failure with its line and, for a command, its last words.
     pub fn run(&mut self, operation: &Operation, session: &mut Session<'_>) -> Result<(), Failure> {
         let mut shell = Supervised {
             log: self.log,
@@ -61,7 +61,7 @@ impl RootHooks<'_> {
     }
 }
 
-/// In a root directory of the vassal's own, root runs only what is root's.
+/// Refuses a root command in a root directory of the vassal's own that is not trusted.
 fn permitted(operation: &Operation, session: &Session<'_>) -> Result<(), Failure> {
     match &session.own_root {
         Some(own) => own.permit(operation, session.shells, &session.environment, session.proc),
@@ -69,8 +69,8 @@ fn permitted(operation: &Operation, session: &Session<'_>) -> Result<(), Failure
     }
 }
 
-/// Root's commands see what the vassal's file sets, but not the variables that make the loader take files of the tenant's into
-/// root's process.
+/// The environment for root's commands: what the vassal's file sets, without the variables by which the dynamic loader
+/// would load a tenant's files into root's process.
 fn for_root(environment: &Environment) -> Environment {
     const LOADERS: [&[u8]; 4] = [b"LD_", b"GLIBC_", b"GCONV_", b"MALLOC_"];
     let is_loader = |name: &[u8]| LOADERS.iter().any(|loader| name.starts_with(loader));

@@ -16,12 +16,12 @@ use vassal_sys::SysError;
 use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 
-/// What the actions of one process share.
+/// The state that the actions of one process share.
 #[derive(Debug)]
 pub struct Session<'a> {
-    /// The environment of commands and of the app, which `putenv` changes.
+    /// The environment of commands and of the app; `putenv` changes it.
     pub environment: Environment,
-    /// Variables of an envdir that is not root's alone: for the app, and for no command of root's.
+    /// Variables of an envdir that others than root could write: for the app only, not for root's commands.
     pub foreign: Vec<safe_open::Change>,
     /// The shells of commands.
     pub shells: &'a [Vec<u8>],
@@ -29,20 +29,20 @@ pub struct Session<'a> {
     pub proc: &'a Proc,
     /// How long one action may wait.
     pub limit: Duration,
-    /// systemd's wish to stop, where it is this process that hears it.
+    /// systemd's request to stop, if this process has to obey it.
     pub stop: Option<&'a Stop<'a>>,
-    /// The file that gets the app's output, where it is not the journal.
+    /// The file for the app's output, if that is not the journal.
     pub output: Option<OwnedFd>,
-    /// The files that get the number of the app's process.
+    /// The files for the number of the app's process.
     pub pidfiles: Vec<File>,
-    /// What root knows of the root directory it is about to change to, or has changed to.
+    /// What was found out about the vassal's own root directory, before the change to it or after.
     pub own_root: Option<OwnRoot>,
-    /// The root directory that pivot_root has put aside.
+    /// The old root directory after pivot_root.
     pub old_root: Option<OwnedFd>,
 }
 
 impl<'a> Session<'a> {
-    /// A session with nothing but this.
+    /// A session that has only these values.
     pub fn new(environment: Environment, shells: &'a [Vec<u8>], limit: Duration, proc: &'a Proc) -> Self {
         Self {
             environment,
@@ -58,8 +58,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The session in which `plan` begins: with the environment of the start, less uWSGI's options in it (A2), which
-    /// are handed on as such.
+    /// The session with which `plan` begins. It has the environment of the start without uWSGI's options (A2), which
+    /// reach uWSGI in another way.
     pub fn of_start(
         plan: &'a Plan,
         mut environment: Environment,
@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Writes the number of the app's process, as the app itself sees it, into the files opened for it.
+    /// Writes the number of the app's process, as the app itself sees it, into the opened pidfiles.
     ///
     /// # Errors
     /// A full filesystem.
@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
         files.try_for_each(|mut file| writeln!(file, "{app}").context(|| "write the pidfile"))
     }
 
-    /// The environment of the app: that of the commands, with what is not for root's.
+    /// The environment of the app: that of the commands, plus the variables that root's commands must not have.
     pub fn apps_environment(&self) -> Environment {
         let mut environment = self.environment.clone();
         environment.retain(|(name, _)| !self.foreign.iter().any(|(known, _)| known == name));
@@ -94,10 +94,10 @@ impl<'a> Session<'a> {
         environment
     }
 
-    /// Sets a variable, in the place of any of that name.
+    /// Sets a variable; replaces an existing one.
     ///
     /// # Errors
-    /// None: every action may fail.
+    /// None; the signature is that of all actions.
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Failure> {
         self.unset(name)?;
         self.environment.push((name.to_vec(), value.to_vec()));
@@ -107,14 +107,15 @@ impl<'a> Session<'a> {
     /// Removes a variable.
     ///
     /// # Errors
-    /// None: every action may fail.
+    /// None; the signature is that of all actions.
     pub fn unset(&mut self, name: &[u8]) -> Result<(), Failure> {
         self.environment.retain(|(known, _)| known != name);
         self.foreign.retain(|(known, _)| known != name);
         Ok(())
     }
 
-    /// Takes the variables of an envdir. As root those of one that others may write are kept for the app alone.
+    /// Sets the variables of an envdir. As root, those of an envdir that others than root could write are kept for the
+    /// app alone.
     ///
     /// # Errors
     /// As [`safe_open::read_envdir`].
@@ -132,7 +133,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Opens the file that gets the app's output.
+    /// Opens the file for the app's output.
     ///
     /// # Errors
     /// As [`safe_open::open_log`].
@@ -141,7 +142,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Opens a file that gets the number of the app's process.
+    /// Opens a file for the number of the app's process.
     ///
     /// # Errors
     /// As [`safe_open::open_pidfile`].

@@ -1,5 +1,5 @@
-//! Commands in which there is nothing for a shell to do but find a program: they are executed without one, which takes as
-//! long to start as the rest of a small program.
+//! Commands for which a shell would only look up a program and execute it. They are executed without a shell, whose
+//! start takes as long as the whole run of a small program.
 
 use crate::environment::{Environment, value};
 use crate::failure::Failure;
@@ -10,15 +10,15 @@ use std::env::current_dir;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 
-/// What a shell does itself although there may be a program of that name (POSIX, XCU 1.7 and 2.14), as far as a name can
-/// be in a plain command.
+/// Names that a shell treats itself although there may be programs of that name (POSIX, XCU 1.7 and 2.14), as far as
+/// they can be the first word of a simple command.
 const SHELLS_OWN: [&[u8]; 34] = [
     b".", b":", b"alias", b"bg", b"cd", b"command", b"echo", b"eval", b"exit", b"export", b"false", b"fc",
     b"fg", b"getopts", b"hash", b"jobs", b"kill", b"local", b"newgrp", b"printf", b"pwd", b"read", b"return",
     b"set", b"shift", b"test", b"time", b"times", b"trap", b"true", b"type", b"ulimit", b"umask", b"wait",
 ];
 
-/// A command as execve(2) takes it, with every file that may be its program.
+/// The arguments for execve(2), and every file that may be the program.
 #[derive(Debug)]
 pub struct SimpleCommand {
     programs: Vec<CString>,
@@ -27,10 +27,10 @@ pub struct SimpleCommand {
 }
 
 impl SimpleCommand {
-    /// The command, if a shell would only execute it in `environment`.
+    /// Parses the command; `None` if it needs a shell in `environment`.
     ///
     /// # Errors
-    /// A NUL in it or in `$PATH`.
+    /// A NUL in the command or in `$PATH`.
     pub fn of(command: &[u8], environment: &Environment) -> Result<Option<Self>, Failure> {
         let words = words(command);
         let Some(program) = words.first() else {
@@ -40,11 +40,11 @@ impl SimpleCommand {
             vec![c_string(program)?]
         } else {
             let Some(path) = value(environment, b"PATH") else {
-                // A shell has a search path of its own.
+                // Without `$PATH` a shell uses a search path of its own.
                 return Ok(None);
             };
             let directories = path.split(|byte| *byte == b':');
-            // One that is not absolute begins where the command is.
+            // A relative directory in `$PATH` depends on the command's directory.
             if !directories.clone().all(|directory| directory.starts_with(b"/")) {
                 return Ok(None);
             }
@@ -60,13 +60,13 @@ impl SimpleCommand {
         }))
     }
 
-    /// Every file that may be its program.
+    /// Every file that may be the program.
     pub fn programs(&self) -> &[CString] {
         &self.programs
     }
 
-    /// Executes the first of the programs that can be, in `environment` but with `$PWD` as a shell sets it (XCU 2.5.3).
-    /// Returns when none can: a shell says why, or takes it for its script.
+    /// Executes the first of these files that can be executed, with `$PWD` set as a shell sets it (XCU 2.5.3). Returns
+    /// if none can: a shell then reports why, or runs the file as its script.
     pub fn execute(&self, environment: &[CString]) {
         let others = environment
             .iter()
@@ -76,7 +76,7 @@ impl SimpleCommand {
         for program in self.programs.iter().filter(can_be) {
             match execve(program, &self.words, &environment) {
                 Ok(never) => match never {},
-                // A script that does not say whose: a shell's (XCU 2.9.1).
+                // A script without `#!` is run by a shell (XCU 2.9.1).
                 Err(Errno::ENOEXEC) => return,
                 Err(_) => {}
             }
@@ -84,7 +84,8 @@ impl SimpleCommand {
     }
 }
 
-/// The words of a command that is a program and plain arguments, with or without an `exec` before them; none for any other.
+/// The words of a command that consists of a program and plain arguments, perhaps with `exec` before them; empty for
+/// any other command.
 fn words(command: &[u8]) -> Vec<&[u8]> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" \t/._-+,:@%=".contains(byte);
     let mut words = command

@@ -1,4 +1,5 @@
-//! Inside the namespaces: how each step from the clone to the watchdog is done. [`crate::inside::order`] has their order.
+//! The implementation of the steps inside the namespaces, from the clone to the watchdog. [`crate::inside::order`] has
+//! their order.
 
 use crate::app::activation;
 use crate::app::channel::{self, AppChannel};
@@ -35,15 +36,15 @@ use vassal_sys::clone::{Side, fork};
 use vassal_sys::creds::Credentials;
 use vassal_sys::proc::Proc;
 
-/// Cuts the namespaces off from the host's, runs the phases, starts the app, and becomes the watchdog. `stop` is systemd's wish to
-/// stop the vassal.
+/// Separates the namespaces from the host's, runs the phases, starts the app, and becomes the watchdog. `stop` delivers
+/// systemd's request to stop.
 ///
 /// # Errors
 /// The first step that fails.
 pub fn enter(prepared: Prepared<'_>, stop: &SignalFd) -> Result<Infallible, Failure> {
-    // Here: root in the host, the only process of new namespaces, its mounts still the host's peers.
+    // State: root, the only process in the new namespaces, whose mounts are still peers of the host's.
     let proc = isolate(prepared.plan.namespaces).map_err(Failure::Namespace)?;
-    // Here: root inside, no mount shared with the host, no process of the host in sight.
+    // State: root inside; no mount is shared with the host, and no process of the host is visible.
     let (plan, environment) = (prepared.plan, prepared.invocation.environment.to_vec());
     let stop = Stop::here(stop, prepared.invocation.health.as_ref());
     let inside = Inside {
@@ -57,7 +58,7 @@ pub fn enter(prepared: Prepared<'_>, stop: &SignalFd) -> Result<Infallible, Fail
     execute(plan, inside)
 }
 
-/// The process inside, as root.
+/// The root process inside the namespaces.
 struct Inside<'a> {
     prepared: Prepared<'a>,
     proc: &'a Proc,
@@ -67,7 +68,7 @@ struct Inside<'a> {
     foreign: Vec<(u32, u32)>,
 }
 
-/// The process that becomes the app.
+/// The process that will become the app.
 struct App {
     pid: Pid,
     control: Control,
@@ -75,7 +76,7 @@ struct App {
 }
 
 impl Inside<'_> {
-    /// Watches over the app's process until it has done its hooks, or is the app.
+    /// Supervises the app's process until its hooks are done or it has become the app.
     fn supervise(&mut self, app: &mut App, as_user: &[Operation]) -> Result<Outcome, Failure> {
         let mut supervisor = Supervisor {
             control: &app.control,
@@ -158,7 +159,7 @@ impl Kernel for Inside<'_> {
         let keys = Keys::make(&self.prepared.key_copies, user)?;
         match &keys {
             Some(keys) if plan.owns_mounts => keys.mount(plan)?,
-            // The app's process mounts them.
+            // The app's process mounts the copies itself.
             Some(_) => {
                 let is_hook = |operation: &Operation| operation.action != Action::BecomeUser;
                 keys::refuse_mounts(plan, as_user.iter().any(is_hook))?;
@@ -172,8 +173,8 @@ impl Kernel for Inside<'_> {
         channel::make(self.prepared.plan, &self.prepared.sockets, keys.as_ref())
     }
 
-    /// A vassal that has served since it was started has no wrong configuration: what is not there comes again, such as the
-    /// mount of a daemon outside, which its own unit is about to make.
+    /// Finds the watched mountpoints. For a vassal that has served before, a missing mountpoint is no configuration
+    /// error: it will come back, for instance when the unit of its daemon on the host is started again.
     fn find_mountpoints(&mut self) -> Result<Vec<Watched>, Failure> {
         let found = mountpoints::resolve(&self.prepared.plan.watch, self.proc);
         found.map_err(
@@ -203,14 +204,14 @@ impl Kernel for Inside<'_> {
             plan: prepared.plan,
             programs: &prepared.emperor.programs,
             file: prepared.invocation.vassal.file(),
-            kept: app_channel.payloads_descriptors(&prepared.sockets),
+            kept: app_channel.app_descriptors(&prepared.sockets),
             proc: self.proc,
             log: self.log.writer(),
             output: self.session.output.as_ref().map(AsFd::as_fd),
             role: Role::First(pace),
         };
         let (control, theirs) = Control::pair()?;
-        let theirs = activation::out_of_the_way(theirs, self.prepared.plan)?;
+        let theirs = activation::above_sockets(theirs, self.prepared.plan)?;
         match fork()? {
             Side::Parent(pid) => Ok(App {
                 pid,

@@ -1,4 +1,4 @@
-//! The last step: everything the watchdog needs, and the exec that puts it in this process's place.
+//! The last step of a start: collects what the watchdog needs, and executes the watchdog in this process.
 
 use crate::app::channel::AppChannel;
 use crate::app::liveness;
@@ -34,13 +34,13 @@ use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, caps};
 
-/// How often systemd hears within `WatchdogSec=` that all is well.
+/// How many keep-alives systemd gets within `WatchdogSec=`.
 const KEEP_ALIVES: u32 = 3;
 
-/// Leaves everything to `vassal-watchdog` and becomes it, through a descriptor: its path is the old root's.
+/// Hands everything over to `vassal-watchdog` and executes it by descriptor, because its path belongs to the old root.
 ///
 /// # Errors
-/// `EMFILE`, `ENOMEM`, what execveat(2) says.
+/// `EMFILE`, `ENOMEM`; any error of execveat(2).
 pub fn become_watchdog(
     prepared: &Prepared<'_>,
     proc: &Proc,
@@ -52,7 +52,7 @@ pub fn become_watchdog(
     let made = Made::for_watchdog(prepared, proc, log, started)?;
     let fds = descriptors(prepared, proc, &app_channel, &made)?;
     let mut handoff = handoff(prepared, &app_channel, started, fds)?;
-    // As late as possible: the end of the process before this one is work, which the app would have to wait for.
+    // As late as possible: the exit of the previous process takes processor time that the app needs.
     invocation.notifier.dismiss()?;
     handoff.unsent = Unsent::of(&invocation.notifier, &invocation.journal)?;
     let record = handoff.store()?;
@@ -63,12 +63,12 @@ pub fn become_watchdog(
     execute(&prepared.programs.watchdog, number, &handoff.vassal)
 }
 
-/// Descriptors that are made for the watchdog.
+/// Descriptors that are created for the watchdog.
 struct Made {
     log: Option<OwnedFd>,
     atexit: Option<OwnedFd>,
     control: OwnedFd,
-    /// The watchdog's end of the connection by which a reload asks it, and the reload's.
+    /// The watchdog's end of the socket for reloads, and the end that reloads copy.
     requests: OwnedFd,
     requester: OwnedFd,
 }
@@ -99,7 +99,7 @@ impl Made {
     }
 }
 
-/// Every descriptor that the watchdog gets.
+/// All descriptors that the watchdog gets.
 fn descriptors(
     prepared: &Prepared<'_>,
     proc: &Proc,
@@ -129,7 +129,7 @@ fn descriptors(
     Descriptors::of(rows.into_iter().chain(of_app(app_channel)))
 }
 
-/// The ends of the app's connections that are ours.
+/// The watchdog's ends of the app's connections.
 fn of_app(channel: &AppChannel) -> Vec<(Name, Option<BorrowedFd<'_>>)> {
     match channel {
         AppChannel::Uwsgi {
@@ -147,7 +147,7 @@ fn of_app(channel: &AppChannel) -> Vec<(Name, Option<BorrowedFd<'_>>)> {
     }
 }
 
-/// What the watchdog is told.
+/// The record for the watchdog.
 fn handoff(
     prepared: &Prepared<'_>,
     app_channel: &AppChannel,
@@ -185,7 +185,7 @@ fn handoff(
     })
 }
 
-/// The app as the watchdog knows it; `watchdog` is the unit's `WatchdogSec=`.
+/// The app as the watchdog has to know it; `watchdog` is the unit's `WatchdogSec=`.
 pub fn app(plan: &Plan, channel: &AppChannel, (pid, user): (Pid, &Credentials), watchdog: Duration) -> App {
     let settings = &plan.settings;
     let uid = user.uid.map(Uid::as_raw);
@@ -203,7 +203,7 @@ pub fn app(plan: &Plan, channel: &AppChannel, (pid, user): (Pid, &Credentials), 
     }
 }
 
-/// What a reload has to know of this start.
+/// The record for reloads.
 fn control(prepared: &Prepared<'_>, started: &Started<'_>) -> Control {
     let sockets = prepared.plan.listeners.iter().zip(&prepared.sockets);
     let kept = |(listener, open): (&Listener, &Open)| Kept {
@@ -220,7 +220,7 @@ fn control(prepared: &Prepared<'_>, started: &Started<'_>) -> Control {
             .collect(),
         settings: settings(prepared.plan),
         environment: started.environment.clone(),
-        // The process began where this one is.
+        // The app's process was forked in this process's directory.
         directory: std::env::current_dir()
             .unwrap_or_default()
             .into_os_string()
@@ -254,7 +254,7 @@ fn execute(watchdog: &OwnedFd, record: i32, vassal: &str) -> Result<Infallible, 
         .map_err(Failure::from)
 }
 
-/// What the payload is called in messages: the last part of its program's path.
+/// The name of the payload for messages: the last component of its program's path.
 fn command(payload: &Payload) -> String {
     match payload {
         Payload::Uwsgi { .. } => "uwsgi".into(),
@@ -265,8 +265,9 @@ fn command(payload: &Payload) -> String {
     }
 }
 
-/// The name of the program that `command` starts, for everybody to read: without the variables before it, whose values may be of a file that
-/// is root's alone. With a quote in one of those only a shell knows where it ends, and that is told instead.
+/// The program that `command` starts, which everybody may read. Variables before it are skipped, because their values
+/// may come from a file that only root may read. If such a value contains a quote, only a shell could tell where it
+/// ends, so the answer is `sh`.
 fn program(command: &[u8]) -> &[u8] {
     const QUOTES: &[u8] = b"'\"\\`$";
     let words = command.split(u8::is_ascii_whitespace);
@@ -282,7 +283,7 @@ fn program(command: &[u8]) -> &[u8] {
     program.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
-/// `NAME=VALUE`
+/// Whether the word has the form `NAME=VALUE`.
 fn is_variable(word: &[u8]) -> bool {
     let mut sides = word.splitn(2, |byte| *byte == b'=');
     let name = sides.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What happens in the vassal's namespaces, up to the exec of the watchdog.
+//! A start inside the vassal's namespaces, up to the exec of the watchdog.
 //!
 //! Rooms, each of which uses only those before it: prepared, old_root, handoff, order, enter.
 

@@ -1,4 +1,4 @@
-//! The root directory that pivot_root(2) has put aside.
+//! The old root directory after pivot_root(2).
 
 use crate::failure::{Failure, HookFailure};
 use crate::hooks::refusal::{at, place};
@@ -8,10 +8,11 @@ use vassal_config::hooks::action::Action;
 use vassal_config::vassal::plan::Operation;
 use vassal_sys::mounts;
 
-/// Where a hook has unmounted the `old` root, no other mount may have been in its place, not even one that a tenant had put there.
+/// If a hook has unmounted the `old` root, checks that it is really gone: the hook may have unmounted something else,
+/// such as a mount that a tenant had put over it.
 ///
 /// # Errors
-/// It is still mounted.
+/// When it is still mounted.
 pub fn check(steps: &[Operation], old: Option<&OwnedFd>) -> Result<(), Failure> {
     let Some(old) = old else {
         return Ok(());
@@ -28,7 +29,7 @@ pub fn check(steps: &[Operation], old: Option<&OwnedFd>) -> Result<(), Failure> 
     }
 }
 
-/// Where the old root is, seen from the new one.
+/// The path of the old root, as seen from the new one.
 fn old_path(steps: &[Operation]) -> Option<PathBuf> {
     steps.iter().find_map(|step| match &step.action {
         Action::PivotRoot(new, old) => Some(Path::new("/").join(at(old).strip_prefix(at(new)).ok()?)),

@@ -1,4 +1,4 @@
-//! The order of a start inside the namespaces, apart from how each step is done.
+//! The order of steps of a start inside the namespaces. How each step is done is in [`crate::inside::enter`].
 
 use crate::app::order::Pace;
 use crate::failure::Failure;
@@ -8,57 +8,58 @@ use vassal_config::vassal::address::Address;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_config::vassal::socket::Listener;
 
-/// The steps that change something outside this program's own memory. [`crate::inside::enter`] does them, a test records them.
+/// The steps that have an effect outside this program's memory. [`crate::inside::enter`] does them; a test records
+/// them.
 pub trait Kernel {
     /// The numbers of the app's user.
     type User;
     /// The copies of keys.
     type Keys;
-    /// What connects the app with the watchdog.
+    /// The connections between the app and the watchdog.
     type Channel;
-    /// The process that becomes the app.
+    /// The process that will become the app.
     type App;
     /// The watched mountpoints.
     type Mountpoints;
-    /// What there is after an exec: nothing in this program.
+    /// The result of an exec: this program itself never gets one.
     type Program;
 
-    /// Takes note of the filesystems that the host has mounted.
+    /// Notes which filesystems the host has mounted.
     fn note_foreign_mounts(&mut self) -> Result<(), Failure>;
-    /// Runs a hook, or another step, as root.
+    /// Runs a hook or another step as root.
     fn run_hook(&mut self, hook: &Operation) -> Result<(), Failure>;
     /// Binds the unix sockets as root.
     fn bind_sockets(&mut self) -> Result<(), Failure>;
-    /// Looks whose the new root directory is, from the host's.
+    /// Decides whether the new root directory can be trusted, while still in the host's.
     fn judge_new_root(&mut self) -> Result<(), Failure>;
-    /// Makes sure that the old root is gone where one of `steps` has unmounted it.
+    /// If one of `steps` has unmounted the old root, checks that it is gone.
     fn check_old_root(&mut self, steps: &[Operation]) -> Result<(), Failure>;
-    /// Finds the app's user.
+    /// Finds the credentials of the app's user.
     fn find_user(&mut self) -> Result<Self::User, Failure>;
-    /// Prepares the files that uWSGI opens itself, for that user.
+    /// Prepares the files that uWSGI opens as that user.
     fn prepare_files(&mut self, user: &Self::User, as_user: &[Operation]) -> Result<(), Failure>;
-    /// Copies the keys that this user may not read.
+    /// Copies the keys that the user may not read.
     fn copy_keys(&mut self, user: &Self::User, as_user: &[Operation]) -> Result<Self::Keys, Failure>;
     /// Connects the app with the watchdog.
     fn connect(&mut self, keys: &Self::Keys) -> Result<Self::Channel, Failure>;
     /// Finds the watched mountpoints.
     fn find_mountpoints(&mut self) -> Result<Self::Mountpoints, Failure>;
-    /// Forks the process that becomes the app ([`crate::app::order::become_app`]).
+    /// Forks the process that will become the app ([`crate::app::order::become_app`]).
     fn fork_app(
         &mut self,
         given: (&Self::User, &Self::Keys, &Self::Channel),
         as_user: &[Operation],
         pace: Pace,
     ) -> Result<Self::App, Failure>;
-    /// Writes the number of that process into pidfiles.
+    /// Writes the number of that process into the pidfiles.
     fn write_pidfiles(&mut self, app: &Self::App) -> Result<(), Failure>;
-    /// Waits until its hooks are done.
+    /// Waits until the hooks of that process are done.
     fn wait_for_hooks(&mut self, app: &mut Self::App, as_user: &[Operation]) -> Result<(), Failure>;
-    /// Lets it become the app.
+    /// Permits that process to execute the app.
     fn let_go(&mut self, app: &Self::App) -> Result<(), Failure>;
-    /// Waits until it is the app.
+    /// Waits until that process has executed the app.
     fn wait_for_exec(&mut self, app: &mut Self::App, as_user: &[Operation]) -> Result<(), Failure>;
-    /// Keeps the unix sockets that it has bound.
+    /// Keeps the unix sockets that the process has bound.
     fn keep_sockets(&mut self, app: &Self::App) -> Result<(), Failure>;
     /// Becomes the watchdog.
     fn become_watchdog(
@@ -71,10 +72,11 @@ pub trait Kernel {
 
 /// Runs the phases of `plan`, starts the app, and becomes the watchdog.
 ///
-/// On entry: root inside, no mount shared with the host, no process of the host in sight.
+/// On entry the process is root inside the namespaces; no mount is shared with the host, and no process of the host is
+/// visible.
 ///
 /// # Errors
-/// The first step that fails; none after it is done.
+/// The first step that fails; later steps are not done.
 pub fn execute<K: Kernel>(plan: &Plan, mut kernel: K) -> Result<K::Program, Failure> {
     let (as_root, as_user) = split(plan.split_emperors().1);
     kernel.note_foreign_mounts()?;
@@ -85,7 +87,7 @@ pub fn execute<K: Kernel>(plan: &Plan, mut kernel: K) -> Result<K::Program, Fail
     let channel = kernel.connect(&keys)?;
     let given = (&user, &keys, &channel);
     let (mut app, mountpoints) = match pace(plan, as_root, as_user) {
-        // Such a process may be the app before this one runs again.
+        // Such a process may have executed the app before this one runs again.
         Pace::AtOnce => {
             let mountpoints = kernel.find_mountpoints()?;
             let app = kernel.fork_app(given, as_user, Pace::AtOnce)?;
@@ -95,7 +97,7 @@ pub fn execute<K: Kernel>(plan: &Plan, mut kernel: K) -> Result<K::Program, Fail
         Pace::WhenTold => {
             let mut app = kernel.fork_app(given, as_user, Pace::WhenTold)?;
             kernel.write_pidfiles(&app)?;
-            // Its hooks may mount what is watched.
+            // The hooks may mount what is to be watched.
             kernel.wait_for_hooks(&mut app, as_user)?;
             let mountpoints = kernel.find_mountpoints()?;
             kernel.let_go(&app)?;
@@ -104,11 +106,11 @@ pub fn execute<K: Kernel>(plan: &Plan, mut kernel: K) -> Result<K::Program, Fail
     };
     kernel.wait_for_exec(&mut app, as_user)?;
     kernel.keep_sockets(&app)?;
-    // Here: the app runs as its user; what is left is root, and becomes the watchdog.
+    // State: the app runs as its user; this process is still root, and becomes the watchdog.
     kernel.become_watchdog((user, keys, channel), app, mountpoints)
 }
 
-/// Whether the app's process has something to report, or to wait for, before it becomes the app.
+/// Whether the app's process has to report anything, or to wait, before it executes the app.
 fn pace(plan: &Plan, as_root: &[Operation], as_user: &[Operation]) -> Pace {
     let is_hook = |operation: &Operation| operation.action != Action::BecomeUser;
     let is_pidfile = |operation: &Operation| matches!(operation.action, Action::OpenPidfile(_));
@@ -120,17 +122,17 @@ fn pace(plan: &Plan, as_root: &[Operation], as_user: &[Operation]) -> Pace {
     }
 }
 
-/// The steps before the change of user, with the sockets that root binds among them.
+/// Runs the steps before the change of user; if root binds the sockets, that is one of them.
 fn run_as_root<K: Kernel>(plan: &Plan, steps: &[Operation], kernel: &mut K) -> Result<(), Failure> {
     let before = |phase: Phase| steps.partition_point(|step| step.phase < phase);
     let (unshare, jail) = (before(Phase::Unshare), before(Phase::Jail));
     run(&steps[..unshare], kernel)?;
-    // Without a `chown-socket` they are the user's to bind.
+    // Without a `chown-socket` the user binds them.
     if plan.unix.owner.is_some() {
         kernel.bind_sockets()?;
     }
     run(&steps[unshare..jail], kernel)?;
-    // Here: still in the host's root directory, where layers and the host's names can be looked up.
+    // State: still in the host's root directory, where an overlay's layers and the host's names can be looked up.
     if plan.changes_root {
         kernel.judge_new_root()?;
     }
@@ -142,7 +144,7 @@ fn run<K: Kernel>(steps: &[Operation], kernel: &mut K) -> Result<(), Failure> {
     steps.iter().try_for_each(|step| kernel.run_hook(step))
 }
 
-/// The steps as root, and those in the process that becomes the app.
+/// Splits the operations into those done as root and those of the process that becomes the app.
 fn split(operations: &[Operation]) -> (&[Operation], &[Operation]) {
     let is_change = |operation: &Operation| operation.action == Action::BecomeUser;
     operations.split_at(operations.iter().position(is_change).unwrap_or(operations.len()))

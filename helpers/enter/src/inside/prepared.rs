@@ -1,4 +1,4 @@
-//! What the steps inside the namespaces begin with, and what they lead to.
+//! The input and the result of the steps inside the namespaces.
 
 use crate::environment::Environment;
 use crate::handed_over::keys::{Copy, Keys};
@@ -17,36 +17,36 @@ use vassal_state::handoff::Watched;
 use vassal_sys::creds::Credentials;
 use vassal_sys::proc::Proc;
 
-/// Everything that was prepared outside.
+/// What was prepared outside the namespaces.
 #[derive(Debug)]
 pub struct Prepared<'a> {
-    /// What systemd gave.
+    /// What systemd passed to this process.
     pub invocation: &'a Invocation,
     /// What is to be done.
     pub plan: &'a Plan,
-    /// The file it comes from.
+    /// The vassal's file, from which the plan was made.
     pub vassal: &'a Vassal,
-    /// When that was read.
+    /// When the file was read.
     pub loaded: SystemTime,
     /// The emperor's settings.
     pub emperor: &'a Emperor,
-    /// The app's user, where it could be found outside.
+    /// The app's credentials, if they could be found out outside.
     pub credentials: Option<Credentials>,
     /// The listening sockets.
     pub sockets: Vec<Open>,
     /// The certificates and keys that the app's user may not read.
     pub key_copies: Vec<Copy>,
-    /// The programs that come next, opened before the root directory changes.
+    /// The programs of later steps, opened before the root directory changes.
     pub programs: Programs,
-    /// The host's mountinfo, for the watchdog to tell the host's mounts from the vassal's.
+    /// The host's mountinfo, with which the watchdog distinguishes the host's mounts from the vassal's.
     pub host_mounts: File,
-    /// The host's proc, for the watchdog to leave behind what cannot be ended.
+    /// The host's proc, which the watchdog needs to leave processes behind that cannot be ended.
     pub host_proc: Proc,
-    /// The place among the starts of this moment.
+    /// The place among the concurrent starts.
     pub place: Option<Place>,
 }
 
-/// The programs of the later steps, which are out of reach by path after pivot_root.
+/// The programs of later steps: after pivot_root their paths are out of reach.
 #[derive(Debug)]
 pub struct Programs {
     /// vassal-watchdog
@@ -55,23 +55,23 @@ pub struct Programs {
     pub enter: OwnedFd,
 }
 
-/// What the start has led to.
+/// The result: a started app.
 #[derive(Debug)]
 pub struct Started<'a> {
     /// The app's process.
     pub payload: Pid,
     /// Its environment, before its as-user hooks.
     pub environment: Environment,
-    /// Whom it runs as.
+    /// Its user and groups.
     pub credentials: &'a Credentials,
-    /// Its mountpoints.
+    /// The watched mountpoints.
     pub watched: Vec<Watched>,
-    /// The device numbers of FUSE filesystems and overlays that are none of ours.
+    /// The device numbers of FUSE filesystems and overlays that are not the vassal's.
     pub foreign: Vec<(u32, u32)>,
-    /// The atexit hooks; `None` when there are none.
+    /// The atexit hooks, if there are any.
     pub record: Option<Record>,
-    /// Whether there are atexit hooks of a vassal that stays root: they may need any of root's capabilities.
+    /// Whether there are atexit hooks that run as root; these may need any of root's capabilities.
     pub has_roots_hooks: bool,
-    /// The copies of keys, which a reload renews.
+    /// The copies of keys, for reloads to renew.
     pub keys: Option<Keys>,
 }

@@ -1,8 +1,9 @@
-//! The way into the namespaces of a vassal that runs, for one process that becomes its next app.
+//! Makes the process of the next app inside a running vassal's namespaces.
 //!
-//! The watchdog is the init of the vassal's PID namespace, so it becomes the parent of every process there that has lost its own.
-//! A process that joins a PID namespace is not in it itself, only its children are (pid_namespaces(7)), and an orphan of a
-//! parent outside would be systemd's. So the one that joins has a child, which has one itself and ends.
+//! The watchdog is the init of the vassal's PID namespace, so it becomes the parent of every orphan there. A process
+//! that joins a PID namespace does not become a member itself, only its children do (pid_namespaces(7)); and a child
+//! whose parent is outside would, as an orphan, become systemd's. So the process that joins forks a child, which forks
+//! another one and ends.
 
 use crate::app::activation;
 use crate::app::channel::AppChannel;
@@ -42,18 +43,18 @@ use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, pidfd};
 
-/// What the process is given on its way.
+/// The input of that process.
 #[derive(Debug)]
 pub struct Joining<'a> {
-    /// Whose namespaces are joined.
+    /// The watchdog whose namespaces are joined.
     pub watchdog: &'a Watchdog,
     /// The emperor's settings.
     pub emperor: &'a Emperor,
     /// The vassal's file.
     pub file: Vec<u8>,
-    /// What it is to become.
+    /// The plan, which says what it becomes.
     pub plan: &'a Plan,
-    /// What it does as the vassal's user.
+    /// The operations that it does as the vassal's user.
     pub operations: &'a [Operation],
     /// Its environment.
     pub environment: Environment,
@@ -61,23 +62,24 @@ pub struct Joining<'a> {
     pub sockets: &'a [Open],
     /// The copies of keys.
     pub keys: Option<&'a Keys>,
-    /// What connects it with the watchdog.
+    /// Its connections with the watchdog.
     pub links: &'a AppChannel,
 }
 
-/// The process, which waits for the go-ahead.
+/// The process, waiting for permission to execute the app.
 #[derive(Debug)]
 pub struct Joined {
     /// Its number in the vassal's PID namespace.
     pub pid: Pid,
-    /// Its number on the host, and itself, unless it has ended.
+    /// Its number on the host and its pidfd; `None` if it has ended.
     pub process: Option<(Pid, OwnedFd)>,
-    /// The conversation with it.
+    /// The socket to it.
     pub conversation: Conversation,
 }
 
 impl Joined {
-    /// Ends it: nothing is to come of it any more, and what its user has stopped would stay.
+    /// Kills the process. It is not needed any more, and its user may have stopped it, so that it would not end by
+    /// itself.
     pub fn remove(&self) {
         match self
             .process
@@ -90,7 +92,7 @@ impl Joined {
     }
 }
 
-/// What is looked up in the host's namespaces.
+/// Descriptors that have to be opened in the host's namespaces.
 struct Doors {
     root: OwnedFd,
     proc: Proc,
@@ -98,7 +100,7 @@ struct Doors {
     control_group: Option<File>,
 }
 
-/// No command is run here.
+/// A [`Shell`] that runs nothing: no command is run at a reload.
 struct NoShell;
 
 impl Shell for NoShell {
@@ -111,14 +113,14 @@ impl Shell for NoShell {
 }
 
 impl Joining<'_> {
-    /// Makes the process.
+    /// Creates the process.
     ///
     /// # Errors
-    /// A watchdog that is gone; `EAGAIN` at a limit of processes; a log that cannot be opened.
+    /// When the watchdog has ended; `EAGAIN` at a limit of processes; a log that cannot be opened.
     pub fn fork(self) -> Result<Joined, Failure> {
         let doors = Doors::find(self.watchdog)?;
         let (conversation, theirs) = Conversation::pair()?;
-        let theirs = activation::out_of_the_way(theirs, self.plan)?;
+        let theirs = activation::above_sockets(theirs, self.plan)?;
         let (numbers, number) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
         match fork()? {
             Side::Parent(joiner) => {
@@ -131,7 +133,7 @@ impl Joining<'_> {
                         process: on_host(self.watchdog.pid, i32::from_le_bytes(bytes)),
                         conversation,
                     }),
-                    // It has said why to the conversation, or to the journal.
+                    // The child has reported the reason on the socket or in the journal.
                     Err(_) => Err(refused(&conversation)),
                 }
             }
@@ -142,7 +144,7 @@ impl Joining<'_> {
         }
     }
 
-    /// The process that joins. Here: root in the host. Its child: root inside, in the vassal's root directory.
+    /// The process that joins: root on the host. Its child is root inside, in the vassal's root directory.
     fn join(self, doors: Doors, theirs: Conversation, number: File) -> ! {
         let entered = doors.enter(self.watchdog).map_err(Failure::from);
         let forked = entered.and_then(|()| fork().map_err(Failure::from));
@@ -153,7 +155,7 @@ impl Joining<'_> {
         }
     }
 
-    /// The process in between, whose end makes the next app the watchdog's child.
+    /// The intermediate process. Its end makes the next app an orphan, and so the watchdog's child.
     fn orphan(self, proc: &Proc, theirs: Conversation, mut number: File) -> ! {
         match fork() {
             Ok(Side::Parent(pid)) => {
@@ -170,8 +172,9 @@ impl Joining<'_> {
 
     fn become_app(self, proc: &Proc, theirs: &Conversation) -> ! {
         let control = &self.watchdog.control;
-        // As root first, which may go where a start has begun, but by no link that root has not made: that could lead the user
-        // where he may not go. A directory in a filesystem of the user's is closed to root.
+        // First as root, which may enter directories that the user may not, as at a start; but without following links
+        // that are not root's, because those could lead the user to places closed to him. A directory in the user's own
+        // filesystem is closed to root.
         let directory = Path::new(OsStr::from_bytes(&control.directory));
         let mut operations = self.operations.to_vec();
         if paths::change_directory(directory).is_err() {
@@ -194,7 +197,7 @@ impl Joining<'_> {
             plan: self.plan,
             programs: &self.emperor.programs,
             file: self.file.clone(),
-            kept: self.links.payloads_descriptors(self.sockets),
+            kept: self.links.app_descriptors(self.sockets),
             proc,
             log: journal.as_fd(),
             output: output.as_ref().map(AsFd::as_fd),
@@ -203,7 +206,7 @@ impl Joining<'_> {
         launch.run(theirs)
     }
 
-    /// Opens the file that gets the app's output, as the start did.
+    /// Opens the file for the app's output, as the start did.
     fn open_log(&self, proc: &Proc) -> Result<Option<OwnedFd>, Failure> {
         let limit = self.plan.settings.hook_limit;
         let mut session = Session::new(Vec::new(), &[], limit, proc);
@@ -251,8 +254,8 @@ impl Doors {
     }
 }
 
-/// Where a process joins the watchdog's control group; nothing where this one is in it already. systemd has one of its own for
-/// the processes of a reload where the unit has `Delegate=`.
+/// The file by which a process joins the watchdog's cgroup; `None` if this process is in it already. Where the unit has
+/// `Delegate=`, systemd runs a reload's processes in a separate cgroup.
 fn control_group(pid: Pid) -> std::io::Result<Option<File>> {
     let of = |process: String| fs::read_to_string(format!("/proc/{process}/cgroup"));
     let (own, theirs) = (of("self".into())?, of(pid.to_string())?);
@@ -266,7 +269,7 @@ fn control_group(pid: Pid) -> std::io::Result<Option<File>> {
     }
 }
 
-/// The child of `init` that is `pid` in its namespace: its number on the host, and itself.
+/// Finds the child of `init` whose number in the namespace is `pid`: its number on the host, and its pidfd.
 fn on_host(init: Pid, pid: i32) -> Option<(Pid, OwnedFd)> {
     let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).ok()?;
     let inner = |number: &&str| {
@@ -278,7 +281,7 @@ fn on_host(init: Pid, pid: i32) -> Option<(Pid, OwnedFd)> {
     let found = numbers.find(|number| inner(number) == Some(pid))?;
     let number = found.parse().ok().map(Pid::from_raw)?;
     let process = open_process(number).ok()?;
-    // Looked at when it is held: a number that was given away is another's in there.
+    // Checked after the pidfd was opened: if the number has been reused, the inner number differs.
     (inner(&found) == Some(pid)).then_some((number, process))
 }
 
@@ -293,16 +296,16 @@ fn change_to(directory: &[u8]) -> Operation {
     }
 }
 
-/// Says why there is no next app, and ends.
+/// Reports why there is no next app, and ends this process.
 fn end(theirs: &Conversation, failure: Failure) -> ! {
     use crate::app::supervise::Report;
     let code = i32::from(failure.code());
-    // A parent that listens no more has failed itself, and has reported why.
+    // If the parent does not listen, it has failed itself and has reported why.
     drop(theirs.report(&Report::Failed(failure)));
     std::process::exit(code)
 }
 
-/// What the process has said that there is not.
+/// The failure that the process has reported.
 fn refused(conversation: &Conversation) -> Failure {
     use crate::app::supervise::Report;
     match conversation.receive() {

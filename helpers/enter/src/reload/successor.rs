@@ -1,7 +1,7 @@
-//! The next app, started beside the one that runs: in the same namespaces, on the same listening sockets, as the same user. It
-//! is made by `vassal-enter --reload`, which has what a start has, root's capabilities and the host's journal among it, and sends
-//! a process of its own into the vassal's namespaces ([`super::join`]). Nothing that the vassal's user may write decides anything
-//! here: sockets, user, environment and directory are those that the watchdog's record names.
+//! Starts the next app beside the running one: in the same namespaces, on the same listening sockets, as the same user.
+//! `vassal-enter --reload` does this, because like a start it has root's capabilities and the host's journal; it sends
+//! a process into the vassal's namespaces ([`super::join`]). Nothing that the vassal's user can write has an influence:
+//! sockets, user, environment and directory are taken from the watchdog's record.
 
 use super::join::Joining;
 use crate::app::channel as link;
@@ -35,46 +35,46 @@ use vassal_sys::SysError;
 use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 
-/// `TimeoutStartSec=` where the unit has no other: it counts for a reload, too (systemd-system.conf(5)).
+/// The default of `TimeoutStartSec=`, which limits a reload, too (systemd-system.conf(5)).
 const START_LIMIT: Duration = Duration::from_secs(90);
-/// The part of it that is left to say why the next app did not come to serve, and the most of that.
+/// One part in so many of that time is kept to report why the next app does not serve, up to [`MOST_REST`].
 const REST: u32 = 6;
 /// See [`REST`].
 const MOST_REST: Duration = Duration::from_secs(10);
-/// For a unit with `infinity`.
+/// The limit for a unit with `TimeoutStartSec=infinity`.
 const NO_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
-/// What the next app is made of.
+/// The input for the next app.
 #[derive(Debug)]
 pub struct Beside<'a> {
-    /// The watchdog that it is to be a child of.
+    /// The watchdog whose child it becomes.
     pub watchdog: &'a Watchdog,
     /// The vassal's name.
     pub name: &'a VassalName,
     /// The emperor's settings.
     pub emperor: &'a Emperor,
-    /// The file as a start would read it now.
+    /// The vassal's file, read as a start would read it now.
     pub started: &'a Vassal,
-    /// The file as a reload reads it now.
+    /// The vassal's file, read as a reload reads it.
     pub reloaded: &'a Vassal,
-    /// systemd's wish to stop.
+    /// systemd's request to stop.
     pub stop: &'a SignalFd,
 }
 
-/// How it went.
+/// The result.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The process, by its number on the host.
+    /// The number of the process on the host.
     pub process: Option<Pid>,
-    /// Why it has not come to serve.
+    /// Why it does not serve; `None` if it does.
     pub refused: Option<String>,
 }
 
 impl Beside<'_> {
-    /// Starts it, and waits until it serves and the one before takes no more connections.
+    /// Starts the next app, and waits until it serves and the previous app takes no more connections.
     ///
     /// # Errors
-    /// What is wrong in the file or the system; the next app has been removed then.
+    /// Errors in the file or of the system; the next app has been removed then.
     pub fn start(&self) -> Result<Outcome, Failure> {
         let plan = &self.reloaded.plan;
         let sockets = self.sockets()?;
@@ -116,7 +116,7 @@ impl Beside<'_> {
         Ok(Outcome { process, refused })
     }
 
-    /// Waits until the process has set its state and waits for the go-ahead.
+    /// Waits until the process has done its operations and waits for permission.
     fn wait_until_ready(&self, conversation: &Conversation, operations: &[Operation]) -> Result<(), Failure> {
         let mut current = None;
         loop {
@@ -138,7 +138,8 @@ impl Beside<'_> {
         }
     }
 
-    /// Lets the process become the app when the watchdog knows it, and waits for what becomes of it: why it was refused, if it was.
+    /// Permits the process to execute the app when the watchdog knows it, and waits for the result. Returns why it was
+    /// refused, if it was.
     fn follow(&self, answers: &OwnedFd, conversation: &Conversation) -> Result<Option<String>, Failure> {
         loop {
             match hear(answers, self.stop)? {
@@ -155,7 +156,7 @@ impl Beside<'_> {
         }
     }
 
-    /// What the process says next, which is its user's by now: he can stop it. So it has the time of a hook for each step.
+    /// Receives the next report of the process. Its user can stop it by now, so each step has a hook's limit.
     fn next_report(
         &self,
         conversation: &Conversation,
@@ -180,7 +181,8 @@ impl Beside<'_> {
         Err(Failure::from(HookFailure::TimedOut { limit }).at(&place))
     }
 
-    /// The listening sockets, which the watchdog has. Each of the file is among them: else this is no reload of that kind.
+    /// The listening sockets, copied from the watchdog. It must have each one that the file names; otherwise the reload
+    /// is not done this way.
     fn sockets(&self) -> Result<Vec<Open>, Failure> {
         let kept = &self.watchdog.control.sockets;
         let open = |listener: &Listener| {
@@ -200,7 +202,8 @@ impl Beside<'_> {
         Ok(directory.map(|directory| Keys { directory, names }))
     }
 
-    /// What only sets the state of the process that becomes the app: no command is run again, and nothing is changed but that.
+    /// The operations that only change the state of the process itself. Commands, and everything with an effect
+    /// elsewhere, are not repeated.
     fn operations(&self) -> Vec<Operation> {
         let is_state = |step: &&Operation| match &step.action {
             Action::ChangeDirectory(_)
@@ -214,7 +217,7 @@ impl Beside<'_> {
         steps.filter(is_state).cloned().collect()
     }
 
-    /// The environment of the app that runs, with the `env` lines as they are now.
+    /// The environment of the running app, with the present `env` lines.
     fn environment(&self) -> Environment {
         let Control {
             environment,
@@ -223,7 +226,7 @@ impl Beside<'_> {
         } = &self.watchdog.control;
         let now = settings(&self.reloaded.plan);
         let mut environment = environment.clone();
-        // What a hook has made of a variable stays, as long as its line does.
+        // A variable that a hook has changed is kept as long as its line is unchanged.
         let is_dropped =
             |pair: &(Vec<u8>, Vec<u8>)| before.contains(pair) && !now.iter().any(|(name, _)| *name == pair.0);
         environment.retain(|pair| !is_dropped(pair));
@@ -234,7 +237,7 @@ impl Beside<'_> {
         environment
     }
 
-    /// What the next reload is to find.
+    /// The record for the next reload.
     fn control(&self, sockets: &[Open], environment: &Environment) -> Control {
         let before = &self.watchdog.control;
         let addresses = self.reloaded.plan.listeners.iter().zip(sockets);
@@ -268,7 +271,8 @@ impl Beside<'_> {
     }
 }
 
-/// The next answer, or nothing when the watchdog has ended. A wish to stop, of which the watchdog has heard, too, ends this process.
+/// Receives the next answer; `None` when the watchdog has ended. systemd's request to stop ends this process; the
+/// watchdog gets it as well.
 ///
 /// # Errors
 /// As poll(2).
@@ -289,7 +293,7 @@ pub fn hear(answers: &OwnedFd, stop: &SignalFd) -> Result<Option<Answer>, Failur
     }
 }
 
-/// How long the next app may take to serve: less than systemd waits for this process.
+/// How long the next app may take until it serves: less than systemd waits for this process.
 fn limit(directives: &[Directive]) -> Duration {
     let is_limit = |each: &&Directive| {
         each.section == "Service" && ["TimeoutStartSec", "TimeoutSec"].contains(&each.key.as_str())

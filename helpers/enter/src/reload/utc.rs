@@ -1,4 +1,4 @@
-//! The time of day, for people: in UTC, as a process in a root directory of its own knows no other.
+//! Formats times in UTC: a process in another root directory may know no other time zone.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ pub fn utc(time: SystemTime) -> String {
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
-/// The date so many days after 1970-01-01.
+/// The date that is `days` after 1970-01-01: year, month, day.
 fn date(mut days: u64) -> (u64, u64, u64) {
     let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let mut year = 1970;

@@ -1,4 +1,4 @@
-//! The sockets that outlive their vassal.
+//! The listening sockets, which outlive a run of the vassal.
 //!
 //! Rooms, each of which uses only those before it: open, unix, store, systemds.
 

@@ -6,24 +6,24 @@ use std::os::fd::OwnedFd;
 use vassal_sys::SysError;
 use vassal_sys::error::Context;
 
-/// Which file a unix socket is bound to: its device and inode.
+/// The file of a bound unix socket: its device and inode.
 pub type File = (u64, u64);
 
 /// An open socket.
 #[derive(Debug)]
 pub struct Open {
-    /// The socket, of whose number the app is told.
+    /// The socket; the app is told its number.
     pub fd: OwnedFd,
-    /// A unix socket that takes its place when its path does not lead to it any more.
+    /// A new unix socket, which replaces `fd` if the path no longer leads to that.
     pub spare: Option<OwnedFd>,
-    /// The file that a unix socket is bound to.
+    /// The file that the unix socket is bound to.
     pub kept: Option<File>,
-    /// systemd has bound it, and keeps it.
+    /// Whether systemd has bound it and keeps it open.
     pub is_systemds: bool,
 }
 
 impl Open {
-    /// A socket that is bound, or that is to be.
+    /// A socket that is bound already or will be.
     pub fn new(fd: OwnedFd) -> Self {
         Self {
             fd,
@@ -33,7 +33,7 @@ impl Open {
         }
     }
 
-    /// Puts `socket` under the descriptor number that the app is told of.
+    /// Puts `socket` under the descriptor number that the app is told.
     ///
     /// # Errors
     /// As dup3(2).

@@ -1,5 +1,5 @@
-//! The listening sockets: bound once, before the app's user is known, and kept in systemd's FD store, so that they
-//! are open during every restart and clients wait instead of being refused (ARCHITECTURE D6). A stop closes them.
+//! The listening sockets. They are bound once, before the app's user is known, and kept in systemd's FD store, so that
+//! they stay open over every restart and clients wait instead of being refused (ARCHITECTURE D6). A stop closes them.
 
 use crate::failure::{Failure, Place, ServiceFailure};
 use crate::invocation::Invocation;
@@ -13,12 +13,12 @@ use vassal_config::vassal::socket::{Listener, ON_DEMAND};
 use vassal_escape::digest::fnv_64;
 use vassal_sys::error::Context;
 
-/// Takes each of `listeners` out of what is `stored` in the FD store, or binds it, or makes it, if it is a unix socket, which
-/// is bound later
-/// ([`super::unix`]); and removes from the store what is no longer named.
+/// Opens a socket for each of `listeners`: takes it from `stored`, the content of the FD store; or binds it; or, for a
+/// unix socket, creates it to be bound later ([`super::unix`]). Sockets that are no longer named are removed from the
+/// store.
 ///
 /// # Errors
-/// An address that cannot be bound, with the line that names it.
+/// An address that cannot be bound, with its line.
 pub fn open(
     listeners: &[Listener],
     mut stored: Vec<(String, OwnedFd)>,
@@ -51,7 +51,7 @@ fn open_tcp(
     stored: &mut Vec<(String, OwnedFd)>,
     invocation: &Invocation,
 ) -> Result<Open, Failure> {
-    // No colon is allowed in a name (sd_notify(3)).
+    // A name in the FD store must not contain a colon (sd_notify(3)).
     let name = format!("listen-{address}").replace(':', "_");
     let kept = stored.iter().position(|(stored, _)| *stored == name);
     let kept = kept.map(|at| stored.swap_remove(at).1);
@@ -92,16 +92,16 @@ fn open_unix(path: &[u8], stored: &mut Vec<(String, OwnedFd)>) -> Result<Open, F
     })
 }
 
-/// What the names of a unix socket in the FD store begin with (the digest of its path); the file's numbers follow.
+/// The beginning of a unix socket's name in the FD store, a digest of its path. The file's device and inode follow.
 fn unix_prefix(path: &[u8]) -> String {
     format!("unix-{:016x}-", fnv_64(path))
 }
 
-/// A unix socket has been bound to `file`: the new one takes the place, and the number, of the one that was kept, and is
-/// kept from now on.
+/// Records that a unix socket has been bound to `file`: it takes over the descriptor number of the kept socket, and
+/// replaces that in the FD store.
 ///
 /// # Errors
-/// When systemd cannot be told.
+/// When systemd cannot be notified.
 pub fn renew(open: &mut Open, path: &[u8], file: File, invocation: &Invocation) -> Result<(), Failure> {
     let name = |(device, inode): File| format!("{}{device:x}-{inode:x}", unix_prefix(path));
     if let Some(spare) = open.spare.take() {

@@ -1,5 +1,6 @@
-//! The unix socket of a vassal on demand. systemd makes it and removes it, as root and by its path, following links: so nothing on the way
-//! may be a tenant's. This is asked before, by the socket's unit.
+//! Checks the path of a unix socket on which systemd is to listen for a vassal on demand. systemd creates and removes
+//! it as root by its path, following links; so no tenant may be able to change anything on the way. The socket's unit
+//! runs this check first.
 
 use crate::failure::{Failure, ServiceFailure};
 use nix::sys::stat::fstat;
@@ -9,13 +10,13 @@ use std::path::Path;
 use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last, why_foreign};
 
-/// In such a directory nobody can remove or replace what is another's (inode(7)).
+/// In a directory with this bit nobody can remove or replace others' files (inode(7)).
 const STICKY: u32 = 0o1000;
 
 /// Whether systemd may listen at `path`.
 ///
 /// # Errors
-/// The first directory that is not root's alone.
+/// The first directory that others than root can change.
 pub fn may_listen(path: &[u8]) -> Result<(), Failure> {
     let step = || "look for the directory of a socket";
     let directory = Path::new(OsStr::from_bytes(path))

@@ -1,6 +1,6 @@
-//! Unix sockets: bound where and as the user that uWSGI binds them as, the vassal's user after the as-user hooks, or root before the
-//! root directory changes where there is a `chown-socket` (ORD-10); kept in systemd's FD store, and taken again as long
-//! as their path leads to them.
+//! Unix sockets. They are bound by the user that uWSGI would bind them as: the vassal's user after the as-user hooks
+//! or, with `chown-socket`, root before the root directory changes (ORD-10). They are kept in systemd's FD store, and
+//! used again as long as their paths lead to them.
 
 use crate::failure::{AccountFailure, Failure, HookFailure, Kind, Place as Line};
 use crate::files::accounts::accounts;
@@ -23,11 +23,11 @@ use vassal_sys::error::Context;
 use vassal_sys::proc::Proc;
 use vassal_sys::reach::Last;
 
-/// Binds `open` to the path of `listener`, unless the path still leads to the socket that was kept; the new file, if
-/// there is one. `proc` is one of this PID namespace: the root directory may have none.
+/// Binds `open` to the path of `listener`, unless the path still leads to the kept socket. Returns the new file if
+/// there is one. `proc` is a proc of this PID namespace, because the root directory may have none.
 ///
 /// # Errors
-/// What is in the way, with the line.
+/// The obstacle, with its line.
 pub fn settle(
     open: &Open,
     listener: &Listener,
@@ -50,7 +50,7 @@ pub fn settle(
         return Ok(None);
     }
     if there.is_some() {
-        // What an earlier life has left; uWSGI does the same.
+        // A socket left by an earlier run; uWSGI removes it, too.
         unlink(&path)
             .context(|| describe("remove", shown))
             .map_err(at_line)?;
@@ -70,8 +70,8 @@ pub fn settle(
     socket_file(&path, shown).map_err(at_line)
 }
 
-/// A path for root: directories on the way may be a tenant's, and a link may take the place of one between two steps.
-/// Where that is so, the directory is opened once, and the path goes through its descriptor.
+/// A path that is safe for root. If directories on the way are a tenant's, links could be put into it between two
+/// steps; so the directory is opened once, and the path goes through its descriptor.
 fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
     let found = place(path, Last::Kept, || describe("listen on", path))?;
     if only_root_can_write(path)? {
@@ -81,7 +81,7 @@ fn fixed(path: &Path) -> Result<(PathBuf, Option<OwnedFd>), SysError> {
     Ok((Path::new(&through).join(found.name), Some(found.directory)))
 }
 
-/// The socket at `path`; nothing when there is no file.
+/// The socket file at `path`; `None` if there is no file.
 fn socket_file(path: &Path, shown: &Path) -> Result<Option<File>, SysError> {
     match lstat(path) {
         Ok(status) if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK => {
@@ -94,7 +94,7 @@ fn socket_file(path: &Path, shown: &Path) -> Result<Option<File>, SysError> {
     }
 }
 
-/// `chmod-socket`, then `chown-socket`, through a descriptor of the very file.
+/// Applies `chmod-socket`, then `chown-socket`, through a descriptor of the file.
 fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &Proc) -> Result<(), Failure> {
     if options.mode.is_none() && options.owner.is_none() {
         return Ok(());
@@ -103,7 +103,7 @@ fn adjust(path: &Path, shown: &Path, options: &UnixOptions, proc: &Proc) -> Resu
     let file = open_file(path, flags, Mode::empty()).context(|| describe("open", shown))?;
     let status = fstat(&file).context(|| describe("look at", shown))?;
     let is_socket = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK;
-    // What this process has just bound, and nothing that was put in its place.
+    // Checks that it is the socket which this process has just bound, and not a replacement.
     if !is_socket || status.st_uid != geteuid().as_raw() {
         return Err(SysError::new(describe("open", shown), Errno::EEXIST).into());
     }

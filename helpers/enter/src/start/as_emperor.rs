@@ -1,6 +1,6 @@
-//! The emperor's own hooks (as-emperor): as root in the host's namespaces, when the vassal has been cloned. uWSGI's
-//! Emperor runs them while the vassal goes on; here the vassal waits for them, so what they prepare is there. Their
-//! failure is reported and changes nothing (ACT-4).
+//! Runs the emperor's own hooks (as-emperor), as root in the host's namespaces, after the vassal has been cloned.
+//! uWSGI's Emperor runs them while the vassal goes on; here the vassal waits for them, so it finds what they prepare.
+//! Their failures are reported and change nothing (ACT-4).
 
 use crate::hooks::output::HookOutput;
 use crate::hooks::run::RootHooks;
@@ -13,7 +13,7 @@ use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_sys::SysError;
 use vassal_sys::proc::Proc;
 
-/// Runs the hooks for the vassal whose first process is `vassal`; systemd's wish to `stop` ends them and the vassal.
+/// Runs the hooks for the vassal whose first process is `vassal`. systemd's request to `stop` ends them and the vassal.
 pub fn run(invocation: &Invocation, plan: &Plan, vassal: Pid, stop: &Stop<'_>) {
     let (hooks, _) = plan.split_emperors();
     if hooks.is_empty() {

@@ -1,6 +1,7 @@
-//! What comes before an attempt that follows failed ones: systemd restarts at once, so that the first restart costs nothing.
-//! While a vassal has failed for a few seconds only, the pause is made here, and the sockets stay open. After that the unit
-//! fails, so that nothing that is ordered after it waits any longer, and [`crate::start::retry`] tries again (ARCHITECTURE D11).
+//! Decides when an attempt that follows failed ones is made. systemd restarts the unit at once, so that a first restart
+//! costs no time. While a vassal has failed for only a few seconds, the pause is made here, inside the unit, and the
+//! sockets stay open. After that the unit fails, so that units ordered after it can go on, and [`crate::start::retry`]
+//! tries again (ARCHITECTURE D11).
 
 use crate::failure::Failure;
 use crate::health;
@@ -18,22 +19,22 @@ use vassal_sys::error::Context;
 use vassal_sys::signals;
 use vassal_systemd::status;
 
-/// What this start is to do.
+/// What this start has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Try.
+    /// Make an attempt.
     Go,
-    /// Fail: vassal-retry@.service tries again.
+    /// Fail; vassal-retry@.service tries again.
     Later,
-    /// End: systemd wants the vassal stopped; the next start begins afresh.
+    /// End, because systemd wants the vassal stopped. The next start begins a new series.
     Stopped,
 }
 
-/// Waits for this attempt's turn, and counts it. The turn comes earlier when a mount of the host's is back for which the last
-/// attempt has ended.
+/// Waits until this attempt may begin, and counts it. The wait is cut short when a mount of the host's returns whose
+/// loss has ended the last attempt.
 ///
 /// # Errors
-/// When the signals cannot be read, or the record not be written.
+/// When the signals cannot be read or the record cannot be written.
 pub fn wait_for_turn(invocation: &Invocation) -> Result<Turn, Failure> {
     let mut record = invocation.record.read();
     if record.was_cut_short() && !was_restarted_by_systemd(invocation) {
@@ -44,7 +45,7 @@ pub fn wait_for_turn(invocation: &Invocation) -> Result<Turn, Failure> {
     let turn = record.turn(now, pauses);
     last_words::add(&mut record, turn, &invocation.vassal.unit());
     let time = match turn {
-        // The next connection starts it whether it has failed or not, perhaps much later: the pause is always made here.
+        // The next connection starts a failed vassal on demand, perhaps much later, so its pauses are always made here.
         restart_record::Turn::After(time) | restart_record::Turn::Later(time) if invocation.is_on_demand => {
             time.saturating_sub(since)
         }
@@ -78,15 +79,15 @@ fn stopped(invocation: &Invocation) -> Result<Turn, Failure> {
     Ok(Turn::Stopped)
 }
 
-/// What came of the wish that the pause is made outside.
+/// The result of leaving the pause to vassal-retry@.service.
 enum Outside {
     Waits,
     Cannot,
     Stopped,
 }
 
-/// Has vassal-retry@.service make the pause. systemd's wish to stop is heard meanwhile: it may read it before it reads that the
-/// retry is to be started; the retry is then to find that it is not wanted.
+/// Lets vassal-retry@.service make the pause. A request to stop is noticed meanwhile; if systemd handles it before it
+/// starts the retry, the retry has to find out that it is not wanted.
 fn leave_outside(invocation: &Invocation, record: &mut RestartRecord) -> Result<Outside, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
     let can_wait = can_wait_outside(invocation, record);
@@ -100,9 +101,10 @@ fn leave_outside(invocation: &Invocation, record: &mut RestartRecord) -> Result<
     })
 }
 
-/// Has vassal-retry@.service wait. Else the pause is made here, which is better than none.
+/// Starts vassal-retry@.service. If that is impossible the pause is made here, which is better than none.
 fn can_wait_outside(invocation: &Invocation, record: &mut RestartRecord) -> bool {
-    // A unit that goes on after `LATER` all the same has lost its RestartPreventExitStatus=.
+    // The unit has been started again after exit code `LATER`, so it lacks RestartPreventExitStatus= and would never
+    // fail.
     if record.next == Next::Retry {
         return false;
     }
@@ -138,12 +140,12 @@ fn waiting(record: &RestartRecord, time: Duration) -> String {
     ])
 }
 
-/// Whether this start is systemd's own, and not an administrator's `systemctl restart` of a vassal that was not ready yet: that
-/// one counts from zero. systemctl is asked only then, as that takes a process; nothing that systemd passes to this one tells
-/// the two apart.
+/// Whether systemd restarted the unit by itself, and not an administrator with `systemctl restart` while the vassal was
+/// not ready, which begins a new series. Nothing that systemd passes to this process tells the two apart, so systemctl
+/// is asked, which costs a process; therefore only in this case.
 fn was_restarted_by_systemd(invocation: &Invocation) -> bool {
     let unit = invocation.vassal.unit();
     let answer = systemctl(&["show", "--property=NRestarts", "--value", "--", &unit]);
-    // An unanswered question must not end a series of failures.
+    // Without an answer a series of failures goes on.
     answer.map_or(true, |answer| answer.trim_ascii() != b"0")
 }

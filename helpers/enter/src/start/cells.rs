@@ -1,5 +1,5 @@
-//! What starts leave for each other in a file of numbers: when each place was taken, when the last one was, and the last number in the
-//! line. A cell that is not there, or cannot be read, is 0. The line's locks are on the same file.
+//! A file of numbers that concurrent starts share: when each place was taken, when the last place was taken, and the
+//! last number in the line. A missing or unreadable cell counts as 0. The locks of the line are on the same file.
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -11,13 +11,13 @@ use vassal_sys::SysError;
 use vassal_sys::error::Context;
 
 const NAME: &str = ".starts";
-/// How many starts may have a place, those that have had it for too long included.
+/// The most places, including those that are held for too long.
 pub(super) const MOST_PLACES: u16 = 4096;
-/// So many starts are a million a second for a fortnight.
+/// An upper bound for numbers in the line: a million starts a second for a fortnight.
 const MOST_NUMBERS: u64 = 1 << 40;
-/// The cell before those of the places.
+/// The cell with the time of the last place, before the cells of the places.
 const LAST_TAKEN: u16 = 0;
-/// The cell after those of the places.
+/// The cell with the last number, after the cells of the places.
 const LAST_NUMBER: u16 = MOST_PLACES;
 
 pub(super) struct Cells {
@@ -38,24 +38,24 @@ impl Cells {
         &self.file
     }
 
-    /// When the place was taken, since the boot.
+    /// When the place was taken, as time since boot.
     pub(super) fn taken(&self, place: u16) -> Duration {
         Duration::from_millis(self.read(place))
     }
 
-    /// When the last place was taken, since the boot.
+    /// When the last place was taken, as time since boot.
     pub(super) fn last_taken(&self) -> Duration {
         Duration::from_millis(self.read(LAST_TAKEN))
     }
 
-    /// The place is taken at the time `now` since the boot.
+    /// Stores that the place is taken at `now`, the time since boot.
     pub(super) fn set_taken(&self, place: u16, now: Duration) -> Result<(), SysError> {
         let now = now.as_millis() as u64;
         self.write(place, now)?;
         self.write(LAST_TAKEN, now)
     }
 
-    /// The last number in the line that was taken. One that no machine gets to is not a number.
+    /// The last number that was taken in the line. An impossible one is ignored.
     pub(super) fn last_number(&self) -> u64 {
         Some(self.read(LAST_NUMBER))
             .filter(|number| *number < MOST_NUMBERS)

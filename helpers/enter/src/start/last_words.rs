@@ -1,6 +1,6 @@
-//! The last words of an app that has ended by itself. It writes straight into the journal, so that no process of ours has to
-//! pass each line on, and its lines are lost with none; so they are read from there, at the next start, in the host's
-//! namespaces. What the app says decides nothing: it is cut, made printable and told as the app's.
+//! The last words of an app that has ended by itself. The app writes directly into the journal, so that no process of
+//! ours has to relay each line and no line can be lost with it. So its words are read from the journal, by the next
+//! start, in the host's namespaces. They decide nothing: they are cut, made printable, and reported as the app's words.
 
 use crate::start::query::query;
 use nix::unistd::Pid;
@@ -10,18 +10,19 @@ use vassal_state::restart_record::{End, RestartRecord, SEE_ABOVE, Turn};
 use vassal_systemd::events::APP_ENDED;
 
 const JOURNALCTL: &str = "/usr/bin/journalctl";
-/// The lines of the unit that are looked at.
+/// How many lines of the unit are read.
 const LINES: &str = "--lines=40";
 /// The most of a line that is repeated.
 const WORDS_LIMIT: usize = 200;
-/// How long the journal may take before a restart at once, for which clients wait, and before one that waits itself. Without a
-/// large journal it takes 4 ms (measured).
+/// The time limit for reading the journal before an immediate restart, while clients wait. A restart with a pause has
+/// more time. With a small journal it takes 4 ms (measured).
 const AT_ONCE_LIMIT: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(2);
-/// How long journald may take to write down what a process has said that has just ended, and the time between two looks.
+/// How long journald may take to write down the last output of a process that has just ended; it is tried again
+/// meanwhile.
 const WRITTEN_LIMIT: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// What uWSGI and Perl say of every app that does not load, after the reason.
+/// Lines that uWSGI and Perl print after the reason, for every app that does not load.
 const EPILOGUES: [&[u8]; 6] = [
     b"*** no app loaded",
     b"unable to find PSGI function entry point",
@@ -31,7 +32,7 @@ const EPILOGUES: [&[u8]; 6] = [
     b"VACUUM: ",
 ];
 
-/// Adds them to the cause of a run that has ended with its app.
+/// Adds the app's last words to the cause in the record, if the last run ended with its app.
 pub fn add(record: &mut RestartRecord, turn: Turn, unit: &str) {
     if record.end != End::App {
         return;
@@ -41,7 +42,7 @@ pub fn add(record: &mut RestartRecord, turn: Turn, unit: &str) {
         Turn::After(Duration::ZERO) => AT_ONCE_LIMIT,
         Turn::After(_) | Turn::Later(_) => LIMIT,
     };
-    // The cause is true without them.
+    // Without last words the cause is still true.
     let words = read(unit, limit).ok().and_then(|lines| last_words(&lines));
     if let Some(words) = words {
         let cause = record.cause.replace(&format!(" ({SEE_ABOVE})"), "");
@@ -49,7 +50,7 @@ pub fn add(record: &mut RestartRecord, turn: Turn, unit: &str) {
     }
 }
 
-/// The last words of the process of that number, which has ended.
+/// The last words of the process `pid`, which has ended.
 pub fn of_process(pid: Pid) -> Option<String> {
     let sender = format!("_PID={pid}");
     let fields = "--output-fields=MESSAGE,MESSAGE_ID,_COMM,_UID";
@@ -68,7 +69,7 @@ pub fn of_process(pid: Pid) -> Option<String> {
     }
 }
 
-/// The unit's last lines, in the journal's export format.
+/// The last lines of the unit in the journal's export format.
 fn read(unit: &str, limit: Duration) -> std::io::Result<Vec<u8>> {
     let (sender, object) = (
         format!("_SYSTEMD_UNIT={unit}"),
@@ -79,19 +80,20 @@ fn read(unit: &str, limit: Duration) -> std::io::Result<Vec<u8>> {
     query(JOURNALCTL, &arguments, limit)
 }
 
-/// What matters of a journal entry.
+/// The relevant fields of a journal entry.
 #[derive(Debug, Default)]
 struct Entry<'a> {
     message: &'a [u8],
     id: &'a [u8],
-    /// The sender's name; nothing where it was gone before journald looked.
+    /// The name of the sending process; empty if it had ended before journald looked.
     comm: &'a [u8],
-    /// The sender's user, which the kernel tells with each message.
+    /// The user of the sending process, as the kernel reports it with each message.
     uid: &'a [u8],
 }
 
 impl Entry<'_> {
-    /// Ours, or not known to be another's: a line of ours may have a value that only root can read, and everybody reads the cause.
+    /// Whether the line is vassal's own, or may be: such a line can contain a value that only root may read, and
+    /// everybody can read the cause.
     fn is_ours(&self) -> bool {
         self.comm.starts_with(b"vassal-") || self.comm.is_empty() && (self.uid == b"0" || self.uid.is_empty())
     }
@@ -102,8 +104,8 @@ impl Entry<'_> {
     }
 }
 
-/// The last line that gives a reason, of those that the app wrote between its start and its end. journald may have written some
-/// down after the event that tells of the end.
+/// The last line that gives a reason, among those that the app has written between its start and its end. journald may
+/// write some of them after the event about the end.
 fn last_words(export: &[u8]) -> Option<String> {
     let entries = entries(export);
     let end = entries
@@ -120,8 +122,9 @@ fn last_words(export: &[u8]) -> Option<String> {
     Some(shortened(&printable(found.message.trim_ascii()), WORDS_LIMIT))
 }
 
-/// The entries of the export format (systemd.io/JOURNAL_EXPORT_FORMATS): `NAME=VALUE` lines, or the name alone, the length in
-/// eight bytes and the value; an empty line after each entry. What is cut off in the midst is left out.
+/// The entries in the export format (systemd.io/JOURNAL_EXPORT_FORMATS): a field is a line `NAME=VALUE`, or a line with
+/// the name, the value's length in eight bytes, and the value. An empty line ends an entry. An incomplete entry is left
+/// out.
 fn entries(mut export: &[u8]) -> Vec<Entry<'_>> {
     let mut entries = vec![Entry::default()];
     while let Some(end) = export.iter().position(|byte| *byte == b'\n') {

@@ -1,7 +1,8 @@
-//! The line in which starts wait. Each that comes takes the next number, locks the byte of that number, and waits for the byte of the one
-//! before it, which is unlocked when that leaves the line, or ends, however it does. A wait for one byte that all lock in turn would be
-//! less to write, but each that looks up from it to tell systemd that it waits would wake all that have come later
-//! ([`vassal_sys::byte_locks`]): 18 000 wakeups in a second were seen with a thousand starts.
+//! The line in which starts wait. Each start takes the next number, locks the byte of that number, and waits for the
+//! byte of the number before, which is unlocked when that start leaves the line, or ends for whatever reason. Waiting
+//! for one common byte would be simpler, but whenever one of the waiting starts interrupts its wait to tell systemd
+//! that it waits, all that came after it wake up ([`vassal_sys::byte_locks`]): 18 000 wakeups a second with a thousand
+//! starts.
 
 use crate::start::cells::Cells;
 use std::time::Duration;
@@ -11,30 +12,31 @@ use vassal_sys::deadline::Deadline;
 
 /// The byte of number 0.
 const NUMBERS: u64 = 1 << 32;
-/// Bytes side by side would be one lock to the kernel, and be split again.
+/// The distance between the bytes: the kernel would merge locks on adjacent bytes into one, and split it again.
 const APART: u64 = 2;
 /// The byte that is locked while a number is taken.
 const COUNTER: u64 = NUMBERS - APART;
-/// A number is taken in microseconds. Where it takes so long, the process that takes one stands still.
+/// The limit for taking a number, which is a matter of microseconds. A process that holds the lock longer is not
+/// running.
 const COUNTER_LIMIT: Duration = Duration::from_secs(10);
 
-/// A start's place in the line, until it is dropped or the file closed.
+/// A start's position in the line, until it is dropped or the file is closed.
 pub(super) struct Line<'a> {
     cells: &'a Cells,
     own: u64,
-    /// The nearest before it that may still be there.
+    /// The nearest number before it that may still be in the line.
     before: u64,
 }
 
 impl<'a> Line<'a> {
-    /// Goes to the end of the line; nothing when the start that does so right now stands still.
+    /// Goes to the end of the line. `None` if another start holds the counter and does not run.
     pub(super) fn join(cells: &'a Cells) -> Result<Option<Self>, SysError> {
         let locks = cells.file();
         if !try_lock(locks, COUNTER)? && !lock_within(locks, COUNTER, COUNTER_LIMIT)? {
             return Ok(None);
         }
         let own = cells.last_number() + 1;
-        // Nothing else has it: locked it is at once.
+        // No other start has this number, so this succeeds at once.
         try_lock(locks, byte(own))?;
         cells.set_last_number(own)?;
         unlock(locks, COUNTER)?;
@@ -45,7 +47,7 @@ impl<'a> Line<'a> {
         }))
     }
 
-    /// Waits until nothing is before it, for at most `limit`; whether it is the first now.
+    /// Waits until no start is before it, for at most `limit`. Returns whether it is the first now.
     pub(super) fn wait(&mut self, limit: Duration) -> Result<bool, SysError> {
         let (deadline, locks) = (Deadline::after(limit), self.cells.file());
         while self.is_behind()? {
@@ -54,7 +56,7 @@ impl<'a> Line<'a> {
                 return Ok(false);
             }
             unlock(locks, next)?;
-            // It has left, and was not the first: one that is further ahead is still there.
+            // The start before has left without having been the first; another one further ahead may still be there.
             self.before = match self.before {
                 0 => self.own - 1,
                 before => before - 1,
@@ -63,14 +65,14 @@ impl<'a> Line<'a> {
         Ok(true)
     }
 
-    /// Whether one that has come earlier is still there.
+    /// Whether an earlier start is still in the line.
     fn is_behind(&self) -> Result<bool, SysError> {
         is_any_locked(self.cells.file(), NUMBERS..byte(self.own))
     }
 }
 
 impl Drop for Line<'_> {
-    /// The next one may be the first now. An error leaves that to the end of the open file, which is near.
+    /// Lets the next start go on. After an error that happens when the file is closed, which is soon.
     fn drop(&mut self) {
         drop(unlock(self.cells.file(), byte(self.own)));
     }

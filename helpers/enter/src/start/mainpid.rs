@@ -1,6 +1,6 @@
-//! The end of the first main process, when its clone has taken over. It stays until the clone dismisses it: an end is
-//! work, done on the processor and the memory that the clone needs (measured: 0.2 of 3.1 ms to the app's first statement,
-//! and 0.5 of 3.6 to its end, when the app ends at once).
+//! The end of the first main process after its clone has taken over. It stays until the clone tells it to end, because
+//! its exit takes processor time and memory bandwidth that the clone needs (measured: 0.2 of 3.1 ms until the app's
+//! first statement, and 0.5 of 3.6 until its end, if the app ends at once).
 
 use crate::failure::{Failure, ServiceFailure};
 use nix::errno::Errno;
@@ -12,9 +12,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use vassal_sys::error::Context;
 use vassal_systemd::notify::{DELIVERY_LIMIT, Notifier};
 
-/// Waits until the `clone` at the other end of `socket` speaks for the vassal, or has ended, and systemd's queue has what
-/// `notifier` says: without it systemd does not know the clone, and takes the end of this process for the vassal's. A wish to
-/// `stop` that systemd has sent to this process, because it did not know of the clone yet, is relayed.
+/// Waits until the `clone` at the other end of `socket` is ready to speak for the vassal, or has ended, and until
+/// systemd's queue has the messages of `notifier`: without them systemd does not know the clone, and takes the end of
+/// this process for the vassal's. If systemd sends its request to `stop` to this process, because it does not know the
+/// clone yet, it is relayed.
 ///
 /// # Errors
 /// As poll(2), kill(2); a systemd that does not read.
@@ -43,7 +44,7 @@ pub fn wait(socket: &OwnedFd, notifier: &Notifier, stop: &SignalFd, clone: Pid) 
     }
 }
 
-/// Whether there was a wish to stop to be passed on.
+/// Relays a pending request to stop. Returns whether there was one.
 fn relay(stop: &SignalFd, clone: Pid) -> Result<bool, Failure> {
     let is_there = stop.read_signal().context(|| "read signals")?.is_some();
     if is_there {

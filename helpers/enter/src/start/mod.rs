@@ -1,4 +1,5 @@
-//! What happens in the host's namespaces before the clone: sources, attempts, pauses, and the end of the first main process.
+//! What a start does in the host's namespaces: files, attempts and pauses before the clone, and the end of the first
+//! main process after it.
 //!
 //! Rooms, each of which uses only those before it: cells, line, query, queue, source, last_words, returned, pause, retry, backoff, unsaved, as_emperor,
 //! mainpid, run.

@@ -1,4 +1,5 @@
-//! Letting time pass before the next attempt, unless systemd wants it otherwise, or what the last one has ended for is mended.
+//! The pause before the next attempt, which ends early at systemd's request, or when the reason of the last failure is
+//! gone.
 
 use crate::failure::Failure;
 use crate::start::returned;
@@ -9,16 +10,16 @@ use std::time::{Duration, Instant};
 use vassal_sys::signals;
 use vassal_systemd::notify::Notifier;
 
-/// How the pause ended.
+/// Why the pause has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// It is over, or a mount of the host's is back for which the last attempt has ended.
+    /// The time is over, or a mount of the host's is back whose loss has ended the last attempt.
     Over,
-    /// systemd has ended it.
+    /// systemd has asked to stop the vassal.
     Stopped,
 }
 
-/// Waits for `time` after an attempt that has ended with `cause`; pending notifications to systemd are delivered meanwhile.
+/// Pauses for `time` after an attempt that has ended with `cause`. Pending notifications are sent to systemd meanwhile.
 ///
 /// # Errors
 /// When the signals cannot be read.
@@ -27,7 +28,8 @@ pub fn pause(time: Duration, cause: &str, notifier: Option<&Notifier>) -> Result
     let mut returned = Returned::of(cause)?;
     let end = Instant::now() + time;
     if let Some(notifier) = notifier {
-        // systemd is to know of it before its own limit is over; a wish to stop is heard below.
+        // systemd must know about the pause before its own limit is over. A request to stop interrupts this and is
+        // handled below.
         notifier.deliver(time, Some(stop.as_fd()))?;
     }
     let pause = loop {
@@ -41,7 +43,7 @@ pub fn pause(time: Duration, cause: &str, notifier: Option<&Notifier>) -> Result
             Heard::Back => break Pause::Over,
         }
     };
-    // A wish to stop that has been heard would end the process now.
+    // Unblocking the signal would end the process if a request to stop is pending.
     if pause == Pause::Over {
         signals::reset()?;
     }

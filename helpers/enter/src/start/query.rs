@@ -1,35 +1,36 @@
-//! Asking a program of the host's (systemctl, journalctl): with a limit, as PID 1 or a disk may be busy.
+//! Runs a program of the host's (systemctl, journalctl) and reads its output, with a time limit because PID 1 or a disk
+//! may be busy.
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::unistd::Pid;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_sys::clone::pidfd;
+use vassal_sys::deadline::Deadline;
 
-/// How long systemctl may take: PID 1 may be in the midst of a daemon-reload of thousands of units.
+/// The limit for systemctl: PID 1 may be in the midst of a daemon-reload of thousands of units.
 pub const SYSTEMCTL_LIMIT: Duration = Duration::from_secs(15);
-/// How long one that was killed may take to go: one that waits for a disk that hangs goes when that answers.
+/// How long a killed program may take to end. One that waits for a hung disk ends when the disk answers.
 const KILL_LIMIT: Duration = Duration::from_secs(1);
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
-/// The most that is read of an answer.
+/// The most that is read of the output.
 const ANSWER_LIMIT: usize = 256 * 1024;
 
-/// What `systemctl` says to these arguments.
+/// The output of `systemctl` with these arguments.
 ///
 /// # Errors
-/// When it fails; it has then said why itself.
+/// When it fails; it has printed the reason itself.
 pub fn systemctl(arguments: &[&str]) -> Result<Vec<u8>> {
     query(SYSTEMCTL, arguments, SYSTEMCTL_LIMIT)
 }
 
-/// What `program` writes to its standard output, when it ends well within `limit`; its errors go to the journal. It is root's
-/// and gets no environment.
+/// The standard output of `program`, if it succeeds within `limit`. Its errors go to the journal. It runs as root with
+/// an empty environment.
 ///
 /// # Errors
-/// `NotFound`; `TimedOut`, and then it is killed; `Other` when it fails.
+/// `NotFound`; `TimedOut` after it was killed; `Other` when it fails.
 pub fn query(program: &str, arguments: &[&str], limit: Duration) -> Result<Vec<u8>> {
     let mut child = Command::new(program)
         .args(arguments)
@@ -37,12 +38,13 @@ pub fn query(program: &str, arguments: &[&str], limit: Duration) -> Result<Vec<u
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
-    let end = Instant::now() + limit;
+    let deadline = Deadline::after(limit);
     let over = pidfd(Pid::from_raw(child.id() as i32)).map_err(Error::other)?;
-    let answer = listen(&mut child, end).and_then(|answer| wait_for(over.as_fd(), end).map(|()| answer));
+    let answer =
+        listen(&mut child, deadline).and_then(|answer| wait_for(over.as_fd(), deadline).map(|()| answer));
     if answer.is_err() {
         child.kill()?;
-        wait_for(over.as_fd(), Instant::now() + KILL_LIMIT)?;
+        wait_for(over.as_fd(), Deadline::after(KILL_LIMIT))?;
     }
     let ended = child.wait()?;
     match answer? {
@@ -51,28 +53,25 @@ pub fn query(program: &str, arguments: &[&str], limit: Duration) -> Result<Vec<u
     }
 }
 
-/// Waits until `fd` can be read, at most until `end`.
-fn wait_for(fd: BorrowedFd<'_>, end: Instant) -> Result<()> {
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout) {
-            Ok(0) => return Err(ErrorKind::TimedOut.into()),
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
+/// Waits until `fd` is readable, at most until `deadline`.
+fn wait_for(fd: BorrowedFd<'_>, deadline: Deadline) -> Result<()> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    while !deadline.poll(&mut fds, deadline.left())? {
+        if deadline.is_over() {
+            return Err(ErrorKind::TimedOut.into());
         }
     }
+    Ok(())
 }
 
-/// Reads until the end of the answer, at most until `end`.
-fn listen(child: &mut Child, end: Instant) -> Result<Vec<u8>> {
+/// Reads the output to its end, at most until `deadline`.
+fn listen(child: &mut Child, deadline: Deadline) -> Result<Vec<u8>> {
     let Some(mut output) = child.stdout.take() else {
         return Ok(Vec::new());
     };
     let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
     loop {
-        wait_for(output.as_fd(), end)?;
+        wait_for(output.as_fd(), deadline)?;
         match output.read(&mut chunk)? {
             0 => return Ok(answer),
             length if answer.len() + length <= ANSWER_LIMIT => answer.extend_from_slice(&chunk[..length]),
@@ -84,6 +83,7 @@ fn listen(child: &mut Child, end: Instant) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn an_answer_is_whole_or_none_and_nobody_is_waited_for_longer_than_the_limit() {

@@ -1,9 +1,9 @@
-//! How many vassals start at the same time: a thousand at once would need the memory and the disk of a thousand that load, and
-//! systemd's queue of notifications would be full of them. Each start takes one of `concurrent-starts` places
-//! ([`vassal_state::start_place`]) and leaves it when it serves or ends.
+//! Limits how many vassals start at the same time. A thousand at once would need the memory and the disk for a thousand
+//! apps that load, and would fill systemd's queue of notifications. Each start takes one of `concurrent-starts` places
+//! ([`vassal_state::start_place`]) and releases it when it serves or ends.
 //!
-//! Only one start at a time looks for a free place, the first in the [`Line`] of those that wait: a place that becomes free wakes one process
-//! and not a thousand.
+//! Only the first start in the [`Line`] looks for a free place, so that a released place wakes one process and not a
+//! thousand.
 
 use crate::invocation::{Invocation, START_LIMIT};
 use crate::start::cells::{Cells, MOST_PLACES};
@@ -23,45 +23,48 @@ use vassal_sys::byte_locks::{locked, try_lock};
 use vassal_sys::deadline::Deadline;
 use vassal_systemd::status;
 
-/// The first place, by the byte that is locked for it.
+/// The first place: the byte that is locked for it.
 const FIRST_PLACE: u16 = 1;
-/// How many starts each processor may have at the same time, where no limit is set.
+/// The default limit, for each processor.
 const STARTS_PER_PROCESSOR: u16 = 4;
-/// A machine with one processor waits for its disk, too.
+/// The lowest default limit: a machine with one processor waits for its disk, too.
 const FEWEST_STARTS: u16 = 8;
-/// How long a start counts. One that takes longer waits for something else, or hangs, and must not hold the others up: it goes on
-/// without a place.
+/// How long a start counts towards the limit. One that takes longer waits for something else, or hangs, and must not
+/// delay the others.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
-/// A start that waits for longer says so. Earlier, a thousand of them would fill systemd's queue with it.
+/// After how long a start tells systemd that it waits. Earlier messages of a thousand starts would fill systemd's queue.
 const SAYS_SO_AFTER: Duration = Duration::from_secs(3);
-/// The time between two messages of a start that waits; several of them fit into systemd's limit.
+/// The time between two such messages; several of them fit into systemd's time limit.
 const SAYS_SO_AGAIN: Duration = Duration::from_secs(20);
-/// When the first in line has taken no place for so long, it stands still: it takes one in [`COUNTS_FOR`] at the latest.
+/// If no place was taken for this long, the first start in the line does not run any more: normally it takes a place
+/// within [`COUNTS_FOR`].
 const STUCK_LIMIT: Duration = Duration::from_secs(30);
-/// The first in line looks again so often at least: a process that just ends leaves its place without a word.
+/// How often the first start in the line looks for a free place: a process that is killed releases its place without
+/// waking anything.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How a wait for a place has ended.
+/// The result of waiting for a place.
 #[derive(Debug)]
 pub struct Waited {
-    /// The place, where there is a limit.
+    /// The place; `None` without a limit.
     pub place: Option<Place>,
-    /// Whether something may have changed meanwhile.
+    /// Whether the wait was so long that files may have been changed meanwhile.
     pub is_long: bool,
 }
 
 impl Waited {
-    /// Waits until fewer than `limit` other vassals start; zero is no limit, `None` a limit that fits the machine. Where it cannot
-    /// be told how many there are, the start goes on.
+    /// Waits until fewer than `limit` other vassals start. 0 is no limit, `None` a limit by the number of processors. If
+    /// the places cannot be used the start goes on without one, with a warning.
     pub fn for_place(invocation: &Invocation, limit: Option<u16>) -> Self {
         let begun = Instant::now();
         let limit = limit.unwrap_or_else(fitting_limit);
         let place = match limit == 0 || invocation.notifier.socket().is_none() {
             true => None,
-            false => take(invocation, limit, begun).unwrap_or_else(|error| {
-                invocation.warn(&format!("{error}: starting without waiting for others"));
-                None
-            }),
+            false => take(invocation, limit, begun)
+                .inspect_err(|error| {
+                    invocation.warn(&format!("{error}: starting without waiting for others"));
+                })
+                .ok(),
         };
         Self {
             place,
@@ -70,7 +73,7 @@ impl Waited {
     }
 }
 
-/// The limit where none is set: enough to keep the processors busy while some starts wait for a disk or a network.
+/// The default limit: enough to keep the processors busy while some starts wait for a disk or a network.
 fn fitting_limit() -> u16 {
     let processors = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten().unwrap_or(1);
     u16::try_from(processors)
@@ -78,7 +81,7 @@ fn fitting_limit() -> u16 {
         .clamp(FEWEST_STARTS, MOST_PLACES)
 }
 
-fn take(invocation: &Invocation, limit: u16, begun: Instant) -> Result<Option<Place>, SysError> {
+fn take(invocation: &Invocation, limit: u16, begun: Instant) -> Result<Place, SysError> {
     let directory = Path::new(DIRECTORY);
     make_directory(directory)?;
     let cells = Cells::open(directory)?;
@@ -104,7 +107,7 @@ fn take(invocation: &Invocation, limit: u16, begun: Instant) -> Result<Option<Pl
     if queue.has_spoken {
         queue.ask_for_time("starting")?;
     }
-    Ok(Some(Place::new(places)))
+    Ok(Place::new(places))
 }
 
 struct Queue<'a> {
@@ -117,7 +120,7 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
-    /// Waits to be the first in line; whether it is, or the first one stands still.
+    /// Waits until this start is the first in the line. Returns `false` if the first one does not run any more.
     fn wait_to_be_first(&mut self, line: &mut Line<'_>) -> Result<bool, SysError> {
         loop {
             let left = self.speaks_at.saturating_duration_since(Instant::now());
@@ -138,7 +141,7 @@ impl Queue<'_> {
     fn wait_for_place(&mut self, places: &File) -> Result<(), SysError> {
         while !self.take_free_place(places)? {
             let mut fds = [PollFd::new(places.as_fd(), PollFlags::POLLIN)];
-            // An error is as good as a look: it is one again soon.
+            // An error is ignored: the loop only looks for a place earlier.
             if Deadline::after(LOOK_AGAIN)
                 .poll(&mut fds, LOOK_AGAIN)
                 .unwrap_or(false)
@@ -150,8 +153,8 @@ impl Queue<'_> {
         Ok(())
     }
 
-    /// Locks the first free byte, if fewer than the limit are locked by starts that still count. Where none is free, all are of starts
-    /// that hang, and there is nothing to wait for.
+    /// Locks the first free byte, if fewer bytes than the limit are locked by starts that still count. If no byte is
+    /// free at all, they belong to starts that hang, and there is nothing to wait for.
     fn take_free_place(&self, places: &File) -> Result<bool, SysError> {
         let now = since_boot();
         let taken = locked(places, FIRST_PLACE.into()..MOST_PLACES.into())?;
@@ -168,7 +171,7 @@ impl Queue<'_> {
         if place == MOST_PLACES {
             return Ok(true);
         }
-        // It may not be free any more where the first one in line stood still, and another has gone on before it.
+        // The lock fails if another start is looking for a place, too, because the first in the line did not run.
         if !try_lock(places, place.into())? {
             return Ok(false);
         }
@@ -188,7 +191,7 @@ impl Queue<'_> {
         Ok(())
     }
 
-    /// The unit's limit for a start is for one that starts.
+    /// Asks systemd for the time of a whole start from now on: the wait must not use up the unit's own limit.
     fn ask_for_time(&self, status: &str) -> Result<(), SysError> {
         let time = u32::try_from(START_LIMIT.as_micros()).unwrap_or(u32::MAX);
         let states = [NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(time)];

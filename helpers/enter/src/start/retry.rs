@@ -1,6 +1,6 @@
-//! `vassal-enter --retry`: what vassal-retry@.service runs while a vassal's unit has failed. It lets the pause pass, and has
-//! systemd start the vassal again. A service of its own, because the start of a unit that only waits would hold up everything
-//! that is ordered after it, and the vassal would not be among the failed units.
+//! `vassal-enter --retry`, which vassal-retry@.service runs while a vassal's unit has failed: it waits, and then lets
+//! systemd start the vassal. It is a service of its own because a vassal's unit that only waits would hold up all units
+//! ordered after it, and would not be listed as failed.
 
 use crate::environment::inherited;
 use crate::failure::{Failure, ServiceFailure};
@@ -17,30 +17,31 @@ use vassal_escape::unit_name::escape;
 use vassal_state::restart_record::{DIRECTORY, Next, RestartRecord, Store};
 use vassal_systemd::journal::{Priority, log};
 
-/// The unit that tries again to start `vassal`.
+/// The name of the unit that tries to start `vassal` again.
 pub fn unit(vassal: &VassalName) -> String {
     format!("vassal-retry@{}.service", escape(vassal.bytes()))
 }
 
-/// Has the vassal tried again, after a pause that begins when its unit has failed.
+/// Starts the retry unit, which begins its pause when the vassal's unit has failed.
 ///
 /// # Errors
-/// When systemd does not do it.
+/// When systemd does not start it.
 pub fn arrange(invocation: &Invocation, record: &mut RestartRecord) -> std::io::Result<()> {
     record.next = Next::Retry;
-    // The retry would not find a record in memory.
+    // The retry could not find a record that is only in memory.
     Store::open(Path::new(DIRECTORY), &escape(invocation.vassal.bytes())).map_err(std::io::Error::other)?;
     invocation.record.write(record).map_err(std::io::Error::other)?;
     let arranged = systemctl(&["start", "--no-block", "--", &unit(&invocation.vassal)]);
     if arranged.is_err() {
         record.next = Next::Restart;
-        // A systemd that was only slow begins the wait all the same: it is to find that it is not wanted.
+        // systemd may have been too slow to answer and still start the retry, which then has to find that it is not
+        // wanted.
         invocation.record.write(record).map_err(std::io::Error::other)?;
     }
     arranged.map(drop)
 }
 
-/// Ends a retry that waits: the vassal was started by hand.
+/// Stops a waiting retry, because the vassal was started by hand.
 pub fn dismiss(vassal: &VassalName) {
     if let Err(error) = systemctl(&["stop", "--no-block", "--", &unit(vassal)]) {
         log(
@@ -50,16 +51,15 @@ pub fn dismiss(vassal: &VassalName) {
     }
 }
 
-/// Waits, and starts the vassal of the unit instance `instance`. Nothing is done when it has been started meanwhile, or is not
-/// known. When it is
-/// stopped instead, or its file is gone, it is no failed one any more.
+/// Waits, and starts the vassal of the unit instance `instance`. Nothing is done if it has been started meanwhile, or
+/// does not exist. If it has been stopped meanwhile, or its file is gone, its failed state is reset.
 ///
 /// # Errors
-/// A record that cannot be read; a systemd that does not do it.
+/// A record that cannot be read; when systemd does not start the vassal.
 pub fn run(instance: &[u8]) -> Result<(), Failure> {
     let vassal = vassal_of(instance)?;
     let store = match Store::open(Path::new(DIRECTORY), &escape(vassal.bytes())) {
-        // The record has gone with the vassal's file: trying that again would never end.
+        // The record is removed with the vassal's file; a failure here would be retried for ever.
         Err(error) if error.errno == Errno::ENOENT => return Ok(()),
         store => store?,
     };
@@ -83,7 +83,7 @@ pub fn run(instance: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Has systemd start the vassal.
+/// Lets systemd start the vassal.
 fn start(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
     let unit = vassal.unit();
     store.update(|record| record.next = Next::Asked)?;
@@ -94,7 +94,7 @@ fn start(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
     if state.is_ok_and(|state| state.trim_ascii() == b"masked") {
         return forget(store, vassal);
     }
-    // systemd runs this service again.
+    // systemd will run this service again.
     store.update(|record| record.next = Next::Retry)?;
     Err(ServiceFailure::NotStarted { unit }.into())
 }
@@ -112,7 +112,8 @@ fn forget(store: &Store, vassal: &VassalName) -> Result<(), Failure> {
         })
 }
 
-/// Whether the vassal still has a file. The attempt reports what cannot be read.
+/// Whether the vassal still has a file. If that cannot be found out, the answer is yes and the attempt reports the
+/// error.
 fn has_file(vassal: &VassalName) -> bool {
     let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &inherited());
     emperor.map_or(true, |emperor| source::has_file(&emperor, vassal))

@@ -1,11 +1,11 @@
-//! Ends the pause before the next attempt early when a watched mount of the host's that was lost is back: else a vassal would wait
-//! up to three minutes with everything in order. A mount is back when it is mounted on the host and answers, and was missing, dead or
-//! hung before; a vassal that fails with all its mounts in order waits the whole pause. The table of mounts is read only when it has
-//! changed, at most twice a second.
+//! Ends a pause early when a watched mount of the host's returns; otherwise a vassal could wait three minutes although
+//! nothing is wrong any more. A mount has returned if it is mounted on the host and answers, and was missing, dead or
+//! hung before. A vassal that fails for another reason waits for the whole pause. The table of mounts is read only
+//! after a change, at most twice a second.
 
 use crate::mountpoints;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -16,16 +16,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vassal_sys::clone::pidfd;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 use vassal_sys::statfs::statfs_as;
 use vassal_sys::{SysError, mounts};
 
-/// From one look at the table to the next, however often it changes; and the least that is left of a pause. An answer that
-/// takes as long comes from a filesystem that did not answer.
+/// The shortest time between two reads of the table, however often it changes, and the shortest rest of a pause that is
+/// worth ending early. An answer that takes longer counts as none.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// A process that asks whether a filesystem answers.
+/// A process that asks a filesystem whether it answers.
 #[derive(Debug)]
 struct Question {
     pid: Pid,
@@ -34,21 +35,21 @@ struct Question {
     since: Instant,
 }
 
-/// What a part of the pause has brought.
+/// The result of waiting.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
     /// Nothing yet.
     Nothing,
-    /// Something to be read from the descriptor that was given.
+    /// The given descriptor is readable.
     Stop,
-    /// The mountpoint is back.
+    /// The mountpoint has returned.
     Back,
 }
 
-/// Waits for `left` at most, for something to read from `stop`, and for the return of a mountpoint.
+/// Waits for at most `left` until `stop` is readable or a mountpoint has returned.
 ///
 /// # Errors
-/// When the kernel cannot; when the mountpoint cannot be asked.
+/// When waiting fails, or no process can be sent to the mountpoint.
 pub fn wait(
     returned: Option<&mut Returned>,
     stop: BorrowedFd<'_>,
@@ -60,18 +61,14 @@ pub fn wait(
     let left = due.map_or(left, |due| {
         left.min(due.saturating_duration_since(Instant::now()))
     });
-    let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
     let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
     let question = returned.as_ref().and_then(|returned| returned.question.as_ref());
     fds.extend(question.map(|question| PollFd::new(question.end.as_fd(), PollFlags::POLLIN)));
-    // A table that is to be looked at may change as often as it likes.
+    // If a read of the table is due anyway, further changes need not wake this process.
     let table = returned.as_ref().filter(|returned| !returned.is_changed);
     let is_table_last = table.is_some();
     fds.extend(table.map(|returned| PollFd::new(returned.mountinfo.as_fd(), PollFlags::POLLPRI)));
-    match poll(&mut fds, timeout) {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(errno) => return Err(SysError::new("wait", errno)),
-    }
+    Deadline::after(left).poll(&mut fds, left).context(|| "wait")?;
     let has_news = |fd: Option<&PollFd<'_>>| fd.and_then(PollFd::any) == Some(true);
     let (is_stopped, has_changed) = (has_news(fds.first()), is_table_last && has_news(fds.last()));
     match returned {
@@ -87,22 +84,22 @@ pub struct Returned {
     path: Vec<u8>,
     proc: Proc,
     mountinfo: File,
-    /// The mount that answered at the first look: it was never lost, so it does not count as returned.
+    /// The mount that answered at the first check. It was never lost, so it has not returned either.
     known: Option<Mount>,
     question: Option<Question>,
-    /// Whether it was lost is not known: a mount that answers at the first look does not count as returned.
+    /// Whether the loss is uncertain: then a mount that answers at the first check does not count as returned.
     is_doubted: bool,
-    /// The table may have changed.
+    /// Whether the table may have changed since it was read.
     is_changed: bool,
     next_look: Instant,
 }
 
 impl Returned {
-    /// The watch for the mountpoint that `cause`, the end of the last attempt, names; `None` when it names none. The
-    /// file is not read for it: that is done after the pause, by the attempt.
+    /// Watches for the mountpoint that `cause`, the end of the last attempt, names; `None` if it names none. The
+    /// vassal's file is not read for this: the next attempt does that.
     ///
     /// # Errors
-    /// When proc does not answer.
+    /// When proc cannot be read.
     pub fn of(cause: &str) -> Result<Option<Self>, SysError> {
         let Some((path, loss)) = loss(cause) else {
             return Ok(None);
@@ -122,7 +119,7 @@ impl Returned {
         }))
     }
 
-    /// Something may have happened, to the table of mounts perhaps.
+    /// Checks the mountpoint; `has_changed` says whether the table of mounts may have changed.
     fn look(&mut self, has_changed: bool) -> Result<Heard, SysError> {
         self.is_changed |= has_changed;
         if self.answer() == Some(0) {
@@ -136,7 +133,7 @@ impl Returned {
         Ok(Heard::Nothing)
     }
 
-    /// Asks the mount that is there now, unless it is being asked or is known.
+    /// Asks the present mount, unless that is already being asked or is known.
     fn ask(&mut self) -> Result<(), SysError> {
         let now = self.mount();
         if now.is_none() {
@@ -152,7 +149,7 @@ impl Returned {
         let path = CString::new(mount.mountpoint.as_slice()).unwrap_or_default();
         let pid = match statfs_as(mount.owner, &path, mount.id) {
             Ok(pid) => pid,
-            // At a limit of processes it is asked later.
+            // At a limit of processes it is tried again later.
             Err(error) if matches!(error.errno, Errno::EAGAIN | Errno::ENOMEM) => {
                 self.is_changed = true;
                 return Ok(());
@@ -170,7 +167,7 @@ impl Returned {
         Ok(())
     }
 
-    /// The errno that the process has got which asks, if it has ended by itself.
+    /// The result of the process that asks, as an errno, if it has ended by itself.
     fn answer(&mut self) -> Option<i32> {
         let question = self.question.as_ref()?;
         let ended = waitpid(question.pid, Some(WaitPidFlag::WNOHANG));
@@ -189,7 +186,7 @@ impl Returned {
         is_news.then_some(code)
     }
 
-    /// The answer is not needed any more: kills the process that asks, which may wait for its filesystem.
+    /// Kills the process that asks, which may wait for its filesystem; its answer is not needed any more.
     fn end_question(&mut self) {
         if let Some(Question { pid, .. }) = self.question.take() {
             match kill(pid, Signal::SIGKILL).and_then(|()| waitpid(pid, Some(WaitPidFlag::WNOHANG))) {
@@ -198,7 +195,7 @@ impl Returned {
         }
     }
 
-    /// The mount that is there now, on the host.
+    /// The present mount on the host.
     fn mount(&self) -> Option<Mount> {
         let path = Path::new(OsStr::from_bytes(&self.path));
         let place = mounts::place(&self.proc, path).ok()?;
@@ -215,14 +212,14 @@ impl Drop for Returned {
 /// How a mountpoint was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loss {
-    /// There was none at the start.
+    /// It was missing at the start.
     Missing,
-    /// vassal-watchdog has judged it.
+    /// vassal-watchdog has found it lost.
     Judged,
 }
 
-/// The mountpoint that `cause` says is lost, in the words of vassal-watchdog or of a start, which begin it: what an app or a hook
-/// has said stands further behind. A path that is not shown as it is has no part in this.
+/// Parses the mountpoint that `cause` says is lost. Only the beginning of `cause` counts, which consists of vassal's
+/// own words; words of an app or a hook come later. A path that had to be escaped does not match.
 fn loss(cause: &str) -> Option<(&str, Loss)> {
     const VERDICTS: [&str; 5] = [" dead (", " hung (", " gone (", " replaced (", " disturbed ("];
     let path = |path: &'_ str| path.starts_with('/') && !path.contains('\\');

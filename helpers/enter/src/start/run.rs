@@ -1,5 +1,5 @@
-//! A start, in the order in which it happens: the turn, the files, what is opened on the host, the clone. The clone goes on inside
-//! ([`crate::inside::enter`]); this process runs the emperor's hooks and ends.
+//! A start, in the order in which it happens: wait for its turn, read the files, open what belongs to the host, clone.
+//! The clone goes on inside ([`crate::inside::enter`]); this process runs the emperor's hooks and ends.
 
 use crate::failure::Failure;
 use crate::handed_over::keys::{self, Copy};
@@ -42,7 +42,7 @@ use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::notify::DELIVERY_LIMIT;
 use vassal_systemd::{exit, lines};
 
-/// Starts the vassal of the unit instance `instance`; the exit code.
+/// Starts the vassal of the unit instance `instance`; returns the exit code.
 pub fn start_vassal(instance: &[u8]) -> u8 {
     let mut invocation = match Invocation::from_systemd(instance) {
         Ok(invocation) => invocation,
@@ -59,13 +59,13 @@ pub fn start_vassal(instance: &[u8]) -> u8 {
     code
 }
 
-/// The start. It returns when it fails, or when this is not the time to try, with the code that says so.
+/// The start. It returns only when it fails, or when no attempt is to be made now (with the exit code for that).
 fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     if invocation.replaces_retry {
         retry::dismiss(&invocation.vassal);
     }
     unsaved::report(invocation)?;
-    // Before anything is read: what has been mended meanwhile counts.
+    // Before any file is read, so that changes made during the pause count.
     match wait_for_turn(invocation)? {
         Turn::Go => {}
         Turn::Later => return Ok(exit::LATER),
@@ -76,10 +76,10 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     let vassal = read_vassal(invocation, &emperor)?;
     let place = place.map_or(Ok(None), |place| keep_place(place, &vassal.plan))?;
     let prepared = prepare(invocation, &emperor, (&vassal, loaded), place)?;
-    // systemd's wish to stop. The init of a PID namespace gets only the signals that it has asked for: it asks before it is cloned.
+    // Blocked before the clone: the init of a PID namespace receives only signals that it handles.
     let stop = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
-    // The clone goes on at once, but waits for the end of this process before it sends systemd a message: only then is the clone
-    // the unit's main process. Only as-emperor hooks hold it up.
+    // The clone goes on at once, but sends nothing to systemd before this process has ended; only then is it the unit's
+    // main process. Only as-emperor hooks make it wait.
     let (ours, theirs) = socketpair(
         AddressFamily::Unix,
         SockType::Stream,
@@ -101,7 +101,7 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
     }
 }
 
-/// Reads the emperor's file, and waits until there are not too many starts at the same time; what was mended in that time counts.
+/// Reads emperor.ini, and waits while too many other vassals start. If that takes long it is read again.
 fn read_emperor_in_turn(invocation: &Invocation) -> Result<(Emperor, Option<Place>), Failure> {
     let read = || source::read_emperor(Path::new(EMPEROR_FILE), &invocation.environment);
     let emperor = read()?;
@@ -112,7 +112,7 @@ fn read_emperor_in_turn(invocation: &Invocation) -> Result<(Emperor, Option<Plac
     }
 }
 
-/// Nothing, where the vassal waits for others: one of them may be waiting for its place.
+/// Gives the place back if the vassal waits for others, because one of those may be waiting for a place.
 fn keep_place(place: Place, plan: &Plan) -> Result<Option<Place>, Failure> {
     if !plan.waits_for_others() {
         return Ok(Some(place));
@@ -121,7 +121,7 @@ fn keep_place(place: Place, plan: &Plan) -> Result<Option<Place>, Failure> {
     Ok(None)
 }
 
-/// The vassal's file; from here on the working directory is the one that has it.
+/// Reads the vassal's file, and changes to the directory that contains it.
 fn read_vassal(invocation: &mut Invocation, emperor: &Emperor) -> Result<Vassal, Failure> {
     let Some(found) = source::find_file(emperor, &invocation.vassal)? else {
         invocation.forget();
@@ -133,7 +133,7 @@ fn read_vassal(invocation: &mut Invocation, emperor: &Emperor) -> Result<Vassal,
     source::read_vassal(emperor, invocation, &found)
 }
 
-/// Opens what is the host's: sockets, programs, tables. Inside its paths may be out of reach.
+/// Opens what belongs to the host (sockets, programs, tables); inside the namespaces its paths may be out of reach.
 fn prepare<'a>(
     invocation: &'a mut Invocation,
     emperor: &'a Emperor,
@@ -163,8 +163,8 @@ fn prepare<'a>(
     })
 }
 
-/// In the first process, after the clone: tells systemd of its new main process, runs the emperor's hooks, and stays until the clone
-/// does not need it any more.
+/// In the first process, after the clone: tells systemd of the new main process, runs the emperor's hooks, and stays
+/// until the clone no longer needs it.
 fn hand_over_to(
     clone: Pid,
     prepared: &Prepared<'_>,
@@ -174,15 +174,15 @@ fn hand_over_to(
     let Prepared { invocation, plan, .. } = prepared;
     let notifier = &invocation.notifier;
     notifier.send(&[NotifyState::MainPid(clone.as_raw() as u32)])?;
-    // The clone has its copy of what was not written yet.
+    // The clone has a copy of the unwritten lines.
     drop(lines::leave());
-    // Hooks may take longer than systemd waits for a start, unless it is told of more time.
+    // Sent first: hooks may take longer than systemd waits for a start without being asked for more time.
     notifier.deliver(DELIVERY_LIMIT, Some(stop.as_fd()))?;
     as_emperor::run(invocation, plan, clone, &Stop::for_clone(stop, clone));
     mainpid::wait(socket, notifier, stop, clone)
 }
 
-/// In the clone: waits for the emperor's hooks, where there are any, and goes on.
+/// In the clone: waits for the emperor's hooks, if there are any, and goes on inside.
 fn go_on_inside(prepared: Prepared<'_>, stop: &SignalFd, socket: OwnedFd) -> Result<Infallible, Failure> {
     lines::take_over();
     let notifier = &prepared.invocation.notifier;
@@ -194,8 +194,8 @@ fn go_on_inside(prepared: Prepared<'_>, stop: &SignalFd, socket: OwnedFd) -> Res
     enter(prepared, stop)
 }
 
-/// What only the host can say: the numbers of the app's user, unless the root directory changes, and the content of the keys that
-/// this user may not read.
+/// Looks up what only the host knows: the numbers of the app's user, unless the root directory changes, and the keys
+/// that this user may not read.
 fn find_on_host(plan: &Plan) -> Result<(Option<Credentials>, Vec<Copy>), Failure> {
     let proc = Proc::mounted()?;
     let credentials = match plan.changes_root {
@@ -206,7 +206,7 @@ fn find_on_host(plan: &Plan) -> Result<(Option<Credentials>, Vec<Copy>), Failure
     Ok((credentials, copies))
 }
 
-/// Opens vassal-watchdog, which is installed beside this program, and this program itself.
+/// Opens the program vassal-watchdog, which is installed beside this program, and this program itself.
 fn open_programs() -> Result<Programs, Failure> {
     let own = readlink("/proc/self/exe").context(|| "find this program")?;
     let watchdog = Path::new(&own).with_file_name("vassal-watchdog");

@@ -1,4 +1,4 @@
-//! The two files: the emperor's, and the vassal's, read now as uWSGI would read it now.
+//! Reads emperor.ini and the vassal's file.
 
 use crate::environment::Inherited;
 use crate::failure::{Failure, FileFailure};
@@ -18,17 +18,17 @@ use vassal_config::vassal::read;
 use vassal_config::vassal::read::Vassal;
 use vassal_state::restart_record::{Pauses, RestartRecord};
 
-/// How long a file has to be missing to count as gone: editors, git, rsync and people who replace a file or its directory remove
-/// the old one first, and a vassal that systemd starts again just then would fail for good.
+/// How long a file has to be missing to count as removed. Editors, git, rsync and administrators who replace a file or
+/// its directory remove the old one first; a vassal that systemd restarts just then would otherwise fail for good.
 const GONE: Duration = Duration::from_millis(500);
-/// How often it is looked for meanwhile.
+/// The time between two looks for a missing file.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// What is said of such a file.
+/// The error of a missing file.
 const NOT_THERE: ReadError = ReadError::Failed {
     errno: Errno::ENOENT as i32,
 };
 
-/// Looks until there is something, or for [`GONE`].
+/// Repeats `look` until it finds something, for at most [`GONE`].
 fn patiently<T>(mut look: impl FnMut() -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
     let begun = Instant::now();
     loop {
@@ -40,10 +40,10 @@ fn patiently<T>(mut look: impl FnMut() -> Result<Option<T>, Failure>) -> Result<
     }
 }
 
-/// Reads the emperor's file; the generator reports its warnings, a start does not repeat them.
+/// Reads emperor.ini. Its warnings are not reported here; the generator has reported them.
 ///
 /// # Errors
-/// A file that is missing or cannot be made sense of.
+/// A file that is missing or wrong.
 pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Failure> {
     let content = patiently(|| read(file))?.ok_or_else(|| unusable(file, &NOT_THERE))?;
     let directory = file.parent().unwrap_or(Path::new("/"));
@@ -59,7 +59,7 @@ pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Fai
     Ok(emperor)
 }
 
-/// How long the pauses after failed attempts are; what is usual while there are none, or where the emperor's file cannot be used.
+/// The pauses after failed attempts: the defaults if there were none, or if emperor.ini cannot be used.
 pub fn pauses(record: &RestartRecord, environment: &Inherited) -> Pauses {
     if record.pause(Pauses::default()).is_zero() {
         return Pauses::default();
@@ -77,24 +77,24 @@ pub fn pauses(record: &RestartRecord, environment: &Inherited) -> Pauses {
 /// A vassal's file.
 #[derive(Debug)]
 pub struct Found {
-    /// The directory of the emperor's that has it.
+    /// The directory among the emperor's that contains it.
     pub directory: PathBuf,
     path: PathBuf,
     content: Trusted,
 }
 
 impl Found {
-    /// The machine in which the file is evaluated: with the bytes that were checked, whatever has become of the file.
+    /// The machine for evaluating the file. It uses the bytes that were checked, even if the file has changed since.
     pub fn world(&self, environment: Inherited) -> System {
         System::new(environment, self.directory.clone()).with_file(self.path.clone(), self.content.clone())
     }
 }
 
-/// Finds the vassal's file in the emperor's directories; the first that has it wins. That directory is the working
-/// directory of everything that follows, as under uWSGI's Emperor (V2).
+/// Finds the vassal's file in the emperor's directories; the first one that has it counts. That directory becomes the
+/// working directory, as under uWSGI's Emperor (V2).
 ///
 /// # Errors
-/// A place that cannot be searched, or a file that cannot be a configuration.
+/// A place that cannot be searched, or a file that cannot be used.
 pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Option<Found>, Failure> {
     let found = patiently(|| {
         let Some(path) = find_path(emperor, name)? else {
@@ -126,7 +126,7 @@ fn find_path(emperor: &Emperor, name: &VassalName) -> Result<Option<PathBuf>, Fa
     })
 }
 
-/// Said of a vassal that has no file.
+/// The failure of a vassal that has no file.
 pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
     let places = emperor.places.iter();
     FileFailure::Missing {
@@ -136,15 +136,15 @@ pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
     .into()
 }
 
-/// Whether the vassal has a file, good or bad; a place that cannot be searched may have one.
+/// Whether the vassal has a file, right or wrong. If a place cannot be searched the answer is yes.
 pub fn has_file(emperor: &Emperor, name: &VassalName) -> bool {
     !matches!(patiently(|| find_path(emperor, name)), Ok(None))
 }
 
-/// Reads the vassal's file as it is now.
+/// Reads the present content of the vassal's file.
 ///
 /// # Errors
-/// The lines that are wrong.
+/// The wrong lines.
 pub fn read_vassal(emperor: &Emperor, invocation: &Invocation, found: &Found) -> Result<Vassal, Failure> {
     let vassal = read::read(
         emperor,
@@ -157,7 +157,7 @@ pub fn read_vassal(emperor: &Emperor, invocation: &Invocation, found: &Found) ->
     Ok(vassal)
 }
 
-/// The content of a configuration file, which is trusted with root; nothing when it is not there.
+/// Reads a configuration file, and checks that it may be trusted by root; `None` if there is none.
 fn read(path: &Path) -> Result<Option<Trusted>, Failure> {
     match Reader::default().read(path) {
         Ok(content) => Ok(Some(content)),

@@ -1,13 +1,13 @@
-//! What the run before this one has lost. vassal-watchdog notes in the restart record which filesystems hold unsaved data, and
-//! removes the note when it has unmounted them in order or reported their end. So a record that is not empty at a start means
-//! that the run before was killed.
+//! Reports data loss of the previous run. vassal-watchdog lists filesystems with unsaved data in the restart record,
+//! and clears the list when it has unmounted them in order or has reported their loss. So a list that is not empty at a
+//! start means that the previous run was killed.
 
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use vassal_systemd::events::UNSAVED;
 use vassal_systemd::journal::{Event, Priority};
 
-/// Reports it, once.
+/// Reports a loss, once.
 ///
 /// # Errors
 /// When the record cannot be written.
@@ -22,7 +22,8 @@ pub fn report(invocation: &Invocation) -> Result<(), Failure> {
         "{vassal}: the run before this one was killed: what was written to '{}' and not saved is lost",
         paths.join("', '")
     );
-    // This process may be gone when journald reads this (see `Reporter::event` of vassal-watchdog).
+    // These fields are set here because this process may have ended when journald reads the event (see
+    // `Reporter::event` in vassal-watchdog).
     let mut fields = vec![
         ("VASSAL", vassal.as_str()),
         ("OBJECT_SYSTEMD_UNIT", unit.as_str()),

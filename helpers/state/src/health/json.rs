@@ -1,16 +1,16 @@
-//! JSON, written: the little of it that the record needs, so that the two root programs need no crate for it.
+//! Writes JSON: the small part of it that the health record needs, so that the two root programs need no crate for it.
 
-/// An object, field by field.
+/// An object under construction.
 #[derive(Debug, Default)]
 pub(super) struct Object(String);
 
 impl Object {
-    /// Adds a text, or null.
+    /// Appends a text or null.
     pub(super) fn text(&mut self, key: &str, value: Option<&str>) -> &mut Self {
         self.field(key, &value.map_or_else(|| "null".to_owned(), quoted))
     }
 
-    /// Adds a number, or null.
+    /// Appends a number or null.
     pub(super) fn number(&mut self, key: &str, value: Option<u64>) -> &mut Self {
         self.field(
             key,
@@ -18,22 +18,22 @@ impl Object {
         )
     }
 
-    /// Adds a list of texts.
+    /// Appends a list of texts.
     pub(super) fn texts(&mut self, key: &str, values: &[String]) -> &mut Self {
         self.list(key, values.iter().map(|value| quoted(value)))
     }
 
-    /// Adds a list of numbers.
+    /// Appends a list of numbers.
     pub(super) fn numbers(&mut self, key: &str, values: impl Iterator<Item = u64>) -> &mut Self {
         self.list(key, values.map(|value| value.to_string()))
     }
 
-    /// Adds an object, or null.
+    /// Appends an object or null.
     pub(super) fn object(&mut self, key: &str, value: Option<Object>) -> &mut Self {
         self.field(key, &value.map_or_else(|| "null".to_owned(), Object::finish))
     }
 
-    /// Adds a list of objects.
+    /// Appends a list of objects.
     pub(super) fn objects(&mut self, key: &str, values: impl Iterator<Item = Object>) -> &mut Self {
         self.list(key, values.map(Object::finish))
     }
@@ -59,7 +59,8 @@ impl Object {
     }
 }
 
-/// A text in quotes, in ASCII: what is not is escaped, so that no terminal that shows the record acts on it.
+/// A quoted string in ASCII. Other characters are escaped, so that a terminal that shows the record cannot be
+/// controlled by it.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

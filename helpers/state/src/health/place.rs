@@ -1,4 +1,5 @@
-//! Where the record is: a directory by descriptor, as the watchdog's root directory is another one by then.
+//! Where the health records are stored. The directory is kept open, because the watchdog has another root directory
+//! than the host.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, renameat};
@@ -11,26 +12,26 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use vassal_sys::error::{Context, SysError};
 
-/// Where the records are, below the directory of what root alone may read.
+/// The name of the directory, below the one that only root may list.
 pub const DIRECTORY: &str = "health";
-/// Everybody may go through the directory above, and list nothing there.
+/// The mode of the directory above: everybody may pass through it, and not list it.
 const PASSABLE: Mode = Mode::from_bits_truncate(0o711);
 const ROOTS_ALONE: u32 = 0o700;
 const PUBLIC_DIRECTORY: Mode = Mode::from_bits_truncate(0o755);
 const PUBLIC_FILE: Mode = Mode::from_bits_truncate(0o644);
 
-/// The place of one vassal's record.
+/// The file of one vassal's record.
 #[derive(Debug)]
 pub struct Place {
     directory: OwnedFd,
     file: String,
-    /// It has been said that the record cannot be written.
-    is_told: Cell<bool>,
+    /// Whether a write error has been reported.
+    is_reported: Cell<bool>,
 }
 
 impl Place {
-    /// The record of the instance `name` below `base`, whose directories are made if need be. An administrator's own modes
-    /// of them are kept.
+    /// The record of the instance `name` below `base`, whose directories are made if necessary. Modes that an
+    /// administrator has set are kept.
     ///
     /// # Errors
     /// As mkdir(2), open(2).
@@ -43,7 +44,7 @@ impl Place {
         };
         let is_new = is_made(mkdir(base, PASSABLE)).context(step)?;
         let above = open(base, opening(), Mode::empty()).context(step)?;
-        // As an earlier version made it.
+        // An earlier version made the directory with this mode.
         let was_closed = fstat(&above).context(step)?.st_mode & 0o777 == ROOTS_ALONE;
         if is_new || was_closed {
             fchmod(&above, PASSABLE).context(step)?;
@@ -56,14 +57,14 @@ impl Place {
         Ok(Self::inherited(directory, name))
     }
 
-    /// The record of the instance `name` in `directory`, which came from the program before this one.
+    /// The record of the instance `name` in `directory`, which the previous program has opened.
     pub fn inherited(directory: OwnedFd, name: &str) -> Self {
         let file = file(name);
-        let is_told = Cell::new(false);
+        let is_reported = Cell::new(false);
         Self {
             directory,
             file,
-            is_told,
+            is_reported,
         }
     }
 
@@ -72,13 +73,15 @@ impl Place {
         self.directory.as_fd()
     }
 
-    /// Replaces the record. What is in the way of that is given back once: a record that is out of date is no reason to end, nor
-    /// to fill the journal.
+    /// Replaces the record. An error is returned only the first time: an outdated record is no reason to end, nor to
+    /// fill the journal.
     pub fn put(&self, record: &str) -> Option<SysError> {
-        self.write(record).err().filter(|_| !self.is_told.replace(true))
+        self.write(record)
+            .err()
+            .filter(|_| !self.is_reported.replace(true))
     }
 
-    /// Replaces the record.
+    /// Writes a new record and renames it into place.
     ///
     /// # Errors
     /// `ENOSPC`; `ENOENT` when the directory has been removed.
@@ -87,7 +90,7 @@ impl Place {
         let temporary = format!(".{}", self.file);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = openat(&self.directory, temporary.as_str(), flags, PUBLIC_FILE).context(step)?;
-        // A hook may have changed the umask.
+        // The mode is set explicitly, because a hook may have changed the umask.
         let written = fchmod(&file, PUBLIC_FILE).context(step);
         let written = written.and_then(|()| File::from(file).write_all(record.as_bytes()).context(step));
         let written = written.and_then(|()| {
@@ -100,7 +103,7 @@ impl Place {
             .context(step)
         });
         written.inspect_err(|_| {
-            // Half a record is nobody's; where it cannot be removed, the next one takes its place.
+            // A partial file is of no use. If it cannot be removed, the next record replaces it.
             unlinkat(&self.directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir).ok();
         })
     }
@@ -108,7 +111,7 @@ impl Place {
     /// Removes the record.
     ///
     /// # Errors
-    /// As unlink(2); that there is none is no error.
+    /// As unlink(2); a missing record is no error.
     pub fn remove(&self) -> Result<(), SysError> {
         let removed = unlinkat(&self.directory, self.file.as_str(), UnlinkatFlags::NoRemoveDir);
         match removed {
@@ -121,7 +124,7 @@ impl Place {
 /// Removes the record of the instance `name` below `base`.
 ///
 /// # Errors
-/// As open(2), unlink(2); that there is none is no error.
+/// As open(2), unlink(2); a missing record is no error.
 pub fn forget(base: &Path, name: &str) -> Result<(), SysError> {
     let path = base.join(DIRECTORY);
     match open(&path, opening(), Mode::empty()) {

@@ -1,6 +1,6 @@
-//! What a vassal remembers from one start to the next, in a file of [`DIRECTORY`]. A restart goes on with all of it ([`Follows`]), and so
-//! does a start that vassal-retry@.service or a connection has begun, as it belongs to the same series of attempts; of any other only
-//! which filesystems a killed run has left unsaved counts.
+//! What a vassal remembers from one start to the next, in a file of [`DIRECTORY`]. A restart uses all of it
+//! ([`Follows`]), and so does a start that was made by vassal-retry@.service or by a connection, because it belongs to
+//! the same series of attempts. Any other start uses only the list of filesystems that a killed run has left unsaved.
 //!
 //! Rooms, each of which uses only those before it: record, started, store.
 

@@ -1,78 +1,79 @@
-//! The record, and what follows from it: how long to wait before the next attempt, and from where that is made.
+//! The restart record, and the rules that follow from it: how long to wait before the next attempt, and where that wait
+//! takes place.
 
 use crate::codec::{Reader, Writer};
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use vassal_escape::shortened;
 
-/// How long a vassal must have served for its next failure to count as a first one. A restart with its app costs some
-/// 90 ms of a core (measured), so that one in this time is half of a hundredth.
+/// How long a vassal has to serve so that its next failure counts as a first one. A restart with its app costs some 90
+/// ms of a core (measured), so one restart in this time is half of a hundredth of a core.
 pub const SETTLED: Duration = Duration::from_secs(20);
-/// How many runs that have proved themselves but not settled may be followed by a restart at once, before their ends
-/// count as failed attempts: more than are killed by hand, and no more than a minute's work of a core.
+/// How many runs that were [proven](RestartRecord::failed) but did not settle may be restarted at once; later ones
+/// count as failed attempts. It is more than are killed by hand, and no more than a minute's work of a core.
 const AT_ONCE: u32 = 100;
 
-/// What is said of the end of an app while its last words are not known.
+/// Stands for the reason of an app's end until the app's last words are known.
 pub const SEE_ABOVE: &str = "the reason is in the lines above";
 
-/// How long a series of failing attempts may keep the unit from being either active or failed, in which time units that are
-/// ordered after the vassal wait (the whole boot, through vassals.target): long enough for the sockets to outlive a short
-/// absence of what the vassal needs, as they are closed when the unit fails.
+/// How long a series of failing attempts may keep the unit in the state "activating", in which units ordered after the
+/// vassal wait (through vassals.target the whole boot). It is long enough for the sockets to outlive a short absence of
+/// what the vassal needs; they are closed when the unit fails.
 const HOLD_LIMIT: Duration = Duration::from_secs(5);
-/// The shortest pause of a unit that has failed, so that what waited for it goes on before it is tried again.
+/// The shortest pause after the unit has failed, so that units that waited for it can go on before it is tried again.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How much of the reason of the last restart is kept, in bytes.
+/// How many bytes of the cause of the last restart are kept.
 const CAUSE_LIMIT: usize = 400;
-/// How much of the list of filesystems is kept, in bytes.
+/// How many bytes of the list of filesystems are kept.
 const UNSAVED_LIMIT: usize = 400;
 
-/// How the run before has ended.
+/// How the previous run ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum End {
-    /// It was asked to, or there was none: the next start is no restart.
+    /// It was told to end, or there was none: the next start is not a restart.
     #[default]
     Ordered,
-    /// It has reported none: it runs, or it was killed.
+    /// It has not reported its end: it still runs, or it was killed.
     Unreported,
-    /// It has left a cause.
+    /// It has reported a cause.
     Reported,
-    /// The same, and the cause is the end of the app, whose last words are in the journal.
+    /// It has reported the end of the app as the cause; the app's last words are in the journal.
     App,
 }
 
-/// What starts the vassal next.
+/// What starts the vassal the next time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Next {
     /// systemd, at once (`Restart=always`).
     #[default]
     Restart,
-    /// vassal-retry@.service, after a pause that it has begun.
+    /// vassal-retry@.service, which is waiting.
     Retry,
-    /// vassal-retry@.service has just asked systemd to.
+    /// vassal-retry@.service, which has just asked systemd to start it.
     Asked,
 }
 
-/// What is to be done at a start.
+/// What a start has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// Try, after this pause.
+    /// Make an attempt after this pause.
     After(Duration),
     /// Fail; vassal-retry@.service tries again after this pause.
     Later(Duration),
 }
 
-/// How the pauses between attempts grow.
+/// The lengths of the pauses between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pauses {
-    /// The pause before the second restart; each next one is twice as long.
+    /// The pause before the second restart; each later one is twice as long.
     pub first: Duration,
-    /// The longest.
+    /// The longest pause.
     pub longest: Duration,
 }
 
 impl Default for Pauses {
-    /// Those of EMP-12.
+    /// The pauses of EMP-12.
     fn default() -> Self {
         Self {
             first: Duration::from_secs(1),
@@ -81,10 +82,10 @@ impl Default for Pauses {
     }
 }
 
-/// The record itself.
+/// The record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RestartRecord {
-    /// Attempts since the last one that settled, this one included.
+    /// Attempts since the last one that settled, the present one included.
     pub attempts: u32,
     /// Restarts since the vassal was started.
     pub restarts: u32,
@@ -92,30 +93,32 @@ pub struct RestartRecord {
     pub begun: Option<u32>,
     /// How long the present series of attempts has kept the unit from being active or failed.
     pub held: Duration,
-    /// How the run before has ended.
+    /// How the previous run ended.
     pub end: End,
-    /// What starts the vassal next.
+    /// What starts the vassal the next time.
     pub next: Next,
-    /// The present attempt follows an end that was not asked for.
+    /// Whether the present attempt follows an end that nobody asked for.
     pub is_restart: bool,
-    /// A run has been ready since the vassal was started.
+    /// Whether a run has been ready since the vassal was started.
     pub has_served: bool,
-    /// The service time that restarts at once have cost and that service has not paid back yet: see [`RestartRecord::failed`].
+    /// Time of service that immediate restarts have cost and that the vassal has not yet served: see
+    /// [`RestartRecord::failed`].
     pub debt: Duration,
     /// Why the last run ended.
     pub cause: String,
-    /// The mountpoints of filesystems that may hold what is not saved yet, one a line: still there at a start, they tell
-    /// that the run before was killed.
+    /// The mountpoints of filesystems that may hold unsaved data, one a line. If they are still listed at a start, the
+    /// previous run was killed.
     pub unsaved: String,
 }
 
 impl RestartRecord {
-    /// A run has failed, `served` after it was ready; `proven` is the time after which that is not the configuration's
-    /// fault, and the restart comes at once.
+    /// Records that a run has failed `served` after it was ready. A run that was ready for at least `proven` has a
+    /// right configuration, and the restart is immediate.
     ///
-    /// Each restart at once costs as much service as settles a run, and service pays it back; a vassal that owes a hundred of them
-    /// waits longer and longer, as after any failed attempt, until a run settles. So a vassal that fails again and again
-    /// is restarted at once a hundred times, and from then on no oftener than once in twenty seconds of service.
+    /// Each immediate restart costs as much time of service as settles a run ([`SETTLED`]), and serving pays that back.
+    /// A vassal that owes a hundred times as much waits longer and longer, as after failed attempts, until a run
+    /// settles. So a vassal that fails again and again is restarted immediately a hundred times, and from then on at
+    /// most once in twenty seconds of service.
     pub fn failed(&mut self, cause: &str, served: Duration, proven: Duration) {
         self.cause = cause.to_owned();
         self.end = End::Reported;
@@ -128,26 +131,27 @@ impl RestartRecord {
         }
     }
 
-    /// A start has failed, or what a run has left says so.
+    /// Records that a start has failed, or that a run has turned out to have failed.
     pub fn start_failed(&mut self, cause: &str) {
         self.cause = cause.to_owned();
         self.end = End::Reported;
     }
 
-    /// The vassal is ready, and units that are ordered after it go on: the time for which it holds them up is counted anew.
+    /// Records that the vassal is ready. Units ordered after it go on, so the time for which they were held up begins
+    /// anew.
     pub fn served(&mut self) {
         self.begun = None;
         self.held = Duration::ZERO;
         self.has_served = true;
     }
 
-    /// The next failure is a first one.
+    /// Records that the run has lasted so long that the next failure counts as a first one.
     pub fn settled(&mut self) {
         self.attempts = 0;
         self.held = Duration::ZERO;
     }
 
-    /// An administrator has ended the run: nothing of what was before counts, and nothing is lost.
+    /// Records that an administrator has ended the run: earlier failures no longer count, and nothing is unsaved.
     pub fn stopped(&mut self) {
         self.settled();
         self.debt = Duration::ZERO;
@@ -157,26 +161,27 @@ impl RestartRecord {
         self.unsaved.clear();
     }
 
-    /// The run before was killed or stopped before it was ready, and has left no cause.
+    /// Whether the previous run was killed or stopped before it was ready, without reporting a cause.
     pub fn was_cut_short(&self) -> bool {
         self.end == End::Unreported && self.begun.is_some()
     }
 
-    /// How long ago the last attempt began that has not served, `now` since boot.
+    /// How long ago the last attempt began, if it has not served; `now` is the time since boot.
     pub fn since_begun(&self, now: Duration) -> Duration {
         self.begun.map_or(Duration::ZERO, |begun| {
             Duration::from_millis(millis(now).wrapping_sub(begun).into())
         })
     }
 
-    /// A start comes, `now` since boot: takes account of how the run before has ended, and says what is to be done.
+    /// Begins a start at `now` (since boot): takes account of how the previous run ended, and returns what the start
+    /// has to do.
     pub fn turn(&mut self, now: Duration, pauses: Pauses) -> Turn {
         if self.end == End::Unreported {
             self.start_failed("it was killed, or did not serve in time");
         }
         self.held += self.since_begun(now);
         self.begun = None;
-        // vassal-retry@.service has made the pause.
+        // vassal-retry@.service has made the pause already.
         if self.attempts == 0 || self.next == Next::Asked {
             return Turn::After(Duration::ZERO);
         }
@@ -186,7 +191,7 @@ impl RestartRecord {
         }
     }
 
-    /// An attempt begins, `now` since boot, after a `pause`.
+    /// Records that an attempt begins at `now` (since boot), after a `pause`.
     pub fn begin(&mut self, pause: Duration, now: Duration) {
         self.is_restart = self.end != End::Ordered;
         self.restarts = self.restarts.saturating_add(self.is_restart.into());
@@ -197,13 +202,14 @@ impl RestartRecord {
         self.next = Next::Restart;
     }
 
-    /// The pause of vassal-retry@.service.
+    /// How long vassal-retry@.service waits.
     pub fn retry_pause(&self, pauses: Pauses) -> Duration {
         self.pause(pauses).max(SHORTEST_PAUSE)
     }
 
-    /// How long to wait before the attempt that comes after [`RestartRecord::attempts`] failed ones: the first restart is
-    /// immediate, then 1 s, doubled each time, up to three minutes, unless `pauses` says otherwise; never given up (ARCHITECTURE D11).
+    /// The pause before the attempt that follows [`RestartRecord::attempts`] failed ones. The first restart is
+    /// immediate; then 1 s, doubled each time, up to three minutes, unless `pauses` says otherwise. Attempts never
+    /// cease (ARCHITECTURE D11).
     pub fn pause(&self, pauses: Pauses) -> Duration {
         match self.attempts.checked_sub(2) {
             None => Duration::ZERO,
@@ -217,9 +223,9 @@ impl RestartRecord {
     }
 }
 
-/// All ends and all starters; their places are their numbers in a record.
+/// All values of [`End`]; a value's position is its number in the record.
 const ENDS: [End; 4] = [End::Ordered, End::Unreported, End::Reported, End::App];
-/// See [`ENDS`].
+/// The same for [`Next`].
 const NEXTS: [Next; 3] = [Next::Restart, Next::Retry, Next::Asked];
 
 impl RestartRecord {
@@ -264,12 +270,12 @@ impl RestartRecord {
     }
 }
 
-/// The time since boot, in which the machine may have slept.
+/// The time since boot, including the time for which the machine was suspended.
 pub fn since_boot() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
-/// Milliseconds since boot, never zero; they begin afresh after 49 days.
+/// Milliseconds since boot, never 0; they wrap around after 49 days.
 fn millis(since_boot: Duration) -> u32 {
     (since_boot.as_millis() as u32).max(1)
 }

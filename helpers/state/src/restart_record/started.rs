@@ -1,7 +1,7 @@
-//! Whether a start follows a run of the same unit: systemd makes the unit's runtime directory anew when the unit is started, keeps it
-//! over a restart (`RuntimeDirectoryPreserve=restart`), and removes it when the unit stops or fails. A start that finds a mark there
-//! is a restart. A descriptor in the FD store would tell the same, but costs systemd 257 a fork of itself for each vassal at
-//! every daemon-reload (measured).
+//! Tells whether a start follows a run of the same unit. systemd makes the unit's runtime directory when the unit is
+//! started, keeps it over a restart (`RuntimeDirectoryPreserve=restart`), and removes it when the unit stops or fails.
+//! So a start that finds a mark in it is a restart. A descriptor in the FD store would tell the same, but costs systemd
+//! 257 a fork for each vassal at every daemon-reload (measured).
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
@@ -9,37 +9,37 @@ use nix::sys::stat::Mode;
 use std::path::{Path, PathBuf};
 use vassal_escape::digest::fnv_64;
 
-/// Where systemd makes runtime directories.
+/// The directory in which systemd makes runtime directories.
 const RUN: &str = "/run";
-/// In it those of the vassals.
+/// The subdirectory for the vassals' runtime directories.
 const STARTS: &str = "vassal-starts";
-/// The file in a unit's directory.
+/// The name of the mark in a unit's directory.
 const MARK: &str = "started";
 
-/// The runtime directory of the vassal's unit, below /run (`RuntimeDirectory=`). It has no name of its own: systemd 257 executes nothing
-/// in a unit with a backslash there, which escaped names have (measured: "Failed to deserialize").
+/// The runtime directory of the vassal's unit, below /run (`RuntimeDirectory=`). Its name is a hash: systemd 257
+/// executes nothing in a unit with a backslash there, which escaped names contain (measured: "Failed to deserialize").
 pub fn runtime_directory(vassal: &[u8]) -> String {
     format!("{STARTS}/{:016x}", fnv_64(vassal))
 }
 
-/// Whether systemd has made `directory` for a vassal's mark.
+/// Whether `directory` is one that systemd has made for a vassal's mark.
 pub fn is_runtime_directory(directory: &Path) -> bool {
     directory.starts_with(Path::new(RUN).join(STARTS))
 }
 
-/// What a start follows.
+/// What this start follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follows {
-    /// Nothing, or a unit that had stopped or failed.
+    /// No run, or a unit that has stopped or failed since.
     Nothing,
-    /// A run of the same unit, which systemd has not seen stop or fail since.
+    /// A run of the same unit, which has neither stopped nor failed since.
     Run,
-    /// That cannot be told: the unit has no such directory, as its drop-in is missing, or there is no room for a mark.
+    /// Unknown: the unit has no such directory, because its drop-in is missing, or the mark could not be written.
     Unknown,
 }
 
 impl Follows {
-    /// Asks for `vassal`, and leaves the mark for the next start.
+    /// Finds out what this start of `vassal` follows, and leaves the mark for the next start.
     pub fn ask(vassal: &[u8]) -> Self {
         Self::find(&PathBuf::from(RUN).join(runtime_directory(vassal)))
     }

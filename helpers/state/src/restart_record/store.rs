@@ -1,4 +1,4 @@
-//! The record in its file.
+//! Stores the restart record in a file.
 
 use super::record::{Next, RestartRecord};
 use crate::codec::{Reader, Writer};
@@ -13,25 +13,27 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use vassal_sys::error::{Context, SysError};
 
-/// The name in the FD store (`FDNAME=`) of the record of a unit without a runtime directory, or of one that has no file. It changes with
-/// the record's format, as an upgraded vassal-enter finds what the one before has left.
+/// The record's name in the FD store (`FDNAME=`). It is kept there for a unit without a runtime directory, and for a
+/// record that has no file. The name changes with the record's format, because an upgraded vassal-enter finds what the
+/// version before has left.
 pub const NAME: &str = "vassal-record-3";
-/// Where the records are, one file for each vassal.
+/// The directory of the records, with one file for each vassal.
 pub const DIRECTORY: &str = "/run/vassal";
 
-/// What the file's name ends in after the vassal's: the record's format, too.
+/// The suffix of the file's name: the version of the record's format.
 const SUFFIX: &str = ".3";
-/// More than a record is long.
+/// More than the length of any record.
 const RECORD_LIMIT: usize = 1024;
 
-/// The record in its file.
+/// A record in a file or a memfd.
 #[derive(Debug)]
 pub struct Store(File);
 
 impl Store {
-    /// The record of a start that finds none in the FD store, in the file of the vassal `name` in `directory`, which is made if
-    /// need be and root's alone. What is there is kept when vassal-retry@.service has begun this start, or it `goes_on` with a run
-    /// before it; else only what has not been saved. Also: whether such a retry still waits.
+    /// Opens the record of the vassal `name` in `directory` (made if necessary, accessible to root only), for a start
+    /// that has found none in the FD store. The content is kept if `goes_on`, or if vassal-retry@.service has made this
+    /// start; else only the list of unsaved filesystems is kept. Also returns what was to start the vassal next, which
+    /// tells whether a retry still waits.
     ///
     /// # Errors
     /// As mkdir(2), open(2); `ENOSPC`.
@@ -53,7 +55,7 @@ impl Store {
         Ok((store, found.next))
     }
 
-    /// The record that a start has left in the file of the vassal `name` in `directory`.
+    /// Opens the record that a start has left for the vassal `name` in `directory`.
     ///
     /// # Errors
     /// As open(2).
@@ -65,7 +67,7 @@ impl Store {
             .context(|| format!("open the restart record '{}'", path.display()))
     }
 
-    /// An empty record in memory, which only a start finds that gets it out of the FD store.
+    /// An empty record in a memfd. A later start finds it only through the FD store.
     ///
     /// # Errors
     /// `EMFILE`, `ENOMEM`.
@@ -75,7 +77,7 @@ impl Store {
         Ok(Self(File::from(fd)))
     }
 
-    /// The record of a descriptor that came out of the FD store or from the program before this one.
+    /// The record in a descriptor that came from the FD store or from the previous program.
     pub fn inherited(fd: OwnedFd) -> Self {
         Self(File::from(fd))
     }
@@ -85,15 +87,15 @@ impl Store {
         &self.0
     }
 
-    /// Reads the record; one that cannot be read is empty.
+    /// Reads the record; an unreadable one counts as empty.
     pub fn read(&self) -> RestartRecord {
         let mut bytes = [0; RECORD_LIMIT];
         let length = self.0.read_at(&mut bytes, 0).unwrap_or(0);
         RestartRecord::read(&mut Reader::new(bytes[..length].to_vec())).unwrap_or_default()
     }
 
-    /// Writes the record. Its reader looks at nothing behind its end, so what was longer is cut off afterwards: a process that is killed
-    /// in between has left all of it.
+    /// Writes the record. Readers ignore bytes after its end, so the file is truncated only afterwards: a process that
+    /// is killed in between leaves a complete record.
     ///
     /// # Errors
     /// `ENOSPC`, `ENOMEM`.
@@ -106,7 +108,7 @@ impl Store {
         self.0.set_len(bytes.len() as u64).context(step)
     }
 
-    /// Changes the record.
+    /// Reads the record, changes it, and writes it.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -117,7 +119,7 @@ impl Store {
     }
 }
 
-/// Makes `directory`, root's alone, unless it is there.
+/// Makes `directory`, accessible to root only, unless it exists.
 ///
 /// # Errors
 /// As mkdir(2).
@@ -128,10 +130,11 @@ pub fn make_directory(directory: &Path) -> Result<(), SysError> {
     }
 }
 
-/// Removes the record of the vassal `name` that does not exist; one that says what is not saved stays, to be told.
+/// Removes the record of the vassal `name`, which no longer exists. A record that lists unsaved data stays, so that the
+/// loss is reported.
 ///
 /// # Errors
-/// As open(2), unlink(2); that there is none is no error.
+/// As open(2), unlink(2); a missing record is no error.
 pub fn forget(directory: &Path, name: &str) -> Result<(), SysError> {
     let path = file(directory, name);
     let step = || format!("remove the restart record '{}'", path.display());
@@ -146,7 +149,7 @@ pub fn forget(directory: &Path, name: &str) -> Result<(), SysError> {
     unlink(&path).context(step)
 }
 
-/// The file of the vassal `name`. The last that is written of a run is its end.
+/// The file of the vassal `name`. It is last written when a run ends, so its date tells when that was.
 pub fn file(directory: &Path, name: &str) -> PathBuf {
     directory.join(format!("{name}{SUFFIX}"))
 }

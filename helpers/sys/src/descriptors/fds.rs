@@ -45,18 +45,19 @@ pub fn cloexec_from(first: RawFd) -> Result<(), SysError> {
         .context(|| "mark inherited descriptors close-on-exec")
 }
 
-/// Descriptors from this number on are for one process alone, and no child that it forks has them: what they keep open is to end when
-/// that process closes them. Above the numbers of others, and below 1024, the usual limit of open files.
+/// The lowest number of descriptors that only one process may have: its forked children close them, because closing
+/// them in that process has to end what they keep open. It is above the numbers of other descriptors, and below 1024,
+/// the usual limit of open files.
 pub const ALONE: RawFd = 960;
 
-/// In a forked child: closes those descriptors.
+/// In a forked child: closes all descriptors from [`ALONE`] on.
 pub fn close_alone() {
     // SAFETY: close_range takes three integers. The values that own these descriptors are the parent's; the child's copies of them
     // are never dropped, as it ends by exit or by exec.
     unsafe { libc::syscall(libc::SYS_close_range, ALONE, libc::c_uint::MAX, 0) };
 }
 
-/// Lets `fd` survive the next exec, and only that: the flag belongs to this descriptor alone.
+/// Makes `fd` survive the next exec. Other descriptors of the same open file are not affected.
 ///
 /// # Errors
 /// None for a valid descriptor.
@@ -66,7 +67,7 @@ pub fn keep_over_exec(fd: BorrowedFd<'_>) -> Result<(), SysError> {
         .context(|| "keep a descriptor over exec")
 }
 
-/// Takes over a descriptor that another process image left open under a known number (the FD store, the handoff).
+/// Takes ownership of a descriptor that another process image has left open under a known number (FD store, handoff).
 ///
 /// # Errors
 /// `EBADF` when the number is not open.
@@ -86,7 +87,8 @@ pub fn adopt(number: RawFd) -> Result<OwnedFd, SysError> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// A copy of `fd` with exactly the number `number`, which survives exec (dup2(2)); what was open there is closed.
+/// Makes a copy of `fd` with the number `number` that survives exec (dup2(2)); a descriptor that had this number is
+/// closed.
 ///
 /// # Errors
 /// `EBUSY`, `EMFILE` as dup3(2) says.
@@ -103,8 +105,8 @@ pub fn place_at(fd: impl AsFd, number: RawFd) -> Result<(), SysError> {
         .context(|| format!("place a descriptor at {number}"))
 }
 
-/// A copy of the descriptor `number` of another process, of which `process` is a pidfd: the same open file, which lives on
-/// when that process dies (pidfd_getfd(2)). It is close-on-exec by itself.
+/// Copies the descriptor `number` of the process whose pidfd is `process` (pidfd_getfd(2)). The copy refers to the same
+/// open file, so it remains valid when that process dies. It is close-on-exec.
 ///
 /// # Errors
 /// `EBADF` when the number is not open there, `ESRCH` when the process is gone, `EPERM` for a caller that may not trace it.
@@ -117,10 +119,10 @@ pub fn copy_of(process: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysErr
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
-/// How many bytes that were sent through a unix `socket` have not been read yet.
+/// How many bytes sent through a unix `socket` have not been read yet.
 ///
 /// # Errors
-/// `ENOTTY` for what is no socket.
+/// `ENOTTY` for anything but a socket.
 pub fn unread_bytes(socket: impl AsFd) -> nix::Result<libc::c_int> {
     use std::os::fd::AsRawFd;
     let mut bytes = 0;
@@ -129,14 +131,14 @@ pub fn unread_bytes(socket: impl AsFd) -> nix::Result<libc::c_int> {
     Errno::result(result).map(|_| bytes)
 }
 
-/// From here on the kernel drops everything that is sent to `socket`, and tells its senders that it has been sent (socket(7),
-/// SO_ATTACH_FILTER).
+/// Makes the kernel drop everything that is sent to `socket`; for the senders it looks as if it had been sent
+/// (socket(7), SO_ATTACH_FILTER).
 ///
 /// # Errors
-/// `ENOMEM`; what the machine's policy forbids.
+/// `ENOMEM`; `EPERM` by a policy of the machine.
 pub fn drop_what_comes(socket: BorrowedFd<'_>) -> Result<(), SysError> {
     use std::os::fd::AsRawFd;
-    // "Accept zero bytes", whatever it is.
+    // The whole program: accept 0 bytes of any message.
     let mut accept_nothing = libc::sock_filter {
         code: (libc::BPF_RET | libc::BPF_K) as u16,
         jt: 0,
@@ -171,14 +173,14 @@ pub fn random<const COUNT: usize>() -> Result<[u8; COUNT], SysError> {
     // SAFETY: at most as many bytes are written as the array has. nix has none.
     let result = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), COUNT, 0) };
     match Errno::result(result).context(|| "get random bytes")? {
-        // Up to 256 bytes come whole (getrandom(2)).
+        // getrandom(2) returns up to 256 bytes at once.
         length if length as usize == COUNT => Ok(bytes),
         _ => Err(SysError::new("get random bytes", Errno::EIO)),
     }
 }
 
-/// Whether the descriptor at `path` below `proc`, as `7/fd/3`, is a socket: by the name that proc gives it, which asks no
-/// filesystem (proc_pid_fd(5)). nix's readlinkat takes and gives back 16 KiB each time.
+/// Whether the descriptor at `path` below `proc` (such as `7/fd/3`) is a socket. This reads only the link in proc, so
+/// no filesystem is asked (proc_pid_fd(5)). nix's readlinkat would allocate and return 16 KiB each time.
 pub fn is_socket(proc: impl AsFd, path: &CStr) -> bool {
     use std::os::fd::AsRawFd;
     const NAME: &[u8] = b"socket:[";
@@ -195,8 +197,8 @@ pub fn is_socket(proc: impl AsFd, path: &CStr) -> bool {
     result == NAME.len() as isize && name == *NAME
 }
 
-/// The device that the descriptor at `path` below `proc`, as `7/fd/3`, stands for (`st_rdev`), as far as the kernel knows it: no
-/// filesystem is asked (AT_STATX_DONT_SYNC), whatever file it is.
+/// The device number (`st_rdev`) of the file behind the descriptor at `path` below `proc` (such as `7/fd/3`), as the
+/// kernel has it cached: no filesystem is asked, whatever the file is (AT_STATX_DONT_SYNC).
 ///
 /// # Errors
 /// As statx(2).
@@ -220,7 +222,7 @@ pub fn device(proc: impl AsFd, path: &CStr) -> nix::Result<(u32, u32)> {
     Ok((status.stx_rdev_major, status.stx_rdev_minor))
 }
 
-/// A copy of `fd` with a number of at least `least`; close-on-exec.
+/// A close-on-exec copy of `fd` with a number of at least `least`.
 ///
 /// # Errors
 /// `EINVAL`, `EMFILE` at the limit of open files.
@@ -230,12 +232,12 @@ pub fn copy_above(fd: impl AsFd, least: RawFd) -> Result<OwnedFd, SysError> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// Takes `socket` out of `epoll`: copies of what another process has, where the socket was put in as `number`. The kernel
-/// knows an entry by its open file and that number (epoll(7)), so the socket is placed there, and what was open there is
-/// closed: this is for a process that is about to end.
+/// Removes `socket` from `epoll`. Both are copies of another process's descriptors, where the socket was added as
+/// `number`. The kernel identifies an entry by its open file and that number (epoll(7)), so the socket is moved to this
+/// number, and a descriptor that had it is closed. So only a process that is about to end may call this.
 ///
 /// # Errors
-/// `ENOENT` when it is not in there.
+/// `ENOENT` when it is not registered.
 pub fn forget(epoll: BorrowedFd<'_>, socket: BorrowedFd<'_>, number: RawFd) -> Result<(), SysError> {
     use std::os::fd::AsRawFd;
     place_at(socket, number)?;

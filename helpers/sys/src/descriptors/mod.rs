@@ -1,4 +1,4 @@
-//! Descriptors: which are open, what they stand for, what lies below one.
+//! Descriptors: copying, passing on, and inspecting them.
 //!
 //! Rooms, each of which uses only those before it: fds, tcp, directory.
 

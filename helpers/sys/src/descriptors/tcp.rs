@@ -1,34 +1,34 @@
-//! What the kernel knows of a TCP connection (tcp(7), TCP_INFO).
+//! The state of a TCP connection as the kernel reports it (tcp(7), TCP_INFO).
 
 use nix::errno::Errno;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-/// The kernel's structure as far as it is read here; it has grown at its end only.
+/// How many bytes of the kernel's structure are read. Kernels have only ever added fields at its end.
 const LENGTH: usize = 208;
-/// Where in it what is.
+/// The offsets of the fields that are read.
 const LAST_SENT: usize = 44;
 const LAST_RECEIVED: usize = 52;
 const RECEIVED: usize = 128;
 const SENT: usize = 200;
 
-/// What has come and gone on a connection. A time counts from the connection's beginning where nothing has.
+/// When data was last sent and received on a connection; counted from the connection's beginning where there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traffic {
-    /// Whether data has come.
+    /// Whether any data was received.
     pub has_received: bool,
-    /// Whether data was sent.
+    /// Whether any data was sent.
     pub has_sent: bool,
-    /// How long ago data came last, to some milliseconds.
+    /// The time since data was last received, accurate to a few milliseconds.
     pub since_received: Duration,
-    /// How long ago data was sent last.
+    /// The time since data was last sent.
     pub since_sent: Duration,
 }
 
 /// The traffic of a connection.
 ///
 /// # Errors
-/// `EOPNOTSUPP` for what is no TCP socket; `EPROTO` before Linux 4.19, which does not tell.
+/// `EOPNOTSUPP` for anything but a TCP socket; `EPROTO` before Linux 4.19, which does not report it.
 pub fn traffic(socket: impl AsFd) -> nix::Result<Traffic> {
     let mut bytes = [0_u8; LENGTH];
     let mut length = LENGTH as libc::socklen_t;

@@ -1,9 +1,10 @@
-//! Locks on single bytes of a file (fcntl(2), "Open file description locks"). Such a lock belongs to the open file, not to the
-//! process: it goes on through fork and exec, and ends when the last descriptor of that open file is closed, whatever has become of
-//! the process. A byte need not be there: a FIFO can be locked as well.
+//! Locks on single bytes of a file (fcntl(2), "Open file description locks"). Such a lock belongs to the open file and
+//! not to the process: it persists over fork and exec, and is released when the last descriptor of the open file is
+//! closed, for whatever reason. The byte does not have to exist, so a FIFO can be locked, too.
 //!
-//! Of several that wait for one byte the kernel wakes one at a time, as long as none of them gives up: when one does, all that have
-//! come after it wake and wait anew (`__locks_insert_block` in fs/locks.c), which makes a wait with a limit quadratic.
+//! Of several processes that wait for one byte the kernel wakes one at a time, unless one of them gives up: then all
+//! that came after it wake and queue again (`__locks_insert_block` in fs/locks.c). So waits with a time limit for the
+//! same byte take quadratic time.
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
@@ -16,10 +17,11 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// After the limit the wait is interrupted again and again: the first signal may come before the wait has begun.
+/// How often the wait is interrupted after its limit. Once is not enough: the first signal may arrive before the wait
+/// has begun.
 const INTERRUPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Locks `byte`, if nothing else has it; whether it is locked now.
+/// Locks `byte` if it is free. Returns whether it is locked now.
 ///
 /// # Errors
 /// As fcntl(2).
@@ -39,12 +41,12 @@ pub fn unlock(file: &File, byte: u64) -> Result<(), SysError> {
     set(file, libc::F_UNLCK, byte).context(step)
 }
 
-/// Unlocks all bytes that this open file has locked, through whichever of its descriptors.
+/// Unlocks all bytes that this open file has locked, through any of its descriptors.
 ///
 /// # Errors
 /// As fcntl(2).
 pub fn unlock_all(file: &File) -> Result<(), SysError> {
-    // A length of zero is up to the end, wherever that is.
+    // A length of zero means up to the end.
     let all = libc::flock {
         l_len: 0,
         ..lock_of(libc::F_UNLCK, 0)
@@ -62,7 +64,7 @@ pub fn is_any_locked(file: &File, bytes: Range<u64>) -> Result<bool, SysError> {
     Ok(one_locked(file, &bytes)?.is_some())
 }
 
-/// Those of `bytes` that other open files have locked, in order.
+/// Returns those of `bytes` that other open files have locked, in order.
 ///
 /// # Errors
 /// As fcntl(2).
@@ -78,8 +80,8 @@ pub fn locked(file: &File, bytes: Range<u64>) -> Result<Vec<u64>, SysError> {
     Ok(found)
 }
 
-/// One of `bytes` that another open file has locked: any, not the first one (the kernel looks at the locks in the order in which the
-/// open files got them).
+/// Returns one of `bytes` that another open file has locked. It need not be the first: the kernel looks at the locks in
+/// the order in which they were acquired.
 fn one_locked(file: &File, bytes: &Range<u64>) -> Result<Option<u64>, SysError> {
     let mut lock = lock_of(libc::F_WRLCK, bytes.start);
     lock.l_len = bytes.end.saturating_sub(bytes.start) as i64;
@@ -91,8 +93,8 @@ fn one_locked(file: &File, bytes: &Range<u64>) -> Result<Option<u64>, SysError> 
     Ok((!is_free).then(|| (lock.l_start as u64).max(bytes.start)))
 }
 
-/// Waits until `byte` is free and locks it, for at most `limit`; whether it is locked now. A signal that ends the process ends the
-/// wait, too; `SIGALRM` is used for the limit and has its default action afterwards.
+/// Waits for `byte` for at most `limit`, and locks it. Returns whether it is locked now. A signal that ends the process
+/// also ends the wait. `SIGALRM` is used for the limit, and is reset to its default action afterwards.
 ///
 /// # Errors
 /// As fcntl(2), sigaction(2), timer_create(2).
@@ -110,7 +112,7 @@ pub fn lock_within(file: &File, byte: u64, limit: Duration) -> Result<bool, SysE
     }
 }
 
-/// Interrupts the system call that the process is in, and nothing else.
+/// The signal handler. Its only effect is that the system call in progress is interrupted.
 extern "C" fn interrupt(_: libc::c_int) {}
 
 fn handle_alarm(handler: SigHandler) -> Result<(), SysError> {
@@ -122,7 +124,8 @@ fn handle_alarm(handler: SigHandler) -> Result<(), SysError> {
         .context(|| "handle SIGALRM")
 }
 
-/// Interrupts this process, which has one thread, after `limit`, until it is dropped.
+/// Interrupts this process, which has one thread, after `limit` and repeatedly from then on, until the timer is
+/// dropped.
 fn alarm(limit: Duration) -> Result<Timer, SysError> {
     let notify = SigevNotify::SigevSignal {
         signal: Signal::SIGALRM,
@@ -130,7 +133,7 @@ fn alarm(limit: Duration) -> Result<Timer, SysError> {
     };
     let step = || "set a timer";
     let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(notify)).context(step)?;
-    // A time of zero would stop the timer.
+    // timer_settime(2) takes zero as an order to stop the timer.
     let limit = limit.max(Duration::from_millis(1));
     let times = Expiration::IntervalDelayed(limit.into(), INTERRUPT_AGAIN.into());
     timer.set(times, TimerSetTimeFlags::empty()).context(step)?;
@@ -147,7 +150,7 @@ fn lock_of(kind: libc::c_int, byte: u64) -> libc::flock {
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: byte as i64,
         l_len: 1,
-        // Must be zero for locks of this kind.
+        // Must be 0 for open file description locks.
         l_pid: 0,
     }
 }

@@ -1,4 +1,4 @@
-//! Files, of which a tenant may have written the path.
+//! Access to files whose paths a tenant may have written or may control.
 //!
 //! Rooms, each of which uses only those before it: reach, stored, byte_locks.
 

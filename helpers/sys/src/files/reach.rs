@@ -1,5 +1,5 @@
-//! Paths as root walks them. A tenant may own directories on the way, so every step is taken from the descriptor of the step
-//! before, and a symbolic link is followed only where root alone can have made it.
+//! Path resolution for root. A tenant may own directories on the way, so each component is opened relative to the
+//! descriptor of the one before, and a symbolic link is followed only where nobody but root can have made it.
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
@@ -11,40 +11,41 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path};
 
-/// As the kernel's own limit (path_resolution(7)).
+/// The most links that are followed: the kernel's own limit (path_resolution(7)).
 const LINKS: usize = 40;
-/// A directory that is only named.
+/// Flags to open a directory without reading it.
 const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
-/// The permissions that only the owner may have, for a directory or a file to be trusted.
+/// The permissions that a trusted directory or file must not have.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-/// What a refused link is told as.
+/// The reason given for a link that is not followed.
 pub const NOT_FOLLOWED: &str =
     "a symbolic link that is not root's, or in a directory others can write, is not followed as root";
 
-/// What becomes of a link at the end of a path.
+/// How a link at the end of a path is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Last {
-    /// It is followed like any other.
+    /// It is followed.
     Followed,
-    /// It is itself what the path means.
+    /// It is the result itself.
     Kept,
 }
 
-/// Where a path ends.
+/// The end of a resolved path.
 #[derive(Debug)]
 pub struct Place {
-    /// The directory of its last component, `O_PATH`.
+    /// The directory that contains the last component (`O_PATH`).
     pub directory: OwnedFd,
-    /// That component; `.` for a root directory.
+    /// The last component; `.` for a root directory.
     pub name: OsString,
-    /// What is there, `O_PATH`; nothing where there is nothing yet (of [`judge`] also where the way ends earlier).
+    /// The object at the path (`O_PATH`); `None` if it does not exist. [`judge`] returns `None` also where a directory
+    /// on the way does not exist.
     pub object: Option<OwnedFd>,
-    /// The first directory on the way that is not root's alone, where the whole way was looked at ([`judge`]).
+    /// Set by [`judge`] only: the first directory on the way that others than root can change.
     pub foreign: Option<String>,
 }
 
 impl Place {
-    /// What is there.
+    /// The object at the path.
     ///
     /// # Errors
     /// `ENOENT`.
@@ -53,10 +54,10 @@ impl Place {
     }
 }
 
-/// Where `path` leads, from the root directory or the working directory.
+/// Resolves `path` from the root directory or the working directory.
 ///
 /// # Errors
-/// `ELOOP` for a link that root alone cannot have made; what openat(2) refuses.
+/// `ELOOP` for a link that others than root can have made; any error of openat(2).
 pub fn place(path: &Path, last: Last) -> nix::Result<Place> {
     if let Some(place) = place_without_links(path, last)? {
         return Ok(place);
@@ -65,7 +66,7 @@ pub fn place(path: &Path, last: Last) -> nix::Result<Place> {
     Walk::new(root()?, &absolute).run(last, Judge::Links)
 }
 
-/// Where `path` leads below the directory `root`, which no link and no `..` leaves.
+/// Resolves `path` below the directory `root`, which neither a link nor `..` can leave.
 ///
 /// # Errors
 /// As [`place`].
@@ -73,10 +74,11 @@ pub fn place_below(root: &OwnedFd, path: &Path, last: Last) -> nix::Result<Place
     Walk::new(root.try_clone().map_err(|_| Errno::EMFILE)?, path).run(last, Judge::Links)
 }
 
-/// The same, every directory on the way looked at: [`Place::foreign`] names the first that is not root's alone.
+/// Resolves `path` below `root` and examines every directory on the way: [`Place::foreign`] names the first one that
+/// others than root can change.
 ///
 /// # Errors
-/// As [`place`], but for links: one that is not root's alone leads on and is what [`Place::foreign`] names.
+/// As [`place`]. A link that others can have made is no error: it is followed, and named in [`Place::foreign`].
 pub fn judge(root: &OwnedFd, path: &Path, last: Last) -> nix::Result<Place> {
     Walk::new(root.try_clone().map_err(|_| Errno::EMFILE)?, path).run(last, Judge::All)
 }
@@ -89,10 +91,11 @@ pub fn root() -> nix::Result<OwnedFd> {
     open("/", DIRECTORY, Mode::empty())
 }
 
-/// Where `path` is, which has no link in it; what is there is not looked at, so nothing is asked of a filesystem that is mounted there.
+/// Resolves `path`, which must contain no link. The object itself is not opened, so a filesystem mounted there is not
+/// asked.
 ///
 /// # Errors
-/// `ELOOP` for a link; what openat2(2) refuses.
+/// `ELOOP` for a link; any error of openat2(2).
 pub fn place_unseen(path: &Path) -> nix::Result<Place> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::EINVAL);
@@ -105,7 +108,7 @@ pub fn place_unseen(path: &Path) -> nix::Result<Place> {
     })
 }
 
-/// The usual path has no link in it: the kernel walks it in one call. Nothing where it has met one.
+/// Resolves a path without links in one system call, which is the usual case. `None` where there is a link.
 fn place_without_links(path: &Path, last: Last) -> nix::Result<Option<Place>> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(None);
@@ -138,15 +141,15 @@ fn directory_without_links(path: &Path) -> nix::Result<OwnedFd> {
     openat2(AT_FDCWD, path, how)
 }
 
-/// What something is.
+/// The type of an object.
 enum Is {
-    /// A symbolic link, and whose.
+    /// A symbolic link, with its owner.
     Link(u32),
     Other,
 }
 
-/// What is called `name` in `directory`, not followed. Nothing is asked of a filesystem that is mounted there: it may hang, or be closed to
-/// root.
+/// Opens the entry `name` of `directory` without following it, and without asking a filesystem that is mounted there:
+/// that may hang, or refuse root.
 fn look(directory: &OwnedFd, name: &OsStr) -> nix::Result<Option<(OwnedFd, Is)>> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     match openat(directory, name, flags, Mode::empty()) {
@@ -162,8 +165,9 @@ fn look(directory: &OwnedFd, name: &OsStr) -> nix::Result<Option<(OwnedFd, Is)>>
     }
 }
 
-/// Whether `object`, a descriptor that only names it, is a symbolic link: readlinkat(2) of something else fails by what the kernel
-/// knows of it. One byte is enough to tell; nix would take a page for the target, which is most of what this costs.
+/// Whether `object`, an `O_PATH` descriptor, is a symbolic link: readlinkat(2) fails for anything else, without asking
+/// the filesystem. One byte is enough to tell; nix would allocate a page for the target, which costs more than the
+/// rest.
 fn is_named_link(object: &OwnedFd) -> bool {
     let mut first = 0_u8;
     // SAFETY: the path is a string that ends with NUL, and the buffer has room for the one byte that it is said to have.
@@ -171,17 +175,17 @@ fn is_named_link(object: &OwnedFd) -> bool {
     length >= 0
 }
 
-/// How much of the way is looked at.
+/// Which parts of the way are examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Judge {
-    /// Where a link is followed.
+    /// Directories that contain a link to be followed.
     Links,
     /// Every directory.
     All,
 }
 
 struct Walk {
-    /// The directories from the root directory to here.
+    /// The directories passed so far, from the root directory on.
     way: Vec<(OwnedFd, OsString)>,
     left: VecDeque<OsString>,
     links: usize,
@@ -281,8 +285,8 @@ impl Walk {
     }
 }
 
-/// `shown`, with the reason, when the directory `here` is not root's alone. On FUSE a daemon says whose a file is, so nothing
-/// there is root's.
+/// Returns `shown` with the reason if others than root can change the directory `here`. This is always so on FUSE,
+/// where the daemon decides which owner it reports.
 fn complaint(here: &OwnedFd, shown: String) -> nix::Result<Option<String>> {
     let status = fstat(here)?;
     if let Some(why) = why_foreign(&status) {
@@ -292,7 +296,7 @@ fn complaint(here: &OwnedFd, shown: String) -> nix::Result<Option<String>> {
     Ok(is_fuse.then(|| format!("'{shown}' is on a FUSE filesystem, whose daemon says what is there")))
 }
 
-/// Why what has this status is not root's alone, as it reads after its name.
+/// Why others than root can change an object with this status, worded so that it follows its name.
 pub fn why_foreign(status: &FileStat) -> Option<String> {
     match (status.st_uid, status.st_mode & WRITABLE_BY_OTHERS) {
         (0, 0) => None,
@@ -324,20 +328,20 @@ pub fn kind(status: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT
 }
 
-/// Opens what `object`, a descriptor that only names it, has been seen to be. `proc` is a proc of this PID namespace that no
-/// mount of a tenant can stand in for.
+/// Opens the file behind `object`, an `O_PATH` descriptor whose type has been checked. `proc` must be a proc of this
+/// PID namespace that a tenant's mount cannot replace.
 ///
 /// # Errors
-/// What open(2) refuses.
+/// Any error of open(2).
 pub fn reopen(proc: impl AsFd, object: &OwnedFd, flags: OFlag) -> nix::Result<OwnedFd> {
     let path = format!("self/fd/{}", object.as_raw_fd());
     openat(proc, path.as_str(), flags | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// Does `step` with `directory` as the working directory, for system calls that take a path only.
+/// Runs `step` with `directory` as the working directory; for system calls that take no directory descriptor.
 ///
 /// # Errors
-/// What `step` or the change of directory came to.
+/// The error of `step`, or of changing the directory.
 pub fn within<T>(directory: impl AsFd, step: impl FnOnce() -> nix::Result<T>) -> nix::Result<T> {
     let before = open(".", DIRECTORY, Mode::empty())?;
     fchdir(directory)?;

@@ -1,5 +1,5 @@
-//! Finding a file whose text is believed, such as /etc/passwd: no device, no FIFO, and no text that the kernel makes of what
-//! processes do.
+//! Opens files whose content is trusted, such as /etc/passwd: never a device or a FIFO, nor a file whose content the
+//! kernel makes from what processes do.
 
 use crate::error::{Context, SysError};
 use crate::files::reach::{self, Last};
@@ -11,7 +11,7 @@ use nix::sys::statfs::{
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-/// Filesystems whose files the kernel makes up: root owns them, but what any process does can be their text.
+/// Filesystems whose files are made by the kernel. Root owns these files, but any process can influence their content.
 const MADE_UP: [FsType; 5] = [
     PROC_SUPER_MAGIC,
     SYSFS_MAGIC,
@@ -20,11 +20,11 @@ const MADE_UP: [FsType; 5] = [
     TRACEFS_MAGIC,
 ];
 
-/// The file at `path`, as a descriptor that is not open for reading (`O_PATH`) but can be opened again ([`reach::reopen`]); `None` when
-/// it is missing. So nothing is opened before it is known to be a regular file on a filesystem that stores it.
+/// Opens the file at `path` with `O_PATH`, to be opened for reading with [`reach::reopen`]; `None` when it is missing.
+/// So it is known to be a regular file on a filesystem that stores it before it is really opened.
 ///
 /// # Errors
-/// It is no such file (`EINVAL`), or a link on the way that another user than root may change (`ELOOP`).
+/// `EINVAL` when it is another kind of file; `ELOOP` for a link on the way that another user than root may change.
 pub fn find(path: &str) -> Result<Option<OwnedFd>, SysError> {
     let step = || format!("read '{path}'");
     let file = match reach::place(Path::new(path), Last::Followed) {

@@ -1,20 +1,21 @@
-//! Mounts by descriptor (the "new mount API", Linux 5.2 and 5.12): where a mount goes and what it shows is not looked up again.
+//! Mounts by descriptor (the "new mount API", Linux 5.2 and 5.12): source and target of a mount are resolved once and
+//! not looked up again.
 
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-/// How much of a tree of mounts.
+/// Which part of a mount tree is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// One mount.
+    /// The mount alone.
     This,
-    /// And all below it.
+    /// The mount and all mounts below it.
     All,
 }
 
-/// The flags that belong to a mount and not to its filesystem: of mount(2), and of mount_setattr(2).
+/// The flags that belong to a mount, as mount(2) and as mount_setattr(2) number them.
 const ATTRIBUTES: [(MsFlags, u64); 6] = [
     (MsFlags::MS_RDONLY, libc::MOUNT_ATTR_RDONLY),
     (MsFlags::MS_NOSUID, libc::MOUNT_ATTR_NOSUID),
@@ -24,7 +25,7 @@ const ATTRIBUTES: [(MsFlags, u64); 6] = [
     (MsFlags::MS_NODIRATIME, libc::MOUNT_ATTR_NODIRATIME),
 ];
 
-/// The flags that belong to a filesystem, and their words (fsconfig(2)).
+/// The flags that belong to a filesystem, with their names for fsconfig(2).
 const WORDS: [(MsFlags, &std::ffi::CStr); 4] = [
     (MsFlags::MS_RDONLY, c"ro"),
     (MsFlags::MS_SYNCHRONOUS, c"sync"),
@@ -37,11 +38,11 @@ fn attributes(flags: MsFlags) -> u64 {
     given.fold(0, |all, (_, attribute)| all | attribute)
 }
 
-/// A new filesystem that is mounted nowhere yet: reachable through this descriptor only (fsopen(2), fsmount(2)). `options` are
-/// those of mount(2), apart at each comma that has no backslash before it.
+/// Makes a new filesystem that is not mounted anywhere: only this descriptor leads to it (fsopen(2), fsmount(2)).
+/// `options` are those of mount(2), separated by commas; a comma after a backslash does not separate.
 ///
 /// # Errors
-/// The kernel's; `ENODEV` for a type it does not know.
+/// Any error of the kernel; `ENODEV` for an unknown type.
 pub fn filesystem(
     fstype: &[u8],
     source: &[u8],
@@ -110,10 +111,10 @@ fn configure(
     Errno::result(done).map(drop)
 }
 
-/// A copy of the mount that `object` is on, with `object` as its root, mounted nowhere yet (open_tree(2)).
+/// Makes a copy of the mount of `object`, with `object` as its root, that is not mounted anywhere (open_tree(2)).
 ///
 /// # Errors
-/// The kernel's; `EINVAL` for a mount that is not in this mount namespace.
+/// Any error of the kernel; `EINVAL` for a mount of another mount namespace.
 pub fn copy(object: &OwnedFd, depth: Depth) -> nix::Result<OwnedFd> {
     let mut flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint;
     if depth == Depth::All {
@@ -123,10 +124,10 @@ pub fn copy(object: &OwnedFd, depth: Depth) -> nix::Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_open_tree, object.as_raw_fd(), c"".as_ptr(), flags) })
 }
 
-/// Gives `mount` the attributes `set` and takes `cleared` from it; the others stay (mount_setattr(2)).
+/// Sets the attributes `set` of `mount` and clears `cleared`; others are kept (mount_setattr(2)).
 ///
 /// # Errors
-/// The kernel's.
+/// Any error of the kernel.
 pub fn change(mount: impl AsFd, set: MsFlags, cleared: MsFlags) -> nix::Result<()> {
     let mut attributes = libc::mount_attr {
         attr_set: attributes(set),
@@ -151,10 +152,10 @@ pub fn change(mount: impl AsFd, set: MsFlags, cleared: MsFlags) -> nix::Result<(
     Errno::result(done).map(drop)
 }
 
-/// Puts `mount`, new or mounted elsewhere, on `target` (move_mount(2)).
+/// Mounts `mount`, which may be mounted elsewhere, on `target` (move_mount(2)).
 ///
 /// # Errors
-/// The kernel's; `EINVAL` also for a directory on a file, or a file on a directory.
+/// Any error of the kernel; `EINVAL` also for a directory on a file or a file on a directory.
 pub fn put(mount: &OwnedFd, target: &OwnedFd) -> nix::Result<()> {
     // SAFETY: move_mount takes two open descriptors, two C strings and a number.
     let done = unsafe {
@@ -180,7 +181,7 @@ fn c_string(text: &[u8]) -> nix::Result<CString> {
     CString::new(text).map_err(|_| Errno::EINVAL)
 }
 
-/// The options between the commas; one after a backslash belongs to its option (overlay's directories).
+/// Splits `options` at commas; one after a backslash belongs to the option (overlay's directories).
 fn split(options: &[u8]) -> Vec<&[u8]> {
     let mut escaped = false;
     let is_comma = |byte: &u8| {

@@ -1,5 +1,5 @@
-//! The FUSE control filesystem, /sys/fs/fuse/connections. It is *one* directory for the whole machine, seen from every
-//! container: a process that writes here must know that the number is that of its own connection ([`Abort`]).
+//! The FUSE control filesystem, /sys/fs/fuse/connections. All containers of a machine see the same directory, so a
+//! process that writes there has to make sure that the number is that of its own connection ([`Abort`]).
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
@@ -10,20 +10,21 @@ use std::ffi::CStr;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Opens the directory itself, so that it stays reachable after pivot_root; `None` where fusectl is not mounted.
+/// Opens the directory, so that it can be reached after pivot_root; `None` where fusectl is not mounted.
 pub fn connections() -> Option<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     open("/sys/fs/fuse/connections", flags, Mode::empty()).ok()
 }
 
-/// How many requests of the connection `number` (`Mount::connection`) are not answered, whether its daemon has read them or not. Asks the
-/// kernel alone. Opened anew each time: what is open cannot be read twice.
+/// How many requests of the connection `number` ([`Mount::connection`](super::mountinfo::Mount::connection)) are
+/// unanswered, whether or not the daemon has read them. Only the kernel is asked. The file is opened each time, because
+/// it cannot be read twice.
 ///
 /// # Errors
-/// `ENOENT` when the connection is gone; `EIO` for a text that is no number.
+/// `ENOENT` when the connection is gone; `EIO` for content that is not a number.
 pub fn waiting(connections: impl AsFd, number: u32) -> Result<u32, SysError> {
     let step = || format!("look at FUSE connection {number}");
-    // Not in the allocator's memory, which is cold whenever a watchdog looks.
+    // On the stack: the allocator's memory is not in the processor's caches when a watchdog wakes up.
     let mut path = [0; 32];
     write!(&mut path[..], "{number}/waiting").context(step)?;
     let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
@@ -35,7 +36,7 @@ pub fn waiting(connections: impl AsFd, number: u32) -> Result<u32, SysError> {
     text.trim().parse().map_err(|_| SysError::new(step(), Errno::EIO))
 }
 
-/// The file by which a connection is ended.
+/// The file by which a connection is aborted.
 #[derive(Debug)]
 pub struct Abort {
     file: OwnedFd,
@@ -43,12 +44,13 @@ pub struct Abort {
 }
 
 impl Abort {
-    /// Opens that of the connection `number`, and does nothing yet. From here on it means the connection that has the number
-    /// now: when that is gone, nothing is written to another one which has got its number (measured). So a process that opens it first,
-    /// and then finds in mountinfo that the number is his, writes to his own.
+    /// Opens the file of the connection `number`, without aborting it. The open file stays that of this connection:
+    /// when it is gone and its number is reused, a write does not affect the new connection (measured). So a process
+    /// that opens the file first, and afterwards sees in mountinfo that the number belongs to its own mount, aborts the
+    /// right one.
     ///
     /// # Errors
-    /// `ENOENT` when the connection is gone, `EROFS` where /sys is read-only, `EACCES` for anyone but root.
+    /// `ENOENT` when the connection is gone, `EROFS` where /sys is read-only, `EACCES` for other users than root.
     pub fn open(connections: impl AsFd, number: u32) -> Result<Self, SysError> {
         let path = format!("{number}/abort");
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
@@ -57,7 +59,8 @@ impl Abort {
         Ok(Self { file, number })
     }
 
-    /// Ends it: every process that waits for its daemon gets ECONNABORTED at once, and the daemon can never answer again.
+    /// Aborts the connection: every process that waits for the daemon gets ECONNABORTED at once, and the daemon cannot
+    /// answer any more.
     ///
     /// # Errors
     /// As write(2).

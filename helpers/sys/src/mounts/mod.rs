@@ -1,4 +1,4 @@
-//! Mounts: what is mounted, and how that is changed.
+//! Mounts: listing and changing them.
 //!
 //! Rooms, each of which uses only those before it: attach, namespace, spot, mountinfo, fusectl, statfs.
 

@@ -1,78 +1,78 @@
-//! /proc/self/mountinfo (proc_pid_mountinfo(5)), read as a stream: text in, mounts out. Reading the file asks no filesystem
-//! anything. Every user who may mount, by fusermount any, decides how long it is: so it is read to its end, always,
-//! and through a buffer of one size.
+//! Reads /proc/self/mountinfo (proc_pid_mountinfo(5)) as a stream. Reading it asks no filesystem. Every user who may
+//! mount, be it by fusermount, can make it arbitrarily long; so it is always read to its end, and through a buffer of
+//! fixed size.
 
 use std::io::{Error, ErrorKind, Read, Result, Seek};
 
-/// How much is read at once: mountinfo of an ordinary machine.
+/// How much is read at once: the whole mountinfo of an ordinary machine.
 const CHUNK: usize = 8 << 10;
-/// The longest path that a system call takes, each byte of it escaped (PATH_MAX).
+/// The longest path that a system call takes (PATH_MAX), with each byte escaped.
 const PATH_LIMIT: usize = 4 * 4096;
-/// What is kept of options: those that are asked for are the first ones.
+/// How many bytes of the options are kept. The ones that are looked for come first.
 const OPTIONS_LIMIT: usize = 4096;
-/// What is kept of a filesystem's type, whose end is whatever a FUSE daemon says.
+/// How many bytes of a filesystem's type are kept; a FUSE daemon chooses how it ends.
 const TYPE_LIMIT: usize = 1024;
-/// More than a number or the name of an optional field has.
+/// More than the length of a number, or of an optional field's name.
 const WORD_LIMIT: usize = 32;
 
 /// One mount.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mount {
-    /// Unique among the mounts that exist at one time; reused afterwards.
+    /// Its id, unique among the mounts that exist; reused after it is gone.
     pub id: u32,
-    /// The mount it is on.
+    /// The id of its parent mount.
     pub parent: u32,
-    /// st_dev of its files; see [`Mount::connection`].
+    /// The device number of its files (st_dev), major part; see [`Mount::connection`].
     pub major: u32,
-    /// See `major`.
+    /// The minor part.
     pub minor: u32,
-    /// Where it is, below the reader's root; empty where that is longer than any path can be.
+    /// Its mountpoint, below the reader's root; empty where it is longer than any path can be.
     pub mountpoint: Vec<u8>,
-    /// The filesystem type, as `fuse.fuse-zip`.
+    /// The filesystem type, such as `fuse.fuse-zip`.
     pub fstype: Vec<u8>,
-    /// The user whose process its daemon answers: the owner, `user_id=` and `group_id=` of FUSE's options; root where others
-    /// may (`allow_other`), and everywhere else.
+    /// The user and group whose processes the FUSE daemon answers (`user_id=` and `group_id=`). Root, if others may
+    /// access it (`allow_other`), and for all other filesystems.
     pub owner: (u32, u32),
-    /// Whether files can be written there.
+    /// Whether files on it can be written.
     pub writable: bool,
-    /// Whether it has come, or is a copy of one that has come, from another mount namespace: it is a slave (`master:`).
+    /// Whether it is a slave mount (`master:`): it came from another mount namespace, or is a copy of one that did.
     pub is_slave: bool,
 }
 
 impl Mount {
-    /// The number of its filesystem, which every mount of it has, in every namespace.
+    /// The device number of its filesystem, the same for all mounts of it in all namespaces.
     pub fn device(&self) -> (u32, u32) {
         (self.major, self.minor)
     }
 
-    /// The number of its connection in fusectl: the kernel's own form of the device number, which is the minor alone for all
-    /// but `fuseblk`.
+    /// The number of its connection in fusectl: the device number as the kernel encodes it, which for all but `fuseblk`
+    /// is the minor number.
     pub fn connection(&self) -> u32 {
         self.major << 20 | self.minor
     }
 
-    /// Whether a FUSE daemon answers for it (`fuse`, `fuse.NAME`, `fuseblk`).
+    /// Whether a FUSE daemon serves it (`fuse`, `fuse.NAME`, `fuseblk`).
     pub fn is_fuse(&self) -> bool {
         self.fstype == b"fuse" || self.fstype.starts_with(b"fuse.") || self.fstype.starts_with(b"fuseblk")
     }
 
-    /// Whether it is an overlay, which may stand on a filesystem of a daemon's.
+    /// Whether it is an overlay, which may have a FUSE filesystem below it.
     pub fn is_overlay(&self) -> bool {
         self.fstype == b"overlay"
     }
 
-    /// Whether what was written there may be in the memory of a daemon only, which saves it when it is unmounted, as
+    /// Whether written data may be in the memory of a daemon only, which stores it when the filesystem is unmounted, as
     /// fuse-zip does.
     pub fn may_hold_unsaved(&self) -> bool {
         self.writable && self.is_fuse()
     }
 }
 
-/// Shows every mount of an open mountinfo to `each`, from the first one on. The kernel shows a mount that stays where it is
-/// exactly once, however many others come and go meanwhile. A line that is not as the man page says is passed over.
+/// Calls `each` for every mount of an open mountinfo, from the beginning. The kernel shows a mount that stays in place
+/// exactly once, even if others come and go meanwhile. A malformed line is skipped.
 ///
 /// # Errors
-/// As read(2); `UnexpectedEof` for a text that ends within a line: a part is never taken for the whole.
+/// As read(2); `UnexpectedEof` when the text ends within a line: a partial table is never taken for the whole.
 pub fn visit(mut file: impl Read + Seek, mut each: impl FnMut(&Mount)) -> Result<()> {
     file.rewind()?;
     let mut line = Line::default();
@@ -88,7 +88,7 @@ pub fn visit(mut file: impl Read + Seek, mut each: impl FnMut(&Mount)) -> Result
     }
 }
 
-/// The mounts that are `wanted`, in their order.
+/// Returns the mounts for which `wanted` is true, in their order.
 ///
 /// # Errors
 /// As [`visit`].
@@ -102,7 +102,7 @@ pub fn select(file: impl Read + Seek, mut wanted: impl FnMut(&Mount) -> bool) ->
     Ok(found)
 }
 
-/// The mount a path lookup of `mountpoint` ends on: the top one, where several are stacked on it.
+/// The mount that a lookup of the path `mountpoint` ends on: the top one, if several are stacked there.
 pub fn top<'a>(mounts: &'a [Mount], mountpoint: &[u8]) -> Option<&'a Mount> {
     let here: Vec<&Mount> = mounts
         .iter()
@@ -115,7 +115,7 @@ pub fn top<'a>(mounts: &'a [Mount], mountpoint: &[u8]) -> Option<&'a Mount> {
     here.iter().copied().find(|mount| !is_covered(mount))
 }
 
-/// The fields of a line, in their order; `Optional` is any number of them, up to a dash.
+/// The fields of a line, in their order. `Optional` stands for any number of optional fields, up to a dash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
 enum Field {
     #[default]
@@ -133,7 +133,7 @@ enum Field {
 }
 
 impl Field {
-    /// How much of it is kept.
+    /// How many bytes of it are kept.
     fn limit(self) -> usize {
         match self {
             Field::Id | Field::Parent | Field::Device | Field::Optional => WORD_LIMIT,
@@ -149,11 +149,11 @@ impl Field {
 #[derive(Debug, Default)]
 struct Line {
     field: Field,
-    /// The beginning of the field, up to its limit.
+    /// The kept bytes of the present field.
     text: Vec<u8>,
-    /// The field is longer than that.
+    /// Whether the field is longer than its limit.
     is_cut: bool,
-    /// A field was not what it has to be.
+    /// Whether a field was malformed.
     is_wrong: bool,
     mount: Mount,
 }
@@ -254,7 +254,7 @@ fn device(text: &[u8]) -> Option<(u32, u32)> {
     Some((number(&text[..colon])?, number(&text[colon + 1..])?))
 }
 
-/// Without the last one, of which a part may be missing.
+/// The options without the last one, if that may be cut off.
 fn whole_options(options: &[u8], is_cut: bool) -> &[u8] {
     let end = options.iter().rposition(|byte| *byte == b',');
     match (is_cut, end) {
@@ -263,7 +263,7 @@ fn whole_options(options: &[u8], is_cut: bool) -> &[u8] {
     }
 }
 
-/// Each mount may be read-only, and its filesystem: both say it first.
+/// A mount can be read-only, and so can its filesystem; in both cases `ro` is the first option.
 fn is_read_only(options: &[u8]) -> bool {
     options.split(|byte| *byte == b',').next() == Some(b"ro")
 }
@@ -283,7 +283,7 @@ fn option(options: &[u8], name: &[u8]) -> Option<u32> {
         .and_then(number)
 }
 
-/// Undoes the octal escapes (`\040` for a blank) of mountinfo.
+/// Appends `field` to `out` with mountinfo's octal escapes (`\040` for a blank) undone.
 pub fn unescape(field: &[u8], out: &mut Vec<u8>) {
     let mut rest = field;
     while let [first, tail @ ..] = rest {

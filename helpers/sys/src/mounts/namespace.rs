@@ -1,4 +1,4 @@
-//! The mounts of a namespace: propagation, proc, pivot_root, unmounting.
+//! Changes the mounts of a namespace: propagation, proc, pivot_root, unmounting.
 
 use crate::error::{Context, SysError};
 use crate::files::reach::{self, Last, Place, within};
@@ -15,13 +15,14 @@ use std::path::Path;
 use vassal_escape::printable;
 
 const NONE: Option<&str> = None;
-/// How a proc of ours is mounted.
+/// The flags with which a proc is mounted.
 const PROC: MsFlags = MsFlags::MS_NOSUID
     .union(MsFlags::MS_NODEV)
     .union(MsFlags::MS_NOEXEC);
 
-/// Makes every mount of this namespace a slave of the host's: host unmounts still arrive, nothing of ours leaves
-/// (mount_namespaces(7); the leak of NS-2 cannot happen). Only for a mount namespace of our own.
+/// Makes every mount of this namespace a slave of the host's: the host's unmounts still arrive, and no mount made here
+/// reaches the host (mount_namespaces(7); the leak of NS-2 cannot happen). Only to be called in a mount namespace of
+/// the vassal's own.
 ///
 /// # Errors
 /// `EINVAL` where `/` is no mount point.
@@ -30,8 +31,8 @@ pub fn make_all_slave() -> Result<(), SysError> {
         .context(|| "make all mounts slaves of the host's")
 }
 
-/// Puts a fresh proc of the current PID namespace on `/proc`, in place of the host's, which is detached first so that
-/// nothing of it is left underneath.
+/// Mounts a new proc of the current PID namespace on `/proc`. The host's proc is detached first, so that it is not left
+/// underneath.
 ///
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN`; `ENOENT` without a `/proc` directory.
@@ -43,8 +44,8 @@ pub fn replace_proc() -> Result<(), SysError> {
     mount(Some("proc"), "/proc", Some("proc"), PROC, NONE).context(|| "mount a fresh 'proc' on '/proc'")
 }
 
-/// A copy of the mount on `/proc`, which must be a fresh proc ([`replace_proc`]), that is itself mounted nowhere: what
-/// [`detached_proc`] makes, for less (open_tree(2)).
+/// Copies the mount on `/proc`, which must be a new proc ([`replace_proc`]), without mounting the copy anywhere. It
+/// gives the same as [`detached_proc`] and costs less (open_tree(2)).
 ///
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN`.
@@ -59,8 +60,8 @@ pub fn copy_of_proc() -> Result<Proc, SysError> {
         .context(|| "make a private 'proc'")
 }
 
-/// A proc of the current PID namespace that is mounted nowhere: reachable through this descriptor only, so no mount
-/// of a tenant can stand in for it and no pivot_root can lose it (fsopen(2), fsmount(2)).
+/// Makes a proc of the current PID namespace that is not mounted anywhere: only this descriptor leads to it, so no
+/// mount of a tenant can replace it and no pivot_root can lose it (fsopen(2), fsmount(2)).
 ///
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN`.
@@ -70,10 +71,10 @@ pub fn detached_proc() -> Result<Proc, SysError> {
         .context(|| "make a private 'proc'")
 }
 
-/// umount2(2) of what is mounted at `place`, whose name is not followed.
+/// Unmounts what is mounted at `place` (umount2(2)); a link there is not followed.
 ///
 /// # Errors
-/// The kernel's; `EINVAL` is told as what it means here.
+/// Any error of the kernel; `EINVAL` with its meaning here.
 pub fn detach(place: Place, shown: &Path, flags: MntFlags) -> Result<(), SysError> {
     let Place {
         directory,
@@ -81,7 +82,7 @@ pub fn detach(place: Place, shown: &Path, flags: MntFlags) -> Result<(), SysErro
         object,
         ..
     } = place;
-    // A descriptor of the mount itself would keep it busy.
+    // Closed first: a descriptor of the mount would keep it busy.
     drop(object);
     within(&directory, || {
         umount2(Path::new(&name), flags | MntFlags::UMOUNT_NOFOLLOW)
@@ -92,12 +93,12 @@ pub fn detach(place: Place, shown: &Path, flags: MntFlags) -> Result<(), SysErro
     })
 }
 
-/// Makes `new` the root of this mount namespace and leaves the old root at `old`, which is given as seen from the
-/// old root and must lie below `new` (ORD-7); the working directory is the new root afterwards. The namespace must
-/// have no shared mounts ([`make_all_slave`]). Returns the old root.
+/// Makes `new` the root of this mount namespace and moves the old root to `old`, a path as seen from the old root and
+/// below `new` (ORD-7). Afterwards the working directory is the new root. The namespace must have no shared mounts
+/// ([`make_all_slave`]). Returns a descriptor of the old root.
 ///
 /// # Errors
-/// `EINVAL` or `EBUSY` when `new` is no mountpoint, `ENOENT` when `old` is missing, all in words.
+/// `EINVAL` or `EBUSY` when `new` is not a mountpoint, `ENOENT` when `old` does not exist; each with its meaning.
 pub fn pivot(proc: &Proc, new: &Path, old: &Path) -> Result<OwnedFd, SysError> {
     let step = || format!("pivot_root to '{}', old root at '{}'", display(new), display(old));
     let inside = old.strip_prefix(new).map_err(|_| {
@@ -121,10 +122,10 @@ pub fn pivot(proc: &Proc, new: &Path, old: &Path) -> Result<OwnedFd, SysError> {
     }
     let before = reach::root().context(step)?;
     let [new, old] = [top, below].map(|place| format!("self/fd/{}", place.as_raw_fd()));
-    // pivot_root(2) refuses a shared new root or parent; slaves of the host's shared mounts are not shared.
+    // pivot_root(2) refuses a new root or parent that is shared. Slaves of shared mounts are not shared.
     within(proc, || pivot_root(new.as_str(), old.as_str())).map_err(|errno| {
         SysError::new(step(), errno).meaning(match errno {
-            // EBUSY: it is on the current root mount; EINVAL: it is some other plain directory (pivot_root(2)).
+            // EBUSY: it is on the present root mount. EINVAL: it is another directory without a mount (pivot_root(2)).
             Errno::EINVAL | Errno::EBUSY => Some("the new root is not a mountpoint"),
             Errno::ENOTDIR => Some("the place for the old root is not a directory"),
             _ => None,
@@ -134,7 +135,7 @@ pub fn pivot(proc: &Proc, new: &Path, old: &Path) -> Result<OwnedFd, SysError> {
     Ok(before)
 }
 
-/// Whether the mount that `root` is on is still one of this mount namespace: only such a one can be copied (open_tree(2)).
+/// Whether the mount of `root` still belongs to this mount namespace: only then can it be copied (open_tree(2)).
 pub fn is_mounted(root: &OwnedFd) -> bool {
     attach::copy(root, Depth::This).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What lies at a path, found without a request to the filesystem there.
+//! Finds out which mount a path is on, without a request to its filesystem.
 
 use crate::descriptors::directory::open_below;
 use crate::error::{Context, SysError};
@@ -9,20 +9,20 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use vassal_escape::printable;
 
-/// What lies at a path, without a request to the filesystem there.
+/// An object at a path and its mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
-    /// The path with every symbolic link resolved, as mountinfo writes it.
+    /// The path with every symbolic link resolved, in the form of mountinfo.
     pub path: Vec<u8>,
-    /// The id of the mount it is on (field 1 of mountinfo).
+    /// The id of its mount (field 1 of mountinfo).
     pub mount: u32,
 }
 
-/// Resolves `path` to the mount it is on through an `O_PATH` descriptor, which no filesystem is asked for: so this
-/// answers also for a dead or hung FUSE mount and for one this process may not enter.
+/// Resolves `path` through an `O_PATH` descriptor, for which no filesystem is asked. So it works for a dead or hung
+/// FUSE mount, too, and for one that this process may not enter.
 ///
 /// # Errors
-/// `ENOENT`, `EACCES` and the like of open(2); `EIO` when proc does not answer as proc(5) says.
+/// `ENOENT`, `EACCES` and other errors of open(2); `EIO` when proc's content is not as proc(5) says.
 pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Spot, SysError> {
     let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
     let fd = open(
@@ -34,10 +34,10 @@ pub fn place(proc: impl AsFd + Copy, path: &Path) -> Result<Spot, SysError> {
     spot(proc, &fd)
 }
 
-/// Where `object` is.
+/// The path and the mount of `object`.
 ///
 /// # Errors
-/// When proc does not answer.
+/// When proc cannot be read.
 pub fn spot(proc: impl AsFd + Copy, object: &OwnedFd) -> Result<Spot, SysError> {
     Ok(Spot {
         path: place_of(proc, object).context(|| "read the path of a mount")?,
@@ -45,10 +45,10 @@ pub fn spot(proc: impl AsFd + Copy, object: &OwnedFd) -> Result<Spot, SysError> 
     })
 }
 
-/// The id of the mount that `object` is on (field 1 of mountinfo).
+/// The id of the mount of `object` (field 1 of mountinfo).
 ///
 /// # Errors
-/// `EIO` when proc does not answer as proc(5) says.
+/// `EIO` when proc's content is not as proc(5) says.
 pub fn mount_of(proc: impl AsFd, object: &OwnedFd) -> Result<u32, SysError> {
     let step = || "read the id of a mount";
     let path = format!("self/fdinfo/{}", object.as_raw_fd());
@@ -59,10 +59,10 @@ pub fn mount_of(proc: impl AsFd, object: &OwnedFd) -> Result<u32, SysError> {
     id.ok_or_else(|| SysError::new(step(), Errno::EIO))
 }
 
-/// The path of `object`, as mountinfo writes it.
+/// The path of `object` in the form of mountinfo.
 ///
 /// # Errors
-/// When proc does not answer.
+/// When proc cannot be read.
 pub fn place_of(proc: impl AsFd, object: &OwnedFd) -> nix::Result<Vec<u8>> {
     let path = format!("self/fd/{}", object.as_raw_fd());
     readlinkat(proc, path.as_str()).map(|path| path.as_bytes().to_vec())

@@ -1,10 +1,11 @@
-//! A process that asks a filesystem one question and ends: as cheap as one can be, as it is sent for every mountpoint
-//! again and again. It makes raw system calls and nothing else, so neither the allocator nor the C library matters in it.
+//! A process that asks a filesystem one question and ends. It is sent to every mountpoint again and again, so it is as
+//! cheap as possible: it makes raw system calls only, and touches neither the allocator nor the C library.
 //!
-//! Measured on Linux 6.18, of all 32 combinations of root's and the owner's ids: a FUSE filesystem takes a process for its
-//! owner only when the real, effective and saved user and group ids are all the owner's (the file-system id does not
-//! matter), and kill(2) reaches a process whose real or saved user id is the sender's. So a process that the filesystem
-//! answers is one that its owner can stop and kill; the caller must reckon with that (`vassal-watchdog`, `disturbed.rs`).
+//! Measured on Linux 6.18 for all 32 combinations of root's and the owner's ids: a FUSE filesystem accepts a process as
+//! its owner's only when the real, effective and saved user and group ids are all the owner's (the file-system id does
+//! not matter); and kill(2) reaches a process whose real or saved user id is the sender's. So the owner can stop and
+//! kill any process that the filesystem answers, and the caller has to reckon with that (`vassal-watchdog`,
+//! `disturbed.rs`).
 
 use crate::descriptors::fds::ALONE;
 use crate::error::{Context, SysError};
@@ -14,15 +15,15 @@ use nix::unistd::Pid;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
-/// The exit code of a child whose path did not lead to the mount it was to ask. No errno is as large.
+/// The exit code of a child whose path led to another mount. No errno is as large.
 pub const ELSEWHERE: i32 = 255;
 
-/// Sends a child that finds the mount with this id at `path` and calls statfs(2) on it, with the user and group id `owner`,
-/// no other groups and no blocked signal. Its exit code is 0 for an answer, [`ELSEWHERE`] when `path` leads to another
-/// mount, else the errno of the first call that failed.
+/// Forks a child that resolves `path`, checks that it is on the mount with the id `mount`, and calls statfs(2) on it,
+/// with the user and group id `owner`, no supplementary groups and no blocked signals. Its exit code is 0 for an
+/// answer, [`ELSEWHERE`] when `path` leads to another mount, otherwise the errno of the first call that failed.
 ///
 /// # Errors
-/// `EAGAIN` at a limit of processes, `EINVAL` in a process with more than one thread.
+/// `EAGAIN` at a limit of processes; `EINVAL` in a process with more than one thread.
 pub fn statfs_as(owner: (u32, u32), path: &CStr, mount: u32) -> Result<Pid, SysError> {
     ensure_single_threaded()?;
     // SAFETY: clone with an exit signal and nothing else is fork(2): the child goes on on a copy of this process, which
@@ -34,7 +35,7 @@ pub fn statfs_as(owner: (u32, u32), path: &CStr, mount: u32) -> Result<Pid, SysE
     }
 }
 
-/// fork(2) without what the C library does around it. Returns twice.
+/// fork(2) without the C library's own work around it. Returns twice.
 unsafe fn bare_fork() -> libc::c_long {
     let nothing = std::ptr::null_mut::<libc::c_void>();
     let flags = libc::c_long::from(libc::SIGCHLD);
@@ -42,7 +43,7 @@ unsafe fn bare_fork() -> libc::c_long {
     unsafe { libc::syscall(libc::SYS_clone, flags, nothing, nothing, nothing, nothing) }
 }
 
-/// In the child.
+/// Runs in the child.
 fn ask(owner: (u32, u32), path: &CStr, mount: u32) -> ! {
     // What only the parent may keep open: a connection that the parent ends must not live on in a child that waits for it.
     // SAFETY: close_range takes three integers, and the child is a copy whose values are never dropped.
@@ -58,7 +59,7 @@ fn ask(owner: (u32, u32), path: &CStr, mount: u32) -> ! {
     }
 }
 
-/// The C library's own setresgid(2) and setresuid(2) would talk to threads that are not there.
+/// Raw system calls: the C library's setresgid(2) and setresuid(2) would signal threads that do not exist in the child.
 fn become_owner((uid, gid): (u32, u32)) -> bool {
     let unblocked: u64 = 0;
     let nothing = std::ptr::null_mut::<libc::c_void>();
@@ -73,16 +74,16 @@ fn become_owner((uid, gid): (u32, u32)) -> bool {
         ) == 0
             && libc::syscall(libc::SYS_setresgid, gid, gid, gid) == 0
             && libc::syscall(libc::SYS_setgroups, 0, nothing) == 0
-            // With the last of root's ids go its capabilities (capabilities(7)).
+            // With the last of root's ids its capabilities are lost, too (capabilities(7)).
             && libc::syscall(libc::SYS_setresuid, uid, uid, uid) == 0
-            // This is a copy of the watchdog, with its memory and descriptors: not for the owner's ptrace(2), which
-            // fs.suid_dumpable=1 would let him use.
+            // This process is a copy of the watchdog, with its memory and descriptors. The owner must not ptrace(2) it,
+            // as fs.suid_dumpable=1 would allow.
             && libc::syscall(libc::SYS_prctl, libc::PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
     }
 }
 
-/// The exit code. The path is looked up once, without a request to the filesystem that it ends on, and what is asked is
-/// what was found: whatever is renamed meanwhile, no other filesystem answers for this one.
+/// Asks, and returns the exit code. The path is resolved once, without a request to the filesystem at its end, and the
+/// question goes to the result. So even if something is renamed meanwhile, no other filesystem answers for this one.
 fn ask_mount(path: &CStr, mount: u32) -> i32 {
     let flags = libc::O_PATH | libc::O_CLOEXEC;
     // SAFETY: openat reads a C string that outlives the call.

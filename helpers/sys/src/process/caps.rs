@@ -1,13 +1,14 @@
-//! Capabilities (capabilities(7)): only what the way down needs.
+//! Changes a process's capabilities (capabilities(7)).
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
 
-/// `CAP_SETPCAP`: what emptying the bounding set needs.
+/// `CAP_SETPCAP`, which is needed to empty the bounding set.
 pub const SETPCAP: u32 = 8;
-/// What vassal-watchdog needs, and fusermount, which an as-user-atexit hook may run from it, needs no more (measured with
-/// those of FUSE 2 and 3): unmounting, becoming the owner of a mount or the vassal's user, ending processes of other users,
-/// reading about them and copying their sockets, and writing into fusectl's files, which are the owner's.
+/// The capabilities that vassal-watchdog needs: to unmount, to become a mount's owner or the vassal's user, to end
+/// other users' processes, to read about them and copy their sockets, and to write to fusectl's files, which belong to
+/// the mounts' owners. fusermount, which an as-user-atexit hook may run, needs no others (measured with those of FUSE 2
+/// and 3).
 pub const OF_WATCHDOG: u64 =
     1 << DAC_OVERRIDE | 1 << KILL | 1 << SETGID | 1 << SETUID | 1 << SYS_PTRACE | 1 << SYS_ADMIN;
 const DAC_OVERRIDE: u32 = 1;
@@ -16,7 +17,8 @@ const SETGID: u32 = 6;
 const SETUID: u32 = 7;
 const SYS_PTRACE: u32 = 19;
 const SYS_ADMIN: u32 = 21;
-/// The highest capability number that is tried. Kernels know fewer; those above answer `EINVAL`, which ends the walk.
+/// The highest capability number that is tried. The loop ends earlier, with `EINVAL`, at the first one that the kernel
+/// does not know.
 const HIGHEST: u32 = 63;
 /// `_LINUX_CAPABILITY_VERSION_3` of capset(2).
 const VERSION_3: u32 = 0x2008_0522;
@@ -35,8 +37,8 @@ struct Sets {
     inheritable: u32,
 }
 
-/// Makes `kept`, one bit for each capability, the permitted and effective set, and empties the inheritable and (by
-/// that) the ambient one.
+/// Makes `kept` (one bit for each capability) the permitted and the effective set, and empties the inheritable and
+/// thereby the ambient set.
 ///
 /// # Errors
 /// `EPERM` when `kept` holds more than the permitted set does.
@@ -44,16 +46,16 @@ pub fn keep_only(kept: u64) -> Result<(), SysError> {
     set(kept, 0)
 }
 
-/// The same with what of `kept` the permitted set has.
+/// As [`keep_only`], with those of `kept` that are in the permitted set.
 ///
 /// # Errors
-/// None on any kernel this runs on; reported all the same.
+/// None on supported kernels; errors are reported all the same.
 pub fn keep_at_most(kept: u64) -> Result<(), SysError> {
     keep_only(kept & permitted()?)
 }
 
-/// Makes `kept` every set of the process, the inheritable and the ambient one included, so that a program that knows
-/// nothing of capabilities has them too.
+/// Makes `kept` every set of the process, the inheritable and the ambient one included, so that a program which knows
+/// nothing of capabilities gets them, too.
 ///
 /// # Errors
 /// `EPERM` when `kept` holds more than the permitted set does.
@@ -105,7 +107,7 @@ fn set(kept: u64, inheritable: u64) -> Result<(), SysError> {
         .context(|| "reduce the capabilities")
 }
 
-/// Asks that the permitted set survives the next setresuid(2) away from root (`PR_SET_KEEPCAPS`).
+/// Keeps the permitted set over the next setresuid(2) away from root (`PR_SET_KEEPCAPS`).
 ///
 /// # Errors
 /// `EPERM` when `SECBIT_KEEP_CAPS_LOCKED` forbids it.
@@ -133,18 +135,18 @@ pub fn limit_bounding_set(kept: u64) -> Result<(), SysError> {
 /// Sets `PR_SET_NO_NEW_PRIVS`: from here on no setuid bit and no file capability has an effect.
 ///
 /// # Errors
-/// None on any kernel this runs on; reported all the same.
+/// None on supported kernels; errors are reported all the same.
 pub fn no_new_privs() -> Result<(), SysError> {
     nix::Error::result(prctl(libc::PR_SET_NO_NEW_PRIVS, 1))
         .map(drop)
         .context(|| "set no_new_privs")
 }
 
-/// Makes the caller the new parent of its orphaned descendants, as a PID namespace's init is by nature
+/// Makes the caller the parent of its orphaned descendants, as the init of a PID namespace is anyway
 /// (`PR_SET_CHILD_SUBREAPER`).
 ///
 /// # Errors
-/// None on any kernel this runs on; reported all the same.
+/// None on supported kernels; errors are reported all the same.
 pub fn become_subreaper() -> Result<(), SysError> {
     nix::Error::result(prctl(libc::PR_SET_CHILD_SUBREAPER, 1))
         .map(drop)

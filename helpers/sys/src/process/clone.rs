@@ -1,4 +1,4 @@
-//! Making processes: the clone into new namespaces, and plain forks.
+//! Creates processes: clone into new namespaces, and fork.
 
 use crate::descriptors::fds::close_alone;
 use crate::error::{Context, SysError};
@@ -7,7 +7,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{ForkResult, Pid};
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// Which process [`clone3`] or [`fork`] returned in.
+/// Which of the two processes a call of [`clone3`] or [`fork`] has returned in.
 #[derive(Debug)]
 pub enum Side {
     /// The caller, with the new process's id in the caller's PID namespace.
@@ -16,8 +16,8 @@ pub enum Side {
     Child,
 }
 
-/// Refuses to go on in a process with more than one thread, in which neither a clone without exec nor a change of
-/// credentials is sound. `unshare(CLONE_THREAD)` does nothing but fail in exactly that case (unshare(2)).
+/// Fails in a process with more than one thread, where neither a clone without exec nor a change of credentials is
+/// sound. `unshare(CLONE_THREAD)` has no effect but to fail in exactly this case (unshare(2)).
 ///
 /// # Errors
 /// `EINVAL` when there is a second thread.
@@ -25,12 +25,12 @@ pub fn ensure_single_threaded() -> Result<(), SysError> {
     unshare(CloneFlags::CLONE_THREAD).context(|| "go on: this process has more than one thread")
 }
 
-/// Clones the caller into the namespaces of `namespaces`, as a child of the *caller's parent* (`CLONE_PARENT`): so
-/// the new process is systemd's own child and `MAINPID=` makes it the unit's main process with no "not our child".
-/// It is no child of the caller, which so gets no signal at its end.
+/// Clones the caller into new `namespaces`, as a child of the *caller's parent* (`CLONE_PARENT`). So the new process is
+/// a child of systemd, which accepts it as the unit's main process (`MAINPID=`) without "not our child". The caller
+/// gets no signal when it ends.
 ///
 /// # Errors
-/// Whatever clone3(2) says; `ENOSYS` before Linux 5.3, `EINVAL` in a process that is itself a namespace's init.
+/// Any error of clone3(2); `ENOSYS` before Linux 5.3, `EINVAL` in a process that is itself the init of a namespace.
 pub fn clone3(namespaces: CloneFlags) -> Result<Side, SysError> {
     ensure_single_threaded()?;
     let flags = namespaces.bits() as u64 | libc::CLONE_PARENT as u64;
@@ -39,7 +39,7 @@ pub fn clone3(namespaces: CloneFlags) -> Result<Side, SysError> {
         pidfd: 0,
         child_tid: 0,
         parent_tid: 0,
-        // With CLONE_PARENT the exit signal is that of the caller; clone3 demands 0 here.
+        // With CLONE_PARENT the exit signal is the caller's own, and clone3 requires 0 here.
         exit_signal: 0,
         stack: 0,
         stack_size: 0,
@@ -67,7 +67,7 @@ pub fn clone3(namespaces: CloneFlags) -> Result<Side, SysError> {
 /// fork(2) of a single-threaded process.
 ///
 /// # Errors
-/// Whatever fork(2) says, mostly `EAGAIN` at a limit of processes.
+/// Any error of fork(2), usually `EAGAIN` at a limit of processes.
 pub fn fork() -> Result<Side, SysError> {
     ensure_single_threaded()?;
     // SAFETY: one thread (checked above), so everything is as usable in the child as it is here.
@@ -77,7 +77,7 @@ pub fn fork() -> Result<Side, SysError> {
     }
 }
 
-/// The same, and the child has none of the descriptors that are for one process [alone](crate::fds::ALONE).
+/// As [`fork`], and closes in the child the descriptors that only one process may have ([`ALONE`](crate::fds::ALONE)).
 ///
 /// # Errors
 /// As [`fork`].
@@ -89,8 +89,7 @@ pub fn fork_apart() -> Result<Side, SysError> {
     Ok(side)
 }
 
-/// A descriptor that stands for the process `pid`, a child of the caller, and becomes readable when it ends
-/// (pidfd_open(2)).
+/// A pidfd of the process `pid`, a child of the caller; it becomes readable when the process ends (pidfd_open(2)).
 ///
 /// # Errors
 /// `ESRCH` when there is no such process.

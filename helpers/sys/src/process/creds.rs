@@ -1,24 +1,25 @@
-//! The way down: from root to the vassal's user, and never back.
+//! Changes a process from root to the vassal's user, irrevocably.
 
 use crate::error::{Context, SysError};
 use crate::process::caps;
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getgroups, getresgid, getresuid, setgroups, setresgid, setresuid};
 
-/// What EPERM means for a capability that is asked for.
+/// The meaning of EPERM for a requested capability.
 const NOT_IN_THE_UNIT: &str =
     "one of 'cap' is not in the unit's bounding set; add it to CapabilityBoundingSet= in [Service]";
 
-/// The user that a process becomes. `None` leaves that part as it is, as uWSGI does for an option that is not given (ORD-9).
+/// The user and groups that a process gets. `None` leaves a part unchanged, as uWSGI does for an option that is not
+/// given (ORD-9).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Credentials {
     /// Real, effective and saved user id.
     pub uid: Option<Uid>,
     /// Real, effective and saved group id.
     pub gid: Option<Gid>,
-    /// The supplementary groups, all of them.
+    /// All supplementary groups.
     pub groups: Option<Vec<Gid>>,
-    /// The capabilities that are left in the end, one bit each; `None` for none, or for root all (`cap`).
+    /// The capabilities that remain, one bit each. `None`: none; for root all (`cap`).
     pub capabilities: Option<u64>,
 }
 
@@ -29,21 +30,21 @@ impl Credentials {
     }
 }
 
-/// What a process keeps of root's capabilities when it becomes another user.
+/// Which of root's capabilities a process keeps when it becomes another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// Nothing, at once.
+    /// None.
     Nothing,
-    /// `CAP_SETPCAP` in this process only (not over an exec), so that it can still empty the bounding set later:
-    /// hooks that run setuid helpers such as fusermount need that set until they are done.
+    /// `CAP_SETPCAP`, in this process only and not over an exec. It is needed to empty the bounding set later: hooks
+    /// that run setuid programs such as fusermount need that set.
     Setpcap,
 }
 
-/// Becomes `credentials`, in the order gid, groups, uid (ORD-9: setgid, setgroups, setuid), then reads everything
-/// back and checks that there is no way up again.
+/// Becomes `credentials`, in the order gid, groups, uid (ORD-9: setgid, setgroups, setuid). Then reads everything back
+/// and checks that root cannot be regained.
 ///
 /// # Errors
-/// The step the kernel refused; or `EPERM` for a change that did not take, which must end the process.
+/// The step that the kernel refused; `EPERM` for a change that had no effect. The process must end then.
 pub fn become_user(credentials: &Credentials, keep: Keep) -> Result<(), SysError> {
     let stays_root = credentials.stays_root();
     if let Some(gid) = credentials.gid {
@@ -68,9 +69,9 @@ pub fn become_user(credentials: &Credentials, keep: Keep) -> Result<(), SysError
     verify(credentials)
 }
 
-/// Gives up the last privileges of a process that has become its user: bounding set, capabilities but those it is to
-/// have, and with no_new_privs every way to gain one. A process that stays root keeps root's capabilities, if it is
-/// given no list, and gets no_new_privs.
+/// Drops the last privileges of a process that has become its user: empties the bounding set, drops all capabilities
+/// but the requested ones, and sets no_new_privs. A process that stays root keeps root's capabilities unless it has a
+/// list of its own, and gets no_new_privs.
 ///
 /// # Errors
 /// The step the kernel refused.
@@ -89,18 +90,20 @@ pub fn seal(credentials: &Credentials) -> Result<(), SysError> {
     caps::no_new_privs()
 }
 
-/// Does `step` with the rights of another user: what a file permits is what it permits that user, and the other end of a socket sees it.
-/// The real and the saved ids stay root's, so the user can neither signal nor trace this process (kill(2), ptrace(2)).
+/// Runs `step` with another user's effective ids: file permissions apply to that user, and the other end of a socket
+/// sees that user. The real and saved ids stay root's, so that the user can neither signal nor trace this process
+/// (kill(2), ptrace(2)).
 ///
 /// # Errors
-/// What the kernel refused, before the step or after it; then this process has to end.
+/// What the kernel refused, before or after the step; this process has to end then.
 pub fn acting_as<T>(uid: Uid, gid: Gid, groups: &[Gid], step: impl FnOnce() -> T) -> Result<T, SysError> {
     let (no_uid, no_gid) = (Uid::from_raw(u32::MAX), Gid::from_raw(u32::MAX));
     let own_gid = getresgid().context(|| "read the group ids")?.effective;
     let own_groups = getgroups().context(|| "read the supplementary groups")?;
     setgroups(groups).context(|| "set the supplementary groups")?;
     setresgid(no_gid, gid, no_gid).context(|| format!("act as group {gid}"))?;
-    // With the effective id root's capabilities are without effect, and come back with it (capabilities(7)).
+    // A change of the effective user id away from root disables root's capabilities, the change back restores them
+    // (capabilities(7)).
     setresuid(no_uid, uid, no_uid).context(|| format!("act as user {uid}"))?;
     let done = step();
     let back = setresuid(no_uid, Uid::from_raw(0), no_uid)

@@ -1,6 +1,6 @@
-//! The system calls that the filter of the apps denies, by name. The build script compiles them into the filter.
+//! The names of the system calls that the filter denies to apps. The build script compiles them into the filter.
 
-/// What no app needs, and what kernels were broken with from inside a sandbox.
+/// Calls that no app needs, and by which kernels have been attacked from within sandboxes.
 pub const DENIED: &[&str] = &[
     "add_key",
     "bpf",
@@ -25,8 +25,9 @@ pub const DENIED: &[&str] = &[
     "umount2",
     "userfaultfd",
 ];
-/// open_tree_attr(2): the same number on every architecture (Linux 6.15), not yet in the tables of numbers.
+/// open_tree_attr(2), Linux 6.15: it has the same number on every architecture, and is not yet in the tables of
+/// numbers.
 pub const OPEN_TREE_ATTR: (&str, u32) = ("open_tree_attr", 467);
 
-/// Denied with CLONE_NEWUSER in their first argument only.
+/// Denied only if the first argument has CLONE_NEWUSER.
 pub const DENIED_WITH_NEWUSER: &[&str] = &["clone", "unshare"];

@@ -1,4 +1,4 @@
-//! Processes: how they are made, signalled and scheduled, and which privileges they have.
+//! Processes: creating, signalling and scheduling them, and their privileges.
 //!
 //! Rooms, each of which uses only those before it: proc, clone, pidfd, signals, scheduler, caps, creds, denied_calls, seccomp.
 

@@ -1,11 +1,11 @@
-//! Signals by pidfd: a number that was given to another process meanwhile is never signalled.
+//! Signals by pidfd, which never reach another process that has got the same number.
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Signals the process that the pidfd `process` stands for (pidfd_send_signal(2)).
+/// Sends `signal` to the process of the pidfd `process` (pidfd_send_signal(2)).
 ///
 /// # Errors
 /// `ESRCH` when it has ended and was reaped.

@@ -1,5 +1,6 @@
-//! A proc filesystem (proc(5)), by a descriptor of its root, and what it says of processes and threads. Which files take a lock of the
-//! process that they tell about is the caller's concern: `stat`, `status`, `wchan` and `children` do not.
+//! A proc filesystem (proc(5)), by a descriptor of its root directory, and what its files say about processes and
+//! threads. Some files take a lock of the process they describe; callers have to know which. `stat`, `status`, `wchan`
+//! and `children` do not.
 
 use crate::descriptors::directory;
 use crate::error::{Context, SysError};
@@ -10,7 +11,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
-/// Most files of a process are not longer.
+/// Longer than most files of a process.
 const USUAL_TEXT: usize = 4096;
 
 /// A proc filesystem.
@@ -30,7 +31,7 @@ impl AsFd for Proc {
 }
 
 impl Proc {
-    /// The one at `/proc`, of whichever PID namespace that is.
+    /// The proc that is mounted on `/proc`, of whichever PID namespace.
     ///
     /// # Errors
     /// As open(2).
@@ -43,12 +44,12 @@ impl Proc {
     /// Opens the file `path` for reading.
     ///
     /// # Errors
-    /// As openat(2); `ENOENT` for a process that is gone.
+    /// As openat(2); `ENOENT` for a process that has ended.
     pub fn open(&self, path: &str) -> Result<File, SysError> {
         directory::open_below(self, path)
     }
 
-    /// The table of mounts of this process's namespace (proc_pid_mountinfo(5)).
+    /// Opens the mountinfo of this process's mount namespace (proc_pid_mountinfo(5)).
     ///
     /// # Errors
     /// As [`Proc::open`].
@@ -56,8 +57,8 @@ impl Proc {
         self.open("self/mountinfo")
     }
 
-    /// The text of the file `path`; `None` when its process is gone. Files of proc have no size: the standard library would read them
-    /// in growing parts, with eight system calls instead of three.
+    /// Reads the file `path`; `None` when its process has ended. Files of proc have no size, so the standard library
+    /// would read them in growing pieces, with eight system calls instead of three.
     pub fn text(&self, path: &str) -> Option<String> {
         let mut file = self.open(path).ok()?;
         let (mut start, mut length) = ([0; USUAL_TEXT], 0);
@@ -74,18 +75,18 @@ impl Proc {
         String::from_utf8(text).ok()
     }
 
-    /// What `stat` says of a process that was not reaped.
+    /// The `stat` of a process that has not been reaped.
     pub fn stat(&self, pid: Pid) -> Option<Stat> {
         Stat::parse(&self.text(&format!("{pid}/stat"))?)
     }
 
-    /// The name of a process that was not reaped; it may hold any character.
+    /// The name of a process that has not been reaped; it may contain any character.
     pub fn name(&self, pid: Pid) -> Option<String> {
         let name = self.text(&format!("{pid}/comm"))?;
         Some(name.trim_end().to_owned())
     }
 
-    /// Every process that this proc shows, ended or not.
+    /// All processes in this proc, ended ones included.
     pub fn processes(&self) -> Vec<Pid> {
         let names = directory::list(self, ".").unwrap_or_default();
         pids(names.iter().map(String::as_str))
@@ -107,13 +108,13 @@ impl Proc {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// The caller's children, ended or not (proc_pid_children(5)).
+    /// The caller's children, ended ones included (proc_pid_children(5)).
     pub fn own_children(&self) -> Vec<Pid> {
         let text = self.text("thread-self/children").unwrap_or_default();
         pids(text.split_ascii_whitespace())
     }
 
-    /// The children of all threads of a process.
+    /// The children of all threads of `process`.
     pub fn children(&self, process: Pid) -> Vec<Pid> {
         let threads = self.threads(process).into_iter();
         let texts = threads.filter_map(|thread| thread.text(self, "children"));
@@ -122,8 +123,8 @@ impl Proc {
             .collect()
     }
 
-    /// `first`, and those of its descendants that are `wanted` as are all between; of at most `limit` processes the children are looked
-    /// for.
+    /// Returns `first` and those descendants for which, and for all of whose ancestors below `first`, `wanted` is true.
+    /// The children of at most `limit` processes are looked up.
     pub fn descendants(&self, first: Vec<Pid>, limit: usize, wanted: impl Fn(Pid) -> bool) -> Vec<Pid> {
         let mut found = first;
         let mut next = 0;
@@ -152,45 +153,45 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// The text of one of its files; `None` when it has ended.
+    /// Reads one of its files; `None` when it has ended.
     pub fn text(self, proc: &Proc, file: &str) -> Option<String> {
         proc.text(&format!("{}/task/{}/{file}", self.process, self.number))
     }
 
-    /// What `stat` says of it.
+    /// Its `stat`.
     pub fn stat(self, proc: &Proc) -> Option<Stat> {
         Stat::parse(&self.text(proc, "stat")?)
     }
 }
 
-/// What `stat` says of a process or a thread (proc_pid_stat(5)).
+/// Fields of `stat` of a process or a thread (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
     /// `R`, `S`, `D`, `T`, `Z`, ...
     pub state: u8,
     /// Its parent.
     pub parent: Pid,
-    /// How many threads its process has.
+    /// The number of threads of its process.
     pub threads: u32,
-    /// The processor that it last ran on.
+    /// The processor on which it last ran.
     pub processor: Option<usize>,
 }
 
 impl Stat {
-    /// Reads the line. The name, in parentheses, may hold any character.
+    /// Parses the line. The name, in parentheses, may contain any character.
     pub fn parse(line: &str) -> Option<Self> {
         let mut fields = line.rsplit_once(") ")?.1.split_ascii_whitespace();
         Some(Self {
             state: fields.next()?.bytes().next()?,
             parent: Pid::from_raw(fields.next()?.parse().ok()?),
-            // The eighteenth from the state on, and the thirty-seventh.
+            // Fields 18 and 37 counted from the state.
             threads: fields.nth(15)?.parse().ok()?,
             processor: fields.nth(18).and_then(|field| field.parse().ok()),
         })
     }
 
-    /// Whether the process has ended: also one that its parent does not reap. Not one whose first thread has ended while another runs
-    /// or waits, which has the same state.
+    /// Whether the process has ended, also if its parent does not reap it. A process whose first thread has ended while
+    /// others still run has the same state, but has not ended.
     pub fn has_ended(self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }

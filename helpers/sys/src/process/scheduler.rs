@@ -1,14 +1,14 @@
-//! How soon a process runs that has been woken.
+//! Wakeup latency.
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
 
-/// What `se.slice` becomes: the least that the kernel takes (sched_setattr(2), Linux 6.12).
+/// The slice (`se.slice`): the shortest that the kernel takes (sched_setattr(2), Linux 6.12).
 const SLICE_NANOSECONDS: u64 = 100_000;
-/// Children get the default again.
+/// Flag: children get the default slice.
 const RESET_ON_FORK: u64 = 1;
 
-/// The first version of the structure (sched_setattr(2)).
+/// The first version of the kernel's structure (sched_setattr(2)).
 #[repr(C)]
 #[derive(Debug, Default, Clone, Copy)]
 struct Attributes {
@@ -22,13 +22,12 @@ struct Attributes {
     period: u64,
 }
 
-/// Asks the scheduler (EEVDF) for a slice of 0.1 ms, which cuts the latency of a wakeup; not for children. The process gets no
-/// larger share of
-/// the processor, unlike with a real-time policy, with which a flood in a vassal's log could keep a machine busy. Kernels before 6.12
-/// ignore it.
+/// Asks the scheduler (EEVDF) for a slice of 0.1 ms, which reduces the wakeup latency of this process, not of its
+/// children. Its share of the processor does not grow, unlike with a real-time policy, where a flood in a vassal's log
+/// could keep a machine busy. Kernels before 6.12 ignore it.
 ///
 /// # Errors
-/// `EPERM` when it is forbidden.
+/// `EPERM` when a policy forbids it.
 pub fn run_soon_when_woken() -> Result<(), SysError> {
     let attributes = Attributes {
         size: size_of::<Attributes>() as u32,

@@ -1,15 +1,15 @@
-//! The system calls that an app cannot make (seccomp(2)). What they are stands in `build.rs`, which compiles the filter.
+//! Denies system calls to apps (seccomp(2)). `build.rs` compiles the filter from the list in `denied_calls.rs`.
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
 
-/// The filter, as the kernel takes it.
+/// The filter in the kernel's format.
 const PROGRAM: &[libc::sock_filter] = include!(concat!(env!("OUT_DIR"), "/seccomp.in"));
 
-/// Denies the caller, and all that comes after it, the system calls of the filter. Needs no_new_privs or `CAP_SYS_ADMIN`.
+/// Installs the filter for this process and its descendants. Needs no_new_privs or `CAP_SYS_ADMIN`.
 ///
 /// # Errors
-/// `EINVAL` or `ENOSYS` of a kernel without filters, `EACCES` without no_new_privs.
+/// `EINVAL` or `ENOSYS` on a kernel without filters; `EACCES` without no_new_privs.
 pub fn deny_what_no_app_needs() -> Result<(), SysError> {
     let program = libc::sock_fprog {
         len: PROGRAM.len() as u16,

@@ -1,4 +1,4 @@
-//! Signals: blocked in the helpers, which read them from a descriptor; as new in everything they start.
+//! Signals. The helpers block them and read them from a descriptor; programs that they start get the defaults back.
 
 use crate::error::{Context, SysError};
 use nix::errno::Errno;
@@ -6,7 +6,7 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocma
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-/// Blocks `wanted` and returns the descriptor they are read from (signalfd(2)), non-blocking and close-on-exec.
+/// Blocks `wanted` and returns a descriptor from which they are read (signalfd(2)), non-blocking and close-on-exec.
 ///
 /// # Errors
 /// As signalfd(2).
@@ -16,8 +16,8 @@ pub fn take(wanted: &[Signal]) -> Result<SignalFd, SysError> {
     SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context(|| "read signals")
 }
 
-/// Gives every signal its default action and unblocks all: what a program expects to be started with. (Rust's
-/// runtime ignores SIGPIPE, and ignored signals stay ignored over exec.)
+/// Resets every signal to its default action and unblocks all, as programs expect to be started. (Rust's runtime
+/// ignores SIGPIPE, and ignored signals stay ignored over exec.)
 ///
 /// # Errors
 /// As sigprocmask(2).
@@ -33,7 +33,7 @@ pub fn reset() -> Result<(), SysError> {
 ///
 /// # Errors
 /// `ESRCH` when it has ended.
-pub fn tell_thread(process: Pid, thread: Pid, signal: Signal) -> nix::Result<()> {
+pub fn signal_thread(process: Pid, thread: Pid, signal: Signal) -> nix::Result<()> {
     // SAFETY: three integers. nix has no such call.
     let result = unsafe { libc::syscall(libc::SYS_tgkill, process.as_raw(), thread.as_raw(), signal as i32) };
     Errno::result(result).map(drop)

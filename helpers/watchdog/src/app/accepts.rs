@@ -1,6 +1,6 @@
-//! Asking an app whether it serves, in a process that may be lost. A connection to a listening socket that vassal-enter has bound
-//! is completed by the kernel, whether or not there is an app, and during a reload there are two that accept from it. So it is
-//! looked for among the descriptors of the app's processes: who has accepted it serves.
+//! Finds out whether an app serves, in a process that can be abandoned. If vassal-enter has bound the socket, the
+//! kernel completes a connection even without an app, and during a reload two apps accept from it. So the connection is
+//! looked for among the descriptors of the app's processes: the app that has accepted it serves.
 
 use crate::app::connections::{group, sockets};
 use crate::liveness::http::Connection;
@@ -15,24 +15,24 @@ use vassal_sys::deadline::Deadline;
 use vassal_sys::proc::Proc;
 use vassal_sys::signals;
 
-/// The app that is asked, and the others that listen on the same sockets.
+/// The proc, the app that is asked, and the other apps that listen on the same sockets.
 pub type Whose<'a> = (&'a Proc, Pid, &'a [Pid]);
 
-/// How long one process asks: then the watchdog sends another.
+/// How long one process tries; then the watchdog sends another one.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Between two looks at who has accepted a connection.
+/// The time between two checks which app has accepted a connection.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// Between two connections, of which the app that serves already gets most.
+/// The time between two connections, most of which go to the app that already serves.
 const PAUSE: Duration = Duration::from_millis(30);
-/// How long a server may take to answer a question about its health.
+/// How long a server may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// How long the rest of the answer is taken.
+/// How long the rest of the answer is read.
 const REST: Duration = Duration::from_millis(100);
 
-/// Whether a connection to `address`, found by `way`, is accepted: by whom, if it matters.
+/// Tries until a connection to `address`, reached by `way`, is accepted; if `whose` is given, by that app.
 ///
 /// # Errors
-/// As connect(2); `ETIMEDOUT` when nobody has accepted in time.
+/// As connect(2); `ETIMEDOUT` when it is not accepted in time.
 pub fn accepts(address: &str, way: Way<'_>, whose: Option<Whose<'_>>) -> Result<(), Errno> {
     signals::reset().map_err(|error| error.errno)?;
     until_limit(|end| {
@@ -42,7 +42,7 @@ pub fn accepts(address: &str, way: Way<'_>, whose: Option<Whose<'_>>) -> Result<
     })
 }
 
-/// Whether a GET of `url` is answered with status 200: by whom, if it matters.
+/// Tries until a GET of `url` is answered with status 200; if `whose` is given, by that app.
 ///
 /// # Errors
 /// As connect(2); `EAGAIN` for another answer; `ETIMEDOUT` for none.
@@ -50,7 +50,7 @@ pub fn serves(url: &Url, way: Way<'_>, whose: Option<Whose<'_>>) -> Result<(), E
     signals::reset().map_err(|error| error.errno)?;
     until_limit(|end| {
         let mut connection = Connection::to(&url.address, way, end)?;
-        // Before it is asked: with its answer it may close the connection.
+        // Checked before the request is sent, because the server may close the connection with its answer.
         if !whose.is_none_or(|whose| is_accepted_by(&connection, whose, end)) {
             return Err(Errno::EAGAIN);
         }
@@ -62,7 +62,7 @@ pub fn serves(url: &Url, way: Way<'_>, whose: Option<Whose<'_>>) -> Result<(), E
     })
 }
 
-/// Tries again, as long as the answer is that of another app, or none.
+/// Repeats `attempt` until it succeeds or [`LIMIT`] is over.
 fn until_limit(mut attempt: impl FnMut(Deadline) -> Result<(), Errno>) -> Result<(), Errno> {
     let end = Deadline::after(LIMIT);
     loop {
@@ -73,7 +73,7 @@ fn until_limit(mut attempt: impl FnMut(Deadline) -> Result<(), Errno>) -> Result
     }
 }
 
-/// Whether the app has accepted it, and none of the others: one that nobody has accepted yet waits.
+/// Waits until the connection has been accepted. Returns whether the app has accepted it and not one of the others.
 fn is_accepted_by(connection: &Connection, (proc, app, others): Whose<'_>, end: Deadline) -> bool {
     while !end.is_over() {
         if is_in(connection, proc, app) {
@@ -87,7 +87,7 @@ fn is_accepted_by(connection: &Connection, (proc, app, others): Whose<'_>, end: 
     false
 }
 
-/// Whether one of the processes of the group of `app` has the other end.
+/// Whether a process in the process group of `app` has the other end.
 fn is_in(connection: &Connection, proc: &Proc, app: Pid) -> bool {
     let own = getsockname(connection.fd().as_raw_fd());
     let Some(own) = own.ok().and_then(|address| Name::of(&address)) else {
@@ -101,7 +101,7 @@ fn is_in(connection: &Connection, proc: &Proc, app: Pid) -> bool {
         .any(|pid| sockets(proc, pid).iter().any(is_other_end))
 }
 
-/// What tells one connection from all others, as both ends see it.
+/// What identifies a connection at both ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Name {
     Port(u16),

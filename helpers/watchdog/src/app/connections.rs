@@ -1,6 +1,7 @@
-//! The connections that an app has accepted, when it is killed. A server that dies with a request unread resets the
-//! connection (RFC 1122, 4.2.2.13), and the client cannot tell that from a broken network. So they are taken from the app
-//! before it dies (pidfd_getfd(2)), read empty, and shut down: clients see end-of-file and no reset.
+//! The connections that an app has accepted, when it is killed. If a server dies with a request unread, the kernel
+//! resets the connection (RFC 1122, 4.2.2.13), and the client cannot tell that from a network failure. So the
+//! connections are copied from the app before it dies (pidfd_getfd(2)), read empty, and shut down: clients get
+//! end-of-file instead of a reset.
 
 use nix::sys::socket::{
     MsgFlags, Shutdown, SockType, SockaddrStorage, getpeername, getsockname, getsockopt, recv, shutdown,
@@ -17,36 +18,35 @@ use vassal_sys::fds;
 use vassal_sys::proc::Proc;
 use vassal_sys::tcp::{Traffic, traffic};
 
-/// How many processes of the app are looked into.
+/// The most processes of the app that are examined.
 const PROCESSES: usize = 64;
-/// How many descriptors are left to what comes after: an app may have more connections than the watchdog may have files open.
+/// How many descriptors must remain free: an app may have more connections than the watchdog may have open files.
 const SPARE: usize = 32;
-/// How many descriptors of each.
+/// The most descriptors that are examined in each process.
 const DESCRIPTORS: usize = 1024;
-/// How often a piece of an unread request is thrown away: more than any server lets a client send ahead.
+/// How many pieces of an unread request are read and thrown away: more than any server lets a client send ahead.
 const PIECES: usize = 64;
 
-/// How long the request of a connection that was just accepted may be on its way.
+/// How long the request of a newly accepted connection may still be under way.
 pub const ARRIVAL: Duration = Duration::from_millis(20);
-/// How long it is in doubt whether a request was answered, when both were at the same moment.
+/// How long a request counts as unanswered if it and the last answer have the same time.
 const DOUBT: Duration = Duration::from_millis(100);
 
-/// Where a socket is: of its listener, an accepted connection has the port or the path.
+/// The address of a listening socket. An accepted connection has the same port or path.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Port(u16),
     Path(PathBuf),
 }
 
-/// The connections that the process group of `app` has accepted. What cannot be had is left as it is: this must
-/// not take long.
+/// Copies of the connections that the process group of `app` has accepted, as far as they can be had quickly.
 pub fn accepted(proc: &Proc, app: Pid) -> Vec<OwnedFd> {
     accepted_by(proc, processes(proc, app))
 }
 
-/// Whether one of `processes` has accepted a TCP connection whose client waits for an answer, or has just come. One that was answered
-/// may stay open for more. The kernel's clock has a few milliseconds: what came and was answered within the same ones counts as waiting
-/// for a while.
+/// Whether one of `processes` has accepted a TCP connection whose client waits for an answer, or has just connected. An
+/// answered connection may stay open. The kernel's timestamps have a resolution of a few milliseconds; a request and an
+/// answer with the same timestamp count as unanswered for [`DOUBT`].
 pub fn owe_an_answer(proc: &Proc, processes: impl Iterator<Item = Pid>) -> bool {
     let waits = |traffic: Traffic| match traffic {
         Traffic {
@@ -79,13 +79,13 @@ fn accepted_by(proc: &Proc, processes: impl Iterator<Item = Pid>) -> Vec<OwnedFd
             Some(_) | None => {}
         }
     }
-    // What the app has connected to itself is not at the place of a listener.
+    // Connections that the app itself has made do not have the address of one of its listening sockets.
     connected.retain(|(place, _)| listeners.contains(place));
     connected.into_iter().map(|(_, socket)| socket).collect()
 }
 
-/// The listening sockets of the process group of `app` that it has made itself: `kept` are those that
-/// were given to it, and that the next app gets, too.
+/// Copies of the listening sockets that the process group of `app` has made itself. `kept` are those that it was given,
+/// which the next app gets as well.
 pub fn listening(proc: &Proc, app: Pid, kept: &[OwnedFd]) -> Vec<OwnedFd> {
     let given: Vec<_> = kept.iter().filter_map(inode).collect();
     let _spare = spare(proc);
@@ -100,14 +100,14 @@ fn inode(socket: impl AsFd) -> Option<u64> {
     fstat(socket).ok().map(|status| status.st_ino)
 }
 
-/// Takes the address of a listening socket from it, though a process that cannot be ended has it open still.
+/// Releases the address of a listening socket, although a process that cannot be ended still has it open.
 pub fn give_up(listener: &OwnedFd) {
     match shutdown(listener.as_raw_fd(), Shutdown::Both) {
         Ok(()) | Err(_) => {}
     }
 }
 
-/// Ends a connection: nothing of the request is left unread, and no answer comes any more.
+/// Ends a connection: reads the rest of the request, and shuts the connection down.
 pub fn end(connection: &OwnedFd) {
     let mut piece = [0; 4096];
     for _ in 0..PIECES {
@@ -117,28 +117,28 @@ pub fn end(connection: &OwnedFd) {
         }
     }
     match shutdown(connection.as_raw_fd(), Shutdown::Write) {
-        // A client that has gone first sees no end.
+        // The client has closed the connection already.
         Ok(()) | Err(_) => {}
     }
 }
 
-/// `app` and those of its descendants that are in its process group.
+/// `app` and its descendants in the same process group.
 pub fn group(proc: &Proc, app: Pid) -> Vec<Pid> {
     proc.descendants(vec![app], PROCESSES, |child| getpgid(Some(child)) == Ok(app))
 }
 
-/// Those of the group that are looked into.
+/// The processes of the group that are examined.
 fn processes(proc: &Proc, app: Pid) -> impl Iterator<Item = Pid> {
     group(proc, app).into_iter().take(PROCESSES)
 }
 
-/// Descriptors that are closed again when the sockets have been copied.
+/// Descriptors that are kept in reserve while sockets are copied, and closed afterwards.
 pub fn spare(fd: impl AsFd + Copy) -> Vec<OwnedFd> {
     let copies = (0..SPARE).map_while(|_| fds::copy_above(fd, 0).ok());
     copies.collect()
 }
 
-/// Copies of a process's sockets.
+/// Copies of all sockets of a process.
 pub fn sockets(proc: &Proc, pid: Pid) -> Vec<OwnedFd> {
     let (Ok(process), Ok(numbers)) = (pidfd(pid), proc.descriptors(pid)) else {
         return Vec::new();

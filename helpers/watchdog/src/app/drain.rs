@@ -1,14 +1,14 @@
-//! Before an app is told to end, or uWSGI to reload, its workers are drained: they accept no further connection. A worker that
-//! has accepted a connection, and does
-//! not know yet that it is in a request, ends at once when it is told to end gracefully, and the kernel resets that
-//! connection (measured without vassal: one of eighty stops under load). So the listening sockets are taken out of the
-//! workers' epoll instances: a client that connects from now on waits at the socket, which outlives the app, for the next one.
-//! What has begun is answered as ever, and sockets that are not the vassal's own, such as those of a daemon that uWSGI has
-//! attached or between its router and its workers, are heard as ever.
+//! Draining: before an app is told to end, or uWSGI to reload, its workers are prevented from accepting further
+//! connections. Otherwise a worker that has just accepted a connection, and has not yet recorded that it handles a
+//! request, exits at once on a graceful order to end, and the kernel resets the connection (measured without vassal: in
+//! one of eighty stops under load). So the listening sockets are removed from the workers' epoll instances: new clients
+//! wait at the socket, which outlives the app, for the next app. Requests in progress are answered as usual. Sockets
+//! that are not the vassal's own are left alone, such as those of a daemon attached to uWSGI, or those between its
+//! router and its workers.
 
 use crate::app::connections::{ARRIVAL, accepted, group};
 use crate::app::master::Master;
-use crate::app::uwsgi::{Order, say};
+use crate::app::uwsgi::{Order, send_order};
 use nix::fcntl::readlinkat;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::socket::{MsgFlags, recv};
@@ -21,28 +21,30 @@ use vassal_sys::deadline::Deadline;
 use vassal_sys::proc::{Proc, Thread};
 use vassal_sys::{SysError, fds, pidfd};
 
-/// What the messenger itself needs lies above the numbers that listening sockets have in a worker.
+/// The lowest descriptor number for the messenger's own files: above the numbers that listening sockets have in a
+/// worker.
 const ABOVE: RawFd = 256;
-/// How long workers that compute are waited for: most likely they are in requests, and know it.
+/// How long is waited for workers that are running. They are probably in requests, and have recorded it.
 const LIMIT: Duration = Duration::from_millis(50);
-/// How long an app may take to read requests that have come.
+/// How long an app may take to read requests that have arrived.
 const READ_LIMIT: Duration = Duration::from_millis(200);
-/// The same of what uWSGI's routers have accepted, which needs a worker to be answered: on a busy host that takes longer.
+/// How long uWSGI's routers may take to get their requests answered. This involves a worker, and takes longer on a busy
+/// host.
 const PASSED_ON_LIMIT: Duration = Duration::from_millis(500);
-/// Between two looks at them: accepting takes microseconds.
+/// The time between two checks; accepting a connection takes microseconds.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A uWSGI, and the vassal's listening sockets, by the names that proc gives them.
+/// A uWSGI, and the names that proc shows for the vassal's listening sockets.
 #[derive(Debug)]
 pub struct DrainTarget<'a> {
     /// Its main process.
     pub master: Master<'a>,
-    /// Those sockets: see [`names`].
+    /// The names of those sockets, from [`names`].
     pub sockets: &'a [OsString],
 }
 
-/// Sends a process that drains the workers of a uWSGI, waits until none of them can be about to accept, and gives the
-/// order. Its exit code is 0 when that has been sent.
+/// Forks a messenger that drains the workers of a uWSGI, waits until none of them can be about to accept a connection,
+/// and gives the order. It exits with 0 when the order has been sent.
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
@@ -61,16 +63,17 @@ pub fn drain_then_order(
                         ..listener.master
                     });
                 }
-                say(&emperor, order)
+                send_order(&emperor, order)
             }
-            Err(_) => say(emperor, order),
+            Err(_) => send_order(emperor, order),
         }
     })
 }
 
-/// The same for another program, whose process group `signal` goes to. A server that waits for connections with epoll, as most do, often
-/// closes one that it has accepted and not read when it is told to end (uvicorn does); so it is given the time to read what it has
-/// accepted. One that waits in another way accepts until it hears the signal.
+/// Forks a messenger that drains another program than uWSGI and sends `signal` to its process group. Many servers,
+/// which wait for connections with epoll, close a connection that they have accepted and not read when they are told to
+/// end (uvicorn does); so they get time to read what they have accepted. A server that waits in another way cannot be
+/// drained, and accepts until it gets the signal.
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
@@ -85,8 +88,8 @@ pub fn drain_then_signal(listener: &DrainTarget<'_>, signal: Signal) -> Result<P
     })
 }
 
-/// The same for single `workers`, which are told to end when they have answered: they were forked when the master had
-/// passed the order on.
+/// Forks a messenger that drains single `workers` and tells them to end when they have answered. They were forked after
+/// the master had relayed the order to its workers.
 ///
 /// # Errors
 /// `EAGAIN` at a limit of processes.
@@ -103,7 +106,7 @@ pub fn drain_then_hang_up(listener: &DrainTarget<'_>, workers: &[Pid]) -> Result
     })
 }
 
-/// A process that does `work`, and ends with 0 when that says so.
+/// Forks a process that does `work`. It exits with 0 if that returns `true`.
 fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
     match fork_apart()? {
         Side::Parent(messenger) => Ok(messenger),
@@ -111,7 +114,8 @@ fn send_messenger(work: impl FnOnce() -> bool) -> Result<Pid, SysError> {
     }
 }
 
-/// Drains `processes`, as far as their descriptors can be had; proc, under a number that is not in the way.
+/// Drains `processes`, as far as their descriptors can be copied. Returns a proc whose descriptor number does not
+/// collide with the sockets' numbers.
 fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) -> Option<Proc> {
     let proc = Proc::from(fds::copy_above(listener.master.proc, ABOVE).ok()?);
     let sockets = listener.sockets;
@@ -120,7 +124,8 @@ fn drain_all(listener: &DrainTarget<'_>, processes: &[Pid]) -> Option<Proc> {
     Some(proc)
 }
 
-/// Waits until `app` has read what its accepted connections have brought. A request is on its way when its connection is accepted.
+/// Waits until `app` has read what has arrived on its accepted connections. A request may still be under way when its
+/// connection is accepted.
 fn wait_until_read(proc: &Proc, app: Pid) {
     let (arrived, deadline) = (Deadline::after(ARRIVAL), Deadline::after(READ_LIMIT));
     while !deadline.is_over() && (!arrived.is_over() || accepted(proc, app).iter().any(has_unread)) {
@@ -128,8 +133,8 @@ fn wait_until_read(proc: &Proc, app: Pid) {
     }
 }
 
-/// Waits until uWSGI's routers have no client that waits for an answer. What they have accepted is no worker's yet, and workers that have
-/// nothing to do end at once; what takes longer is in a worker, which answers it.
+/// Waits until uWSGI's routers have no client that waits for an answer. A request that a router has accepted is not in
+/// a worker yet, and idle workers end at once; a request that takes longer is in a worker, which answers it.
 fn wait_until_passed_on(master: Master<'_>) {
     let deadline = Deadline::after(PASSED_ON_LIMIT);
     while !deadline.is_over() && master.routers_owe() {
@@ -142,7 +147,7 @@ fn has_unread(connection: &OwnedFd) -> bool {
     recv(connection.as_raw_fd(), &mut [0], flags).is_ok_and(|count| count > 0)
 }
 
-/// The names of `sockets`, which are this process's own.
+/// The names that proc shows for `sockets`, which are this process's own.
 pub fn names(proc: &Proc, sockets: &[OwnedFd]) -> Vec<OsString> {
     let name = |socket: &OwnedFd| {
         let path = format!("self/fd/{}", socket.as_raw_fd());
@@ -151,13 +156,12 @@ pub fn names(proc: &Proc, sockets: &[OwnedFd]) -> Vec<OsString> {
     sockets.iter().filter_map(name).collect()
 }
 
-/// What a descriptor of a process is, in proc's words, which for a socket hold its inode.
+/// What proc shows for a descriptor of a process; for a socket it contains the inode.
 fn file(proc: &Proc, pid: Pid, number: RawFd) -> Option<OsString> {
     readlinkat(proc, format!("{pid}/fd/{number}").as_str()).ok()
 }
 
-/// Takes `sockets` out of a process's epoll instances. What cannot be had is left as it is: the order comes a moment
-/// later.
+/// Removes `sockets` from a process's epoll instances. Failures are ignored: the order follows anyway.
 fn drain(proc: &Proc, pid: Pid, sockets: &[OsString]) {
     let process = open(pid).and_then(|process| fds::copy_above(process, ABOVE));
     let (Ok(process), Ok(numbers)) = (process, proc.descriptors(pid)) else {
@@ -176,14 +180,14 @@ fn drain(proc: &Proc, pid: Pid, sockets: &[OsString]) {
                 continue;
             };
             match fds::forget(epoll.as_fd(), socket.as_fd(), heard) {
-                // It may have been taken out already.
+                // Another messenger may have removed it already.
                 Ok(()) | Err(_) => {}
             }
         }
     }
 }
 
-/// The descriptors that a process has put into its epoll instance `epoll` (proc_pid_fdinfo(5)).
+/// The descriptors that a process has added to its epoll instance `epoll` (proc_pid_fdinfo(5)).
 fn heard_by(proc: &Proc, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
     let text = proc.text(&format!("{pid}/fdinfo/{epoll}"));
     let lines = text.iter().flat_map(|text| text.lines());
@@ -191,8 +195,8 @@ fn heard_by(proc: &Proc, pid: Pid, epoll: RawFd) -> Vec<RawFd> {
     lines.filter_map(number).collect()
 }
 
-/// A thread between its wait for a connection and the note that it is in a request does not sleep. So one that is seen
-/// asleep and drained does not come there any more.
+/// Waits until each thread has been seen asleep. Between accepting a connection and recording the request a thread does not sleep;
+/// so a drained thread that is seen asleep will not accept any more.
 fn wait_until_idle(proc: &Proc, processes: &[Pid]) {
     let mut busy: Vec<Thread> = processes.iter().flat_map(|pid| proc.threads(*pid)).collect();
     let deadline = Deadline::after(LIMIT);
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deaf_process_hears_of_no_connection_and_that_waits_at_the_socket() {
+    fn a_drained_process_gets_no_connection_and_that_waits_at_the_socket() {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let other = TcpListener::bind("127.0.0.1:0").unwrap();

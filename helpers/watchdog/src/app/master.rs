@@ -1,7 +1,7 @@
-//! A uWSGI's master process and its children, which are told apart by the signals that they catch (measured with 2.0.21
-//! and 2.0.28). A worker catches SIGHUP, its order to end when it has answered, and SIGUSR1 and SIGUSR2, both of which a mule
-//! ignores and one of which an app may have taken. Before it sets its handlers it has those of the master, and a SIGHUP to it
-//! would be lost.
+//! uWSGI's master process and its children. The kind of a child is recognised by the signals that it catches (measured
+//! with 2.0.21 and 2.0.28). A worker catches SIGHUP, on which it ends when it has answered, and SIGUSR1 and SIGUSR2; a
+//! mule ignores the latter two, and an app may have taken over one of them. Until a worker has set its own handlers it
+//! still has the master's, and a SIGHUP sent to it would have no effect.
 
 use crate::app::connections::owe_an_answer;
 use nix::sys::signal::{Signal, kill};
@@ -11,16 +11,17 @@ use vassal_sys::clone::pidfd;
 use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, pidfd};
 
-/// What a child of the master is.
+/// The kind of a master's child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It answers requests, and ends by SIGHUP when it has answered.
+    /// Answers requests; on SIGHUP it ends when it has answered.
     Worker,
-    /// Forked, and not yet a worker.
+    /// Forked, but not yet a worker.
     Newborn,
-    /// The master ends it, or it cleans up on SIGTERM: a mule, a spooler, a router, a daemon with its own process group.
+    /// A mule, a spooler, a router, or a daemon with its own process group: the master ends it, or it ends in order on
+    /// SIGTERM.
     Attended,
-    /// A process that uWSGI does not know, such as one that the app has started while it was loaded, or a cron job.
+    /// A process that uWSGI does not know: the app has started it while it was loaded, or it is a cron job.
     Stranger,
 }
 
@@ -29,21 +30,21 @@ pub enum Kind {
 pub struct Child {
     /// Its number.
     pub pid: Pid,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
 /// A uWSGI's master process.
 #[derive(Debug, Clone, Copy)]
 pub struct Master<'a> {
-    /// Its number: a child of the caller's that was not reaped.
+    /// Its number. It is a child of the watchdog and has not been reaped.
     pub pid: Pid,
     /// A private proc.
     pub proc: &'a Proc,
 }
 
 impl Master<'_> {
-    /// Its children, of all its threads.
+    /// The children of all its threads.
     pub fn children(self) -> Vec<Child> {
         let caught = status(self.proc, self.pid).map_or(0, |status| status.caught);
         let child = |pid| {
@@ -69,51 +70,53 @@ impl Master<'_> {
             .collect()
     }
 
-    /// Whether one of its routers has a client that waits for an answer.
+    /// Whether a router has a client that waits for an answer.
     pub fn routers_owe(self) -> bool {
         let is_attended = |child: &Child| child.kind == Kind::Attended;
         let attended: Vec<_> = self.children().into_iter().filter(is_attended).collect();
         !attended.is_empty() && owe_an_answer(self.proc, attended.iter().map(|child| child.pid))
     }
 
-    /// Has it look at its children now and not at the end of its wait of a second. A process that is stopped and continued comes
-    /// back from epoll_wait(2) (signal(7)), whatever handlers there are: nothing is logged, and an exec in progress is not
-    /// disturbed, where a signal that is caught before and after could end it in between.
+    /// Makes the master look at its children now, and not at the end of its wait of a second. Stopping and continuing a
+    /// process makes it return from epoll_wait(2) whatever handlers it has (signal(7)). Nothing is logged, and an exec
+    /// in progress is not disturbed, whereas a caught signal could kill it between the old program's handlers and the
+    /// new one's.
     pub fn wake(self) {
         for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
             match kill(self.pid, signal) {
-                // It has ended, which its reaper will see.
+                // The master has ended; the reaper will see that.
                 Ok(()) | Err(_) => {}
             }
         }
     }
 
-    /// Ends a sleep of its, such as that of a second after it has signalled its daemons, which stopping and continuing does
-    /// not; only for a master that stops and has nothing left that the signal could end early.
+    /// Interrupts another sleep of the master's, such as that of a second after it has signalled its daemons; stopping
+    /// and continuing does not end that. Only for a master that stops and has nothing left that the signal could end
+    /// too early.
     pub fn interrupt(self) {
         match kill(self.pid, Signal::SIGINT) {
-            // It has ended, which its reaper will see.
+            // The master has ended; the reaper will see that.
             Ok(()) | Err(_) => {}
         }
     }
 
-    /// Opens its child `pid`; nothing if that is no child of its any more.
+    /// A pidfd of its child `pid`; `None` if that is not its child any more.
     ///
     /// # Errors
     /// `EMFILE` at the limit of open files; `ESRCH`.
     pub fn open(self, pid: Pid) -> Result<Option<OwnedFd>, SysError> {
         let process = pidfd(pid)?;
-        // Looked at when it is held: a number that was given away leads to another parent.
+        // Checked after the pidfd was opened: if the number has been reused, the parent differs.
         Ok(self.status_of(pid).map(|_| process))
     }
 
-    /// Signals its child `pid`, if that is still one.
+    /// Signals its child `pid`, if that is still its child.
     pub fn signal_child(self, pid: Pid, signal: Signal) {
         let sent = self
             .open(pid)
             .map(|process| process.map(|process| pidfd::signal(process, signal)));
         match sent {
-            // What has ended needs no signal.
+            // The child has ended.
             Ok(_) | Err(_) => {}
         }
     }
@@ -123,12 +126,12 @@ impl Master<'_> {
     }
 }
 
-/// What proc tells of a process (proc_pid_status(5)).
+/// Fields of a process's `status` (proc_pid_status(5)).
 #[derive(Debug, PartialEq, Eq)]
 struct Status {
     has_ended: bool,
     parent: i32,
-    /// A bit for each signal that it has a handler for.
+    /// One bit for each signal that it has a handler for.
     caught: u64,
 }
 
@@ -137,7 +140,7 @@ fn status(proc: &Proc, pid: Pid) -> Option<Status> {
 }
 
 fn parse(text: &str) -> Option<Status> {
-    // The name, which may be anything, comes first and in one line.
+    // The first line is the name, which may contain anything but a line end.
     let value = |name: &str| text.lines().skip(1).find_map(|line| line.strip_prefix(name));
     Some(Status {
         has_ended: value("State:")?.trim_start().starts_with(['Z', 'X']),

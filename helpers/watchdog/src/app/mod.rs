@@ -1,4 +1,4 @@
-//! The app: uWSGI's protocol with its Emperor, its master and workers, its connections, its notifications and reloads.
+//! The app: its connections, its drain and reloads, and for uWSGI the Emperor's protocol, the master and the workers.
 //!
 //! Rooms, each of which uses only those before it: connections, master, uwsgi, drain, wind_down, notify, running, accepts,
 //! readying, retiring, succession, reload.

@@ -1,7 +1,7 @@
-//! The notification socket of an app that has one (`[vassal] notify = true`, `watchdog`): only readiness and `WATCHDOG=1` are heard,
-//! and only from the vassal's own processes. Any process in the same network namespace can send to it, so what is read in a time
-//! is bounded, and when there is nothing to expect any more nothing reaches it: the kernel drops what is sent, which its sender is
-//! not told.
+//! The notification socket of an app that has one (`[vassal] notify = true`, `watchdog`). Only readiness and
+//! `WATCHDOG=1` are taken, and only from the vassal's own processes. Any process in the same network namespace can send
+//! to the socket, so the number of messages read in a time is limited. When nothing more is expected, the kernel is
+//! told to drop all messages, which senders do not notice.
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg};
@@ -12,18 +12,19 @@ use vassal_sys::fds;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::send_queue::Interest;
 
-/// How many messages are read at a time, and how long nothing is read after that: a flood costs a hundredth of a core.
+/// How many messages are read at once; nothing is read for [`PAUSE`] after that, so a flood costs a hundredth of a
+/// core.
 const MOST: usize = 64;
 /// See [`MOST`].
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long nothing is read after a look at an app that serves: what it sends then may wait.
+/// How long nothing is read after each look while the app serves: its heartbeats are not urgent.
 const SERVING_PAUSE: Duration = Duration::from_millis(250);
-/// More than any queue holds (net.unix.max_dgram_qlen).
+/// More messages than any queue can hold (net.unix.max_dgram_qlen).
 const WHOLE_QUEUE: usize = 65_536;
 
-/// What an app has said.
+/// The messages of an app that were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct Received {
     /// `READY=1`.
     pub is_ready: bool,
     /// `WATCHDOG=1`.
@@ -37,14 +38,14 @@ pub struct PayloadNotify {
     /// See [`vassal_state::app::App::sender`].
     sender: Option<u32>,
     is_closed: bool,
-    /// The app serves.
+    /// Whether the app serves.
     serves: bool,
     pause: Option<Instant>,
     has_told: bool,
 }
 
 impl PayloadNotify {
-    /// That which vassal-enter has bound; `sender` may use it.
+    /// The socket that vassal-enter has bound; `sender` is the user whose messages are taken.
     pub fn new(socket: OwnedFd, sender: Option<u32>) -> Self {
         Self {
             socket,
@@ -56,7 +57,7 @@ impl PayloadNotify {
         }
     }
 
-    /// What the next look waits for.
+    /// The condition for the next look.
     pub fn interest(&self) -> Interest<'_> {
         match (self.is_closed, self.pause) {
             (true, _) => Interest::Nothing,
@@ -65,15 +66,15 @@ impl PayloadNotify {
         }
     }
 
-    /// The app serves, and what it says is less urgent.
+    /// The app serves: from now on its messages are not urgent.
     pub fn serves(&mut self) {
         self.serves = true;
     }
 
-    /// Reads what is there, without waiting.
-    pub fn hear(&mut self) -> Said {
+    /// Reads the waiting messages, without blocking.
+    pub fn hear(&mut self) -> Received {
         if self.is_closed || self.pause.is_some_and(|until| until > Instant::now()) {
-            return Said::default();
+            return Received::default();
         }
         let messages = (0..MOST).map_while(|_| self.next());
         let messages: Vec<_> = messages.collect();
@@ -91,17 +92,17 @@ impl PayloadNotify {
             log(Priority::Warning, message);
         }
         let ours = messages.iter().filter_map(|message| match message {
-            Heard::Ours(said) => Some(*said),
+            Heard::Ours(received) => Some(*received),
             Heard::Stranger => None,
         });
-        ours.fold(Said::default(), |all, said| Said {
-            is_ready: all.is_ready | said.is_ready,
-            beats: all.beats | said.beats,
+        ours.fold(Received::default(), |all, received| Received {
+            is_ready: all.is_ready | received.is_ready,
+            beats: all.beats | received.beats,
         })
     }
 
-    /// The next message. The kernel tells the sender's process id as this PID namespace sees it: 0 is one outside. Where the namespace is the
-    /// host's, no process is, and the user tells.
+    /// Reads the next message. The kernel reports the sender's process id in this PID namespace, and 0 for a process
+    /// outside of it. If the namespace is the host's, no process is outside, and the sender's user decides.
     fn next(&self) -> Option<Heard> {
         let mut message = [0; 4096];
         let mut control = nix::cmsg_space!(nix::libc::ucred);
@@ -123,7 +124,7 @@ impl PayloadNotify {
         let says = |what: &[u8]| lines.clone().any(|line| line == what);
         Some(match is_ours {
             false => Heard::Stranger,
-            true => Heard::Ours(Said {
+            true => Heard::Ours(Received {
                 is_ready: says(b"READY=1"),
                 beats: says(b"WATCHDOG=1"),
             }),
@@ -134,7 +135,7 @@ impl PayloadNotify {
         who.pid() > 0 && self.sender.is_none_or(|uid| [0, uid].contains(&who.uid()))
     }
 
-    /// Nothing more is to be heard. What waits is read once, as a sender may wait for room.
+    /// Stops listening. The queue is emptied once, because a sender may wait for room.
     pub fn end(&mut self) {
         if self.is_closed {
             return;
@@ -144,7 +145,7 @@ impl PayloadNotify {
                 self.is_closed = true;
                 (0..WHOLE_QUEUE).map_while(|_| self.next()).for_each(drop);
             }
-            // It is read in bounds as before.
+            // Messages are then read with the usual limits.
             Err(error) => log(Priority::Warning, &format!("{error}, ignoring")),
         }
     }
@@ -152,7 +153,7 @@ impl PayloadNotify {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
-    Ours(Said),
+    Ours(Received),
     Stranger,
 }
 
@@ -169,7 +170,7 @@ mod tests {
         (PayloadNotify::new(ours.into(), None), theirs)
     }
 
-    const NOTHING: Said = Said {
+    const NOTHING: Received = Received {
         is_ready: false,
         beats: false,
     };
@@ -187,7 +188,7 @@ mod tests {
         ];
         for (message, is_ready, beats) in CASES {
             app.send(message).unwrap();
-            let expected = Said {
+            let expected = Received {
                 is_ready: *is_ready,
                 beats: *beats,
             };

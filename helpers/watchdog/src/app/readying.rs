@@ -1,4 +1,4 @@
-//! Whether an app serves already: it says so itself, or is asked again and again.
+//! Waits until an app serves: either it reports that itself, or it is asked repeatedly.
 
 use crate::app::accepts;
 use crate::app::running::Running;
@@ -10,19 +10,19 @@ use vassal_state::app::{App, Readiness};
 use vassal_sys::SysError;
 use vassal_sys::proc::Proc;
 
-/// The time between two tries to connect to an app that has not said otherwise that it serves.
+/// The time between two attempts to connect to an app that does not report readiness itself.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// The wait for an app.
+/// The wait for an app's readiness.
 #[derive(Debug)]
 pub struct Readying {
     is_ready: bool,
-    /// A process that asks the app, or when the next one is due.
+    /// The process that asks the app, or the time when the next one is sent.
     asking: Attempt,
 }
 
 impl Readying {
-    /// The wait for an app that was started now.
+    /// The wait for an app that was started at `now`.
     pub fn of(app: &App, now: Instant) -> Self {
         Self {
             is_ready: app.readiness == Readiness::Started,
@@ -35,15 +35,16 @@ impl Readying {
         self.is_ready
     }
 
-    /// It has said so.
+    /// The app has reported that it serves.
     pub fn set_ready(&mut self) {
         self.is_ready = true;
     }
 
-    /// Asks the app, when it is time; `others` are those that listen on the same sockets.
+    /// Sends a process that asks the app, if it is time for that. `others` are the apps that listen on the same
+    /// sockets.
     ///
     /// # Errors
-    /// When no process can be sent.
+    /// When no process can be forked.
     pub fn ask(
         &mut self,
         running: &Running,
@@ -63,7 +64,7 @@ impl Readying {
             Readiness::Connect(address) => accepts::accepts(address, way, None),
             Readiness::Accepted(address) => accepts::accepts(address, way, whose),
             Readiness::Http(url) => accepts::serves(url, way, whose.filter(|_| url.is_kept)),
-            // Who says so himself is not asked: see `due`.
+            // An app that reports readiness itself is not asked; see `due`.
             Readiness::Accepting | Readiness::Loaded | Readiness::Notify | Readiness::Started => Ok(()),
         };
         let code = || question().err().map_or(0, |errno| errno as i32);
@@ -71,7 +72,7 @@ impl Readying {
         Ok(())
     }
 
-    /// When the app is to be asked next.
+    /// When the app has to be asked next.
     pub fn due(&self, app: &App) -> Option<Instant> {
         let is_asked = matches!(
             app.readiness,
@@ -80,7 +81,7 @@ impl Readying {
         self.asking.due().filter(|_| is_asked && !self.is_ready)
     }
 
-    /// The process `pid` has ended with `code`: whether it was the one that asked.
+    /// Takes the exit code of the process `pid`. Returns whether that was the one that asked.
     pub fn take_answer(&mut self, pid: Pid, code: Option<i32>) -> bool {
         if !self.asking.is_by(pid) {
             return false;
@@ -90,7 +91,7 @@ impl Readying {
         true
     }
 
-    /// Nothing is to be known any more.
+    /// Kills a process that still asks.
     pub fn end(&self) {
         self.asking.running().into_iter().for_each(Probe::end);
     }

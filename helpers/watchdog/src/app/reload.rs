@@ -1,5 +1,5 @@
-//! Reloads: asked for through the socket of [`vassal_state::request`], done by the app in place or by the next one beside it, and
-//! answered when the vassal serves again. Mounts, FUSE daemons and this process stay as they are.
+//! Reloads. They are requested through the socket of [`vassal_state::request`], done in place by the app or by a next
+//! app beside it, and answered when the vassal serves again. Mounts, FUSE daemons and the watchdog are not affected.
 
 use nix::unistd::Pid;
 use std::ffi::OsString;
@@ -10,32 +10,32 @@ use vassal_state::reload_channel::Control;
 use vassal_state::request::{Answer, Request};
 use vassal_sys::SysError;
 
-/// The reload in place that is under way.
+/// A reload in place that is under way.
 #[derive(Debug)]
 struct InPlace {
     answers: OwnedFd,
-    /// The configuration before, which counts again if the app does not take the new one.
+    /// The previous configuration, which is restored if the app does not take the new one.
     before: Option<File>,
 }
 
-/// Where reloads are asked for.
+/// The socket for requests and the state of reloads.
 #[derive(Debug)]
 pub struct Reloads {
-    /// Open for `vassal-enter --reload` to find.
+    /// The record; it is open so that `vassal-enter --reload` can find it.
     record: OwnedFd,
     requests: OwnedFd,
-    /// The other end, open for `vassal-enter --reload` to copy.
+    /// The other end of the socket; it is open so that `vassal-enter --reload` can copy it.
     _requester: OwnedFd,
     in_place: Option<InPlace>,
-    /// The process that gives the order, until it has ended.
+    /// The process that gives the app the order, until it has ended.
     messenger: Option<Pid>,
-    /// When it was last asked for, and when that was of the last that was done.
+    /// When the last reload was requested, and when the last completed one was.
     asked: SystemTime,
     done: Option<SystemTime>,
 }
 
 impl Reloads {
-    /// The record and the socket that vassal-enter left.
+    /// Takes over the record and the socket from vassal-enter.
     pub fn new(record: OwnedFd, requests: OwnedFd, requester: OwnedFd) -> Self {
         Self {
             record,
@@ -48,7 +48,7 @@ impl Reloads {
         }
     }
 
-    /// The socket to wait on.
+    /// The socket to wait for.
     pub fn requests(&self) -> &OwnedFd {
         &self.requests
     }
@@ -59,22 +59,22 @@ impl Reloads {
         control.sockets.into_iter().map(|kept| kept.address).collect()
     }
 
-    /// When the last reload that was done was asked for, after the file had been read.
+    /// When the last completed reload was requested (after it had read the file).
     pub fn done(&self) -> Option<SystemTime> {
         self.done
     }
 
-    /// A reload is done that was asked for then.
+    /// A reload that was requested at `asked` is complete.
     pub fn is_done(&mut self, asked: SystemTime) {
         self.done = Some(asked);
     }
 
-    /// The next request, without waiting.
+    /// Reads the next request, without waiting.
     pub fn next(&self) -> Option<(Request, OwnedFd)> {
         Request::receive(&self.requests)
     }
 
-    /// The next reload finds `record` in the place of what there was.
+    /// Replaces the content of the record, for the next reload.
     ///
     /// # Errors
     /// `ENOMEM`.
@@ -82,14 +82,14 @@ impl Reloads {
         Control::replace(&self.record, record)
     }
 
-    /// The app is told to reload in place by `messenger`; who has asked hears of it at `answers`.
+    /// Begins a reload in place: `messenger` gives the app the order, the requester is answered at `answers`.
     pub fn begin(&mut self, messenger: Pid, answers: OwnedFd, before: Option<File>) {
         self.messenger = Some(messenger);
         self.asked = SystemTime::now();
         self.in_place = Some(InPlace { answers, before });
     }
 
-    /// Whether the app is still being told.
+    /// Whether the messenger is still running.
     pub fn has_messenger(&self) -> bool {
         self.messenger.is_some()
     }
@@ -99,8 +99,8 @@ impl Reloads {
         self.in_place.is_some()
     }
 
-    /// The process `pid` has ended with `code`: nothing if it was not the messenger; else, where nobody has heard it, what
-    /// the app was to be given before.
+    /// Takes the exit code of the process `pid`. `None` if it is not the messenger. Otherwise, if the app has not got
+    /// the order, the previous configuration to be restored.
     pub fn take_messenger(&mut self, pid: Pid, code: Option<i32>) -> Option<Option<File>> {
         if self.messenger != Some(pid) {
             return None;
@@ -115,7 +115,7 @@ impl Reloads {
         Some(before)
     }
 
-    /// The app serves again: that is answered; whether it had been asked for.
+    /// The app serves again: answers the requester. Returns whether a reload was requested.
     pub fn finish(&mut self) -> bool {
         let done = self.in_place.take();
         done.iter()
@@ -127,12 +127,12 @@ impl Reloads {
     }
 }
 
-/// The vassal's listening sockets, which were bound for its app and outlive it.
+/// The listening sockets that were bound for the app and that outlive it.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    /// This process's own descriptors of them.
+    /// The watchdog's own descriptors.
     pub fds: Vec<OwnedFd>,
-    /// Their names in proc, which are the same in every process.
+    /// Their names in proc, the same in every process.
     pub names: Vec<OsString>,
 }
 

@@ -1,9 +1,9 @@
-//! An app that was told to stop: because its vassal stops, or because the next one has taken its place. It takes no more
-//! connections, answers what it has begun, and ends; or is killed at its limit. What is due is done without waiting.
+//! An app that is being stopped, because its vassal stops or because the next app has taken its place. It takes no more
+//! connections, answers its requests, and ends; at its limit it is killed. Nothing here waits.
 
 use crate::app::drain::{DrainTarget, drain_then_order, drain_then_signal};
 use crate::app::running::Running;
-use crate::app::uwsgi::{Order, Uwsgi, say};
+use crate::app::uwsgi::{Order, Uwsgi, send_order};
 use crate::app::wind_down::WindDown;
 use crate::processes::reaper::Child;
 use crate::processes::signalling::signal_group;
@@ -14,29 +14,29 @@ use std::time::{Duration, Instant};
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
-/// From SIGTERM to SIGKILL for processes of uWSGI's that it does not end itself.
+/// The time between SIGTERM and SIGKILL for processes that uWSGI does not end itself.
 pub const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
 
-/// How far it is.
+/// The progress of stopping it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The process that makes its workers deaf and gives the order has not ended.
+    /// The process that drains its workers and gives the order is running.
     BeingTold(Pid),
-    /// It knows.
+    /// It has got the order.
     Told,
-    /// It was killed.
+    /// It has been killed.
     Killed,
     /// Its first process has ended.
     Ended,
 }
 
-/// An app on its way out.
+/// An app that is being stopped.
 #[derive(Debug)]
 pub struct Retiring {
     /// The app.
     pub running: Running,
     stage: Stage,
-    /// What a uWSGI's processes are watched for.
+    /// For a uWSGI, the supervision of its processes meanwhile.
     wind_down: Option<WindDown>,
     end: Instant,
 }
@@ -48,7 +48,7 @@ impl Retiring {
         let end = now + running.app.stop_limit;
         let mut wind_down = None;
         let stage = match running.uwsgi.as_ref().map(Uwsgi::socket) {
-            // It has closed its socket, and hears nothing any more.
+            // It has closed its socket and cannot be told anything.
             Some(None) => None,
             Some(Some(emperor)) => {
                 let master = running.master(proc);
@@ -56,8 +56,8 @@ impl Retiring {
                 let listener = DrainTarget { master, sockets };
                 match drain_then_order(&listener, emperor, Order::Stop) {
                     Ok(messenger) => Some(Stage::BeingTold(messenger)),
-                    // At a limit of processes there is none to make it deaf.
-                    Err(_) => say(emperor, Order::Stop).then_some(Stage::Told),
+                    // At a limit of processes it is told without being drained.
+                    Err(_) => send_order(emperor, Order::Stop).then_some(Stage::Told),
                 }
             }
             None => Signal::try_from(running.app.stop_signal).ok().and_then(|signal| {
@@ -82,14 +82,15 @@ impl Retiring {
         retiring
     }
 
-    /// A child has ended: whether it was the app, or a process that tells or asks it something.
+    /// Takes an ended child. Returns whether it was the app's first process, or a process that gave the app an order or
+    /// asked it something.
     pub fn take(&mut self, child: &Child) -> bool {
         let check = self.running.check.as_mut();
         if check.is_some_and(|check| check.take_answer(child.pid, Instant::now())) {
             return true;
         }
         if child.pid == self.running.pid() {
-            // What is left of its process group would go on in its name.
+            // Other processes of its group would continue in its place.
             signal_group(child.pid, Signal::SIGKILL);
             self.stage = Stage::Ended;
             return true;
@@ -104,7 +105,7 @@ impl Retiring {
         is_messenger
     }
 
-    /// Does what is due.
+    /// Does what is due now.
     pub fn follow(&mut self, proc: &Proc, sockets: &[OsString], now: Instant) {
         if matches!(self.stage, Stage::Killed | Stage::Ended) {
             return;
@@ -126,7 +127,7 @@ impl Retiring {
         }
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub fn kill(&mut self) {
         signal_group(self.running.pid(), Signal::SIGKILL);
         self.stage = Stage::Killed;
@@ -137,8 +138,8 @@ impl Retiring {
         self.stage == Stage::Ended
     }
 
-    /// Whether it takes no more connections, as far as that can be known: another program than uWSGI is only told to.
-    pub fn is_deaf(&self) -> bool {
+    /// Whether it takes no more connections, as far as that is known; another program than uWSGI is only told not to.
+    pub fn is_drained(&self) -> bool {
         match self.stage {
             Stage::BeingTold(_) => false,
             Stage::Told => self.running.uwsgi.is_some(),
@@ -146,7 +147,7 @@ impl Retiring {
         }
     }
 
-    /// When something is due.
+    /// When [`Retiring::follow`] has something to do.
     pub fn due(&self) -> Option<Instant> {
         match self.stage {
             Stage::BeingTold(_) => Some(self.end),

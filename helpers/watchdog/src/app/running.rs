@@ -1,5 +1,5 @@
-//! An app that runs: its process, and what connects it with the watchdog. There is one, and during a reload that overlaps
-//! there are two or three.
+//! A running app: its process, and its connections with the watchdog. Normally there is one; during an overlapping
+//! reload there are two or three.
 
 use crate::app::master::Master;
 use crate::app::notify::PayloadNotify;
@@ -19,16 +19,16 @@ pub struct Running {
     pub app: App,
     /// The sockets of a uWSGI.
     pub uwsgi: Option<Uwsgi>,
-    /// The notification socket of another program.
+    /// The notification socket.
     pub notify: Option<PayloadNotify>,
-    /// The questions about its health, once it serves.
+    /// Its health check, once it serves.
     pub check: Option<Check>,
-    /// What it is to send.
+    /// The heartbeat that is expected of it.
     pub heartbeat: Option<Heartbeat>,
 }
 
 impl Running {
-    /// The app, with `links` to it.
+    /// The app with its connections.
     pub fn new(app: App, links: Links) -> Self {
         let (uwsgi, notify) = match links {
             Links::Uwsgi {
@@ -51,7 +51,7 @@ impl Running {
         }
     }
 
-    /// It serves from `now` on, and is held to what its file says of that.
+    /// The app serves from `now` on: its health check and its heartbeat begin.
     pub fn serves(&mut self, now: Instant) {
         self.check = self.app.health.clone().map(|rule| Check::new(rule, now));
         if let Some(heartbeat) = &mut self.heartbeat {
@@ -64,19 +64,19 @@ impl Running {
         }
     }
 
-    /// Hears what it says on its notification socket: whether it says that it serves.
+    /// Reads its notification socket. Returns whether the app reports that it serves.
     pub fn says_ready(&mut self, now: Instant) -> bool {
         let Some(notify) = &mut self.notify else {
             return false;
         };
-        let said = notify.hear();
-        if let Some(heartbeat) = self.heartbeat.as_mut().filter(|_| said.beats) {
+        let received = notify.hear();
+        if let Some(heartbeat) = self.heartbeat.as_mut().filter(|_| received.beats) {
             heartbeat.beat(now);
         }
-        said.is_ready && self.app.readiness == Readiness::Notify
+        received.is_ready && self.app.readiness == Readiness::Notify
     }
 
-    /// It, or the machine, has stood still for `time`.
+    /// The app or the machine did not run for `time`, which must not count against the app.
     pub fn forgive(&mut self, time: Duration) {
         if let Some(check) = &mut self.check {
             check.forgive(time);
@@ -86,7 +86,7 @@ impl Running {
         }
     }
 
-    /// Nothing more is expected of it, and nothing that it sends has to wait for being read.
+    /// Nothing more is expected of the app; its notification socket is emptied so that no sender waits.
     pub fn leave(&mut self) {
         if let Some(check) = &self.check {
             check.end();
@@ -96,7 +96,7 @@ impl Running {
         }
     }
 
-    /// The app with its connections, which nobody else has from here on.
+    /// Moves the app and its connections out of this value.
     pub fn take(&mut self) -> Self {
         Self {
             app: self.app.clone(),
@@ -107,12 +107,12 @@ impl Running {
         }
     }
 
-    /// Its first process, which leads its process group.
+    /// Its first process, the leader of its process group.
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.app.pid)
     }
 
-    /// That process as a uWSGI's master.
+    /// The master, if it is a uWSGI.
     pub fn master<'a>(&self, proc: &'a Proc) -> Master<'a> {
         Master {
             pid: self.pid(),

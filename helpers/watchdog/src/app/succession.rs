@@ -1,4 +1,5 @@
-//! The apps beside the one that serves, during a reload that overlaps: the next one, which loads, and the one before, which ends.
+//! The apps beside the one that serves, during an overlapping reload: the next one, which loads, and the previous one,
+//! which ends.
 
 use crate::app::readying::Readying;
 use crate::app::retiring::Retiring;
@@ -12,28 +13,28 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Successor {
     /// The app.
     pub running: Running,
-    /// Whether it serves already.
+    /// The wait for its readiness.
     pub readying: Readying,
-    /// Its process waits until it is.
+    /// Whether its process has been permitted to execute the app.
     pub is_let_go: bool,
-    /// What the next reload is to find, if it comes to serve.
+    /// The record for later reloads, if it comes to serve.
     pub record: OwnedFd,
     /// How long it may take to serve.
     pub limit: Duration,
-    /// When that time is over.
+    /// The time by which it has to serve.
     pub end: Instant,
-    /// When it was asked for, after the file had been read.
+    /// When the reload was requested (after it had read the file).
     pub asked: SystemTime,
-    /// Where to say what has become of it.
+    /// The socket for the answer.
     pub answers: OwnedFd,
 }
 
-/// The app before, which ends; and who waits to hear that it takes no more connections.
+/// The previous app, which is being stopped, and the requester that waits until it takes no more connections.
 #[derive(Debug)]
 pub struct Predecessor {
     /// The app.
     pub retiring: Retiring,
-    /// Who waits, and until when.
+    /// The requester's socket, and how long it waits at most.
     pub waiting: Option<(OwnedFd, Instant)>,
 }
 
@@ -47,29 +48,29 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// Whether there is but the one that serves.
+    /// Whether only the serving app exists.
     pub fn is_over(&self) -> bool {
         self.successor.is_none() && self.predecessor.is_none()
     }
 
-    /// The app that loads.
+    /// The next app.
     pub fn next(&self) -> Option<&Running> {
         self.successor.as_ref().map(|successor| &successor.running)
     }
 
-    /// Every first process of an app that is not the one that serves.
+    /// The first processes of the apps that do not serve.
     pub fn pids(&self) -> Vec<Pid> {
         let before = self.predecessor.as_ref().map(|each| each.retiring.running.pid());
         self.next().map(Running::pid).into_iter().chain(before).collect()
     }
 
-    /// The app that ends, if it has not.
+    /// Moves the previous app out, if it has not ended.
     pub fn take_retiring(&mut self) -> Option<Retiring> {
         let predecessor = self.predecessor.take();
         predecessor.map(|predecessor| predecessor.retiring)
     }
 
-    /// When something is due.
+    /// When something has to be done about them.
     pub fn due(&self) -> Option<Instant> {
         let next = self.successor.iter().flat_map(|next| {
             let ask = next.readying.due(&next.running.app).filter(|_| next.is_let_go);

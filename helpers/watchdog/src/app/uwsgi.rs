@@ -1,4 +1,4 @@
-//! The Emperor's side of uWSGI's sockets: one-byte messages (EMP-17), and configurations pushed with a header (D4).
+//! The Emperor's side of uWSGI's two sockets: one-byte messages (EMP-17), and configurations with a header (D4).
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -11,48 +11,49 @@ use vassal_sys::error::Context;
 use vassal_sys::fds::unread_bytes;
 use vassal_systemd::send_queue::Interest;
 
-/// How many bytes are read at a time, whatever an app sends: more than uWSGI says in its life.
+/// How many bytes are read at once: more than a uWSGI sends in its life.
 const MOST: usize = 4096;
 
-/// How often in a second it is heard at once; uWSGI says something every few seconds, and a dozen words when it loads.
+/// How many reads there may be in a second without a pause. uWSGI sends a message every few seconds, and a dozen while
+/// it loads.
 const OFTEN: u32 = 64;
-/// How long it is not heard after that: an app that goes on and on costs the watchdog a wakeup in this time.
+/// The pause after that: an app that sends all the time causes one wakeup in this time.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What uWSGI is told.
+/// An order to uWSGI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Order {
     /// Reload in place.
     Reload = 1,
-    /// Stop when what has begun is answered (EMP-6; byte 0 ends the workers in the midst of a request).
+    /// Stop when the requests in progress are answered (EMP-6; byte 0 ends workers within a request).
     Stop = 2,
 }
 
-/// Gives uWSGI an order, through the socket to it; `false` when that is closed.
-pub fn say(emperor: &OwnedFd, order: Order) -> bool {
+/// Sends an order to uWSGI; `false` if the socket is closed.
+pub fn send_order(emperor: &OwnedFd, order: Order) -> bool {
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     send(emperor.as_raw_fd(), &[order as u8], flags).is_ok()
 }
 
-/// What uWSGI says.
+/// A message from uWSGI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
-    /// Byte 1: it has loaded everything. Not said again after a reload.
+    /// Byte 1: it has loaded everything. Not sent again after a reload.
     Loaded,
     /// Byte 5: it accepts requests.
     Accepting,
-    /// Byte 2: it wants its configuration again, to reload in place.
+    /// Byte 2: it asks for its configuration, in order to reload in place.
     WantsConfiguration,
     /// Byte 22: it wants to be stopped.
     WantsStop,
-    /// Byte 26: a worker goes through its loop.
+    /// Byte 26: the heartbeat of a worker's loop.
     Heartbeat,
-    /// Everything else: loyal, and what is not known.
+    /// Any other byte, for instance the one that means "loyal".
     Other,
 }
 
-/// What the byte means.
+/// The message of a byte.
 pub fn meaning(byte: u8) -> Message {
     match byte {
         1 => Message::Loaded,
@@ -64,20 +65,20 @@ pub fn meaning(byte: u8) -> Message {
     }
 }
 
-/// The sockets to a uWSGI.
+/// The sockets of a uWSGI.
 #[derive(Debug)]
 pub struct Uwsgi {
     emperor: Option<OwnedFd>,
-    /// Until uWSGI has not taken what it asked for.
+    /// `None` once uWSGI has not taken a configuration that it asked for.
     config: Option<File>,
     pushed: File,
-    /// The second that has begun then, and how often it was heard since.
+    /// The beginning of the present second, and how many reads there were in it.
     heard: (Instant, u32),
     paused_until: Option<Instant>,
 }
 
 impl Uwsgi {
-    /// The sockets, and what was pushed through the second one.
+    /// The sockets, and the configuration that was pushed through the second one.
     pub fn new(emperor: OwnedFd, config: OwnedFd, pushed: OwnedFd) -> Self {
         Self {
             emperor: Some(emperor),
@@ -88,12 +89,12 @@ impl Uwsgi {
         }
     }
 
-    /// The socket to wait on, until uWSGI closes it.
+    /// The socket to wait for, until uWSGI closes it.
     pub fn socket(&self) -> Option<&OwnedFd> {
         self.emperor.as_ref()
     }
 
-    /// What to wait for.
+    /// The condition for the next read.
     pub fn interest(&self) -> Interest<'_> {
         match (&self.emperor, self.paused_until) {
             (None, _) => Interest::Nothing,
@@ -102,7 +103,7 @@ impl Uwsgi {
         }
     }
 
-    /// It was heard once more.
+    /// Counts a read.
     fn pace(&mut self) {
         let now = Instant::now();
         let (since, count) = &mut self.heard;
@@ -113,7 +114,8 @@ impl Uwsgi {
         self.paused_until = (*count > OFTEN).then_some(now + PAUSE);
     }
 
-    /// What has been said, without waiting: each message once, however often an app repeats it, and at most [`MOST`] at a time.
+    /// Reads the waiting messages, without blocking. Each kind is returned once, however often it was sent, and at most
+    /// [`MOST`] bytes are read.
     pub fn messages(&mut self) -> Vec<Message> {
         let mut bytes = [0; MOST];
         let Some(emperor) = &self.emperor else {
@@ -134,7 +136,7 @@ impl Uwsgi {
                 })
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Vec::new(),
-            // The other end is closed: uWSGI is ending, and its process will be reaped.
+            // uWSGI has closed its end: it is exiting, and its process will be reaped.
             Ok(0) | Err(_) => {
                 self.emperor = None;
                 Vec::new()
@@ -142,16 +144,16 @@ impl Uwsgi {
         }
     }
 
-    /// Has uWSGI given `pushed` when it asks again; what it would have been given before.
+    /// Sets the configuration for the next time uWSGI asks. Returns the previous one.
     pub fn exchange(&mut self, pushed: File) -> File {
         std::mem::replace(&mut self.pushed, pushed)
     }
 
-    /// Pushes the configuration once more, unless uWSGI has not read the last one yet, which it is about to read then: an app that
-    /// only asks fills nothing up.
+    /// Pushes the configuration again. If uWSGI has not read the last one yet, nothing is done, as it will read that:
+    /// an app that only asks cannot fill the socket.
     ///
     /// # Errors
-    /// When uWSGI does not take it, for which nothing waits; it is not given any more then.
+    /// When uWSGI does not take it at once. Then it gets no configuration any more.
     pub fn push_again(&mut self) -> Result<(), SysError> {
         let Some(config) = self.config.take() else {
             return Ok(());
@@ -171,7 +173,7 @@ fn push(config: &File, pushed: &File) -> nix::Result<()> {
         file.read_exact_at(&mut bytes, 0).map(|()| bytes)
     };
     let message = bytes(pushed).map_err(|_| Errno::EIO)?;
-    // The longest message there is fits into the empty buffer of a unix socket.
+    // The longest possible message fits into a unix socket's empty buffer.
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     match send(config.as_raw_fd(), &message, flags)? {
         sent if sent == message.len() => Ok(()),
@@ -226,12 +228,12 @@ mod tests {
         ];
         assert_eq!(uwsgi.messages(), expected);
         let socket = uwsgi.socket().unwrap();
-        assert!(say(socket, Order::Stop) && say(socket, Order::Reload));
+        assert!(send_order(socket, Order::Stop) && send_order(socket, Order::Reload));
         let mut said = [0; 2];
         theirs.read_exact(&mut said).unwrap();
         assert_eq!(said, [2, 1]);
         drop(theirs);
-        assert!(!say(uwsgi.socket().unwrap(), Order::Stop));
+        assert!(!send_order(uwsgi.socket().unwrap(), Order::Stop));
         assert_eq!(uwsgi.messages(), []);
         assert!(uwsgi.socket().is_none());
     }

@@ -1,7 +1,7 @@
-//! What is to be done while a uWSGI stops or reloads: its processes are watched, and not its master alone. The master hears
-//! the order once; a worker that it forks at that moment never hears it. It looks for ended workers once a second. And when
-//! it stops, 2.0.28 waits for every child, also for one that it does not know. What is due is said by [`WindDown::acts`],
-//! which does nothing itself.
+//! Supervises the processes of a uWSGI that stops or reloads, and not only its master: the master relays the order
+//! once, so a worker that it forks at that moment never gets it; it looks for ended workers only once a second; and
+//! when it stops, 2.0.28 waits for every child, even for one that it does not know. [`WindDown::acts`] says what has to
+//! be done; it does nothing itself.
 
 use crate::app::drain::{DrainTarget, drain_then_hang_up};
 use crate::app::master::{Child, Kind};
@@ -9,34 +9,35 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
-/// A worker that has heard the order is told again after this time, and then after twice as long each time: longer than the
-/// second for which a master that has killed a worker (harakiri) hears nothing.
+/// The time after which a worker that has got the order gets it again; doubled each time. It is longer than the second
+/// for which a master that has killed a worker (harakiri) ignores orders.
 const AGAIN: Duration = Duration::from_millis(1500);
-/// How long a master without workers may take to leave beside processes that it does not know, before those are ended.
+/// How long a master without workers may wait for processes that it does not know, before those are ended.
 const STRANGERS_LIMIT: Duration = Duration::from_millis(60);
-/// How long those may take from SIGTERM, which uWSGI has them ignore, to their end: all of the master's process group is killed
-/// when it has left.
+/// How long such processes may take to end after SIGTERM, which uWSGI makes them ignore. The whole process group of the
+/// master is killed when the master has ended.
 const STRANGERS_END_LIMIT: Duration = Duration::from_millis(250);
-/// How long it may take to end what it attends to: it waits for a second between its signal to a daemon and the next look.
+/// How long the master may take to end the children that it attends to itself: it waits for a second between its signal
+/// to a daemon and its next look.
 const ATTENDED_LIMIT: Duration = Duration::from_millis(1500);
-/// How long a master without any child may sleep before it is interrupted.
+/// How long a master without children may sleep before it is interrupted.
 const CHILDLESS_LIMIT: Duration = Duration::from_millis(100);
-/// The time between two looks, as long as the stop is young: a client waits for half of it. What a look costs, some 0.2 ms, does not matter
-/// for a moment.
+/// The shortest time between two looks, used at the beginning of a stop: on average a client waits half of it. A look
+/// costs some 0.2 ms, which does not matter for a short time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-/// And in the end: what waits for an answer that takes its time needs no more.
+/// The longest time between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// A pause is this part of the time that has passed.
+/// The time between two looks is this fraction of the time since the order.
 const PART: u32 = 16;
 
-/// Something to do.
+/// Something that has to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// Tell these workers to end when they have answered.
     Tell(Vec<Pid>),
-    /// Have the master look at its children.
+    /// Make the master look at its children.
     Wake,
-    /// End the sleep of a master that has nothing left to wait for.
+    /// Interrupt the sleep of a master that has nothing left to wait for.
     Interrupt,
     /// Signal this child.
     Signal(Pid, Signal),
@@ -47,13 +48,14 @@ impl Act {
     pub fn perform(self, listener: &DrainTarget<'_>) {
         let master = listener.master;
         match self {
-            // It kills its routers when it sees that its workers have gone. It is woken at the next look, or looks by itself.
+            // The master kills its routers when it sees that its workers have ended, so it is not woken while they have
+            // clients. It is woken later, or looks by itself.
             Act::Wake if master.routers_owe() => {}
             Act::Wake => master.wake(),
             Act::Interrupt => master.interrupt(),
             Act::Signal(pid, signal) => master.signal_child(pid, signal),
             Act::Tell(workers) => {
-                // At a limit of processes there is none to make them deaf.
+                // At a limit of processes the workers are told without being drained.
                 if drain_then_hang_up(listener, &workers).is_err() {
                     workers
                         .iter()
@@ -64,7 +66,7 @@ impl Act {
     }
 }
 
-/// A worker, and when it is told again.
+/// A worker that has got the order, and when it gets it again.
 #[derive(Debug)]
 struct Told {
     pid: Pid,
@@ -72,33 +74,35 @@ struct Told {
     pause: Duration,
 }
 
-/// A stop under way.
+/// The supervision of a uWSGI that stops or reloads.
 #[derive(Debug)]
 pub struct WindDown {
     begun: Instant,
     next_look: Instant,
     told: Vec<Told>,
-    /// How many more workers of a master that reloads may be told: one that did not reload would fork new ones for ever.
+    /// How many more workers of a reloading master may be told: a master that has not got the order would fork new ones
+    /// for ever.
     late_left: usize,
-    /// Since when there is no worker.
+    /// Since when there has been no worker.
     workerless: Option<Instant>,
-    /// Since when there is no child at all.
+    /// Since when there has been no child at all.
     childless: Option<Instant>,
-    /// Which children were signalled, and when last.
+    /// The children that were signalled, with the last signal and its time.
     signalled: Vec<(Pid, Signal, Instant)>,
     is_interrupted: bool,
-    /// How long a child of a master that stops may take from SIGTERM to its end; none for one that reloads, which keeps its
-    /// other children and ends those workers that have heard it by itself (`worker-reload-mercy`).
+    /// The time between SIGTERM and SIGKILL for a child of a master that stops. `None` for one that reloads: it keeps
+    /// its other children, and itself ends workers that have got the order (`worker-reload-mercy`).
     leftover_limit: Option<Duration>,
 }
 
 impl WindDown {
-    /// The order to stop is being given to a master whose workers are `workers`. What is ended has `leftover_limit` for it.
+    /// For a master with these `workers` that gets the order to stop now. Processes that have to be ended have
+    /// `leftover_limit` for it.
     pub fn to_stop(workers: &[Pid], now: Instant, leftover_limit: Duration) -> Self {
         Self::new(workers, now, Some(leftover_limit))
     }
 
-    /// The order to reload is being given to a master whose workers are `workers`.
+    /// For a master with these `workers` that gets the order to reload now.
     pub fn to_reload(workers: &[Pid], now: Instant) -> Self {
         Self::new(workers, now, None)
     }
@@ -137,7 +141,7 @@ impl WindDown {
         is_due
     }
 
-    /// What is to be done about the master's children, as they are now.
+    /// Returns what has to be done, given the master's present `children`.
     pub fn acts(&mut self, children: &[Child], now: Instant) -> Vec<Act> {
         let is = |kind: Kind| move |child: &&Child| child.kind == kind;
         let workers: Vec<_> = children
@@ -178,7 +182,7 @@ impl WindDown {
         acts
     }
 
-    /// Those of `workers` that are to be told: at once, if they were not there when the order was given.
+    /// Those of `workers` that have to be told now: immediately, if they were forked after the order was given.
     fn due(&mut self, workers: &[Pid], now: Instant) -> Vec<Pid> {
         self.told.retain(|told| workers.contains(&told.pid));
         let mut due = Vec::new();
@@ -201,7 +205,7 @@ impl WindDown {
         due
     }
 
-    /// SIGTERM, and SIGKILL for what has not ended by that in time.
+    /// SIGTERM, or SIGKILL for a child that has not ended within `limit` after it.
     fn end(&mut self, pid: Pid, now: Instant, limit: Duration) -> Option<Act> {
         let signal = match self.signalled.iter().find(|(known, ..)| *known == pid) {
             None => Signal::SIGTERM,

@@ -1,27 +1,27 @@
-//! For how long a thread has slept. The kernel says when one last ran (`se.exec_start` in proc's `sched`), by the clock
-//! of the processor it ran on, and each processor has its own: measured on Linux 6.18, two were ten seconds apart. So the
-//! time is read on that processor. That clock leaves out what the host and interrupts took from it: what comes out is at
-//! most the truth, and measured a few milliseconds less.
+//! For how long a thread has slept. The kernel reports when it last ran (`se.exec_start` in proc's `sched`) by the
+//! clock of the processor on which it ran, and these clocks differ: measured on Linux 6.18, two were ten seconds apart.
+//! So the present time is read on the same processor. That clock does not count time that the hypervisor or interrupts
+//! took from the processor; so the result is at most the true time, and was measured to be a few milliseconds less.
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::time::Duration;
 use vassal_sys::proc::{Proc, Thread};
 
-/// How long `thread`, which sleeps, has slept; `None` where that cannot be known.
+/// How long the sleeping `thread` has slept; `None` where that cannot be found out.
 pub fn slept(thread: Thread, proc: &Proc) -> Option<Duration> {
     let since = last_run(&thread.text(proc, "sched")?)?;
     let now = clock_of(thread.stat(proc)?.processor?, proc)?;
-    // It may have run meanwhile, by then perhaps somewhere else.
+    // If it has run meanwhile, it may have been on another processor.
     (last_run(&thread.text(proc, "sched")?)? == since).then(|| now.saturating_sub(since))
 }
 
-/// Whether this kernel tells it (CONFIG_SCHED_DEBUG).
+/// Whether this kernel reports it (CONFIG_SCHED_DEBUG).
 pub fn is_told(proc: &Proc) -> bool {
     own_clock(proc).is_some()
 }
 
-/// The clock of a processor: this process goes there, and looks when it began to run.
+/// The clock of a processor: this process moves there, and reads when it began to run.
 fn clock_of(processor: usize, proc: &Proc) -> Option<Duration> {
     let own = Pid::from_raw(0);
     let before = sched_getaffinity(own).ok()?;
@@ -37,7 +37,7 @@ fn own_clock(proc: &Proc) -> Option<Duration> {
     last_run(&proc.text("thread-self/sched")?)
 }
 
-/// Milliseconds after a name and a colon.
+/// The milliseconds in the line of `se.exec_start`.
 fn last_run(sched: &str) -> Option<Duration> {
     let line = sched
         .lines()

@@ -1,11 +1,11 @@
-//! The last look at threads that have slept in a FUSE wait for a whole deadline: is it a watched filesystem that they
-//! wait for, with a call that it has to answer at once? Made in a process that may be lost, as `syscall` and `fdinfo`
-//! take locks of the process they tell about.
+//! Examines threads that have slept in a FUSE wait for a whole deadline: do they wait for a watched filesystem, in a
+//! call that it has to answer at once? This is done in a process that can be abandoned, because `syscall` and `fdinfo`
+//! take locks of the process they describe.
 //!
-//! Which connection a thread waits for is told by the file it reads or writes. A call with a path, or a page fault,
-//! names none: then the one connection that has requests waiting is meant, watched or not. Of several, a
-//! busy healthy one may be among them, and only one that has left statfs unanswered, too, gets the verdict. A wrong verdict is worse
-//! than a late one.
+//! The connection that a thread waits for is known from the file that it reads or writes. A call with a path, or a page
+//! fault, names no file; then it is the connection that has requests waiting, watched or not, if there is only one. If
+//! there are several, a busy healthy one may be among them, and the verdict falls only on one that has left a statfs
+//! unanswered, too. A wrong verdict is worse than a late one.
 
 use crate::hang::wait_channel::{Call, Switches, Wait, asleep, call, name};
 use crate::mountpoints::mountpoint::Mountpoint;
@@ -19,39 +19,40 @@ use vassal_sys::error::Context;
 use vassal_sys::proc::{Proc, Thread};
 use vassal_sys::{SysError, fusectl, mountinfo};
 
-/// The most that is said of a call; the path in it is a tenant's. Less than a pipe takes at once.
+/// The longest description of a call; it contains a path that a tenant has chosen. It is shorter than what a pipe takes
+/// at once.
 pub const OPERATION_LIMIT: usize = 400;
 
-/// Where requests, threads and mountpoints are looked at.
+/// The sources for requests, threads and mountpoints.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
     /// /sys/fs/fuse/connections.
     pub fusectl: &'a OwnedFd,
     /// The vassal's proc.
     pub proc: &'a Proc,
-    /// Whether that is the proc of a PID namespace of its own.
+    /// Whether that proc shows a PID namespace of the vassal's own.
     pub is_init: bool,
     /// The watched mountpoints.
     pub mountpoints: &'a [Mountpoint],
 }
 
-/// The threads and mountpoints that are looked into.
+/// The threads and mountpoints to examine.
 #[derive(Debug)]
 pub struct Suspects {
-    /// Threads that have not run for a deadline, and for how long.
+    /// Threads that have not run for a deadline, and for how long they have slept.
     pub threads: Vec<(Thread, Switches, Duration)>,
-    /// For each mountpoint, whether requests were waiting all that time.
+    /// For each mountpoint whether it had requests waiting for all that time.
     pub busy: Vec<bool>,
 }
 
-/// What was found, which a process tells by its exit code.
+/// The result, which the process reports by its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribution {
-    /// No thread waits for a call that has to be answered at once.
+    /// No thread waits in a call that has to be answered at once.
     Nothing,
-    /// A thread waits for the mountpoint of this place in the list.
+    /// A thread waits for the mountpoint with this index in the list.
     Mountpoint(usize),
-    /// A thread waits, and nothing says for which of several filesystems, or it is one that is not watched.
+    /// A thread waits, but it is unknown for which of several filesystems, or for one that is not watched.
     Unnamed,
 }
 
@@ -68,7 +69,7 @@ impl Attribution {
         }
     }
 
-    /// What the process found that ended with `code`; `None`: it was killed.
+    /// The result that an exit code stands for; `None` stands for a killed process.
     pub fn of(code: Option<i32>) -> Self {
         match code {
             Some(Self::UNNAMED) => Attribution::Unnamed,
@@ -81,9 +82,9 @@ impl Attribution {
     }
 }
 
-/// Looks; the exit code that tells what was found. The call that is waited for is said to `say`.
-pub fn find(sources: Sources<'_>, suspects: &Suspects, say: Option<&OwnedFd>) -> i32 {
-    // Nothing is found in a table of which only a part could be read.
+/// Examines the suspects and returns the exit code. A description of the call that is waited for is written to `report`.
+pub fn find(sources: Sources<'_>, suspects: &Suspects, report: Option<&OwnedFd>) -> i32 {
+    // A partly read table proves nothing.
     let Ok((mounts, waiting)) = read(sources) else {
         return Attribution::Nothing.code();
     };
@@ -95,16 +96,16 @@ pub fn find(sources: Sources<'_>, suspects: &Suspects, say: Option<&OwnedFd>) ->
             Call::Patient => return None,
             Call::File(fd) => match device_of(sources.proc, *thread, fd, &mounts) {
                 Some(asked) if asked.is_fuse => Some(asked.device),
-                // An overlay, perhaps, that has a FUSE filesystem below.
+                // An overlay, perhaps, with a FUSE filesystem below it.
                 Some(_) | None => only(&waiting, wait)?,
             },
             Call::Other => only(&waiting, wait)?,
         };
-        // What was read is true only if it has not run since then.
+        // What was read is valid only if the thread has not run meanwhile.
         let still = asleep(*thread, sources.proc)? == (wait, *switches);
         let index = device.and_then(|device| position(sources, device));
         let index = index.filter(|index| suspects.busy.get(*index) == Some(&true));
-        // It may take longer than another one of the vassal's.
+        // The mountpoint may have a longer deadline than the shortest of all.
         if index.is_some_and(|index| *slept < sources.mountpoints[index].schedule.deadline) {
             return None;
         }
@@ -118,12 +119,12 @@ pub fn find(sources: Sources<'_>, suspects: &Suspects, say: Option<&OwnedFd>) ->
     let Some((attribution, operation)) = named.or(found.first()) else {
         return Attribution::Nothing.code();
     };
-    // Without it the message says less.
-    say.map(|say| write(say, operation.as_bytes()));
+    // On failure the message is only less precise.
+    report.map(|report| write(report, operation.as_bytes()));
     attribution.code()
 }
 
-/// The call of a thread for messages: `read of '/app/x'`, or `open`.
+/// Describes a thread's call for messages: `read of '/app/x'`, or `open`.
 fn operation(proc: &Proc, thread: Thread, syscall: &str, call: Call) -> String {
     let name = name(syscall).unwrap_or("a system call");
     let path = match call {
@@ -137,8 +138,9 @@ fn operation(proc: &Proc, thread: Thread, syscall: &str, call: Call) -> String {
     shortened(&operation.unwrap_or_else(|| name.to_owned()), OPERATION_LIMIT)
 }
 
-/// Which device can be meant when nothing names it: `None` when it may be any filesystem's, as a page is; of several FUSE
-/// filesystems with requests, none for certain.
+/// The device that a thread must be waiting for if its call names no file. The outer `None`: none, because the wait can
+/// be for a filesystem of any kind, as that for a page can. The inner `None`: unknown, because several FUSE filesystems
+/// have requests waiting.
 fn only(waiting: &[(u32, u32)], wait: Wait) -> Option<Option<(u32, u32)>> {
     match (waiting, wait) {
         (_, Wait::Page) | ([], Wait::Request) => None,
@@ -149,7 +151,7 @@ fn only(waiting: &[(u32, u32)], wait: Wait) -> Option<Option<(u32, u32)>> {
 
 type Devices = Vec<(u32, u32)>;
 
-/// What is to be known of a mount.
+/// The needed fields of a mount.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     id: u32,
@@ -157,7 +159,7 @@ struct Known {
     is_fuse: bool,
 }
 
-/// Every mount; and the FUSE filesystems, watched or not, that have requests waiting now.
+/// Reads all mounts, and the FUSE filesystems, watched or not, that have requests waiting now.
 fn read(sources: Sources<'_>) -> Result<(Vec<Known>, Devices), SysError> {
     let file = sources.proc.mountinfo()?;
     let (mut mounts, mut waiting) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! How a filesystem that does not answer is told from one that is slow.
+//! Distinguishes a filesystem that hangs from one that is slow.
 //!
 //! Rooms, each of which uses only those before it: asleep_since, wait_channel, attribute, monitor.
 

@@ -1,20 +1,19 @@
-//! Threads that sleep in the kernel until a FUSE daemon answers: what proc says of them, and what that means. Measured
-//! on Linux 6.18; proc_pid_wchan(5), proc_pid_status(5), proc_pid_syscall(5).
+//! Recognises threads that sleep in the kernel until a FUSE daemon answers. Measured on Linux 6.18; proc_pid_wchan(5),
+//! proc_pid_status(5), proc_pid_syscall(5).
 
 use nix::libc;
 use vassal_sys::proc::{Proc, Thread};
 
-/// What a thread sleeps for.
+/// What a thread waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// The answer to a request of its own.
+    /// The answer to its own request.
     Request,
-    /// A page of a file, of whichever filesystem; FUSE fills pages by requests that have no thread waiting for them.
+    /// A page of a file of any filesystem. FUSE reads pages by requests for which no thread waits itself.
     Page,
 }
 
-/// What the name of the kernel function that a thread sleeps in means; `None` when it cannot be a FUSE daemon's
-/// silence.
+/// The meaning of the kernel function that a thread sleeps in; `None` if that is not a wait for a FUSE daemon.
 pub fn wait(wchan: &str) -> Option<Wait> {
     let name = wchan.trim().trim_start_matches('_');
     // A daemon that waits for work sleeps in fuse_dev_do_read or, with io_uring, in fuse_uring_*.
@@ -27,10 +26,10 @@ pub fn wait(wchan: &str) -> Option<Wait> {
     }
 }
 
-/// How often a thread has run; equal numbers mean that it has not in between.
+/// How often a thread was switched out, voluntarily and not. Equal numbers mean that it has not run in between.
 pub type Switches = (u64, u64);
 
-/// The context switches in the text of `status`.
+/// Parses the context switches in the text of `status`.
 pub fn switches(status: &str) -> Option<Switches> {
     let number = |name: &str| {
         let mut lines = status.lines();
@@ -42,24 +41,24 @@ pub fn switches(status: &str) -> Option<Switches> {
     ))
 }
 
-/// What a thread waits for, and how often it has run; `None` when it does not sleep in a FUSE wait.
+/// What a thread waits for, and its context switches; `None` if it does not sleep in a FUSE wait.
 pub fn asleep(thread: Thread, proc: &Proc) -> Option<(Wait, Switches)> {
     let wait = wait(&thread.text(proc, "wchan")?)?;
     Some((wait, switches(&thread.text(proc, "status")?)?))
 }
 
-/// The system call a thread is in.
+/// The system call that a thread is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// One that asks a file at this descriptor.
+    /// One on the file of this descriptor.
     File(u64),
-    /// One that asks for a path, or a page fault: nothing tells which filesystem.
+    /// One with a path, or a page fault: the filesystem is unknown.
     Other,
-    /// One that may take as long as it likes: it waits for a lock or an event, or for everything to be written.
+    /// One that may take arbitrarily long: it waits for a lock, for an event, or for everything to be written.
     Patient,
 }
 
-/// The call in the text of `syscall`: its number, its arguments in hexadecimal; `None` when it runs.
+/// Parses the text of `syscall`: the call's number, then its arguments in hexadecimal. `None` if the thread is running.
 pub fn call(syscall: &str) -> Option<Call> {
     let mut words = syscall.split_ascii_whitespace();
     let number: i64 = words.next()?.parse().ok()?;
@@ -79,7 +78,7 @@ pub fn name(syscall: &str) -> Option<&'static str> {
     known.map(|(_, name)| *name)
 }
 
-/// Those that a filesystem answers at once; -1 is none at all.
+/// The calls that a filesystem answers at once; -1 stands for no call.
 const NAMES: &[(i64, &str)] = &[
     (-1, "a page"),
     (libc::SYS_read, "read"),
@@ -123,7 +122,7 @@ const NAMES: &[(i64, &str)] = &[
     (libc::SYS_rename, "rename"),
 ];
 
-/// Calls whose first argument is the descriptor of the file they ask, and that a filesystem answers at once.
+/// The calls that a filesystem answers at once and whose first argument is the file's descriptor.
 const OF_FILES: [i64; 10] = [
     libc::SYS_read,
     libc::SYS_pread64,
@@ -137,8 +136,8 @@ const OF_FILES: [i64; 10] = [
     libc::SYS_fstat,
 ];
 
-/// Locks and events are waited for by design. The others end with what was written: a network filesystem may upload a
-/// whole file then, and a killed process waits for it in exit.
+/// The calls that may take arbitrarily long. Locks and events are waited for by design. The others end when everything
+/// is written: a network filesystem may upload a whole file then, and a killed process waits for that when it exits.
 const PATIENT: &[i64] = &[
     libc::SYS_fcntl,
     libc::SYS_flock,

@@ -1,4 +1,4 @@
-//! The questions about an app's health, one after the other, and what they come to.
+//! The health check of an app: asks one question after the other, and judges the answers.
 
 use crate::liveness::question::Question;
 use crate::liveness::verdict::{Sign, Verdict};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use vassal_state::app::HealthCheck;
 use vassal_sys::SysError;
 
-/// How long an app that reloads itself need not answer: what `TimeoutStartSec=` gives one that starts.
+/// For how long an app that reloads itself is not asked: the default of `TimeoutStartSec=`, which a start has.
 const OWN_RELOAD: Duration = Duration::from_secs(90);
 
 /// The check of one app.
@@ -17,22 +17,22 @@ pub struct Check {
     asked: Option<Question>,
     /// When the next question is due.
     due: Instant,
-    /// Nothing is asked now.
+    /// Whether no question is asked at present.
     is_paused: bool,
     /// Until when an app that reloads itself is not asked.
     quiet_until: Option<Instant>,
     /// Processes whose time was over, and that have not ended yet.
     over: Vec<Pid>,
-    /// When it last answered well, and how long that took.
+    /// The time of the last good answer, and how long that took.
     answered: Option<(Instant, Duration)>,
-    /// Failures in a row, and the last of them.
+    /// The number of failures in a row, and the last one.
     failed: u32,
     last: Sign,
     has_news: bool,
 }
 
 impl Check {
-    /// The check by this rule, whose first question is due now.
+    /// A health check by `rule`, whose first question is due at `now`.
     pub fn new(rule: HealthCheck, now: Instant) -> Self {
         Self {
             last: Sign::Late(rule.deadline),
@@ -48,11 +48,11 @@ impl Check {
         }
     }
 
-    /// Asks what is due, and judges what was found. Where nothing may be asked, because two apps could answer or the app cannot,
-    /// a question that was asked is taken back. `ask` is [`Question::ask`].
+    /// Asks if a question is due, and evaluates the result of the last one. Where no question may be asked, because
+    /// another app could answer or the app cannot, a pending question is withdrawn. `ask` is [`Question::ask`].
     ///
     /// # Errors
-    /// When no process can be sent, but for a limit of processes.
+    /// When no process can be forked, except at a limit of processes.
     pub fn tick(
         &mut self,
         may_ask: bool,
@@ -72,17 +72,17 @@ impl Check {
         }
         if self.asked.is_none() && self.due <= now {
             self.asked = ask(&self.rule, now)?;
-            // Where there can be no process now: that is no evidence against the app.
+            // No process can be forked now, which is no evidence against the app.
             self.due = now + self.rule.interval;
         }
         let is_sick = self.failed >= self.rule.failures;
         Ok(is_sick.then_some(Verdict::Sick(self.last, self.failed)))
     }
 
-    /// The process `pid` has ended: whether it was one that asked.
+    /// Takes the end of the process `pid`. Returns whether it was one that asked.
     pub fn take_answer(&mut self, pid: Pid, now: Instant) -> bool {
         if let Some(question) = self.asked.take_if(|question| question.pid() == pid) {
-            // One that was killed has found nothing, and that is none of the app's.
+            // A killed process has found nothing out, which does not count against the app.
             self.close(question, None, now);
             return true;
         }
@@ -91,12 +91,12 @@ impl Check {
         is_over
     }
 
-    /// The app reloads itself, or has done so.
+    /// The app begins or ends to reload itself.
     pub fn reloads_itself(&mut self, is_under_way: bool, now: Instant) {
         self.quiet_until = is_under_way.then(|| now + OWN_RELOAD);
     }
 
-    /// The question is over; `otherwise` counts where nothing was found.
+    /// Ends a question; if it has no result, `otherwise` counts as the result.
     fn close(&mut self, mut question: Question, otherwise: Option<Sign>, now: Instant) {
         self.due = now + self.rule.interval;
         let otherwise = otherwise.map(|sign| (sign, self.rule.deadline));
@@ -121,19 +121,19 @@ impl Check {
         self.due = now;
     }
 
-    /// Nothing is to be known any more.
+    /// Stops asking, and kills the processes.
     pub fn end(&self) {
         self.asked.iter().for_each(Question::stop);
     }
 
-    /// The machine has stood still for `time`.
+    /// The machine did not run for `time`, which is not counted.
     pub fn forgive(&mut self, time: Duration) {
         if let Some(question) = &mut self.asked {
             question.forgive(time);
         }
     }
 
-    /// When something is due.
+    /// When [`Check::tick`] has something to do.
     pub fn due(&self) -> Option<Instant> {
         if self.is_paused {
             return None;
@@ -142,22 +142,22 @@ impl Check {
         Some(self.quiet_until.unwrap_or(next))
     }
 
-    /// Whether it says something else than it did.
+    /// Whether the result has changed since the last call.
     pub fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.has_news)
     }
 
-    /// Its rule.
+    /// The rule by which it asks.
     pub fn rule(&self) -> &HealthCheck {
         &self.rule
     }
 
-    /// When the app last answered well, and how long that took.
+    /// The time of the last good answer, and how long that took.
     pub fn answered(&self) -> Option<(Instant, Duration)> {
         self.answered
     }
 
-    /// Failures in a row, and the last of them.
+    /// The number of failures in a row, and the last one.
     pub fn failed(&self) -> (u32, Sign) {
         (self.failed, self.last)
     }

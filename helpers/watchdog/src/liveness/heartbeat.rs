@@ -1,22 +1,22 @@
-//! `WATCHDOG=1` of an app that sends it (sd_notify(3)), and uWSGI's heartbeat, byte 26 (EMP-19): where it is demanded, or has
-//! been sent once, it has to come again in time.
+//! The heartbeat of an app: `WATCHDOG=1` (sd_notify(3)), or uWSGI's byte 26 (EMP-19). If it is demanded, or has been
+//! sent once, it has to be sent again in time.
 
 use crate::liveness::verdict::Verdict;
 use std::time::{Duration, Instant};
 use vassal_state::app::Heartbeat as Rule;
 
-/// What is expected of one app, and when it was last heard.
+/// The heartbeat that is expected of one app.
 #[derive(Debug)]
 pub struct Heartbeat {
     rule: Rule,
-    /// From when silence counts; nothing is expected before.
+    /// Since when there was none; `None` while none is expected.
     heard: Option<Instant>,
     serves: bool,
     is_uwsgis: bool,
 }
 
 impl Heartbeat {
-    /// What is expected of an app that does not serve yet.
+    /// The heartbeat of an app that does not serve yet.
     pub fn new(rule: Rule, is_uwsgis: bool) -> Self {
         Self {
             rule,
@@ -26,12 +26,12 @@ impl Heartbeat {
         }
     }
 
-    /// The processes that sent it are replaced: it counts again from the next one that is heard.
+    /// The processes that have sent it are replaced: nothing is expected before the next one.
     pub fn forget(&mut self) {
         self.heard = None;
     }
 
-    /// The app serves from `now` on. What it sent while it started says that it will go on.
+    /// The app serves from `now` on. A heartbeat that it has sent before counts as the promise of more.
     pub fn begin(&mut self, now: Instant) {
         self.serves = true;
         if self.rule.origin.is_some() || self.heard.is_some() {
@@ -39,23 +39,23 @@ impl Heartbeat {
         }
     }
 
-    /// It has sent the message.
+    /// A heartbeat has arrived.
     pub fn beat(&mut self, now: Instant) {
         self.heard = Some(now);
     }
 
-    /// The app, or the machine, has stood still for `time`, and could not send.
+    /// The app or the machine did not run for `time`, in which it could not send.
     pub fn forgive(&mut self, time: Duration) {
         self.heard = self.heard.map(|heard| heard + time);
     }
 
-    /// When its silence is a verdict.
+    /// When its silence becomes a verdict.
     pub fn due(&self) -> Option<Instant> {
         let heard = self.heard.filter(|_| self.serves)?;
         Some(heard + self.rule.limit)
     }
 
-    /// The verdict, when it is due.
+    /// The verdict, if it is due.
     pub fn judge(&self, now: Instant) -> Option<Verdict> {
         let is_silent = self.due().is_some_and(|due| due <= now);
         let verdict = match self.is_uwsgis {
@@ -65,7 +65,7 @@ impl Heartbeat {
         is_silent.then(|| verdict(self.rule.limit))
     }
 
-    /// The line that demands it.
+    /// The line that demands the heartbeat.
     pub fn origin(&self) -> Option<&str> {
         self.rule.origin.as_deref()
     }

@@ -1,5 +1,5 @@
-//! A question to an HTTP server, and the status of its answer. Whatever the server sends or keeps back: of the answer no more is
-//! read than a line of [`STATUS_LINE`] bytes and [`REST`] that are thrown away, and no wait goes beyond the deadline.
+//! A request to an HTTP server and the status of its answer. Whatever the server does, at most one line of
+//! [`STATUS_LINE`] bytes and [`REST`] further bytes are read, and no wait exceeds the deadline.
 
 use crate::liveness::verdict::Sign;
 use crate::liveness::way::Way;
@@ -15,24 +15,24 @@ use std::time::Duration;
 use vassal_state::app::Url;
 use vassal_sys::deadline::Deadline;
 
-/// The longest status line that is read; what follows in it does not matter.
+/// The longest status line that is read; the rest of a longer one does not matter.
 const STATUS_LINE: usize = 256;
-/// How much of the rest of an answer is taken: a server whose answer nobody takes reports a broken connection.
+/// How much of the rest of an answer is read: a server whose answer is not read reports a broken connection.
 const REST: usize = 64 * 1024;
-/// The shortest time that a socket takes for a limit.
+/// The shortest time limit that a socket accepts.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// A connection to an app.
 #[derive(Debug)]
 pub enum Connection {
-    /// To an address.
+    /// To a TCP address.
     Tcp(TcpStream),
-    /// To a path.
+    /// To a unix socket.
     Unix(UnixStream),
 }
 
 impl Connection {
-    /// A connection to `address`, `IP:PORT` or a path, which `way` leads to.
+    /// Connects to `address`, `IP:PORT` or a path that is reached by `way`.
     ///
     /// # Errors
     /// As connect(2).
@@ -57,10 +57,10 @@ impl Connection {
         }
     }
 
-    /// Sends a GET of `url`.
+    /// Sends a GET request for `url`.
     ///
     /// # Errors
-    /// As write(2); `EAGAIN` when the server takes nothing in time.
+    /// As write(2); `EAGAIN` when the server does not read in time.
     pub fn ask(&mut self, url: &Url, deadline: Deadline) -> std::result::Result<(), Errno> {
         let host = match url.address.starts_with('/') {
             true => "localhost",
@@ -82,7 +82,7 @@ impl Connection {
         sent.map_err(|error| errno(&error))
     }
 
-    /// What comes of the question: the status of the answer, or why there is none.
+    /// Reads the status of the answer, or finds out why there is none.
     pub fn sign(&mut self, deadline: Deadline) -> Sign {
         let begun = deadline.left();
         let mut line = Vec::with_capacity(STATUS_LINE);
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// Takes the rest of the answer, as far as it comes in time and is no endless one.
+    /// Reads the rest of the answer, until the deadline or [`REST`] bytes.
     pub fn finish(mut self, deadline: Deadline) {
         let mut piece = [0; 4096];
         let mut left = REST;
@@ -135,7 +135,7 @@ impl Connection {
     }
 }
 
-/// What a status line says: `HTTP/1.1 200 OK`.
+/// Parses a status line such as `HTTP/1.1 200 OK`.
 fn status(line: &[u8]) -> Sign {
     let mut words = line.split(|byte| *byte == b' ');
     let is_http = words
@@ -148,7 +148,7 @@ fn status(line: &[u8]) -> Sign {
     number.map_or(Sign::NoHttp, Sign::Status)
 }
 
-/// A unix socket that has a name, which the kernel chooses (unix(7), autobind).
+/// A unix socket with a name that the kernel chooses (unix(7), autobind).
 fn named(deadline: Deadline) -> std::result::Result<OwnedFd, Errno> {
     let socket = socket(
         AddressFamily::Unix,
@@ -157,7 +157,7 @@ fn named(deadline: Deadline) -> std::result::Result<OwnedFd, Errno> {
         None,
     )?;
     bind(socket.as_raw_fd(), &UnixAddr::new_unnamed())?;
-    // connect(2) waits where the server's queue is full.
+    // connect(2) waits while the server's queue is full.
     let limit = deadline.left().max(SHORTEST);
     let limit = TimeVal::new(limit.as_secs() as i64, limit.subsec_micros().into());
     setsockopt(&socket, sockopt::SendTimeout, &limit)?;

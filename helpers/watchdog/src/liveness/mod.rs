@@ -1,5 +1,5 @@
-//! Whether an app that serves is still well: it is asked by HTTP (`health`), or says so itself (`WATCHDOG=1`). Whatever it answers
-//! or sends decides that and nothing else.
+//! Whether a serving app is still well: it is asked by HTTP (`health`), or sends a heartbeat (`WATCHDOG=1`). What it
+//! answers or sends has no other influence.
 //!
 //! Rooms, each of which uses only those before it: verdict, way, http, question, check, heartbeat.
 

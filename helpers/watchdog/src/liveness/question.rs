@@ -1,5 +1,5 @@
-//! One question about an app's health, in a process that may be lost: what it finds comes through a pipe, and it is killed when its
-//! time is over.
+//! One question about an app's health, asked by a process that can be abandoned. The process writes its result into a
+//! pipe, and is killed when its time is over.
 
 use crate::liveness::http::Connection;
 use crate::liveness::verdict::Sign;
@@ -17,10 +17,10 @@ use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::{SysError, signals};
 
-/// How long the rest of a good answer is taken.
+/// How long the rest of a good answer is read.
 const REST: Duration = Duration::from_secs(1);
 
-/// A question that was asked.
+/// A question that is being asked.
 #[derive(Debug)]
 pub struct Question {
     probe: Probe,
@@ -30,15 +30,15 @@ pub struct Question {
     limit: Duration,
 }
 
-/// What is written into the pipe.
+/// The message in the pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Message([u8; 9]);
 
 impl Question {
-    /// Asks as `rule` says, by this `way`; nothing where no process can be sent now.
+    /// Asks by `rule`, reaching the app by `way`; `None` if no process can be forked now.
     ///
     /// # Errors
-    /// `EMFILE`; what fork(2) says.
+    /// `EMFILE`; errors of fork(2).
     pub fn ask(rule: &HealthCheck, way: Way<'_>, now: Instant) -> Result<Option<Self>, SysError> {
         let (url, limit) = (&rule.url, rule.deadline);
         let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
@@ -52,30 +52,30 @@ impl Question {
         }))
     }
 
-    /// Its process.
+    /// The process that asks.
     pub fn pid(&self) -> Pid {
         self.probe.pid
     }
 
-    /// What it has found, if it has found something, and how long that took.
+    /// The result and how long it took, if it has arrived.
     pub fn found(&mut self) -> Option<(Sign, Duration)> {
         let mut bytes = [0; 9];
         self.answer.read_exact(&mut bytes).ok()?;
         Some(Message(bytes).meaning(self.limit))
     }
 
-    /// Its time is over.
+    /// Kills the process, because its time is over.
     pub fn stop(&self) {
         self.probe.end();
     }
 
-    /// The machine has stood still for `time`.
+    /// The machine did not run for `time`, which is not counted.
     pub fn forgive(&mut self, time: Duration) {
         self.end += time;
     }
 }
 
-/// What the process does; its exit code says nothing.
+/// Runs in the process; the exit code has no meaning.
 fn find_out(url: &Url, way: Way<'_>, limit: Duration, theirs: OwnedFd) -> i32 {
     let begun = Instant::now();
     let deadline = Deadline::after(limit);

@@ -1,27 +1,27 @@
-//! What a question about an app's health has brought, and the verdicts on the app.
+//! The results of questions about an app's health, and the verdicts on an app.
 
 use nix::errno::Errno;
 use std::fmt;
 use std::time::Duration;
 use vassal_systemd::verdicts::{self, Row};
 
-/// What has come of one question.
+/// The result of one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     /// An answer with this status.
     Status(u16),
-    /// An answer that is no HTTP.
+    /// An answer that is not HTTP.
     NoHttp,
     /// The connection was closed without an answer.
     Closed,
-    /// There was no connection, or it broke.
+    /// Connecting or the connection failed.
     Failed(Errno),
-    /// No answer in the time there is.
+    /// No answer within this time.
     Late(Duration),
 }
 
 impl Sign {
-    /// Whether the app is well, as far as it says.
+    /// Whether it is a good result.
     pub fn is_good(self) -> bool {
         self == Sign::Status(200)
     }
@@ -39,19 +39,19 @@ impl fmt::Display for Sign {
     }
 }
 
-/// What is wrong with an app that serves.
+/// What is wrong with a serving app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It has failed so many questions in a row, the last one like this.
+    /// It has failed this many questions in a row; the result of the last one.
     Sick(Sign, u32),
-    /// It has not sent for so long that it is well.
+    /// It has sent no `WATCHDOG=1` for this time.
     Silent(Duration),
-    /// The same of a uWSGI, whose workers go through their loop no more.
+    /// The workers of a uWSGI have sent no heartbeat for this time.
     Stuck(Duration),
 }
 
 impl Verdict {
-    /// How it is said.
+    /// The name and the sentences of the verdict.
     pub fn row(self) -> &'static Row {
         match self {
             Verdict::Sick(..) => &verdicts::SICK,

@@ -1,6 +1,7 @@
-//! The way to an app's unix socket, which may be in a directory of a tenant's. Root goes by no link of his: that could lead to a socket that
-//! he may not connect to. Where there is one, it is followed with the rights of the app's user. Only the effective ids are the user's
-//! then: kill(2) asks for the real and the saved ones, so no process of the tenant's can end the question.
+//! How an app's unix socket is reached, which may be in a tenant's directory. Root follows no link of a tenant's,
+//! because it could lead to a socket to which the tenant may not connect. If there is such a link, the connection is
+//! made with the rights of the app's user. Only the effective ids are changed for that: kill(2) checks the real and the
+//! saved ids, so the tenant cannot kill the process that asks.
 
 use nix::errno::Errno;
 use nix::sys::socket::{UnixAddr, connect};
@@ -11,17 +12,17 @@ use vassal_sys::creds::acting_as;
 use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last};
 
-/// How this process, which asks one question and ends, finds the socket of an app.
+/// What the process that asks needs to find the socket of an app.
 #[derive(Debug, Clone, Copy)]
 pub struct Way<'a> {
     /// A private proc.
     pub proc: &'a Proc,
-    /// The app's first process, which is its user's.
+    /// The app's first process, which runs as the app's user.
     pub app: Pid,
 }
 
 impl Way<'_> {
-    /// Connects `socket` to the one at `path`.
+    /// Connects `socket` to the socket at `path`.
     ///
     /// # Errors
     /// As connect(2); `ESRCH` when the app has ended.
@@ -42,10 +43,10 @@ impl Way<'_> {
         }
     }
 
-    /// The app's user, group and groups (proc_pid_status(5)).
+    /// The app's user, group and supplementary groups (proc_pid_status(5)).
     fn user(self) -> Option<(Uid, Gid, Vec<Gid>)> {
         let text = self.proc.text(&format!("{}/status", self.app))?;
-        // The name, which may be anything, comes first and in one line.
+        // The first line is the name, which may contain anything but a line end.
         let numbers = |name: &str| {
             let line = text.lines().skip(1).find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace()

@@ -1,29 +1,30 @@
-//! Timers of all watchdogs of a machine, aligned to common moments. Most of the cost of a look is that nothing of it is in the
-//! processor's caches any more. A watchdog that looks right after another finds there what both use: the program's code and
-//! the kernel's. Measured with 25 and 80 vassals: half of what a look costs that each takes for itself.
+//! Aligns the timers of all watchdogs of a machine to common times. Most of the cost of a wakeup is that its code and
+//! data are no longer in the processor's caches. A watchdog that wakes up right after another one finds there what both
+//! use: the program's code and the kernel's. Measured with 25 and 80 vassals: a wakeup costs half as much as an
+//! unaligned one.
 
 use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
-/// So many grids, evenly apart, share the watchdogs: an app that wants the processor meanwhile waits for a few of a
-/// thousand only.
+/// The watchdogs are spread over this many grids, which are evenly apart, so that an app that wants the processor waits
+/// only for a few of a thousand watchdogs.
 const GRIDS: u32 = 4;
 
-/// Moments that are `step` apart.
+/// A timer at times that are `step` apart.
 #[derive(Debug, Clone, Copy)]
 pub struct AlignedTimer {
     step: Duration,
-    /// One of them.
+    /// One of those times.
     origin: Instant,
 }
 
 impl AlignedTimer {
-    /// The timer of a watchdog that begins now. Every process reads the same clock (clock_gettime(2)).
+    /// The timer of a watchdog that begins now. All processes read the same clock (clock_gettime(2)).
     pub fn new(step: Duration) -> Self {
         let now = Instant::now();
         let clock = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
         let origin = now.checked_sub(past(clock, step)).unwrap_or(now);
-        // Watchdogs begin at any moment: they are dealt out evenly.
+        // Watchdogs begin at arbitrary times, so the microseconds spread them evenly over the grids.
         let timer = clock.subsec_micros() % GRIDS;
         Self {
             step,
@@ -31,7 +32,7 @@ impl AlignedTimer {
         }
     }
 
-    /// The next moment after `now`.
+    /// The first of the times after `now`.
     pub fn after(&self, now: Instant) -> Instant {
         match now.checked_duration_since(self.origin) {
             Some(time) => now + self.step - past(time, self.step),
@@ -40,7 +41,7 @@ impl AlignedTimer {
     }
 }
 
-/// How much of the last `step` is over at `time`.
+/// How far `time` is past the last multiple of `step`.
 fn past(time: Duration, step: Duration) -> Duration {
     let nanos = time.as_nanos() % step.as_nanos().max(1);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or_default())

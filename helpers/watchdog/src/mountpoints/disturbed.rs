@@ -1,36 +1,37 @@
-//! Probes that were kept from asking. A probe has the ids of the owner of the mount, as the filesystem answers no other, and
-//! so every process of that user can stop it, kill it, starve it, or put something else at the path while it looks
-//! (`vassal_sys::statfs` says what was measured). Each such probe says nothing of the filesystem; that there is no other for a
-//! whole deadline means that nothing is known any more, and is a verdict.
+//! Probes that were prevented from asking. A probe has the ids of the mount's owner, because the filesystem answers
+//! nobody else. So every process of that user can stop it, kill it, starve it, or change what is at the path while it
+//! is resolved (measured, see `vassal_sys::statfs`). Such a probe says nothing about the filesystem. If there is no
+//! other probe for a whole deadline, nothing is known about the filesystem any more, and that is a verdict.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// From one probe to the next, in the long run; so many may be sent at once before that: the ends of daemons come
-/// together, and are to be seen at once.
+/// The long-term interval between probes; so many may be sent at once before it applies. The ends of several daemons
+/// come together, and each has to be noticed at once.
 const PACE: Duration = Duration::from_millis(250);
 const BURST: u32 = 8;
-/// The time between two lines about the same mountpoint.
+/// The time between two messages about the same mountpoint.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
-/// How many deadlines a probe may be ready to run and not run. A machine without time to spare is no attack, so this is more
-/// than one; a process that others of its user have made the last to run is found all the same.
+/// For how many deadlines a probe may be runnable without running. A busy machine is no attack, so it is more than one
+/// deadline; but a probe that is starved by other processes of its user is detected eventually.
 pub const STARVED: u32 = 4;
-/// How many deadlines there may be no process to ask with, while one of the vassal's waits for the filesystem all the time. A
-/// limit of processes that is reached is no attack either, and what waits may wait for a lock; so this is more yet.
+/// For how many deadlines no probe can be sent at all, while a process of the vassal keeps waiting for the filesystem.
+/// Reaching a limit of processes is no attack either, and the process may wait for a lock, so the number is still
+/// higher.
 pub const UNASKED: u32 = 8;
 
-/// What kept a probe from asking.
+/// What prevented a probe from asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disturbance {
-    /// A signal ended it.
+    /// A signal has killed it.
     Killed,
-    /// It was stopped, and did not go on.
+    /// It was stopped and not continued.
     Stopped,
     /// It did not get the processor.
     Starved,
-    /// There could be no further process.
+    /// No process could be forked.
     Unsent,
-    /// Its path led to another mount, while nothing has become of the one that is watched.
+    /// Its path led to another mount, although the watched mount is unchanged.
     LedElsewhere,
 }
 
@@ -46,44 +47,44 @@ impl fmt::Display for Disturbance {
     }
 }
 
-/// The disturbed probes of one mountpoint.
+/// The disturbed probes of a mountpoint.
 #[derive(Debug, Default)]
 pub struct Disturbed {
-    /// When the first of them was sent, after which none has had an answer.
+    /// When the first of them was sent; no later probe has been answered.
     since: Option<Instant>,
-    /// How many there were since then.
+    /// How many there have been since then.
     count: u32,
-    /// Not yet told of in the journal.
+    /// How many have not been reported in the journal yet.
     unreported: u32,
     told: Option<Instant>,
 }
 
 impl Disturbed {
-    /// Takes note of a probe that was sent at `sent`.
+    /// Records a disturbed probe that was sent at `sent`.
     pub fn note(&mut self, sent: Instant) {
         self.since.get_or_insert(sent);
         self.count += 1;
         self.unreported += 1;
     }
 
-    /// A probe has had an answer.
+    /// Records that a probe was answered.
     pub fn forget(&mut self) {
         self.since = None;
         self.count = 0;
     }
 
-    /// How many there were, if for the whole of `deadline` there was nothing else.
+    /// The number of disturbed probes, if there were no others for `deadline`.
     pub fn over(&self, now: Instant, deadline: Duration) -> Option<u32> {
         let is_over = |since| now.saturating_duration_since(since) >= deadline;
         self.since.is_some_and(is_over).then_some(self.count)
     }
 
-    /// Gives back time in which nothing ran.
+    /// Does not count the time `stall`, in which the machine did not run.
     pub fn forgive(&mut self, stall: Duration) {
         self.since.iter_mut().for_each(|since| *since += stall);
     }
 
-    /// How many are to be told of now: at once, and then together with those of a minute.
+    /// How many have to be reported now: the first at once, later ones together once a minute.
     pub fn take_unreported(&mut self, now: Instant) -> Option<u32> {
         let was_lately = |told: Instant| now.saturating_duration_since(told) < TELL_AGAIN;
         if self.unreported == 0 || self.told.is_some_and(was_lately) {
@@ -94,17 +95,17 @@ impl Disturbed {
     }
 }
 
-/// How many probes there may be: whatever a tenant's processes do, how often they end and how often they end a probe, this is
-/// the most that it has the watchdog do.
+/// Limits how many probes are sent. It bounds the work that a tenant's processes can cause, however often they end, and
+/// however often they kill probes.
 #[derive(Debug)]
 pub struct Pace {
     step: Duration,
-    /// When there would have been room for all that were sent, one at a time.
+    /// When all probes sent so far would be paid for, at one probe per [`PACE`].
     filled: Instant,
 }
 
 impl Pace {
-    /// That of a mountpoint which is asked every `interval` if nothing happens.
+    /// The limit for a mountpoint that is asked every `interval` if nothing happens.
     pub fn new(interval: Duration) -> Self {
         Self {
             step: PACE.min(interval / 2),
@@ -118,7 +119,7 @@ impl Pace {
         self.filled.checked_sub(burst).unwrap_or(self.filled)
     }
 
-    /// A probe is sent.
+    /// Records that a probe is sent.
     pub fn take(&mut self, now: Instant) {
         self.filled = self.filled.max(now) + self.step;
     }

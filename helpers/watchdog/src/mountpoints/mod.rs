@@ -1,4 +1,4 @@
-//! The watched mountpoints: when each is asked, how, and what the answers come to.
+//! The watched mountpoints: when and how each is asked, and what the answers mean.
 //!
 //! Rooms, each of which uses only those before it: disturbed, verdict, schedule, coalesce, throttle, standstill, table,
 //! statfs_probe, pending, mountpoint.

@@ -20,35 +20,35 @@ use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::status;
 
-/// The part of the interval by which a question may come early.
+/// By which fraction of the interval a question may be early.
 const EARLY: u32 = 8;
 
-/// After this long a filesystem that is suspected has not answered at once.
+/// If a suspected filesystem has not answered a probe after this time, it does not answer at once.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
-/// A mountpoint and its probes.
+/// A watched mountpoint with its probes.
 #[derive(Debug)]
 pub struct Mountpoint {
-    /// What is expected there.
+    /// The mount that is expected there.
     pub watched: Watched,
     /// How often it is asked.
     pub schedule: Schedule,
-    /// Whether it is a FUSE filesystem of the vassal's own.
+    /// Whether it is a FUSE filesystem that the vassal itself has mounted.
     pub is_own: bool,
-    /// The call of one of the vassal's processes that it has left unanswered, if it is known.
+    /// The call of one of the vassal's processes that it has not answered, if known.
     pub operation: Option<String>,
     out: Option<Pending>,
-    /// Witnesses that were ended with their probe, and are not yet reaped.
+    /// Processes that observed its daemon and were killed together with their probe, but are not reaped yet.
     dismissed: Vec<Pid>,
     disturbed: Disturbed,
     pace: Pace,
     answered: Option<(Instant, Duration)>,
     due: Instant,
-    /// Something happened while a probe was out, which may have had its answer before that.
+    /// Whether something has happened while a probe was under way; the probe may have been answered before that.
     is_doubted: bool,
-    /// Since when no question could be asked.
+    /// Since when no probe could be sent.
     unasked: Option<Instant>,
-    /// A thread waits for an answer, and a verdict may be due soon.
+    /// Whether a thread waits for an answer, so that a verdict may soon be due.
     is_suspected: bool,
 }
 
@@ -81,12 +81,12 @@ impl Mountpoint {
         printable(&self.watched.mount.mountpoint)
     }
 
-    /// Whether a FUSE daemon of the host's answers for it.
+    /// Whether it is a FUSE filesystem of the host's.
     pub fn is_hosts(&self) -> bool {
         self.watched.mount.is_fuse() && !self.is_own
     }
 
-    /// Whether what was written there is lost with its daemon.
+    /// Whether data written to it is lost if its daemon dies.
     pub fn may_hold_unsaved(&self) -> bool {
         self.watched.mount.may_hold_unsaved() && self.is_own
     }
@@ -96,28 +96,28 @@ impl Mountpoint {
         self.answered.is_some()
     }
 
-    /// When it last answered, and how long that took.
+    /// The time of its last answer, and how long that took.
     pub fn answered(&self) -> Option<(Instant, Duration)> {
         self.answered
     }
 
-    /// When it last answered.
+    /// The time of its last answer.
     pub fn answered_at(&self) -> Option<Instant> {
         self.answered.map(|(when, _)| when)
     }
 
-    /// The type of its filesystem for messages.
+    /// The type of its filesystem, for messages.
     pub fn shown_type(&self) -> String {
         shown_type(&self.watched.mount.fstype)
     }
 
-    /// Has it probed now, whatever the schedule says: something has happened that may concern it.
+    /// Lets it be probed now, whatever the schedule says, because something has happened that may concern it.
     pub fn ask_now(&mut self) {
         self.due = Instant::now();
         self.is_doubted = self.out.is_some();
     }
 
-    /// Has it asked unless it has answered lately, which is after `then`, or is being asked.
+    /// Lets it be probed now unless it has answered after `then`, or is being probed.
     pub fn ask_if_silent_since(&mut self, then: Instant) {
         let has_answered = self.answered.is_some_and(|(when, _)| when > then);
         if self.out.is_none() && !has_answered {
@@ -126,26 +126,26 @@ impl Mountpoint {
         }
     }
 
-    /// Whether a probe has waited for `time` and still does.
+    /// Whether a probe has been waiting for an answer for `time`.
     pub fn is_silent_for(&self, time: Duration, proc: &Proc) -> bool {
         let waits =
             |out: &Pending| out.sent.elapsed() >= time && judge_state(out.probe.state(proc)) == Waiting::Asks;
         self.out.as_ref().is_some_and(waits)
     }
 
-    /// Whether for `time` no probe could be sent.
+    /// Whether no probe could be sent for `time`.
     pub fn is_unasked_for(&self, time: Duration, now: Instant) -> bool {
         let is_over = |since| now.saturating_duration_since(since) >= time;
         self.unasked.is_some_and(is_over)
     }
 
-    /// Whether the daemon answers no request and was seen at work within the deadline.
+    /// Whether the daemon does not answer, but was seen moving bytes within the deadline.
     pub fn is_at_work(&self, now: Instant) -> bool {
         let lately = |worked| now.saturating_duration_since(worked) < self.schedule.timeout;
         self.out.as_ref().and_then(|out| out.worked).is_some_and(lately)
     }
 
-    /// Takes what process `pid` has seen of the daemon, if that was sent to look at it; whether it was.
+    /// Takes the exit code of the process `pid`. Returns whether it was the one that observed the daemon.
     pub fn take_witness(&mut self, pid: Pid, code: Option<i32>, now: Instant) -> bool {
         if let Some(index) = self.dismissed.iter().position(|dismissed| *dismissed == pid) {
             self.dismissed.swap_remove(index);
@@ -156,7 +156,7 @@ impl Mountpoint {
             return false;
         };
         if code == Some(1) {
-            // The deadline begins anew, and the second half of it is looked at.
+            // The daemon is at work, so the deadline begins anew; it is observed again in the second half.
             out.probe.since = now;
             out.worked = Some(now);
         }
@@ -164,17 +164,17 @@ impl Mountpoint {
         true
     }
 
-    /// Whether it is being asked, or is to be now.
+    /// Whether a probe is under way, or is to be sent now.
     pub fn is_asked(&self) -> bool {
         self.out.is_some() || self.due <= Instant::now()
     }
 
-    /// Whether it may be asked now, when the watchdog is awake anyway: most of what a question costs is the waking.
+    /// Whether it may be asked when the watchdog is awake anyway, because most of the cost of a question is the wakeup.
     fn is_due(&self, now: Instant) -> bool {
         now + self.schedule.interval / EARLY >= self.due && now >= self.pace.next()
     }
 
-    /// When it wants to be looked at again.
+    /// When [`Mountpoint::tick`] has something to do.
     pub fn next(&self) -> Instant {
         match &self.out {
             Some(out) => {
@@ -188,13 +188,13 @@ impl Mountpoint {
         }
     }
 
-    /// The process that is out to ask.
+    /// The process of the probe that is under way.
     pub fn probe_pid(&self) -> Option<Pid> {
         self.out.as_ref().map(|out| out.probe.pid)
     }
 
-    /// Sends a probe when one is due, or judges the one that has had its time by `now`: the time at which the watchdog
-    /// woke up, as what it has slept unasked since then, stopped with all others, is seen by its next wait only.
+    /// Sends a probe if one is due, or judges the one whose time is over at `now`, the time at which the watchdog woke
+    /// up. A standstill after that is noticed only by the next wait.
     ///
     /// # Errors
     /// When no probe can be sent.
@@ -216,7 +216,7 @@ impl Mountpoint {
             Waiting::Stands => out.end(),
             Waiting::Runs => out.starved += 1,
         }
-        // It gets the time again in which it could not run, but not for ever.
+        // A probe that could not run gets the deadline again, but only [`STARVED`] times.
         out.probe.since = now;
         let is_starved = out.starved >= STARVED;
         Ok(is_starved.then(|| self.starved()))
@@ -251,7 +251,7 @@ impl Mountpoint {
         }
     }
 
-    /// Gives a probe that is out the time `stall` again, in which nothing on this machine ran.
+    /// Does not count the time `stall`, in which the machine did not run.
     pub fn forgive(&mut self, stall: Duration) {
         self.disturbed.forgive(stall);
         self.unasked.iter_mut().for_each(|since| *since += stall);
@@ -262,7 +262,7 @@ impl Mountpoint {
         }
     }
 
-    /// Takes the answer of process `pid`, if that is the probe of this mountpoint.
+    /// Takes the exit code of the process `pid`, and judges it if that was this mountpoint's probe.
     pub fn take_answer(&mut self, pid: Pid, code: Option<i32>) -> Answer {
         let Some(out) = self.out.take_if(|out| out.probe.pid == pid) else {
             return Answer::NotMine;
@@ -291,7 +291,8 @@ impl Mountpoint {
         }
     }
 
-    /// A probe that was sent at `sent` was kept from asking: another one is sent, unless there was no other for a deadline.
+    /// Records that a probe sent at `sent` was prevented from asking. Another one is sent, unless there were no others
+    /// for a deadline.
     pub fn disturb(&mut self, sent: Instant, how: Disturbance) -> Answer {
         let now = Instant::now();
         self.disturbed.note(sent);
@@ -324,7 +325,7 @@ impl Mountpoint {
         Verdict::Disturbed(count.unwrap_or(1), Disturbance::Starved)
     }
 
-    /// The mountpoint in a status line: `/app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us)`.
+    /// The mountpoint in the status line: `/app healthy (fuse.fuse-zip, probed 0.4 s ago, 210 us)`.
     pub fn sentence(&self) -> String {
         let path = self.shown_path();
         let fstype = self.shown_type();
@@ -339,11 +340,12 @@ impl Mountpoint {
     }
 }
 
-/// The longest type of a filesystem that is shown as it is.
+/// The longest filesystem type that is shown completely.
 const TYPE_LIMIT: usize = 32;
 
-/// A filesystem's type for a status line. What follows `fuse.` is chosen by the user who mounts it, and is no place for sentences: one
-/// that is no plain name is shown in ticks, with everything else in it as `?`.
+/// A filesystem's type for the status line. The user who mounts it chooses what follows `fuse.`; so that it cannot look
+/// like a part of the sentence, an unusual type is shown in ticks, with `?` for every character that a type normally
+/// does not have.
 fn shown_type(fstype: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let short = &fstype[..fstype.len().min(TYPE_LIMIT)];
@@ -358,15 +360,16 @@ fn shown_type(fstype: &[u8]) -> String {
     }
 }
 
-/// What the end of a process means for a mountpoint.
+/// What the end of a process means for this mountpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It was not this mountpoint's probe.
+    /// The process was not its probe.
     NotMine,
-    /// The filesystem answered, or the probe was lost without evidence.
+    /// The filesystem has answered, or the probe has ended without evidence.
     Good,
-    /// The filesystem is not well, or nothing is known of it.
+    /// The filesystem has failed, or nothing is known about it.
     Bad(Verdict),
-    /// The probe that was sent then may have asked another filesystem: mountinfo knows. See [`Reply::Elsewhere`].
+    /// The probe sent at that time may have reached another filesystem; mountinfo has to be checked. See
+    /// [`Reply::Elsewhere`].
     Elsewhere(Instant, Option<Verdict>),
 }

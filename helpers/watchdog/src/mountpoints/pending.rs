@@ -1,4 +1,4 @@
-//! A probe of a mountpoint that has not answered yet, and the process that looks at the daemon meanwhile.
+//! A probe that has not been answered yet, and the process that meanwhile observes the daemon.
 
 use crate::mountpoints::standstill::TICK;
 use crate::mountpoints::verdict::{Waiting, judge_state};
@@ -9,30 +9,30 @@ use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 
-/// From a probe that could not be sent to the next try.
+/// The time from a probe that could not be sent to the next attempt.
 pub(super) const SEND_AGAIN: Duration = Duration::from_millis(250);
 
-/// A probe that is out.
+/// A probe that is under way.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) probe: Probe,
     pub(super) sent: Instant,
-    /// When it is looked at next.
+    /// When its state is checked next.
     pub(super) look: Instant,
-    /// It was stopped at the last look.
+    /// Whether it was stopped at the last check.
     pub(super) is_stopped: bool,
-    /// It was stopped, and was ended for that.
+    /// Whether it was killed because it was stopped.
     pub(super) is_ended: bool,
-    /// How often its time was over before it ran.
+    /// How often its deadline was over before it had run.
     pub(super) starved: u32,
-    /// The process that looks whether the daemon is at work, or when it is sent.
+    /// The process that observes whether the daemon is at work, or when it is to be sent.
     pub(super) witness: Attempt,
-    /// When the daemon was last seen at work while this one was out.
+    /// When the daemon was last seen at work during this probe.
     pub(super) worked: Option<Instant>,
 }
 
 impl Pending {
-    /// One that was just sent; after `witness` a process is sent to look at the daemon.
+    /// A probe that was just sent. After the time `witness` a process is sent that observes the daemon.
     pub(super) fn new(probe: Probe, witness: Duration) -> Self {
         let sent = probe.since;
         Self {
@@ -47,7 +47,8 @@ impl Pending {
         }
     }
 
-    /// Ends it if it is stopped, as it was at the last look: all of a unit that is continued need not go on at once.
+    /// Kills the probe if it is stopped and was so at the last check: when a whole unit is continued, its processes
+    /// need not continue all at once.
     pub(super) fn end_stopped(&mut self, proc: &Proc, now: Instant) {
         if now < self.look {
             return;
@@ -65,7 +66,7 @@ impl Pending {
         self.is_ended = true;
     }
 
-    /// Sends a process that looks whether the daemon of `mount` is at work, when it is time.
+    /// Sends the process that observes whether the daemon of `mount` is at work, if that is due.
     pub(super) fn send_witness(
         &mut self,
         place: Place<'_>,

@@ -1,21 +1,21 @@
-//! How often a mountpoint is asked with statfs(2), which costs a process each time. A filesystem whose failure
-//! raises an event is asked every 120 s only: the end or the stop of its daemon is a SIGCHLD, and a request that it leaves without an
-//! answer is seen in fusectl (hang/monitor.rs).
+//! How often a mountpoint is asked with statfs(2), which costs a process each time. A filesystem whose failure raises
+//! an event is asked only every 120 s: when its daemon ends or stops there is a SIGCHLD, and an unanswered request is
+//! seen in fusectl (hang/monitor.rs).
 
 use std::time::Duration;
 use vassal_sys::mountinfo::Mount;
 
-/// The time between two probes of a filesystem whose failure raises an event. What is left for them is a daemon that hangs while no
-/// request is sent to it; that harms nothing until a request is sent, and is seen then.
+/// The time between two probes of a filesystem whose failure raises an event. They are needed only for a daemon that
+/// hangs while no request is sent to it; that does no harm until a request is sent, and is noticed then.
 const SELDOM: Duration = Duration::from_secs(120);
 
-/// How long a probe of a host's filesystem may stay without an answer at least, while no process of the vassal waits for it.
-/// It may be busy with what others want of it, for longer than a vassal would let its own take: a daemon with one thread that
-/// unpacks a large file answers no other request meanwhile. A restart of the vassal cannot mend it; for a vassal of which a process waits
-/// for it the deadline holds (hang/monitor.rs).
+/// How long a probe of a host's filesystem may remain unanswered at least, while no process of the vassal waits for the
+/// filesystem. It may be busy with the host's other processes for longer than a vassal would let its own filesystem be:
+/// a daemon with one thread that unpacks a large file answers nothing meanwhile, and a restart of the vassal would not
+/// help. If a process of the vassal waits for it, the normal deadline applies (hang/monitor.rs).
 const HOST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The filesystems in memory and on disks: the kernel itself answers statfs(2).
+/// Filesystems in memory and on disks, for which the kernel itself answers statfs(2).
 const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [
     b"tmpfs",
     b"ramfs",
@@ -28,13 +28,13 @@ const ANSWERED_BY_THE_KERNEL: [&[u8]; 9] = [
     b"erofs",
 ];
 
-/// How long a filesystem may leave a request unanswered whose file does not say it. It is enough for archives and uploads, too:
-/// time in which their daemon moves bytes does not count (processes/progress.rs).
+/// The default deadline: how long a filesystem may leave a request unanswered. It is sufficient for archives and
+/// uploads, too, because time in which the daemon moves bytes does not count (processes/progress.rs).
 const DEADLINE: Duration = Duration::from_secs(3);
-/// The same where a server has to answer, over a network that may lose some of it and send it again.
+/// The default deadline where a server has to answer over a network that may lose and resend packets.
 const DEADLINE_OF_NETWORKS: Duration = Duration::from_secs(10);
-/// The filesystems that have a network below. davfs2 has the bare name (measured), and so has every daemon that does not say
-/// what it is.
+/// Filesystems that use a network. davfs2 has the bare type `fuse` (measured), as has every daemon that sets no
+/// subtype.
 const OVER_A_NETWORK: [&[u8]; 23] = [
     b"nfs",
     b"nfs4",
@@ -61,7 +61,7 @@ const OVER_A_NETWORK: [&[u8]; 23] = [
     b"fuse.afp",
 ];
 
-/// How long a filesystem of this type may leave a request unanswered; `told` is zero where the file does not say it.
+/// The deadline of a filesystem of this type; `told` is the one in the vassal's file, or zero.
 pub fn deadline(fstype: &[u8], told: Duration) -> Duration {
     match told {
         told if !told.is_zero() => told,
@@ -70,20 +70,20 @@ pub fn deadline(fstype: &[u8], told: Duration) -> Duration {
     }
 }
 
-/// How often a mountpoint is probed, and how long an answer may take.
+/// How often a mountpoint is probed, and how long answers may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
     /// The time between two probes.
     pub interval: Duration,
-    /// How long a probe may stay without an answer.
+    /// How long a probe may remain unanswered.
     pub timeout: Duration,
     /// How long a process of the vassal may wait for an answer.
     pub deadline: Duration,
 }
 
 impl Schedule {
-    /// That of a mountpoint of which nothing is known yet; `interval` is zero where the file does not say it. A hang that
-    /// nothing announces is told within the interval and the deadline.
+    /// The schedule of a mountpoint of which nothing is known yet; `interval` is zero where the file has none. A hang
+    /// without an event is reported within the interval plus the deadline.
     pub fn new(interval: Duration, deadline: Duration) -> Self {
         Self {
             interval: if interval.is_zero() {
@@ -96,7 +96,8 @@ impl Schedule {
         }
     }
 
-    /// That of a FUSE filesystem which is not the vassal's own: while no process of the vassal waits for it, it has longer.
+    /// The schedule for a FUSE filesystem of the host's, which has more time while no process of the vassal waits for
+    /// it.
     pub fn of_host(self) -> Self {
         Self {
             timeout: HOST_TIMEOUT.max(self.timeout),
@@ -104,7 +105,7 @@ impl Schedule {
         }
     }
 
-    /// That of a filesystem whose trouble shows by itself.
+    /// The schedule for a filesystem whose failure raises an event.
     pub fn seldom(self) -> Self {
         Self {
             interval: SELDOM.max(self.interval),
@@ -113,8 +114,8 @@ impl Schedule {
     }
 }
 
-/// Whether the trouble of `mount` shows by itself.
-pub fn shows_by_itself(mount: &Mount, is_own: bool, daemons_are_children: bool) -> bool {
+/// Whether a failure of `mount` raises an event.
+pub fn raises_event(mount: &Mount, is_own: bool, daemons_are_children: bool) -> bool {
     let is_answered_here = mount.is_fuse() && is_own && daemons_are_children;
     is_answered_here || ANSWERED_BY_THE_KERNEL.contains(&mount.fstype.as_slice())
 }
@@ -135,7 +136,7 @@ mod tests {
             writable: true,
             is_slave: false,
         };
-        shows_by_itself(&mount, is_own, daemons_are_children)
+        raises_event(&mount, is_own, daemons_are_children)
     }
 
     #[test]

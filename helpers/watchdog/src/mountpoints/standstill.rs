@@ -1,14 +1,15 @@
-//! Time in which the machine, or this unit, did not run: a wait that overran shows it. It is no evidence against any filesystem.
+//! Detects time in which the machine, or this unit, did not run, by waits that took too long. Such time is no evidence
+//! against any filesystem.
 
 use std::time::Duration;
 
-/// A wait that took this much longer than it was asked to was no wait; nor was what takes milliseconds work.
+/// A wait that took this much longer than requested, or a turn of work that took this long, contains a standstill.
 const STALL: Duration = Duration::from_millis(300);
-/// While the time of a probe or a thread is measured, waits are no longer than this, so that a standstill shows in them.
+/// While a probe or a thread is being timed, no wait is longer than this, so that a standstill shows up in it.
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// How long it was, when this process has `worked` since it woke up, was to wait for `left` then (`None`: for an event,
-/// however long), and waited for `slept`.
+/// The length of the standstill, zero for none. This process has `worked` since it woke up, then was to wait for `left`
+/// (`None`: for an event, without a limit), and has waited for `slept`.
 pub fn standstill(worked: Duration, left: Option<Duration>, slept: Duration) -> Duration {
     let overslept = left.map_or(Duration::ZERO, |left| slept.saturating_sub(left));
     let stalls = [worked, overslept].into_iter();

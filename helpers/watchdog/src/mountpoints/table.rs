@@ -1,15 +1,16 @@
-//! The table of mounts, and which of its FUSE filesystems and overlays are the vassal's: only those are ever aborted,
-//! unmounted or waited for, and only those can lose what it has written.
+//! The table of mounts, and which FUSE filesystems and overlays in it belong to the vassal. Only those are ever
+//! aborted, unmounted or waited for, and only in those the vassal can lose data.
 //!
-//! A filesystem is the vassal's when it was mounted first in the vassal's own mount namespace. None of these is:
-//! - one that was there before the first hook, as a copy of the host's mounts (`Handoff::foreign`);
-//! - one of which any mount is a slave: it has come from the host since then, or is a bind mount of one that has;
-//! - one that the host has mounted now, however it has come here: what was a slave once is none any more when the host
-//!   makes its own mount private;
-//! - one that was found to be none at any look, for as long as it is mounted here: the host may have unmounted it meanwhile.
+//! A filesystem belongs to the vassal if it was mounted first in the vassal's own mount namespace. So these do not:
+//! - one that existed before the first hook, as a copy of the host's mounts (`Handoff::foreign`);
+//! - one that has a slave mount: it has come from the host since then, or is a bind mount of one that has;
+//! - one that the host has mounted now, however it has come here: a slave stops being one when the host makes its mount
+//!   private;
+//! - one that did not belong to the vassal at an earlier look, as long as it is mounted here: the host may have
+//!   unmounted it meanwhile.
 //!
-//! A number of a device is given to another filesystem when no mount of the first is left, here or anywhere; so what is
-//! remembered of a number is forgotten when the table does not have it any more.
+//! A device number is reused when no mount of its filesystem is left anywhere. So what is remembered about a number is
+//! forgotten when the table no longer contains it.
 
 use crate::mountpoints::verdict::is_same;
 use nix::errno::Errno;
@@ -25,17 +26,17 @@ use vassal_sys::proc::Proc;
 
 type Device = (u32, u32);
 
-/// The table, and what is known of the filesystems in it.
+/// The table, and what is known about its filesystems.
 #[derive(Debug)]
 pub struct Table {
-    /// The mountinfo of the namespace in which the vassal was started.
+    /// The mountinfo of the host's namespace, in which the vassal was started.
     host: File,
-    /// Whether the vassal has a mount namespace of its own.
+    /// Whether the vassal has its own mount namespace.
     owns_mounts: bool,
     origins: RefCell<Origins>,
 }
 
-/// Whose the filesystems of the table are; in order, for searching.
+/// The devices whose filesystems belong to the vassal, and those whose filesystems do not; each list sorted.
 #[derive(Debug, Default)]
 struct Origins {
     own: Vec<Device>,
@@ -43,7 +44,7 @@ struct Origins {
 }
 
 impl Table {
-    /// That of a vassal whose hooks have run; `host` is the mountinfo of the namespace in which it was started.
+    /// The table of a vassal whose hooks have run. `host` is the mountinfo of the namespace in which it was started.
     pub fn new(handoff: &Handoff, host: File) -> Self {
         let mut foreign = handoff.foreign.clone();
         foreign.sort_unstable();
@@ -55,10 +56,11 @@ impl Table {
         }
     }
 
-    /// The mounts that are `wanted`, in their order, whosever they are; and finds out whose the filesystems are.
+    /// Reads the table, and returns the mounts for which `wanted` is true in their order, whether they belong to the
+    /// vassal or not. Also finds out which filesystems do.
     ///
     /// # Errors
-    /// When proc does not answer.
+    /// When proc cannot be read.
     pub fn look(&self, proc: &Proc, mut wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
         let mut seen = Vec::new();
         let found = select(proc, |mount| {
@@ -78,32 +80,32 @@ impl Table {
         Ok(found)
     }
 
-    /// The vassal's own mounts that are `wanted`, in their order.
+    /// Returns those mounts of the vassal for which `wanted` is true, in their order.
     ///
     /// # Errors
-    /// When proc does not answer.
+    /// When proc cannot be read.
     pub fn own(&self, proc: &Proc, mut wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
-        // Others may have any number of mounts with long names: they are not even collected.
+        // Others' mounts, of which there may be any number with long names, are not even collected.
         let mut found = self.look(proc, |mount| self.may_be_own(mount) && wanted(mount))?;
         found.retain(|mount| self.is_own(mount));
         Ok(found)
     }
 
-    /// As [`Table::own`], of those filesystems that were there at the last look: for a process of our own, which shares the
-    /// open mountinfo of the host with us.
+    /// As [`Table::own`], for filesystems that were there at the last look. For use in a forked process, which shares
+    /// the open mountinfo of the host with the watchdog and must not read it.
     ///
     /// # Errors
-    /// When proc does not answer.
+    /// When proc cannot be read.
     pub fn known(&self, proc: &Proc, mut wanted: impl FnMut(&Mount) -> bool) -> Result<Vec<Mount>, SysError> {
         select(proc, |mount| self.is_own(mount) && wanted(mount))
     }
 
-    /// Whether the filesystem of `mount` is the vassal's, as of the last look.
+    /// Whether the filesystem of `mount` belongs to the vassal, by the last look.
     pub fn is_own(&self, mount: &Mount) -> bool {
         self.may_be_own(mount) && self.origins.borrow().own.binary_search(&mount.device()).is_ok()
     }
 
-    /// Whether the next look may find that it is the vassal's.
+    /// Whether the next look may find that it belongs to the vassal.
     pub fn may_be_own(&self, mount: &Mount) -> bool {
         let is_foreign = || {
             self.origins
@@ -115,12 +117,13 @@ impl Table {
         self.owns_mounts && has_origin(mount) && !mount.is_slave && !is_foreign()
     }
 
-    /// Ends the connection of `mount`, if that is still this very mount and the vassal's: processes that wait for its daemon go
-    /// on. The directory of connections is the whole machine's, and numbers are given again; so the file is opened first,
-    /// which then means one connection and never another, and whose it is is found out after that, anew.
+    /// Aborts the FUSE connection of `mount`, if it is still the same mount and belongs to the vassal, so that
+    /// processes that wait for its daemon go on. The directory of connections is the whole machine's, and numbers are
+    /// reused. So the abort file is opened first, which fixes the connection, and only after that the table is read
+    /// again to find out whose it is.
     ///
     /// # Errors
-    /// When proc does not answer; `EROFS` where /sys is read-only.
+    /// When proc cannot be read; `EROFS` where /sys is read-only.
     pub fn abort(&self, proc: &Proc, fusectl: &OwnedFd, mount: &Mount) -> Result<(), SysError> {
         let abort = match Abort::open(fusectl, mount.connection()) {
             Err(error) if error.errno == Errno::ENOENT => return Ok(()),
@@ -134,7 +137,7 @@ impl Table {
         Ok(())
     }
 
-    /// Which of `devices` the host has mounted now.
+    /// Those of `devices` that the host has mounted now.
     fn of_host(&self, devices: &[Device]) -> Result<Vec<Device>, SysError> {
         let mut found = Vec::new();
         mountinfo::visit(&self.host, |mount| {
@@ -149,10 +152,10 @@ impl Table {
 }
 
 impl Origins {
-    /// Takes note of the devices that there are, each with whether one of its mounts is a slave; those of which nothing is
-    /// known yet.
+    /// Updates the origins by the present devices, each with whether it has a slave mount. Returns the devices of which
+    /// nothing is known yet.
     fn renew(&mut self, mut seen: Vec<(Device, bool)>) -> Vec<Device> {
-        // Of each, a slave first.
+        // For each device, an entry with a slave mount comes first.
         seen.sort_unstable_by_key(|(device, is_slave)| (*device, !is_slave));
         seen.dedup_by_key(|(device, _)| *device);
         let (mut own, mut foreign, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
@@ -180,7 +183,7 @@ impl Origins {
     }
 }
 
-/// Only of these it matters whose they are.
+/// Whether it matters to whom the filesystem belongs.
 fn has_origin(mount: &Mount) -> bool {
     mount.is_fuse() || mount.is_overlay()
 }

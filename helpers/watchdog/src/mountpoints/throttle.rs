@@ -1,15 +1,17 @@
-//! How often the table of mounts is read. Every user who may mount on the host can change it as often as he likes, and the whole table is
-//! read after a change. The first change after a quiet time is looked at at once, so an unmount of the vassal's is reported within a
-//! millisecond; then changes are ignored for a pause, which grows while they keep coming.
+//! Limits how often the table of mounts is read. Every user who may mount on the host can change it as often as he
+//! likes, and after each change the whole table has to be read. The first change after a quiet time is looked at at
+//! once, so that an unmount of the vassal's is reported within a millisecond. Then changes are ignored for a pause,
+//! which grows while they continue.
 
 use std::time::{Duration, Instant};
 
-/// The first pause: too short to be noticed.
+/// The first pause, too short to be noticed.
 const FIRST: Duration = Duration::from_millis(20);
-/// The longest: an unmount of the vassal's may be reported this late, while others mount and unmount all the time.
+/// The longest pause. An unmount of the vassal's may be reported this late while other processes mount and unmount all
+/// the time.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// The pauses between the looks at the table.
+/// The pauses between reads of the table.
 #[derive(Debug, Default)]
 pub struct Throttle {
     pause: Duration,
@@ -17,7 +19,8 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// There was a look `now`; when the next one may be. It was quiet if it came later than it could have, by as much again.
+    /// The table was read at `now`: returns when it may be read again. If the last read was at least
+    /// two pauses ago, the pause is reset to the first one.
     pub fn next_after(&mut self, now: Instant) -> Instant {
         let is_quiet = self.looked.is_none_or(|looked| now >= looked + self.pause * 2);
         self.pause = match is_quiet {

@@ -1,4 +1,4 @@
-//! Signs to verdicts. Pure: no clock, no kernel; what was seen goes in, what it means comes out.
+//! Derives verdicts from observations. Pure functions: no clock, no system calls.
 
 use crate::mountpoints::disturbed::Disturbance;
 use nix::errno::Errno;
@@ -11,7 +11,7 @@ use vassal_systemd::verdicts::{self, Row};
 /// What is wrong with a mountpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its filesystem answers with an error: it has no daemon any more.
+    /// Its filesystem answers with an error, because it has no daemon any more.
     Dead(Errno),
     /// Its filesystem does not answer.
     Hung(Silence),
@@ -19,24 +19,25 @@ pub enum Verdict {
     Gone,
     /// Something else is mounted there.
     Replaced,
-    /// It is mounted somewhere else: a directory above it was renamed, or the mount moved.
+    /// It is mounted somewhere else: the mount was moved, or a directory above it was renamed.
     Moved,
-    /// Nothing is known: so many probes were kept from asking, this one last, and no other had an answer for a deadline.
+    /// Nothing is known about it: this many probes were prevented from asking, the last one in this way, and no other
+    /// was answered for a deadline.
     Disturbed(u32, Disturbance),
 }
 
-/// What a filesystem that hangs has left unanswered.
+/// What a hanging filesystem has left unanswered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Silence {
     /// A probe.
     Probe,
-    /// A request of one of the vassal's processes, for this long, while probes are answered.
+    /// A request of one of the vassal's processes, for this time, while probes are answered.
     Request(Duration),
 }
 
-/// What a verdict is called, and what follows from it.
+/// The name of a verdict and its consequences.
 impl Verdict {
-    /// How it is said.
+    /// The name and the sentences of the verdict.
     pub fn row(self) -> &'static Row {
         match self {
             Verdict::Dead(_) => &verdicts::DEAD,
@@ -48,7 +49,7 @@ impl Verdict {
         }
     }
 
-    /// The error with which the filesystem has answered.
+    /// The error that the filesystem has answered with.
     pub fn errno(self) -> Option<Errno> {
         match self {
             Verdict::Dead(errno) => Some(errno),
@@ -60,7 +61,7 @@ impl Verdict {
         }
     }
 
-    /// Whether processes may wait for the filesystem, so that its connection has to be ended before they can be.
+    /// Whether processes may wait for the filesystem and can be killed only when its connection has been aborted.
     pub fn leaves_waiting(self) -> bool {
         match self {
             Verdict::Hung(_) | Verdict::Disturbed(..) => true,
@@ -68,8 +69,8 @@ impl Verdict {
         }
     }
 
-    /// Whether the daemon saves what was written all the same: now, as its filesystem has been unmounted, or when that is unmounted with
-    /// the others, as it is mounted somewhere else.
+    /// Whether the daemon still saves what was written: because its filesystem has been unmounted, or because it is
+    /// mounted elsewhere and will be unmounted with the others.
     pub fn loses_nothing(self) -> bool {
         match self {
             Verdict::Gone | Verdict::Moved => true,
@@ -77,7 +78,7 @@ impl Verdict {
         }
     }
 
-    /// Which deadline was missed, if one was; `timeout` is that of a probe.
+    /// The deadline that was missed, if the verdict is about one; `timeout` is that of a probe.
     pub fn missed_deadline(self, timeout: Duration) -> Option<Duration> {
         match self {
             Verdict::Hung(Silence::Probe) => Some(timeout),
@@ -106,12 +107,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Whether `found` says anything of what has become of `expected`: it is at its place, or may be itself at another.
+/// Whether `found` tells what has become of `expected`: it is at the same place, or may be the same mount at another
+/// place.
 pub fn concerns(expected: &Mount, found: &Mount) -> bool {
     expected.mountpoint == found.mountpoint || expected.id == found.id
 }
 
-/// What mountinfo says of the mountpoint of `expected`: `None` while the same mount is on top there.
+/// The verdict by mountinfo on the mountpoint of `expected`; `None` while the same mount is on top there.
 pub fn judge_mounts(expected: &Mount, now: &[Mount]) -> Option<Verdict> {
     match mountinfo::top(now, &expected.mountpoint) {
         None if now.iter().any(|mount| is_same(expected, mount)) => Some(Verdict::Moved),
@@ -121,26 +123,26 @@ pub fn judge_mounts(expected: &Mount, now: &[Mount]) -> Option<Verdict> {
     }
 }
 
-/// Whether `found` is the mount `expected`. Ids and device numbers are reused, so all must agree; the parent may
-/// change when the old root is unmounted from below.
+/// Whether `found` is the mount `expected`. Ids and device numbers are reused, so all fields must agree, except the
+/// parent, which changes when the old root is unmounted below it.
 pub fn is_same(expected: &Mount, found: &Mount) -> bool {
     let identity = |mount: &Mount| (mount.id, mount.major, mount.minor, mount.fstype.clone());
     identity(expected) == identity(found)
 }
 
-/// What a probe has found.
+/// The result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
     /// The filesystem answers.
     Healthy,
-    /// It answers that it is not well.
+    /// The filesystem has answered with an error.
     Bad(Verdict),
-    /// Perhaps not the filesystem was asked, but a path that does not lead to it any more: mountinfo knows. If that has
-    /// nothing to say, this is the verdict; without one, the path was changed and changed back.
+    /// The path no longer leads to the mount, so perhaps another filesystem was asked, and mountinfo has to be checked.
+    /// If that shows no change, this is the verdict; `None` stands for a path that was changed and changed back.
     Elsewhere(Option<Verdict>),
 }
 
-/// What a probe's exit code says: the errno of the call that failed, 0 for an answer.
+/// The result that a probe's exit code stands for: the errno of the call that failed, or 0 for an answer.
 pub fn judge_answer(code: i32) -> Reply {
     let errno = Errno::from_raw(code);
     match errno {
@@ -153,18 +155,18 @@ pub fn judge_answer(code: i32) -> Reply {
     }
 }
 
-/// What a probe does that has had no answer yet, as its state in proc says.
+/// What an unanswered probe is doing, by its state in proc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
-    /// It waits for the filesystem (`S`, or `D` once its request was read).
+    /// It waits for the filesystem (`S`, or `D` once the daemon has read its request).
     Asks,
     /// It is stopped (`T`, or `t` by a debugger).
     Stands,
-    /// It could run (`R`), and did not get the processor; or it has ended just now.
+    /// It is runnable (`R`) but did not get the processor; or it has just ended.
     Runs,
 }
 
-/// What the state of a probe says that has not ended.
+/// The meaning of the state of a probe that has not ended.
 pub fn judge_state(state: Option<u8>) -> Waiting {
     match state {
         Some(b'S' | b'D') => Waiting::Asks,

@@ -1,6 +1,7 @@
-//! Copies of other processes' descriptors, made in a process that may be lost and given to the watchdog. Between a look at what a
-//! descriptor is and the copy of it its process, or one that shares its descriptors, can put another file there; and closing a copy of one on
-//! a FUSE filesystem asks its daemon (fuse_flush in fs/fuse/file.c), which may never answer.
+//! Copies other processes' descriptors, in a process that can be abandoned, and passes them to the watchdog. Between
+//! checking what a descriptor is and copying it, its process (or one that shares its descriptors) can put another file
+//! there; and closing a copy of a file on a FUSE filesystem asks the daemon (fuse_flush in fs/fuse/file.c), which may
+//! never answer.
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{
@@ -13,10 +14,10 @@ use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::{SysError, fds};
 
-/// How many descriptors go into one message; the kernel takes 253.
+/// How many descriptors are sent in one message; the kernel allows 253.
 pub const BATCH: usize = 64;
 
-/// The end of the process that copies.
+/// The end of the process that makes the copies.
 #[derive(Debug)]
 pub struct Giver(OwnedFd);
 
@@ -24,7 +25,8 @@ pub struct Giver(OwnedFd);
 #[derive(Debug)]
 pub struct Taker(OwnedFd);
 
-/// The two ends. A process that is sent has none of the taker's, or it would wait for room when the watchdog takes no more.
+/// Makes the two ends. A process forked from here must not keep the watchdog's end: with it open, the process would
+/// wait for room for ever if the watchdog stops receiving.
 ///
 /// # Errors
 /// As socketpair(2), fcntl(2).
@@ -36,7 +38,7 @@ pub fn ends() -> Result<(Giver, Taker), SysError> {
 }
 
 impl Giver {
-    /// Gives all of `copies`, which belong to `owner`: whatever number says whose they are.
+    /// Sends all of `copies` with `owner`, a number that tells the watchdog whose they are.
     ///
     /// # Errors
     /// As sendmsg(2).
@@ -47,7 +49,7 @@ impl Giver {
         })
     }
 
-    /// Says that there are no more. The end of the process says so, too, but that may never come.
+    /// Sends the end mark. The process's exit would be noticed as well, but it may never come.
     ///
     /// # Errors
     /// As sendmsg(2).
@@ -63,7 +65,7 @@ impl Giver {
 }
 
 impl Taker {
-    /// What is given until the end or the deadline, one batch after the other, with whose it is.
+    /// Receives batches until the end mark or the deadline, each with its owner.
     pub fn batches(&self, deadline: Deadline) -> impl Iterator<Item = (i32, Vec<OwnedFd>)> {
         std::iter::from_fn(move || self.take(deadline))
     }
@@ -71,7 +73,7 @@ impl Taker {
     fn take(&self, deadline: Deadline) -> Option<(i32, Vec<OwnedFd>)> {
         let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         while !deadline.poll(&mut fds, deadline.left()).ok()? {
-            // A signal ends a wait, too.
+            // A signal interrupts the wait as well.
             if deadline.is_over() {
                 return None;
             }

@@ -1,5 +1,5 @@
-//! Whether a FUSE daemon still serves, or commits what was written, as its filesystem is mounted nowhere any more. Our own
-//! mountinfo does not tell: a daemon may have a mount namespace of its own.
+//! Tells whether a FUSE daemon still serves a mount, or is saving data because its filesystem is not mounted any more.
+//! The watchdog's own mountinfo is not sufficient: a daemon may have another mount namespace.
 
 use crate::processes::tree::fuse_descriptors;
 use nix::fcntl::readlinkat;
@@ -10,14 +10,15 @@ use vassal_sys::clone::pidfd;
 use vassal_sys::fds;
 use vassal_sys::proc::Proc;
 
-/// Whether a daemon serves, and in a mount namespace that is not ours: what is mounted there does not end by an unmount
-/// of ours.
+/// Whether a daemon serves, and in another mount namespace than the watchdog's, where the watchdog's unmount has no
+/// effect.
 pub fn is_apart(proc: &Proc, pid: Pid) -> bool {
     let namespace = |process: &str| readlinkat(proc, format!("{process}/ns/mnt").as_str()).ok();
     namespace(&pid.to_string()) != namespace("self") && serves(proc, pid)
 }
 
-/// Whether one of a process's FUSE connections is not ended. With `yama.ptrace_scope=3` that cannot be found out, and the answer is no.
+/// Whether one of a process's FUSE connections has not ended. With `yama.ptrace_scope=3` this cannot be found out, and
+/// the answer is no.
 pub fn serves(proc: &Proc, pid: Pid) -> bool {
     let Ok(process) = pidfd(pid) else {
         return false;
@@ -26,8 +27,8 @@ pub fn serves(proc: &Proc, pid: Pid) -> bool {
         .any(|number| fds::copy_of(process.as_fd(), number).is_ok_and(|device| is_connected(&device)))
 }
 
-/// The kernel answers at once, and an error for a connection that has ended or never begun (fuse_dev_poll in
-/// fs/fuse/dev.c).
+/// Polls /dev/fuse. The kernel answers at once, with an error for a connection that has ended or has never begun
+/// (fuse_dev_poll in fs/fuse/dev.c).
 fn is_connected(device: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(device.as_fd(), PollFlags::empty())];
     poll(&mut fds, PollTimeout::ZERO) == Ok(0)

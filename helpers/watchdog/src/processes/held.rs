@@ -1,8 +1,9 @@
-//! /dev/fuse, as FUSE daemons have it open: while a copy of that is open, a connection does not end with its daemon. The requests of an app
-//! wait then, and are answered with an error only when the watchdog has let go, which it does when the app stands still. Without a copy the
-//! kernel would end the connection first, and the app would have answered wrongly before anything tells of the daemon's end.
+//! Copies of FUSE daemons' descriptors of /dev/fuse. While a copy is open, the connection does not end with the daemon:
+//! an app's requests wait. The watchdog closes the copy when it has stopped the app; only then the requests fail.
+//! Without a copy the kernel would end the connection first, and the app would give wrong answers before the watchdog
+//! knows of the daemon's end.
 //!
-//! The copies are made in a process that may be lost ([`crate::processes::copies`]).
+//! The copies are made in a process that can be abandoned ([`crate::processes::copies`]).
 
 use crate::processes::copies::{BATCH, Giver, ends};
 use crate::processes::probe::Probe;
@@ -16,12 +17,12 @@ use vassal_sys::deadline::Deadline;
 use vassal_sys::fds;
 use vassal_sys::proc::Proc;
 
-/// How many descriptors of /dev/fuse a daemon may have: libfuse can have one for each of its threads.
+/// The most descriptors of /dev/fuse that a daemon may have; libfuse can have one for each thread.
 const MOST: usize = BATCH;
-/// How long the copies are waited for, which take less than a millisecond.
+/// How long the copies are waited for; making them takes less than a millisecond.
 const LIMIT: Duration = Duration::from_millis(100);
 
-/// A daemon's connections.
+/// The copied connections of a daemon.
 #[derive(Debug)]
 pub struct Held {
     daemon: Pid,
@@ -29,13 +30,14 @@ pub struct Held {
 }
 
 impl Held {
-    /// Whether they are this daemon's.
+    /// Whether they belong to this daemon.
     pub fn is_of(&self, daemon: Pid) -> bool {
         self.daemon == daemon
     }
 }
 
-/// Copies of /dev/fuse, as far as they can be had in time, and the process that has made them, which is to be reaped.
+/// Makes copies of the daemons' descriptors of /dev/fuse, as far as that is possible in time. Also returns the process
+/// that has made them, which has to be reaped.
 pub fn hold(proc: &Proc, daemons: &[Pid]) -> (Vec<Held>, Option<Pid>) {
     let (Ok((giver, taker)), false) = (ends(), daemons.is_empty()) else {
         return (Vec::new(), None);
@@ -44,7 +46,7 @@ pub fn hold(proc: &Proc, daemons: &[Pid]) -> (Vec<Held>, Option<Pid>) {
         let all = daemons.iter().all(|daemon| give_copies(proc, *daemon, &giver));
         i32::from(!all || giver.end().is_err())
     };
-    // At a limit of processes the daemons are not held.
+    // At a limit of processes no copies are made.
     let Ok(Some(copier)) = Probe::run(give) else {
         return (Vec::new(), None);
     };
@@ -54,7 +56,7 @@ pub fn hold(proc: &Proc, daemons: &[Pid]) -> (Vec<Held>, Option<Pid>) {
     (held, Some(copier.pid))
 }
 
-/// In the child: copies what the daemon has open, and gives it to the watchdog if it is what it is to be.
+/// In the child: copies the daemon's descriptors, and sends those that really are /dev/fuse to the watchdog.
 fn give_copies(proc: &Proc, daemon: Pid, giver: &Giver) -> bool {
     let Ok(process) = pidfd(daemon) else { return true };
     let numbers = fuse_descriptors(proc, daemon).take(MOST);
@@ -68,7 +70,7 @@ fn give_copies(proc: &Proc, daemon: Pid, giver: &Giver) -> bool {
     copies.iter().all(is_right) && giver.give(daemon.as_raw(), &copies).is_ok()
 }
 
-/// Copies where no process has them but the watchdog.
+/// Moves the copies to descriptor numbers that no forked process keeps.
 fn held((daemon, copies): (i32, Vec<OwnedFd>)) -> Held {
     let above = copies
         .iter()

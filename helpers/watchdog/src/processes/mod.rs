@@ -1,4 +1,4 @@
-//! The processes of the vassal: their tree, their threads, their ends.
+//! The processes of the vassal: their tree, threads and ends, and the processes that the watchdog sends.
 //!
 //! Rooms, each of which uses only those before it: tree, copies, reaper, probe, held, progress, fuse_daemons, signalling, unknown_exits.
 

@@ -1,5 +1,5 @@
-//! Processes that may be lost: each does one thing that may block for ever, and its exit code is the answer. The watchdog itself
-//! never touches a filesystem that it watches (ARCHITECTURE D8).
+//! Probes: processes that can be abandoned. Each does one thing that may block for ever, and its exit code is the
+//! answer. The watchdog itself never touches a filesystem that it watches (ARCHITECTURE D8).
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -10,7 +10,7 @@ use vassal_sys::clone::{Side, fork_apart};
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
 
-/// A process that has been sent and has not been reaped.
+/// A probe that has not been reaped.
 #[derive(Debug)]
 pub struct Probe {
     /// Its process id.
@@ -19,17 +19,17 @@ pub struct Probe {
     pub since: Instant,
 }
 
-/// A probe that is sent again and again.
+/// A probe that is sent repeatedly.
 #[derive(Debug)]
 pub enum Attempt {
-    /// One is under way.
+    /// A probe is under way.
     Running(Probe),
-    /// The next one is to be sent at this time.
+    /// The next probe is sent at this time.
     Due(Instant),
 }
 
 impl Attempt {
-    /// What has become of a probe that was to be sent: it runs, or is due again at `again`, as there can be no process now.
+    /// The state after an attempt to send a probe: it is under way or, if no process could be forked, due at `again`.
     pub fn of(sent: Option<Probe>, again: Instant) -> Self {
         sent.map_or(Attempt::Due(again), Attempt::Running)
     }
@@ -42,7 +42,7 @@ impl Attempt {
         }
     }
 
-    /// When the next one is to be sent, if none is under way.
+    /// When the next probe is to be sent, if none is under way.
     pub fn due(&self) -> Option<Instant> {
         match self {
             Attempt::Running(_) => None,
@@ -50,18 +50,18 @@ impl Attempt {
         }
     }
 
-    /// Whether process `pid` is the probe that is under way.
+    /// Whether the process `pid` is the probe that is under way.
     pub fn is_by(&self, pid: Pid) -> bool {
         self.running().is_some_and(|probe| probe.pid == pid)
     }
 }
 
 impl Probe {
-    /// Sends the process that `start` starts; none when there can be none now, at the unit's limit (`TasksMax=`) or without memory,
-    /// which the app may have used up: that is no evidence against a filesystem.
+    /// Sends the process that `start` forks; `None` if none can be forked now, because of the unit's limit
+    /// (`TasksMax=`) or for lack of memory. The app may have caused that; it is no evidence against a filesystem.
     ///
     /// # Errors
-    /// When it cannot be sent for another reason.
+    /// When forking fails for another reason.
     pub fn send(start: impl FnOnce() -> Result<Pid, SysError>) -> Result<Option<Self>, SysError> {
         let since = Instant::now();
         match start() {
@@ -71,7 +71,7 @@ impl Probe {
         }
     }
 
-    /// Sends a copy of this process that does `work` and exits with the code which that returns.
+    /// Forks a copy of this process that does `work` and exits with the returned code.
     ///
     /// # Errors
     /// As [`Probe::send`].
@@ -85,7 +85,7 @@ impl Probe {
     /// Kills it.
     pub fn end(&self) {
         match kill(self.pid, Signal::SIGKILL) {
-            // It may have ended by itself right now; it is reaped with all others.
+            // It may just have ended by itself; it is reaped like all others.
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => log(
                 Priority::Warning,
@@ -94,7 +94,7 @@ impl Probe {
         }
     }
 
-    /// Its state as proc tells it (`S`, `D`, `R`, `T`, ...); `None` when it has ended.
+    /// Its state in proc (`S`, `D`, `R`, `T`, ...); `None` when it has ended.
     pub fn state(&self, proc: &Proc) -> Option<u8> {
         proc.stat(self.pid).map(|stat| stat.state)
     }

@@ -1,11 +1,11 @@
-//! Whether the daemon of a filesystem that does not answer is at work: one with a single thread answers no request while it
-//! uploads what was written, at the close(2) of a large file, or unpacks a member of an archive. That is told from a
-//! daemon that hangs by the bytes that it reads and writes, which the kernel counts (`rchar` and `wchar` of proc's `io`,
-//! proc_pid_io(5): files, pipes, and sockets that are read and written as files are). What it does on the processor alone
-//! is no progress: a daemon that turns in a circle hangs. A daemon that pretends to be at work keeps its own vassal waiting and
+//! Detects whether the daemon of a filesystem that does not answer is at work. A daemon with one thread answers nothing
+//! while it uploads a large file at its close(2), or unpacks a member of an archive. It is distinguished from one that
+//! hangs by the bytes that it reads and writes, which the kernel counts (`rchar` and `wchar` of proc's `io`,
+//! proc_pid_io(5): files, pipes, and sockets that are read and written like files). Using the processor alone is no
+//! progress, because a daemon in an endless loop hangs. A daemon that only pretends to work delays its own vassal and
 //! no other.
 //!
-//! Looked at in a process that may be lost, as `io` takes a lock of the process it tells about.
+//! Done in a process that can be abandoned, because `io` takes a lock of the process it describes.
 
 use crate::processes::tree;
 use nix::unistd::Pid;
@@ -16,25 +16,25 @@ use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
 use vassal_sys::{fusectl, mountinfo};
 
-/// What a daemon must have moved to be at work. While it hangs it takes the requests of processes that wait for it, too: some
-/// hundred bytes each, of as many as the app has processes.
+/// How many bytes a daemon must have moved to be at work. Even a hanging one reads the requests of waiting processes:
+/// some hundred bytes for each of the app's processes.
 const LEAST: u64 = 16 << 10;
-/// The time between two looks.
+/// The time between two checks.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Where to look.
+/// The sources for the check.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The vassal's proc.
     pub proc: &'a Proc,
-    /// Whether that is the proc of a PID namespace of its own.
+    /// Whether that proc shows a PID namespace of the vassal's own.
     pub is_init: bool,
-    /// /sys/fs/fuse/connections, if it was there at the start.
+    /// /sys/fs/fuse/connections, if it existed at the start.
     pub fusectl: Option<&'a OwnedFd>,
 }
 
-/// Looks for at most `limit` at the daemon of the FUSE connection; the exit code: 1 as soon as it is seen to be at work, 0 if
-/// it is not, or nothing tells which process it is.
+/// Observes the daemon of the FUSE connection for at most `limit`. Returns the exit code: 1 as soon as it is seen at
+/// work; 0 if it is not, or if it is unknown which process it is.
 pub fn watch(place: Place<'_>, connection: u32, limit: Duration) -> i32 {
     let deadline = Deadline::after(limit);
     let daemons = daemons(place, connection);
@@ -52,8 +52,8 @@ pub fn watch(place: Place<'_>, connection: u32, limit: Duration) -> i32 {
     0
 }
 
-/// The processes that serve a connection. Before Linux 6.16 nothing tells which those are: then all that serve any, while it
-/// is the only one with requests.
+/// The processes that serve a connection. Before Linux 6.16 the kernel does not tell which these are; then all
+/// processes that serve any connection, provided that no other connection has requests waiting.
 fn daemons(place: Place<'_>, connection: u32) -> Vec<Pid> {
     let mut found = Vec::new();
     for pid in tree::all(place.proc, place.is_init) {
@@ -70,7 +70,7 @@ fn daemons(place: Place<'_>, connection: u32) -> Vec<Pid> {
     found
 }
 
-/// The connection in the text of `fdinfo`, where the kernel names it.
+/// The connection number in the text of `fdinfo`, if the kernel shows it.
 fn served(fdinfo: &str) -> Option<u32> {
     let mut lines = fdinfo.lines();
     lines.find_map(|line| line.strip_prefix("fuse_connection:")?.trim().parse().ok())
@@ -91,7 +91,7 @@ fn is_only(place: Place<'_>, connection: u32) -> bool {
     others.is_some_and(|others| others.is_empty())
 }
 
-/// How many bytes a process has read and written.
+/// The number of bytes that a process has read and written.
 fn moved(proc: &Proc, pid: Pid) -> Option<u64> {
     sum(&proc.text(&format!("{pid}/io"))?)
 }

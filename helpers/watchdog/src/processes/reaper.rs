@@ -1,4 +1,4 @@
-//! Children: the app, the probes, and every orphan of the vassal, for which the watchdog is init or subreaper.
+//! Reaps children: the app, probes, and all orphans of the vassal, for which the watchdog is init or subreaper.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
@@ -49,19 +49,19 @@ pub struct Child {
     pub pid: Pid,
     /// How it ended.
     pub how: Ended,
-    /// The name of one that a signal has killed.
+    /// Its name, if a signal has killed it.
     pub name: Option<String>,
 }
 
-/// Every child that has ended and was not yet reaped; and whether there are any left.
+/// Reaps every child that has ended. Also returns whether there are children left.
 pub fn reap(proc: &Proc) -> (Vec<Child>, bool) {
     reap_with(proc, |_| {})
 }
 
-/// The same, and of each child `tell` hears before anything else is done about it.
+/// As [`reap`]; calls `tell` for each child before anything else is done about it.
 pub fn reap_with(proc: &Proc, mut tell: impl FnMut(Pid)) -> (Vec<Child>, bool) {
     let mut ended = Vec::new();
-    // Looked at first: a process has its name until it is reaped.
+    // The child is looked at before it is reaped: afterwards its name is gone.
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     loop {
         let (pid, how) = match waitid(Id::All, look) {
@@ -73,14 +73,14 @@ pub fn reap_with(proc: &Proc, mut tell: impl FnMut(Pid)) -> (Vec<Child>, bool) {
         };
         tell(pid);
         let name = matches!(how, Ended::Killed(_)).then(|| process_name(proc, pid));
-        // It has ended, so this does not wait.
+        // It has ended, so this does not block.
         if waitpid(pid, None).is_ok() {
             ended.push(Child { pid, how, name });
         }
     }
 }
 
-/// The name of a process for messages, as long as it was not reaped.
+/// The name of a process that has not been reaped, for messages.
 fn process_name(proc: &Proc, pid: Pid) -> String {
     match proc.name(pid) {
         Some(name) => printable(name.as_bytes()),
@@ -88,11 +88,12 @@ fn process_name(proc: &Proc, pid: Pid) -> String {
     }
 }
 
-/// The end of a process whose parent is outside of the PID namespace (nsenter(1)) comes without a signal.
+/// If the parent of a process is outside of the PID namespace (nsenter(1)), there is no signal when the process ends,
+/// so it is checked this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Reaps until `is_over` says so, for at most `limit`; whether it did. `is_over` is asked about every child that ends,
-/// with none at the beginning, whenever a signal comes, and every 20 ms.
+/// Reaps children until `is_over` returns `true`, for at most `limit`. Returns whether it did. `is_over` is called for
+/// every child that ends, and without a child at the beginning, after each signal, and every 20 ms.
 pub fn reap_until(
     proc: &Proc,
     signals: &SignalFd,
@@ -115,7 +116,7 @@ pub fn reap_until(
     }
 }
 
-/// Takes every signal that has come.
+/// Reads all pending signals.
 pub fn take_signals(signals: &SignalFd) -> Vec<Signal> {
     let next = || signals.read_signal().ok().flatten();
     std::iter::from_fn(next)

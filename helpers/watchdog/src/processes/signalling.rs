@@ -1,16 +1,16 @@
-//! Signals to processes that may have ended already, and what is told of the others.
+//! Sends signals to processes that may have ended already; other errors are logged.
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use vassal_systemd::journal::{Priority, log};
 
-/// Signals every process of a group, if there is any.
+/// Signals all processes of a group, if there are any.
 pub fn signal_group(leader: Pid, signal: Signal) {
     ignore_gone(killpg(leader, signal));
 }
 
-/// Signals a process, if it is there.
+/// Signals a process, if it exists.
 pub fn send(pid: Pid, signal: Signal) {
     ignore_gone(kill(pid, signal));
 }
@@ -22,7 +22,7 @@ fn ignore_gone(result: nix::Result<()>) {
     }
 }
 
-/// Tells of something that does not end the watchdog.
+/// Logs an error that does not end the watchdog.
 pub fn warn(message: &str) {
     log(Priority::Warning, message);
 }

@@ -1,4 +1,4 @@
-//! The processes of a vassal: all of them, the descendants of some, and those that serve FUSE filesystems.
+//! Lists the processes of a vassal: all of them, descendants, and those that serve FUSE filesystems.
 
 use nix::fcntl::readlinkat;
 use nix::unistd::Pid;
@@ -12,8 +12,8 @@ use vassal_sys::proc::{Proc, Stat, Thread};
 /// The device number of /dev/fuse (fuse(4)).
 const FUSE_DEVICE: (u32, u32) = (10, 229);
 
-/// Every other process of our PID namespace, ended or not; without one, our children, among them every orphan of the vassal, and
-/// systemd ends what these leave.
+/// All other processes of this PID namespace, ended ones included. Without a PID namespace of its own: the watchdog's
+/// children, among them all orphans of the vassal; systemd ends their descendants.
 pub fn all(proc: &Proc, is_init: bool) -> Vec<Pid> {
     if !is_init {
         return proc.own_children();
@@ -23,8 +23,8 @@ pub fn all(proc: &Proc, is_init: bool) -> Vec<Pid> {
     all
 }
 
-/// Whether a process has ended: also one that its parent does not reap, such as a child of a FUSE daemon, which is there as long as
-/// the daemon is.
+/// Whether a process has ended, also if its parent does not reap it: an ended child of a FUSE daemon, for instance,
+/// remains as long as the daemon.
 pub fn has_ended(proc: &Proc, pid: Pid) -> bool {
     proc.stat(pid).is_none_or(Stat::has_ended)
 }
@@ -35,8 +35,8 @@ pub fn descendants(proc: &Proc, all: &[Pid], ancestors: &[Pid]) -> Vec<Pid> {
     below(parents, ancestors)
 }
 
-/// Those of `parents`, each a process and its parent, that descend from one of `ancestors`; each is looked at once, however
-/// long a chain a tenant makes of them.
+/// Those of `parents` (pairs of a process and its parent) that descend from one of `ancestors`. Each is visited once,
+/// however long a chain of processes a tenant makes.
 fn below(parents: impl Iterator<Item = (Pid, Pid)>, ancestors: &[Pid]) -> Vec<Pid> {
     let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();
     parents.for_each(|(pid, parent)| children.entry(parent).or_default().push(pid));
@@ -49,17 +49,17 @@ fn below(parents: impl Iterator<Item = (Pid, Pid)>, ancestors: &[Pid]) -> Vec<Pi
     found
 }
 
-/// Whether a process serves a FUSE filesystem: it has /dev/fuse open.
+/// Whether a process serves a FUSE filesystem, that is, has /dev/fuse open.
 pub fn serves_fuse(proc: &Proc, pid: Pid) -> bool {
     fuse_descriptors(proc, pid).next().is_some()
 }
 
-/// The numbers by which a process has /dev/fuse open.
+/// The numbers of a process's descriptors of /dev/fuse.
 pub fn fuse_descriptors(proc: &Proc, pid: Pid) -> impl Iterator<Item = RawFd> {
     let numbers = proc.descriptors(pid).unwrap_or_default();
     numbers.into_iter().filter(move |number| {
         let path = format!("{pid}/fd/{number}");
-        // The name first, which costs less; it may be that of any file, on a filesystem that hangs.
+        // The name is checked first, which is cheap. It may be the name of any file, even on a filesystem that hangs.
         let named = readlinkat(proc, path.as_str()).is_ok_and(|name| name.as_bytes().ends_with(b"/fuse"));
         named && CString::new(path).is_ok_and(|path| is_fuse_device(proc, &path))
     })
@@ -70,8 +70,8 @@ pub fn is_fuse_device(proc: &Proc, path: &CStr) -> bool {
     fds::device(proc, path) == Ok(FUSE_DEVICE)
 }
 
-/// Every thread of every process but the watchdog's own and those in `but`. As init, all in our proc; else all that descend from us, of
-/// which every orphan is our child.
+/// All threads of all processes except the watchdog's own and those of the processes `but`. Without a PID namespace of
+/// its own: the threads of the watchdog's descendants, which include all orphans.
 pub fn threads(proc: &Proc, is_init: bool, but: &[Pid]) -> Vec<Thread> {
     let mut processes = all(proc, is_init);
     processes.retain(|process| !but.contains(process));

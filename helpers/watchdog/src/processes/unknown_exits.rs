@@ -1,26 +1,27 @@
-//! The ends of processes that are neither the app nor the watchdog's own: each one is reported while there are few, and of many how many.
+//! Reports the ends of processes that are neither the app nor the watchdog's own: one by one while there are few, as a
+//! sum when there are many.
 
 use std::time::{Duration, Instant};
 use vassal_systemd::journal::{Priority, log};
 
-/// How many are told one by one in a time of [`PERIOD`].
+/// How many are reported one by one within [`PERIOD`].
 const MOST: u32 = 10;
-/// The time for which a flood is summed up.
+/// The time over which others are summed up.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// What was told lately.
+/// What has been reported in the present period.
 #[derive(Debug, Default)]
 pub struct UnknownExits {
-    /// When the current period is over.
+    /// When the present period ends.
     until: Option<Instant>,
     told: u32,
     unreported: u32,
-    /// The last of those that were not told.
+    /// The last one that was not reported.
     last: String,
 }
 
 impl UnknownExits {
-    /// Tells of one, now or in a sum.
+    /// Reports one, now or as a part of the sum.
     pub fn report(&mut self, what: String, now: Instant) {
         self.summarize(now);
         let until = *self.until.get_or_insert(now + PERIOD);
@@ -34,19 +35,19 @@ impl UnknownExits {
         }
     }
 
-    /// When there is a sum to be told.
+    /// When a sum has to be reported.
     pub fn due(&self) -> Option<Instant> {
         self.until.filter(|_| self.unreported > 0)
     }
 
-    /// Tells the sum of a period that is over.
+    /// Reports the sum of a period that is over.
     pub fn summarize(&mut self, now: Instant) {
         if self.until.is_some_and(|until| until <= now) {
             self.finish();
         }
     }
 
-    /// Tells the sum of what was not told yet.
+    /// Reports what has not been reported yet.
     pub fn finish(&mut self) {
         if let Some(sum) = self.sum() {
             log(Priority::Warning, &sum);

@@ -1,4 +1,4 @@
-//! The apps are asked to stop, and killed at their limits; or killed at once, when their vassal is lost.
+//! Stops the apps: they are told to stop and killed at their limits or, if their vassal is lost, killed at once.
 
 use super::state::{KILL_LIMIT, Shutdown};
 use crate::app::connections;
@@ -11,10 +11,10 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 impl Shutdown<'_> {
-    /// Asks the app to stop, and waits for it and for `others`, which were asked before; kills each at its limit, and cuts the
-    /// vassal's filesystems off if even that does not end it.
+    /// Tells the app to stop and waits for it, and for `others`, which was told before. Each is killed at its limit; if
+    /// even that does not end it, the vassal's FUSE connections are aborted.
     pub fn stop_apps(&self, app: Running, others: Option<Retiring>) {
-        // What stands still hears no order.
+        // A stopped process does not act on an order.
         self.continue_all();
         let names = &self.sockets.names;
         let mut apps = vec![Retiring::begin(app, self.proc, names, Instant::now())];
@@ -42,8 +42,8 @@ impl Shutdown<'_> {
         }
     }
 
-    /// Ends the apps, which stand still, at once: their vassal is lost, and they can only give wrong answers any more. Their
-    /// clients see the ends that are returned, which are to be held as long as possible.
+    /// Kills the apps, which are stopped (SIGSTOP), because their vassal is lost and they could only give wrong
+    /// answers. Returns copies of their connections' ends, which the caller keeps open as long as possible.
     pub fn cut_apps_off(&self) -> Vec<OwnedFd> {
         let accepted = |app: &Pid| connections::accepted(self.proc, *app);
         let connections = self.copies(|| self.apps.iter().flat_map(accepted).collect());
@@ -52,7 +52,7 @@ impl Shutdown<'_> {
         connections
     }
 
-    /// Ends what is left of the apps.
+    /// Kills the rest of the apps' processes.
     pub(super) fn kill_apps(&self) {
         self.apps
             .iter()

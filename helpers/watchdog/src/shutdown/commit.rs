@@ -1,4 +1,4 @@
-//! The FUSE daemons, which commit what was written only when their filesystems have been unmounted, are waited for.
+//! Waits for the FUSE daemons: they store what was written only when their filesystems have been unmounted.
 
 use super::state::{COMMIT_LIMIT, Shutdown};
 use crate::processes::reaper::Child;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use vassal_sys::deadline::Deadline;
 
 impl Shutdown<'_> {
-    /// Waits until at most `left` of the daemons are left, which write back meanwhile.
+    /// Waits until at most `left` of the daemons still run.
     pub(super) fn wait_for_commit(&self, daemons: &[Pid], left: usize, limit: Duration) {
-        // One that stands still would take the whole limit.
+        // A stopped daemon would use up the whole limit.
         daemons.iter().for_each(|pid| send(*pid, Signal::SIGCONT));
         let is_over = |_: &[Child], any_left: bool| {
             !any_left || daemons.iter().filter(|pid| !self.is_gone(pid)).count() <= left
@@ -23,9 +23,10 @@ impl Shutdown<'_> {
         }
     }
 
-    /// The same for daemons some of which have a mount namespace of their own: their filesystems are mounted there still,
-    /// and so is what these stand on. When all that commit by themselves have ended, those that serve are told to end, the
-    /// last one first: with its namespace goes what it stands on, whose daemon commits then by itself.
+    /// Waits for the daemons if some of them have a mount namespace of their own, where their filesystems, and what
+    /// these depend on, are still mounted. When all daemons that end by themselves have ended, those that still serve
+    /// are told to end, the last one first: with its namespace its mounts go, and daemons of filesystems that were held
+    /// by these end by themselves.
     pub(super) fn end_serving(&self, daemons: &[Pid]) {
         let serves = |pid: &Pid| fuse_daemons::serves(self.proc, *pid);
         self.reap_until(COMMIT_LIMIT, |_, _| {
@@ -43,7 +44,8 @@ impl Shutdown<'_> {
         }
     }
 
-    /// The processes that serve a FUSE filesystem: they have /dev/fuse open; or had, and save what was written.
+    /// The processes that serve a FUSE filesystem: those that have /dev/fuse open, and known daemons that have closed
+    /// it and still save data.
     pub(super) fn fuse_daemons(&self) -> Vec<Pid> {
         let is_known = |pid: &Pid| self.daemons.borrow().contains(pid);
         let serves = |pid: &Pid| is_known(pid) || tree::serves_fuse(self.proc, *pid);
@@ -52,7 +54,7 @@ impl Shutdown<'_> {
         daemons
     }
 
-    /// Reports a daemon whose end was not seen, as it came with that of the app.
+    /// Reports the end of a daemon that was not noticed because the app ended at the same time.
     pub(super) fn report_unseen_end(&self) {
         let is_reaped = |pid: &Pid| kill(*pid, None) == Err(Errno::ESRCH);
         if !self.unsaved.is_empty() && self.daemons.borrow().iter().any(is_reaped) {

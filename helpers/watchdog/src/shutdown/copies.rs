@@ -1,4 +1,4 @@
-//! Copies of the sockets of an app, as far as they can be had in time.
+//! Copies an app's sockets, as far as that is possible in time.
 
 use super::state::Shutdown;
 use crate::app::connections::spare;
@@ -8,13 +8,14 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 use vassal_sys::deadline::Deadline;
 
-/// How long it may take, with as many as the watchdog may have.
+/// The limit for copying as many sockets as the watchdog may have open.
 const LIMIT: Duration = Duration::from_secs(1);
-/// They are all the app's.
+/// The owner number in the messages; all copies are the app's.
 const APP: i32 = 0;
 
 impl Shutdown<'_> {
-    /// What `find` finds; nothing where there can be no process now, or it is lost.
+    /// Runs `find` in a process that can be abandoned, and returns the descriptors that it finds; none if no process
+    /// can be forked now, or it is lost.
     pub(super) fn copies(&self, find: impl FnOnce() -> Vec<OwnedFd>) -> Vec<OwnedFd> {
         let Ok((giver, taker)) = ends() else {
             return Vec::new();
@@ -24,7 +25,7 @@ impl Shutdown<'_> {
             return Vec::new();
         };
         drop(giver);
-        // What comes after needs some, too.
+        // Reserves descriptors for later steps.
         let _spare = spare(self.proc);
         let batches = taker.batches(Deadline::after(LIMIT));
         let copies = batches.flat_map(|(_, copies)| copies).collect();

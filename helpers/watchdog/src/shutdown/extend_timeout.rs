@@ -1,42 +1,42 @@
-//! systemd waits for a stop as long as it hears that it goes on, and not for the sum of all limits: when the watchdog can do no
-//! more, as a process waits for a filesystem that is not the vassal's, systemd is to notice soon. A vassal that ends by itself is
-//! none that stops, for systemd: there it is the clock of `WatchdogSec=` that runs meanwhile.
+//! Asks systemd again and again for a little more time during a stop, instead of once for the sum of all limits: if the
+//! watchdog itself hangs, because a process waits for a filesystem that is not the vassal's, systemd notices soon. A
+//! vassal that ends by itself is not stopping for systemd; there the clock of `WatchdogSec=` has to be reset.
 
 use crate::report::Reporter;
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-/// How long systemd waits for the next word: several of them may get lost.
+/// How much time is asked for: several messages may get lost.
 const LIMIT: Duration = Duration::from_secs(20);
-/// The time between two words.
+/// The time between two messages.
 const PAUSE: Duration = Duration::from_secs(4);
-/// The time before the first word of a stop that systemd has asked for. Most stops have ended by then, and a thousand of them at
-/// the same time need systemd for other things.
+/// The time before the first message if systemd has asked for the stop. Most stops are over by then, and when a
+/// thousand vassals stop at once systemd has other things to do.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What systemd measures.
+/// The clock of systemd that runs.
 #[derive(Debug, Clone, Copy)]
 enum Clock {
-    /// A stop, or a start.
+    /// The one for a stop or a start.
     Timeout,
-    /// The time between two keep-alives.
+    /// The one between two keep-alives.
     Watchdog,
 }
 
-/// The extension of systemd while a vassal ends.
+/// Keeps systemd waiting while a vassal ends.
 #[derive(Debug)]
 pub struct TimeoutExtension<'a> {
     reporter: &'a Reporter,
     clock: Clock,
     pause: Duration,
-    /// When the next word is due.
+    /// When the next message is due.
     due: Cell<Instant>,
-    /// What is said with the first word.
+    /// A status that is sent with the first message.
     status: RefCell<Option<String>>,
 }
 
 impl<'a> TimeoutExtension<'a> {
-    /// With one that stops, or has not served yet.
+    /// For a vassal that stops, or has not served yet.
     pub fn new(reporter: &'a Reporter) -> Self {
         Self {
             reporter,
@@ -47,7 +47,7 @@ impl<'a> TimeoutExtension<'a> {
         }
     }
 
-    /// With one that systemd has told to stop; `status` is said when it takes a while.
+    /// For a vassal that systemd has told to stop; `status` is shown if that takes a while.
     pub fn of_stop(reporter: &'a Reporter, status: String) -> Self {
         Self {
             due: Cell::new(Instant::now() + FIRST_PAUSE),
@@ -56,7 +56,8 @@ impl<'a> TimeoutExtension<'a> {
         }
     }
 
-    /// With one that serves, for all that systemd knows, and is to say so every `keep_alive`; none if it is not.
+    /// For a vassal that serves as far as systemd knows, and has to send a keep-alive every `keep_alive`; `None`
+    /// without `WatchdogSec=`.
     pub fn of_serving(reporter: &'a Reporter, keep_alive: Duration) -> Option<Self> {
         (!keep_alive.is_zero()).then(|| Self {
             clock: Clock::Watchdog,
@@ -65,7 +66,7 @@ impl<'a> TimeoutExtension<'a> {
         })
     }
 
-    /// Says that it goes on, when it is time.
+    /// Sends a message if one is due.
     pub(super) fn keep(&self) {
         let now = Instant::now();
         if now >= self.due.get() {

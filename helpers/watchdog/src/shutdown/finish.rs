@@ -1,4 +1,4 @@
-//! What follows the end of the app, in its order.
+//! The steps after the end of the app, in order.
 
 use super::state::{COMMIT_LIMIT, Shutdown, UNMOUNT_LIMIT};
 use super::unmount::Left;
@@ -8,27 +8,27 @@ use nix::sys::signal::Signal;
 use vassal_sys::mountinfo::Mount;
 
 impl Shutdown<'_> {
-    /// Everything after the app.
+    /// Does all steps after the end of the app.
     pub fn finish(&self) {
         self.kill_apps();
         self.report_unseen_end();
         let daemons = self.fuse_daemons();
         self.end_others(&self.with_helpers(&daemons));
         self.run_atexit();
-        // What stands still answers neither the unmount nor the end.
+        // A stopped process would delay both the unmount and the end.
         self.continue_all();
         let filesystems = self.filesystems();
         let is_below = |mount: &&Mount| mount.mountpoint != b"/";
         let below: Vec<_> = filesystems.iter().filter(is_below).cloned().collect();
         if self.unmount(&below, UNMOUNT_LIMIT) == Left::Busy {
-            // By what a daemon has started, as all else has ended.
+            // Done now, when everything else has ended, because only daemons' helpers may be left.
             self.end_others(&daemons);
         }
         if daemons.iter().any(|pid| fuse_daemons::is_apart(self.proc, *pid)) {
             return self.end_serving(&daemons);
         }
-        // What is still mounted is `/`, which goes with its last process: its daemon is told to end, when all others
-        // have, as SIGTERM would keep one that is committing from its work.
+        // A filesystem that is still mounted is `/`, which ends with the last process. Its daemon is told to end when
+        // all others have, because SIGTERM would interrupt daemons that still save data.
         let left = self.filesystems().len();
         self.wait_for_commit(&daemons, left, COMMIT_LIMIT);
         if left > 0 {

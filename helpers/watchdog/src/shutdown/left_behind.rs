@@ -1,8 +1,9 @@
-//! Processes that not even SIGKILL ends: they wait for an answer of a FUSE daemon of the host's which has read their request.
-//! Only its answer or its end releases them, or an abort of the connection, which is not ours to make. systemd would wait for
-//! them, and for the init of their PID namespace, which cannot end before them: through each of its time-outs, nine minutes
-//! in all (measured). So they are left behind in a cgroup of their own beside the unit's, and the watchdog with them; its
-//! place as the unit's main process is taken by a child which has nothing to wait for. They go when the mount answers or dies.
+//! Leaves processes behind that not even SIGKILL ends. They wait for a FUSE daemon of the host's that has read their
+//! request; only its answer or its end releases them, or an abort of the connection, which is not the vassal's. systemd
+//! would wait for them, and for the init of their PID namespace, which cannot end before them, through all its
+//! timeouts: nine minutes (measured). So they are moved into a cgroup of their own beside the unit's, and the watchdog,
+//! too. A child, which has nothing to wait for, becomes the unit's main process in its place. They end when the mount
+//! answers or dies.
 
 use crate::report::Reporter;
 use nix::errno::Errno;
@@ -21,20 +22,20 @@ use vassal_sys::proc::Proc;
 use vassal_sys::{SysError, directory};
 use vassal_systemd::journal::{Priority, log};
 
-/// The cgroup in which processes are left behind, in the slice of their unit; each vassal has one of its own in it, of which the
-/// name is its watchdog's number on the host.
+/// The parent cgroup for left-behind processes, in the slice of their unit. Each vassal has its own cgroup in it, named
+/// by the number of its watchdog on the host.
 const NAME: &str = "vassal-left-behind";
 /// How long the child may take to find out its number on the host.
 const FORK_LIMIT: Duration = Duration::from_secs(1);
-/// The unified hierarchy below the host's proc.
+/// The path of the unified hierarchy below the host's proc.
 const HIERARCHY: &str = "1/root/sys/fs/cgroup";
 
-/// The cgroup for them.
+/// The cgroup of one vassal's left-behind processes.
 #[derive(Debug)]
 pub struct LeftBehind {
-    /// The file that takes processes.
+    /// The file `cgroup.procs`, through which processes are moved in.
     procs: OwnedFd,
-    /// The file by which all of them are killed.
+    /// The file `cgroup.kill`, by which all of them are killed.
     kill: OwnedFd,
 }
 
@@ -42,7 +43,7 @@ impl LeftBehind {
     /// Makes the cgroup.
     ///
     /// # Errors
-    /// Where there is no unified hierarchy; what the kernel refuses.
+    /// When there is no unified hierarchy; any error of the kernel.
     pub fn make(proc: &Proc, host: &Proc) -> Result<Self, SysError> {
         let cgroup = cgroup(proc, host)?;
         let open = |file: &str| {
@@ -55,8 +56,8 @@ impl LeftBehind {
         })
     }
 
-    /// Kills what was taken, and what that has started since then: no limit of the unit's is theirs any more, and without a PID
-    /// namespace nothing else would end a grandchild.
+    /// Kills the moved processes and those that they have started since then. The unit's limits no longer apply to
+    /// them, and without a PID namespace nothing else would end a grandchild.
     pub fn kill(&self) {
         if let Err(errno) = write(&self.kill, b"1") {
             let why = errno.desc();
@@ -67,10 +68,11 @@ impl LeftBehind {
         }
     }
 
-    /// Takes processes, which are to be killed then: one that has been killed stays where it is as long as a thread of it waits.
+    /// Moves processes into the cgroup. They have to be killed after that: a killed process cannot be moved as long as
+    /// one of its threads waits.
     ///
     /// # Errors
-    /// As write(2); not for a process that has ended.
+    /// As write(2); a process that has ended is no error.
     pub fn take(&self, pids: impl IntoIterator<Item = Pid>) -> Result<(), SysError> {
         for pid in pids {
             match write(&self.procs, pid.to_string().as_bytes()) {
@@ -81,11 +83,11 @@ impl LeftBehind {
         Ok(())
     }
 
-    /// Leaves this process behind, too, and in its place a new one as the unit's only and main process, which has systemd kill
-    /// it and restart the unit; that one.
+    /// Leaves this process behind, too. A new child becomes the unit's only process and its main process, and makes
+    /// systemd kill it and restart the unit. Returns that child.
     ///
     /// # Errors
-    /// What of it cannot be done; then systemd waits for this one.
+    /// If a step fails; then systemd waits for this process.
     pub fn leave(&self, host: &Proc, reporter: &Reporter, cause: &str) -> Result<Pid, SysError> {
         let (number, theirs) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
         let (go, ours) = pipe2(OFlag::O_CLOEXEC).context(|| "make a pipe")?;
@@ -98,14 +100,15 @@ impl LeftBehind {
         };
         drop((theirs, go));
         reporter.main_process_is(hosts_number(number)?, cause)?;
-        // The writer itself.
+        // 0 stands for the writing process.
         self.take([Pid::from_raw(0)])?;
         write(&ours, b"g").context(|| "let the new main process go on")?;
         Ok(child)
     }
 }
 
-/// In the child: tells its number on the host, and when it is the main process, that the vassal is lost. systemd kills it.
+/// In the child: reports its number on the host and, when it is the main process, that the vassal is lost. Then systemd
+/// kills it.
 fn take_the_place(host: &Proc, number: OwnedFd, go: &OwnedFd, reporter: &Reporter, cause: &str) -> ! {
     let told = readlinkat(host, "self").and_then(|own| write(&number, own.as_bytes()));
     drop(number);
@@ -134,7 +137,7 @@ fn hosts_number(pipe: OwnedFd) -> Result<u32, SysError> {
     text.parse().map_err(|_| SysError::new(step(), Errno::EIO))
 }
 
-/// Makes the cgroup, and removes those of others that are empty by now.
+/// Makes the cgroup, and removes other vassals' cgroups that are empty by now.
 fn cgroup(proc: &Proc, host: &Proc) -> Result<OwnedFd, SysError> {
     let step = || format!("make the cgroup '{NAME}'");
     let text = std::io::read_to_string(proc.open("self/cgroup")?).context(step)?;
@@ -145,7 +148,7 @@ fn cgroup(proc: &Proc, host: &Proc) -> Result<OwnedFd, SysError> {
     let all = made(&slice, NAME).context(step)?;
     for name in directory::list(&all, ".")? {
         match unlinkat(&all, name.as_str(), UnlinkatFlags::RemoveDir) {
-            // A file of the kernel's, or not empty.
+            // Not a cgroup, or not empty.
             Ok(()) | Err(_) => {}
         }
     }
@@ -160,7 +163,7 @@ fn made(parent: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
     }
 }
 
-/// Opens a directory, which is to be listed, too.
+/// Opens a directory that is also going to be listed.
 fn open_directory(parent: impl AsFd, path: &str) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     openat(parent, path, flags, Mode::empty())

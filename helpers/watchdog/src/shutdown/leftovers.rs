@@ -1,5 +1,5 @@
-//! What else runs when the app has ended, beside the FUSE daemons and their helpers: it is told to end, and killed at its
-//! limit.
+//! Ends the processes that remain after the app, except the FUSE daemons and their helpers: they are told to end, and
+//! killed at their limit.
 
 use super::state::{KILL_LIMIT, Shutdown};
 use crate::app::retiring::LEFTOVER_LIMIT;
@@ -9,14 +9,14 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 impl Shutdown<'_> {
-    /// The daemons and what they have started, which they may need until they have committed: the ssh of an sshfs, the logger
-    /// of a gocryptfs. It mostly ends with its daemon, and never before it.
+    /// The daemons together with the processes that they have started, such as the ssh of an sshfs or the logger of a
+    /// gocryptfs. A daemon may need these until it has stored everything; usually they end with it.
     pub(super) fn with_helpers(&self, daemons: &[Pid]) -> Vec<Pid> {
         let helpers = tree::descendants(self.proc, &self.processes(), daemons);
         [daemons, &helpers].concat()
     }
 
-    /// Ends all but `spared`.
+    /// Ends all processes except `spared`.
     pub(super) fn end_others(&self, spared: &[Pid]) {
         let others = || self.processes().into_iter().filter(|pid| !spared.contains(pid));
         for (signal, limit) in [(Signal::SIGTERM, LEFTOVER_LIMIT), (Signal::SIGKILL, KILL_LIMIT)] {
@@ -24,7 +24,7 @@ impl Shutdown<'_> {
                 return;
             }
             others().for_each(|pid| send(pid, signal));
-            // SIGTERM ends what stands still only when it goes on.
+            // A stopped process reacts to SIGTERM only when it is continued.
             others().for_each(|pid| send(pid, Signal::SIGCONT));
             self.reap_until(limit, |_, any_left| !any_left || others().count() == 0);
         }

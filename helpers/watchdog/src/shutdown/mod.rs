@@ -1,6 +1,6 @@
-//! The end of a vassal, in this order, each step with a limit: the app is asked to stop; what else runs is ended; the
-//! as-user-atexit hooks run; the FUSE filesystems are unmounted; their daemons, which commit what was written only
-//! now, are waited for. The same whether systemd stops the vassal or the app has ended by itself.
+//! The end of a vassal. In this order, each step with a limit: the app is told to stop; other processes are ended; the
+//! as-user-atexit hooks run; the FUSE filesystems are unmounted; their daemons, which store what was written only now,
+//! are waited for. It is the same whether systemd stops the vassal or the app has ended by itself.
 //!
 //! Rooms, each of which uses only those before it: extend_timeout, state, own_mounts, commit, copies, stuck, leftovers,
 //! atexit, unmount, app, rescue, left_behind, finish.

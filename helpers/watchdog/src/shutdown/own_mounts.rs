@@ -1,4 +1,5 @@
-//! The vassal's own mounts, which may be unmounted and whose FUSE connections may be cut off; [`crate::mountpoints::table`] knows which.
+//! The vassal's own mounts, which may be unmounted, and whose FUSE connections may be aborted
+//! ([`crate::mountpoints::table`] decides that).
 
 use super::state::Shutdown;
 use crate::processes::reaper::{reap, take_signals};
@@ -7,7 +8,8 @@ use vassal_sys::SysError;
 use vassal_sys::mountinfo::Mount;
 
 impl Shutdown<'_> {
-    /// The FUSE mounts that the vassal made, the last first; `/` cannot be unmounted and ends with the namespace.
+    /// The FUSE mounts that the vassal has made, the last one first, without `/`, which cannot be unmounted and ends
+    /// with the namespace.
     pub(super) fn filesystems(&self) -> Vec<Mount> {
         self.own(Mount::is_fuse)
     }
@@ -16,20 +18,20 @@ impl Shutdown<'_> {
         last_first(self.table.own(self.proc, wanted))
     }
 
-    /// What may stand on those: as long as it is there, they are, wherever they were mounted.
+    /// The overlays of the vassal. An overlay keeps the filesystems below it in use, wherever they were mounted.
     pub(super) fn overlays(&self) -> Vec<Mount> {
         let is_wanted = |mount: &Mount| mount.is_overlay() && mount.mountpoint != b"/";
         last_first(self.table.known(self.proc, is_wanted))
     }
 
-    /// The FUSE mounts that are not the vassal's.
+    /// The FUSE mounts that do not belong to the vassal.
     pub(super) fn others_fuse(&self) -> Vec<Mount> {
         let mut found = last_first(self.table.look(self.proc, Mount::is_fuse));
         found.retain(|mount| !self.table.is_own(mount));
         found
     }
 
-    /// Cuts off `mount`, if it is a FUSE filesystem and still the vassal's own.
+    /// Aborts the connection of `mount`, if it is a FUSE filesystem and still the vassal's own.
     pub fn abort(&self, mount: &Mount) {
         if !self.table.is_own(mount) || !mount.is_fuse() {
             return;
@@ -40,7 +42,8 @@ impl Shutdown<'_> {
         }
     }
 
-    /// Aborts the connections of the vassal's FUSE filesystems, so that no process waits for their daemons any more.
+    /// Aborts the connections of all FUSE filesystems of the vassal, so that no process waits for their daemons any
+    /// more.
     pub(super) fn abort_filesystems(&self) {
         self.filesystems().iter().for_each(|mount| self.abort(mount));
         take_signals(self.signals);

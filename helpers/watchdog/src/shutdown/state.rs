@@ -1,4 +1,4 @@
-//! What is needed to end a vassal, its limits, and how ended children are reaped meanwhile.
+//! The inputs for ending a vassal, its limits, and the reaping of children meanwhile.
 
 use super::extend_timeout::TimeoutExtension;
 use crate::app::reload::Sockets;
@@ -16,41 +16,42 @@ use std::time::Duration;
 use vassal_state::handoff::Handoff;
 use vassal_sys::proc::Proc;
 
-/// How long a killed process may take to go: longer only if it waits for a filesystem, which is then cut off.
+/// How long a killed process may take to end. It takes longer only if it waits for a filesystem, whose connection is
+/// then aborted.
 pub(super) const KILL_LIMIT: Duration = Duration::from_secs(2);
-/// After which time a killed process is taken for one that cannot be ended now.
+/// After this time a killed process is considered as one that cannot be ended now.
 pub(super) const STUCK_LIMIT: Duration = Duration::from_millis(500);
-/// How long unmounting may take before the filesystems are cut off.
+/// How long unmounting may take before the FUSE connections are aborted.
 pub(super) const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
-/// How long a daemon may write back after its filesystem was unmounted: a minute for the largest archives.
+/// How long a daemon may store data after its filesystem was unmounted: the largest archives take a minute.
 pub(super) const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 
-/// What is needed to end a vassal.
+/// The inputs for ending a vassal.
 #[derive(Debug)]
 pub struct Shutdown<'a> {
-    /// The vassal.
+    /// The vassal's record.
     pub handoff: &'a Handoff,
     /// A private proc.
     pub proc: &'a Proc,
-    /// The mounts.
+    /// The table of mounts.
     pub table: &'a Table,
-    /// Where signals are read.
+    /// The descriptor from which signals are read.
     pub signals: &'a SignalFd,
     /// /sys/fs/fuse/connections.
     pub fusectl: Option<&'a OwnedFd>,
-    /// The program and the record of the atexit hooks.
+    /// The program and the record of the atexit hooks, if there are any.
     pub atexit: Option<(&'a OwnedFd, &'a OwnedFd)>,
-    /// FUSE daemons that have not ended, as far as is known; they write back when their filesystems are unmounted.
+    /// The FUSE daemons that have not ended as far as is known; they store data when their filesystems are unmounted.
     pub daemons: RefCell<Vec<Pid>>,
-    /// The mountpoints of those filesystems that may hold what is not saved, one a line.
+    /// The mountpoints of filesystems that may hold unsaved data, one a line.
     pub unsaved: String,
-    /// systemd's, where it measures how long this takes.
+    /// Keeps systemd waiting, if one of its clocks runs.
     pub extension: Option<TimeoutExtension<'a>>,
-    /// The first process of each app: more than one during a reload that overlaps.
+    /// The first process of each app; there are several during an overlapping reload.
     pub apps: Vec<Pid>,
-    /// The listening sockets that were bound for them.
+    /// The listening sockets that were bound for the apps.
     pub sockets: &'a Sockets,
-    /// Sends, meanwhile, what there was no room for.
+    /// Sends unsent messages meanwhile.
     pub reporter: &'a Reporter,
 }
 
@@ -61,7 +62,7 @@ impl Shutdown<'_> {
         })
     }
 
-    /// How the child `pid` has exited, in time.
+    /// The exit code of the child `pid`, if it exits within `limit`.
     pub(super) fn exit_code(&self, pid: Pid, limit: Duration) -> Option<i32> {
         let mut code = None;
         self.reap_until(limit, |ended, any_left| {
@@ -72,7 +73,7 @@ impl Shutdown<'_> {
         code
     }
 
-    /// Reaps, and tells of a daemon that has not written back to its end.
+    /// Reaps children until `is_over`, and reports each daemon that ends without having stored everything.
     pub(super) fn reap_until(
         &self,
         limit: Duration,
@@ -92,13 +93,14 @@ impl Shutdown<'_> {
         })
     }
 
-    /// Has everything go on that a signal has stopped: it would not hear what it is told.
+    /// Continues all stopped processes, which would not act on what they are told.
     pub(super) fn continue_all(&self) {
         let processes = self.processes();
         processes.iter().for_each(|pid| send(*pid, Signal::SIGCONT));
     }
 
-    /// Kills every process; whether all have ended, which those do not that wait for a filesystem of the host's.
+    /// Kills all processes. Returns whether all have ended; a process that waits for a filesystem of the host's does
+    /// not.
     pub fn kill_all(&self) -> bool {
         self.processes()
             .into_iter()
@@ -119,7 +121,7 @@ impl Shutdown<'_> {
         tree::has_ended(self.proc, *pid)
     }
 
-    /// A daemon has ended out of order.
+    /// Reports that a daemon has ended abnormally.
     pub(super) fn report_end(&self, end: &str) {
         if self.unsaved.is_empty() {
             warn(end);
@@ -132,7 +134,7 @@ impl Shutdown<'_> {
     }
 }
 
-/// SIGTERM is our own, and what libfuse ends with after it is not looked at.
+/// SIGTERM is sent by the watchdog itself, and the exit code of libfuse after it does not matter.
 fn is_bad(how: Ended) -> bool {
     match how {
         Ended::Killed(signal) => signal != Signal::SIGTERM,

@@ -1,6 +1,6 @@
-//! What even SIGKILL does not end: a process that waits for a filesystem which is not the vassal's, and which is not for the
-//! watchdog to cut off. The kernel does not end the PID namespace before, and systemd gives up after its limits. It is told what
-//! to do.
+//! Reports processes that not even SIGKILL ends, because they wait for a filesystem that is not the vassal's and that
+//! the watchdog must not abort. The kernel keeps the PID namespace until they end, and systemd gives up after its
+//! limits. The report says what to do.
 
 use super::state::Shutdown;
 use crate::processes::signalling::warn;
@@ -9,11 +9,12 @@ use vassal_escape::printable;
 use vassal_sys::fusectl;
 use vassal_sys::mountinfo::Mount;
 
-/// How many processes and how many filesystems are named.
+/// The most processes and the most filesystems that are named.
 const MOST_NAMED: usize = 8;
 
 impl Shutdown<'_> {
-    /// Tells what is left of `pids`, which were killed and waited for, and what they may wait for.
+    /// Reports those of `pids` that are left after they were killed and waited for, and the filesystems that they may
+    /// wait for.
     pub(super) fn report_stuck(&self, pids: &[Pid]) {
         let names = pids.iter().filter(|pid| !self.is_gone(pid));
         let names: Vec<_> = names.take(MOST_NAMED).map(|pid| self.name(*pid)).collect();

@@ -1,4 +1,4 @@
-//! The FUSE filesystems are unmounted, and what may stand on them.
+//! Unmounts the FUSE filesystems and the overlays that may depend on them.
 
 use super::state::{KILL_LIMIT, Shutdown};
 use crate::processes::signalling::warn;
@@ -13,18 +13,18 @@ use vassal_sys::mountinfo::Mount;
 use vassal_sys::mounts;
 use vassal_sys::reach;
 
-/// How many mounts may lie one upon the other before one of them is left to the end of the namespace.
+/// How many mounts on one mountpoint are unmounted; a further one is left to the end of the namespace.
 const MOST_LAYERS: usize = 4;
 
-/// The exit code of the process that unmounts when something was busy.
+/// The exit code of the unmounting process if a filesystem was busy.
 const BUSY: i32 = 1;
 
-/// What an unmount has left.
+/// What is left after unmounting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Left {
     /// Nothing that is known.
     Nothing,
-    /// A filesystem out of sight, which goes when what holds it has ended.
+    /// A filesystem that was detached, and ends when nothing uses it any more.
     Busy,
 }
 
@@ -33,14 +33,14 @@ impl Shutdown<'_> {
         if filesystems.is_empty() {
             return Left::Nothing;
         }
-        // In a process of its own, because a path on a hung filesystem may be part of it.
+        // In a process of its own, because unmounting resolves a path that may lead over a hung filesystem.
         match fork_apart() {
             Err(error) => {
                 warn(&format!("cannot unmount: {error}"));
                 Left::Nothing
             }
             Ok(Side::Child) => {
-                // The path of one that is covered leads to what covers it.
+                // A path leads to the top mount, so covered ones become reachable only when that is gone.
                 for _ in 0..MOST_LAYERS {
                     for overlay in self.overlays() {
                         unmount_one(&overlay);
@@ -66,7 +66,7 @@ impl Shutdown<'_> {
 
 fn unmount_one(mount: &Mount) -> Left {
     let path = Path::new(OsStr::from_bytes(&mount.mountpoint));
-    // No link has been in it: one that is there now is a tenant's.
+    // When it was mounted the path contained no link; a link there now is a tenant's.
     let detach = |flags| {
         let place = reach::place_unseen(path)?;
         mounts::detach(place, path, flags).map_err(|error| error.errno)
@@ -76,7 +76,7 @@ fn unmount_one(mount: &Mount) -> Left {
         Err(Errno::EBUSY) => Left::Busy,
         Ok(()) | Err(_) => Left::Nothing,
     };
-    // Busy: out of sight it goes as soon as that is over.
+    // It is busy: detached, it ends as soon as it is no longer used.
     let gone = gone.or_else(|_| detach(MntFlags::MNT_DETACH));
     if let Err(errno) = gone {
         if errno != Errno::EINVAL {

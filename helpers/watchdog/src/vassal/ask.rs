@@ -1,11 +1,11 @@
-//! What the mountpoints are asked, and what the answers, the requests that wait and the mount table say of them.
+//! Asks the mountpoints, and combines the answers, the waiting requests and the mount table into verdicts.
 
 use super::state::{Flow, Loss, Vassal};
 use crate::hang::attribute::{Attribution, Sources};
 use crate::hang::monitor::DOUBTFUL;
 use crate::mountpoints::disturbed::{Disturbance, UNASKED};
 use crate::mountpoints::mountpoint::{Answer, Mountpoint};
-use crate::mountpoints::schedule::shows_by_itself;
+use crate::mountpoints::schedule::raises_event;
 use crate::mountpoints::verdict::{Silence, Verdict, concerns, judge_mounts};
 use crate::processes::progress::Place;
 use std::collections::HashSet;
@@ -15,16 +15,16 @@ use vassal_sys::mountinfo::Mount;
 use vassal_sys::{SysError, mountinfo};
 
 impl Vassal {
-    /// The vassal serves, and its daemons are as they will stay: unless the file says how often, those of which they tell
-    /// are asked seldom.
+    /// Called when the vassal serves and its daemons are final: filesystems whose failure raises an event are from now
+    /// on asked seldom, unless the file sets an interval.
     pub(super) fn settle_schedule(&mut self) -> Result<(), SysError> {
         if !self.handoff.interval.is_zero() {
             return Ok(());
         }
         let own = self.table.own(&self.proc, Mount::is_fuse)?;
         let own: HashSet<_> = own.iter().map(Mount::device).collect();
-        // Each of them can have a daemon which is a child of ours: then the kernel tells us of its end and of its stop.
-        // Which serves which is not told on every kernel, so they are counted.
+        // If each of them has a daemon that is a child of the watchdog, the kernel reports its end and its stop. Not
+        // every kernel tells which daemon serves which filesystem, so the daemons are only counted.
         let are_children = self.fusectl.is_some() && self.freezer.daemons().len() >= own.len();
         for Mountpoint {
             watched,
@@ -33,7 +33,7 @@ impl Vassal {
             ..
         } in &mut self.mountpoints
         {
-            if shows_by_itself(&watched.mount, *is_own, are_children) {
+            if raises_event(&watched.mount, *is_own, are_children) {
                 *schedule = schedule.seldom();
             }
         }
@@ -65,8 +65,8 @@ impl Vassal {
         self.mountpoints.iter().any(|each| each.watched.mount.is_fuse())
     }
 
-    /// Asks the mountpoints whose time has come; one that has been silent for too long, or could not be asked for so long while
-    /// it is waited for.
+    /// Asks the mountpoints that are due. Returns one that has been silent for too long, or that could not be asked for
+    /// too long while a process waits for it.
     pub(super) fn ask(&mut self) -> Result<Option<Loss>, SysError> {
         let place = Place {
             proc: &self.proc,
@@ -87,12 +87,12 @@ impl Vassal {
         Ok(None)
     }
 
-    /// A thread has waited for the deadline. The filesystem it waits for hangs; and when nothing names that, one does
-    /// that is just being asked and does not answer either. A daemon that is at work answers no other request meanwhile, and
-    /// its filesystem is not the one.
+    /// A thread has waited for the whole deadline: the filesystem that it waits for hangs. If that is unknown, it is
+    /// one that is being asked just now and does not answer either. A filesystem whose daemon is at work is excluded,
+    /// because such a daemon answers nothing else meanwhile.
     pub(super) fn judge_attribution(&self, attribution: Attribution) -> Option<Loss> {
         let is_silent = |mountpoint: &Mountpoint| mountpoint.is_silent_for(DOUBTFUL, &self.proc);
-        // One with a longer deadline than others is judged by its own probe.
+        // A mountpoint with a longer deadline than others is judged by its own probe.
         let is_patient = |mountpoint: &Mountpoint| mountpoint.schedule.deadline > self.monitor.deadline();
         let hangs = |mountpoint: &Mountpoint| {
             is_silent(mountpoint) && !mountpoint.is_at_work(self.awake) && !is_patient(mountpoint)
@@ -114,9 +114,9 @@ impl Vassal {
         }
     }
 
-    /// A probe was not led to the mount: mountinfo says what has become of that. When the mount is where it was, `verdict`
-    /// is what the filesystem answered; or else the path was changed and changed back, or leads through something that
-    /// covers a directory above, and that keeps the probe from asking.
+    /// A probe has reached another mount: mountinfo tells what has become of the watched one. If it is still in its
+    /// place, `verdict` is the filesystem's answer. Without a `verdict`, the path was changed and changed back, or
+    /// leads through a mount that covers a directory above; the probe counts as disturbed.
     pub(super) fn judge_elsewhere(
         &mut self,
         index: usize,
@@ -124,7 +124,7 @@ impl Vassal {
         verdict: Option<Verdict>,
     ) -> Option<Loss> {
         let mountpoint = &mut self.mountpoints[index];
-        // Not the one that is listened to: reading that would take the news of other changes from it.
+        // Read through a new descriptor: reading the one that is polled would consume the news of other changes.
         let expected = &mountpoint.watched.mount;
         let file = self.proc.mountinfo().ok();
         let now = file.and_then(|file| mountinfo::select(file, |mount| concerns(expected, mount)).ok());

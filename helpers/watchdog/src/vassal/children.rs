@@ -1,4 +1,4 @@
-//! Children that have ended, and what each end means for the vassal.
+//! Reaps children, and decides what each end means for the vassal.
 
 use super::state::{Flow, Meaning, Vassal};
 use crate::mountpoints::mountpoint::{Answer, Mountpoint};
@@ -10,8 +10,8 @@ use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
 
 impl Vassal {
-    /// Reaps, and finds out what each end means. An unknown child that ended, or a child that was only stopped, may be a FUSE daemon: every
-    /// mountpoint is asked at once, and only then its end is reported.
+    /// Reaps children and evaluates their ends. An unknown child that has ended, or one that was only stopped, may be a
+    /// FUSE daemon. So all mountpoints are asked at once, and the end is reported only after that.
     pub(super) fn children(&mut self) -> Result<Flow, SysError> {
         let (ended, daemons) = self.reap();
         let has_ended = !ended.is_empty();
@@ -34,7 +34,8 @@ impl Vassal {
         }
     }
 
-    /// Reports the end of a process that a signal has killed: it may be a FUSE daemon that no mountpoint-check names.
+    /// Reports the end of a process that a signal has killed. It may have been a FUSE daemon that no mountpoint-check
+    /// names.
     fn report_unknown(&mut self, child: Child, was_daemon: bool) {
         let Child { pid, how, name } = child;
         let Some(name) = name else { return };
@@ -46,7 +47,7 @@ impl Vassal {
         }
     }
 
-    /// What it means for the vassal that `child` has ended, if anything; an unknown one goes to `unknown`.
+    /// What the end of `child` means for the vassal, if anything. An unknown child is added to `unknown`.
     fn meaning(&mut self, child: Child, unknown: &mut Vec<Child>) -> Option<Meaning> {
         let Child { pid, how, .. } = child;
         if pid == self.app.pid() {
@@ -66,7 +67,7 @@ impl Vassal {
         if let Some(before) = reloads.and_then(|reloads| reloads.take_messenger(pid, how.code())) {
             if how.code() != Some(0) {
                 self.turnover = None;
-                // The status line says that it reloads.
+                // Sends the status line, which says that uWSGI reloads.
                 self.keep_alive_due = self.awake;
             }
             if let (Some(before), Some(uwsgi)) = (before, &mut self.app.uwsgi) {

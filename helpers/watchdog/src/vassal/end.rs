@@ -1,4 +1,4 @@
-//! How a vassal's life ends: a mountpoint or the app is lost ([`lost`]), the app has ended, systemd stops it.
+//! The ways in which a vassal's life ends: a mountpoint or the app is lost ([`lost`]), the app ends, systemd stops it.
 
 mod lost;
 
@@ -14,7 +14,7 @@ use vassal_sys::mountinfo::Mount;
 use vassal_systemd::exit;
 use vassal_systemd::status;
 
-/// The code with which uWSGI ends when need-app is set and there is none.
+/// uWSGI's exit code if need-app is set and there is no app.
 const NO_APP: i32 = 22;
 
 impl Vassal {
@@ -33,7 +33,8 @@ impl Vassal {
             return self.waits_for_connection();
         }
         let message = self.end_of_app(how);
-        // What a signal ends has had no say, and a hint is better than any words.
+        // The last words are not asked for if a signal has ended the app (it had no time for any) or a hint is known,
+        // which is better.
         let reason = match how {
             Ended::Exited(_) if self.app.app.hint.is_empty() => End::App,
             Ended::Exited(_) | Ended::Killed(_) => End::Reported,
@@ -41,12 +42,12 @@ impl Vassal {
         self.reporter.app_ended(&message, reason, self.ready_for());
         self.record_is(State::Failed);
         self.unrequested_shutdown().finish();
-        // Whatever was not saved in order has been told.
+        // Data that was not saved in order has been reported already.
         self.reporter.unsaved("");
         exit::FAILED
     }
 
-    /// What is said of the app's end.
+    /// The sentence about the end of the app.
     fn end_of_app(&self, how: Ended) -> String {
         let command = &self.app.app.command;
         match (self.stage, how) {
@@ -77,8 +78,8 @@ impl Vassal {
         0
     }
 
-    /// The app asks to be stopped, which is an end by the app, and no administrator's: it is counted and started again like any
-    /// other, after a pause where there have been many.
+    /// The app has asked to be stopped (byte 22). It counts as an end of the app, and not as an administrator's stop:
+    /// the vassal is started again, after a pause if that has happened often.
     pub(super) fn app_wants_stop(&mut self) -> u8 {
         self.thaw();
         if self.handoff.is_on_demand {
@@ -97,17 +98,19 @@ impl Vassal {
         exit::FAILED
     }
 
-    /// Nobody has used the app for a while, and it has ended in order: the next connection starts it again.
+    /// An app on demand has not been used for a while and has ended in order: the next connection starts it again.
     fn waits_for_connection(&mut self) -> u8 {
         self.reporter.stopped();
         self.health.stopped();
         exit::GOOD
     }
 
-    /// `status` is what a stop says once it takes long; nothing where it was said.
+    /// Stops the apps and does the remaining steps. `status` is shown if that takes long; `None` if it was shown
+    /// before.
     fn stop_apps_and_finish(&mut self, status: Option<String>) {
         self.let_go();
-        // It has not served: nothing of it is missed. systemd ends who waits for an answer, or this process's end does.
+        // The next app has not served, so it is just killed. The requester of that reload is ended by systemd, or sees
+        // the end of this process.
         let _answers = self.end_successor();
         let (app, before) = (self.app.take(), self.overlap.take_retiring());
         let extension = match status {
@@ -122,7 +125,7 @@ impl Vassal {
         shutdown.finish();
     }
 
-    /// Takes note of which of `mounts` would lose something if everything were killed now: the vassal's own.
+    /// Records which of `mounts` would lose data if everything were killed now; only the vassal's own count.
     pub(super) fn note_unsaved<'a>(&self, mounts: impl Iterator<Item = &'a Mount>) {
         let paths: Vec<_> = mounts
             .filter(|mount| mount.may_hold_unsaved() && self.table.is_own(mount))
@@ -131,7 +134,7 @@ impl Vassal {
         self.reporter.unsaved(&paths.join("\n"));
     }
 
-    /// What the report of a process's end says beyond a verdict: what is lost with a daemon whose mountpoint is not watched.
+    /// What is lost with a daemon whose mountpoint is not watched; added to the report of its end.
     pub(super) fn loss_of(&self, was_daemon: bool) -> String {
         let unsaved = self.reporter.known_unsaved();
         let is_checked = |path: &&str| self.mountpoints.iter().any(|each| each.shown_path() == **path);
@@ -143,7 +146,8 @@ impl Vassal {
         format!("; if it served '{places}', what was written there and not saved is lost")
     }
 
-    /// The same where systemd has not asked for it, and measures meanwhile what it measures of a vassal that starts or serves.
+    /// The [`Shutdown`] for an end that systemd has not asked for: systemd's clock for a starting or a serving unit is
+    /// running meanwhile.
     fn unrequested_shutdown(&self) -> Shutdown<'_> {
         let reporter = &self.reporter;
         Shutdown {

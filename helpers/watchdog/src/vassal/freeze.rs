@@ -1,7 +1,7 @@
-//! A FUSE daemon has ended: the app stands still while its mountpoints are asked. Each request that it takes meanwhile
-//! would get a wrong answer, if a mountpoint is lost, and waits at its socket for the next app instead; if none is lost, the
-//! app has stood still for the millisecond that the answers take. Until the app stands still its own requests to the filesystem wait
-//! ([`crate::processes::held`]).
+//! When a FUSE daemon ends, the app is stopped (SIGSTOP) while the mountpoints are asked. If a mountpoint is lost, each
+//! request that the app took meanwhile would get a wrong answer; instead requests wait at the socket for the next app.
+//! If none is lost, the app was stopped only for the millisecond that the answers take. Until the app is stopped, its
+//! own requests to the filesystem wait ([`crate::processes::held`]).
 
 use super::freezer::Freezer;
 use super::state::Vassal;
@@ -17,12 +17,13 @@ use std::time::{Duration, Instant};
 use vassal_sys::proc::Proc;
 use vassal_sys::signals;
 
-/// How long an app stands still for mountpoints that do not answer: they may be slow, and are not judged before their
-/// deadline. A busy machine may take some hundred milliseconds to answer for one that is lost.
+/// How long the app is stopped for mountpoints that do not answer: they may only be slow, and are not judged before
+/// their deadline. A busy machine may take some hundred milliseconds to answer for a lost one.
 const LIMIT: Duration = Duration::from_secs(1);
 
 impl Vassal {
-    /// Takes note of the FUSE daemons: the vassal serves now. Of our children only, of whose ends we are told.
+    /// Finds the FUSE daemons when the vassal begins to serve. Only children of the watchdog count, because only of
+    /// their ends it is informed.
     pub(super) fn know_daemons(&mut self) {
         if self.watches_fuse() || !self.reporter.known_unsaved().is_empty() {
             let serves = |pid: &Pid| tree::serves_fuse(&self.proc, *pid);
@@ -33,8 +34,8 @@ impl Vassal {
         }
     }
 
-    /// Reaps; and which of those were FUSE daemons. At the end of one the app stands still before anything else is done, its
-    /// connections' end included, which would have the app give wrong answers.
+    /// Reaps children; also returns which of them were FUSE daemons. When one has ended, the app is stopped before
+    /// anything else, even before the daemon's connection ends, which would make the app give wrong answers.
     pub(super) fn reap(&mut self) -> (Vec<Child>, Vec<Pid>) {
         let watches_fuse = self.watches_fuse();
         let apps = self.apps();
@@ -61,23 +62,24 @@ impl Vassal {
         (ended, ended_daemons)
     }
 
-    /// The first process of each app that there is: more than one during a reload that overlaps.
+    /// The first process of each app; there are several during an overlapping reload.
     pub(super) fn apps(&self) -> Vec<Pid> {
         let others = self.overlap.pids();
         [self.app.pid()].into_iter().chain(others).collect()
     }
 
-    /// The app does not matter any more, and no FUSE daemon's end is to be waited for by anything else.
+    /// Gives up the copies of the daemons' connections, because the app does not matter any more: its requests may fail
+    /// now.
     pub(super) fn let_go(&mut self) {
         self.freezer.held.clear();
     }
 
-    /// Has the app stand still.
+    /// Stops the app.
     pub(super) fn freeze(&self) {
         self.apps().iter().for_each(|app| stop(&self.proc, *app));
     }
 
-    /// Lets the app go on when every mountpoint has answered, or one has taken too long.
+    /// Continues the app when every mountpoint has answered, or one has taken too long.
     pub(super) fn thaw_in_time(&mut self) {
         let Some(until) = self.freezer.until else { return };
         if until <= Instant::now() || !self.mountpoints.iter().any(Mountpoint::is_asked) {
@@ -85,10 +87,10 @@ impl Vassal {
         }
     }
 
-    /// Lets the app go on.
+    /// Continues the app.
     pub(super) fn thaw(&mut self) {
         if self.freezer.until.take().is_some() {
-            // It could not answer, nor send, for as long as it may stand still.
+            // The app could neither answer nor send while it was stopped.
             self.app.forgive(LIMIT);
             let apps = self.apps();
             apps.iter().for_each(|app| signal_group(*app, Signal::SIGCONT));
@@ -96,15 +98,16 @@ impl Vassal {
     }
 }
 
-/// Has the process group of `app` stand still. Of a process with several threads the kernel tells one, which stops the others
-/// when it runs; until then, and it may be the one that waits for the filesystem, they would go on, so each is told itself.
+/// Stops the process group of `app`. For a process with several threads the kernel signals one thread, which stops the
+/// others when it runs. It may be the one that waits for the filesystem, and the others would continue meanwhile, so
+/// each thread is signalled.
 fn stop(proc: &Proc, app: Pid) {
     signal_group(app, Signal::SIGSTOP);
     for process in connections::group(proc, app) {
         let threads = proc.threads(process);
         if threads.len() > 1 {
             for thread in threads {
-                match signals::tell_thread(process, thread.number, Signal::SIGSTOP) {
+                match signals::signal_thread(process, thread.number, Signal::SIGSTOP) {
                     // It has ended.
                     Ok(()) | Err(_) => {}
                 }

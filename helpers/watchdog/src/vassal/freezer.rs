@@ -1,34 +1,35 @@
-//! Which FUSE daemons are watched, and whether the app is stopped (SIGSTOP).
+//! Which FUSE daemons are observed, and whether the app is stopped (SIGSTOP).
 
 use crate::processes::held::Held;
 use nix::unistd::Pid;
 use std::time::Instant;
 
-/// The FUSE daemons whose end stops the app, and whether it is stopped.
+/// The FUSE daemons whose end stops the app, and until when it is stopped.
 #[derive(Debug, Default)]
 pub(super) struct Freezer {
-    /// The FUSE daemons of a vassal that serves. Known before they end, as proc tells nothing of the dead.
+    /// The FUSE daemons of a serving vassal. They have to be known before they end, because proc shows nothing of ended
+    /// processes.
     pub(super) daemons: Vec<Pid>,
-    /// Their connections, which end when they are let go.
+    /// Copies of their connections; a connection ends when its copy is closed.
     pub(super) held: Vec<Held>,
-    /// The process that has made those copies, until it has ended.
+    /// The process that has made the copies, until it has ended.
     pub(super) copier: Option<Pid>,
-    /// Until when the app stands still at most.
+    /// While the app is stopped, the time at which it is continued at the latest.
     pub(super) until: Option<Instant>,
 }
 
 impl Freezer {
-    /// The FUSE daemons that have not ended, as far as is known.
+    /// The FUSE daemons that have not ended as far as is known.
     pub(super) fn daemons(&self) -> &[Pid] {
         &self.daemons
     }
 
-    /// Whether process `pid`, which has ended, has made the copies.
+    /// Takes the end of the process `pid`. Returns whether it has made the copies.
     pub(super) fn take_copier(&mut self, pid: Pid) -> bool {
         self.copier.take_if(|copier| *copier == pid).is_some()
     }
 
-    /// When the app is to go on.
+    /// While the app is stopped, the time at which it is continued at the latest.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }

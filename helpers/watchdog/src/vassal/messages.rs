@@ -1,9 +1,9 @@
-//! What is heard from the app: uWSGI's messages, another program's notifications, what it answers when it is asked for its health, and
-//! the lines of background processes.
+//! Messages of the app: uWSGI's bytes, another program's notifications, the answers to health checks; and the output of
+//! hooks' background processes.
 
 use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
-use crate::app::uwsgi::Message;
+use crate::app::uwsgi::{Message, Uwsgi};
 use crate::liveness::question::Question;
 use crate::liveness::verdict::Verdict;
 use crate::liveness::way::Way;
@@ -16,78 +16,109 @@ use vassal_systemd::journal::{Priority, log, relay};
 
 const LOG_CHUNK: usize = 4096;
 
+/// What uWSGI's messages mean, since they were last read.
+#[derive(Debug, Default)]
+struct Heard {
+    /// It asks to be stopped.
+    wants_stop: bool,
+    /// Everything is loaded, and a worker accepts requests if there is to be one.
+    is_loaded: bool,
+    /// A worker has sent its heartbeat.
+    beats: bool,
+    /// It has begun (`true`) or finished (`false`) to reload itself.
+    reloads_itself: Option<bool>,
+    /// The workers of before a reload have ended.
+    has_new_workers: bool,
+}
+
+impl Heard {
+    /// Takes what `uwsgi` has sent, and answers its request for a configuration.
+    fn from(uwsgi: &mut Uwsgi, has_workers: bool) -> Self {
+        let mut heard = Self::default();
+        for message in uwsgi.messages() {
+            match message {
+                Message::Accepting => {
+                    (heard.has_new_workers, heard.is_loaded) = (true, true);
+                    heard.reloads_itself = Some(false);
+                }
+                Message::Loaded => heard.is_loaded |= !has_workers,
+                Message::WantsConfiguration => {
+                    heard.has_new_workers = true;
+                    heard.reloads_itself = Some(has_workers);
+                    // uWSGI will report itself that it has no configuration, and no fault of an app may end the
+                    // watchdog.
+                    if let Err(error) = uwsgi.push_again() {
+                        log(Priority::Warning, &error.to_string());
+                    }
+                    // For a uWSGI without workers this is the last message of a reload.
+                    heard.is_loaded |= !has_workers;
+                }
+                Message::WantsStop => heard.wants_stop = true,
+                Message::Heartbeat => heard.beats = true,
+                Message::Other => {}
+            }
+        }
+        heard
+    }
+}
+
 impl Vassal {
-    /// Hears uWSGI; whether it wants to be stopped.
+    /// Reads uWSGI's messages. Returns whether it asks to be stopped.
     pub(super) fn hear_uwsgi(&mut self) -> bool {
         let has_workers = self.app.app.readiness == Readiness::Accepting;
         let uwsgi = self.app.uwsgi.as_mut().filter(|uwsgi| uwsgi.socket().is_some());
         let Some(uwsgi) = uwsgi else {
             return false;
         };
-        let (mut wants_stop, mut is_loaded, mut beats, mut reloads_itself) = (false, false, false, None);
-        for message in uwsgi.messages() {
-            match message {
-                Message::Accepting => {
-                    self.turnover = None;
-                    is_loaded = true;
-                    reloads_itself = Some(false);
-                }
-                Message::Loaded => is_loaded |= !has_workers,
-                Message::WantsConfiguration => {
-                    self.turnover = None;
-                    reloads_itself = Some(has_workers);
-                    // An app that cannot be given it says so itself, and nothing of an app's ends its watchdog.
-                    if let Err(error) = uwsgi.push_again() {
-                        log(Priority::Warning, &error.to_string());
-                    }
-                    // The last that is heard of the reload of a uWSGI without workers.
-                    is_loaded |= !has_workers;
-                }
-                Message::WantsStop => wants_stop = true,
-                Message::Heartbeat => beats = true,
-                Message::Other => {}
-            }
+        let heard = Heard::from(uwsgi, has_workers);
+        let has_closed = uwsgi.socket().is_none();
+        if heard.has_new_workers {
+            self.turnover = None;
         }
+        self.follow_heartbeat(&heard);
+        if heard.is_loaded {
+            self.uwsgi_is_loaded();
+        }
+        if let (Some(check), Some(is_under_way)) = (&mut self.app.check, heard.reloads_itself) {
+            check.reloads_itself(is_under_way, Instant::now());
+        }
+        if has_closed {
+            self.listen_anew();
+        }
+        heard.wants_stop
+    }
+
+    fn follow_heartbeat(&mut self, heard: &Heard) {
         if let Some(heartbeat) = &mut self.app.heartbeat {
-            match (reloads_itself, beats) {
-                // Its workers are new ones.
+            match (heard.reloads_itself, heard.beats) {
+                // The workers are new.
                 (Some(_), _) => heartbeat.forget(),
                 (None, true) => heartbeat.beat(self.awake),
                 (None, false) => {}
             }
         }
-        if is_loaded {
-            if matches!(self.app.app.readiness, Readiness::Loaded | Readiness::Accepting) {
-                self.readying.set_ready();
-            }
-            if self.reloads.as_mut().is_some_and(Reloads::finish) {
-                self.reporter.differs(String::new(), String::new());
-                self.reporter.keep_alive(&self.mountpoints, &self.app);
-            }
-        }
-        if let (Some(check), Some(is_under_way)) = (&mut self.app.check, reloads_itself) {
-            check.reloads_itself(is_under_way, Instant::now());
-        }
-        if self
-            .app
-            .uwsgi
-            .as_ref()
-            .is_some_and(|uwsgi| uwsgi.socket().is_none())
-        {
-            self.listen_anew();
-        }
-        wants_stop
     }
 
-    /// Hears what another program says on its notification socket.
+    /// uWSGI serves, and a reload that was requested is complete.
+    fn uwsgi_is_loaded(&mut self) {
+        if matches!(self.app.app.readiness, Readiness::Loaded | Readiness::Accepting) {
+            self.readying.set_ready();
+        }
+        if self.reloads.as_mut().is_some_and(Reloads::finish) {
+            self.reporter.differs(String::new(), String::new());
+            self.reporter.keep_alive(&self.mountpoints, &self.app);
+        }
+    }
+
+    /// Reads the notification socket of another program than uWSGI.
     pub(super) fn hear_app(&mut self) {
         if self.app.says_ready(Instant::now()) {
             self.readying.set_ready();
         }
     }
 
-    /// Asks the app whether it is well, and looks whether it has said so in time: the verdict, if it is not. It is asked while it
-    /// serves alone: during a reload another app may answer in its place, or it cannot itself.
+    /// Asks the app about its health and checks its heartbeat. Returns the verdict if it is not well. It is asked only
+    /// while it is the only app and can answer: during a reload another one could answer in its place.
     pub(super) fn follow_liveness(&mut self, now: Instant) -> Result<Option<Verdict>, SysError> {
         if self.stage == Stage::Starting {
             return Ok(None);
@@ -100,7 +131,7 @@ impl Vassal {
             let ask = |rule: &HealthCheck, now| Question::ask(rule, Way { proc, app }, now);
             let verdict = check.tick(may_ask, now, ask)?;
             if check.take_news() {
-                // The status line says so.
+                // Sends the status line, which shows the result.
                 self.keep_alive_due = now;
             }
             if verdict.is_some() {
@@ -111,7 +142,7 @@ impl Vassal {
         Ok(heartbeat.and_then(|heartbeat| heartbeat.judge(now)))
     }
 
-    /// Passes on what a background process of a hook says.
+    /// Relays the output of hooks' background processes.
     pub(super) fn relay_log(&mut self) {
         let mut chunk = [0; LOG_CHUNK];
         match self.log.as_ref().map(|log| read(log, &mut chunk)) {

@@ -1,4 +1,4 @@
-//! A vassal's life: what is known of it ([`state`]), its loop ([`run`]), and what that does.
+//! A vassal's life: its state ([`state`]), its main loop ([`run`]), and the parts of that.
 //!
 //! Rooms, each of which uses only those before it: poller, freezer, state, freeze, overlap, record, end, ask, wait, messages,
 //! turnover, run, children, take_over.

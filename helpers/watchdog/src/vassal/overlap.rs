@@ -1,5 +1,6 @@
-//! Reloads that overlap: the next app loads beside the present one, on the same sockets. When it serves, the present one takes no
-//! more connections, answers what it has begun, and ends. One that does not come to that is removed, and nothing has happened.
+//! Overlapping reloads: the next app loads beside the present one, on the same sockets. When it serves, the present app
+//! takes no more connections, answers its requests, and ends. If the next app does not come to serve, it is removed and
+//! nothing has changed.
 
 use super::state::Vassal;
 use crate::app::readying::Readying;
@@ -17,12 +18,12 @@ use vassal_state::request::{Answer, Links};
 use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
 
-/// How long who has asked for a reload waits for the end of an app of which it cannot be known whether it still accepts.
+/// How long the requester of a reload waits for the end of an app that may still accept connections.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 impl Vassal {
-    /// Takes the process that waits to become the next app. One that loads already, for which an earlier reload did not wait to
-    /// the end, makes room: its file is older.
+    /// Takes over the process that waits to become the next app. If an older reload's app is still loading, it is
+    /// removed, because its file is older.
     pub(super) fn accept_successor(
         &mut self,
         app: App,
@@ -46,7 +47,7 @@ impl Vassal {
         self.listen_anew();
     }
 
-    /// Lets the next app begin, as soon as the one before the present one has ended: there are never three.
+    /// Permits the next app to start, once the app before the present one has ended: there are never three.
     fn let_successor_go(&mut self, now: Instant) {
         let has_room = self.overlap.predecessor.is_none();
         let Some(successor) = &mut self.overlap.successor else {
@@ -61,17 +62,17 @@ impl Vassal {
         }
     }
 
-    /// Ends the next app before it serves; who has asked for it hears why.
+    /// Removes the next app before it serves; the requester gets the reason.
     pub(super) fn remove_successor(&mut self, reason: &str) {
         if let Some(answers) = self.end_successor() {
             Answer::Refused(reason.into()).send(answers.as_fd());
-            // The status line says that one loads.
+            // Sends the status line, which says that no app is loading any more.
             self.keep_alive_due = self.awake;
             self.listen_anew();
         }
     }
 
-    /// The same, and nobody hears of it yet: where answers go.
+    /// Removes the next app without an answer to the requester. Returns the socket for the answer.
     pub(super) fn end_successor(&mut self) -> Option<OwnedFd> {
         let successor = self.overlap.successor.take()?;
         successor.readying.end();
@@ -79,7 +80,7 @@ impl Vassal {
         Some(successor.answers)
     }
 
-    /// A child has ended: whether it belongs to an app beside the one that serves.
+    /// Takes the end of a child. Returns whether it belonged to an app beside the one that serves.
     pub(super) fn take_of_overlap(&mut self, child: &Child) -> bool {
         if let Some(predecessor) = &mut self.overlap.predecessor {
             if predecessor.retiring.take(child) {
@@ -106,13 +107,14 @@ impl Vassal {
         true
     }
 
-    /// Hears the next app, asks it whether it serves, and lets it take its place; and what is due of the one before.
+    /// Reads the next app's messages, asks it whether it serves, and lets it take over if it does; then does what is
+    /// due for the previous app.
     ///
     /// # Errors
-    /// When no process can be sent.
+    /// When no process can be forked.
     pub(super) fn follow_overlap(&mut self) -> Result<(), SysError> {
         let now = Instant::now();
-        // First the one before: its end is what the next one waits for, and nothing else need wake this process.
+        // The previous app first: the next one waits for its end, and nothing else may wake this process.
         self.follow_predecessor(now);
         self.let_successor_go(now);
         self.hear_successor();
@@ -170,7 +172,7 @@ impl Vassal {
         }
     }
 
-    /// The next app serves: it takes the place of the one that served, which is told to stop.
+    /// The next app serves: it takes the place of the present app, which is told to stop.
     fn promote(&mut self, now: Instant) {
         let Some(successor) = self.overlap.successor.take() else {
             return;
@@ -209,8 +211,8 @@ impl Vassal {
         if !is_frozen {
             retiring.follow(&self.proc, &self.sockets.names, now);
         }
-        let is_deaf = retiring.is_deaf();
-        if let Some((answers, _)) = waiting.take_if(|(_, end)| is_deaf || now >= *end) {
+        let is_drained = retiring.is_drained();
+        if let Some((answers, _)) = waiting.take_if(|(_, end)| is_drained || now >= *end) {
             Answer::Done.send(answers.as_fd());
         }
         if retiring.has_ended() && waiting.is_none() {

@@ -1,4 +1,4 @@
-//! The descriptors that the watchdog waits for.
+//! The epoll instance with the descriptors that the watchdog waits for.
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
@@ -8,7 +8,7 @@ use vassal_sys::SysError;
 use vassal_sys::error::Context;
 use vassal_systemd::send_queue::Interest;
 
-/// Which descriptors have something.
+/// Which descriptors are ready.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     pub signals: bool,
@@ -17,41 +17,41 @@ pub(super) struct Events {
     pub reload: bool,
 }
 
-/// Descriptors that are registered only while something is expected of them; in the order of the numbers of their events.
+/// Descriptors that are registered only while something is expected of them, in the order of their event numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Once {
-    /// Room for what was said.
+    /// systemd's socket: room for unsent messages.
     Systemd,
     Journald,
     StandardError,
-    /// What an app says on its notification socket.
+    /// The app's notification socket.
     App,
-    /// The same of the next one.
+    /// The next app's notification socket.
     NextApp,
-    /// What uWSGI says.
+    /// uWSGI's Emperor socket.
     Uwsgi,
-    /// The same of the next one.
+    /// The next uWSGI's Emperor socket.
     NextUwsgi,
 }
 
-/// The numbers of the events of the descriptors that are always registered.
+/// The event numbers of the descriptors that are always registered.
 pub(super) const SIGNALS: u64 = 0;
 pub(super) const MOUNTS: u64 = 1;
 pub(super) const LOG: u64 = 2;
 pub(super) const RELOAD: u64 = 3;
-/// And the [`Once`]s.
+/// The first event number of the [`Once`]s.
 pub(super) const ONCE: u64 = 4;
 pub(super) const ALL: usize = ONCE as usize + ONCES;
 const ONCES: usize = 7;
 
-/// A change of mounts is a POLLPRI (proc_pid_mounts(5)); POLLERR comes with it, and cannot be kept away.
+/// A change of mounts is reported as POLLPRI (proc_pid_mounts(5)), together with POLLERR, which cannot be masked.
 pub(super) const CHANGED: EpollFlags = EpollFlags::EPOLLPRI;
 
-/// The time between two looks where epoll cannot tell.
+/// How often a descriptor is checked that epoll cannot watch.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// The epoll instance. Most wakeups are by the clock; epoll_wait(2) then touches none of the descriptors, unlike poll(2), which saves a
-/// fifth of the cost of a wakeup (measured).
+/// The epoll instance. Most wakeups are timeouts; then epoll_wait(2), unlike poll(2), touches none of the descriptors,
+/// which saves a fifth of the cost of a wakeup (measured).
 #[derive(Debug)]
 pub(super) struct Poller {
     pub(super) epoll: Epoll,
@@ -60,7 +60,7 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    /// One without descriptors.
+    /// An instance without descriptors.
     pub(super) fn new() -> Result<Self, SysError> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context(|| "make an epoll descriptor")?;
         Ok(Self {
@@ -83,7 +83,7 @@ impl Poller {
             .context(|| "listen to a descriptor")
     }
 
-    /// Is to tell when `once` has what it waits for; when that is, if it is a matter of time.
+    /// Registers `once` for the condition `interest`. If the condition is a time, returns that instead.
     pub(super) fn expect(&mut self, once: Once, interest: Interest<'_>) -> Option<Instant> {
         let (fd, kind) = match interest {
             Interest::Nothing => return None,
@@ -93,13 +93,14 @@ impl Poller {
         };
         let is_watched = &mut self.watched[once as usize];
         if !*is_watched {
-            // One shot: a descriptor that another process holds open would be reported for ever after we have closed it.
+            // One shot: after we have closed a descriptor that another process still has open, it would be reported for
+            // ever.
             let mut event = EpollEvent::new(kind | EpollFlags::EPOLLONESHOT, ONCE + once as u64);
             let renewed = match self.epoll.modify(fd, &mut event) {
                 Err(Errno::ENOENT) => self.epoll.add(fd, event),
                 renewed => renewed,
             };
-            // Where the kernel has no memory for that, it is looked at again later.
+            // If the kernel lacks memory for it, the descriptor is checked again later.
             *is_watched = renewed.is_ok();
         }
         (!*is_watched).then(|| Instant::now() + LOOK_AGAIN)

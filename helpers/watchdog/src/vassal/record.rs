@@ -1,4 +1,4 @@
-//! When the health record is written, and with what.
+//! Decides when the health record is written, and with which content.
 
 use super::state::{Stage, Vassal};
 use crate::app::reload::Reloads;
@@ -8,7 +8,7 @@ use crate::report::Reporter;
 use vassal_state::health::State;
 
 impl Vassal {
-    /// Keeps the record of a vassal that lives, where this process is awake anyway.
+    /// Updates the record of a running vassal when this process is awake anyway.
     pub(super) fn keep_record(&mut self) {
         let is_reloading = self.reloads.as_ref().is_some_and(Reloads::is_under_way);
         let is_reloading = is_reloading || self.overlap.next().is_some();
@@ -19,14 +19,14 @@ impl Vassal {
         });
     }
 
-    /// The vassal is this far.
+    /// Writes the given state.
     pub(super) fn record_is(&mut self, state: State) {
         self.with_record(state, |health, now, reporter| {
             health.follow(now, || reporter.remembered());
         });
     }
 
-    /// The mountpoint `index` is lost.
+    /// Writes that the mountpoint `index` is lost.
     pub(super) fn record_lost(&mut self, index: usize, verdict: Verdict) {
         self.with_record(State::Lost, |health, now, reporter| {
             health.lost(now, &reporter.remembered(), index, verdict);

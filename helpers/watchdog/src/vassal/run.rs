@@ -1,4 +1,4 @@
-//! The life of a vassal from its app's start to its end: one loop, which waits for descriptors and for nothing else.
+//! The main loop, from the app's start to its end. It waits for descriptors and for nothing else.
 
 use super::poller::Events;
 use super::state::{Flow, Stage, Vassal};
@@ -14,10 +14,10 @@ use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::status;
 
 impl Vassal {
-    /// Watches until the end; the exit code.
+    /// Runs until the end of the vassal. Returns the exit code.
     ///
     /// # Errors
-    /// A kernel that does not let us wait.
+    /// When waiting fails.
     pub fn watch(mut self) -> Result<u8, SysError> {
         let code = self.live();
         self.unknown_exits.finish();
@@ -30,7 +30,7 @@ impl Vassal {
             let status = status::STARTING.with(&[("command", &self.app.app.command)]);
             self.reporter.status_is(&status);
         }
-        // What has happened since vassal-enter looked.
+        // Children may have ended before the signals were read here for the first time.
         if let Break(code) = self.children()? {
             return Ok(code);
         }
@@ -49,7 +49,7 @@ impl Vassal {
         }
     }
 
-    /// What follows from what was heard.
+    /// Reacts to the ready descriptors.
     fn follow(&mut self, events: &Events) -> Result<Flow, SysError> {
         if events.log {
             self.relay_log();
@@ -79,7 +79,7 @@ impl Vassal {
         Ok(Continue(()))
     }
 
-    /// What is due by the clock.
+    /// Does what is due by the clock.
     fn tick(&mut self) -> Result<Flow, SysError> {
         if let Some((index, verdict)) = self.ask()? {
             return self.lost(index, verdict).map(Break);
@@ -101,7 +101,7 @@ impl Vassal {
             return self.app_lost(verdict).map(Break);
         }
         if self.is_keep_alive_due(now) {
-            // One that systemd has not read yet counts from when it does.
+            // A keep-alive that systemd has not read yet counts from when it is read.
             if self.reporter.notifier.is_read() {
                 self.reporter.keep_alive(&self.mountpoints, &self.app);
                 self.health.is_kept_alive();
@@ -112,7 +112,8 @@ impl Vassal {
         Ok(Continue(()))
     }
 
-    /// systemd is told when app and mountpoints serve; the restart record, when they have for long enough.
+    /// Tells systemd when the app and all mountpoints serve, and the restart record when they have done so for long
+    /// enough.
     fn become_ready_or_settled(&mut self, now: Instant) -> Result<(), SysError> {
         match self.stage {
             Stage::Starting
@@ -122,7 +123,7 @@ impl Vassal {
                     since: now,
                     settled: false,
                 };
-                // Before systemd hears of it: whoever has waited for the start may read the record.
+                // Before systemd is told, because a process that waits for the start may read the record.
                 self.reporter.served();
                 self.app.serves(now);
                 self.know_daemons();
@@ -143,12 +144,12 @@ impl Vassal {
         Ok(())
     }
 
-    /// Another vassal may start now that this one serves; not before systemd's queue has what it says about that, or the starts
-    /// would fill it.
+    /// Releases the place among the concurrent starts when this vassal serves, but not before systemd's queue has taken
+    /// its messages; otherwise the starts would fill the queue.
     fn leave_place(&mut self) {
         let serves = matches!(self.stage, Stage::Serving { .. });
         if let Some(place) = self.place.take_if(|_| serves && self.reporter.notifier.is_sent()) {
-            // The app's process may still have the file, too.
+            // Unlocked explicitly, because the app's process may still have the file open.
             if let Err(error) = start_place::leave(&place) {
                 log(Priority::Warning, &error.to_string());
             }

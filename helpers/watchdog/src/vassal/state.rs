@@ -1,4 +1,4 @@
-//! A vassal and everything that belongs to it.
+//! The state of a vassal.
 
 use super::freezer::Freezer;
 use super::poller::Poller;
@@ -24,31 +24,31 @@ use std::time::Instant;
 use vassal_state::handoff::Handoff;
 use vassal_sys::proc::Proc;
 
-/// How far the vassal is.
+/// The stage of a vassal's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The app has not yet said that it serves, or a mountpoint has not yet answered.
+    /// The app does not serve yet, or a mountpoint has not answered yet.
     Starting,
-    /// systemd knows that it serves, since then.
+    /// It serves, and systemd has been told, since then.
     Serving { since: Instant, settled: bool },
 }
 
-/// Whether the life goes on, or ends with this exit code.
+/// Whether the main loop continues, or ends with this exit code.
 pub(super) type Flow = ControlFlow<u8>;
 
-/// The number of a mountpoint, and what has become of it.
+/// The index of a mountpoint, and the verdict on it.
 pub(super) type Loss = (usize, Verdict);
 
-/// What the end of a child means.
+/// The meaning of a child's end.
 #[derive(Debug)]
 pub(super) enum Meaning {
-    /// It was the app.
+    /// It was the app's first process.
     AppEnded(Ended),
-    /// It has shown that a mountpoint is lost.
+    /// It shows that a mountpoint is lost.
     Lost(Loss),
 }
 
-/// A vassal and everything that belongs to it.
+/// The state of a vassal.
 #[derive(Debug)]
 pub struct Vassal {
     pub(super) handoff: Handoff,
@@ -56,13 +56,13 @@ pub struct Vassal {
     pub(super) health: Recorder,
     pub(super) poller: Poller,
     pub(super) signals: SignalFd,
-    /// Tells that the table has changed.
+    /// The mountinfo that is polled for changes of the table.
     pub(super) mountinfo: File,
     pub(super) table: Table,
     /// The host's proc.
     pub(super) host_proc: Proc,
     pub(super) throttle: Throttle,
-    /// Until when its changes are not heard.
+    /// Until when changes of the table are ignored.
     pub(super) mounts_paused_until: Option<Instant>,
     pub(super) proc: Proc,
     pub(super) fusectl: Option<OwnedFd>,
@@ -70,7 +70,7 @@ pub struct Vassal {
     pub(super) atexit: Option<(OwnedFd, OwnedFd)>,
     /// The app.
     pub(super) app: Running,
-    /// Those beside it, during a reload.
+    /// The apps beside it, during a reload.
     pub(super) overlap: Overlap,
     pub(super) sockets: Sockets,
     pub(super) reloads: Option<Reloads>,
@@ -79,12 +79,12 @@ pub struct Vassal {
     pub(super) freezer: Freezer,
     pub(super) turnover: Option<WindDown>,
     pub(super) unknown_exits: UnknownExits,
-    /// When the last wait was over.
+    /// When the last wait ended.
     pub(super) awake: Instant,
-    /// Whether the app serves.
+    /// The wait for the app's readiness.
     pub(super) readying: Readying,
     pub(super) stage: Stage,
     pub(super) keep_alive_due: Instant,
-    /// The place among the starts of this moment (vassal-enter, start/queue.rs).
+    /// The place among the concurrent starts (vassal-enter, start/queue.rs).
     pub(super) place: Option<File>,
 }

@@ -1,4 +1,4 @@
-//! A vassal is taken over from `vassal-enter`.
+//! Takes a vassal over from `vassal-enter`.
 
 use super::freezer::Freezer;
 use super::poller::Poller;
@@ -37,14 +37,14 @@ impl Vassal {
     /// Takes the vassal over from `vassal-enter`.
     ///
     /// # Errors
-    /// A descriptor that is not there; a proc that does not answer.
+    /// A missing descriptor; when proc cannot be read.
     pub fn take_over(mut handoff: Handoff) -> Result<Self, SysError> {
         let signals = prepare_process()?;
         let proc = Proc::from(handoff.fds.need(Name::Proc)?);
         let mountinfo = proc.mountinfo()?;
         let host_mounts = File::from(handoff.fds.need(Name::HostMounts)?);
         let table = Table::new(&handoff, host_mounts);
-        // Whose the watched filesystems are decides how they are asked.
+        // How a filesystem is asked depends on whether it belongs to the vassal.
         table.look(&proc, |_| false)?;
         let reporter = reporter(&mut handoff)?;
         let sockets = sockets(&handoff, &proc)?;
@@ -99,17 +99,18 @@ impl Vassal {
     }
 }
 
-/// The signals that are waited for from here on, of a process that has a name and stands on no filesystem that can hang.
+/// Prepares this process: its signals are read from the returned descriptor, it has a name, and its working directory
+/// is on no filesystem that can hang.
 fn prepare_process() -> Result<SignalFd, SysError> {
     let signals = signals::take(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])?;
-    // An exec by descriptor leaves a number for a name on kernels before 6.14.
+    // Before Linux 6.14 a program executed by descriptor has a number as its name.
     prctl::set_name(c"vassal-watchdog").context(|| "set the process name")?;
-    // As far as there is a choice (ARCHITECTURE D7).
+    // As far as that is possible: `/` itself may be one (ARCHITECTURE D7).
     chdir("/").context(|| "change to '/'")?;
     Ok(signals)
 }
 
-/// The connections to systemd and journald, with what vassal-enter could not send, and the restart record.
+/// The connections to systemd and journald, with the messages that vassal-enter could not send, and the restart record.
 fn reporter(handoff: &mut Handoff) -> Result<Reporter, SysError> {
     let Handoff { fds, unsent, .. } = handoff;
     let record = fds.take(Name::RestartRecord)?.map(Store::inherited);
@@ -125,7 +126,7 @@ fn reporter(handoff: &mut Handoff) -> Result<Reporter, SysError> {
     })
 }
 
-/// The watched mountpoints, each with how often it is asked.
+/// The watched mountpoints with their schedules.
 fn mountpoints(handoff: &Handoff, table: &Table) -> Vec<Mountpoint> {
     let mountpoint = |watched: &Watched| {
         let deadline = deadline(&watched.mount.fstype, handoff.deadline);
@@ -135,14 +136,14 @@ fn mountpoints(handoff: &Handoff, table: &Table) -> Vec<Mountpoint> {
     handoff.watched.iter().map(mountpoint).collect()
 }
 
-/// The monitor of requests to `mountpoints`, by the shortest of their deadlines; `told` is the file's, zero for none.
+/// The monitor of requests, with the shortest deadline of `mountpoints`; `told` is the deadline in the file, or zero.
 fn monitor(mountpoints: &[Mountpoint], told: Duration, proc: &Proc) -> Monitor {
     let deadlines = mountpoints.iter().map(|mountpoint| mountpoint.schedule.deadline);
     let shortest = deadlines.min().unwrap_or_else(|| deadline(b"", told));
     Monitor::new(shortest, mountpoints.len(), asleep_since::is_told(proc))
 }
 
-/// How the app and the watchdog talk to each other.
+/// The connections between the app and the watchdog.
 fn links(fds: &mut Descriptors) -> Result<Links, SysError> {
     let (emperor, config) = (fds.take(Name::Emperor)?, fds.take(Name::Config)?);
     let uwsgi = emperor.zip(config).zip(fds.take(Name::Pushed)?);

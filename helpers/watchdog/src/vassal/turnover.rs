@@ -1,5 +1,5 @@
-//! Reloads in place: the app is told, and a uWSGI's processes are watched until its workers have ended, as at a stop
-//! ([`crate::app::wind_down`]). Its master asks for the configuration when they have, and before it forks the next ones.
+//! Reloads in place. The app is told to reload; a uWSGI's processes are supervised until its workers have ended, as at
+//! a stop ([`crate::app::wind_down`]). Then its master asks for the configuration, before it forks new workers.
 
 use super::state::{Stage, Vassal};
 use crate::app::drain::{DrainTarget, drain_then_order};
@@ -13,7 +13,7 @@ use std::time::Instant;
 use vassal_state::request::{Answer, Request};
 use vassal_systemd::status;
 
-/// Why nothing is reloaded that does not serve.
+/// Why a vassal that does not serve is not reloaded.
 const NOT_YET: &str = "the vassal does not serve yet: it starts with its file as it is now";
 const ONE_AT_A_TIME: &str = "a reload in place is under way already";
 const NO_SIGNAL: &str = "the app cannot be reloaded in place: [vassal] has no reload-signal (reload-signal = HUP, or systemctl restart)";
@@ -21,7 +21,7 @@ const NO_PROCESS: &str = "no process can be started now (TasksMax=)";
 const DEAF: &str = "the app has closed its Emperor's socket, and cannot be told (systemctl restart)";
 
 impl Vassal {
-    /// Does what was asked for, or says why not.
+    /// Carries out the requests that have arrived, or refuses them with a reason.
     pub(super) fn hear_requests(&mut self) {
         while let Some((request, answers)) = self.reloads.as_ref().and_then(|reloads| reloads.next()) {
             let serves = matches!(self.stage, Stage::Serving { .. });
@@ -55,7 +55,7 @@ impl Vassal {
         }
     }
 
-    /// Passes a reload on to the app.
+    /// Lets the app reload in place.
     fn reload_in_place(&mut self, pushed: Option<File>, answers: OwnedFd) {
         match (self.tell_to_reload(pushed), &mut self.reloads) {
             (Ok(Some((messenger, before))), Some(reloads)) => {
@@ -70,7 +70,8 @@ impl Vassal {
         }
     }
 
-    /// The process that tells a uWSGI, and what that was to be given before; nothing for another program, which hears a signal.
+    /// Sends a messenger to uWSGI; returns it with the previous configuration. `None` for another program, which gets a
+    /// signal instead.
     fn tell_to_reload(&mut self, pushed: Option<File>) -> Result<Option<(Pid, Option<File>)>, &'static str> {
         let master = self.app.master(&self.proc);
         let Some(uwsgi) = &mut self.app.uwsgi else {
@@ -88,12 +89,12 @@ impl Vassal {
         Ok(Some((messenger, pushed.map(|pushed| uwsgi.exchange(pushed)))))
     }
 
-    /// Does what is due while the workers of before a reload end; whether uWSGI wants to be stopped.
+    /// Supervises the old workers of a reloading uWSGI. Returns whether uWSGI asks to be stopped.
     pub(super) fn follow_reload(&mut self) -> bool {
         let now = Instant::now();
-        // A process that is stopped is not to be continued.
+        // A process that is stopped on purpose must not be continued.
         let is_frozen = self.freezer.until().is_some();
-        // Asked in any case, as it sets the time of the next look, until which the loop may sleep.
+        // Evaluated in any case, because it also sets the time of the next look, until which the loop may sleep.
         let is_due = self
             .turnover
             .as_mut()
@@ -106,7 +107,8 @@ impl Vassal {
             return false;
         }
         let children = self.app.master(&self.proc).children();
-        // Heard after the look: if one of those was forked for the configuration to come, the turnover is over now.
+        // Messages are read after the look: if a worker seen there was forked for the new configuration, uWSGI has
+        // already said so and the turnover is over.
         let wants_stop = self.hear_uwsgi();
         let Some(turnover) = &mut self.turnover else {
             return wants_stop;

@@ -1,4 +1,4 @@
-//! Waiting: until when, for what, and whether it was a wait at all.
+//! Waiting: for how long, for which descriptors, and whether the time counts.
 
 use super::poller::{ALL, CHANGED, Events, LOG, LOOK_AGAIN, MOUNTS, ONCE, Once, Poller, RELOAD, SIGNALS};
 use super::state::{Stage, Vassal};
@@ -17,13 +17,13 @@ use vassal_sys::SysError;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::lines;
 
-/// The part of the time between two keep-alives by which one may come early.
+/// By which fraction of the time between two keep-alives one may be early.
 const EARLY: u32 = 3;
 impl Vassal {
-    /// Waits for what comes next.
+    /// Waits for the next event or the next due time.
     ///
     /// # Errors
-    /// A kernel that does not let us wait.
+    /// When waiting fails.
     pub(super) fn wait(&mut self) -> Result<Events, SysError> {
         let before = Instant::now();
         let sends = self.expect();
@@ -60,11 +60,11 @@ impl Vassal {
         })
     }
 
-    /// Registers every descriptor: once in the beginning, and anew when one has been closed. epoll(7) goes on reporting a closed
-    /// descriptor of which a probe still has a copy.
+    /// Registers all descriptors: at the beginning, and again when one was closed, because epoll(7) keeps reporting a
+    /// closed descriptor as long as a probe has a copy of it.
     ///
     /// # Errors
-    /// `EMFILE`, `ENOMEM`; `ENOSPC` at the machine's limit of what epoll may watch.
+    /// `EMFILE`, `ENOMEM`; `ENOSPC` at the machine's limit for epoll.
     pub(super) fn listen(&mut self) -> Result<(), SysError> {
         let poller = Poller::new()?;
         let input = EpollFlags::EPOLLIN;
@@ -77,10 +77,10 @@ impl Vassal {
         Ok(())
     }
 
-    /// The table of mounts has been read: its changes are not reported for a while.
+    /// Called when the table of mounts was read: its changes are not reported for a while.
     ///
     /// # Errors
-    /// When the kernel cannot.
+    /// Any error of epoll_ctl(2).
     pub(super) fn pause_mount_events(&mut self) -> Result<(), SysError> {
         if self.mounts_paused_until.is_none() {
             self.poller.ignore(&self.mountinfo)?;
@@ -89,8 +89,8 @@ impl Vassal {
         Ok(())
     }
 
-    /// Has changes reported again when it is time; those that came meanwhile are reported at once. Where the kernel has no memory for
-    /// that, which a tenant may have used up, it is tried again later.
+    /// Lets changes be reported again when it is time; changes in between are reported at once. If the kernel lacks
+    /// memory for this, which a tenant may have used up, it is tried again later.
     pub(super) fn resume_mount_events(&mut self) {
         let now = Instant::now();
         if self.mounts_paused_until.is_some_and(|until| until <= now) {
@@ -99,14 +99,14 @@ impl Vassal {
         }
     }
 
-    /// [`Vassal::listen`] after a descriptor was closed; a failure is no reason to end.
+    /// Calls [`Vassal::listen`] after a descriptor was closed; a failure is only logged.
     pub(super) fn listen_anew(&mut self) {
         if let Err(error) = self.listen() {
             log(Priority::Warning, &format!("{error}, ignoring"));
         }
     }
 
-    /// Registers what the unsent messages wait for; when to look again, if they wait for a time.
+    /// Registers the conditions under which unsent messages can be sent. Returns the time if one of them is a time.
     fn expect(&mut self) -> Option<Instant> {
         let next = self.overlap.next();
         let Self {
@@ -139,13 +139,13 @@ impl Vassal {
         self.next_look().into_iter().chain(keep_alive).min()
     }
 
-    /// Whether systemd is to hear now that all is well.
+    /// Whether a keep-alive is to be sent now.
     pub(super) fn is_keep_alive_due(&self, now: Instant) -> bool {
         let early = self.handoff.keep_alive / EARLY;
         self.keeps_alive() && is_time(now, self.keep_alive_due, early, || self.next_look())
     }
 
-    /// When anything but a keep-alive is due.
+    /// When anything except a keep-alive is due.
     fn next_look(&self) -> Option<Instant> {
         let settling = match self.stage {
             Stage::Serving {
@@ -171,12 +171,13 @@ impl Vassal {
             .min()
     }
 
-    /// Whether the time of a probe or of a sleeping thread is being measured.
+    /// Whether a probe or a sleeping thread is being timed.
     fn measures(&self) -> bool {
         self.monitor.measures() || self.mountpoints.iter().any(|each| each.probe_pid().is_some())
     }
 
-    /// The wait that began at `before`, for `left`, is over.
+    /// Called after a wait that began at `before` and was to last for `left`: time in which the machine did not run is
+    /// not counted.
     fn forgive_standstill(&mut self, before: Instant, left: Option<Duration>) {
         let worked = before - self.awake;
         self.awake = Instant::now();
@@ -188,13 +189,13 @@ impl Vassal {
         mountpoints.for_each(|mountpoint| mountpoint.forgive(time));
         self.monitor.forgive(time, self.awake);
         self.app.forgive(time);
-        // The clock of systemd's own watchdog ran on: a keep-alive is due at once.
+        // systemd's own watchdog clock has continued, so a keep-alive is due at once.
         self.keep_alive_due = self.awake;
     }
 }
 
-/// Whether it is time for what is due at `due`: then, and up to `early` before when the next look would come after that,
-/// as most of what it costs is the waking.
+/// Whether something that is due at `due` is to be done at `now`: from that time on, or up to `early` before it if the
+/// next look would come after it, because most of the cost is the wakeup.
 fn is_time(now: Instant, due: Instant, early: Duration, next_look: impl FnOnce() -> Option<Instant>) -> bool {
     now >= due || now + early >= due && next_look().is_none_or(|next| next > due)
 }

@@ -8,7 +8,7 @@ use crate::language::evaluation::entry::Entry;
 use crate::language::evaluation::evaluator::{Evaluator, Known, Outcome};
 use crate::limits;
 
-/// As what an entry is added.
+/// Whether an added entry can be an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Option,
@@ -16,13 +16,13 @@ enum Role {
 }
 
 impl Evaluator<'_> {
-    /// Adds an entry as M0.3 says: refuses what is forbidden, closes or feeds an open block, appends, and runs the effect of
-    /// an immediate option.
+    /// Adds an entry by the rules of M0.3: refuses forbidden names, ends or continues an open block, appends the entry,
+    /// and runs the effect of an immediate option.
     pub(crate) fn add(&mut self, entry: Entry) -> Outcome {
         self.add_as(Role::Option, entry)
     }
 
-    /// The same for `set-ph` and `resolve`: whatever the name, it is only a value (P2).
+    /// Adds an entry of `set-ph` or `resolve`, which is only a value whatever its name (P2).
     pub(crate) fn add_placeholder(&mut self, entry: Entry) -> Outcome {
         self.add_as(Role::Placeholder, entry)
     }
@@ -58,7 +58,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Adds one line of a block's body, once for each round of the block (C2).
+    /// Adds one line of a block's body, once in each round of the block (C2).
     fn replay(&mut self, block: &Block, role: Role, entry: &Entry) -> Outcome {
         self.block_lines += 1;
         if self.block_lines > limits::BLOCK_LINES {
@@ -85,7 +85,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// The line as it is in one round: every `%(_)` in the value becomes the context, where there is one (C3).
+    /// The line in one round: every `%(_)` in the value is replaced by the context, if there is one (C3).
     fn in_context(&self, entry: &Entry, context: Option<&[u8]>) -> Outcome<Entry> {
         let (Some(value), Some(context)) = (entry.value.as_deref(), context) else {
             return Ok(entry.clone());

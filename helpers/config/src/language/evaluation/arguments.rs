@@ -1,4 +1,4 @@
-//! Arguments, as getopt_long(3) reads them for uWSGI (A1, A3).
+//! Parses arguments as uWSGI does with getopt_long(3) (A1, A3).
 
 use crate::bytes::split::split_once;
 use crate::diagnostic::quote;
@@ -8,16 +8,16 @@ use crate::options::plugins::Plugins;
 use crate::options::row::Argument;
 use crate::options::table::OPTIONS;
 
-/// What one step along the arguments finds.
+/// The next item of the arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Word {
-    /// An option under its full name; a flag given without a value has none.
+    /// An option with its full name. A flag without a value has `None`.
     Option { name: Vec<u8>, value: Option<Vec<u8>> },
     /// A bare file name (A3).
     Operand(Vec<u8>),
 }
 
-/// The names a command line may use at this point: those of declared options and plugins grow while it is read.
+/// The names that a command line may use now. Declared options and plugins' options are added while it is parsed.
 pub(crate) struct Vocabulary<'a> {
     pub(crate) plugins: &'a Plugins,
     pub(crate) customs: &'a Customs,
@@ -34,7 +34,7 @@ impl Vocabulary<'_> {
         core.chain(plugins).chain(customs)
     }
 
-    /// The full name of what was written: exactly that, or the only one that starts so.
+    /// The full name for `written`: that name itself, or the only name that begins with it.
     fn find(&self, written: &[u8]) -> Result<(Vec<u8>, Argument), String> {
         if let Some(row) = lookup::find(written) {
             return Ok((written.to_vec(), row.argument));
@@ -55,12 +55,12 @@ fn quoted_long(name: &[u8]) -> String {
     quote(&[b"--", name].concat())
 }
 
-/// The arguments and how far they were read.
+/// The arguments, and the position in them.
 pub(crate) struct Words<'a> {
     rest: std::slice::Iter<'a, Vec<u8>>,
-    /// What is left of a word of short letters.
+    /// The remaining short options of a word.
     letters: &'a [u8],
-    /// `--` was met.
+    /// Whether `--` was found.
     only_operands: bool,
 }
 
@@ -73,10 +73,10 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The next option or operand; nothing at the end.
+    /// The next option or operand; `None` at the end.
     ///
     /// # Errors
-    /// What getopt would complain of.
+    /// The error that getopt would report.
     pub(crate) fn next(&mut self, vocabulary: &Vocabulary<'_>) -> Result<Option<Word>, String> {
         if !self.letters.is_empty() {
             return self.letter().map(Some);
@@ -115,7 +115,7 @@ impl<'a> Words<'a> {
         Ok(Word::Option { name, value })
     }
 
-    /// One of several letters in a word; an argument is the rest of the word, or the next.
+    /// The next short option of a word. Its argument is the rest of the word, or the next word.
     fn letter(&mut self) -> Result<Word, String> {
         let (&letter, attached) = self.letters.split_first().unwrap_or((&b'-', b""));
         self.letters = attached;

@@ -1,10 +1,10 @@
-//! A block: `if-...` or `for...` until an end word (C1, C4). What it does to its lines is in `run_block`.
+//! A block: `if-...` or `for...` up to an end word (C1, C4). `run_block` executes it.
 
 use crate::diagnostic::Origin;
 use crate::options::lookup;
 use crate::options::row::Kind;
 
-/// A block that is open.
+/// An open block.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) test: Test,
@@ -49,13 +49,13 @@ pub(crate) fn is_opener(key: &[u8]) -> bool {
     lookup::find(key).is_some_and(|row| row.kind == Kind::Opener)
 }
 
-/// Whether the word ends one; `end` does although it is no option (C4).
+/// Whether the word ends a block. `end` does, although it is not an option (C4).
 pub(crate) fn is_end(key: &[u8]) -> bool {
     key == b"end" || lookup::find(key).is_some_and(|row| row.kind == Kind::End)
 }
 
 impl Test {
-    /// What an opener tests, by its canonical name (C1).
+    /// The test of an opener, by its canonical name (C1).
     fn parse(canonical: &str) -> Option<Test> {
         let loops = match canonical {
             "for" => Some(Loop::Words),
@@ -93,7 +93,7 @@ impl Condition {
 }
 
 impl Block {
-    /// Opens a block; nothing when the name opens none.
+    /// Opens a block; `None` if the name does not open one.
     pub(crate) fn open(
         canonical: &str,
         opener: &[u8],

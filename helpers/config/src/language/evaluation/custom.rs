@@ -1,4 +1,4 @@
-//! Options that a configuration declares itself: `declare-option = NAME=TEMPLATE` (K1 to K3).
+//! Options that a configuration itself declares: `declare-option = NAME=TEMPLATE` (K1 to K3).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use crate::bytes::replace::{TooLong, replaced};
 use crate::bytes::split::split_once;
 use crate::limits::VALUE_BYTES;
 
-/// The key and the value of one part of a template.
+/// One part of a template: key and value.
 pub(crate) type Part = (Vec<u8>, Vec<u8>);
 
 /// A declared option.
@@ -18,7 +18,7 @@ pub(crate) struct Custom {
 }
 
 impl Custom {
-    /// Reads `NAME=TEMPLATE`; nothing without a `=` (K1).
+    /// Parses `NAME=TEMPLATE`; `None` without a `=` (K1).
     pub(crate) fn parse(declaration: &[u8]) -> Option<Custom> {
         let (name, template) = split_once(declaration, b'=')?;
         Some(Custom {
@@ -27,7 +27,7 @@ impl Custom {
         })
     }
 
-    /// The parts to run, keys and values with the arguments in place (K1). A part without `=` ends the template (K2).
+    /// The keys and values to run, with the arguments filled in (K1). A part without `=` ends the template (K2).
     ///
     /// # Errors
     /// All parts together would become longer than a value may be.
@@ -50,7 +50,7 @@ impl Custom {
         Ok(filled_parts)
     }
 
-    /// How many bytes filling it with that value looks at, about: the template once for each argument.
+    /// About how many bytes are processed to fill in that value: the template's length for each argument.
     pub(crate) fn effort(&self, value: &[u8]) -> usize {
         self.template.len().saturating_mul(arguments(value).len().max(1))
     }
@@ -61,7 +61,7 @@ impl Custom {
 pub(crate) struct Customs(HashMap<Vec<u8>, Rc<Custom>>);
 
 impl Customs {
-    /// Of two declarations of a name the first counts.
+    /// Declares an option. If a name is declared twice, the first declaration counts.
     pub(crate) fn declare(&mut self, custom: Custom) {
         self.0
             .entry(custom.name.clone())
@@ -72,7 +72,7 @@ impl Customs {
         self.0.get(name)
     }
 
-    /// The names, in no order.
+    /// The names, in arbitrary order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.0.keys().map(Vec::as_slice)
     }
@@ -82,7 +82,8 @@ impl Customs {
     }
 }
 
-/// The value split at blanks; an empty value is one empty argument (K1), a value of blanks alone none (measured).
+/// The arguments in a value, separated by blanks. An empty value is one empty argument (K1); a value of blanks alone
+/// has none (measured).
 fn arguments(value: &[u8]) -> Vec<&[u8]> {
     if value.is_empty() {
         return vec![b""];
@@ -93,7 +94,7 @@ fn arguments(value: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// `$1` and so on replaced one after the other, as text: what one argument brings, the next may replace.
+/// Replaces `$1` and so on one after the other. Text from one argument is searched again for the next.
 fn filled(text: &[u8], arguments: &[&[u8]]) -> Result<Vec<u8>, TooLong> {
     let mut text = text.to_vec();
     for (index, argument) in arguments.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! An entry: one option, placeholder or logic word, with its value and its place.
+//! An entry: an option, placeholder or logic word with its value and place.
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::options::disposition::Disposition;
@@ -12,17 +12,17 @@ use crate::options::row::OptionRow;
 pub struct Entry {
     /// The name as written, after magic variables.
     pub key: Vec<u8>,
-    /// The value, expanded; none for a flag given on the command line without one (A1).
+    /// The value after expansion; `None` for a flag given without one on the command line (A1).
     pub value: Option<Vec<u8>>,
     /// Where it was written.
     pub origin: Origin,
-    /// What the key means, whichever of its names was written.
+    /// The option that the key (or alias) means, if it is one of the core.
     row: Option<&'static OptionRow>,
     id: Option<Id>,
 }
 
 impl Entry {
-    /// An entry; what its key means is looked up here, once.
+    /// Makes an entry, and looks up the meaning of its key.
     #[must_use]
     pub fn new(key: Vec<u8>, value: Option<Vec<u8>>, origin: Origin) -> Self {
         let row = find(&key);
@@ -39,17 +39,17 @@ impl Entry {
         }
     }
 
-    /// The row of an option of the core.
+    /// The row of the option, if the key is an option of the core.
     pub fn row(&self) -> Option<&'static OptionRow> {
         self.row
     }
 
-    /// Which option it is, if the programs act on it.
+    /// The option's identity, if vassal's programs act on it.
     pub fn id(&self) -> Option<Id> {
         self.id
     }
 
-    /// Whether it is this option, under any of its names.
+    /// Whether it is this option or an alias of it.
     pub fn is(&self, id: Id) -> bool {
         self.id == Some(id)
     }
@@ -64,7 +64,7 @@ impl Entry {
         self.row.map_or(Disposition::Uwsgi, |row| row.disposition)
     }
 
-    /// Why, for a warning or an error; empty for a name that is no option.
+    /// The reason for its disposition, for a message; empty for a name that is no option.
     pub fn why(&self) -> &'static str {
         self.row.map_or("", |row| row.why)
     }
@@ -80,7 +80,7 @@ pub fn has(entries: &[Entry], ids: &[Id]) -> bool {
     entries.iter().any(|entry| entry.is_one_of(ids))
 }
 
-/// A finding with the option of its line, as one of `entries` has it.
+/// Adds to a finding the option of its line, which is looked up in `entries`.
 #[must_use]
 pub fn with_option_of(finding: Diagnostic, entries: &[Entry]) -> Diagnostic {
     let mut entries = entries.iter();
@@ -90,7 +90,7 @@ pub fn with_option_of(finding: Diagnostic, entries: &[Entry]) -> Diagnostic {
     }
 }
 
-/// An entry of a test.
+/// Makes an entry for a test.
 #[cfg(test)]
 pub(crate) fn entry(key: &str, value: &str) -> Entry {
     Entry::new(key.into(), Some(value.into()), Origin::CommandLine)

@@ -1,4 +1,4 @@
-//! The meaning of a configuration: from arguments to the final list of entries (M0).
+//! Evaluates a configuration: from arguments to the final list of entries (M0).
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::language::evaluation::arguments::{Vocabulary, Word, Words};
@@ -7,31 +7,32 @@ use crate::language::evaluation::evaluator::{Evaluator, Outcome, Stop};
 use crate::language::evaluation::reading::Loader;
 use crate::machine::world::World;
 
-/// What a configuration comes to.
+/// The result of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// Every entry, in order.
+    /// All entries in order.
     pub entries: Vec<Entry>,
-    /// What took effect, in the order in which it did (O3): options as they were applied, those inside custom options
-    /// included (K2); then the names that are no option (P3). This, and not the list, is what a start does.
+    /// What took effect, in that order (O3): options when they were applied, those inside custom options included (K2);
+    /// then the names that are no options (P3). A start acts on this list and not on `entries`.
     pub effects: Vec<Entry>,
-    /// What probably is not meant as it is written.
+    /// Warnings about lines that probably do not do what is meant.
     pub warnings: Vec<Diagnostic>,
-    /// The lines of `print` and `iprint`, in the order they took effect (O3).
+    /// The output of `print` and `iprint`, in the order in which these took effect (O3).
     pub printed: Vec<Vec<u8>>,
-    /// The status of `exit = N`, when that was met; the entries then are those added before it.
+    /// The status of `exit = N`, if that was reached; then `entries` contains what was added before.
     pub exit: Option<i32>,
 }
 
-/// Evaluates the arguments uWSGI would be given, without its own name.
+/// Evaluates the arguments that uWSGI would get, without the program's name.
 ///
 /// # Errors
-/// What uWSGI would refuse to start with (U3), or what would crash it (I7, S7, E8).
+/// What makes uWSGI refuse to start (U3), or crash (I7, S7, E8).
 pub fn evaluate(args: &[Vec<u8>], world: &dyn World) -> Result<Evaluation, Diagnostic> {
     evaluate_by(Evaluator::new(world), args)
 }
 
-/// The same for a section which is not uWSGI's, where a word of its own has no meaning but that.
+/// Evaluates a section that is not uWSGI's. Options that make uWSGI do something else and end have no special meaning
+/// there.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -72,7 +73,7 @@ fn evaluate_by(mut evaluator: Evaluator<'_>, args: &[Vec<u8>]) -> Result<Evaluat
 }
 
 impl Evaluator<'_> {
-    /// The three phases of M0.2.
+    /// Runs the three phases of M0.2.
     fn live(&mut self, args: &[Vec<u8>]) -> Outcome {
         self.collect_environment()?;
         self.collect_arguments(args)?;
@@ -80,7 +81,7 @@ impl Evaluator<'_> {
         self.apply()
     }
 
-    /// A2: `UWSGI_NAME=value` is an option.
+    /// Variables of the form `UWSGI_NAME=value` are options (A2).
     fn collect_environment(&mut self) -> Outcome {
         for (name, value) in self.world.environment() {
             if let Some(key) = option_of_variable(name) {
@@ -90,7 +91,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// A1 and A3: options from left to right, bare files after them.
+    /// Options from left to right, then files without an option (A1, A3).
     fn collect_arguments(&mut self, args: &[Vec<u8>]) -> Outcome {
         let mut words = Words::new(args);
         let mut files = Vec::new();
@@ -116,7 +117,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// The option a variable of the environment stands for, if any: lower case, `-` for `_` (A2).
+/// The option that an environment variable stands for: in lower case, with `-` for `_` (A2).
 fn option_of_variable(name: &[u8]) -> Option<Vec<u8>> {
     const RESERVED: [&[u8]; 8] = [
         b"RELOADS",

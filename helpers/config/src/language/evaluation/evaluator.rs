@@ -1,4 +1,4 @@
-//! The state of one evaluation, and how an entry is added to it (M0.3).
+//! The state of an evaluation.
 
 use std::rc::Rc;
 
@@ -16,13 +16,13 @@ use crate::options::plugin_table::PluginOption;
 use crate::options::plugins::{Plugins, debian_name, plugin_of};
 use crate::options::row::OptionRow;
 
-/// What a step of the evaluation gives: something, or the end of it all.
+/// The result of a step: a value, or the end of the evaluation.
 pub(crate) type Outcome<T = ()> = Result<T, Stop>;
 
-/// Why an evaluation ended early.
+/// Why an evaluation has ended early.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// `exit = N` was met.
+    /// `exit = N` was reached.
     Exit(i32),
     /// uWSGI would refuse to start.
     Refused(Box<Diagnostic>),
@@ -34,21 +34,21 @@ impl From<Diagnostic> for Stop {
     }
 }
 
-/// Most warnings one evaluation gives; a loop over a bad line would give thousands.
+/// The most warnings of an evaluation; a loop over a wrong line could give thousands.
 const WARNINGS: usize = 100;
 
-/// What a name means at this point of the evaluation.
+/// The present meaning of a name.
 pub(crate) enum Known {
     /// An option of the core.
     Core(&'static OptionRow),
-    /// An option of a plugin that is loaded.
+    /// An option of a loaded plugin.
     Plugin(&'static PluginOption),
-    /// A declared option (K1); built-in names win (K2).
+    /// A declared option (K1). Built-in names take precedence (K2).
     Custom(Rc<Custom>),
 }
 
 impl Known {
-    /// Whether the effect runs the moment the entry is added (O4, K1).
+    /// Whether it takes effect as soon as the entry is added (O4, K1).
     pub(crate) fn is_immediate(&self) -> bool {
         match self {
             Known::Core(row) => row.immediate,
@@ -58,22 +58,22 @@ impl Known {
     }
 }
 
-/// One evaluation.
+/// The state of an evaluation.
 pub(crate) struct Evaluator<'w> {
     pub(crate) world: &'w dyn World,
     pub(crate) list: List,
-    /// What `early-envdir` has made of variables of the environment; the last one counts, `None` is none at all (E5).
+    /// Environment variables set by `early-envdir`; the last one of a name counts, `None` unsets it (E5).
     pub(crate) early: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     pub(crate) reading: Reading,
     pub(crate) block: Option<Rc<Block>>,
-    /// Lines of blocks seen so far.
+    /// How many lines of blocks have been executed.
     pub(crate) block_lines: usize,
-    /// Names that `for-glob` may still look at.
+    /// How many more names `for-glob` may look at.
     pub(crate) glob_names: usize,
-    /// A line of a block's body is being added (C2, C13).
+    /// Whether a line of a block's body is being added (C2, C13).
     pub(crate) is_replaying: bool,
     pub(crate) is_strict: bool,
-    /// It is not for uWSGI: no option makes that do something else and end.
+    /// Whether the section is not uWSGI's: then no option makes uWSGI do something else and end.
     pub(crate) is_foreign: bool,
     pub(crate) permissions: Permissions,
     pub(crate) customs: Customs,
@@ -81,7 +81,7 @@ pub(crate) struct Evaluator<'w> {
     pub(crate) custom_bytes: usize,
     pub(crate) plugins: Plugins,
     pub(crate) printed: Vec<Vec<u8>>,
-    /// Every option that took effect, custom ones as what they did.
+    /// The options that have taken effect; a custom option is represented by its parts.
     pub(crate) effects: Vec<Entry>,
     pub(crate) warnings: Vec<Diagnostic>,
 }
@@ -110,7 +110,7 @@ impl<'w> Evaluator<'w> {
         }
     }
 
-    /// Puts an entry at the end of the list.
+    /// Appends an entry to the list.
     pub(crate) fn append(&mut self, entry: Entry, done: bool) -> Outcome {
         if self.list.len() >= limits::ENTRIES || self.list.bytes() >= limits::LIST_BYTES {
             let what = format!(
@@ -124,7 +124,7 @@ impl<'w> Evaluator<'w> {
         Ok(())
     }
 
-    /// What a name means now.
+    /// The present meaning of a name.
     pub(crate) fn known(&self, key: &[u8]) -> Option<Known> {
         if let Some(row) = lookup::find(key) {
             return Some(Known::Core(row));
@@ -137,7 +137,8 @@ impl<'w> Evaluator<'w> {
             .map(|custom| Known::Custom(Rc::clone(custom)))
     }
 
-    /// Refuses an unknown name (U2), unless a plugin may know it of which nothing is known here.
+    /// In strict mode, refuses an unknown name (U2), unless a loaded plugin may know it whose options are not in the
+    /// tables.
     pub(crate) fn unknown_in_strict_mode(&mut self, entry: &Entry) -> Outcome {
         let what = format!("there is no option {}", quote(&entry.key));
         if self.plugins.may_know_more() {
@@ -160,18 +161,18 @@ impl<'w> Evaluator<'w> {
             .into())
     }
 
-    /// The value of a variable of the environment (E5).
+    /// The value of an environment variable (E5).
     pub(crate) fn variable(&self, name: &[u8]) -> Option<&[u8]> {
         if let Some((_, value)) = self.early.iter().rfind(|(known, _)| known == name) {
             return value.as_deref();
         }
-        // Of two variables of a name getenv(3) finds the first.
+        // If a variable occurs twice, getenv(3) finds the first.
         let mut variables = self.world.environment().iter();
         let found = variables.find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_slice())
     }
 
-    /// Keeps a warning, once.
+    /// Adds a warning, unless it was added before.
     pub(crate) fn warn(&mut self, warning: Diagnostic) {
         let is_known =
             |other: &Diagnostic| other.origin == warning.origin && other.message == warning.message;
@@ -180,7 +181,7 @@ impl<'w> Evaluator<'w> {
         }
     }
 
-    /// Ends the evaluation with an error, which tells how its file came to be read.
+    /// Ends the evaluation with an error, which also says how the file came to be read.
     pub(crate) fn refuse<T>(&self, origin: &Origin, message: impl Into<String>) -> Outcome<T> {
         let error = Diagnostic::error(Some(origin.clone()), message);
         Err(Stop::from(match self.reading.chain() {

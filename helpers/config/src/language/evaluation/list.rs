@@ -1,18 +1,18 @@
-//! The list: every entry of a configuration in the order it was added (M0.1).
+//! The list of all entries, in the order in which they were added (M0.1).
 
 use std::collections::HashMap;
 
 use crate::language::evaluation::entry::Entry;
 
-/// An entry in the list.
+/// An entry of the list.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) entry: Entry,
-    /// Its effect was run, or must never be: neither expanded nor applied any more (M0.1, E2).
+    /// Whether its effect was run, or must never be run: then it is neither expanded nor applied any more (M0.1, E2).
     pub(crate) done: bool,
 }
 
-/// The entries, and for each key which comes first.
+/// The entries, and the first one for each key.
 #[derive(Debug, Default)]
 pub(crate) struct List {
     items: Vec<Item>,
@@ -25,7 +25,7 @@ impl List {
         self.items.len()
     }
 
-    /// Bytes of all keys and values as they were added.
+    /// The length of all keys and values when they were added, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -56,13 +56,13 @@ impl List {
         }
     }
 
-    /// Where the first entry with that key is.
+    /// The position of the first entry with this key.
     pub(crate) fn position(&self, key: &[u8]) -> Option<usize> {
         self.first.get(key).copied()
     }
 
-    /// The current value of the first entry with that key (E7, C6). A bare command line flag that comes first hides the
-    /// values after it (A1).
+    /// The present value of the first entry with this key (E7, C6). If that is a flag without a value from the command
+    /// line, later values are hidden (A1).
     pub(crate) fn value(&self, key: &[u8]) -> Option<&[u8]> {
         let index = self.first.get(key)?;
         self.items.get(*index)?.entry.value.as_deref()

@@ -1,4 +1,5 @@
-//! Reading one configuration file: which, in what words, and its lines added one by one (S5 to S8, I1 to I7, M6 to M8).
+//! Reads a configuration file: finds it, replaces its magic variables, and adds its lines one by one (S5 to S8, I1 to
+//! I7, M6 to M8).
 
 use std::rc::Rc;
 
@@ -15,20 +16,20 @@ use crate::limits;
 use crate::machine::world::ReadError;
 use vassal_escape::printable;
 
-/// The section read when none is asked for (S1).
+/// The section that is read by default (S1).
 const DEFAULT_SECTION: &[u8] = b"uwsgi";
 
-/// A configuration that was found and read, before its text is looked at.
+/// A configuration that has been found and read, but not parsed.
 struct Opened<'a> {
     name: Rc<[u8]>,
     section: Option<&'a [u8]>,
     text: Vec<u8>,
-    /// Its names become the upper case ones.
+    /// Whether it also sets the upper case magic variables.
     is_first: bool,
 }
 
 impl Evaluator<'_> {
-    /// Reads the file an entry names, and adds its entries.
+    /// Reads the file that an entry names, and adds its entries.
     pub(crate) fn load(&mut self, argument: &[u8], loader: Loader, origin: &Origin) -> Outcome {
         if loader == Loader::ByEnding {
             self.check_ending(argument, origin)?;
@@ -49,13 +50,13 @@ impl Evaluator<'_> {
         self.reading.because.pop();
         self.reading.by_ending -= usize::from(is_by_ending);
         if let (true, Some(first)) = (is_first, self.reading.first.as_mut()) {
-            // The section is cut off only while the file is being read.
+            // The name has no section only while the file is being read.
             first.argument = argument.to_vec();
         }
         Ok(())
     }
 
-    /// I2: the ending of the whole argument tells the format. Only INI is read here.
+    /// Checks the format, which is the ending of the whole argument (I2). Only INI is supported.
     fn check_ending(&self, argument: &[u8], origin: &Origin) -> Outcome {
         const OTHERS: [&[u8]; 5] = [b".xml", b".yaml", b".yml", b".json", b".js"];
         if argument.ends_with(b".ini") {
@@ -74,7 +75,7 @@ impl Evaluator<'_> {
             .into())
     }
 
-    /// Finds the text and sets the names its magic variables stand for.
+    /// Reads the text, and sets the magic variables that describe the file.
     fn open<'a>(&mut self, argument: &'a [u8], origin: &Origin) -> Outcome<Opened<'a>> {
         let (named, section) = split_section(argument);
         let is_again = named.is_empty() && !argument.is_empty(); // S7
@@ -110,7 +111,8 @@ impl Evaluator<'_> {
         })
     }
 
-    /// Reads the text and updates the names: all of them for a file (M6), `%x` for another section (S7), `%o` for all.
+    /// Reads the text and updates the magic variables: all of them for a file (M6), only `%x` for another section (S7),
+    /// only `%o` otherwise.
     fn found(&mut self, source: &[u8], is_again: bool, section: Option<&[u8]>) -> Result<Vec<u8>, ReadError> {
         let parsed = Source::parse(source);
         if is_again {
@@ -125,7 +127,7 @@ impl Evaluator<'_> {
         parsed.read(self.world)
     }
 
-    /// Replaces the magic variables and adds the lines of the section.
+    /// Replaces the magic variables in the text, and adds the lines of the section.
     fn read_lines(&mut self, opened: Opened<'_>, origin: &Origin) -> Outcome {
         let mut joined = Joined::default();
         self.inject(&mut joined, &self.reading.before.clone(), origin)?;
@@ -174,7 +176,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A text that is no configuration: `@(...)`, `inject-before`. A directory has none.
+    /// Reads a text that is not a configuration: for `@(...)` or `inject-before`. A directory counts as empty.
     pub(crate) fn read_source(&mut self, source: &[u8], origin: &Origin) -> Outcome<Vec<u8>> {
         match Source::parse(source).read(self.world) {
             Ok(text) => {
@@ -185,7 +187,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Counts a text that was read against the limits.
+    /// Counts a text against the limits.
     pub(crate) fn account(&mut self, bytes: usize, origin: &Origin) -> Outcome {
         self.reading.files += 1;
         self.reading.bytes += bytes;
@@ -198,7 +200,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// A block that a file opens and does not end goes on behind it (C4), which few people mean.
+    /// Warns about a block that a file opens and does not end: it continues after the file (C4), which is rarely meant.
     fn warn_of_open_block(&mut self) {
         let Some(block) = self
             .block

@@ -1,5 +1,5 @@
-//! From arguments and lines to the final list. The state comes first; what is done with it is further `impl Evaluator` blocks, a
-//! file for each concern.
+//! Evaluates arguments and lines to the final list. First comes the state, then `impl Evaluator` blocks that work on
+//! it, one file for each concern.
 //!
 //! Rooms, each of which uses only those before it: entry, list, custom, arguments, blocks, reading, evaluator, run_custom, run_block,
 //! add, load, passes, run_option, evaluate.

@@ -1,4 +1,4 @@
-//! The second half of a configuration's life: references are replaced, then options take effect (M0.2).
+//! The second half of an evaluation: references are replaced, then options take effect (M0.2).
 
 use crate::bytes::replace::TooLong;
 use crate::diagnostic::{Diagnostic, Origin, quote};
@@ -10,7 +10,8 @@ use crate::language::text::uri;
 use crate::limits;
 
 impl Evaluator<'_> {
-    /// Three passes over the list, each complete before the next (E3). What is done is not touched (E2).
+    /// Replaces references in three passes over the list, one after the other (E3). Entries whose effect was run are
+    /// skipped (E2).
     pub(crate) fn expand(&mut self) -> Outcome {
         let mut budget = Budget::new();
         for sign in Sign::PASSES {
@@ -50,8 +51,8 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// What `%(NAME)` is (E7, E9). An entry that asks for itself is given its value as far as it is expanded, `own` being
-    /// its place and that value: uWSGI writes each replacement back at once.
+    /// The value of `%(NAME)` (E7, E9). `own` is the position of the entry that contains the reference, and its value
+    /// so far: a reference of an entry to itself gets that, because uWSGI writes each replacement back at once.
     fn referenced(&self, name: &[u8], own: (usize, &[u8]), origin: &Origin) -> Outcome<Option<Vec<u8>>> {
         let (index, now) = own;
         let value_of = |name: &[u8]| match self.list.position(name) {
@@ -67,7 +68,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// References that nothing answered stay in the value, which is seldom meant.
+    /// Warns about references that remain in a value because they have no value themselves; this is rarely meant.
     fn warn_of_open_references(&mut self) {
         let mut warnings = Vec::new();
         for item in self
@@ -92,8 +93,8 @@ impl Evaluator<'_> {
         warnings.into_iter().for_each(|warning| self.warn(warning));
     }
 
-    /// Walks the list and runs the effects of what is not done. The walk restarts when an effect appended something, and
-    /// then tries unknown names again (O3); where nothing was learned since they were tried, that is left out.
+    /// Walks over the list and runs the effects of entries where that was not done. When an effect has appended an
+    /// entry, the walk starts again, and tries unknown names again (O3) if options or plugins have been added since.
     pub(crate) fn apply(&mut self) -> Outcome {
         let mut learned = self.knowledge();
         let mut walks = 0;
@@ -128,13 +129,14 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// What decides over an unknown name: declared options and plugins, which only grow, and whether it is refused.
+    /// What determines whether a name is known: the numbers of declared options and of plugins, which only grow, and
+    /// strict mode.
     fn knowledge(&self) -> (usize, usize, bool) {
         (self.customs.count(), self.plugins.count(), self.is_strict)
     }
 }
 
-/// The text of an `@()` source: one final line end is cut (E6), and it ends at its first NUL, as every value does.
+/// The text that replaces `@()`: without one final line end (E6), and up to its first NUL, where every value ends.
 fn as_reference_text(text: Vec<u8>) -> Vec<u8> {
     let mut text = uri::without_final_line_end(text);
     if let Some(end) = text.iter().position(|&byte| byte == 0) {
@@ -143,7 +145,7 @@ fn as_reference_text(text: Vec<u8>) -> Vec<u8> {
     text
 }
 
-/// Whether an option's value has references of its own, which uWSGI replaces for each request.
+/// Whether the values of an option contain references that uWSGI itself replaces for each request.
 fn is_format(key: &[u8]) -> bool {
     key.starts_with(b"log-format")
         || key.starts_with(b"logformat")
@@ -151,7 +153,7 @@ fn is_format(key: &[u8]) -> bool {
         || key.starts_with(b"req-logger")
 }
 
-/// Whether `$(...)` looks like a variable, and not like a command that a shell is to run.
+/// Whether `$(...)` looks like a variable, and not like a command for a shell.
 fn is_variable(reference: &[u8]) -> bool {
     let name = reference
         .strip_prefix(b"$(")

@@ -1,32 +1,33 @@
-//! What is remembered from file to file while a configuration is read (S7, I6, M7, M8).
+//! The state that is kept from file to file while a configuration is read (S7, I6, M7, M8).
 
 use crate::diagnostic::Origin;
 use crate::language::expansion::magic::Names;
 
-/// Entries of the chain shown in a message: where it starts and where it is now.
+/// How many entries of the chain of files a message shows: the first ones and the last ones.
 const CHAIN_SHOWN: usize = 4;
 
-/// By which option a file is read.
+/// The option by which a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loader {
-    /// `ini`: whatever the file is called.
+    /// `ini`: the file may have any name.
     Ini,
-    /// `include`, `inherit` and bare arguments: the ending decides (I2), upper case magic stays unset (M7).
+    /// `include`, `inherit` and arguments without an option: the ending tells the format (I2), and upper case magic
+    /// variables remain unset (M7).
     ByEnding,
 }
 
-/// What is remembered from file to file.
+/// The state that is kept from file to file.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
-    /// The entries that made the files being read now be read, outermost first.
+    /// The entries by which the present files are being read, the outermost first.
     pub(crate) because: Vec<Origin>,
-    /// `%n` and so on: of the file most recently named (M8, S7).
+    /// `%n` and so on, of the file that was named last (M8, S7).
     pub(crate) current: Names,
     /// `%N` and so on (M7).
     pub(crate) first: Option<Names>,
-    /// How many files being read were named by ending.
+    /// How many of the present files are read by their ending.
     pub(crate) by_ending: usize,
-    /// What `ini = :section` reads again (S7).
+    /// The file that `ini = :section` reads again (S7).
     pub(crate) last: Option<Vec<u8>>,
     /// `inject-before` and `inject-after` (I6).
     pub(crate) before: Vec<Vec<u8>>,
@@ -36,12 +37,12 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// How many files are being read.
+    /// How many files are being read at present.
     pub(crate) fn depth(&self) -> usize {
         self.because.len()
     }
 
-    /// The lines because of which the file being read is read, innermost first, for messages.
+    /// The lines by which the present file is being read, the innermost first, for messages.
     pub(crate) fn chain(&self) -> Option<String> {
         let lines: Vec<String> = self
             .because

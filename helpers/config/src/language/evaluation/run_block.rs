@@ -1,4 +1,4 @@
-//! Running a block: the rounds that one line of its body is added in (C2 to C13).
+//! Executes a block: determines the rounds in which a line of its body is added (C2 to C13).
 
 use crate::bytes::number;
 use crate::bytes::split::split_once;
@@ -11,9 +11,9 @@ use crate::language::text::hostname::Answer;
 use crate::limits;
 use crate::machine::world::ReadError;
 
-/// The contexts of a block's rounds: one for each time a body line is added.
+/// The contexts of a block's rounds; a body line is added once for each.
 pub(crate) enum Rounds {
-    /// A condition that holds, with or without a context, or one that does not.
+    /// A condition: one round, with or without a context, or none.
     Once(std::option::IntoIter<Option<Vec<u8>>>),
     /// A loop over texts.
     Each(std::vec::IntoIter<Vec<u8>>),
@@ -34,7 +34,7 @@ impl Iterator for Rounds {
 }
 
 impl Block {
-    /// Evaluates the block for one body line (C2).
+    /// Evaluates the block for a line of its body (C2).
     pub(crate) fn rounds(&self, evaluator: &mut Evaluator<'_>) -> Outcome<Rounds> {
         let (condition, wanted) = match self.test {
             Test::If(condition) => (condition, true),
@@ -45,14 +45,14 @@ impl Block {
         Ok(Rounds::Once((holds == wanted).then_some(context).into_iter()))
     }
 
-    /// Whether a condition holds, and what `%(_)` is, for its negation too.
+    /// Whether a condition is true, and the value of `%(_)`, also for the negated condition.
     fn judge(&self, condition: Condition, evaluator: &mut Evaluator<'_>) -> Outcome<(bool, Option<Vec<u8>>)> {
         let argument = &self.argument[..];
         let world = evaluator.world;
         let holds = match condition {
             Condition::Entry => return Ok(compare(argument, |name| evaluator.list.value(name))),
             Condition::Variable => return Ok(compare(argument, |name| evaluator.variable(name))),
-            // As it was at start; early-envdir changes nothing here (C8).
+            // The environment of the start: early-envdir has no influence here (C8).
             Condition::Reload => {
                 return Ok((
                     world
@@ -72,7 +72,7 @@ impl Block {
         Ok((holds, Some(argument.to_vec())))
     }
 
-    /// The meaning of 2.0.21; 2.0.28 never matches, by mistake (C9).
+    /// As in 2.0.21; 2.0.28 never matches, by mistake (C9).
     fn matches_hostname(&self, evaluator: &mut Evaluator<'_>) -> Outcome<bool> {
         match hostname::ask(&self.argument, &evaluator.world.hostname()) {
             Answer::Matches => Ok(true),
@@ -131,7 +131,7 @@ impl Block {
         }
     }
 
-    /// `for-readline`: a file that cannot be read is only logged (C12).
+    /// The lines for `for-readline`; if the file cannot be read, that is only logged (C12).
     fn lines(&self, evaluator: &mut Evaluator<'_>) -> Outcome<Vec<Vec<u8>>> {
         match evaluator.world.read_file(&self.argument, limits::FILE_BYTES) {
             Ok(text) => {
@@ -151,7 +151,7 @@ impl Block {
     }
 }
 
-/// `NAME` or `NAME=VALUE` against what is set (C5, C6); the context is what is set.
+/// Compares `NAME` or `NAME=VALUE` with the present value (C5, C6), which becomes the context.
 fn compare<'v>(argument: &[u8], value: impl Fn(&[u8]) -> Option<&'v [u8]>) -> (bool, Option<Vec<u8>>) {
     let (name, wanted) = match split_once(argument, b'=') {
         Some((name, wanted)) => (name, Some(wanted)),
@@ -162,7 +162,8 @@ fn compare<'v>(argument: &[u8], value: impl Fn(&[u8]) -> Option<&'v [u8]>) -> (b
     (holds, found.map(<[u8]>::to_vec))
 }
 
-/// A line as `for-readline` yields it: in pieces when long, each without CR and LF at its end and ended by NUL (C12).
+/// Splits a line as `for-readline` does: into pieces if it is long, each without CR and LF at its end, and ended by a
+/// NUL (C12).
 fn pieces(line: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     line.chunks(limits::READLINE_PIECE).map(|piece| {
         let text = piece.split(|&byte| byte == 0).next().unwrap_or_default();

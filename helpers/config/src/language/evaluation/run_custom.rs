@@ -1,4 +1,4 @@
-//! Declaring options, and running declared ones (K1 to K3).
+//! Declares custom options and runs them (K1 to K3).
 
 use crate::diagnostic::{Diagnostic, quote};
 use crate::language::evaluation::custom::{Custom, Part};
@@ -25,7 +25,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// Runs a declared option: its parts are executed, not listed (K2).
+    /// Runs a declared option: its parts are executed, and not added to the list (K2).
     pub(crate) fn run_custom(&mut self, custom: &Custom, entry: &Entry) -> Outcome {
         if self.custom_depth >= limits::CUSTOM_DEPTH {
             return self.refuse(
@@ -47,7 +47,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// The parts of a declared option, with what they cost taken from what may be spent.
+    /// The parts of a declared option; counts their cost against the limit.
     fn parts_of(&mut self, custom: &Custom, entry: &Entry) -> Outcome<Vec<Part>> {
         let value = entry.value.as_deref().unwrap_or_default();
         self.custom_bytes += custom.effort(value).saturating_add(limits::CUSTOM_STEP);

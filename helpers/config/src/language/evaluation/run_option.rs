@@ -1,4 +1,4 @@
-//! What options do when they take effect, as far as that changes the list or ends the evaluation.
+//! The effects of options that change the list or end the evaluation.
 
 use std::rc::Rc;
 
@@ -47,7 +47,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// C4: blocks do not nest.
+    /// Opens a block; blocks do not nest (C4).
     fn open_block(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         if self.block.is_some() {
             let what = format!(
@@ -68,7 +68,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// `set`, `set-ph` and `resolve`: entries that add another one (P1, P2).
+    /// `set`, `set-ph` and `resolve`, which add another entry (P1, P2).
     fn run_set(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         let Some((key, value)) = split_once(value, b'=') else {
             return self.refuse(
@@ -131,7 +131,7 @@ impl Evaluator<'_> {
                 let error = format!("{} makes uWSGI do something else and end", quote(&entry.key));
                 return self.refuse(&entry.origin, error);
             }
-            // An option whose value is optional has none to check on a command line.
+            // An option with an optional value has none to be checked.
             _ if entry.value.is_none() => {}
             _ => {
                 if let Err(wrong) = values::check(row, value, self.world) {
@@ -148,7 +148,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// `plugin` not found is only logged, `need-plugin` not (U3).
+    /// Loads plugins. A missing one is only logged for `plugin`, and an error for `need-plugin` (U3).
     fn run_plugins(&mut self, row: &OptionRow, entry: &Entry, value: &[u8]) -> Outcome {
         self.warn_of_raw_reference(entry, value);
         let Some(not_loaded) = self.plugins.load(value, self.world) else {
@@ -183,7 +183,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// Python's `ini-paste` options read their file as `ini` does.
+    /// Runs a plugin's option: those of Python for `ini-paste` read a file as `ini` does.
     fn run_plugin(&mut self, row: &PluginOption, entry: &Entry) -> Outcome {
         if row.immediate {
             return self.load(
@@ -195,8 +195,8 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// `early-envdir`: each file of a directory is a variable (E5): its text without blanks and line ends behind it; an
-    /// empty file unsets. Hidden and non-regular files do not count.
+    /// `early-envdir`: each regular file of a directory that is not hidden sets a variable (E5) to its text without
+    /// trailing white space; an empty file unsets the variable.
     fn read_envdir(&mut self, entry: &Entry, directory: &[u8]) -> Outcome {
         let mut names = match self.world.list_dir(directory) {
             Ok(names) => names,
@@ -239,7 +239,7 @@ impl Evaluator<'_> {
         self.early.push((name, Some(value)));
     }
 
-    /// E2: an immediate option sees its value before references are replaced.
+    /// Warns that the value of an immediate option contains a reference, which it sees unreplaced (E2).
     fn warn_of_raw_reference(&mut self, entry: &Entry, value: &[u8]) {
         let found = Sign::PASSES
             .iter()
@@ -255,8 +255,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// The status `exit = N` ends with (U3): what the kernel keeps of the
-/// number, and 1 for the bare `--exit`.
+/// The exit status for `exit = N` (U3): the part of the number that the kernel keeps, and 1 for a bare `--exit`.
 fn exit_code(value: Option<&[u8]>) -> i32 {
     value.map_or(1, leading_i32) & 0xff
 }

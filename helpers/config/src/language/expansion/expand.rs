@@ -1,22 +1,22 @@
-//! The scanner for references: `$(ENV)`, `@(SOURCE)` and `%(NAME)` in one value (E4, E8).
+//! Finds and replaces references in one value: `$(ENV)`, `@(SOURCE)` and `%(NAME)` (E4, E8).
 
 use std::ops::Range;
 
 use crate::limits::{EXPANSION_BYTES, EXPANSION_STEP};
 
-/// What one pass looks for.
+/// The kind of reference that a pass replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
-    /// `$(NAME)`, the environment (E5).
+    /// `$(NAME)`: an environment variable (E5).
     Environment,
-    /// `@(SOURCE)`, a file or scheme (E6).
+    /// `@(SOURCE)`: a file or another source (E6).
     Source,
-    /// `%(NAME)`, another entry (E7) or an expression (E9).
+    /// `%(NAME)`: another entry (E7), or an expression (E9).
     Entry,
 }
 
 impl Sign {
-    /// The passes in their order (E3).
+    /// The passes, in order (E3).
     pub(crate) const PASSES: [Sign; 3] = [Sign::Environment, Sign::Source, Sign::Entry];
 
     fn byte(self) -> u8 {
@@ -28,7 +28,7 @@ impl Sign {
     }
 }
 
-/// How much all expansions of an evaluation may still move.
+/// How many more bytes all expansions of an evaluation may move.
 #[derive(Debug)]
 pub(crate) struct Budget(usize);
 
@@ -37,7 +37,7 @@ impl Budget {
         Budget(EXPANSION_BYTES)
     }
 
-    /// Takes one replacement in a value that is now `length` long; tells whether that was still allowed.
+    /// Counts one replacement in a value that is now `length` long. Returns whether the budget was sufficient.
     fn spend(&mut self, length: usize) -> bool {
         match self.0.checked_sub(length.saturating_add(EXPANSION_STEP)) {
             Some(left) => {
@@ -52,39 +52,39 @@ impl Budget {
 /// Why an expansion was given up.
 #[derive(Debug)]
 pub(crate) enum Failure<E> {
-    /// The budget is spent: the reference named grows or turns in a circle (E8).
+    /// The budget is used up: the reference grows, or refers to itself in a circle (E8).
     Endless { reference: Vec<u8> },
-    /// The lookup failed, as `@()` does for a missing file.
+    /// The lookup has failed, for instance for a missing file in `@()`.
     Lookup(E),
 }
 
-/// Where a reference stands in a value, and the text that replaces it.
+/// The range of a reference in a value, and its replacement.
 type Replacement = (Range<usize>, Vec<u8>);
 
 #[derive(Clone, Copy)]
 enum State {
     Idle,
-    /// The sign was just seen.
+    /// The first character of a reference was just read.
     Seen,
-    /// Inside a reference whose name starts at `name`.
+    /// Within a reference whose name starts at `name`.
     Open {
         name: usize,
         depth: usize,
     },
 }
 
-/// Replaces the references of one pass in `value`. `lookup` is given what stands in the parentheses and the value as it is
-/// by now, and answers what to put there, or nothing to leave the reference alone.
+/// Replaces the references of one pass in `value`. `lookup` gets the text between the parentheses and the present
+/// value, and returns the replacement, or `None` to leave the reference as it is.
 ///
 /// # Errors
-/// What `lookup` failed with, or [`Failure::Endless`].
+/// The error of `lookup`, or [`Failure::Endless`].
 pub(crate) fn expand<E>(
     value: &mut Vec<u8>,
     sign: Sign,
     budget: &mut Budget,
     mut lookup: impl FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<(), Failure<E>> {
-    // The first byte is looked at only until something was replaced (E8).
+    // The first byte is examined only until something was replaced (E8).
     let mut start = 0;
     while let Some((reference, text)) = next_reference(value, start, sign, &mut lookup)? {
         if !budget.spend(value.len() + text.len()) {
@@ -98,7 +98,7 @@ pub(crate) fn expand<E>(
     Ok(())
 }
 
-/// The first reference from `start` on that the lookup answers: where it stands and what to put there.
+/// The first reference from `start` on that `lookup` can replace, with its replacement.
 fn next_reference<E>(
     value: &[u8],
     start: usize,
@@ -140,7 +140,7 @@ fn next_reference<E>(
     Ok(None)
 }
 
-/// The first reference of that sign left in a value, whether or not anything answers it; for warnings.
+/// The first reference of this kind that is left in a value, for warnings.
 pub(crate) fn remaining(value: &[u8], sign: Sign) -> Option<&[u8]> {
     let mut answer = |_: &[u8], _: &[u8]| Ok::<_, std::convert::Infallible>(Some(Vec::new()));
     match next_reference(value, 0, sign, &mut answer) {

@@ -2,8 +2,8 @@
 
 use crate::machine::world::World;
 
-/// What the pattern stands for: the names that match it, or itself when none does (C12); nothing when more than `names` had to
-/// be looked at, which are taken from it.
+/// The names that match the pattern, or the pattern itself if none does (C12). `names` is how many names may be looked
+/// at, and is reduced accordingly; `None` if it was not sufficient.
 pub(crate) fn matches(pattern: &[u8], world: &dyn World, names: &mut usize) -> Option<Vec<Vec<u8>>> {
     let mut found = existing(pattern, world, names)?;
     if found.is_empty() {
@@ -12,7 +12,8 @@ pub(crate) fn matches(pattern: &[u8], world: &dyn World, names: &mut usize) -> O
     Some(found)
 }
 
-/// The names that match the pattern, sorted; nothing when more than `names` had to be looked at, which are taken from it.
+/// The names that match the pattern, sorted. `names` is how many names may be looked at, and is reduced accordingly;
+/// `None` if it was not sufficient.
 pub(crate) fn existing(pattern: &[u8], world: &dyn World, names: &mut usize) -> Option<Vec<Vec<u8>>> {
     let (pattern, kind) = without_slashes(pattern);
     let mut search = Search {
@@ -39,15 +40,15 @@ pub(crate) fn is_match(component: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// Which names a pattern at the end may find.
+/// The type of names that the end of a pattern matches.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Any,
     Directory,
 }
 
-/// The pattern glibc works with: slashes at its end are cut off, down to two bytes, and then a wildcard at the end finds
-/// directories alone; of two slashes at the start that have no other behind them one is cut (measured).
+/// The pattern as glibc treats it: slashes at its end are removed (but not its last two bytes), and a wildcard at the
+/// end then matches directories only; of exactly two slashes at the start one is removed (measured).
 fn without_slashes(pattern: &[u8]) -> (&[u8], Kind) {
     let mut rest = pattern;
     while let Some(shorter) = rest.strip_suffix(b"/").filter(|shorter| shorter.len() > 1) {
@@ -76,7 +77,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Matches the first component in `base`, which is what was matched so far: empty, or ending in `/`.
+    /// Matches the first component in `base`, the path matched so far: empty, or ending in `/`.
     fn descend(&mut self, base: &[u8], components: &[&[u8]]) -> Option<()> {
         let Some((component, rest)) = components.split_first() else {
             return Some(());
@@ -101,7 +102,7 @@ impl Search<'_> {
         Some(())
     }
 
-    /// Goes on behind a matched path, or notes it. Directories get another `/`, even behind one.
+    /// Continues behind a matched path, or records it. A directory gets a final `/`, even if there is one already.
     fn step(&mut self, path: &[u8], rest: &[&[u8]]) -> Option<()> {
         let is_dir = self.world.is_dir(path);
         match (is_dir, rest.is_empty()) {
@@ -113,18 +114,18 @@ impl Search<'_> {
         Some(())
     }
 
-    /// Whether the last component leaves the name out, which is what a slash behind a wildcard asks for.
+    /// Whether the name is no match because the pattern ends in a slash behind a wildcard.
     fn leaves_out(&self, path: &[u8], rest: &[&[u8]]) -> bool {
         rest.is_empty() && self.kind == Kind::Directory && !self.world.is_dir(path)
     }
 }
 
-/// Hidden names are shown only to a pattern that begins with a dot.
+/// Hidden names match only a pattern that begins with a dot.
 fn is_shown(component: &[u8], name: &[u8]) -> bool {
     !name.starts_with(b".") || component.starts_with(b".") || component.starts_with(b"\\.")
 }
 
-/// Whether a component holds anything but a name.
+/// Whether a component contains a wildcard.
 pub(crate) fn is_pattern(component: &[u8]) -> bool {
     let mut escaped = false;
     let mut open = false;
@@ -154,7 +155,8 @@ fn unescaped(component: &[u8]) -> Vec<u8> {
     name
 }
 
-/// fnmatch(3) of one component. Linear in name times pattern: only the last `*` is ever gone back to.
+/// Matches one component as fnmatch(3). It backtracks only to the last `*`, so the time is at most the product of both
+/// lengths.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -183,7 +185,7 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
         .all(|&byte| byte == b'*')
 }
 
-/// Whether the start of the pattern stands for that byte, and how long that start is.
+/// Whether the first element of the pattern matches the byte, and that element's length.
 fn one(pattern: &[u8], byte: u8) -> Option<usize> {
     match pattern {
         [b'?', ..] => Some(1),
@@ -198,7 +200,7 @@ fn one(pattern: &[u8], byte: u8) -> Option<usize> {
     }
 }
 
-/// A bracket expression after its `[`: whether the byte is in it, and its length; nothing when it is never closed.
+/// A bracket expression after its `[`: whether it contains the byte, and its length; `None` if it is not closed.
 fn set(pattern: &[u8], byte: u8) -> Option<(bool, usize)> {
     let is_negated = matches!(pattern.first(), Some(b'!' | b'^'));
     let first = usize::from(is_negated);

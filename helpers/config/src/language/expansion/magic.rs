@@ -1,23 +1,23 @@
-//! Magic variables: `%n` and the like in the text of a file (M1 to M8).
+//! Magic variables, such as `%n`, in the text of a file (M1 to M8).
 
 use crate::machine::world::World;
 
-/// What the file related variables stand for (M2, M6). Empty until a file was named.
+/// The values of the variables that describe a file (M2, M6); empty until a file was named.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     /// `%o`
     pub(crate) argument: Vec<u8>,
     /// `%x`
     pub(crate) section: Vec<u8>,
-    /// `%p`; everything but `%o`, `%x` and `%i` is a part of it.
+    /// `%p`. All variables except `%o`, `%x` and `%i` are parts of it.
     path: Vec<u8>,
     inode: Option<u64>,
-    /// `%b`, which uWSGI finds out together with the names of the first file.
+    /// `%b`. uWSGI determines it together with the variables of the first file.
     binary: Vec<u8>,
 }
 
 impl Names {
-    /// The names of a file that was just found at `path`, in the words of M6.
+    /// The variables of a file that was found at `path`, by the rules of M6.
     pub(crate) fn of_file(world: &dyn World, argument: &[u8], section: Option<&[u8]>, real: Vec<u8>) -> Self {
         let path = match argument {
             link if !world.is_symlink(link) => real,
@@ -35,7 +35,7 @@ impl Names {
         }
     }
 
-    /// The text of a file related variable in lower case, or nothing when the letter is none.
+    /// The value of a lower case variable; `None` if the letter is not one.
     fn text(&self, letter: u8) -> Option<Vec<u8>> {
         Some(match letter {
             b'o' => self.argument.clone(),
@@ -61,7 +61,7 @@ impl Names {
         })
     }
 
-    /// The path up to its last `/`, that included.
+    /// The path up to and including its last `/`.
     fn directory(&self) -> &[u8] {
         let end = self
             .path
@@ -79,14 +79,14 @@ impl Names {
         crate::bytes::split::split_last(self.file(), b'.').unwrap_or((self.file(), b""))
     }
 
-    /// The names between the slashes of the directory part, from the root.
+    /// The names of the directories in the path, from the root.
     fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.directory()
             .split(|&byte| byte == b'/')
             .filter(|name| !name.is_empty())
     }
 
-    /// M2 `%j`: djb33 over the path, the bytes of the number in ascending order.
+    /// `%j` (M2): djb33 of the path, with the bytes of the number in ascending order.
     fn hash(&self) -> Vec<u8> {
         if self.path.is_empty() {
             return Vec::new();
@@ -102,20 +102,20 @@ impl Names {
     }
 }
 
-/// All variables, while one text is being replaced.
+/// All variables for one text.
 pub(crate) struct Magic<'a> {
     pub(crate) world: &'a dyn World,
-    /// `%n` and the other lower case ones.
+    /// `%n` and the other lower case variables.
     pub(crate) current: &'a Names,
-    /// `%N` and the other upper case ones (M7).
+    /// `%N` and the other upper case variables (M7).
     pub(crate) first: &'a Names,
 }
 
 impl Magic<'_> {
-    /// What the start of `rest` is replaced by, as [`crate::language::text::source_text::Replaced::replace`] wants it. `%(` is
-    /// no variable (M2) and
-    /// goes through whole, so that its parenthesis is not met again; unknown bytes vanish with their `%` (M3), line ends
-    /// and NUL included (M5).
+    /// The replacement for the beginning of `rest`, in the form that
+    /// [`crate::language::text::source_text::Replaced::replace`] needs. `%(` is no variable (M2) and is copied, so that
+    /// its parenthesis is not examined again. An unknown byte is removed together with its `%` (M3), even a line end or
+    /// a NUL (M5).
     pub(crate) fn step(&self, rest: &[u8]) -> Option<(usize, Vec<u8>)> {
         match rest {
             [b'%', letter, ..] => Some((2, self.text(*letter).unwrap_or_default())),

@@ -45,8 +45,8 @@ impl Operator {
     }
 }
 
-/// The value of an expression whose names `value` knows, or nothing when it holds only operators and blanks, in which case
-/// the reference stays as it is (E9).
+/// The value of an expression; `value` looks up names. `None` if it consists only of operators and blanks, in which
+/// case the reference is left as it is (E9).
 ///
 /// # Errors
 /// The result is longer than a value may be.

@@ -1,4 +1,4 @@
-//! What stands for something else: magic variables, `$(references)`, `%(sums)`, patterns of paths.
+//! Expansions: magic variables, `$(references)`, `%(expressions)`, patterns of paths.
 
 pub(crate) mod expand;
 pub(crate) mod glob;

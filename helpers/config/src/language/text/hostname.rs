@@ -1,24 +1,24 @@
-//! `if-hostname-match`: does a regular expression match the host's name (C9)?
+//! `if-hostname-match`: whether a regular expression matches the host's name (C9).
 //!
-//! uWSGI asks PCRE. What is written for hosts is plain enough for a matcher that takes linear time; the rest is refused
-//! rather than decided wrongly, for a block taken by mistake may be the one of another host.
+//! uWSGI uses PCRE. Expressions for host names are simple enough for a matcher that takes linear time. Other
+//! expressions are refused: a wrong decision could execute the block of another host.
 
 use regex_lite::RegexBuilder;
 
-/// Longest pattern: host names have at most 64 bytes.
+/// The longest pattern; host names have at most 64 bytes.
 const PATTERN_BYTES: usize = 1024;
 
-/// Largest compiled pattern, so that compiling it for every line of a block (C2) stays cheap.
+/// The largest compiled pattern. The pattern is compiled for every line of a block (C2), so this has to be cheap.
 const COMPILED_BYTES: usize = 128 << 10;
 
-/// What only PCRE understands, or understands otherwise: look-around, atomic groups, recursion, comments, quoting, `\K`, and
-/// quantifiers behind quantifiers.
+/// Syntax that only PCRE has, or that means something else in PCRE: look-around, atomic groups, recursion, comments,
+/// quoting, `\K`, and quantifiers of quantifiers.
 const PCRE_ONLY: [&str; 22] = [
     "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?R", "(?(", "(?#", "(?|", "(?&", "(?+", "(*", "\\Q", "\\K", "\\G",
     "\\R", "\\h", "\\k", "\\g", "\\X", "\\c", "\\N",
 ];
 
-/// Errors of the matcher that PCRE makes too, of which uWSGI thinks that they match (tried on 2.0.21).
+/// Errors of the matcher that are errors in PCRE as well; uWSGI treats such a pattern as matching (tried on 2.0.21).
 const WRONG_FOR_BOTH: [&str; 7] = [
     "found open group without closing ')'",
     "expected closing ')', but got end of pattern",
@@ -29,18 +29,18 @@ const WRONG_FOR_BOTH: [&str; 7] = [
     "saw start of escape sequence, but saw end of pattern before it finished",
 ];
 
-/// The answer.
+/// The result.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Matches,
     Differs,
-    /// The pattern is no expression, and so counts as a match.
+    /// The pattern is not a regular expression, which counts as a match.
     Invalid,
-    /// Only PCRE could tell.
+    /// Only PCRE could decide.
     Undecided,
 }
 
-/// Asks whether the pattern is found in the name.
+/// Searches the pattern in the name.
 pub(crate) fn ask(pattern: &[u8], name: &[u8]) -> Answer {
     let (Ok(pattern), Ok(name)) = (std::str::from_utf8(pattern), std::str::from_utf8(name)) else {
         return Answer::Undecided;

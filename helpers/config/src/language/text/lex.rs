@@ -1,28 +1,29 @@
-//! Lines as written: sections, keys and values with their places, and no meaning yet (L2 to L14, S3, S4).
+//! Splits a text into lines: sections, keys and values with their places, without interpreting them (L2 to L14, S3,
+//! S4).
 //!
-//! Magic variables are not replaced here. The evaluation replaces them in the whole text first (L1) and lexes the result;
-//! a program that only looks at a file lexes the file itself.
+//! Magic variables are not replaced here: an evaluation replaces them in the whole text first (L1), and a program that
+//! only examines a file uses the original text.
 
 use crate::bytes::split::split_once;
 
-/// One key line inside a section.
+/// A line with a key in a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     /// The section it stands in (S4).
     pub section: &'a [u8],
-    /// The key, which may be empty or hold blanks (L5).
+    /// The key; it may be empty or contain blanks (L5).
     pub key: &'a [u8],
-    /// The value; empty when there is none or no `=` (L6).
+    /// The value; empty if there is none, or no `=` (L6).
     pub value: &'a [u8],
     /// Line in the text, from 1.
     pub line: u32,
     /// Column of the key's first byte, from 1, in bytes.
     pub column: u32,
-    /// Where the key starts in the text, in bytes from 0.
+    /// The offset of the key in the text, from 0, in bytes.
     pub offset: usize,
 }
 
-/// The key lines of a text in order. Comments, empty lines and whatever precedes the first section line are left out (S3).
+/// The lines with keys, in order. Comments, empty lines, and lines before the first section are skipped (S3).
 #[must_use]
 pub fn lines(text: &[u8]) -> Lines<'_> {
     Lines {
@@ -33,7 +34,7 @@ pub fn lines(text: &[u8]) -> Lines<'_> {
     }
 }
 
-/// Iterator over the key lines of a text, see [`lines`].
+/// The iterator of [`lines`].
 #[derive(Clone, Debug)]
 pub struct Lines<'a> {
     text: &'a [u8],
@@ -91,7 +92,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Key and value of a stripped line: the first `=` splits (L5), without one the value is empty (L6).
+/// Splits a stripped line at the first `=` (L5); without one the value is empty (L6).
 fn split_pair(line: &[u8]) -> (&[u8], &[u8]) {
     match split_once(line, b'=') {
         Some((key, value)) => (trim(key), trim(value)),
@@ -99,7 +100,7 @@ fn split_pair(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Without white space at both ends.
+/// Removes white space at both ends.
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text {
         if !is_blank(*first) {
@@ -116,7 +117,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// White space of the dialect: nothing but these three (L4).
+/// The white space of the language: only these three characters (L4).
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }

@@ -1,4 +1,4 @@
-//! The text of a file: its bytes, its lines, and the names under which files are given.
+//! The texts of files: their sources, bytes and lines, and which names they may use.
 
 pub(crate) mod hostname;
 pub mod lex;

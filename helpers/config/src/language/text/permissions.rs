@@ -1,11 +1,11 @@
-//! Names a configuration may not use: `blacklist` and `whitelist` (U4).
+//! Which names a configuration may use: `blacklist` and `whitelist` (U4).
 
 use std::collections::HashSet;
 
-/// Names that are forbidden, or the only ones allowed, in lower case.
+/// Names in lower case.
 pub(crate) type NameSet = HashSet<Vec<u8>>;
 
-/// The names of a `blacklist` or `whitelist`: split at blanks, compared without case (U4).
+/// The names in a `blacklist` or `whitelist`: separated by blanks, compared without regard to case (U4).
 pub(crate) fn names_of(value: &[u8]) -> NameSet {
     value
         .split(|&byte| byte == b' ')
@@ -21,7 +21,7 @@ pub(crate) struct Permissions {
 }
 
 impl Permissions {
-    /// Which list forbids the key, if one does.
+    /// The list that forbids the key, if one does.
     pub(crate) fn forbidding(&self, key: &[u8]) -> Option<&'static str> {
         let key = key.to_ascii_lowercase();
         if self.blacklist.as_ref().is_some_and(|names| names.contains(&key)) {

@@ -1,7 +1,7 @@
-//! A configuration text on its way from files to lines, which at every step knows where each byte was written.
+//! The text of a configuration, which can map each of its bytes back to the file and line where it was written.
 //!
-//! The text of one configuration is put together from several (`inject-before`, I6), then magic variables change its
-//! length and eat line ends (M5). A [`Place`] still is the line and column in the file somebody can edit.
+//! A text is joined from several files (`inject-before`, I6); then the replacement of magic variables changes its
+//! length and can remove line ends (M5). Messages still need the line and column in the original file.
 
 use std::rc::Rc;
 
@@ -9,17 +9,17 @@ use crate::bytes::replace::TooLong;
 use crate::diagnostic::Origin;
 use crate::limits::REPLACED_BYTES;
 
-/// One text as read, and what it is called in messages.
+/// One of the joined texts, with the name for messages.
 #[derive(Debug)]
 struct Part {
-    /// Where it starts in the joined text.
+    /// The offset of its beginning in the joined text.
     start: usize,
     name: Rc<[u8]>,
-    /// Where its lines start in the joined text.
+    /// The offsets of its lines in the joined text.
     lines: Vec<usize>,
 }
 
-/// Several texts put one behind the other, without line ends added (I6).
+/// Several texts, joined without additional line ends (I6).
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
     bytes: Vec<u8>,
@@ -41,7 +41,7 @@ impl Joined {
         self.bytes.extend_from_slice(text);
     }
 
-    /// Where the byte at `offset` was written.
+    /// The original place of the byte at `offset`.
     fn origin(&self, offset: usize) -> Option<Origin> {
         let part = self.parts.get(
             self.parts
@@ -59,12 +59,12 @@ impl Joined {
     }
 }
 
-/// A joined text after magic variables were replaced (L1).
+/// The joined text after the replacement of magic variables (L1).
 #[derive(Debug)]
 pub(crate) struct Replaced {
     joined: Joined,
     bytes: Vec<u8>,
-    /// Runs copied unchanged: where each starts here, and where it stood in the joined text.
+    /// The parts that were copied unchanged: for each the offset here, and the offset in the joined text.
     runs: Vec<(usize, usize)>,
 }
 
@@ -78,11 +78,11 @@ impl Replaced {
         }
     }
 
-    /// Replaces the text: `step` is given the rest of the input and answers how much of it to take and what to put there
-    /// instead, or nothing to copy a byte.
+    /// Makes the text. `step` gets the rest of the input; it returns how many bytes to replace and the replacement, or
+    /// `None` to copy one byte.
     ///
     /// # Errors
-    /// The text becomes too long.
+    /// The text would become too long.
     pub(crate) fn replace(
         &mut self,
         step: impl Fn(&[u8]) -> Option<(usize, Vec<u8>)>,
@@ -116,7 +116,7 @@ impl Replaced {
         &self.bytes
     }
 
-    /// Where the byte at `offset` was written; for a replaced one, where its `%` stands.
+    /// The original place of the byte at `offset`; for a replaced one, the place of its `%`.
     pub(crate) fn origin(&self, offset: usize) -> Option<Origin> {
         let run = self
             .runs

@@ -1,9 +1,9 @@
-//! Where texts come from: files, and what has a scheme (S5, S8).
+//! The sources of texts: files, and URIs with a scheme (S5, S8).
 
 use crate::limits::FILE_BYTES;
 use crate::machine::world::{ReadError, World};
 
-/// Where a text is read from.
+/// The source of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source<'a> {
     File(&'a [u8]),
@@ -14,11 +14,11 @@ pub(crate) enum Source<'a> {
     Descriptor(&'a [u8]),
     /// `http://ADDRESS`
     Address(&'a [u8]),
-    /// A scheme that reads from inside the uWSGI binary or process.
+    /// Another scheme, which uWSGI reads from its own binary or process.
     Inside(&'static str),
 }
 
-/// Schemes answered by the running uWSGI itself, and what to say of them.
+/// Schemes that only the running uWSGI can answer, with what to say about them.
 const INSIDE: [(&[u8], &str); 6] = [
     (b"data://", "data:// reads what was appended to the uWSGI binary"),
     (b"sym://", "sym:// reads a symbol of the uWSGI binary"),
@@ -29,7 +29,7 @@ const INSIDE: [(&[u8], &str); 6] = [
 ];
 
 impl<'a> Source<'a> {
-    /// Unknown schemes are plain paths (S8).
+    /// Parses a source. A scheme that is unknown makes it a plain path (S8).
     pub(crate) fn parse(argument: &'a [u8]) -> Self {
         if argument == b"-" {
             return Source::StandardInput;
@@ -49,15 +49,15 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether the file related magic variables keep their values (S8).
+    /// Whether it is a file; for other sources the file's magic variables are unchanged (S8).
     pub(crate) fn is_file(self) -> bool {
         matches!(self, Source::File(_))
     }
 
-    /// Reads it.
+    /// Reads the text.
     ///
     /// # Errors
-    /// What the world says, or that there is no such source here.
+    /// The error of `world`; or that the source does not exist here.
     pub(crate) fn read(self, world: &dyn World) -> Result<Vec<u8>, ReadError> {
         match self {
             Source::File(path) => world.read_file(path, FILE_BYTES),
@@ -75,8 +75,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Cuts `FILE:SECTION` (S5): the last colon splits, for schemes only one after the last slash. `FILE:` asks for no
-/// particular section.
+/// Splits `FILE:SECTION` (S5) at the last colon; with a scheme, only a colon after the last slash counts. `FILE:` names
+/// no section.
 pub(crate) fn split_section(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some((source, section)) = crate::bytes::split::split_last(argument, b':') else {
         return (argument, None);
@@ -88,7 +88,7 @@ pub(crate) fn split_section(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
     (source, Some(section).filter(|section| !section.is_empty()))
 }
 
-/// One final LF or CR is no part of an `@()` text (E6).
+/// Removes one final LF or CR, which does not belong to the text of `@()` (E6).
 pub(crate) fn without_final_line_end(mut text: Vec<u8>) -> Vec<u8> {
     if let Some(b'\n' | b'\r') = text.last() {
         text.pop();

@@ -1,4 +1,4 @@
-//! Reloads: how one is done, and what none can change.
+//! Reloads: how one is done, and what it cannot change.
 //!
 //! Rooms, each of which uses only those before it: overlap, restart_only.
 

@@ -1,5 +1,5 @@
-//! How a reload is done: by the next app beside the present one, wherever two can run side by side, or by the present one in
-//! place; and the line that decides.
+//! Decides how a reload is done: by starting the next app beside the present one, if two can run side by side, or by
+//! the present app in place. Also finds the line that decides it.
 
 use crate::diagnostic::{Origin, quote};
 use crate::hooks::action::Action;
@@ -13,14 +13,14 @@ use crate::vassal::plan::Plan;
 use crate::vassal::settings::{Ready, Reload};
 use crate::vassal::socket::is_listening;
 
-/// How, and why.
+/// The decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// How a reload is done.
     pub reload: Reload,
-    /// Why not the other way.
+    /// Why it is not done in the other way.
     pub reason: String,
-    /// The line that decides, where one does.
+    /// The line that decides it, if one does.
     pub origin: Option<Origin>,
 }
 
@@ -34,7 +34,7 @@ impl Decision {
     }
 }
 
-/// How a reload of the vassal of `plan` is done.
+/// Decides how a reload of the vassal with this `plan` is done.
 pub fn decide(plan: &Plan) -> Decision {
     if let Some((reason, origin)) = impossible(plan) {
         return Decision::new(Reload::InPlace, reason, origin);
@@ -50,7 +50,7 @@ pub fn decide(plan: &Plan) -> Decision {
 
 type Obstacle<'a> = (String, Option<&'a Origin>);
 
-/// What no wish of the file's gets over.
+/// An obstacle that no setting of the file can overrule.
 fn impossible(plan: &Plan) -> Option<Obstacle<'_>> {
     let operations = plan.operations.iter();
     let mut logs = operations.filter(|step| matches!(step.action, Action::OpenLog(_)));
@@ -71,7 +71,7 @@ fn impossible(plan: &Plan) -> Option<Obstacle<'_>> {
     }
 }
 
-/// What two apps of this file cannot share.
+/// An obstacle in the options: something that two apps cannot share.
 fn forbidden(plan: &Plan) -> Option<Obstacle<'_>> {
     let mut pidfiles = plan.operations.iter().filter(|step| is_pidfile(&step.action));
     let pidfile = pidfiles
@@ -125,7 +125,7 @@ fn of_command(plan: &Plan) -> Option<Obstacle<'_>> {
     }
 }
 
-/// Whether `address`, to be connected to, leads to a socket that was bound for the app.
+/// Whether a client of `address` connects to a socket that was bound for the app.
 pub fn is_kept(plan: &Plan, address: &str) -> bool {
     plan.listeners.iter().any(|listener| match &listener.address {
         Address::Unix(path) => path.as_slice() == address.as_bytes(),
@@ -135,7 +135,7 @@ pub fn is_kept(plan: &Plan, address: &str) -> bool {
     })
 }
 
-/// Why two apps with the option `name` cannot run side by side, where they cannot.
+/// Why two apps with the option `name` cannot run side by side; `None` if they can.
 pub fn exclusive(name: &[u8]) -> Option<&'static str> {
     let own = find(name).and_then(|row| row.exclusive);
     own.or_else(|| plugin_exclusive(name))

@@ -1,5 +1,5 @@
-//! What a reload cannot change, because it was done before the app was started: by name, so that a reload can say what
-//! takes a restart.
+//! The settings that a reload cannot change, because they took effect before the app was started. They have names, so
+//! that a reload can report which of them need a restart.
 
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::Phase;
@@ -12,8 +12,9 @@ use crate::vassal::settings::liveness::{HealthCheck, Watchdog};
 use crate::vassal::settings::{Ready, Settings};
 use std::time::Duration;
 
-/// The parts of `vassal`, and what each says, in a form that is only compared. Lines may move without a change. The form is the same in
-/// every version of this program, and leaves out what has its usual value: so an update of the program alone asks for no restart.
+/// The settings of `vassal`: names, and values in a form that is used for comparison only. Moved lines make no
+/// difference. The form is the same in every version of this program and omits default values, so that an update of the
+/// program alone never asks for a restart.
 pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
     let plan = &vassal.plan;
     let is_setting = |step: &&Operation| step.phase == Phase::Settings;
@@ -46,10 +47,10 @@ pub fn parts(vassal: &Vassal) -> Vec<(&'static str, Vec<u8>)> {
     parts.map(|(name, Fields(text))| (name, text)).into()
 }
 
-/// What an app that serves is held to.
+/// The name of the settings of health check and heartbeat.
 const LIVENESS: &str = "health and watchdog";
 
-/// Whether a part is about the program that is started, which a reload that overlaps takes as the file has it.
+/// Whether the setting concerns only the app's program, so that an overlapping reload takes the file's present value.
 pub fn is_programs(part: &str) -> bool {
     ["program", LIVENESS].contains(&part)
 }
@@ -85,7 +86,7 @@ fn time(time: &Duration) -> String {
     time.as_millis().to_string()
 }
 
-/// `NAME=VALUE` lines. No name and no value of a configuration has a line end.
+/// Lines `NAME=VALUE`. No name or value of a configuration contains a line end.
 #[derive(Default)]
 struct Fields(Vec<u8>);
 
@@ -135,22 +136,9 @@ fn user(identity: &Identity) -> Fields {
 }
 
 fn namespaces(namespaces: Namespaces) -> Fields {
-    let Namespaces {
-        mount,
-        pid,
-        ipc,
-        uts,
-        net,
-    } = namespaces;
     let mut fields = Fields::default();
-    for (name, is_own) in [
-        ("fs", mount),
-        ("pid", pid),
-        ("ipc", ipc),
-        ("uts", uts),
-        ("net", net),
-    ] {
-        fields.put_flag(name, is_own);
+    for kind in namespaces.kinds() {
+        fields.put_flag(kind.name(), true);
     }
     fields
 }
@@ -169,14 +157,14 @@ fn program(plan: &Plan) -> Fields {
     fields
 }
 
-/// Those left out are of the app that is started, and a reload that overlaps takes them.
+/// The settings of `[vassal]`, without those that concern the app's program, which an overlapping reload takes over.
 fn settings(settings: &Settings) -> Fields {
     let Settings {
         command: _,
         sockets: _,
         unix,
         backlog,
-        waiting,
+        on_demand_socket,
         reload: _,
         ready,
         stop_signal,
@@ -204,8 +192,8 @@ fn settings(settings: &Settings) -> Fields {
     }
     let is_changed = *backlog != usual.backlog;
     fields.put_if("socket-backlog", is_changed.then_some(backlog), i32::to_string);
-    fields.put_if("on-demand", waiting.as_ref(), |waiting| {
-        waiting.address.to_string()
+    fields.put_if("on-demand", on_demand_socket.as_ref(), |on_demand_socket| {
+        on_demand_socket.address.to_string()
     });
     fields.put_if("ready", ready.as_ref(), |ready| match ready {
         Ready::Started => "started".to_owned(),

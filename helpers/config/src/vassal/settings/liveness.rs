@@ -1,18 +1,18 @@
-//! How it is known that an app which serves is still well: it is asked (`health`), or says so itself (`watchdog`).
+//! How it is recognised that a serving app is still well: it is asked (`health`), or sends a heartbeat (`watchdog`).
 
 use crate::diagnostic::Origin;
 use std::time::Duration;
 
-/// `health` and what belongs to it.
+/// `health` and related settings.
 #[derive(Debug, Clone)]
 pub struct HealthCheck {
-    /// What is asked for, an address and a path, and the line; nothing is asked without it.
+    /// The address and path that are asked, and the line; without it nothing is asked.
     pub url: Option<((String, String), Origin)>,
     /// `health-interval`: from an answer to the next question.
     pub interval: Duration,
     /// `health-deadline`: how long an answer may take.
     pub deadline: Duration,
-    /// `health-failures`: so many failures in a row are the verdict.
+    /// `health-failures`: how many failures in a row are a verdict.
     pub failures: u32,
 }
 
@@ -21,9 +21,9 @@ impl Default for HealthCheck {
         Self {
             url: None,
             interval: Duration::from_secs(10),
-            // What a server may take to answer when it is started (`ready`).
+            // The time that a server has to answer when it is started (`ready`).
             deadline: Duration::from_secs(5),
-            // One slow answer is no illness, and a restart costs more than it.
+            // One slow answer does not mean that the app is ill, and a restart costs more.
             failures: 3,
         }
     }
@@ -32,14 +32,14 @@ impl Default for HealthCheck {
 /// `watchdog`.
 #[derive(Debug, Clone)]
 pub enum Watchdog {
-    /// The app is not told that it could send anything, and nothing of that kind is heard.
+    /// The app is not told that it may send heartbeats, and none are read.
     Off,
-    /// It is to send `WATCHDOG=1` at least this often, from when it serves; and the line.
+    /// A serving app has to send `WATCHDOG=1` at least this often; and the line.
     Within(Duration, Origin),
 }
 
 impl HealthCheck {
-    /// What is asked for, for people.
+    /// The URL for display.
     pub fn shown_url(&self) -> Option<String> {
         let ((address, path), _) = self.url.as_ref()?;
         Some(match address.starts_with('/') {
@@ -48,7 +48,7 @@ impl HealthCheck {
         })
     }
 
-    /// How it is asked, in a sentence.
+    /// A sentence that describes the health check.
     pub fn sentence(&self) -> Option<String> {
         let url = self.shown_url()?;
         let (interval, deadline) = (self.interval.as_secs_f64(), self.deadline.as_secs_f64());

@@ -1,17 +1,17 @@
-//! What a value of a setting may be: text to numbers, times, signals, addresses. The errors say what is wrong with the value.
+//! Parses the values of settings: numbers, times, signals, addresses. Errors say what is wrong with the value.
 
 use std::time::Duration;
 use vassal_escape::printable;
 
-/// What ends an app by default.
+/// The signal that stops an app by default.
 pub const SIGTERM: i32 = 15;
-/// Below this a hang can no longer be told from a busy machine.
+/// The shortest deadline: below it, a busy machine looks like a hang.
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
-/// More would be days.
+/// The largest number of failures; more would take days.
 const MOST_FAILURES: u32 = 100;
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// A protection is not lost by a typing error, so only the words of systemd.syntax(7) are taken.
+/// Only the words of systemd.syntax(7) are accepted, so that a typing error cannot switch a protection off.
 pub fn on_or_off(value: &[u8]) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_slice() {
         b"on" | b"true" | b"yes" | b"1" => Ok(true),
@@ -50,7 +50,7 @@ pub fn duration(value: &[u8]) -> Result<Duration, String> {
     Ok(time)
 }
 
-/// How many failures are a verdict.
+/// The number of failures that are a verdict.
 pub fn failures(value: &[u8]) -> Result<u32, String> {
     let text = String::from_utf8_lossy(value);
     match text.parse() {
@@ -85,7 +85,7 @@ pub fn signal(value: &[u8]) -> Result<i32, String> {
     }
 }
 
-/// A URL: its address and its path.
+/// A URL, as address and path.
 pub fn url(value: &[u8]) -> Result<(String, String), String> {
     let rest = value.strip_prefix(b"http://").ok_or_else(|| {
         let shown = printable(value);
@@ -94,7 +94,7 @@ pub fn url(value: &[u8]) -> Result<(String, String), String> {
     http(rest)
 }
 
-/// `ADDRESS/PATH`; of a unix socket `unix:SOCKET:/PATH`.
+/// `ADDRESS/PATH`, or for a unix socket `unix:SOCKET:/PATH`.
 pub fn http(value: &[u8]) -> Result<(String, String), String> {
     let is_plain = |byte: &u8| byte.is_ascii_graphic();
     if !value.iter().all(is_plain) {
@@ -123,7 +123,7 @@ pub fn mode(value: &[u8]) -> Result<u32, String> {
     }
 }
 
-/// How many connections may wait.
+/// The length of a queue of connections.
 pub fn backlog(value: &[u8]) -> Result<i32, String> {
     let text = String::from_utf8_lossy(value);
     match text.parse() {

@@ -1,4 +1,4 @@
-//! What uWSGI is given for the sockets that were bound for it, so that it finds them.
+//! The configuration by which uWSGI finds the sockets that were bound for it.
 
 use crate::language::evaluation::entry::Entry;
 use crate::options::id::Id;
@@ -7,8 +7,8 @@ use crate::vassal::socket::{Found, Listener, address_range};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
-/// The entries that uWSGI is given in the place of `entries`: `sockets` are those that it finds open, with their numbers, and `values` what
-/// some entries have instead of their own value for another reason.
+/// The entries that uWSGI gets instead of `entries`. `sockets` are the sockets with their descriptor numbers; `values`
+/// are replacements for other values.
 pub fn handed(
     entries: &[Entry],
     sockets: &[(&Listener, RawFd)],
@@ -51,7 +51,8 @@ pub fn handed(
     (all, values)
 }
 
-/// By what uWSGI finds a shared socket, where that is not the address as written: of an IPv6 one it leaves out the host (measured).
+/// The address by which uWSGI looks for a shared socket, if that differs from the address as written: for an IPv6
+/// address it leaves out the host (measured).
 fn by_address(listener: &Listener) -> Option<Vec<u8>> {
     match &listener.address {
         Address::Tcp(SocketAddr::V6(address)) => Some(format!(":{}", address.port()).into_bytes()),

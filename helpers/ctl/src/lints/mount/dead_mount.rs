@@ -1,9 +1,9 @@
-//! A FUSE filesystem without its daemon, left on the host where the vassal mounts or watches: the vassal's copy of it is as dead, and
-//! nothing can be mounted over it by a user.
+//! Lint: a FUSE filesystem without its daemon on the host, where the vassal mounts or watches something. The vassal's
+//! copy of it is dead as well, and no user can mount anything over it.
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
             "a FUSE filesystem whose daemon is gone is mounted on {} of this machine",
             quote(&path)
         );
-        Said::warning(
+        Remark::warning(
             Rule::DeadMount,
             message,
             format!("umount -l {}", printable(&path)),

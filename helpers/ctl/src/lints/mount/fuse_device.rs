@@ -1,14 +1,14 @@
-//! `/dev/fuse` that is missing, or closed to users (SEED-2).
+//! Lint: `/dev/fuse` is missing, or users may not open it (SEED-2).
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::host::Seen;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::os::unix::fs::MetadataExt;
 use vassal_config::hooks::phase::Phase;
 
-/// Read and write for everybody.
+/// Readable and writable for all users.
 const OPEN_TO_ALL: u32 = 0o006;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -18,7 +18,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mounts = fuse_mounts(&scene.vassal.plan.operations);
     let as_user = mounts.iter().find(|mount| mount.operation.phase == Phase::AsUser);
     let said = match host.look(b"/dev/fuse") {
-        // An image has no devices at all.
+        // An image, which contains no devices.
         Seen::Missing if matches!(host.look(b"/dev/null"), Seen::Missing) => None,
         Seen::Missing => mounts.first().map(|mount| {
             let message = "there is no /dev/fuse on this machine: nothing can be mounted with FUSE";
@@ -36,7 +36,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         Seen::There(_) | Seen::Hidden | Seen::Dead => None,
     };
     let found = said.map(|(mount, message, hint)| {
-        Said::warning(Rule::FuseDevice, message, hint).at(mount.operation.origin.as_ref(), scene)
+        Remark::warning(Rule::FuseDevice, message, hint).at(mount.operation.origin.as_ref(), scene)
     });
     found.into_iter().collect()
 }

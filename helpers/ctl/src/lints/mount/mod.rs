@@ -1,4 +1,4 @@
-//! Lints of mounts and hooks.
+//! Lints about mounts and hooks.
 
 pub mod dead_mount;
 pub mod fuse_device;

@@ -1,8 +1,8 @@
-//! A directory that something is to be mounted on, and that is not there or not the user's (SEED-3).
+//! Lint: a directory to be mounted on is missing, or does not belong to the user (SEED-3).
 
 use crate::lints::fuse_commands::{commands, fuse_mounts};
 use crate::lints::host::{Host, Seen};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::fs::Metadata;
@@ -14,7 +14,7 @@ use vassal_config::users::identity::Identity;
 use vassal_config::vassal::plan::{Operation, Plan};
 use vassal_escape::printable;
 
-/// Where something is mounted, and whether fusermount asks whose the directory is.
+/// A mountpoint, and whether fusermount checks the directory's owner.
 struct Point<'a> {
     path: Vec<u8>,
     operation: &'a Operation,
@@ -38,7 +38,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     said.collect()
 }
 
-/// The points that can be judged: those in the host's root that no earlier step makes or hides.
+/// The mountpoints that can be judged: those in the host's root directory that no earlier step creates or covers.
 fn points(plan: &Plan) -> Vec<Point<'_>> {
     let fuse = fuse_mounts(&plan.operations).into_iter().map(|mount| Point {
         path: mount.mountpoint,
@@ -97,21 +97,21 @@ fn owner(identity: &Identity) -> Option<String> {
     identity.uid.as_ref().map(|named| named.0.to_string())
 }
 
-fn missing(point: &Point<'_>, identity: &Identity) -> Said {
+fn missing(point: &Point<'_>, identity: &Identity) -> Remark {
     let path = printable(&point.path);
     let message = format!("the directory {} to mount on does not exist", quote(&point.path));
     let hint = match owner(identity).filter(|_| point.by_user) {
         Some(user) => format!("install -d -o {user} {path}"),
         None => format!("mkdir -p {path}"),
     };
-    Said::warning(Rule::MountpointDirectory, message, hint)
+    Remark::warning(Rule::MountpointDirectory, message, hint)
 }
 
-/// fusermount mounts for a user only where that user may write.
-fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Host) -> Option<Said> {
+/// fusermount mounts for a user only on directories in which that user may write.
+fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Host) -> Option<Remark> {
     let user = host.user_of(identity)?;
     let may_write = user.may_write(metadata);
-    // A sticky directory, such as /tmp, must be the user's own.
+    // A sticky directory, such as /tmp, must belong to the user.
     let is_sticky = metadata.mode() & 0o1000 != 0 && metadata.uid() != user.uid;
     if may_write && !is_sticky {
         return None;
@@ -120,5 +120,5 @@ fn closed(point: &Point<'_>, metadata: &Metadata, identity: &Identity, host: &Ho
     let path = quote(&point.path);
     let message = format!("fusermount will refuse to mount on {path}: {name} may not write there");
     let hint = format!("chown {name} {}", printable(&point.path));
-    Some(Said::warning(Rule::MountpointDirectory, message, hint))
+    Some(Remark::warning(Rule::MountpointDirectory, message, hint))
 }

@@ -1,8 +1,8 @@
-//! The branches of unionfs-fuse: where they are, and in which order.
+//! Lint: the branches of a unionfs-fuse do not exist, or have the wrong order.
 
 use crate::lints::fuse_commands::{FuseMount, fuse_mounts};
 use crate::lints::host::{Host, Seen};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
@@ -19,9 +19,10 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     said.collect()
 }
 
-/// Measured with unionfs-fuse 1.0: it copies only to a writable branch above the one that has the file. With the read-only branch
-/// first new files are made below, but a file of the base is neither changed nor removed: EACCES.
-fn order(mount: &FuseMount<'_>) -> Option<Said> {
+/// The order (measured with unionfs-fuse 1.0): files are copied only to a writable branch above the one that contains
+/// them. If the read-only branch comes first, new files are created below it, but files of the base can be neither
+/// changed nor removed: EACCES.
+fn order(mount: &FuseMount<'_>) -> Option<Remark> {
     let branches = mount.branches();
     let first = branches.first().filter(|first| !first.is_writable)?;
     let writable = branches.iter().find(|branch| branch.is_writable)?;
@@ -37,11 +38,11 @@ fn order(mount: &FuseMount<'_>) -> Option<Said> {
         quote(&writable.written).trim_matches('\''),
         quote(&first.written).trim_matches('\'')
     );
-    Some(Said::note(Rule::UnionOrder, message, hint))
+    Some(Remark::note(Rule::UnionOrder, message, hint))
 }
 
-/// With `chroot=/ns` a branch `/ns/precise` is looked for in `/ns/ns/precise` (SEED-7).
-fn doubled(mount: &FuseMount<'_>) -> Option<Said> {
+/// With `chroot=/ns` a branch `/ns/precise` is looked up as `/ns/ns/precise` (SEED-7).
+fn doubled(mount: &FuseMount<'_>) -> Option<Remark> {
     let chroot = mount.option(b"chroot")?;
     let below = [chroot, b"/"].concat();
     let branches = mount.branches();
@@ -55,11 +56,11 @@ fn doubled(mount: &FuseMount<'_>) -> Option<Said> {
         quote(&branch.path)
     );
     let hint = "branches are named as they are below the chroot directory";
-    Some(Said::warning(Rule::UnionChroot, message, hint))
+    Some(Remark::warning(Rule::UnionChroot, message, hint))
 }
 
-/// No branch is made by unionfs-fuse itself.
-fn missing(mount: &FuseMount<'_>, host: &Host) -> Vec<Said> {
+/// unionfs-fuse creates no branch itself.
+fn missing(mount: &FuseMount<'_>, host: &Host) -> Vec<Remark> {
     let branches = mount.branches();
     let missing = branches
         .iter()
@@ -67,7 +68,7 @@ fn missing(mount: &FuseMount<'_>, host: &Host) -> Vec<Said> {
     let said = missing.map(|branch| {
         let message = format!("the branch {} does not exist", quote(&branch.path));
         let hint = format!("mkdir -p {}", printable(&branch.path));
-        Said::warning(Rule::UnionBranch, message, hint)
+        Remark::warning(Rule::UnionBranch, message, hint)
     });
     said.collect()
 }

@@ -1,11 +1,12 @@
-//! A union whose daemon stands on its own mount after pivot_root.
+//! Lint: a union whose daemon depends on its own mount after pivot_root.
 //!
-//! pivot_root(2) moves the root directory of every process that has the old one, the daemon's too. From then on it looks for
-//! its branches in the new root, which is itself. `chroot=` gives it a root directory that stays.
+//! pivot_root(2) changes the root directory of every process that has the old one, including the daemon. From then on
+//! it looks up its branches in the new root, which is its own mount. With `chroot=` it has a root directory that does
+//! not change.
 
 use crate::lints::fuse_commands::fuse_mounts;
 use crate::lints::new_root::pivot;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 
@@ -27,7 +28,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
             }
             _ => "it has no chroot option: use unionfs-fuse with chroot=, or an overlay of the kernel's",
         };
-        Said::warning(Rule::UnionDeadlock, message, hint).at(mount.operation.origin.as_ref(), scene)
+        Remark::warning(Rule::UnionDeadlock, message, hint).at(mount.operation.origin.as_ref(), scene)
     });
     said.collect()
 }

@@ -1,8 +1,8 @@
-//! An unmount at exit of what is mounted before the app (EXE-11): under uWSGI's Emperor the first reload unmounts it for
-//! good.
+//! Lint: something that is mounted before the app is unmounted at exit (EXE-11). Under uWSGI's Emperor the first reload
+//! unmounts it for ever.
 
 use crate::lints::fuse_commands::{commands, fuse_mounts};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 
@@ -20,7 +20,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let said = unmounts.map(|operation| {
         let message = "at exit only: under uWSGI's Emperor it runs at a reload too, and nothing mounts again after that";
         let hint = "nothing is to be done here, where a reload runs no such hook; do not reload this file's vassal there";
-        Said::note(Rule::UnmountAtExit, message, hint).at(operation.origin.as_ref(), scene)
+        Remark::note(Rule::UnmountAtExit, message, hint).at(operation.origin.as_ref(), scene)
     });
     said.collect()
 }

@@ -1,8 +1,8 @@
-//! A `mountpoint-check` of a path on which nothing is mounted (MPC-7).
+//! Lint: nothing is mounted on the path of a `mountpoint-check` (MPC-7).
 
 use crate::lints::fuse_commands::{commands, is_known};
 use crate::lints::new_root::mounted;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
@@ -25,7 +25,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 "a start ends with exit code 78 where nothing is mounted; name the path that a hook mounts",
             ),
         };
-        Said::warning(Rule::UnmountedCheck, message, hint).at(Some(&watch.origin), scene)
+        Remark::warning(Rule::UnmountedCheck, message, hint).at(Some(&watch.origin), scene)
     });
     said.collect()
 }
@@ -35,7 +35,7 @@ fn may_be_mounted(watch: &Watch, plan: &Plan, scene: &Scene<'_>) -> bool {
     if mounted(plan).iter().any(|each| each.as_slice() == path) {
         return true;
     }
-    // A command that is not known may mount anything.
+    // An unknown command may mount anything.
     let mut all = plan.operations.iter().flat_map(commands);
     if all.any(|command| !is_known(&command.program)) {
         return true;

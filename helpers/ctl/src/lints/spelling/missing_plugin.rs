@@ -1,7 +1,7 @@
-//! A line that needs a plugin which no line loads (SEED-1): uWSGI takes an option for a placeholder, and ends at a logger or a
-//! route that it does not know.
+//! Lint: a line needs a plugin that no line loads (SEED-1). uWSGI takes an unknown option for a placeholder, and exits
+//! at an unknown logger or route action.
 
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
@@ -21,7 +21,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
             quote(&entry.key)
         );
         let hint = format!("add 'plugin = {plugin}', unless your uWSGI has it built in");
-        Said::warning(Rule::MissingPlugin, message, hint).at(Some(&entry.origin), scene)
+        Remark::warning(Rule::MissingPlugin, message, hint).at(Some(&entry.origin), scene)
     });
     found.collect()
 }

@@ -1,4 +1,4 @@
-//! Words that mean nothing where they stand.
+//! Lints about names that have no meaning where they are.
 
 pub mod missing_plugin;
 pub mod unit_directives;

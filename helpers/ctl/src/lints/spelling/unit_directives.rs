@@ -1,5 +1,5 @@
-//! The directives of the sections `[Unit]` and `[Service]` that systemd 252 and 257 know, as they list them themselves
-//! (`systemd --dump-configuration-items`). Sorted by name, bytewise; a test checks it.
+//! The directives of the sections `[Unit]` and `[Service]` in systemd 252 and 257, as listed by `systemd
+//! --dump-configuration-items`. Sorted by name, bytewise; a test checks it.
 
 /// `[Unit]`.
 #[rustfmt::skip] // many names in a line

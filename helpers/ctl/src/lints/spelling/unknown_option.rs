@@ -1,6 +1,7 @@
-//! A name in `[uwsgi]` that is no option: uWSGI keeps it as a placeholder and says nothing, so a slip of the finger loses the line.
+//! Lint: a name in `[uwsgi]` that is not an option. uWSGI silently keeps it as a placeholder, so a typing error makes
+//! the line ineffective.
 
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::lints::spelling::written::{Written, texts};
 use crate::reading::finding::Finding;
 use crate::reading::nearest::nearest;
@@ -16,7 +17,7 @@ use vassal_escape::printable;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let effects = &scene.vassal.effects;
-    // It may know any name.
+    // An unknown plugin may add any option.
     if loads_unknown(effects) {
         return Vec::new();
     }
@@ -24,24 +25,24 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut told = BTreeSet::new();
     let unknown = effects.iter().filter(|entry| is_unknown(entry, &written));
     let once = unknown.filter(|entry| told.insert(&entry.key));
-    once.map(|entry| said(&entry.key).at(Some(&entry.origin), scene))
+    once.map(|entry| remark(&entry.key).at(Some(&entry.origin), scene))
         .collect()
 }
 
-/// Whether `entry` is a line whose own name is unknown and which no other line mentions. Names given by `set-placeholder` and its like
-/// are placeholders on purpose, and so is one that is referred to.
+/// Whether the name of `entry` is unknown, written in the file, and mentioned by no other line. Names given by
+/// `set-placeholder` and its like are meant as placeholders, and so is a name that another line refers to.
 fn is_unknown(entry: &Entry, written: &Written) -> bool {
     let key = entry.key.as_slice();
     lookup::find(key).is_none() && plugin_of(key).is_none() && written.names(entry) && !written.mentions(key)
 }
 
-fn said(key: &[u8]) -> Said {
+fn remark(key: &[u8]) -> Remark {
     let name = printable(key);
     let known = OPTIONS.iter().map(|row| row.name).chain(plugin_names());
     let message = format!("there is no option {}: uWSGI ignores the line", quote(key));
     match nearest(&name, known) {
-        Some(meant) => Said::warning(Rule::UnknownOption, message, format!("did you mean '{meant}'?")),
-        None => Said::note(
+        Some(meant) => Remark::warning(Rule::UnknownOption, message, format!("did you mean '{meant}'?")),
+        None => Remark::note(
             Rule::UnknownOption,
             message,
             "fine for a value of the app's own; 'strict = true' has uWSGI refuse such lines",

@@ -1,6 +1,6 @@
-//! A section whose name is almost one of those that are read, and a directive that systemd does not know: neither has any effect.
+//! Lint: a section with a misspelled name, or a directive that systemd does not know. Neither has any effect.
 
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::lints::spelling::unit_directives::{SERVICE, UNIT};
 use crate::lints::spelling::written::texts;
 use crate::reading::finding::Finding;
@@ -44,8 +44,8 @@ fn directives(section: &[u8]) -> Option<&'static [&'static str]> {
     }
 }
 
-/// Other names are other sections, for an `ini = FILE:NAME` line.
-fn section(name: &[u8]) -> Option<Said> {
+/// A section with another name may be used by an `ini = FILE:NAME` line.
+fn section(name: &[u8]) -> Option<Remark> {
     let shown = printable(name);
     if SECTIONS.contains(&shown.as_str()) {
         return None;
@@ -57,16 +57,16 @@ fn section(name: &[u8]) -> Option<Said> {
     };
     let meant = SECTIONS.into_iter().find(is_it)?;
     let message = format!("nothing reads the section {}", quote(name));
-    Some(Said::warning(
+    Some(Remark::warning(
         Rule::UnknownSection,
         message,
         format!("did you mean [{meant}]? Names of sections are exact"),
     ))
 }
 
-fn directive(known: &[&'static str], line: &Line<'_>) -> Option<Said> {
+fn directive(known: &[&'static str], line: &Line<'_>) -> Option<Remark> {
     let name = printable(line.key);
-    // Names of the form X-… are for others than systemd.
+    // systemd ignores names that begin with X-, which are for other programs.
     if known.binary_search(&name.as_str()).is_ok() || name.starts_with("X-") {
         return None;
     }
@@ -78,5 +78,5 @@ fn directive(known: &[&'static str], line: &Line<'_>) -> Option<Said> {
         Some(meant) => format!("did you mean {meant}=?"),
         None => "see systemd.directives(7); a later version may know it".to_owned(),
     };
-    Some(Said::warning(Rule::UnknownDirective, message, hint))
+    Some(Remark::warning(Rule::UnknownDirective, message, hint))
 }

@@ -1,4 +1,4 @@
-//! What stands in a vassal's file and in those it includes, before it is evaluated.
+//! The texts of a vassal's file and of the files it includes, before evaluation.
 
 use crate::lints::scene::Scene;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,11 +7,11 @@ use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::language::text::lex::lines;
 use vassal_config::machine::trusted::Reader;
 
-/// The texts of the files that a vassal's configuration was read from, by the names they were read under.
+/// The texts of these files, by the names under which they were read.
 #[derive(Debug)]
 pub struct Written(BTreeMap<Vec<u8>, Vec<u8>>);
 
-/// Reads the files again; one that cannot be read any more has no text.
+/// Reads the files again. A file that can no longer be read has no text.
 pub fn texts(scene: &Scene<'_>) -> Written {
     let named = scene
         .vassal
@@ -45,7 +45,7 @@ impl Written {
         lines(text).any(|written| written.line == *line && written.key == entry.key)
     }
 
-    /// Whether a value of any line has `name` in it as a word.
+    /// Whether the value of any line contains `name` as a word.
     pub fn mentions(&self, name: &[u8]) -> bool {
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         let has_word = |value: &[u8]| {

@@ -1,8 +1,8 @@
-//! Files that a start makes in a directory that is not there, or in which the app's user may not make one: logs, pidfiles, unix
-//! sockets.
+//! Lint: a start has to create a file (log, pidfile, unix socket) in a directory that is missing or in which the app's
+//! user may not create it.
 
 use crate::lints::host::{Host, Seen};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +18,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (Some(host), plan) = (scene.host, &scene.vassal.plan) else {
         return Vec::new();
     };
-    // In another root than the host's other directories count.
+    // In another root directory than the host's these paths mean other directories.
     if plan.changes_root {
         return Vec::new();
     }
@@ -49,7 +49,7 @@ pub(super) fn directory(path: &[u8]) -> Option<&[u8]> {
     Some(parent.as_os_str().as_bytes())
 }
 
-fn missing(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
+fn missing(path: &[u8], host: &Host, plan: &Plan) -> Option<Remark> {
     let directory = directory(path)?;
     if !matches!(host.look(directory), Seen::Missing) || is_made(directory, plan) {
         return None;
@@ -63,11 +63,11 @@ fn missing(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
         ),
         None => format!("mkdir -p {}", printable(directory)),
     };
-    Some(Said::warning(Rule::FileDirectory, message, hint))
+    Some(Remark::warning(Rule::FileDirectory, message, hint))
 }
 
-/// A unix socket is bound by the app's user, unless `chown-socket` leaves that to root.
-fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
+/// A unix socket is bound by the app's user or, with `chown-socket`, by root.
+fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Remark> {
     let directory = directory(path)?;
     let (account, _) = plan.identity.uid.as_ref()?;
     if plan.unix.owner.is_some() || is_made(directory, plan) {
@@ -89,10 +89,10 @@ fn closed(path: &[u8], host: &Host, plan: &Plan) -> Option<Said> {
         "chown {user} {}, or let root bind it: chown-socket = {user}",
         printable(directory)
     );
-    Some(Said::warning(Rule::SocketDirectory, message, hint))
+    Some(Remark::warning(Rule::SocketDirectory, message, hint))
 }
 
-/// Whether a step of the start may make the directory, or change whose it is.
+/// Whether a step of the start may create the directory or change its owner.
 pub(super) fn is_made(directory: &[u8], plan: &Plan) -> bool {
     let names = |text: &[u8]| text.windows(directory.len()).any(|part| part == directory);
     plan.operations.iter().any(|operation| match &operation.action {

@@ -1,7 +1,7 @@
-//! A command of root's in a root directory that is not root's alone: a start refuses it.
+//! Lint: a root command in a root directory that others than root can change. A start refuses it.
 
 use crate::lints::new_root::foreign;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::hooks::action::Action;
@@ -24,7 +24,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let said = inside.map(|operation| {
         let message = format!("this command of root's is refused in the new root directory: {why}");
         let hint = "run it pre-jail or as-user, give all of the root directory to root, or set trust-root = true in [vassal]";
-        Said::warning(Rule::ForeignRoot, message, hint).at(operation.origin.as_ref(), scene)
+        Remark::warning(Rule::ForeignRoot, message, hint).at(operation.origin.as_ref(), scene)
     });
     said.collect()
 }

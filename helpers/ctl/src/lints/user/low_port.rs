@@ -1,7 +1,7 @@
-//! Ports that only root may bind, at options whose sockets uWSGI binds as the app's user.
+//! Lint: a port that only root may bind, for a socket that uWSGI binds as the app's user.
 
 use crate::lints::host::Host;
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
@@ -11,7 +11,7 @@ use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::socket::is_listening;
 use vassal_escape::printable;
 
-/// Options whose value begins with an address to bind, or has `addr=` in it.
+/// Options whose value begins with an address to bind, or contains `addr=`.
 const BIND: [Id; 21] = [
     Id::FastcgiSocket,
     Id::Fastrouter,
@@ -37,9 +37,9 @@ const BIND: [Id; 21] = [
 ];
 /// CAP_NET_BIND_SERVICE (capabilities(7)).
 const NET_BIND_SERVICE: u64 = 1 << 10;
-/// Where the kernel says which port is the first that everybody may bind (ip(7)).
+/// The kernel's setting for the first port that every user may bind (ip(7)).
 const FIRST_FREE: &[u8] = b"/proc/sys/net/ipv4/ip_unprivileged_port_start";
-/// What it says unless it was changed.
+/// Its default.
 const USUAL: u16 = 1024;
 
 pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -58,11 +58,11 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let is_low = port(entry).is_some_and(|port| port != 0 && port < first);
         is_low && !is_bound_by_root(*at)
     });
-    low.map(|(_, entry)| said(entry, first).at(Some(&entry.origin), scene))
+    low.map(|(_, entry)| remark(entry, first).at(Some(&entry.origin), scene))
         .collect()
 }
 
-fn said(entry: &Entry, first: u16) -> Said {
+fn remark(entry: &Entry, first: u16) -> Remark {
     let option = printable(&entry.key);
     let value = quote(entry.value.as_deref().unwrap_or_default());
     let message =
@@ -74,7 +74,7 @@ fn said(entry: &Entry, first: u16) -> Said {
         }
         _ => format!("write shared-socket = ADDRESS and {option} = =0, or add cap = net_bind_service"),
     };
-    Said::warning(Rule::LowPort, message, hint)
+    Remark::warning(Rule::LowPort, message, hint)
 }
 
 fn first_free(host: &Host) -> u16 {

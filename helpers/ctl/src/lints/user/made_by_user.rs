@@ -1,7 +1,8 @@
-//! Files and sockets that uWSGI makes as the app's user, under an Emperor as well, in a directory where he may not.
+//! Lint: a file or socket that uWSGI creates as the app's user (as under its Emperor), in a directory where this user
+//! may not.
 
 use crate::lints::host::{Host, Seen, User};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::lints::user::file_directory::{directory, is_made};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
@@ -24,7 +25,7 @@ const PATHS: [Id; 9] = [
     Id::ZergServer,
     Id::Fastrouter,
 ];
-/// Options with a path somewhere in their value, and what stands before it.
+/// Options with a path within their value, and the text before the path.
 const INSIDE: [(Id, &[u8]); 5] = [
     (Id::Cache2, b"store="),
     (Id::Logger, b"file:"),
@@ -43,13 +44,13 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let found = entries.iter().filter_map(|entry| {
-        let said = said(entry, host, &user, plan)?;
+        let said = remark(entry, host, &user, plan)?;
         Some(said.at(Some(&entry.origin), scene))
     });
     found.collect()
 }
 
-fn said(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
+fn remark(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Remark> {
     let path = path(entry)?;
     let directory = directory(path)?;
     if is_made(directory, plan) {
@@ -68,7 +69,7 @@ fn said(entry: &Entry, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
         quote(entry.value.as_deref().unwrap_or_default())
     );
     let hint = format!("write a path in a directory of {name}'s: install -d -o {name} DIRECTORY");
-    (!is_open).then(|| Said::warning(Rule::UsersDirectory, message, hint))
+    (!is_open).then(|| Remark::warning(Rule::UsersDirectory, message, hint))
 }
 
 fn path(entry: &Entry) -> Option<&[u8]> {

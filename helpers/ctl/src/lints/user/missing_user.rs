@@ -1,8 +1,8 @@
-//! A user or group that is not known where it is looked up: on the host (exit code 78), or in the new root (ORD-8).
+//! Lint: a user or group does not exist where it is looked up: on the host (exit code 78) or in the new root (ORD-8).
 
 use crate::lints::host::Host;
 use crate::lints::new_root::{foreign, layers};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::diagnostic::quote;
@@ -65,7 +65,7 @@ fn knows(host: &Host, directory: &[u8], kind: Kind, name: &[u8]) -> bool {
     (kind.id)(&host.accounts(directory), name).is_some()
 }
 
-fn on_host(host: &Host, kind: Kind, name: &[u8]) -> Option<Said> {
+fn on_host(host: &Host, kind: Kind, name: &[u8]) -> Option<Remark> {
     if knows(host, b"/", kind, name) {
         return None;
     }
@@ -75,11 +75,11 @@ fn on_host(host: &Host, kind: Kind, name: &[u8]) -> Option<Said> {
         kind.maker,
         printable(name)
     );
-    Some(Said::warning(Rule::MissingUser, message, hint))
+    Some(Remark::warning(Rule::MissingUser, message, hint))
 }
 
-/// What cannot be seen from here, such as a root that only exists once it is mounted, is not judged.
-fn in_layers(host: &Host, kind: Kind, name: &[u8], layers: &[Vec<u8>]) -> Option<Said> {
+/// A root directory that exists only once it is mounted, and the like, is not judged.
+fn in_layers(host: &Host, kind: Kind, name: &[u8], layers: &[Vec<u8>]) -> Option<Remark> {
     let mut with_accounts = layers
         .iter()
         .filter(|layer| !host.accounts(layer).is_empty())
@@ -101,11 +101,11 @@ fn in_layers(host: &Host, kind: Kind, name: &[u8], layers: &[Vec<u8>]) -> Option
         printable(&first),
         printable(name)
     );
-    Some(Said::warning(Rule::MissingUser, message, hint))
+    Some(Remark::warning(Rule::MissingUser, message, hint))
 }
 
-/// In a root directory that is not root's alone a name counts only with the number it has on the host.
-fn unconfirmed(host: &Host, kind: Kind, name: &[u8], why: String, layers: &[Vec<u8>]) -> Option<Said> {
+/// In a root directory that others than root can change, a name is valid only if the host gives it the same number.
+fn unconfirmed(host: &Host, kind: Kind, name: &[u8], why: String, layers: &[Vec<u8>]) -> Option<Remark> {
     let outside = (kind.id)(&host.accounts(b"/"), name);
     let inside = layers
         .iter()
@@ -122,5 +122,5 @@ fn unconfirmed(host: &Host, kind: Kind, name: &[u8], why: String, layers: &[Vec<
         None => format!("there is no {} {} on the host", kind.word, quote(name)),
     };
     let hint = format!("{why}, so its names do not count alone: write the number, or make both the same");
-    Some(Said::warning(Rule::MissingUser, message, hint))
+    Some(Remark::warning(Rule::MissingUser, message, hint))
 }

@@ -1,4 +1,4 @@
-//! Lints of users and of what they may open.
+//! Lints about users and what they may open.
 
 pub mod file_directory;
 pub mod foreign_root;

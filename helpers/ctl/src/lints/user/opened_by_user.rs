@@ -1,7 +1,8 @@
-//! What uWSGI opens as root under an Emperor, and as the app's user here, where he may not and a start does not help.
+//! Lint: uWSGI opens a file as root under an Emperor, but here as the app's user, who may not open it and for whom a
+//! start cannot help.
 
 use crate::lints::host::{Host, Seen, User};
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +18,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (Some(host), plan) = (scene.host, &scene.vassal.plan) else {
         return Vec::new();
     };
-    // In another root than the host's other files count.
+    // In another root directory than the host's these paths mean other files.
     if plan.changes_root {
         return Vec::new();
     }
@@ -40,20 +41,21 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
         .collect()
 }
 
-fn missing(file: &KeyFile, host: &Host) -> Option<Said> {
+fn missing(file: &KeyFile, host: &Host) -> Option<Remark> {
     if !file.path.starts_with(b"/") || !matches!(host.look(&file.path), Seen::Missing) {
         return None;
     }
     let message = format!("{} does not exist", quote(&file.path));
-    Some(Said::warning(
+    Some(Remark::warning(
         Rule::KeyFile,
         message,
         "uWSGI ends without the certificates and keys that it is given",
     ))
 }
 
-/// A copy for the user takes a mount namespace, of the vassal's or, where nothing else depends on its mounts, of the app's.
-fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Said> {
+/// To give the user a copy, a start needs a mount namespace: the vassal's or, if nothing else depends on its mounts,
+/// one of the app's own.
+fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Remark> {
     let is_hook = |step: &Operation| step.phase == Phase::AsUser && step.action != Action::BecomeUser;
     let is_bound = plan.operations.iter().any(is_hook) || !plan.watch.is_empty();
     let Seen::There(metadata) = host.look(&file.path) else {
@@ -67,11 +69,11 @@ fn unread(file: &KeyFile, host: &Host, user: &User, plan: &Plan) -> Option<Said>
         quote(&file.path)
     );
     let hint = "emperor-use-clone = fs, or chgrp it to the app's group and chmod 640";
-    Some(Said::warning(Rule::KeyFile, message, hint))
+    Some(Remark::warning(Rule::KeyFile, message, hint))
 }
 
-/// A log of root's is given to the user by a start, unless it has other names.
-fn closed(handed: &Handed, host: &Host, user: &User, name: &str) -> Option<Said> {
+/// A start gives a log of root's to the user, unless the file has other names.
+fn closed(handed: &Handed, host: &Host, user: &User, name: &str) -> Option<Remark> {
     let Seen::There(metadata) = host.look(&handed.path) else {
         return None;
     };
@@ -84,7 +86,7 @@ fn closed(handed: &Handed, host: &Host, user: &User, name: &str) -> Option<Said>
         "{} cannot be written by {user}, as whom uWSGI opens it",
         quote(&handed.path)
     );
-    Some(Said::warning(
+    Some(Remark::warning(
         Rule::UsersFile,
         message,
         format!("chown {user} {path}"),

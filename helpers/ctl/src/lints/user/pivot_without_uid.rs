@@ -1,6 +1,7 @@
-//! `pivot_root` without `uid` (ORD-5): a crash loop under uWSGI's Emperor, which does the step once more for root.
+//! Lint: `pivot_root` without `uid` (ORD-5). Under uWSGI's Emperor it crashes again and again, because the step is done
+//! twice for root.
 
-use crate::lints::scene::{Said, Scene};
+use crate::lints::scene::{Remark, Scene};
 use crate::reading::finding::Finding;
 use crate::reading::rule::Rule;
 use vassal_config::hooks::action::Action;
@@ -17,7 +18,7 @@ pub fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let said = pivots.map(|operation| {
         let message = "pivot_root without uid works here, but not under uWSGI's Emperor";
         let hint = "there it is done again, fails, and the vassal is restarted for ever; add 'uid = NAME'";
-        Said::note(Rule::PivotWithoutUid, message, hint).at(operation.origin.as_ref(), scene)
+        Remark::note(Rule::PivotWithoutUid, message, hint).at(operation.origin.as_ref(), scene)
     });
     said.collect()
 }

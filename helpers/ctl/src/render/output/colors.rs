@@ -1,30 +1,31 @@
-//! Whether there are colors: as the command line says, else as the environment does, else on a terminal.
+//! Decides whether there are colors: by the command line, else by the environment, else only on a terminal.
 
-use crate::looks::Color;
+use crate::output_options::Color;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
-/// What the command line says.
+/// The choice on the command line.
 static CHOICE: OnceLock<Color> = OnceLock::new();
 
-/// Takes what the command line says: the first time that counts.
+/// Sets the choice of the command line; only the first call counts.
 pub fn choose(color: Color) {
     CHOICE.get_or_init(|| color);
 }
 
-/// What the command line says.
+/// The choice of the command line.
 pub fn chosen() -> Color {
     CHOICE.get().copied().unwrap_or_default()
 }
 
-/// Whether standard output is to have colors.
+/// Whether standard output has colors.
 pub fn has_colors() -> bool {
     decide(chosen(), |name| env::var_os(name), io::stdout().is_terminal())
 }
 
-/// systemd's own variable first, as systemctl has it; then <https://no-color.org> and <https://bixense.com/clicolors>.
+/// systemd's own variable takes precedence, as in systemctl; then <https://no-color.org> and
+/// <https://bixense.com/clicolors>.
 fn decide(choice: Color, variable: impl Fn(&str) -> Option<OsString>, is_terminal: bool) -> bool {
     match choice {
         Color::Always => return true,
@@ -44,7 +45,7 @@ fn decide(choice: Color, variable: impl Fn(&str) -> Option<OsString>, is_termina
     is_terminal && value("TERM").is_none_or(|value| value != "dumb")
 }
 
-/// What `SYSTEMD_COLORS` says: a boolean, or how many colors there are to be; nothing of `auto-16` and its like.
+/// The value of `SYSTEMD_COLORS`: a boolean, or a number of colors; `None` for `auto-16` and its like.
 fn truth(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "yes" | "y" | "true" | "t" | "on" | "16" | "256" | "24bit" => Some(true),

@@ -1,14 +1,14 @@
-//! JSON in ASCII: what is not ASCII is escaped, so that no terminal acts on it.
+//! Writes JSON in ASCII: other characters are escaped, so that a terminal cannot be controlled by it.
 
-use crate::looks::Json;
+use crate::output_options::Json;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::io::{self, Write};
 
-/// `value` as JSON, with a line feed at its end.
+/// `value` as JSON, with a line feed at the end.
 ///
 /// # Errors
-/// A value that JSON has no form for.
+/// A value that cannot be expressed in JSON.
 pub fn json<T: Serialize + ?Sized>(value: &T, form: Json) -> Result<String, String> {
     let mut text = Vec::new();
     let written = match form {
@@ -26,10 +26,11 @@ pub fn json<T: Serialize + ?Sized>(value: &T, form: Json) -> Result<String, Stri
     String::from_utf8(text).map_err(|error| format!("cannot write JSON: {error}"))
 }
 
-/// Another form of JSON, in ASCII: only strings can have anything else, and in them `\u` may stand for any character.
+/// Wraps another formatter and escapes non-ASCII characters. They occur only in strings, where `\u` may stand for any
+/// character.
 struct Ascii<F>(F);
 
-/// Hands the structure on.
+/// Forwards calls to the wrapped formatter.
 macro_rules! handed_on {
     ($($name:ident($($argument:ident: $type:ty)?);)*) => {
         $(fn $name<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $type)?) -> io::Result<()> {
@@ -69,17 +70,17 @@ impl<F: Formatter> Formatter for Ascii<F> {
     }
 }
 
-/// As serde_json's own pretty form, but for how it is written: what stands before a value goes out at once, as one call for each two
-/// blanks is a third of what a long list takes.
+/// Formats as serde_json's pretty formatter does, but writes all characters before a value in one call: one call for
+/// each two blanks takes a third of the time for a long list.
 #[derive(Default)]
 struct Indented {
     depth: usize,
     has_value: bool,
 }
 
-/// A comma, the end of a line, and the blanks of the next.
+/// A comma, a line end, and the indentation of the next line.
 const LINE: &[u8] = b",\n                                ";
-/// How many of those two stand before the blanks.
+/// The length of the comma and the line end.
 const END: usize = 2;
 const BLANKS: &[u8] = LINE.split_at(END).1;
 

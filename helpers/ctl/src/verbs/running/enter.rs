@@ -1,4 +1,5 @@
-//! `vassalctl enter NAME [CMD]`: a shell in all the namespaces of a vassal, as its user or as root, by nsenter(1).
+//! `vassalctl enter NAME [CMD]`: runs a shell or a command in all namespaces of a vassal, as its user or as root, by
+//! nsenter(1).
 
 use super::names::choose;
 use super::run::gather;
@@ -12,13 +13,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 
-/// What is executed when nothing is named: every root directory that can run anything has it.
+/// The default command; every root directory that can run anything has it.
 const SHELL: &str = "/bin/sh";
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// What of the environment is the terminal's, and goes along.
+/// Variables of the environment that are passed on, because they belong to the terminal.
 const KEPT: [&str; 3] = ["TERM", "LANG", "COLUMNS"];
 
-/// Enters the vassal.
+/// Runs the command in the vassal.
 pub fn run(arguments: &Enter) -> ExitCode {
     let fleet = match gather() {
         Ok(fleet) => fleet,
@@ -44,7 +45,7 @@ pub fn run(arguments: &Enter) -> ExitCode {
     }
 }
 
-/// The app's first process, or the watchdog's where there is none yet.
+/// The app's first process, or the watchdog if there is none yet.
 fn app(processes: Vec<Process>) -> Option<Process> {
     let rank = |process: &Process| match process.role {
         Role::App => 0,
@@ -55,8 +56,8 @@ fn app(processes: Vec<Process>) -> Option<Process> {
     processes.into_iter().min_by_key(rank)
 }
 
-/// The command, which can gain no more privileges than the app can. A process of the tenant's that had the administrator's own terminal
-/// could type into it (TIOCSTI), and read what is typed: so it gets one of its own, or none.
+/// The command, which cannot gain more privileges than the app. If a tenant's process had the administrator's own
+/// terminal, it could insert input (TIOCSTI) and read what is typed; so it gets a terminal of its own, or none.
 fn command(process: &Process, arguments: &Enter, has_terminal: bool) -> Command {
     let Process { pid, owner, .. } = process;
     let mut words: Vec<OsString> = Vec::new();
@@ -92,8 +93,9 @@ fn command(process: &Process, arguments: &Enter, has_terminal: bool) -> Command 
     command
 }
 
-/// Runs `command`. Unless it makes a terminal of its own it is to have no descriptor of this one: what it says is passed on. As a child, and not
-/// in this one's place: a process that looked for a file and was given up would be taken for its child.
+/// Runs `command`. Unless it creates its own terminal, it gets no descriptor of this process, and its output is passed
+/// on. It runs as a child instead of replacing this process, because processes that were abandoned while looking for
+/// files would become its children.
 fn pass_on(mut command: Command, makes_terminal: bool) -> ExitCode {
     let for_output = |is_terminal: bool| match is_terminal && !makes_terminal {
         true => Stdio::piped(),
@@ -104,7 +106,7 @@ fn pass_on(mut command: Command, makes_terminal: bool) -> ExitCode {
     let mut run = || -> io::Result<ExitStatus> {
         let mut child = command.spawn()?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        // A reader that is gone ends the command, too, when it writes again.
+        // If the reader has gone, the command gets an error when it writes again, and ends as well.
         let saying = thread::spawn(move || err.map(|mut err| io::copy(&mut err, &mut io::stderr())));
         out.map(|mut out| io::copy(&mut out, &mut io::stdout()))
             .transpose()?;
@@ -112,7 +114,7 @@ fn pass_on(mut command: Command, makes_terminal: bool) -> ExitCode {
         child.wait()
     };
     match run() {
-        // As a shell tells it.
+        // The exit code, as a shell would return it.
         Ok(ended) => ExitCode::from(match (ended.code(), ended.signal()) {
             (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
             (None, signal) => 128 + u8::try_from(signal.unwrap_or_default()).unwrap_or_default(),
@@ -127,7 +129,7 @@ fn pass_on(mut command: Command, makes_terminal: bool) -> ExitCode {
     }
 }
 
-/// A word as the shell reads it as one.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -14,16 +14,16 @@ use crate::state::{Health, Mark, State};
 use std::cmp::Reverse;
 use std::process::ExitCode;
 
-/// What is said instead of an empty list.
+/// Printed instead of an empty list.
 pub const NO_VASSALS: &str = "there are no vassals (vassalctl check says what the emperor's file names)";
-/// The most of a cause that a line shows.
+/// The most of a cause that is shown in a line.
 const CAUSE_LIMIT: usize = 48;
-/// What of it is shown on the narrowest terminal.
+/// The most of it on the narrowest terminal.
 const CAUSE_LEAST: usize = 8;
-/// What stands for the rest of it.
+/// Marks the place where something was cut.
 const CUT: &str = "...";
 
-/// Lists the vassals.
+/// Prints the list.
 pub fn run(arguments: &List) -> ExitCode {
     let json = arguments.format.json();
     let detail = if json.is_some() {
@@ -53,7 +53,7 @@ pub fn run(arguments: &List) -> ExitCode {
         };
     }
     if chosen.is_empty() && fleet.vassals.is_empty() {
-        output::tell(NO_VASSALS);
+        output::error_line(NO_VASSALS);
     }
     let form = output::form(&arguments.table);
     let lines = match arguments.full {
@@ -65,7 +65,7 @@ pub fn run(arguments: &List) -> ExitCode {
 }
 
 fn sort(vassals: &mut [&Vassal], by: Sort) {
-    // They come by name, and the sort is stable.
+    // The vassals are sorted by name already, and the sort is stable.
     match by {
         Sort::Name => {}
         Sort::State => vassals.sort_by_key(|vassal| vassal.state),
@@ -85,7 +85,8 @@ fn lines(vassals: &[&Vassal], now: u64, cause_limit: usize) -> Vec<[Cell; 9]> {
     lines.collect()
 }
 
-/// The lines of `vassals`; where they are longer than `columns`, causes are cut, so that the notes behind them can be seen.
+/// The rows of `vassals`. If they are wider than `columns`, causes are shortened so that the notes after them are
+/// visible.
 fn fitted(vassals: &[&Vassal], now: u64, form: Form, columns: Option<usize>) -> Vec<[Cell; 9]> {
     let whole = lines(vassals, now, CAUSE_LIMIT);
     let Some(columns) = columns.filter(|_| form.is_aligned) else {
@@ -124,7 +125,7 @@ fn row(vassal: &Vassal, now: u64, cause_limit: usize) -> [Cell; 9] {
     ]
 }
 
-/// How a vassal's state stands out.
+/// The highlighting of a vassal's state.
 pub fn tone(vassal: &Vassal) -> Tone {
     match vassal.health {
         Health::Healthy => Tone::Good,
@@ -169,7 +170,7 @@ fn short(cause: &str, limit: usize) -> String {
     }
 }
 
-/// The marks, whether the app fails its health check, and which limits were met.
+/// The marks, the failures of the health check, and the limits that were reached.
 pub fn notes(vassal: &Vassal, now: u64) -> String {
     let mark = |mark: &Mark| match (mark, vassal.record.next_attempt_usec) {
         (Mark::Waiting, Some(next)) if next > now => {
@@ -178,7 +179,7 @@ pub fn notes(vassal: &Vassal, now: u64) -> String {
         (Mark::Waiting, _) => format!("attempt {}", vassal.record.attempts + 1),
         (mark, _) => mark.word().to_owned(),
     };
-    // What the state says already is not said twice.
+    // A mark that only repeats the state is left out.
     let is_news = |mark: &&Mark| {
         !matches!(
             (mark, vassal.state),

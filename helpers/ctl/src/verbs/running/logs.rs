@@ -1,9 +1,9 @@
-//! `vassalctl logs NAME`: a vassal's events and its app's lines, by journalctl(1).
+//! `vassalctl logs NAME`: shows a vassal's events and its app's lines, by journalctl(1).
 
 use super::names::choose;
 use super::run::{execute, gather};
 use crate::arguments::Logs;
-use crate::looks::Color;
+use crate::output_options::Color;
 use crate::render::output;
 use std::process::{Command, ExitCode};
 

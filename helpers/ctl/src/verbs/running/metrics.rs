@@ -1,4 +1,4 @@
-//! `vassalctl metrics`: for Prometheus, on standard output or for node_exporter's textfile collector.
+//! `vassalctl metrics`: prints metrics for Prometheus, or writes them for node_exporter's textfile collector.
 
 use crate::arguments::Metrics;
 use crate::render::metrics::metrics;
@@ -11,10 +11,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The file in the collector's directory. It reads what ends in `.prom`, so the one before that does not.
+/// The file in the collector's directory. The collector reads files with the suffix `.prom`, so the temporary file has
+/// another one.
 const FILE: &str = "vassal.prom";
 
-/// Writes the metrics.
+/// Prints or writes the metrics.
 pub fn run(arguments: &Metrics) -> ExitCode {
     let fleet = match Fleet::gather(&arguments.place, Detail::Full) {
         Ok(fleet) => fleet,
@@ -36,11 +37,11 @@ pub fn run(arguments: &Metrics) -> ExitCode {
     }
 }
 
-/// Puts the file there whole, so that the collector never reads a part of one.
+/// Replaces the file atomically, so that the collector never reads a partial one.
 fn put(directory: &Path, text: &str) -> io::Result<()> {
     let temporary = directory.join(format!(".{FILE}.{}", std::process::id()));
     let create = || -> io::Result<File> {
-        // Nothing that is there already is followed or written to.
+        // An existing file or link of this name is neither followed nor overwritten.
         OpenOptions::new()
             .write(true)
             .create_new(true)

@@ -1,4 +1,4 @@
-//! The verbs that tell of running vassals, or change them.
+//! The verbs that show or change running vassals.
 
 pub mod enter;
 pub mod list;

@@ -1,4 +1,4 @@
-//! `vassalctl nagios`: a check of Nagios, Icinga and whatever takes their plugins.
+//! `vassalctl nagios`: a check plugin for Nagios, Icinga and compatible systems.
 
 use super::names::choose;
 use crate::arguments::Nagios;
@@ -13,7 +13,7 @@ const OK: u8 = 0;
 const WARNING: u8 = 1;
 const CRITICAL: u8 = 2;
 const UNKNOWN: u8 = 3;
-/// How many vassals are named in the line; all of them follow, one a line.
+/// How many vassals the first line names; all of them follow, one in each line.
 const NAMED: usize = 3;
 
 /// Checks the vassals.
@@ -63,7 +63,7 @@ fn report(vassals: &[&Vassal]) -> (u8, String) {
     (code, text)
 }
 
-/// One vassal, without what would end the line or begin the figures.
+/// One vassal, without characters that would end the line or begin performance data.
 fn line(vassal: &Vassal) -> String {
     let cause = vassal.record.cause.as_deref().filter(|_| vassal.state.is_bad());
     let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();

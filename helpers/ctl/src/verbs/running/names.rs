@@ -1,12 +1,12 @@
-//! Which vassals the names and patterns on a command line mean.
+//! Selects vassals by the names and patterns of the command line.
 
 use crate::reading::nearest::nearest;
 use crate::running::fleet::{Vassal, is_named};
 
-/// The vassals that `patterns` mean; all without any.
+/// The vassals that match any of `patterns`; all vassals if there are none.
 ///
 /// # Errors
-/// A name or pattern that means none.
+/// A name or pattern that matches no vassal.
 pub fn choose<'a>(vassals: &'a [Vassal], patterns: &[String]) -> Result<Vec<&'a Vassal>, String> {
     let mut wanted = Vec::new();
     for pattern in patterns {
@@ -22,7 +22,7 @@ pub fn choose<'a>(vassals: &'a [Vassal], patterns: &[String]) -> Result<Vec<&'a 
     Ok(vassals.iter().filter(is_wanted).collect())
 }
 
-/// A name or pattern that means no vassal.
+/// The message about a name or pattern that matches no vassal.
 fn meaningless(pattern: &str, vassals: &[Vassal]) -> String {
     if pattern.contains(['*', '?', '[']) {
         return format!("no vassal's name fits '{pattern}'");

@@ -1,4 +1,4 @@
-//! What the verbs that change something have in common.
+//! Functions that the verbs for changing vassals share.
 
 use crate::arguments::Place;
 use crate::render::output;
@@ -7,26 +7,26 @@ use crate::running::fleet::Fleet;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Output, Stdio};
 
-/// The vassals of this machine, on which verbs act.
+/// The vassals of this machine.
 ///
 /// # Errors
-/// The exit code when there are none to be found.
+/// The exit code, if they cannot be found.
 pub fn gather() -> Result<Fleet, ExitCode> {
     let fleet = Fleet::gather(&Place::this_machine(), Detail::Line);
     fleet.map_err(|why| output::fail_with(&why, output::FAILED))
 }
 
-/// Becomes `command`.
+/// Replaces this process by `command`.
 pub fn execute(mut command: Command) -> ExitCode {
     let error = command.exec();
     let name = command.get_program().to_string_lossy().into_owned();
     output::fail_with(&format!("cannot run '{name}': {error}"), output::FAILED)
 }
 
-/// Runs systemctl(1) with `arguments`, silently.
+/// Runs systemctl(1) with `arguments` and captures its output.
 ///
 /// # Errors
-/// When it cannot be run, or says that something went wrong.
+/// When it cannot be run or fails.
 pub fn systemctl(arguments: &[&str]) -> Result<Output, String> {
     let output = Command::new("systemctl")
         .args(arguments)

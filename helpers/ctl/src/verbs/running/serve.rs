@@ -1,6 +1,7 @@
-//! `vassalctl stats --serve`: tells the statistics to everybody who connects to the socket on standard input, as uWSGI's Emperor does. systemd
-//! starts it with the first connection, and hears of no other as long as it runs: a flood of them is work for this process, which has a
-//! control group of its own, and not for PID 1. It ends when nobody has come for a while.
+//! `vassalctl stats --serve`: sends the statistics to everybody who connects to the socket on standard input, as
+//! uWSGI's Emperor does. systemd starts it for the first connection and ignores further ones while it runs; so a flood
+//! of connections burdens this process, which has its own cgroup, and not PID 1. It ends when there was no connection
+//! for a while.
 
 use crate::render::output;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,26 +14,26 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long it waits for the next connection before it ends.
+/// How long it waits for the next connection.
 const IDLE: Timespec = Timespec {
     tv_sec: 10,
     tv_nsec: 0,
 };
-/// How many are told at the same time; further ones wait at the socket.
+/// The most connections that are served at a time; further ones wait in the socket's queue.
 const MOST: usize = 16;
-/// How long one may take to read what it is told.
+/// How long a client may take to read the statistics.
 const LIMIT: Duration = Duration::from_secs(5);
-/// How old what is told may be: what comes faster is told the same.
+/// How old the statistics may be; connections that come faster get the same text.
 const FRESH: Duration = Duration::from_millis(200);
-/// How long is waited for one that does not read, until it is looked whether its time is over.
+/// How long a wait for slow clients lasts, before it is checked whether their time is over.
 const SLOW: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
 };
-/// After a connection that could not be taken.
+/// The pause after a connection that could not be accepted.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The socket, of either kind.
+/// The listening socket, of either kind.
 enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
@@ -53,7 +54,7 @@ impl Listener {
         }
     }
 
-    /// Whether somebody waits.
+    /// Whether a connection is waiting.
     fn is_asked(&self) -> bool {
         let now = Timespec::default();
         poll(
@@ -73,7 +74,7 @@ impl AsFd for Listener {
     }
 }
 
-/// One that is told.
+/// A client that is being served.
 struct Telling {
     connection: UnixStream,
     text: Arc<str>,
@@ -82,7 +83,7 @@ struct Telling {
 }
 
 impl Telling {
-    /// The connection is of either kind: what is done with it is the same.
+    /// The connection may be of either kind; it is handled in the same way.
     fn of(connection: OwnedFd, text: Arc<str>, limit: Duration) -> io::Result<Self> {
         let connection = UnixStream::from(connection);
         connection.set_nonblocking(true)?;
@@ -94,7 +95,8 @@ impl Telling {
         })
     }
 
-    /// Sends what it takes now; whether there is something left, and time for it. One that is gone has seen enough.
+    /// Sends as much as the client takes now. Returns whether there is more to send and time left for it. A client that
+    /// has gone is done.
     fn goes_on(&mut self) -> bool {
         let rest = &self.text.as_bytes()[self.sent..];
         match self.connection.write(rest) {
@@ -106,7 +108,7 @@ impl Telling {
     }
 }
 
-/// Tells what `look` finds until nobody comes any more; with one thread, as what looks at the vassals forks.
+/// Serves until no connection comes for a while. `look` returns the statistics. It forks, so all is done in one thread.
 pub fn run(look: impl Fn() -> Result<String, String>) -> ExitCode {
     let socket = match stdin().as_fd().try_clone_to_owned() {
         Ok(socket) => Listener::of(socket),
@@ -132,7 +134,7 @@ pub fn run(look: impl Fn() -> Result<String, String>) -> ExitCode {
         if last.is_none() {
             match look() {
                 Ok(text) => last = Some((Instant::now(), text.into())),
-                // The one who asks sees an end without an answer.
+                // The client sees end-of-file without an answer.
                 Err(why) => output::warn(&why),
             }
         }
@@ -142,7 +144,8 @@ pub fn run(look: impl Fn() -> Result<String, String>) -> ExitCode {
     }
 }
 
-/// Waits for the next connection, unless there are enough, and for room in those there are; whether there is something to do.
+/// Waits for the next connection, unless there are [`MOST`] already, and until a client can take more. Returns whether
+/// there is something to do.
 fn wait(socket: &Listener, told: &[Telling]) -> bool {
     let mut fds: Vec<PollFd<'_>> = told
         .iter()

@@ -1,10 +1,10 @@
-//! `vassalctl stats`: what the vassals use, may use, and how often that was too little.
+//! `vassalctl stats`: shows what the vassals use, their limits, and how often these were reached.
 
 use super::list::NO_VASSALS;
 use super::names::choose;
 use super::serve;
 use crate::arguments::{Place, Stats};
-use crate::looks::Json;
+use crate::output_options::Json;
 use crate::render::amounts::{bytes, time};
 use crate::render::output;
 use crate::render::pager::{self, LongLines};
@@ -28,7 +28,7 @@ const HEADER: [&str; 10] = [
     "LIMITS MET",
 ];
 
-/// Shows them.
+/// Prints the statistics.
 pub fn run(arguments: &Stats) -> ExitCode {
     if arguments.serve {
         return serve::run(|| json(&arguments.place, &[], Json::Indented));
@@ -48,7 +48,7 @@ pub fn run(arguments: &Stats) -> ExitCode {
         Err(why) => return output::fail_with(&why, output::FAILED),
     };
     if fleet.vassals.is_empty() {
-        output::tell(NO_VASSALS);
+        output::error_line(NO_VASSALS);
     }
     let form = output::form(&arguments.table);
     let lines: Vec<_> = chosen.into_iter().map(row).collect();
@@ -60,10 +60,10 @@ pub fn run(arguments: &Stats) -> ExitCode {
     )
 }
 
-/// The statistics of uWSGI's Emperor, as JSON.
+/// The JSON with the keys of uWSGI's Emperor.
 ///
 /// # Errors
-/// When there is no such machine, or its emperor's file is wrong; when there is no such vassal.
+/// When the root directory does not exist, emperor.ini is wrong, or a name matches no vassal.
 pub fn json(place: &Place, patterns: &[String], form: Json) -> Result<String, String> {
     let fleet = Fleet::gather(place, Detail::Full)?;
     let chosen = choose(&fleet.vassals, patterns)?;

@@ -1,4 +1,4 @@
-//! `vassalctl status NAME`: one vassal on one screen.
+//! `vassalctl status NAME`: shows one vassal on one screen.
 
 use super::list::tone;
 use super::names::choose;
@@ -15,16 +15,16 @@ use crate::running::journal::{Entry, Journal};
 use crate::state::{Mark, State};
 use std::process::ExitCode;
 
-/// How many events and how many lines of the app are shown.
+/// How many events, and how many lines of the app, are shown.
 const EVENTS: usize = 5;
 const WORDS: usize = 10;
-/// What is said to a user who may not read the journal.
+/// Shown to a user who may not read the journal.
 const CLOSED: &str = "you may not read all of it (root may, and the groups adm and systemd-journal)";
-/// The exit codes of the LSB for the status of a service.
+/// The exit code of the LSB for a service that does not run.
 const NOT_RUNNING: u8 = 3;
 const UNKNOWN: u8 = 4;
 
-/// Shows the vassals.
+/// Prints the vassals.
 pub fn run(arguments: &Status) -> ExitCode {
     let fleet = match Fleet::gather(&arguments.place, Detail::Full) {
         Ok(fleet) => fleet,
@@ -137,7 +137,7 @@ fn file(vassal: &Vassal) -> String {
     file.unwrap_or_else(|| "gone".into())
 }
 
-/// A mark, and what to do about it.
+/// The explanation of a mark and its remedy.
 fn remedy(mark: Mark, vassal: &Vassal, now: u64) -> String {
     let name = &vassal.name;
     match mark {
@@ -166,7 +166,7 @@ fn remedy(mark: Mark, vassal: &Vassal, now: u64) -> String {
     }
 }
 
-/// What it uses of what it may use, and how often that was too little.
+/// Resources used, with limits and how often these were reached.
 fn used(vassal: &Vassal) -> Vec<(&'static str, String)> {
     let (usage, limits, hits) = (&vassal.usage, &vassal.limits, &vassal.hits);
     let of = |limit: Option<String>| limit.map_or_else(String::new, |limit| format!(" of {limit}"));
@@ -205,7 +205,7 @@ fn processes(vassal: &Vassal, fleet: &Fleet) -> String {
     }
 }
 
-/// The last events, what the catalog says of the last bad one, and the app's last words.
+/// The last events, the catalog's explanation of the last fault, and the last lines of the app.
 fn last(journal: &Journal) -> String {
     let tail = |entries: &[Entry], count: usize| entries[entries.len().saturating_sub(count)..].to_vec();
     let line = |entry: &Entry| format!("{:12}{} {}\n", "", short_time(entry.usec), entry.message);
@@ -227,7 +227,7 @@ fn last(journal: &Journal) -> String {
     text
 }
 
-/// A point in time in UTC, without what a screen has no room for.
+/// A time in UTC, shortened for a screen.
 fn short_time(usec: u64) -> String {
     rfc3339(usec)[..19].replace('T', " ") + "Z"
 }

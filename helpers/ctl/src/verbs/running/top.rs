@@ -1,4 +1,4 @@
-//! `vassalctl top`: the list of vassals, live, with the processors they use just now.
+//! `vassalctl top`: the list of vassals, updated live, with their present use of the processors.
 
 use super::list::{notes, tone};
 use super::names::choose;
@@ -22,7 +22,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// The lines above the vassals: the sum, the keys, and the table's header.
+/// The number of lines above the vassals: the summary, the keys, and the header.
 const ABOVE: usize = 3;
 const KEYS: &str =
     "q quit  arrows move  N name  S state  P processors  M memory  R restarts  F failed only  space pause";
@@ -30,7 +30,7 @@ const HEADER: [&str; 8] = [
     "NAME", "STATE", "CPU%", "MEMORY", "MOUNTS", "RESTARTS", "SINCE", "NOTES",
 ];
 
-/// What the vassals are sorted by.
+/// The order of the vassals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
     Name,
@@ -40,7 +40,7 @@ enum Order {
     Restarts,
 }
 
-/// What a key has changed, and what was seen last.
+/// The state of the screen: what keys have changed, and the last data.
 struct Screen<'a> {
     arguments: &'a Top,
     has_colors: bool,
@@ -49,20 +49,20 @@ struct Screen<'a> {
     is_paused: bool,
     first: usize,
     fleet: Fleet,
-    /// What each vassal had used of the processors, and when that was.
+    /// The processor time that each vassal had used at the last update, and when that was.
     used: (Instant, HashMap<String, u64>),
-    /// The part of a processor that each has used between the last two looks, in percent.
+    /// The percentage of a processor that each vassal has used between the last two updates.
     load: HashMap<String, f64>,
 }
 
-/// What a key asks for beside a change of the screen.
+/// What a key asks for, other than a change of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
     Stay,
     Quit,
 }
 
-/// The terminal as a screen of its own, until this is dropped.
+/// Puts the terminal into full-screen mode until it is dropped.
 struct Terminal;
 
 impl Terminal {
@@ -75,13 +75,13 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing back.
+        // There is nothing to restore on a terminal that has gone.
         execute!(io::stdout(), Show, LeaveAlternateScreen).ok();
         disable_raw_mode().ok();
     }
 }
 
-/// Shows the vassals until it is told to stop.
+/// Shows the vassals until the user quits.
 pub fn run(arguments: &Top) -> ExitCode {
     if !io::stdout().is_terminal() {
         return output::fail_with("standard output is no terminal (vassalctl list)", output::FAILED);
@@ -125,7 +125,7 @@ impl<'a> Screen<'a> {
         let mut next = Instant::now() + delay;
         loop {
             self.draw()?;
-            // A key, another size, or the next look.
+            // Waits for a key, a change of the terminal's size, or the next update.
             while poll(next.saturating_duration_since(Instant::now()))? {
                 if let Event::Key(key) = read()? {
                     if self.key(key) == Wish::Quit {
@@ -136,7 +136,7 @@ impl<'a> Screen<'a> {
             }
             next = Instant::now() + delay;
             if !self.is_paused {
-                // What cannot be found out just now is as it was.
+                // If the vassals cannot be found out just now, the last data remains.
                 if let Ok(fleet) = gather(self.arguments) {
                     self.take(fleet);
                 }
@@ -144,7 +144,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Takes a new look over, and what was used since the last one.
+    /// Takes over new data, and computes what was used since the last update.
     fn take(&mut self, fleet: Fleet) {
         let now = used(&fleet);
         let (since, before) = &self.used;
@@ -209,7 +209,7 @@ impl<'a> Screen<'a> {
     }
 
     fn vassals(&self) -> Vec<&Vassal> {
-        // The patterns meant something at the beginning; those of which nothing is left show nothing.
+        // The patterns were valid at the beginning. A pattern that now matches nothing shows nothing.
         let mut vassals = choose(&self.fleet.vassals, &self.arguments.patterns).unwrap_or_default();
         vassals.retain(|vassal| !self.failed_only || vassal.state.is_bad());
         match self.order {
@@ -238,7 +238,7 @@ impl<'a> Screen<'a> {
             .map(|(count, word)| format!("{count} {word}"))
             .collect();
         let memory: u64 = vassals.iter().filter_map(|vassal| vassal.usage.memory).sum();
-        // The sum of nothing is a negative zero.
+        // The sum of an empty list of floats is -0.
         let load = vassals
             .iter()
             .map(|vassal| self.load_of(vassal))
@@ -292,7 +292,8 @@ fn used(fleet: &Fleet) -> HashMap<String, u64> {
         .collect()
 }
 
-/// The beginning of a line that fills so many columns; its colors take none, and end with it.
+/// The beginning of a line that fills `columns` columns. Escape sequences for colors take none, and are closed at the
+/// end.
 fn clipped(line: &str, columns: usize) -> String {
     let mut clipped = String::new();
     let mut taken = 0;

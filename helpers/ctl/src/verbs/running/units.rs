@@ -14,15 +14,15 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-/// What is waited for longer than this says so.
+/// If systemctl takes longer than this, progress is shown.
 const SILENT: Duration = Duration::from_secs(1);
-/// The time between two looks whether systemctl has ended: it is also how long a quick one takes longer.
+/// The time between two checks whether systemctl has ended; a quick call takes up to this much longer.
 const LOOK: Duration = Duration::from_millis(20);
-/// The time between two words of progress on a terminal, and elsewhere.
+/// The time between two lines of progress.
 const TELL: Duration = Duration::from_secs(1);
 const TELL_ELSEWHERE: Duration = Duration::from_secs(10);
 
-/// What is to be done with units.
+/// What is done to units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Start them.
@@ -35,7 +35,7 @@ pub enum Act {
     Reload,
     /// Have them started at boot.
     Enable,
-    /// Do not.
+    /// Do not have them started at boot.
     Disable,
     /// Let nothing start them.
     Mask,
@@ -59,7 +59,8 @@ impl Act {
 }
 
 impl Act {
-    /// With which units of a vassal it is done: where a connection starts it, its socket counts as well, and is stopped first.
+    /// The units of a vassal that are affected. For a vassal on demand the socket is one of them, and it is stopped
+    /// first.
     fn units(self, vassal: &Vassal) -> Vec<String> {
         let runs = vassal.state.runs() || vassal.state.is_bad();
         match self {
@@ -73,7 +74,7 @@ impl Act {
     }
 }
 
-/// Does it with the vassals that `names` mean.
+/// Does it to the vassals that `names` select.
 pub fn run(act: Act, names: &[String]) -> ExitCode {
     let fleet = match gather() {
         Ok(fleet) => fleet,
@@ -87,7 +88,7 @@ pub fn run(act: Act, names: &[String]) -> ExitCode {
             true => Ok(()),
             false => perform(act, &free),
         };
-        // systemd skips a unit whose condition is not met, and says nothing.
+        // systemd silently skips a unit whose condition is not met.
         let held = held.iter().map(|Vassal { name, .. }| {
             format!("{name}: not started, it is in maintenance (vassalctl maintenance {name} off)")
         });
@@ -103,15 +104,15 @@ pub fn run(act: Act, names: &[String]) -> ExitCode {
     }
 }
 
-/// Does it with the `chosen` vassals.
+/// Does it to the `chosen` vassals.
 ///
 /// # Errors
-/// What systemd says; the vassals with which it did not work, and why.
+/// systemd's message; the vassals for which it failed, and why.
 pub fn perform(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
     match act {
         Act::Enable | Act::Disable => return switch(act, chosen),
         Act::Start | Act::Restart if chosen.iter().any(|vassal| vassal.marks.contains(&Mark::New)) => {
-            // Their drop-ins, with their limits, are made by the generator.
+            // The generator has to make their drop-ins, which contain their limits.
             systemctl(&["daemon-reload"])?;
         }
         Act::Start | Act::Restart | Act::Stop | Act::Reload | Act::Mask | Act::Unmask => {}
@@ -134,7 +135,7 @@ pub fn perform(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
     }
 }
 
-/// Waits for systemctl, and tells how far it is when that takes long; whether it worked.
+/// Waits for systemctl and shows progress if that takes long. Returns whether it has succeeded.
 fn follow(mut child: Child, act: Act, units: &[String]) -> Result<bool, String> {
     let begun = Instant::now();
     let is_terminal = io::stderr().is_terminal();
@@ -159,7 +160,7 @@ fn follow(mut child: Child, act: Act, units: &[String]) -> Result<bool, String> 
             );
             match is_terminal {
                 true => overwrite(&text),
-                false => output::tell(&text),
+                false => output::error_line(&text),
             }
             has_told = true;
             next = now + if is_terminal { TELL } else { TELL_ELSEWHERE };
@@ -168,7 +169,7 @@ fn follow(mut child: Child, act: Act, units: &[String]) -> Result<bool, String> 
     }
 }
 
-/// How many of `units` have a job that is not done.
+/// How many of `units` have an unfinished job.
 fn pending(units: &[String]) -> usize {
     let listed = systemctl(&["list-jobs", "--no-legend", "--full", "--plain"]);
     let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -178,11 +179,11 @@ fn pending(units: &[String]) -> usize {
 }
 
 fn overwrite(text: &str) {
-    // Progress is lost without harm where standard error is closed.
+    // Progress is lost without harm if standard error is closed.
     write!(io::stderr(), "\r\x1b[K{text}").ok();
 }
 
-/// What to say of those with which it did not work since `begun`, one line each.
+/// The messages about vassals for which it has failed since `begun`, one line each.
 fn failed(act: Act, chosen: &[&Vassal], begun: u64) -> String {
     let after = Fleet::gather(&crate::arguments::Place::this_machine(), Detail::Line);
     let after = after.map(|fleet| fleet.vassals).unwrap_or_default();
@@ -209,7 +210,8 @@ fn failed(act: Act, chosen: &[&Vassal], begun: u64) -> String {
     }
 }
 
-/// A link to /dev/null takes the place of the one that the generator makes in each boot (systemd.unit(5), `.wants/`).
+/// Replaces the wants-link that the generator makes at each boot by a link to /dev/null, or removes that
+/// (systemd.unit(5), `.wants/`).
 fn switch(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
     let place = Path::new("/").join(DISABLED);
     let units = chosen.iter().flat_map(|vassal| act.units(vassal));
@@ -227,7 +229,8 @@ fn switch(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
     systemctl(&["daemon-reload"]).map(drop)
 }
 
-/// Takes vassals out for maintenance, or back: a mark that outlives a reboot, on which the unit's `ConditionPathExists=` looks.
+/// Puts vassals into maintenance, or back: a file that persists over reboots, checked by the unit's
+/// `ConditionPathExists=`.
 pub fn maintain(names: &[String], is_on: bool) -> ExitCode {
     let fleet = match gather() {
         Ok(fleet) => fleet,

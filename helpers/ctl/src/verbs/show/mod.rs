@@ -1,4 +1,4 @@
-//! `vassalctl show`: what a start of one vassal does.
+//! `vassalctl show`: shows what a start of one vassal does.
 //!
 //! Rooms, each of which uses only those before it: model, text.
 
@@ -11,7 +11,7 @@ use crate::reading::finding::shown;
 use crate::reading::recover::read_vassal;
 use crate::reading::targets;
 use crate::render::output;
-use crate::render::output::{BAD, GOOD, tell};
+use crate::render::output::{BAD, GOOD, error_line};
 use crate::render::snippet::render;
 use model::Shown;
 use std::process::ExitCode;
@@ -25,14 +25,14 @@ pub fn run(arguments: &Show) -> ExitCode {
     if emperor.is_wrong() {
         let file = emperor.file.as_deref().map(shown).unwrap_or_default();
         for finding in &emperor.findings {
-            tell(render(finding, &file, false).trim_end());
+            error_line(render(finding, &file, false).trim_end());
         }
         return ExitCode::from(BAD);
     }
     let read = read_vassal(&emperor.emperor, &target.name, &target.location, Scope::Machine);
     let Some(vassal) = read.found else {
         for finding in &read.findings {
-            tell(render(finding, &target.file(), false).trim_end());
+            error_line(render(finding, &target.file(), false).trim_end());
         }
         return ExitCode::from(BAD);
     };

@@ -1,4 +1,4 @@
-//! What `vassalctl show` shows, as data: printed for people, or as JSON.
+//! The data of `vassalctl show`, for display and for JSON.
 
 use crate::reading::finding::{place, shown};
 use crate::reading::location::Location;
@@ -18,21 +18,21 @@ use vassal_config::vassal::settings::liveness;
 use vassal_escape::printable;
 use vassal_generator::drop_in::{Common, DropIn, Text};
 
-/// All that is shown. The fields are the JSON's, which vassalctl(8) describes; every text is printable.
+/// The data. The field names are those of the JSON, which vassalctl(8) describes; all texts are printable.
 #[derive(Debug, Serialize)]
 pub struct Shown {
     version: u32,
-    /// The vassal.
+    /// The vassal's name.
     pub name: String,
     /// Its unit.
     pub unit: String,
     /// Its file.
     pub file: String,
-    /// What it is cloned into.
+    /// The namespaces that it is cloned into.
     pub namespaces: Vec<&'static str>,
     /// The steps before the app.
     pub operations: Vec<Step>,
-    /// What is started.
+    /// The app.
     pub app: App,
     /// The steps after the app.
     pub atexit: Vec<Step>,
@@ -42,13 +42,13 @@ pub struct Shown {
     pub sockets: Vec<Socket>,
     /// How the app is asked for its health.
     pub health: Option<Asked>,
-    /// Whether the app is to send `WATCHDOG=1`, where the file says so.
+    /// The setting of the app's heartbeat `WATCHDOG=1`, if the file has one.
     pub watchdog: Option<Watchdog>,
     /// How a reload is done.
     pub reload: Reloaded,
     /// The drop-in of its unit.
     pub drop_in: String,
-    /// That of the socket whose first connection starts it.
+    /// The drop-in of its socket, for a vassal on demand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket_drop_in: Option<String>,
 }
@@ -56,24 +56,24 @@ pub struct Shown {
 /// How the app is asked for its health.
 #[derive(Debug, Serialize)]
 pub struct Asked {
-    /// What is asked for.
+    /// The URL that is asked.
     pub url: String,
     /// Seconds from an answer to the next question.
     pub interval: f64,
     /// Seconds that an answer may take.
     pub deadline: f64,
-    /// So many failures in a row restart the vassal.
+    /// The number of failures in a row that restarts the vassal.
     pub failures: u32,
-    /// Where.
+    /// Where it is written.
     pub from: Option<From>,
 }
 
-/// What the file says of `WATCHDOG=1`.
+/// The file's setting of `WATCHDOG=1`.
 #[derive(Debug, Serialize)]
 pub struct Watchdog {
-    /// The most seconds between two; nothing is heard without.
+    /// The longest time between two, in seconds; without it none is expected.
     pub seconds: Option<f64>,
-    /// Where.
+    /// Where it is written.
     pub from: Option<From>,
 }
 
@@ -82,13 +82,13 @@ pub struct Watchdog {
 pub struct Reloaded {
     /// `overlap` or `in-place`.
     pub way: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// The line that decides.
+    /// The line that decides it.
     pub from: Option<From>,
 }
 
-/// Where something was written.
+/// The place where something is written.
 #[derive(Debug, Serialize)]
 pub struct From {
     /// The file.
@@ -97,7 +97,7 @@ pub struct From {
     pub line: u32,
     /// The column.
     pub column: u32,
-    /// The place in short, for people.
+    /// The place in short form, for display.
     #[serde(skip)]
     pub short: String,
 }
@@ -105,70 +105,70 @@ pub struct From {
 /// One operation.
 #[derive(Debug, Serialize)]
 pub struct Step {
-    /// When.
+    /// Its phase.
     pub phase: String,
-    /// What, in a word.
+    /// A verb for the action.
     pub action: &'static str,
-    /// What with.
+    /// The rest of the description.
     pub detail: String,
     /// The option that asks for it.
     pub option: Option<String>,
     /// Its value.
     pub value: Option<String>,
-    /// Where.
+    /// Where it is written.
     pub from: Option<From>,
 }
 
-/// What is started.
+/// The app.
 #[derive(Debug, Serialize)]
 pub struct App {
     /// The program, or a shell command.
     pub command: String,
-    /// Whether that is uWSGI, or speaks as it.
+    /// Whether it is uWSGI, or a program with uWSGI's protocol.
     pub is_uwsgi: bool,
     /// Where the command was written.
     pub from: Option<From>,
-    /// The configuration that uWSGI is given.
+    /// The configuration that uWSGI gets.
     pub given: Vec<Given>,
 }
 
-/// One line that uWSGI is given.
+/// A line of uWSGI's configuration.
 #[derive(Debug, Serialize)]
 pub struct Given {
     /// The option.
     pub option: String,
     /// Its value.
     pub value: String,
-    /// Where; nothing for a line that vassal adds.
+    /// Where it is written; `None` for a line that vassal adds.
     pub from: Option<From>,
 }
 
-/// One mountpoint.
+/// A watched mountpoint.
 #[derive(Debug, Serialize)]
 pub struct Watched {
     /// The path.
     pub path: String,
-    /// Seconds between two probes, where the file says it.
+    /// The time between two probes in seconds, if the file sets it.
     pub interval: Option<f64>,
-    /// Seconds for which a request may go unanswered, where the file says it.
+    /// How many seconds a request may remain unanswered, if the file sets it.
     pub deadline: Option<f64>,
-    /// Where.
+    /// Where it is written.
     pub from: Option<From>,
 }
 
-/// One socket.
+/// A listening socket.
 #[derive(Debug, Serialize)]
 pub struct Socket {
     /// The address.
     pub address: String,
-    /// How many connections may wait.
+    /// The length of the queue of connections.
     pub backlog: i32,
-    /// Where.
+    /// Where it is written.
     pub from: Option<From>,
 }
 
 impl Shown {
-    /// The plan of `vassal`, which was read from `target`.
+    /// The data of `vassal`, which was read from `target`.
     pub fn of(vassal: &Vassal, emperor: &Emperor, target: &Target) -> Self {
         let Vassal {
             plan,
@@ -185,7 +185,7 @@ impl Shown {
             name: &target.name,
             file: file.as_os_str().as_bytes(),
             common: &common,
-            waiting: plan.settings.waiting.clone(),
+            on_demand_socket: plan.settings.on_demand_socket.clone(),
             directives: directives.clone(),
             problems: Vec::new(),
         };

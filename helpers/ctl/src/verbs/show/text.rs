@@ -1,12 +1,12 @@
-//! `vassalctl show` for people: phases as headings, columns that are aligned.
+//! Formats the result of `vassalctl show` for people: phases as headings, with aligned columns below.
 
 use super::model::{From, Shown, Step};
 use crate::render::table::table;
 
-/// Where from, what, and the rest.
+/// The place, the action, and the details.
 type Row = [String; 3];
 
-/// The text.
+/// Formats the data.
 pub fn text(shown: &Shown) -> String {
     let mut text = format!("{}  {}  {}\n", shown.name, shown.unit, shown.file);
     text += &match shown.namespaces.as_slice() {
@@ -42,7 +42,7 @@ fn unit(name: &str, drop_in: &str) -> String {
     )
 }
 
-/// The headings and what stands below them.
+/// The headings with the rows below them.
 fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
     let phases = shown.operations.chunk_by(|one, other| one.phase == other.phase);
     let heading = |steps: &[Step]| steps.first().map(|first| first.phase.clone()).unwrap_or_default();
@@ -56,7 +56,7 @@ fn sections(shown: &Shown) -> Vec<(String, Vec<Row>)> {
             Some(seconds) => format!("probed every {seconds} s; "),
             None => String::new(),
         };
-        // As in schedule.rs of vassal-watchdog.
+        // The defaults of schedule.rs in vassal-watchdog.
         let deadline = match each.deadline {
             Some(seconds) => format!("{seconds} s"),
             None => "3 s (10 s over a network)".to_owned(),

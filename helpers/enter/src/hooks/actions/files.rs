@@ -31,7 +31,7 @@ pub fn remove(path: &[u8]) -> Result<(), Failure> {
     paths::remove(at(path)).map_err(refused)
 }
 
-/// chmod(2), to what `change` makes of the present mode.
+/// chmod(2) to the result of `change`, which gets the present mode.
 ///
 /// # Errors
 /// As [`paths::change_mode`].
@@ -47,10 +47,10 @@ pub fn own(path: &[u8], uid: u32, gid: u32) -> Result<(), Failure> {
     paths::own(at(path), uid, gid).map_err(refused)
 }
 
-/// chown(2) to a user and a group of the present root directory.
+/// chown(2) to a user and a group that are looked up in the present root directory.
 ///
 /// # Errors
-/// A name that does not exist; as [`paths::own`].
+/// A name that does not exist; otherwise as [`paths::own`].
 pub fn own_by_name(path: &[u8], user: &[u8], group: &[u8], proc: &Proc) -> Result<(), Failure> {
     let accounts = accounts_of(proc)?;
     let missing = |kind: Kind, name: &[u8]| AccountFailure::UnknownOwner {
@@ -66,7 +66,7 @@ pub fn own_by_name(path: &[u8], user: &[u8], group: &[u8], proc: &Proc) -> Resul
 /// Writes `text` to the file or FIFO `path`.
 ///
 /// # Errors
-/// What the kernel refused.
+/// Any error of the kernel.
 pub fn write(path: &[u8], text: &[u8], mode: WriteMode, session: &Session<'_>) -> Result<(), Failure> {
     let (flags, kind) = match mode {
         WriteMode::Truncate => (OFlag::O_CREAT | OFlag::O_TRUNC, safe_open::Kind::File),
@@ -77,7 +77,7 @@ pub fn write(path: &[u8], text: &[u8], mode: WriteMode, session: &Session<'_>) -
         }
     };
     match open_for_writing(path, OFlag::O_WRONLY | flags, 0o666, kind, session.proc) {
-        // A FIFO without a reader is no failure (ACT-5).
+        // For this action a FIFO without a reader is no failure (ACT-5).
         Err(error) if mode == WriteMode::Fifo && error.errno == Errno::ENXIO => Ok(()),
         Err(error) => Err(refused(error)),
         Ok(file) => {

@@ -1,6 +1,6 @@
-//! The paths that the kernel looks up by itself, as root, when a filesystem is made: the layers of an overlay, the device of a disk's. A link
-//! of a tenant's on the way would have it take something else. So they are found here, by no such link; and what others may put something
-//! else in the place of, until the kernel looks, is given to it by descriptor.
+//! The paths that the kernel itself resolves, as root, when a filesystem is made: the layers of an overlay, the device
+//! of a disk. A tenant's link on the way could make it use something else. So they are resolved here without following
+//! such links; a path that others could change before the kernel resolves it is passed by descriptor.
 
 use crate::files::safe_open::object;
 use nix::errno::Errno;
@@ -12,43 +12,43 @@ use vassal_sys::SysError;
 use vassal_sys::error::Context;
 use vassal_sys::reach::{self, Last};
 
-/// The options of an overlay that name one directory.
+/// The overlay options that name one directory.
 const ONE: [&[u8]; 4] = [b"upperdir", b"workdir", b"lowerdir+", b"datadir+"];
-/// The one that names several, with colons between them.
+/// The overlay option that names several, separated by colons.
 const SEVERAL: &[u8] = b"lowerdir";
 
-/// What is to be given to the kernel, which is to look at it from a working directory that is a proc: `self/fd/7` stands for what is open
-/// here as 7.
+/// The paths for the kernel. It has to resolve them with a proc as the working directory: `self/fd/7` stands for
+/// descriptor 7 of this process.
 #[derive(Debug, Default)]
-pub struct Looked {
+pub struct Resolved {
     /// The source.
     pub source: Vec<u8>,
     /// The options.
     pub options: Option<Vec<u8>>,
-    /// What is given by descriptor, open until then.
+    /// The descriptors in those paths, open until the kernel has resolved them.
     held: Vec<OwnedFd>,
 }
 
-impl Looked {
-    /// Whether something is given by descriptor.
+impl Resolved {
+    /// Whether any path is given by descriptor.
     pub fn has_descriptors(&self) -> bool {
         !self.held.is_empty()
     }
 }
 
-/// Finds what `source` and `options` of a filesystem of type `fstype` name.
+/// Resolves the paths in `source` and `options` of a filesystem of type `fstype`.
 ///
 /// # Errors
-/// `ELOOP` for a link that root has not made; what the kernel refuses.
-pub fn look(
+/// `ELOOP` for a link that is not root's; any error of the kernel.
+pub fn resolve(
     (fstype, source): (&[u8], &[u8]),
     options: Option<&[u8]>,
     step: impl Fn() -> String,
-) -> Result<Looked, SysError> {
+) -> Result<Resolved, SysError> {
     let mut held = Vec::new();
     let is_path = source.first() == Some(&b'/');
     let source = match is_path.then(|| find(source, &mut held, &step)).transpose() {
-        // No device, but a word that looks like one's path.
+        // Not a device, only a word that looks like a path.
         Err(error) if error.errno == Errno::ENOENT => source.to_vec(),
         found => found?.unwrap_or_else(|| source.to_vec()),
     };
@@ -56,7 +56,7 @@ pub fn look(
         Some(options) => Some(overlay(options, &mut held, &step)?),
         None => options.map(<[u8]>::to_vec),
     };
-    Ok(Looked {
+    Ok(Resolved {
         source,
         options,
         held,
@@ -71,7 +71,7 @@ fn overlay(options: &[u8], held: &mut Vec<OwnedFd>, step: &impl Fn() -> String) 
             (key, Some(path)) if ONE.contains(&key) => [key, b"=", &layer(path, held, step)?].concat(),
             (SEVERAL, Some(paths)) => {
                 let layers = split(paths, b':').into_iter().map(|path| match path {
-                    // Between two colons there is nothing: what follows has no directories of its own.
+                    // An empty path between two colons: the layers after it contain data only.
                     b"" => Ok(Vec::new()),
                     path => layer(path, held, step),
                 });
@@ -83,7 +83,7 @@ fn overlay(options: &[u8], held: &mut Vec<OwnedFd>, step: &impl Fn() -> String) 
     Ok(found.join(&b','))
 }
 
-/// A directory as an overlay's option has it, with a backslash before what would end it.
+/// One directory of an overlay's option, with a backslash before each character that would end it.
 fn layer(written: &[u8], held: &mut Vec<OwnedFd>, step: &impl Fn() -> String) -> Result<Vec<u8>, SysError> {
     let mut path = Vec::with_capacity(written.len());
     let mut bytes = written.iter();
@@ -109,7 +109,8 @@ fn escaped(path: &[u8]) -> Vec<u8> {
     bytes.collect()
 }
 
-/// `path` itself, from the root directory, where root alone can have put there what is there; else what is there now.
+/// Returns `path` itself, from the root directory, if nobody but root can have put there what is there; otherwise a
+/// path through a descriptor of the present object.
 fn find(path: &[u8], held: &mut Vec<OwnedFd>, step: &impl Fn() -> String) -> Result<Vec<u8>, SysError> {
     let shown = Path::new(OsStr::from_bytes(path));
     let there = object(shown, step)?;
@@ -131,7 +132,7 @@ fn find(path: &[u8], held: &mut Vec<OwnedFd>, step: &impl Fn() -> String) -> Res
     Ok(name)
 }
 
-/// `text` apart at each `separator` that has no backslash before it.
+/// Splits `text` at each `separator` that has no backslash before it.
 fn split(text: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut is_escaped = false;
     text.split(|byte| {
@@ -146,8 +147,8 @@ fn split(text: &[u8], separator: u8) -> Vec<&[u8]> {
 mod tests {
     use super::*;
 
-    fn looked(options: &str) -> Result<Looked, SysError> {
-        look((b"overlay", b"none"), Some(options.as_bytes()), || {
+    fn looked(options: &str) -> Result<Resolved, SysError> {
+        resolve((b"overlay", b"none"), Some(options.as_bytes()), || {
             "look".to_owned()
         })
     }
@@ -157,7 +158,7 @@ mod tests {
         // The directories of a test are its user's, so only those of the machine's root.
         let options = r"lowerdir=/usr/bin:/usr\/lib::/usr,upperdir=/etc,xino=on,volatile";
         assert_eq!(looked(options).unwrap().options.unwrap(), options.as_bytes());
-        let other = look((b"tmpfs", b"/absent"), Some(b"upperdir=/absent"), || {
+        let other = resolve((b"tmpfs", b"/absent"), Some(b"upperdir=/absent"), || {
             "look".to_owned()
         })
         .unwrap();

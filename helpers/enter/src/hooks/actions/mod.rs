@@ -1,4 +1,4 @@
-//! What each action of a hook does, by families.
+//! The effects of the hooks' actions, one file for each family.
 //!
 //! Rooms, each of which uses only those before it: waits, files, layers, mount, process, perform.
 

@@ -1,5 +1,5 @@
-//! The hooks `mount` and `umount`. Where a mount goes, and what a bind mount shows, is found once, by descriptor; the kernel is
-//! given the descriptors.
+//! The actions `mount` and `umount`. The target of a mount and the source of a bind mount are resolved once; the kernel
+//! gets their descriptors.
 
 use crate::failure::Failure;
 use crate::files::safe_open::{object, place};
@@ -22,10 +22,10 @@ use vassal_sys::proc::Proc;
 use vassal_sys::reach::{self, Last, Place, within};
 use vassal_sys::{SysError, mountinfo, mounts};
 
-/// How many mountpoints are kept in memory to be unmounted: a host may have any number of them below.
+/// How many mountpoints below a directory are kept in memory at a time; a host may have any number of them.
 const AT_ONCE: usize = 64;
 
-/// A mount as its line has it.
+/// A `mount` line.
 #[derive(Debug)]
 pub struct Wanted<'a> {
     /// The filesystem type, or a dummy.
@@ -79,7 +79,7 @@ impl<'a> Wanted<'a> {
     fn put(&self, mount: &OwnedFd, target: &OwnedFd) -> Result<(), SysError> {
         let is_directory = |fd: &OwnedFd| fstat(fd).is_ok_and(|status| reach::is_directory(&status));
         attach::put(mount, target).map_err(|errno| match errno {
-            // The errno of mount(2) for it.
+            // Reported as mount(2) would report it.
             Errno::EINVAL if is_directory(mount) != is_directory(target) => self.explain(Errno::ENOTDIR),
             _ => self.explain(errno),
         })
@@ -93,11 +93,11 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// mount(2), nothing added: no helper program, no mtab, no mkdir (ACT-6). What it does is decided by the flags, in the kernel's
-/// order: a remount, a bind mount, a change of propagation, a move, a new filesystem.
+/// mount(2) and nothing else: no helper program, no mtab, no mkdir (ACT-6). The flags decide what it does, in the
+/// kernel's order: remount, bind mount, change of propagation, move, new filesystem.
 ///
 /// # Errors
-/// The kernel's, with a better word where errno's misleads; a link that root has not made.
+/// Any error of the kernel, explained where errno's own text is misleading; a link that is not root's.
 pub fn mount(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), Failure> {
     attach_as(proc, wanted).map_err(refused)
 }
@@ -132,7 +132,7 @@ fn attach_as(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), SysError> {
         return change(proc, wanted, &target, flags);
     }
     let flags = MsFlags::from_bits_retain(wanted.flags.bits_of_new(wanted.fstype));
-    let looked = layers::look((wanted.fstype, wanted.source), wanted.data, || wanted.context());
+    let looked = layers::resolve((wanted.fstype, wanted.source), wanted.data, || wanted.context());
     let looked = looked.map_err(|error| match error.errno {
         Errno::ENOENT => wanted.explain(Errno::ENOENT),
         _ => error,
@@ -146,7 +146,7 @@ fn attach_as(proc: &Proc, wanted: &Wanted<'_>) -> Result<(), SysError> {
     wanted.put(&mount.map_err(|errno| wanted.explain(errno))?, &target)
 }
 
-/// mount(2) with flags that change the mount at `target`.
+/// mount(2) for flags that change the mount at `target`.
 fn change(proc: &Proc, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags) -> Result<(), SysError> {
     let path = format!("self/fd/{}", target.as_raw_fd());
     let (source, fstype) = (Some(wanted.source), Some(wanted.fstype));
@@ -156,12 +156,12 @@ fn change(proc: &Proc, wanted: &Wanted<'_>, target: &OwnedFd, flags: MsFlags) ->
     .map_err(|errno| wanted.explain(errno))
 }
 
-/// umount2(2), of no link's target but root's. Recursive and lazy is one call: the kernel detaches a mount together with
-/// everything below. Recursive alone goes from the leaves up, until a look at mountinfo finds nothing more below (ACT-9,
-/// without its limits).
+/// umount2(2); only root's own links are followed. Recursive and lazy together is one call, because the kernel detaches
+/// a mount with everything below it. Recursive alone unmounts the leaves first, until mountinfo shows nothing more
+/// below (ACT-9, without its limits).
 ///
 /// # Errors
-/// The kernel's; a link that root has not made.
+/// Any error of the kernel; a link that is not root's.
 pub fn unmount(proc: &Proc, target: &[u8], flags: UmountFlags) -> Result<(), Failure> {
     detach_from(proc, at(target), flags).map_err(refused)
 }
@@ -172,7 +172,7 @@ fn detach_from(proc: &Proc, target: &Path, flags: UmountFlags) -> Result<(), Sys
     how.set(MntFlags::MNT_FORCE, flags.force);
     let step = || format!("unmount '{}'", printable(target.as_os_str().as_bytes()));
     if flags.recursive && !flags.detach {
-        // As mountinfo has it: with no link in it.
+        // In the form of mountinfo, without links.
         let below = [
             mounts::place_of(proc.as_fd(), &object(target, step)?)
                 .context(step)?
@@ -183,7 +183,7 @@ fn detach_from(proc: &Proc, target: &Path, flags: UmountFlags) -> Result<(), Sys
         loop {
             let inside = last_below(proc, &below)?;
             let is_gone = |path: &Path| {
-                // As mountinfo has it: with no link in it.
+                // In the form of mountinfo, without links.
                 let place = reach::place_unseen(path);
                 place.is_ok_and(|place| mounts::detach(place, path, how).is_ok())
             };
@@ -199,7 +199,8 @@ fn detach_from(proc: &Proc, target: &Path, flags: UmountFlags) -> Result<(), Sys
     mounts::detach(spot(target, step)?, target, how)
 }
 
-/// Where `target` is. A filesystem that is mounted there is not asked: it may be dead, or a user's who lets nobody else look.
+/// Resolves `target` without asking the filesystem that is mounted there: it may be dead, or closed to other users than
+/// its owner.
 fn spot(target: &Path, step: impl Fn() -> String) -> Result<Place, SysError> {
     match reach::place_unseen(target) {
         Ok(spot) if readlinkat(&spot.directory, spot.name.as_os_str()).is_err() => Ok(spot),
@@ -208,7 +209,8 @@ fn spot(target: &Path, step: impl Fn() -> String) -> Result<Place, SysError> {
     }
 }
 
-/// The mountpoints that begin with `below`, of more than [`AT_ONCE`] the last ones: those before them come when these are gone.
+/// The mountpoints that begin with `below`; if there are more than [`AT_ONCE`], the last ones. The others follow when
+/// these are unmounted.
 fn last_below(proc: &Proc, below: &[u8]) -> Result<VecDeque<Vec<u8>>, SysError> {
     let file = proc.mountinfo()?;
     let mut last = VecDeque::with_capacity(AT_ONCE);

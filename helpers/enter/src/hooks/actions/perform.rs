@@ -1,21 +1,22 @@
-//! Carries an action of a hook out (ACT-5): which function does it.
+//! Dispatches an action (ACT-5) to the function that does it.
 
 use crate::environment::Environment;
 use crate::failure::{Failure, HookFailure};
 use crate::hooks::actions::mount::Wanted;
 use crate::hooks::actions::{files, mount, process, waits};
-use crate::hooks::command::Ended;
+use crate::hooks::command::{self, Ended};
 use crate::hooks::session::Session;
+use std::os::fd::BorrowedFd;
 use vassal_config::hooks::action::{Action, OnFailure};
 use vassal_escape::printable;
 use vassal_systemd::journal::{Priority, log};
 
-/// Runs shell commands for the actions.
+/// Runs shell commands for actions.
 pub trait Shell {
-    /// Runs `command` to its end, with the first of `shells` that there is.
+    /// Runs `command` to its end, with the first of `shells` that exists.
     ///
     /// # Errors
-    /// When it cannot be started or waited for.
+    /// When it cannot be started, or waiting for it fails.
     fn run(
         &mut self,
         shells: &[Vec<u8>],
@@ -24,11 +25,25 @@ pub trait Shell {
     ) -> Result<Ended, Failure>;
 }
 
-/// Carries `action` out: the table of what does each, by families in files of their own. What it does to files, mounts and the
-/// process is in the kernel afterwards; what it does to variables and open files is in `session`.
+/// Runs commands without a limit, with their output to this descriptor; for a process that another one limits.
+pub struct Unlimited<'a>(pub BorrowedFd<'a>);
+
+impl Shell for Unlimited<'_> {
+    fn run(
+        &mut self,
+        shells: &[Vec<u8>],
+        command: &[u8],
+        environment: &Environment,
+    ) -> Result<Ended, Failure> {
+        command::wait(command::spawn(shells, command, environment, self.0)?)
+    }
+}
+
+/// Does `action`. Effects on files, mounts and the process are the kernel's; variables and open files are kept in
+/// `session`.
 ///
 /// # Errors
-/// What failed, without the place: the caller knows the line.
+/// The failure without its place, which the caller knows.
 pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shell) -> Result<(), Failure> {
     let proc = session.proc;
     match action {
@@ -66,7 +81,7 @@ pub fn perform(action: &Action, session: &mut Session<'_>, shell: &mut impl Shel
         Action::Sleep(time) => waits::sleep(*time, session.stop),
         Action::Print(text) => print(text),
         Action::Exit(code) => exit(*code),
-        // The boundary between two processes, not a step of either.
+        // Not a step: it marks the boundary between the two processes that run the operations.
         Action::BecomeUser => Ok(()),
     }
 }

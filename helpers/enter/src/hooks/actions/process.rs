@@ -1,5 +1,5 @@
-//! The actions that change the process itself: its directories, its namespaces, its umask. A process that is started later has
-//! what they leave.
+//! The actions that change this process: its directories, namespaces and umask. Processes that it starts later inherit
+//! the changes.
 
 use crate::failure::Failure;
 use crate::files::paths;
@@ -25,7 +25,7 @@ pub fn change_directory(path: &[u8]) -> Result<(), Failure> {
 /// umask(2).
 ///
 /// # Errors
-/// None: every action may fail.
+/// None; the signature is that of all actions.
 pub fn set_umask(mask: u32) -> Result<(), Failure> {
     umask(Mode::from_bits_truncate(mask));
     Ok(())
@@ -34,7 +34,7 @@ pub fn set_umask(mask: u32) -> Result<(), Failure> {
 /// sethostname(2).
 ///
 /// # Errors
-/// What the kernel refused.
+/// Any error of the kernel.
 pub fn set_hostname(name: &[u8]) -> Result<(), Failure> {
     sethostname(OsStr::from_bytes(name))
         .context(|| describe("set the host name", name))
@@ -44,7 +44,7 @@ pub fn set_hostname(name: &[u8]) -> Result<(), Failure> {
 /// unshare(2).
 ///
 /// # Errors
-/// What the kernel refused.
+/// Any error of the kernel.
 pub fn unshare(namespaces: Namespaces) -> Result<(), Failure> {
     namespaces::leave(namespaces).map_err(Failure::Namespace)
 }
@@ -57,7 +57,7 @@ pub fn change_root(path: &[u8]) -> Result<(), Failure> {
     paths::change_root(at(path)).map_err(no_root)
 }
 
-/// pivot_root(2); the old root stays open, to see later whether it is gone.
+/// pivot_root(2). The old root is kept open, so that it can be checked later whether it is gone.
 ///
 /// # Errors
 /// As [`mounts::pivot`].

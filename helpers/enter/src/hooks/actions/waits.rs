@@ -1,5 +1,5 @@
-//! Waiting, up to a limit, for something whose appearance raises no event: a path, a mount, an interface, a
-//! listening socket, the reader of a FIFO.
+//! Waits, with a limit, for things that appear without an event: a path, a mount, an interface, a listening socket, a
+//! reader of a FIFO.
 
 use crate::failure::{Failure, HookFailure};
 use crate::files::safe_open;
@@ -10,7 +10,7 @@ use crate::stop::Stop;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::net::if_::if_nametoindex;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
@@ -21,25 +21,27 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vassal_config::hooks::action::Awaited;
 use vassal_escape::printable;
 use vassal_sys::SysError;
+use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::mounts;
 use vassal_sys::proc::Proc;
 use vassal_sys::reach::within;
 
-/// The time between two looks.
+/// The time between two checks.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long one attempt to connect may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
-/// Waits for `what`, at most as long as its line says, else as long as any hook may take; or until the vassal is to stop, which this
-/// process then does.
+/// Waits for `what`, up to the limit of its line or else that of any hook. A request to stop the vassal ends this
+/// process.
 ///
 /// # Errors
-/// It did not appear; a symbolic link on the way that is not root's: where it leads is not for its owner to learn.
+/// It has not appeared in time; a symbolic link on the way that is not root's (whether its target exists must not
+/// become known to its owner).
 pub fn appear(
     awaited: Awaited,
     what: &[u8],
@@ -60,7 +62,7 @@ pub fn appear(
         Awaited::Socket => accepts(what, session.proc),
     };
     let is_there = || match look() {
-        // A link that is not followed never becomes what is waited for.
+        // A link that is not followed will not turn into what is waited for, so there is no point in waiting.
         Err(error) if error.errno == Errno::ELOOP => Err(error),
         found => Ok(found.unwrap_or(false)),
     };
@@ -68,9 +70,9 @@ pub fn appear(
         Some(limit) => (limit, ""),
         None => (session.limit, " (hook-timeout)"),
     };
-    let end = end_of(limit);
+    let deadline = Deadline::after(limit);
     while !is_there()? {
-        if Instant::now() >= end {
+        if deadline.is_over() {
             return Err(HookFailure::NotAppeared {
                 kind,
                 what: what.to_vec(),
@@ -92,38 +94,27 @@ pub fn sleep(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), Failure> {
     Ok(pause(time, stop)?)
 }
 
-/// Lets `time` pass, unless the vassal is to `stop`, which this process then does.
+/// Sleeps for `time`. If the vassal is to `stop` meanwhile, this process ends.
 fn pause(time: Duration, stop: Option<&Stop<'_>>) -> Result<(), SysError> {
-    let end = end_of(time);
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+    let deadline = Deadline::after(time);
+    while !deadline.is_over() {
         let wish = stop.map(|stop| PollFd::new(stop.wish(), PollFlags::POLLIN));
-        match (poll(&mut Vec::from_iter(wish), timeout), stop) {
-            (Ok(1..), Some(stop)) => stop.obey(),
-            (Ok(_) | Err(Errno::EINTR), _) => {}
-            (Err(errno), _) => return Err(SysError::new("wait", errno)),
+        let is_ready = deadline.poll(&mut Vec::from_iter(wish), time);
+        if let (true, Some(stop)) = (is_ready.context(|| "wait")?, stop) {
+            stop.obey();
         }
     }
+    Ok(())
 }
 
-/// When `limit` has passed; as good as never for one that no clock reaches.
-fn end_of(limit: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    Instant::now() + limit.min(CENTURY)
-}
-
-/// Writes `text` into a FIFO as soon as it is there and has a reader, unless the vassal is to `stop`, which this process
-/// then does.
+/// Writes `text` into a FIFO as soon as that exists and has a reader. If the vassal is to `stop` meanwhile, this
+/// process ends.
 ///
 /// # Errors
-/// There was no reader within the limit; what the kernel refused.
+/// No reader within the limit; any error of the kernel.
 pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(), Failure> {
     let limit = session.limit;
-    let end = end_of(limit);
+    let deadline = Deadline::after(limit);
     loop {
         match safe_open::open_for_writing(path, OFlag::O_WRONLY, 0, Kind::Fifo, session.proc) {
             Ok(fifo) => {
@@ -133,7 +124,7 @@ pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(),
                     .map_err(Failure::from);
             }
             Err(error) if !matches!(error.errno, Errno::ENOENT | Errno::ENXIO) => return Err(error.into()),
-            Err(_) if Instant::now() >= end => {
+            Err(_) if deadline.is_over() => {
                 return Err(HookFailure::NotRead {
                     path: path.to_vec(),
                     limit,
@@ -145,8 +136,8 @@ pub fn write_fifo(path: &[u8], text: &[u8], session: &Session<'_>) -> Result<(),
     }
 }
 
-/// What is at `path`, without a request to the filesystem that may be mounted there. As root no link of a tenant's leads
-/// elsewhere.
+/// Opens what is at `path`, without a request to a filesystem that is mounted there. As root it follows no tenant's
+/// link.
 fn object(path: &Path) -> Result<OwnedFd, SysError> {
     let step = || format!("look at '{}'", printable(path.as_os_str().as_bytes()));
     if geteuid().is_root() {
@@ -160,7 +151,7 @@ fn is_mounted(path: &Path, proc: &Proc) -> Result<bool, SysError> {
     Ok(mountpoints::mount_at(&place, proc)?.is_some())
 }
 
-/// `HOST:PORT` with a numeric host, `:PORT`, or the path of a unix socket.
+/// Tries to connect to `HOST:PORT` (with a numeric host), `:PORT`, or the path of a unix socket.
 fn accepts(address: &[u8], proc: &Proc) -> Result<bool, SysError> {
     let text = String::from_utf8_lossy(address);
     let full = match text.strip_prefix(':') {
@@ -173,8 +164,8 @@ fn accepts(address: &[u8], proc: &Proc) -> Result<bool, SysError> {
     }
 }
 
-/// Whether the unix socket `path` takes a connection now: connect(2) would wait where its queue is full. As root no link of
-/// a tenant's leads to another socket.
+/// Whether the unix socket at `path` takes a connection without waiting; connect(2) would block while its queue is
+/// full. As root it follows no tenant's link.
 fn accepts_at_once(path: &[u8], proc: &Proc) -> Result<(), SysError> {
     let step = || format!("connect to '{}'", printable(path));
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;

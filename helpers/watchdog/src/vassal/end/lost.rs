@@ -1,4 +1,4 @@
-//! A mountpoint is lost, or the app: the vassal has to be started anew, and systemd does that.
+//! A mountpoint or the app is lost: systemd has to kill and restart the vassal.
 
 use super::super::state::Vassal;
 use crate::app::connections;
@@ -20,22 +20,24 @@ use vassal_systemd::exit;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::notify::DELIVERY_LIMIT;
 
-/// How long systemd's answer to `WATCHDOG=trigger`, SIGKILL, may take after it has read that, before the watchdog ends by itself.
+/// How long systemd may take to answer `WATCHDOG=trigger` with SIGKILL after it has read it; then the watchdog ends by
+/// itself.
 const TRIGGER_LIMIT: Duration = Duration::from_secs(5);
-/// Between two looks whether it has: nothing tells of that.
+/// The time between two checks whether systemd has read it, for which there is no event.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Vassal {
-    /// A mountpoint is lost: processes that wait for its daemon are released, journal and systemd are told, and systemd kills the unit.
-    /// The host's own filesystems are left as they are, as other processes of the host wait for them, too.
+    /// A mountpoint is lost. Processes that wait for its daemon are released, the journal and systemd are told, and
+    /// systemd kills the unit. The host's own filesystems are not touched, because other processes of the host use
+    /// them.
     pub(crate) fn lost(&mut self, index: usize, verdict: Verdict) -> Result<u8, SysError> {
         let ready_for = self.ready_for();
-        // Before it is released, and gives a wrong answer.
+        // Before its processes are released and give wrong answers.
         self.freeze();
         self.let_go();
         let behind = self.release(index, verdict);
         let listeners = behind.as_ref().map(|_| self.shutdown().listening());
-        // Held until systemd's SIGKILL: see `connections`.
+        // Kept open until systemd's SIGKILL, see `connections`.
         let _connections = self.shutdown().cut_apps_off();
         let cause = self
             .reporter
@@ -55,8 +57,8 @@ impl Vassal {
         Ok(exit::FAILED)
     }
 
-    /// The app is lost: it serves, and is not well. It is ended as when a mountpoint is lost; the filesystems are not, and save what was
-    /// written.
+    /// The app is lost: it serves, but it is not well. It is killed as for a lost mountpoint. The filesystems are all
+    /// right, so they are unmounted in order and their daemons store what was written.
     pub(crate) fn app_lost(&mut self, verdict: AppVerdict) -> Result<u8, SysError> {
         let ready_for = self.ready_for();
         self.freeze();
@@ -72,8 +74,8 @@ impl Vassal {
         Ok(exit::FAILED)
     }
 
-    /// Ends the connection of a filesystem that leaves processes waiting, if it is the vassal's; of one of the host's, the cgroup to leave
-    /// behind what does not end.
+    /// Aborts the connection of a filesystem for which processes may wait, if it belongs to the vassal. If it is the
+    /// host's, returns the cgroup in which the processes can be left behind.
     fn release(&self, index: usize, verdict: Verdict) -> Option<LeftBehind> {
         if !verdict.leaves_waiting() {
             return None;
@@ -83,8 +85,8 @@ impl Vassal {
         mountpoint.is_hosts().then(|| self.put_aside()).flatten()
     }
 
-    /// Waits for the daemons that can still save what was written: that of a filesystem which has been unmounted, and those of the vassal's
-    /// others, which are unmounted for that. What is left then is noted.
+    /// Waits for the daemons that can still store what was written: that of a filesystem which has been unmounted, and
+    /// those of the vassal's other filesystems, which are unmounted now. Then records what is left unsaved.
     fn save_what_can_be(&self, index: usize, verdict: Verdict, cause: &str) {
         let mountpoint = &self.mountpoints[index];
         let lost = &mountpoint.watched.mount;
@@ -92,14 +94,14 @@ impl Vassal {
             self.reporter.status_is(cause);
             self.unrequested_shutdown().wait_for_unmounted();
         }
-        // One that has moved can still be unmounted, where it is now, and its daemon saves then.
+        // A filesystem that has moved can be unmounted at its new place, and its daemon stores what was written.
         let is_lost = verdict != Verdict::Moved;
         self.rescue_others(is_lost.then_some(lost), cause);
-        // The verdict has told of the one that is lost.
+        // The loss of this one is reported with the verdict.
         self.note_what_is_left(|mount| mount.device() != lost.device());
     }
 
-    /// Unmounts the vassal's filesystems but `lost`, whose daemons save then, and waits for them.
+    /// Unmounts the vassal's filesystems except `lost`, and waits until their daemons have stored what was written.
     fn rescue_others(&self, lost: Option<&Mount>, cause: &str) {
         let others = self.shutdown().others(lost);
         if !others.is_empty() {
@@ -108,17 +110,17 @@ impl Vassal {
         }
     }
 
-    /// Takes note of which of the filesystems that are left would lose something now, of those that `counts`.
+    /// Records which of the remaining filesystems would lose data now; only those for which `counts` is true.
     fn note_what_is_left(&self, counts: impl Fn(&Mount) -> bool) {
         match self.table.own(&self.proc, Mount::may_hold_unsaved) {
             Ok(left) => self.note_unsaved(left.iter().filter(|mount| counts(mount))),
-            // What was noted before stays, and systemd is to kill the unit all the same.
+            // The earlier list remains, and systemd has to kill the unit anyway.
             Err(error) => log(Priority::Warning, &error.to_string()),
         }
     }
 
-    /// Waits for systemd's SIGKILL: until it has read the message, and then for as long as it may take to act on it. Where `main`
-    /// has taken this process's place, for the end of that.
+    /// Waits for systemd's SIGKILL: until it has read the message, and then up to [`TRIGGER_LIMIT`]. If `main` has
+    /// become the main process, waits for its end instead.
     fn wait_for_kill(&self, main: Option<Pid>) -> Result<(), SysError> {
         let begun = Instant::now();
         let mut read_at = None;
@@ -144,10 +146,11 @@ impl Vassal {
         }
     }
 
-    /// Puts every process where it can be left behind, should it not end.
+    /// Prepares a cgroup and moves all processes into it, so that those that do not end can be left behind.
     fn put_aside(&self) -> Option<LeftBehind> {
         let behind = LeftBehind::make(&self.proc, &self.host_proc);
-        // Without a PID namespace those of others are in sight, too, and ours need not be our children.
+        // Without a PID namespace the processes of others are visible, too, and ours need not be the watchdog's
+        // children.
         let all = tree::all(&self.proc, true);
         let ours = match self.handoff.is_init {
             true => all,

@@ -1,21 +1,22 @@
-//! What becomes of each option of the Emperor's own: one table for the warnings of emperor.ini, `vassalctl migrate` and vassal-compat(7).
+//! What becomes of each option for the Emperor itself. The one table is used for the warnings about emperor.ini, for
+//! `vassalctl migrate` and for vassal-compat(7).
 
 use crate::options::lookup::find;
 
 /// What becomes of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// It does what it does in uWSGI.
+pub enum OwnOption {
+    /// It works as in uWSGI.
     Native,
-    /// It is done, but not as before: how.
+    /// It works differently: how.
     Changed(&'static str),
-    /// It has no effect: why, and what to do where something is to be done.
+    /// It has no effect: why, and what to do instead if that is necessary.
     NoEffect(&'static str),
-    /// The file is not used with it: why, and what to do.
+    /// emperor.ini is refused with it: why, and what to do.
     Refused(&'static str, &'static str),
 }
 
-use Answer::{Changed, Native, NoEffect, Refused};
+use OwnOption::{Changed, Native, NoEffect, Refused};
 
 const SYSTEMD: &str = "systemd starts, stops and restarts the vassals";
 const FILE_NAMES: &str =
@@ -23,8 +24,8 @@ const FILE_NAMES: &str =
 const NO_EXTRA: &str = "no vassal gets more instances when it is busy: give it more processes, or cheaper";
 const NO_EMPEROR_HOOK: &str = "no process of the emperor's begins or ends with the vassals: write hook-as-emperor, which is run for each";
 
-/// Every option of the Emperor's.
-pub const ANSWERS: &[(&str, Answer)] = &[
+/// All options of the Emperor.
+pub const OWN_OPTIONS: &[(&str, OwnOption)] = &[
     ("chdir", Native),
     ("die-on-term", NoEffect(SYSTEMD)),
     ("early-emperor", NoEffect(SYSTEMD)),
@@ -117,13 +118,13 @@ pub const ANSWERS: &[(&str, Answer)] = &[
     ("vassals-stop-hook", Native),
 ];
 
-/// What becomes of the option `name`, under any of its names, in the emperor's file, if it is one of the Emperor's.
-pub fn answer(name: &[u8]) -> Option<Answer> {
+/// What becomes of the option `name` (or an alias) in emperor.ini; `None` if it is no option of the Emperor.
+pub fn own_option(name: &[u8]) -> Option<OwnOption> {
     let name = find(name).map_or(name, |row| row.canonical.as_bytes());
-    let found = ANSWERS.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
+    let found = OWN_OPTIONS.binary_search_by(|(known, _)| known.as_bytes().cmp(name));
     found
         .ok()
-        .and_then(|at| ANSWERS.get(at))
+        .and_then(|at| OWN_OPTIONS.get(at))
         .map(|(_, answer)| *answer)
 }
 
@@ -135,13 +136,13 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_has_every_option_of_the_emperors_that_is_no_hook() {
-        assert!(ANSWERS.is_sorted_by_key(|(name, _)| *name));
+        assert!(OWN_OPTIONS.is_sorted_by_key(|(name, _)| *name));
         for row in OPTIONS {
             let is_hook = row.name.contains("-as-");
             if row.disposition == Disposition::Emperor && !is_hook {
-                assert!(answer(row.name.as_bytes()).is_some(), "{}", row.name);
+                assert!(own_option(row.name.as_bytes()).is_some(), "{}", row.name);
             }
         }
-        assert_eq!(answer(b"socket"), None);
+        assert_eq!(own_option(b"socket"), None);
     }
 }

@@ -1,8 +1,8 @@
-//! How results are to look, as the command line has it in the words of systemctl(1) and journalctl(1).
+//! Options for the form of the output, named as in systemctl(1) and journalctl(1).
 
 use clap::{Args, ValueEnum};
 
-/// A result that may be JSON.
+/// Options of a verb that can print JSON.
 #[derive(Debug, Args)]
 pub struct Format {
     /// Print JSON
@@ -13,7 +13,7 @@ pub struct Format {
     output: Output,
 }
 
-/// In which words of journalctl's.
+/// The values of journalctl's `--output` that are supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
     /// For people
@@ -24,7 +24,7 @@ enum Output {
     JsonPretty,
 }
 
-/// How JSON is written.
+/// The layout of JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Json {
     /// On one line.
@@ -34,7 +34,7 @@ pub enum Json {
 }
 
 impl Format {
-    /// How JSON is written, if it is to be JSON.
+    /// The layout of JSON; `None` if the output is not JSON.
     pub fn json(&self) -> Option<Json> {
         match (self.json, self.output) {
             (true, _) | (false, Output::JsonPretty) => Some(Json::Indented),
@@ -44,7 +44,7 @@ impl Format {
     }
 }
 
-/// A table.
+/// Options of a verb that prints a table.
 #[derive(Debug, Args)]
 pub struct Table {
     /// No header
@@ -55,7 +55,7 @@ pub struct Table {
     pub plain: bool,
 }
 
-/// What is longer than the screen.
+/// Options of a verb whose output may be longer than the screen.
 #[derive(Debug, Args)]
 pub struct Paging {
     /// Print all of it at once, through no pager
@@ -63,7 +63,7 @@ pub struct Paging {
     pub no_pager: bool,
 }
 
-/// When there are colors.
+/// When colors are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, and as the environment says
