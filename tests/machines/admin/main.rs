@@ -10,4 +10,5 @@ mod list;
 mod monitoring;
 mod record;
 mod scene;
+mod trouble;
 mod verbs;

@@ -71,6 +71,8 @@ pub struct Fleet {
     pub vassals: Vec<Vassal>,
     /// The places of the emperor's file.
     pub places: Vec<String>,
+    /// Whether nothing is missing: all files are known, and systemd has answered.
+    pub is_whole: bool,
     /// Problems, one a line.
     pub problems: Vec<String>,
 }
@@ -78,6 +80,8 @@ pub struct Fleet {
 /// The machine, as far as all vassals have it in common.
 struct Machine {
     detail: Detail,
+    /// Whether a vassal without a file has none.
+    knows_files: bool,
     units: Units,
     records: Records,
     hierarchy: Hierarchy,
@@ -102,11 +106,13 @@ impl Fleet {
         let Files {
             files,
             places,
+            are_all,
             mut problems,
         } = files::find(place, &root);
         let units = Units::told(&root, asked);
         files::reap();
         problems.extend(units.problem.clone());
+        let is_whole = are_all && units.problem.is_none();
         let files = files.into_iter().map(|(instance, file)| (instance, Some(file)));
         let mut wanted: BTreeMap<String, Option<File>> = files.collect();
         for instance in record::instances(&root) {
@@ -118,6 +124,7 @@ impl Fleet {
         let watchdog = root.join(WATCHDOG).metadata().ok();
         let machine = Machine {
             detail,
+            knows_files: are_all,
             units,
             records: Records::of(&root),
             hierarchy: Hierarchy::of(&root),
@@ -135,6 +142,7 @@ impl Fleet {
             hierarchy,
             vassals,
             places,
+            is_whole,
             problems,
         })
     }
@@ -248,6 +256,12 @@ impl Machine {
             (Some("deactivating"), _) => State::Stopping,
             (Some("reloading"), _) => State::Reloading,
             (Some(_), _) => is_off(),
+            // systemd has not answered. What has no process was killed, if its record does not say that it does without.
+            (None, Some(says)) if self.units.problem.is_some() => match says {
+                State::Waiting | State::Failed => says,
+                _ if has_processes => says,
+                _ => State::Lost,
+            },
             // Active, or not loaded.
             (None, Some(says)) if has_processes => says,
             (None, _) if has_processes => State::Serving,
@@ -276,7 +290,7 @@ impl Machine {
         let is_maintained = state == State::Maintenance || self.maintained.contains_key(instance);
         let marks = [
             (Mark::Changed, is_changed && state.runs()),
-            (Mark::Orphan, file.is_none()),
+            (Mark::Orphan, file.is_none() && self.knows_files),
             (Mark::New, is_new),
             (Mark::Maintenance, is_maintained),
             (Mark::Masked, self.units.is_masked(instance)),

@@ -4,6 +4,7 @@ pub mod cgroup;
 pub mod files;
 pub mod fleet;
 pub mod journal;
+pub mod limited;
 pub mod processes;
 pub mod record;
 pub mod small_files;

@@ -1,7 +1,7 @@
 //! `vassalctl enter NAME [CMD]`: a shell in all the namespaces of a vassal, as its user or as root, by nsenter(1).
 
 use super::names::choose;
-use super::run::gather;
+use super::run::{gather, is_roots};
 use crate::arguments::Enter;
 use crate::render::output;
 use crate::running::processes::{Process, Role};
@@ -35,6 +35,13 @@ pub fn run(arguments: &Enter) -> ExitCode {
         }),
         _ => Err(format!("'{}' means several vassals, name one", arguments.name)),
     });
+    let app = match is_roots() {
+        true => app,
+        false => app.and(Err(format!(
+            "only root may enter a vassal (sudo vassalctl enter {})",
+            arguments.name
+        ))),
+    };
     match app {
         Ok(app) => {
             let has_terminal = io::stdin().is_terminal();

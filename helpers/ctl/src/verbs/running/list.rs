@@ -85,10 +85,13 @@ fn lines(vassals: &[&Vassal], now: u64, cause_limit: usize) -> Vec<[Cell; 9]> {
     lines.collect()
 }
 
-/// The lines of `vassals`; where they are longer than `columns`, causes are cut, so that the notes behind them can be seen.
+/// The lines of `vassals`: whole for programs; where they are longer than `columns`, causes are cut, so that the notes behind them can be seen.
 fn fitted(vassals: &[&Vassal], now: u64, form: Form, columns: Option<usize>) -> Vec<[Cell; 9]> {
+    if !form.is_aligned {
+        return lines(vassals, now, usize::MAX);
+    }
     let whole = lines(vassals, now, CAUSE_LIMIT);
-    let Some(columns) = columns.filter(|_| form.is_aligned) else {
+    let Some(columns) = columns else {
         return whole;
     };
     let uncolored = Form {

@@ -134,7 +134,10 @@ fn file(vassal: &Vassal) -> String {
         .file
         .as_ref()
         .map(|file| crate::reading::finding::shown(&file.path));
-    file.unwrap_or_else(|| "gone".into())
+    file.unwrap_or_else(|| match vassal.marks.contains(&Mark::Orphan) {
+        true => "gone".into(),
+        false => "not known".into(),
+    })
 }
 
 /// A mark, and what to do about it.
