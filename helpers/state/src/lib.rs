@@ -7,7 +7,7 @@
 //! vassal-systemd and vassal-escape.
 //!
 //! Rooms, each of which uses only those before it: codec, app, descriptors, unsent, handoff, request, reload_channel,
-//! reload_outcome, restart_record, start_place, health.
+//! reload_outcome, limit_hits, restart_record, start_place, health.
 #![forbid(unsafe_code)]
 
 pub mod app;
@@ -15,6 +15,7 @@ pub mod codec;
 pub mod descriptors;
 pub mod handoff;
 pub mod health;
+pub mod limit_hits;
 pub mod reload_channel;
 pub mod reload_outcome;
 pub mod request;

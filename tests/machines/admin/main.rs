@@ -6,6 +6,7 @@
 )]
 
 mod completion;
+mod limits;
 mod list;
 mod monitoring;
 mod record;

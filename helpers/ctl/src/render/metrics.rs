@@ -3,6 +3,7 @@
 
 use super::vassal_json::seconds;
 use crate::running::fleet::Vassal;
+use crate::running::hits::Hits;
 use crate::running::record::Mount;
 use crate::state::State;
 use std::fmt::Write;
@@ -203,11 +204,7 @@ fn of_disks(page: &mut Page, vassals: &[Vassal]) {
 }
 
 fn of_limits(page: &mut Page, vassals: &[Vassal]) {
-    let hits = counter(
-        "vassal_limit_hits_total",
-        "How often the vassal has met a limit since it was started.",
-    );
-    page.labelled(&hits, vassals, "limit", |Vassal { hits, .. }| {
+    let met = |hits: &Hits| {
         let limits = [
             ("memory_max", hits.memory_max),
             ("memory_high", hits.memory_high),
@@ -215,9 +212,25 @@ fn of_limits(page: &mut Page, vassals: &[Vassal]) {
             ("cpu", hits.cpu_throttled),
             ("tasks", hits.tasks),
         ];
-        limits
-            .into_iter()
-            .filter_map(|(limit, count)| Some((limit, count? as f64)))
+        let met = limits.into_iter();
+        met.filter_map(|(limit, hit)| Some((limit, hit?)))
+            .collect::<Vec<_>>()
+    };
+    let hits = counter(
+        "vassal_limit_hits_total",
+        "How often the vassal has met a limit since it was started.",
+    );
+    page.labelled(&hits, vassals, "limit", |vassal| {
+        let met = met(&vassal.hits).into_iter();
+        met.map(|(limit, hit)| (limit, hit.count as f64)).collect()
+    });
+    let last = gauge(
+        "vassal_limit_last_hit_timestamp_seconds",
+        "When the vassal was last seen to meet a limit.",
+    );
+    page.labelled(&last, vassals, "limit", |vassal| {
+        let met = met(&vassal.hits).into_iter();
+        met.filter_map(|(limit, hit)| Some((limit, seconds(hit.last_usec?))))
             .collect()
     });
     let throttled = counter(

@@ -2,6 +2,7 @@
 
 use super::amounts::rfc3339;
 use crate::running::fleet::Vassal;
+use crate::running::hits::{self, Hit};
 use serde::Serialize;
 
 /// The `schema` of these objects: it grows when a field goes or changes its meaning, not when one is added.
@@ -91,6 +92,17 @@ struct Hits {
     cpu_throttled: Option<u64>,
     cpu_throttled_seconds: Option<f64>,
     tasks: Option<u64>,
+    last: LastHits,
+}
+
+/// When each limit was last met.
+#[derive(Debug, Serialize)]
+struct LastHits {
+    memory_max: Option<String>,
+    memory_high: Option<String>,
+    oom_kills: Option<String>,
+    cpu_throttled: Option<String>,
+    tasks: Option<String>,
 }
 
 impl<'a> Shown<'a> {
@@ -131,13 +143,28 @@ impl<'a> Shown<'a> {
                 cpus: vassal.limits.cpus,
                 tasks: vassal.limits.tasks,
             },
-            hits: Hits {
-                memory_max: vassal.hits.memory_max,
-                memory_high: vassal.hits.memory_high,
-                oom_kills: vassal.hits.oom_kills,
-                cpu_throttled: vassal.hits.cpu_throttled,
-                cpu_throttled_seconds: vassal.hits.cpu_throttled_usec.map(seconds),
-                tasks: vassal.hits.tasks,
+            hits: Hits::new(&vassal.hits),
+        }
+    }
+}
+
+impl Hits {
+    fn new(hits: &hits::Hits) -> Self {
+        let count = |hit: Option<Hit>| hit.map(|hit| hit.count);
+        let last = |hit: Option<Hit>| hit?.last_usec.map(rfc3339);
+        Self {
+            memory_max: count(hits.memory_max),
+            memory_high: count(hits.memory_high),
+            oom_kills: count(hits.oom_kills),
+            cpu_throttled: count(hits.cpu_throttled),
+            cpu_throttled_seconds: hits.cpu_throttled_usec.map(seconds),
+            tasks: count(hits.tasks),
+            last: LastHits {
+                memory_max: last(hits.memory_max),
+                memory_high: last(hits.memory_high),
+                oom_kills: last(hits.oom_kills),
+                cpu_throttled: last(hits.cpu_throttled),
+                tasks: last(hits.tasks),
             },
         }
     }

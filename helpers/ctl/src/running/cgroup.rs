@@ -1,5 +1,6 @@
 //! What a unit uses, and where it met a limit, as its cgroup says (the kernel's Documentation/admin-guide/cgroup-v2.rst).
 
+use super::hits::{Hit, Hits};
 use super::small_files::Directory;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,23 +44,6 @@ pub struct Limits {
     /// `CPUQuota=`, as a part of one processor.
     pub cpus: Option<f64>,
     /// `TasksMax=`
-    pub tasks: Option<u64>,
-}
-
-/// How often a unit has met a limit since it was started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hits {
-    /// It was slowed down at `MemoryHigh=`.
-    pub memory_high: Option<u64>,
-    /// It was at `MemoryMax=`.
-    pub memory_max: Option<u64>,
-    /// Processes that were killed for that.
-    pub oom_kills: Option<u64>,
-    /// Periods in which it had used up `CPUQuota=`.
-    pub cpu_throttled: Option<u64>,
-    /// For how long it stood still for that, in microseconds.
-    pub cpu_throttled_usec: Option<u64>,
-    /// Processes that could not be made because of `TasksMax=`.
     pub tasks: Option<u64>,
 }
 
@@ -199,13 +183,17 @@ impl Cgroup<'_> {
             },
             io: (*has_io && detail == Detail::Full).then(|| self.io()),
         };
+        let hit = |count: Option<u64>| {
+            let last_usec = None;
+            count.map(|count| Hit { count, last_usec })
+        };
         let hits = Hits {
-            memory_high,
-            memory_max,
-            oom_kills,
-            cpu_throttled,
+            memory_high: hit(memory_high),
+            memory_max: hit(memory_max),
+            oom_kills: hit(oom_kills),
+            cpu_throttled: hit(cpu_throttled),
             cpu_throttled_usec,
-            tasks: has_pids.then(|| self.values("pids.events", ["max"])[0]).flatten(),
+            tasks: hit(has_pids.then(|| self.values("pids.events", ["max"])[0]).flatten()),
         };
         (usage, hits)
     }
@@ -333,13 +321,17 @@ mod tests {
             tasks: Some(64),
         };
         assert_eq!(unit.limits(), limits);
+        let hit = |count| {
+            let last_usec = None;
+            Some(Hit { count, last_usec })
+        };
         let hits = Hits {
-            memory_high: Some(3),
-            memory_max: Some(4),
-            oom_kills: Some(2),
-            cpu_throttled: Some(5),
+            memory_high: hit(3),
+            memory_max: hit(4),
+            oom_kills: hit(2),
+            cpu_throttled: hit(5),
             cpu_throttled_usec: Some(600),
-            tasks: Some(8),
+            tasks: hit(8),
         };
         assert_eq!(unit.counts(Detail::Line).1, hits);
         assert!(hierarchy.cgroup("/empty", None).is_none() && hierarchy.cgroup("/none", None).is_none());

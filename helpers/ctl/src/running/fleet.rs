@@ -1,7 +1,8 @@
 //! Every vassal as it is now: the emperor's files, the health records, systemd's states and the cgroups, put together.
 
-use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
+use super::cgroup::{Cgroup, Detail, Hierarchy, Limits, Usage};
 use super::files::{self, File, Files};
+use super::hits::Hits;
 use super::processes::{self, Process};
 use super::record::{self, Record, Records};
 use super::threads;
@@ -80,6 +81,7 @@ pub struct Fleet {
 /// The machine, as far as all vassals have it in common.
 struct Machine {
     detail: Detail,
+    now: u64,
     /// Whether a vassal without a file has none.
     knows_files: bool,
     units: Units,
@@ -124,6 +126,7 @@ impl Fleet {
         let watchdog = root.join(WATCHDOG).metadata().ok();
         let machine = Machine {
             detail,
+            now: now_usec(),
             knows_files: are_all,
             units,
             records: Records::of(&root),
@@ -222,7 +225,7 @@ impl Machine {
             file: file.clone(),
             usage,
             limits: limits.map(Cgroup::limits).unwrap_or_default(),
-            hits,
+            hits: hits.of_all_runs(record.limits.as_deref(), self.now),
             record,
         };
         (Some(vassal), problem)

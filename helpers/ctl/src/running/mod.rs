@@ -3,6 +3,7 @@
 pub mod cgroup;
 pub mod files;
 pub mod fleet;
+pub mod hits;
 pub mod journal;
 pub mod limited;
 pub mod processes;

@@ -1,6 +1,7 @@
 //! The record, and what follows from it: how long to wait before the next attempt, and from where that is made.
 
 use crate::codec::{Reader, Writer};
+use crate::limit_hits::LimitHits;
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use vassal_escape::shortened;
@@ -107,6 +108,8 @@ pub struct RestartRecord {
     /// The mountpoints of filesystems that may hold what is not saved yet, one a line: still there at a start, they tell
     /// that the run before was killed.
     pub unsaved: String,
+    /// How often limits were met since the vassal was started.
+    pub limits: LimitHits,
 }
 
 impl RestartRecord {
@@ -236,6 +239,7 @@ impl RestartRecord {
             debt,
             cause,
             unsaved,
+            limits,
         } = self;
         writer.number(*attempts as i32).number(*restarts as i32);
         writer.milliseconds(*debt);
@@ -244,6 +248,7 @@ impl RestartRecord {
         writer.flag(*is_restart).flag(*has_served);
         writer.bytes(shortened(cause, CAUSE_LIMIT).as_bytes());
         writer.bytes(shortened(unsaved, UNSAVED_LIMIT).as_bytes());
+        limits.write(writer);
     }
 
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
@@ -260,6 +265,8 @@ impl RestartRecord {
             has_served: reader.flag()?,
             cause: reader.text()?,
             unsaved: reader.text()?,
+            // An earlier version's record ends before.
+            limits: LimitHits::read(reader).unwrap_or_default(),
         })
     }
 }

@@ -196,7 +196,7 @@ pub fn notes(vassal: &Vassal, now: u64) -> String {
     marks
         .chain(waits)
         .chain(failing)
-        .chain(sentences::hits(&vassal.hits))
+        .chain(sentences::hits(&vassal.hits, now))
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -125,7 +125,7 @@ fn facts(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
     if !record.sockets.is_empty() {
         facts.push(("Sockets", record.sockets.join(", ")));
     }
-    facts.extend(used(vassal));
+    facts.extend(used(vassal, now));
     facts
 }
 
@@ -170,7 +170,7 @@ fn remedy(mark: Mark, vassal: &Vassal, now: u64) -> String {
 }
 
 /// What it uses of what it may use, and how often that was too little.
-fn used(vassal: &Vassal) -> Vec<(&'static str, String)> {
+fn used(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
     let (usage, limits, hits) = (&vassal.usage, &vassal.limits, &vassal.hits);
     let of = |limit: Option<String>| limit.map_or_else(String::new, |limit| format!(" of {limit}"));
     let mut lines = Vec::new();
@@ -189,7 +189,7 @@ fn used(vassal: &Vassal) -> Vec<(&'static str, String)> {
     if let Some((read, written)) = usage.io {
         lines.push(("I/O", format!("{} read, {} written", bytes(read), bytes(written))));
     }
-    let met: Vec<_> = sentences::hits(hits).collect();
+    let met: Vec<_> = sentences::hits(hits, now).collect();
     if !met.is_empty() {
         lines.push(("Limits met", met.join(", ")));
     }
