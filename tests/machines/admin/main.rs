@@ -13,3 +13,4 @@ mod record;
 mod scene;
 mod trouble;
 mod verbs;
+mod watched;

@@ -175,7 +175,7 @@ impl Kernel for Inside<'_> {
     /// A vassal that has served since it was started has no wrong configuration: what is not there comes again, such as the
     /// mount of a daemon outside, which its own unit is about to make.
     fn find_mountpoints(&mut self) -> Result<Vec<Watched>, Failure> {
-        let found = mountpoints::resolve(&self.prepared.plan.watch, self.proc);
+        let found = mountpoints::resolve(&self.prepared.plan.watch, self.proc, &self.prepared.host_mounts);
         found.map_err(
             |failure| match self.prepared.invocation.record.read().has_served {
                 false => failure,
