@@ -50,6 +50,7 @@ pub struct Shown<'a> {
     tasks: Option<u64>,
     io_read_bytes: Option<u64>,
     io_written_bytes: Option<u64>,
+    io_waited_seconds: Option<f64>,
     limits: Limits,
     hits: Hits,
 }
@@ -82,6 +83,8 @@ struct Limits {
     memory_high_bytes: Option<u64>,
     cpus: Option<f64>,
     tasks: Option<u64>,
+    io_read_bytes_per_second: Option<u64>,
+    io_written_bytes_per_second: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -137,11 +140,14 @@ impl<'a> Shown<'a> {
             tasks: vassal.usage.tasks,
             io_read_bytes: vassal.usage.io.map(|(read, _)| read),
             io_written_bytes: vassal.usage.io.map(|(_, written)| written),
+            io_waited_seconds: vassal.usage.io_waited_usec.map(seconds),
             limits: Limits {
                 memory_max_bytes: vassal.limits.memory_max,
                 memory_high_bytes: vassal.limits.memory_high,
                 cpus: vassal.limits.cpus,
                 tasks: vassal.limits.tasks,
+                io_read_bytes_per_second: vassal.limits.io_read,
+                io_written_bytes_per_second: vassal.limits.io_write,
             },
             hits: Hits::new(&vassal.hits),
         }

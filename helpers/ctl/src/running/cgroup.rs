@@ -32,6 +32,8 @@ pub struct Usage {
     pub tasks: Option<u64>,
     /// Bytes read from and written to disks.
     pub io: Option<(u64, u64)>,
+    /// Microseconds for which one of its processes at least has waited for disks, at a limit or without one.
+    pub io_waited_usec: Option<u64>,
 }
 
 /// What a unit may use; nothing where there is no limit.
@@ -45,6 +47,10 @@ pub struct Limits {
     pub cpus: Option<f64>,
     /// `TasksMax=`
     pub tasks: Option<u64>,
+    /// `IOReadBandwidthMax=`, of the device that has the least.
+    pub io_read: Option<u64>,
+    /// `IOWriteBandwidthMax=`, the same.
+    pub io_write: Option<u64>,
 }
 
 /// How much of a unit is read: each file costs as much as everything else that is done with it.
@@ -182,6 +188,10 @@ impl Cgroup<'_> {
                 (false, _) => Some(self.processes.len() as u64),
             },
             io: (*has_io && detail == Detail::Full).then(|| self.io()),
+            io_waited_usec: match detail {
+                Detail::Full if *has_io => self.io_waited(),
+                Detail::Full | Detail::Line => None,
+            },
         };
         let hit = |count: Option<u64>| {
             let last_usec = None;
@@ -204,6 +214,7 @@ impl Cgroup<'_> {
             has_cpu,
             has_memory,
             has_pids,
+            has_io,
             ..
         } = self.hierarchy;
         let limit = |file, is_counted: bool| is_counted.then(|| self.number(file)).flatten();
@@ -219,6 +230,8 @@ impl Cgroup<'_> {
             memory_high: limit("memory.high", *has_memory),
             cpus: has_cpu.then(|| self.directory.text("cpu.max", cpu)).flatten(),
             tasks: limit("pids.max", *has_pids),
+            io_read: has_io.then(|| self.least_io("rbps=")).flatten(),
+            io_write: has_io.then(|| self.least_io("wbps=")).flatten(),
         }
     }
 
@@ -229,6 +242,22 @@ impl Cgroup<'_> {
                 words.filter_map(|value| value.parse::<u64>().ok()).sum()
             };
             (sum("rbytes="), sum("wbytes="))
+        })
+    }
+
+    /// The first line says how long any of its processes has waited, and the last word of it for how long in all.
+    fn io_waited(&self) -> Option<u64> {
+        self.directory.text("io.pressure", |text| {
+            let some = text.lines().find(|line| line.starts_with("some "))?;
+            some.rsplit_once("total=")?.1.trim().parse().ok()
+        })
+    }
+
+    /// The least limit of any device. What has none says 'max'.
+    fn least_io(&self, key: &str) -> Option<u64> {
+        self.directory.text("io.max", |text| {
+            let words = text.split_whitespace().filter_map(|word| word.strip_prefix(key));
+            words.filter_map(|value| value.parse().ok()).min()
         })
     }
 
@@ -303,6 +332,14 @@ mod tests {
                 "v/io.stat",
                 "8:0 rbytes=10 wbytes=20 rios=1\n8:16 rbytes=1 wbytes=2\n",
             ),
+            (
+                "v/io.max",
+                "8:0 rbps=900 wbps=max riops=max wiops=5\n8:16 rbps=800 wbps=max\n",
+            ),
+            (
+                "v/io.pressure",
+                "some avg10=0.00 avg60=0.01 avg300=0.00 total=77\nfull avg10=0.00 total=70\n",
+            ),
             ("empty/cgroup.procs", ""),
         ]);
         let hierarchy = Hierarchy::of(root.path());
@@ -312,6 +349,7 @@ mod tests {
             cpu_usec: Some(500),
             tasks: Some(7),
             io: Some((11, 22)),
+            io_waited_usec: Some(77),
         };
         assert_eq!(unit.counts(Detail::Full).0, usage);
         let limits = Limits {
@@ -319,6 +357,8 @@ mod tests {
             memory_high: None,
             cpus: Some(1.5),
             tasks: Some(64),
+            io_read: Some(800),
+            io_write: None,
         };
         assert_eq!(unit.limits(), limits);
         let hit = |count| {

@@ -187,7 +187,13 @@ fn used(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
         lines.push(("Tasks", format!("{tasks}{}", of(limit))));
     }
     if let Some((read, written)) = usage.io {
-        lines.push(("I/O", format!("{} read, {} written", bytes(read), bytes(written))));
+        let most = |limit: Option<u64>| limit.map(|limit| format!(" (at most {}/s)", bytes(limit)));
+        let (read_limit, write_limit) = (most(limits.io_read), most(limits.io_write));
+        let waited = usage.io_waited_usec.filter(|waited| *waited > 0);
+        let waited = waited.map(|waited| format!(", waited {}", time(waited)));
+        let read = bytes(read) + " read" + &read_limit.unwrap_or_default();
+        let written = bytes(written) + " written" + &write_limit.unwrap_or_default();
+        lines.push(("I/O", format!("{read}, {written}{}", waited.unwrap_or_default())));
     }
     let met: Vec<_> = sentences::hits(hits, now).collect();
     if !met.is_empty() {
