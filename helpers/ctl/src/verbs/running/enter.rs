@@ -65,16 +65,25 @@ fn app(processes: Vec<Process>) -> Option<Process> {
 /// The command, which can gain no more privileges than the app can. A process of the tenant's that had the administrator's own terminal
 /// could type into it (TIOCSTI), and read what is typed: so it gets one of its own, or none.
 fn command(process: &Process, arguments: &Enter, has_terminal: bool) -> Command {
-    let Process { pid, owner, .. } = process;
+    let Process {
+        pid, owner, groups, ..
+    } = process;
+    let (uid, gid) = owner;
     let mut words: Vec<OsString> = Vec::new();
     if !arguments.as_root {
+        let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
+        let groups = match groups.is_empty() {
+            true => "--clear-groups".to_owned(),
+            false => format!("--groups={}", groups.join(",")),
+        };
+        // nsenter(1) drops the groups where it is to change the group itself.
         words.extend(["setpriv", "--no-new-privs"].map(OsString::from));
+        words.extend([format!("--regid={gid}").into(), groups.into()]);
     }
     words.extend(["nsenter", "--all", "--root", "--wd", "--target"].map(OsString::from));
     words.push(pid.to_string().into());
     if !arguments.as_root {
-        let (uid, gid) = owner;
-        words.extend([format!("--setuid={uid}").into(), format!("--setgid={gid}").into()]);
+        words.push(format!("--setuid={uid}").into());
     }
     words.push("--".into());
     match arguments.command.as_slice() {
