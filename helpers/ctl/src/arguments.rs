@@ -211,6 +211,9 @@ pub struct Metrics {
     /// Write them to vassal.prom in this directory, for node_exporter
     #[arg(long, value_name = "DIR")]
     pub textfile: Option<PathBuf>,
+    /// Name the families of counters as OpenMetrics does, without _total
+    #[arg(long, conflicts_with = "textfile")]
+    pub openmetrics: bool,
     #[command(flatten)]
     pub place: Place,
 }

@@ -4,10 +4,11 @@
 mod page;
 
 use crate::reading::rule::Rule;
-use crate::render::metrics::metrics;
+use crate::render::metrics::{Form, metrics};
 use crate::render::vassal_json::Vassals;
-use crate::running::cgroup::{Hits, Limits, Usage};
+use crate::running::cgroup::{Limits, Usage};
 use crate::running::fleet::Vassal;
+use crate::running::hits::Hits;
 use crate::running::record::{Check, Mount, Record};
 use crate::state::{Health, Mark, State};
 use page::{all_named, bold, section, words};
@@ -35,7 +36,7 @@ fn every_trap_is_in_the_manual_and_every_trap_of_the_manual_exists() {
 
 #[test]
 fn every_metric_is_in_the_manual() {
-    let page = metrics(&[], 0);
+    let page = metrics(&[], 0, Form::Prometheus);
     let family = |line| str::strip_prefix(line, "# TYPE ")?.split(' ').next();
     let names = set(page.lines().filter_map(family));
     let monitoring = bold(section(PAGE, ".SH MONITORING"));

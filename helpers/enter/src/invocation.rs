@@ -134,6 +134,7 @@ impl Invocation {
             restarts: record.restarts,
             attempts: record.attempts,
             cause: record.cause.clone(),
+            limits: record.limits.clone(),
             next_attempt,
             ..Health::new(self.display_name(), self.vassal.unit(), state)
         };

@@ -10,6 +10,7 @@ mod place;
 
 pub use place::{DIRECTORY, Place, forget};
 
+use crate::limit_hits::{Limit, LimitHits, Met};
 use json::Object;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -156,6 +157,8 @@ pub struct Health {
     pub check: Option<Check>,
     /// The watched mountpoints.
     pub mounts: Vec<Mount>,
+    /// How often limits were met since the vassal was started.
+    pub limits: LimitHits,
 }
 
 impl Health {
@@ -178,6 +181,7 @@ impl Health {
             sockets: Vec::new(),
             check: None,
             mounts: Vec::new(),
+            limits: LimitHits::default(),
         }
     }
 
@@ -200,6 +204,7 @@ impl Health {
             sockets,
             check,
             mounts,
+            limits,
         } = self;
         let mut record = Object::default();
         record
@@ -221,7 +226,8 @@ impl Health {
             .object("processes", Some(processes.object()))
             .texts("sockets", sockets)
             .object("check", check.as_ref().map(Check::object))
-            .objects("mounts", mounts.iter().map(Mount::object));
+            .objects("mounts", mounts.iter().map(Mount::object))
+            .objects("limits", limits.met().map(|(limit, met)| hits(limit, met)));
         record.finish() + "\n"
     }
 }
@@ -275,6 +281,16 @@ impl Mount {
     }
 }
 
+fn hits(limit: Limit, met: &Met) -> Object {
+    let mut object = Object::default();
+    object
+        .text("limit", Some(limit.word()))
+        .number("hits", Some(met.hits.into()))
+        .number("counter", Some(met.counter.into()))
+        .number("last_usec", met.last().map(usec));
+    object
+}
+
 fn number(pid: i32) -> u64 {
     u64::try_from(pid).unwrap_or(0)
 }
@@ -298,6 +314,8 @@ mod tests {
 
     #[test]
     fn a_record_is_one_line_of_json_with_every_field() {
+        let mut limits = LimitHits::default();
+        limits.count(1, [None, None, Some(2), Some(0), None], at(3_000_000));
         let health = Health {
             since: at(5),
             restarts: 2,
@@ -330,6 +348,7 @@ mod tests {
                 answered: Some((at(6), Duration::from_micros(70))),
                 deadline: Duration::from_secs(3),
             }],
+            limits,
             ..Health::new("a".into(), "vassal@a.service".into(), State::Serving)
         };
         let expected = concat!(
@@ -340,7 +359,8 @@ mod tests {
             r#""processes":{"command":"uwsgi","app":2,"daemons":[3,4]},"sockets":["127.0.0.1:80"],"#,
             r#""check":{"verdict":"failing","failures":2,"answered_usec":null,"took_usec":null,"deadline_usec":5000000},"#,
             r#""mounts":[{"path":"/app","type":"fuse.x","verdict":"healthy","answered_usec":6,"took_usec":70,"#,
-            r#""deadline_usec":3000000}]}"#,
+            r#""deadline_usec":3000000}],"#,
+            r#""limits":[{"limit":"oom_kill","hits":2,"counter":2,"last_usec":3000000}]}"#,
             "\n"
         );
         assert_eq!(health.json(at(7)), expected);

@@ -6,7 +6,7 @@
 //! record of another build is refused. May import vassal-sys, vassal-systemd and vassal-escape.
 //!
 //! Rooms, each of which uses only those before it: codec, app, descriptors, unsent, handoff, request, reload_channel,
-//! reload_outcome, restart_record, start_place, health.
+//! reload_outcome, limit_hits, restart_record, start_place, health.
 #![forbid(unsafe_code)]
 
 pub mod app;
@@ -14,6 +14,7 @@ pub mod codec;
 pub mod descriptors;
 pub mod handoff;
 pub mod health;
+pub mod limit_hits;
 pub mod reload_channel;
 pub mod reload_outcome;
 pub mod request;

@@ -2,6 +2,7 @@
 //! keep-alive, so that a reader can see that it is maintained. This causes no additional wakeup.
 
 use crate::app::running::Running;
+use crate::limits;
 use crate::liveness::check::Check as AppCheck;
 use crate::mountpoints::mountpoint::Mountpoint;
 use crate::mountpoints::verdict::Verdict;
@@ -13,6 +14,7 @@ use std::time::{Instant, SystemTime};
 use vassal_escape::printable;
 use vassal_state::handoff::Handoff;
 use vassal_state::health::{Check, Health, Mount, Place, Processes, Program, State};
+use vassal_state::limit_hits::LimitHits;
 use vassal_state::restart_record::RestartRecord;
 use vassal_sys::proc::Proc;
 use vassal_systemd::journal::{Priority, log};
@@ -31,6 +33,8 @@ pub struct Now<'a> {
     pub daemons: &'a [Pid],
     /// When the last completed reload was requested.
     pub reloaded: Option<SystemTime>,
+    /// The host's proc, beside which its control groups are.
+    pub host_proc: &'a Proc,
 }
 
 /// The writer of the record.
@@ -76,27 +80,34 @@ impl Recorder {
         self.is_due = true;
     }
 
-    /// Writes the record if it has changed or is due.
-    pub fn follow(&mut self, now: Now<'_>, restarts: impl FnOnce() -> RestartRecord) {
+    /// Writes the record if it has changed or is due. Gives the hits of limits, if there are new ones.
+    pub fn follow(&mut self, now: Now<'_>, restarts: impl FnOnce() -> RestartRecord) -> Option<LimitHits> {
         let answered = now.mountpoints.iter().map(Mountpoint::answered_at);
         let is_as_written = |written: &Vec<Option<Instant>>| answered.eq(written.iter().copied());
         let is_same = self.record.state == now.state
             && self.record.processes.app == Some(now.app.app.pid)
             && self.record.check.as_ref().map(|check| check.failures) == now.app.check.as_ref().map(failures)
             && self.written.as_ref().is_some_and(is_as_written);
-        if !is_same || self.is_due {
-            self.is_due = false;
-            self.write(now, &restarts(), |_, _| {});
+        if is_same && !self.is_due {
+            return None;
         }
+        self.is_due = false;
+        self.write(now, &restarts(), |_, _| {})
     }
 
-    /// Writes that the mountpoint `index` is lost.
-    pub fn lost(&mut self, now: Now<'_>, restarts: &RestartRecord, index: usize, verdict: Verdict) {
+    /// Writes that the mountpoint `index` is lost. Gives the hits of limits, if there are new ones.
+    pub fn lost(
+        &mut self,
+        now: Now<'_>,
+        restarts: &RestartRecord,
+        index: usize,
+        verdict: Verdict,
+    ) -> Option<LimitHits> {
         self.write(now, restarts, |number, mount| {
             if number == index {
                 mount.verdict = verdict.row().word;
             }
-        });
+        })
     }
 
     /// Removes the record, because the vassal has been stopped.
@@ -106,14 +117,20 @@ impl Recorder {
         }
     }
 
-    fn write(&mut self, now: Now<'_>, restarts: &RestartRecord, change: impl Fn(usize, &mut Mount)) {
-        let Some(place) = &self.place else { return };
+    fn write(
+        &mut self,
+        now: Now<'_>,
+        restarts: &RestartRecord,
+        change: impl Fn(usize, &mut Mount),
+    ) -> Option<LimitHits> {
+        let place = self.place.as_ref()?;
         let Now {
             state,
             app,
             mountpoints,
             daemons,
             reloaded,
+            host_proc,
         } = now;
         let time = SystemTime::now();
         let record = &mut self.record;
@@ -125,6 +142,11 @@ impl Recorder {
         record.restarts = restarts.restarts;
         record.attempts = restarts.attempts;
         record.cause.clone_from(&restarts.cause);
+        record.limits.clone_from(&restarts.limits);
+        let is_news = record
+            .cgroup
+            .as_deref()
+            .is_some_and(|path| limits::count(&mut record.limits, host_proc, path, time));
         record.loaded = reloaded.or(record.loaded);
         record.processes = Processes {
             command: app.app.command.clone(),
@@ -141,6 +163,7 @@ impl Recorder {
             let message = format!("{error}, ignoring: until it can be, the record is out of date");
             log(Priority::Warning, &message);
         }
+        is_news.then(|| record.limits.clone())
     }
 }
 

@@ -1,12 +1,13 @@
 //! vassal-watchdog: PID 1 of a vassal's namespaces and systemd's main process. It reaps, watches the mountpoints, says
 //! to systemd how things are, and ends everything in order.
 //!
-//! Rooms, each of which uses only those before it: processes, mountpoints, hang, liveness, app, report, health, shutdown, vassal.
+//! Rooms, each of which uses only those before it: processes, mountpoints, hang, liveness, app, report, limits, health, shutdown, vassal.
 #![forbid(unsafe_code)]
 
 mod app;
 mod hang;
 mod health;
+mod limits;
 mod liveness;
 mod mountpoints;
 mod processes;

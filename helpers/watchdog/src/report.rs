@@ -8,6 +8,7 @@ use crate::mountpoints::verdict::Verdict;
 use sd_notify::NotifyState;
 use std::time::Duration;
 use vassal_escape::shortened;
+use vassal_state::limit_hits::LimitHits;
 use vassal_state::restart_record::{End, RestartRecord, SETTLED, Store};
 use vassal_sys::SysError;
 use vassal_systemd::events::{APP_ENDED, MessageId, SERVING};
@@ -165,6 +166,11 @@ impl Reporter {
     /// The content of the restart record.
     pub fn remembered(&self) -> RestartRecord {
         self.record.as_ref().map(Store::read).unwrap_or_default()
+    }
+
+    /// Limits were met.
+    pub fn limits_met(&self, limits: LimitHits) {
+        self.remember(|record| record.limits = limits);
     }
 
     /// Records that the vassal has run so long that its next failure counts as a first one.

@@ -1,5 +1,6 @@
 //! What becomes of a vassal on each filesystem: the first read of a file, the daemon's death, and a daemon that hangs.
 
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -74,9 +75,8 @@ pub fn measure(suite: Suite, wanted: &[String]) -> Result<Vec<Tried>, Failure> {
     let recipes: Vec<_> = recipes
         .filter(|recipe| wanted.is_empty() || wanted.iter().any(|name| name == recipe.name))
         .collect();
-    let mut packages: Vec<&str> = RECIPES
+    let mut packages: Vec<&str> = recipes
         .iter()
-        .filter(|recipe| recipe.suites.contains(&suite))
         .flat_map(|recipe| recipe.with.iter().copied().chain([recipe.package()]))
         .collect();
     packages.sort_unstable();
@@ -85,7 +85,7 @@ pub fn measure(suite: Suite, wanted: &[String]) -> Result<Vec<Tried>, Failure> {
         .layer(&installed(suite))
         .layer(&Layer::with_debian(suite, &packages)?)
         .start()?;
-    furnish(&machine, &recipes);
+    let _servers = furnish(&machine, &recipes);
     Ok(recipes
         .into_iter()
         .map(|recipe| {
@@ -97,27 +97,66 @@ pub fn measure(suite: Suite, wanted: &[String]) -> Result<Vec<Tried>, Failure> {
 }
 
 /// The file that is read, the app, and the servers.
-fn furnish(machine: &Machine, recipes: &[&Recipe]) {
+fn furnish(machine: &Machine, recipes: &[&Recipe]) -> Vec<Outside> {
     machine.write("/usr/local/bin/reader", READER, 0o755, Owner::ROOT);
     machine.must_sh(&format!(
         "mkdir -p {PLACE}/source {PLACE}/out; cd {PLACE}; chown user001: out; \
          head -c 25165824 /dev/urandom | base64 -w 76 | head -c 33554432 >source/large; echo small >source/small; \
          grep -q user_allow_other /etc/fuse.conf || echo user_allow_other >>/etc/fuse.conf; \
-         sed -i 's/^#user_allow_other/user_allow_other/' /etc/fuse.conf; \
-         ssh-keygen -q -t ed25519 -N '' -f key; chown user001: key; ssh-keygen -A >&2; mkdir -p /run/sshd; \
-         install -d -o user001 -g user001 -m 700 ~user001/.ssh; cp key.pub ~user001/.ssh/authorized_keys; \
-         chown user001: ~user001/.ssh/authorized_keys"
+         sed -i 's/^#user_allow_other/user_allow_other/' /etc/fuse.conf"
     ));
-    for server in [Server::Http, Server::Webdav, Server::Ftp, Server::Ssh] {
-        if recipes.iter().any(|recipe| recipe.server == server) {
-            serve(machine, server);
+    let is_asked = |server: &Server| recipes.iter().any(|recipe| recipe.server == *server);
+    let servers = SERVERS.into_iter().filter(is_asked);
+    servers.filter_map(|server| serve(machine, server)).collect()
+}
+
+const SERVERS: [Server; 6] = [
+    Server::Http,
+    Server::Webdav,
+    Server::Ftp,
+    Server::Ssh,
+    Server::S3,
+    Server::Gluster,
+];
+
+/// A server that is the host's, in the machine's network; it ends with this.
+struct Outside(Child);
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        // It may have ended.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+impl Outside {
+    fn start(machine: &Machine, words: &[&str]) -> Outside {
+        let target = machine.leader().to_string();
+        let mut command = Command::new("nsenter");
+        command.args(["--net", "--target", &target, "--"]).args(words);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        match command.spawn() {
+            Ok(child) => Outside(child),
+            Err(error) => panic!("cannot run '{}': {error}", words.join(" ")),
         }
     }
 }
 
-fn serve(machine: &Machine, server: Server) {
+fn serve(machine: &Machine, server: Server) -> Option<Outside> {
+    let outside = (server == Server::S3)
+        .then(|| Outside::start(machine, &["moto_server", "-H", "127.0.0.1", "-p", "8805"]));
     let (port, command) = match server {
-        Server::None => return,
+        Server::None => return None,
+        Server::S3 => (8805, ""),
+        // It takes no brick of a loopback address.
+        Server::Gluster => (
+            24007,
+            "sh -c 'ip address add 192.0.2.1/32 dev lo; exec glusterd -N'",
+        ),
         Server::Http => (8801, "rclone serve http --addr 127.0.0.1:8801 /srv/tried/source"),
         Server::Webdav => (
             8802,
@@ -129,11 +168,26 @@ fn serve(machine: &Machine, server: Server) {
         ),
         Server::Ssh => (8804, "/usr/sbin/sshd -D -p 8804 -o StrictModes=no"),
     };
-    machine.must_sh(&format!("systemd-run -q --setenv=HOME=/root {command}"));
+    if server == Server::Ssh {
+        machine.must_sh(&format!(
+            "cd {PLACE}; ssh-keygen -q -t ed25519 -N '' -f key; chown user001: key; ssh-keygen -A >&2; mkdir -p /run/sshd; \
+             install -d -o user001 -g user001 -m 700 ~user001/.ssh; cp key.pub ~user001/.ssh/authorized_keys; \
+             chown user001: ~user001/.ssh/authorized_keys"
+        ));
+    }
+    if outside.is_none() {
+        machine.must_sh(&format!("systemd-run -q --setenv=HOME=/root {command}"));
+    }
     machine.wait_for(&format!("{server:?}"), LIMIT, || {
         let open = machine.run(&["bash", "-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}")]);
         if open.succeeded() { Ok(()) } else { Err(open) }
     });
+    if server == Server::Gluster {
+        machine.must_sh(&format!(
+            "gluster --mode=script volume create tried 192.0.2.1:{PLACE}/brick force; gluster --mode=script volume start tried"
+        ));
+    }
+    outside
 }
 
 fn attempt(machine: &Machine, recipe: &'static Recipe) -> Tried {
@@ -238,12 +292,12 @@ fn lose(machine: &Machine, signal: &str) -> Result<Loss, String> {
     }
 }
 
-/// The processes of the vassal that have a FUSE connection open.
+/// The processes of the vassal that have a FUSE connection open, but for its watchdog, which has copies.
 fn daemons(machine: &Machine) -> Vec<String> {
     let script = format!(
-        "cgroup=$(systemctl show --value --property=ControlGroup {UNIT}); \
+        "cgroup=$(systemctl show --value --property=ControlGroup {UNIT}); main=$(systemctl show --value --property=MainPID {UNIT}); \
          for pid in $(cat /sys/fs/cgroup$cgroup/cgroup.procs 2>/dev/null); do \
-         ls -l /proc/$pid/fd 2>/dev/null | grep -q /dev/fuse && echo $pid; done; true"
+         [ $pid != $main ] && ls -l /proc/$pid/fd 2>/dev/null | grep -q /dev/fuse && echo $pid; done; true"
     );
     machine.must_sh(&script).lines().map(str::to_owned).collect()
 }
@@ -286,5 +340,7 @@ pub fn server(recipe: &Recipe) -> Option<&'static str> {
         Server::Webdav => Some("WebDAV"),
         Server::Ftp => Some("FTP"),
         Server::Ssh => Some("SSH"),
+        Server::S3 => Some("S3"),
+        Server::Gluster => Some("GlusterFS"),
     }
 }

@@ -25,6 +25,10 @@ pub enum Server {
     Ftp,
     /// SSH.
     Ssh,
+    /// S3: moto of PyPI, which is the host's.
+    S3,
+    /// GlusterFS.
+    Gluster,
 }
 
 /// A filesystem.
@@ -369,6 +373,26 @@ pub const RECIPES: &[Recipe] = &[
         prepare: "mkdir bucket",
         mount: "s3backer --test --size=32m --blockSize=64k bucket $at",
         file: "file",
+        ..USUAL
+    },
+    Recipe {
+        name: "s3fs",
+        with: &["rclone"],
+        server: Server::S3,
+        prepare: "printf 'a:b' >key; chmod 600 key; HOME=$PWD rclone copy $source :s3:tried --s3-provider Other \
+                  --s3-endpoint http://127.0.0.1:8805 --s3-access-key-id a --s3-secret-access-key b",
+        // What others have put into a bucket has no mode there.
+        mount: "s3fs tried $at -o url=http://127.0.0.1:8805,use_path_request_style,passwd_file=$PWD/key,complement_stat,umask=022",
+        ..USUAL
+    },
+    Recipe {
+        name: "glusterfs",
+        package: "glusterfs-client",
+        with: &["glusterfs-server", "iproute2"],
+        server: Server::Gluster,
+        by: By::Root,
+        prepare: "glusterfs --volfile-server=192.0.2.1 --volfile-id=tried $at; cp $source/large $source/small $at/; umount $at",
+        mount: "glusterfs --volfile-server=192.0.2.1 --volfile-id=tried $at",
         ..USUAL
     },
     // Backups.

@@ -7,7 +7,8 @@ use crate::scene::{SLEEPER, VASSALS};
 /// bash, asked as its own completion is by readline.
 const BASH: &str = "COMP_WORDS=(vassalctl status web); COMP_CWORD=2; COMP_TYPE=9; \
                     . /usr/share/bash-completion/completions/vassalctl; \
-                    _clap_complete_vassalctl vassalctl web status; printf '%s' \"${COMPREPLY[*]}\"";
+                    _vassalctl vassalctl web status; printf '%s' \"${COMPREPLY[*]}\"; \
+                    COMP_WORDS=(vassalctl status odd); _vassalctl vassalctl odd status; printf ' %s' \"${COMPREPLY[*]}\"";
 
 /// A zsh on a terminal of its own, in which somebody presses the tabulator for the first time.
 const ZSH: &str = "zmodload zsh/zpty; zpty shell zsh -f -i; \
@@ -23,7 +24,9 @@ fn machine(suite: Suite) -> Machine {
         .layer(&installed(suite))
         .start()
         .unwrap();
-    machine.write(format!("{VASSALS}/web-shop.ini"), SLEEPER, 0o644, Owner::ROOT);
+    for name in ["web-shop", "odd; a*"] {
+        machine.write(format!("{VASSALS}/{name}.ini"), SLEEPER, 0o644, Owner::ROOT);
+    }
     machine
 }
 
@@ -33,7 +36,7 @@ fn shells_complete_the_names_of_vassals_and_of_options() {
         let machine = machine(suite);
         assert_eq!(
             machine.must(&["bash", "-c", BASH]).trim(),
-            "web-shop",
+            r"web-shop odd\;\ a\*",
             "{suite}: bash"
         );
         let zsh = machine.must(&["timeout", "30", "zsh", "-fc", ZSH]);

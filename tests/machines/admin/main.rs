@@ -6,8 +6,11 @@
 )]
 
 mod completion;
+mod limits;
 mod list;
 mod monitoring;
 mod record;
 mod scene;
+mod trouble;
 mod verbs;
+mod watched;

@@ -17,7 +17,8 @@ fn packaged(name: &str) -> String {
 
 /// A machine with the scenario's first vassal and Debian's Prometheus, whose tool judges.
 fn with_promtool(suite: Suite) -> Machine {
-    let prometheus = vassal_tests::Layer::with_debian(suite, &["prometheus"]).unwrap();
+    let prometheus =
+        vassal_tests::Layer::with_debian(suite, &["prometheus", "python3-prometheus-client"]).unwrap();
     let machine = Boot::of(suite)
         .layer(&prometheus)
         .layer(&installed(suite))
@@ -65,6 +66,13 @@ fn metrics_alert_rules_and_the_dashboard_are_what_prometheus_takes() {
             );
         }
         assert!(metrics.ends_with("# EOF"), "{metrics}");
+        // Prometheus's own library for Python is strict.
+        let parse = "import sys; from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse; \
+                     print([family.type for family in parse(sys.stdin.read()) if family.name == 'vassal_restarts'])";
+        let parsed = machine.must_sh(&format!(
+            "vassalctl metrics --openmetrics | python3 -c \"{parse}\""
+        ));
+        assert_eq!(parsed, "['counter']", "{suite}");
 
         for name in ["vassal.rules.yml", "vassal.rules.test.yml"] {
             machine.write(format!("/tmp/rules/{name}"), packaged(name), 0o644, Owner::ROOT);

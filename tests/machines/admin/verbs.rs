@@ -17,6 +17,7 @@ fn a_vassal_is_told_of_on_one_screen_and_entered_as_its_user() {
         let machine = machine(suite);
         assert_eq!(code(&machine.run(&["vassalctl", "status", "user001"])), Some(3));
         assert_eq!(code(&machine.run(&["vassalctl", "status", "nobody"])), Some(4));
+        machine.must(&["usermod", "-aG", "games", "user001"]);
         machine.must(&["vassalctl", "start", "user001"]);
         let status = machine.must(&["vassalctl", "status", "user001"]);
         for said in [
@@ -43,9 +44,12 @@ fn a_vassal_is_told_of_on_one_screen_and_entered_as_its_user() {
             "user001",
             "sh",
             "-c",
-            "id -un; cat /app/name",
+            "id -un; id -Gn; cat /app/name; grep NoNewPrivs /proc/self/status",
         ]);
-        assert_eq!(inside, "user001\napp001", "{suite}");
+        assert_eq!(
+            inside, "user001\nuser001 games\napp001\nNoNewPrivs:\t1",
+            "{suite}"
+        );
         let root = machine.must(&[
             "vassalctl",
             "enter",

@@ -3,6 +3,7 @@
 
 use super::vassal_json::seconds;
 use crate::running::fleet::Vassal;
+use crate::running::hits::Hits;
 use crate::running::record::Mount;
 use crate::state::State;
 use std::fmt::Write;
@@ -24,9 +25,19 @@ const fn counter(name: &'static str, help: &'static str) -> Family {
     Family { name, kind, help }
 }
 
+/// The format, which decides the names of counters' families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The text format of Prometheus.
+    Prometheus,
+    /// OpenMetrics.
+    OpenMetrics,
+}
+
 /// All metrics of `vassals`, and the number of problems in collecting them.
-pub fn metrics(vassals: &[Vassal], problems: usize) -> String {
-    let mut page = Page(String::with_capacity(4096 + vassals.len() * 2048));
+pub fn metrics(vassals: &[Vassal], problems: usize, form: Form) -> String {
+    let text = String::with_capacity(4096 + vassals.len() * 2048);
+    let mut page = Page { text, form };
     let version = gauge("vassal_build_info", "The version of vassalctl.");
     page.family(&version, [("version", env!("CARGO_PKG_VERSION"), 1.0)]);
     let odd = gauge(
@@ -48,8 +59,8 @@ pub fn metrics(vassals: &[Vassal], problems: usize) -> String {
     of_tasks(&mut page, vassals);
     of_disks(&mut page, vassals);
     of_limits(&mut page, vassals);
-    page.0 += "# EOF\n";
-    page.0
+    page.text += "# EOF\n";
+    page.text
 }
 
 fn of_state_of(page: &mut Page, vassals: &[Vassal]) {
@@ -200,14 +211,27 @@ fn of_disks(page: &mut Page, vassals: &[Vassal]) {
     page.each(&written, vassals, |vassal| {
         number(vassal.usage.io.map(|(_, written)| written))
     });
+    let waited = counter(
+        "vassal_io_waited_seconds_total",
+        "For how long the vassal has waited for disks, at a limit or without one.",
+    );
+    page.each(&waited, vassals, |vassal| {
+        vassal.usage.io_waited_usec.map(seconds)
+    });
+    let read = gauge(
+        "vassal_io_read_limit_bytes_per_second",
+        "IOReadBandwidthMax= of the vassal, of the device that has the least.",
+    );
+    page.each(&read, vassals, |vassal| number(vassal.limits.io_read));
+    let written = gauge(
+        "vassal_io_written_limit_bytes_per_second",
+        "IOWriteBandwidthMax= of the vassal, of the device that has the least.",
+    );
+    page.each(&written, vassals, |vassal| number(vassal.limits.io_write));
 }
 
 fn of_limits(page: &mut Page, vassals: &[Vassal]) {
-    let hits = counter(
-        "vassal_limit_hits_total",
-        "How often the vassal has met a limit since it was started.",
-    );
-    page.labelled(&hits, vassals, "limit", |Vassal { hits, .. }| {
+    let met = |hits: &Hits| {
         let limits = [
             ("memory_max", hits.memory_max),
             ("memory_high", hits.memory_high),
@@ -215,9 +239,25 @@ fn of_limits(page: &mut Page, vassals: &[Vassal]) {
             ("cpu", hits.cpu_throttled),
             ("tasks", hits.tasks),
         ];
-        limits
-            .into_iter()
-            .filter_map(|(limit, count)| Some((limit, count? as f64)))
+        let met = limits.into_iter();
+        met.filter_map(|(limit, hit)| Some((limit, hit?)))
+            .collect::<Vec<_>>()
+    };
+    let hits = counter(
+        "vassal_limit_hits_total",
+        "How often the vassal has met a limit since it was started.",
+    );
+    page.labelled(&hits, vassals, "limit", |vassal| {
+        let met = met(&vassal.hits).into_iter();
+        met.map(|(limit, hit)| (limit, hit.count as f64)).collect()
+    });
+    let last = gauge(
+        "vassal_limit_last_hit_timestamp_seconds",
+        "When the vassal was last seen to meet a limit.",
+    );
+    page.labelled(&last, vassals, "limit", |vassal| {
+        let met = met(&vassal.hits).into_iter();
+        met.filter_map(|(limit, hit)| Some((limit, seconds(hit.last_usec?))))
             .collect()
     });
     let throttled = counter(
@@ -238,17 +278,24 @@ fn is(fact: bool) -> f64 {
 }
 
 /// The text of the metrics, which the format groups by family.
-struct Page(String);
+struct Page {
+    text: String,
+    form: Form,
+}
 
 impl Page {
     fn head(&mut self, family: &Family) {
         let Family { name, kind, help } = family;
-        self.0 += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        let name = match self.form {
+            Form::OpenMetrics if *kind == "counter" => name.strip_suffix("_total").unwrap_or(name),
+            Form::OpenMetrics | Form::Prometheus => name,
+        };
+        self.text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
     fn alone(&mut self, family: &Family, value: f64) {
         self.head(family);
-        self.0 += &format!("{} {value}\n", family.name);
+        self.text += &format!("{} {value}\n", family.name);
     }
 
     fn family<const N: usize>(&mut self, family: &Family, values: [(&str, &str, f64); N]) {
@@ -299,21 +346,21 @@ impl Page {
     }
 
     fn sample(&mut self, family: &Family, labels: &[(&str, &str)], value: f64) {
-        self.0 += family.name;
+        self.text += family.name;
         for (at, (label, word)) in labels.iter().enumerate() {
-            self.0.push(if at == 0 { '{' } else { ',' });
-            self.0 += label;
-            self.0 += "=\"";
+            self.text.push(if at == 0 { '{' } else { ',' });
+            self.text += label;
+            self.text += "=\"";
             for character in word.chars() {
                 match character {
-                    '\\' | '"' => self.0.extend(['\\', character]),
-                    '\n' => self.0 += "\\n",
-                    character => self.0.push(character),
+                    '\\' | '"' => self.text.extend(['\\', character]),
+                    '\n' => self.text += "\\n",
+                    character => self.text.push(character),
                 }
             }
-            self.0.push('"');
+            self.text.push('"');
         }
         // Writing to a String cannot fail.
-        writeln!(self.0, "}} {value}").ok();
+        writeln!(self.text, "}} {value}").ok();
     }
 }

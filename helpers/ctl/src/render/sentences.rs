@@ -1,7 +1,7 @@
 //! Short descriptions of a vassal's facts.
 
 use super::amounts::time;
-use crate::running::cgroup::Hits;
+use crate::running::hits::{Hit, Hits};
 use crate::running::record::{Check, Mount};
 
 /// The note on a vassal on demand that does not run.
@@ -32,8 +32,8 @@ pub fn check(check: &Check, now: u64) -> String {
         .join(" ")
 }
 
-/// The limits that were reached: `MemoryMax= 4x`.
-pub fn hits(hits: &Hits) -> impl Iterator<Item = String> {
+/// The limits that were met: `MemoryMax= 4x 3m ago`, how long ago it last was.
+pub fn hits(hits: &Hits, now: u64) -> impl Iterator<Item = String> {
     let limits = [
         ("killed for memory", hits.oom_kills),
         ("MemoryMax=", hits.memory_max),
@@ -42,5 +42,9 @@ pub fn hits(hits: &Hits) -> impl Iterator<Item = String> {
         ("TasksMax=", hits.tasks),
     ];
     let met = limits.into_iter();
-    met.filter_map(|(name, count)| Some(format!("{name} {}x", count.filter(|count| *count > 0)?)))
+    met.filter_map(move |(name, hit)| {
+        let Hit { count, last_usec } = hit.filter(|hit| hit.count > 0)?;
+        let ago = last_usec.map(|last| format!(" {} ago", time(now.saturating_sub(last))));
+        Some(format!("{name} {count}x{}", ago.unwrap_or_default()))
+    })
 }

@@ -2,6 +2,7 @@
 
 use super::amounts::rfc3339;
 use crate::running::fleet::Vassal;
+use crate::running::hits::{self, Hit};
 use serde::Serialize;
 
 /// The `schema` of these objects. It is raised when a field is removed or changes its meaning, not when one is added.
@@ -49,6 +50,7 @@ pub struct Shown<'a> {
     tasks: Option<u64>,
     io_read_bytes: Option<u64>,
     io_written_bytes: Option<u64>,
+    io_waited_seconds: Option<f64>,
     limits: Limits,
     hits: Hits,
 }
@@ -81,6 +83,8 @@ struct Limits {
     memory_high_bytes: Option<u64>,
     cpus: Option<f64>,
     tasks: Option<u64>,
+    io_read_bytes_per_second: Option<u64>,
+    io_written_bytes_per_second: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +95,17 @@ struct Hits {
     cpu_throttled: Option<u64>,
     cpu_throttled_seconds: Option<f64>,
     tasks: Option<u64>,
+    last: LastHits,
+}
+
+/// When each limit was last met.
+#[derive(Debug, Serialize)]
+struct LastHits {
+    memory_max: Option<String>,
+    memory_high: Option<String>,
+    oom_kills: Option<String>,
+    cpu_throttled: Option<String>,
+    tasks: Option<String>,
 }
 
 impl<'a> Shown<'a> {
@@ -125,19 +140,37 @@ impl<'a> Shown<'a> {
             tasks: vassal.usage.tasks,
             io_read_bytes: vassal.usage.io.map(|(read, _)| read),
             io_written_bytes: vassal.usage.io.map(|(_, written)| written),
+            io_waited_seconds: vassal.usage.io_waited_usec.map(seconds),
             limits: Limits {
                 memory_max_bytes: vassal.limits.memory_max,
                 memory_high_bytes: vassal.limits.memory_high,
                 cpus: vassal.limits.cpus,
                 tasks: vassal.limits.tasks,
+                io_read_bytes_per_second: vassal.limits.io_read,
+                io_written_bytes_per_second: vassal.limits.io_write,
             },
-            hits: Hits {
-                memory_max: vassal.hits.memory_max,
-                memory_high: vassal.hits.memory_high,
-                oom_kills: vassal.hits.oom_kills,
-                cpu_throttled: vassal.hits.cpu_throttled,
-                cpu_throttled_seconds: vassal.hits.cpu_throttled_usec.map(seconds),
-                tasks: vassal.hits.tasks,
+            hits: Hits::new(&vassal.hits),
+        }
+    }
+}
+
+impl Hits {
+    fn new(hits: &hits::Hits) -> Self {
+        let count = |hit: Option<Hit>| hit.map(|hit| hit.count);
+        let last = |hit: Option<Hit>| hit?.last_usec.map(rfc3339);
+        Self {
+            memory_max: count(hits.memory_max),
+            memory_high: count(hits.memory_high),
+            oom_kills: count(hits.oom_kills),
+            cpu_throttled: count(hits.cpu_throttled),
+            cpu_throttled_seconds: hits.cpu_throttled_usec.map(seconds),
+            tasks: count(hits.tasks),
+            last: LastHits {
+                memory_max: last(hits.memory_max),
+                memory_high: last(hits.memory_high),
+                oom_kills: last(hits.oom_kills),
+                cpu_throttled: last(hits.cpu_throttled),
+                tasks: last(hits.tasks),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! What a unit uses, and which limits it has reached, from its cgroup (the kernel's
 //! Documentation/admin-guide/cgroup-v2.rst).
 
+use super::hits::{Hit, Hits};
 use super::small_files::Directory;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub struct Usage {
     pub tasks: Option<u64>,
     /// Bytes read from and written to disks.
     pub io: Option<(u64, u64)>,
+    /// Microseconds for which one of its processes at least has waited for disks, at a limit or without one.
+    pub io_waited_usec: Option<u64>,
 }
 
 /// The limits of a unit; `None` for no limit.
@@ -46,23 +49,10 @@ pub struct Limits {
     pub cpus: Option<f64>,
     /// `TasksMax=`
     pub tasks: Option<u64>,
-}
-
-/// How often a unit has reached its limits since it was started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hits {
-    /// How often it was throttled at `MemoryHigh=`.
-    pub memory_high: Option<u64>,
-    /// How often it was at `MemoryMax=`.
-    pub memory_max: Option<u64>,
-    /// How many processes were killed because of that.
-    pub oom_kills: Option<u64>,
-    /// In how many periods it had used up `CPUQuota=`.
-    pub cpu_throttled: Option<u64>,
-    /// For how many microseconds it was stopped because of that.
-    pub cpu_throttled_usec: Option<u64>,
-    /// How often a process could not be created because of `TasksMax=`.
-    pub tasks: Option<u64>,
+    /// `IOReadBandwidthMax=`, of the device that has the least.
+    pub io_read: Option<u64>,
+    /// `IOWriteBandwidthMax=` of the device that has the least.
+    pub io_write: Option<u64>,
 }
 
 /// How much is read about a unit. Each file costs as much as everything else that is done for the unit.
@@ -199,14 +189,22 @@ impl Cgroup<'_> {
                 (false, _) => Some(self.processes.len() as u64),
             },
             io: (*has_io && detail == Detail::Full).then(|| self.io()),
+            io_waited_usec: match detail {
+                Detail::Full if *has_io => self.io_waited(),
+                Detail::Full | Detail::Line => None,
+            },
+        };
+        let hit = |count: Option<u64>| {
+            let last_usec = None;
+            count.map(|count| Hit { count, last_usec })
         };
         let hits = Hits {
-            memory_high,
-            memory_max,
-            oom_kills,
-            cpu_throttled,
+            memory_high: hit(memory_high),
+            memory_max: hit(memory_max),
+            oom_kills: hit(oom_kills),
+            cpu_throttled: hit(cpu_throttled),
             cpu_throttled_usec,
-            tasks: has_pids.then(|| self.values("pids.events", ["max"])[0]).flatten(),
+            tasks: hit(has_pids.then(|| self.values("pids.events", ["max"])[0]).flatten()),
         };
         (usage, hits)
     }
@@ -217,6 +215,7 @@ impl Cgroup<'_> {
             has_cpu,
             has_memory,
             has_pids,
+            has_io,
             ..
         } = self.hierarchy;
         let limit = |file, is_counted: bool| is_counted.then(|| self.number(file)).flatten();
@@ -232,6 +231,8 @@ impl Cgroup<'_> {
             memory_high: limit("memory.high", *has_memory),
             cpus: has_cpu.then(|| self.directory.text("cpu.max", cpu)).flatten(),
             tasks: limit("pids.max", *has_pids),
+            io_read: has_io.then(|| self.least_io("rbps=")).flatten(),
+            io_write: has_io.then(|| self.least_io("wbps=")).flatten(),
         }
     }
 
@@ -242,6 +243,22 @@ impl Cgroup<'_> {
                 words.filter_map(|value| value.parse::<u64>().ok()).sum()
             };
             (sum("rbytes="), sum("wbytes="))
+        })
+    }
+
+    /// The first line says how long any of its processes has waited, and the last word of it for how long in all.
+    fn io_waited(&self) -> Option<u64> {
+        self.directory.text("io.pressure", |text| {
+            let some = text.lines().find(|line| line.starts_with("some "))?;
+            some.rsplit_once("total=")?.1.trim().parse().ok()
+        })
+    }
+
+    /// The least limit of any device. What has none says 'max'.
+    fn least_io(&self, key: &str) -> Option<u64> {
+        self.directory.text("io.max", |text| {
+            let words = text.split_whitespace().filter_map(|word| word.strip_prefix(key));
+            words.filter_map(|value| value.parse().ok()).min()
         })
     }
 
@@ -316,6 +333,14 @@ mod tests {
                 "v/io.stat",
                 "8:0 rbytes=10 wbytes=20 rios=1\n8:16 rbytes=1 wbytes=2\n",
             ),
+            (
+                "v/io.max",
+                "8:0 rbps=900 wbps=max riops=max wiops=5\n8:16 rbps=800 wbps=max\n",
+            ),
+            (
+                "v/io.pressure",
+                "some avg10=0.00 avg60=0.01 avg300=0.00 total=77\nfull avg10=0.00 total=70\n",
+            ),
             ("empty/cgroup.procs", ""),
         ]);
         let hierarchy = Hierarchy::of(root.path());
@@ -325,6 +350,7 @@ mod tests {
             cpu_usec: Some(500),
             tasks: Some(7),
             io: Some((11, 22)),
+            io_waited_usec: Some(77),
         };
         assert_eq!(unit.counts(Detail::Full).0, usage);
         let limits = Limits {
@@ -332,15 +358,21 @@ mod tests {
             memory_high: None,
             cpus: Some(1.5),
             tasks: Some(64),
+            io_read: Some(800),
+            io_write: None,
         };
         assert_eq!(unit.limits(), limits);
+        let hit = |count| {
+            let last_usec = None;
+            Some(Hit { count, last_usec })
+        };
         let hits = Hits {
-            memory_high: Some(3),
-            memory_max: Some(4),
-            oom_kills: Some(2),
-            cpu_throttled: Some(5),
+            memory_high: hit(3),
+            memory_max: hit(4),
+            oom_kills: hit(2),
+            cpu_throttled: hit(5),
             cpu_throttled_usec: Some(600),
-            tasks: Some(8),
+            tasks: hit(8),
         };
         assert_eq!(unit.counts(Detail::Line).1, hits);
         assert!(hierarchy.cgroup("/empty", None).is_none() && hierarchy.cgroup("/none", None).is_none());

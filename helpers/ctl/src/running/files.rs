@@ -9,6 +9,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vassal_config::emperor::place::Place as Source;
 use vassal_config::emperor::vassals::{Kind, choose, name_of, outside, shown};
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
@@ -40,6 +41,8 @@ pub struct Files {
     pub files: BTreeMap<String, File>,
     /// The places in emperor.ini.
     pub places: Vec<String>,
+    /// Whether these are all: the emperor's file and each of its places could be read.
+    pub are_all: bool,
     /// What could not be found out, one line each.
     pub problems: Vec<String>,
 }
@@ -111,6 +114,11 @@ fn list(place: &Place, root: &Path, found: &mut Files) -> Option<Vec<Vec<u8>>> {
             .places
             .iter()
             .map(|place| match place.files(root) {
+                // It may be mounted later, or again.
+                Ok(paths) if paths.is_empty() && is_missing(place, root) => {
+                    let why = format!("there is no directory {}", shown(place));
+                    pack::pack(&[why.into_bytes()])
+                }
                 Ok(paths) => pack::pack(&[Vec::new(), pack::pack(&paths)]),
                 Err(error) => {
                     let why = format!("{}: cannot read it: {error}, skipping", shown(place));
@@ -121,10 +129,15 @@ fn list(place: &Place, root: &Path, found: &mut Files) -> Option<Vec<Vec<u8>>> {
     });
     let listed = everything.ok()?.into_iter().next().flatten()?;
     let emperor = emperor_file::find(place, root);
-    if emperor.is_wrong() {
-        found
+    match &emperor.file {
+        None => found.problems.push(format!(
+            "there is no emperor's file {}",
+            crate::reading::finding::shown(&place.emperor)
+        )),
+        Some(_) if emperor.is_wrong() => found
             .problems
-            .push("the emperor's file is wrong (vassalctl check)".to_owned());
+            .push("the emperor's file is wrong (vassalctl check)".to_owned()),
+        Some(_) => found.are_all = true,
     }
     found.places = emperor
         .emperor
@@ -136,11 +149,22 @@ fn list(place: &Place, root: &Path, found: &mut Files) -> Option<Vec<Vec<u8>>> {
     for place in listed {
         match pack::unpack(&place)?.as_slice() {
             [_, files] => paths.extend(pack::unpack(files)?),
-            [why] => found.problems.push(String::from_utf8_lossy(why).into_owned()),
+            [why] => {
+                found.are_all = false;
+                found.problems.push(String::from_utf8_lossy(why).into_owned());
+            }
             _ => return None,
         }
     }
     Some(paths)
+}
+
+/// Whether the place is a directory that is not there.
+fn is_missing(place: &Source, root: &Path) -> bool {
+    match place {
+        Source::Directory(path) => !outside(root, path).is_dir(),
+        Source::Pattern(_) => false,
+    }
 }
 
 /// The type and the dates of `path`, if it is a file and no link: in a directory that has answered, this cannot block.

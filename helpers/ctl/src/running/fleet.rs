@@ -1,8 +1,9 @@
 //! All vassals in their present state, combined from the emperor's files, the health records, systemd's units and the
 //! cgroups.
 
-use super::cgroup::{Cgroup, Detail, Hierarchy, Hits, Limits, Usage};
+use super::cgroup::{Cgroup, Detail, Hierarchy, Limits, Usage};
 use super::files::{self, File, Files};
+use super::hits::Hits;
 use super::processes::{self, Process};
 use super::record::{self, Record, Records};
 use super::threads;
@@ -72,6 +73,8 @@ pub struct Fleet {
     pub vassals: Vec<Vassal>,
     /// The places in emperor.ini.
     pub places: Vec<String>,
+    /// Whether nothing is missing: all files are known, and systemd has answered.
+    pub is_whole: bool,
     /// The problems, one line each.
     pub problems: Vec<String>,
 }
@@ -79,6 +82,9 @@ pub struct Fleet {
 /// What is read once for all vassals.
 struct Machine {
     detail: Detail,
+    now: u64,
+    /// Whether a vassal without a file has none.
+    knows_files: bool,
     units: Units,
     records: Records,
     hierarchy: Hierarchy,
@@ -103,11 +109,13 @@ impl Fleet {
         let Files {
             files,
             places,
+            are_all,
             mut problems,
         } = files::find(place, &root);
         let units = Units::from_answers(&root, asked);
         files::reap();
         problems.extend(units.problem.clone());
+        let is_whole = are_all && units.problem.is_none();
         let files = files.into_iter().map(|(instance, file)| (instance, Some(file)));
         let mut wanted: BTreeMap<String, Option<File>> = files.collect();
         for instance in record::instances(&root) {
@@ -119,6 +127,8 @@ impl Fleet {
         let watchdog = root.join(WATCHDOG).metadata().ok();
         let machine = Machine {
             detail,
+            now: now_usec(),
+            knows_files: are_all,
             units,
             records: Records::of(&root),
             hierarchy: Hierarchy::of(&root),
@@ -136,6 +146,7 @@ impl Fleet {
             hierarchy,
             vassals,
             places,
+            is_whole,
             problems,
         })
     }
@@ -215,7 +226,7 @@ impl Machine {
             file: file.clone(),
             usage,
             limits: limits.map(Cgroup::limits).unwrap_or_default(),
-            hits,
+            hits: hits.of_all_runs(record.limits.as_deref(), self.now),
             record,
         };
         (Some(vassal), problem)
@@ -249,6 +260,12 @@ impl Machine {
             (Some("deactivating"), _) => State::Stopping,
             (Some("reloading"), _) => State::Reloading,
             (Some(_), _) => is_off(),
+            // systemd has not answered. What has no process was killed, if its record does not say that it does without.
+            (None, Some(says)) if self.units.problem.is_some() => match says {
+                State::Waiting | State::Failed => says,
+                _ if has_processes => says,
+                _ => State::Lost,
+            },
             // The unit is active, or not loaded.
             (None, Some(says)) if has_processes => says,
             (None, _) if has_processes => State::Serving,
@@ -277,7 +294,7 @@ impl Machine {
         let is_maintained = state == State::Maintenance || self.maintained.contains_key(instance);
         let marks = [
             (Mark::Changed, is_changed && state.runs()),
-            (Mark::Orphan, file.is_none()),
+            (Mark::Orphan, file.is_none() && self.knows_files),
             (Mark::New, is_new),
             (Mark::Maintenance, is_maintained),
             (Mark::Masked, self.units.is_masked(instance)),

@@ -3,7 +3,9 @@
 pub mod cgroup;
 pub mod files;
 pub mod fleet;
+pub mod hits;
 pub mod journal;
+pub mod limited;
 pub mod processes;
 pub mod record;
 pub mod small_files;

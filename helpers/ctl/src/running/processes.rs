@@ -45,6 +45,8 @@ pub struct Process {
     parent: u32,
     /// Its real user id and group id.
     pub owner: (u32, u32),
+    /// Its other groups.
+    pub groups: Vec<u32>,
     /// Its role.
     pub role: Role,
     /// Its resident bytes.
@@ -106,6 +108,10 @@ fn read(proc: &Path, pid: u32) -> Option<Process> {
         inner: field("NSpid")?.split_whitespace().last()?.parse().ok()?,
         parent: first("PPid")?.parse().ok()?,
         owner: (first("Uid")?.parse().ok()?, first("Gid")?.parse().ok()?),
+        groups: field("Groups")?
+            .split_whitespace()
+            .filter_map(|group| group.parse().ok())
+            .collect(),
         role: Role::Other,
         memory: first("VmRSS")
             .and_then(|kib| kib.parse::<u64>().ok())
@@ -134,7 +140,7 @@ mod tests {
             let place = root.path().join(format!("proc/{pid}"));
             std::fs::create_dir_all(&place).unwrap();
             let status = format!(
-                "Name:\t{name}\nPPid:\t{parent}\nUid:\t7\t7\t7\t7\nGid:\t8\t8\t8\t8\nNSpid:\t{pid}\t{inner}\nVmRSS:\t  4 kB\n"
+                "Name:\t{name}\nPPid:\t{parent}\nUid:\t7\t7\t7\t7\nGid:\t8\t8\t8\t8\nGroups:\t8 60 \nNSpid:\t{pid}\t{inner}\nVmRSS:\t  4 kB\n"
             );
             std::fs::write(place.join("status"), status).unwrap();
             std::fs::write(place.join("cmdline"), format!("{name}\0-x\0")).unwrap();
@@ -145,8 +151,8 @@ mod tests {
         assert_eq!(roles, ["watchdog", "app", "worker", "worker", "daemon", "other"]);
         let app = &found[1];
         assert_eq!(
-            (app.owner, app.memory, app.command.as_str()),
-            ((7, 8), 4096, "uwsgi -x")
+            (app.owner, &*app.groups, app.memory, app.command.as_str()),
+            ((7, 8), &[8, 60][..], 4096, "uwsgi -x")
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the health record of a vassal, which vassal-enter and vassal-watchdog write.
 
+use super::hits::Met;
 use super::small_files::Directory;
 use rustix::io::Errno;
 use serde::Deserialize;
@@ -49,6 +50,8 @@ pub struct Record {
     pub check: Option<Check>,
     /// The watched mountpoints.
     pub mounts: Vec<Mount>,
+    /// The limits that were met; nothing of a watchdog that does not count them.
+    pub limits: Option<Vec<Met>>,
 }
 
 /// The program of the watchdog.

@@ -18,6 +18,24 @@ const VARIABLE: &str = "VASSALCTL_COMPLETE";
 /// answers the first request.
 const FIRST_TIME: &str = "\n[[ $funcstack[1] != _vassalctl ]] || _clap_dynamic_completer_vassalctl \"$@\"\n";
 
+/// bash puts what it is given onto the command line as it is, and takes a pattern for the files that fit: a name with a space, a semicolon
+/// or a star has to be quoted. Where the program has added a space itself, that stays one.
+const QUOTED: &str = r#"
+_vassalctl() {
+    local - word space quoted=()
+    set -f
+    _clap_complete_vassalctl "$@"
+    for word in "${COMPREPLY[@]}"; do
+        space=
+        [[ $word == *' ' ]] && space=' '
+        printf -v word '%q%s' "${word% }" "$space"
+        quoted+=("$word")
+    done
+    COMPREPLY=("${quoted[@]}")
+}
+complete -o nospace -o bashdefault -o nosort -F _vassalctl vassalctl
+"#;
+
 /// If a script has asked, answers it and exits.
 pub fn answer() {
     CompleteEnv::with_factory(command).var(VARIABLE).complete();
@@ -32,9 +50,11 @@ pub fn run(shell: clap_complete::Shell) -> ExitCode {
     let written = shells
         .completer(&shell)
         .map(|completer| completer.write_registration(VARIABLE, name, name, name, &mut script));
-    if shell == "zsh" {
-        script.extend_from_slice(FIRST_TIME.as_bytes());
-    }
+    script.extend_from_slice(match shell.as_str() {
+        "zsh" => FIRST_TIME.as_bytes(),
+        "bash" => QUOTED.as_bytes(),
+        _ => b"",
+    });
     match written {
         Some(Ok(())) => output::finish(&String::from_utf8_lossy(&script), output::GOOD),
         Some(Err(error)) => output::fail(&format!("cannot write the script: {error}")),

@@ -6,6 +6,7 @@ use vassal_config::vassal::root_files::Purpose;
 use vassal_escape::printable;
 use vassal_state::restart_record::DIRECTORY;
 use vassal_sys::SysError;
+use vassal_sys::reach::NOT_FOLLOWED;
 use vassal_systemd::exit;
 
 /// The root directory in which a program was looked for.
@@ -85,6 +86,11 @@ pub enum AppFailure {
         /// Why.
         error: SysError,
     },
+    /// The path of a watched mountpoint leads through a tenant's link to something that is not the vassal's own mount.
+    MountpointBehindLink {
+        /// The path.
+        path: Vec<u8>,
+    },
     /// Nothing is mounted on a watched mountpoint.
     NotAMountpoint {
         /// The path.
@@ -107,6 +113,7 @@ impl AppFailure {
             | Self::NoCopy { .. }
             | Self::NewKey { .. }
             | Self::MountpointUnseen { .. }
+            | Self::MountpointBehindLink { .. }
             | Self::NotAMountpoint { .. } => exit::CONFIG,
         }
     }
@@ -168,6 +175,11 @@ impl fmt::Display for AppFailure {
                 printable(path)
             ),
             Self::MountpointUnseen { error, .. } => write!(out, "mountpoint-check: {error}"),
+            Self::MountpointBehindLink { path } => write!(
+                out,
+                "mountpoint-check: '{}': {NOT_FOLLOWED}, but to a mount of the vassal's own (name the path that it leads to)",
+                printable(path)
+            ),
             Self::NotAMountpoint { path } => write!(
                 out,
                 "mountpoint-check: '{}' is not a mountpoint (no hook has mounted anything there)",

@@ -96,6 +96,9 @@ impl Failure {
             Self::App(AppFailure::MountpointUnseen { path, .. }) => {
                 Public::mountpoint(path, "cannot be looked at (the journal says why)")
             }
+            Self::App(AppFailure::MountpointBehindLink { path }) => {
+                Public::mountpoint(path, "is behind a link that is not root's (the journal says why)")
+            }
             Self::App(AppFailure::NotAMountpoint { path }) => {
                 Public::mountpoint(path, "is not a mountpoint (the journal says why)")
             }

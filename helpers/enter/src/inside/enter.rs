@@ -176,7 +176,7 @@ impl Kernel for Inside<'_> {
     /// Finds the watched mountpoints. For a vassal that has served before, a missing mountpoint is no configuration
     /// error: it will come back, for instance when the unit of its daemon on the host is started again.
     fn find_mountpoints(&mut self) -> Result<Vec<Watched>, Failure> {
-        let found = mountpoints::resolve(&self.prepared.plan.watch, self.proc);
+        let found = mountpoints::resolve(&self.prepared.plan.watch, self.proc, &self.prepared.host_mounts);
         found.map_err(
             |failure| match self.prepared.invocation.record.read().has_served {
                 false => failure,

@@ -2,6 +2,7 @@
 //! takes place.
 
 use crate::codec::{Reader, Writer};
+use crate::limit_hits::LimitHits;
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use vassal_escape::shortened;
@@ -109,6 +110,8 @@ pub struct RestartRecord {
     /// The mountpoints of filesystems that may hold unsaved data, one a line. If they are still listed at a start, the
     /// previous run was killed.
     pub unsaved: String,
+    /// How often limits were met since the vassal was started.
+    pub limits: LimitHits,
 }
 
 impl RestartRecord {
@@ -242,6 +245,7 @@ impl RestartRecord {
             debt,
             cause,
             unsaved,
+            limits,
         } = self;
         writer.number(*attempts as i32).number(*restarts as i32);
         writer.milliseconds(*debt);
@@ -250,6 +254,7 @@ impl RestartRecord {
         writer.flag(*is_restart).flag(*has_served);
         writer.bytes(shortened(cause, CAUSE_LIMIT).as_bytes());
         writer.bytes(shortened(unsaved, UNSAVED_LIMIT).as_bytes());
+        limits.write(writer);
     }
 
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
@@ -266,6 +271,8 @@ impl RestartRecord {
             has_served: reader.flag()?,
             cause: reader.text()?,
             unsaved: reader.text()?,
+            // An earlier version's record ends before.
+            limits: LimitHits::read(reader).unwrap_or_default(),
         })
     }
 }

@@ -158,7 +158,8 @@ pub fn file(directory: &Path, name: &str) -> PathBuf {
 mod tests {
     use super::super::record::End;
     use super::*;
-    use std::time::Duration;
+    use crate::limit_hits::LimitHits;
+    use std::time::{Duration, SystemTime};
 
     #[test]
     fn a_first_start_finds_what_was_not_saved_and_nothing_else() {
@@ -200,6 +201,8 @@ mod tests {
     fn a_record_is_read_as_it_was_written_and_long_texts_are_cut() {
         let store = Store::in_memory().unwrap();
         assert_eq!(store.read(), RestartRecord::default());
+        let mut limits = LimitHits::default();
+        assert!(limits.count(1, [Some(u64::MAX); 5], SystemTime::now()));
         let record = RestartRecord {
             attempts: 3,
             restarts: 7,
@@ -212,6 +215,7 @@ mod tests {
             debt: Duration::from_millis(12345),
             cause: "x".repeat(500),
             unsaved: "y".repeat(500),
+            limits,
         };
         store.write(&record).unwrap();
         let read = store.read();

@@ -6,6 +6,7 @@ use crate::health::{Now, Recorder};
 use crate::mountpoints::verdict::Verdict;
 use crate::report::Reporter;
 use vassal_state::health::State;
+use vassal_state::limit_hits::LimitHits;
 
 impl Vassal {
     /// Updates the record of a running vassal when this process is awake anyway.
@@ -22,25 +23,33 @@ impl Vassal {
     /// Writes the given state.
     pub(super) fn record_is(&mut self, state: State) {
         self.with_record(state, |health, now, reporter| {
-            health.follow(now, || reporter.remembered());
+            health.follow(now, || reporter.remembered())
         });
     }
 
     /// Writes that the mountpoint `index` is lost.
     pub(super) fn record_lost(&mut self, index: usize, verdict: Verdict) {
         self.with_record(State::Lost, |health, now, reporter| {
-            health.lost(now, &reporter.remembered(), index, verdict);
+            health.lost(now, &reporter.remembered(), index, verdict)
         });
     }
 
-    fn with_record(&mut self, state: State, act: impl FnOnce(&mut Recorder, Now<'_>, &Reporter)) {
+    fn with_record(
+        &mut self,
+        state: State,
+        act: impl FnOnce(&mut Recorder, Now<'_>, &Reporter) -> Option<LimitHits>,
+    ) {
         let now = Now {
             state,
             app: &self.app,
             mountpoints: &self.mountpoints,
             daemons: self.freezer.daemons(),
             reloaded: self.reloads.as_ref().and_then(Reloads::done),
+            host_proc: &self.host_proc,
         };
-        act(&mut self.health, now, &self.reporter);
+        // The next run's record goes on with them.
+        if let Some(limits) = act(&mut self.health, now, &self.reporter) {
+            self.reporter.limits_met(limits);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! nsenter(1).
 
 use super::names::choose;
-use super::run::gather;
+use super::run::{gather, is_roots};
 use crate::arguments::Enter;
 use crate::render::output;
 use crate::running::processes::{Process, Role};
@@ -36,6 +36,13 @@ pub fn run(arguments: &Enter) -> ExitCode {
         }),
         _ => Err(format!("'{}' means several vassals, name one", arguments.name)),
     });
+    let app = match is_roots() {
+        true => app,
+        false => app.and(Err(format!(
+            "only root may enter a vassal (sudo vassalctl enter {})",
+            arguments.name
+        ))),
+    };
     match app {
         Ok(app) => {
             let has_terminal = io::stdin().is_terminal();
@@ -59,16 +66,25 @@ fn app(processes: Vec<Process>) -> Option<Process> {
 /// The command, which cannot gain more privileges than the app. If a tenant's process had the administrator's own
 /// terminal, it could insert input (TIOCSTI) and read what is typed; so it gets a terminal of its own, or none.
 fn command(process: &Process, arguments: &Enter, has_terminal: bool) -> Command {
-    let Process { pid, owner, .. } = process;
+    let Process {
+        pid, owner, groups, ..
+    } = process;
+    let (uid, gid) = owner;
     let mut words: Vec<OsString> = Vec::new();
     if !arguments.as_root {
+        let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
+        let groups = match groups.is_empty() {
+            true => "--clear-groups".to_owned(),
+            false => format!("--groups={}", groups.join(",")),
+        };
+        // nsenter(1) drops the groups where it is to change the group itself.
         words.extend(["setpriv", "--no-new-privs"].map(OsString::from));
+        words.extend([format!("--regid={gid}").into(), groups.into()]);
     }
     words.extend(["nsenter", "--all", "--root", "--wd", "--target"].map(OsString::from));
     words.push(pid.to_string().into());
     if !arguments.as_root {
-        let (uid, gid) = owner;
-        words.extend([format!("--setuid={uid}").into(), format!("--setgid={gid}").into()]);
+        words.push(format!("--setuid={uid}").into());
     }
     words.push("--".into());
     match arguments.command.as_slice() {

@@ -88,8 +88,11 @@ fn lines(vassals: &[&Vassal], now: u64, cause_limit: usize) -> Vec<[Cell; 9]> {
 /// The rows of `vassals`. If they are wider than `columns`, causes are shortened so that the notes after them are
 /// visible.
 fn fitted(vassals: &[&Vassal], now: u64, form: Form, columns: Option<usize>) -> Vec<[Cell; 9]> {
+    if !form.is_aligned {
+        return lines(vassals, now, usize::MAX);
+    }
     let whole = lines(vassals, now, CAUSE_LIMIT);
-    let Some(columns) = columns.filter(|_| form.is_aligned) else {
+    let Some(columns) = columns else {
         return whole;
     };
     let uncolored = Form {
@@ -194,7 +197,7 @@ pub fn notes(vassal: &Vassal, now: u64) -> String {
     marks
         .chain(waits)
         .chain(failing)
-        .chain(sentences::hits(&vassal.hits))
+        .chain(sentences::hits(&vassal.hits, now))
         .collect::<Vec<_>>()
         .join(", ")
 }

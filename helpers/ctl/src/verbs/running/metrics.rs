@@ -1,7 +1,7 @@
 //! `vassalctl metrics`: prints metrics for Prometheus, or writes them for node_exporter's textfile collector.
 
 use crate::arguments::Metrics;
-use crate::render::metrics::metrics;
+use crate::render::metrics::{Form, metrics};
 use crate::render::output;
 use crate::running::cgroup::Detail;
 use crate::running::fleet::Fleet;
@@ -24,7 +24,11 @@ pub fn run(arguments: &Metrics) -> ExitCode {
     for problem in &fleet.problems {
         output::warn(problem);
     }
-    let text = metrics(&fleet.vassals, fleet.problems.len());
+    let form = match arguments.openmetrics {
+        true => Form::OpenMetrics,
+        false => Form::Prometheus,
+    };
+    let text = metrics(&fleet.vassals, fleet.problems.len(), form);
     let Some(directory) = &arguments.textfile else {
         return output::finish(&text, output::GOOD);
     };

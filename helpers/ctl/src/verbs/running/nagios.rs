@@ -21,9 +21,12 @@ pub fn run(arguments: &Nagios) -> ExitCode {
     let fleet = Fleet::gather(&arguments.place, Detail::Line);
     let result = fleet.and_then(|fleet| {
         let chosen = choose(&fleet.vassals, &arguments.patterns)?;
-        match fleet.problems.first() {
-            Some(problem) if chosen.is_empty() => Err(problem.clone()),
-            _ => Ok(report(&chosen)),
+        // Of chosen vassals what is odd elsewhere says nothing.
+        let is_told = arguments.patterns.is_empty() || !fleet.is_whole;
+        let problems = if is_told { fleet.problems.as_slice() } else { &[] };
+        match problems {
+            [problem, ..] if chosen.is_empty() => Err(problem.clone()),
+            problems => Ok(report(&chosen, problems)),
         }
     });
     match result {
@@ -32,16 +35,18 @@ pub fn run(arguments: &Nagios) -> ExitCode {
     }
 }
 
-fn report(vassals: &[&Vassal]) -> (u8, String) {
+/// What is said of `vassals`, and of the `problems` in finding that out.
+fn report(vassals: &[&Vassal], problems: &[String]) -> (u8, String) {
     let bad: Vec<_> = vassals.iter().filter(|vassal| vassal.state.is_bad()).collect();
     let doubtful: Vec<_> = vassals
         .iter()
         .filter(|vassal| vassal.health == Health::Unknown)
         .collect();
-    let (code, word) = match (bad.is_empty(), doubtful.is_empty()) {
+    let is_doubtful = !doubtful.is_empty() || !problems.is_empty();
+    let (code, word) = match (bad.is_empty(), is_doubtful) {
         (false, _) => (CRITICAL, "CRITICAL"),
-        (true, false) => (WARNING, "WARNING"),
-        (true, true) => (OK, "OK"),
+        (true, true) => (WARNING, "WARNING"),
+        (true, false) => (OK, "OK"),
     };
     let count = |state| vassals.iter().filter(|vassal| vassal.state == state).count();
     let counts = State::WORDS.map(|(state, word)| (word, count(state)));
@@ -50,7 +55,10 @@ fn report(vassals: &[&Vassal]) -> (u8, String) {
         .filter(|(_, count)| *count > 0)
         .map(|(word, count)| format!("{count} {word}"))
         .collect();
-    let lines: Vec<_> = bad.iter().chain(&doubtful).map(|vassal| line(vassal)).collect();
+    let vassals = bad.iter().chain(&doubtful).map(|vassal| line(vassal));
+    let lines: Vec<_> = vassals
+        .chain(problems.iter().map(|problem| plain(problem)))
+        .collect();
     let named = lines.iter().take(NAMED).map(|line| format!("; {line}"));
     let performance = counts.map(|(word, count)| format!("{word}={count}"));
     let summary = match present.is_empty() {
@@ -63,9 +71,14 @@ fn report(vassals: &[&Vassal]) -> (u8, String) {
     (code, text)
 }
 
+/// A text without what would end the line or begin the figures.
+fn plain(text: &str) -> String {
+    text.replace(['|', '\n'], "/")
+}
+
 /// One vassal, without characters that would end the line or begin performance data.
 fn line(vassal: &Vassal) -> String {
     let cause = vassal.record.cause.as_deref().filter(|_| vassal.state.is_bad());
     let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
-    format!("{} {}{cause}", vassal.name, vassal.state.word()).replace(['|', '\n'], "/")
+    plain(&format!("{} {}{cause}", vassal.name, vassal.state.word()))
 }

@@ -4,7 +4,10 @@ use crate::arguments::Place;
 use crate::render::output;
 use crate::running::cgroup::Detail;
 use crate::running::fleet::Fleet;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
 /// The vassals of this machine.
@@ -13,7 +16,28 @@ use std::process::{Command, ExitCode, Output, Stdio};
 /// The exit code, if they cannot be found.
 pub fn gather() -> Result<Fleet, ExitCode> {
     let fleet = Fleet::gather(&Place::this_machine(), Detail::Line);
-    fleet.map_err(|why| output::fail_with(&why, output::FAILED))
+    let fleet = fleet.map_err(|why| output::fail_with(&why, output::FAILED))?;
+    // A name that is not found may be one of those that are missing.
+    if !fleet.is_whole {
+        fleet.problems.iter().for_each(|problem| output::warn(problem));
+    }
+    Ok(fleet)
+}
+
+/// Whether this process is root's.
+pub fn is_roots() -> bool {
+    Path::new("/proc/self")
+        .metadata()
+        .is_ok_and(|process| process.uid() == 0)
+}
+
+/// What is said of a file that cannot be made or removed.
+pub fn refused(path: &Path, error: &io::Error) -> String {
+    let hint = match error.kind() {
+        ErrorKind::PermissionDenied => " (as root?)",
+        _ => "",
+    };
+    format!("{}: {error}{hint}", path.display())
 }
 
 /// Replaces this process by `command`.

@@ -50,8 +50,9 @@ pub fn run(arguments: &Stats) -> ExitCode {
     if fleet.vassals.is_empty() {
         output::error_line(NO_VASSALS);
     }
+    let now = now_usec();
     let form = output::form(&arguments.table);
-    let lines: Vec<_> = chosen.into_iter().map(row).collect();
+    let lines: Vec<_> = chosen.into_iter().map(|vassal| row(vassal, now)).collect();
     pager::show(
         &rows(HEADER, &lines, form),
         &arguments.paging,
@@ -70,7 +71,7 @@ pub fn json(place: &Place, patterns: &[String], form: Json) -> Result<String, St
     output::json(&UwsgiStats::new(fleet.places.clone(), &chosen, now_usec()), form)
 }
 
-fn row(vassal: &Vassal) -> [Cell; 10] {
+fn row(vassal: &Vassal, now: u64) -> [Cell; 10] {
     let Vassal {
         name,
         usage,
@@ -89,6 +90,9 @@ fn row(vassal: &Vassal) -> [Cell; 10] {
         cell(limits.tasks.map(|tasks| tasks.to_string())),
         cell(usage.io.map(|(read, _)| bytes(read))),
         cell(usage.io.map(|(_, written)| bytes(written))),
-        Cell::toned(sentences::hits(hits).collect::<Vec<_>>().join(", "), Tone::Odd),
+        Cell::toned(
+            sentences::hits(hits, now).collect::<Vec<_>>().join(", "),
+            Tone::Odd,
+        ),
     ]
 }

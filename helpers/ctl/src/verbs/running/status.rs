@@ -125,7 +125,7 @@ fn facts(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
     if !record.sockets.is_empty() {
         facts.push(("Sockets", record.sockets.join(", ")));
     }
-    facts.extend(used(vassal));
+    facts.extend(used(vassal, now));
     facts
 }
 
@@ -134,7 +134,10 @@ fn file(vassal: &Vassal) -> String {
         .file
         .as_ref()
         .map(|file| crate::reading::finding::shown(&file.path));
-    file.unwrap_or_else(|| "gone".into())
+    file.unwrap_or_else(|| match vassal.marks.contains(&Mark::Orphan) {
+        true => "gone".into(),
+        false => "not known".into(),
+    })
 }
 
 /// The explanation of a mark and its remedy.
@@ -167,7 +170,7 @@ fn remedy(mark: Mark, vassal: &Vassal, now: u64) -> String {
 }
 
 /// Resources used, with limits and how often these were reached.
-fn used(vassal: &Vassal) -> Vec<(&'static str, String)> {
+fn used(vassal: &Vassal, now: u64) -> Vec<(&'static str, String)> {
     let (usage, limits, hits) = (&vassal.usage, &vassal.limits, &vassal.hits);
     let of = |limit: Option<String>| limit.map_or_else(String::new, |limit| format!(" of {limit}"));
     let mut lines = Vec::new();
@@ -184,9 +187,15 @@ fn used(vassal: &Vassal) -> Vec<(&'static str, String)> {
         lines.push(("Tasks", format!("{tasks}{}", of(limit))));
     }
     if let Some((read, written)) = usage.io {
-        lines.push(("I/O", format!("{} read, {} written", bytes(read), bytes(written))));
+        let most = |limit: Option<u64>| limit.map(|limit| format!(" (at most {}/s)", bytes(limit)));
+        let (read_limit, write_limit) = (most(limits.io_read), most(limits.io_write));
+        let waited = usage.io_waited_usec.filter(|waited| *waited > 0);
+        let waited = waited.map(|waited| format!(", waited {}", time(waited)));
+        let read = bytes(read) + " read" + &read_limit.unwrap_or_default();
+        let written = bytes(written) + " written" + &write_limit.unwrap_or_default();
+        lines.push(("I/O", format!("{read}, {written}{}", waited.unwrap_or_default())));
     }
-    let met: Vec<_> = sentences::hits(hits).collect();
+    let met: Vec<_> = sentences::hits(hits, now).collect();
     if !met.is_empty() {
         lines.push(("Limits met", met.join(", ")));
     }

@@ -1,11 +1,12 @@
 //! `vassalctl start`, `stop`, `restart`, `reload`, `enable`, `disable`, `mask`, `unmask`: systemctl(1) by the names of vassals.
 
 use super::names::choose;
-use super::run::{gather, systemctl};
+use super::run::{gather, refused, systemctl};
 use crate::render::output;
 use crate::running::cgroup::Detail;
 use crate::running::fleet::{Fleet, Vassal, now_usec};
 use crate::running::journal::refusals;
+use crate::running::limited;
 use crate::running::units::{DISABLED, MAINTENANCE};
 use crate::state::{Mark, State};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 const SILENT: Duration = Duration::from_secs(1);
 /// The time between two checks whether systemctl has ended; a quick call takes up to this much longer.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long systemd may take to say that.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The time between two lines of progress.
 const TELL: Duration = Duration::from_secs(1);
 const TELL_ELSEWHERE: Duration = Duration::from_secs(10);
@@ -153,11 +156,11 @@ fn follow(mut child: Child, act: Act, units: &[String]) -> Result<bool, String> 
         if now >= next {
             let waiting = pending(units);
             let seconds = begun.elapsed().as_secs();
-            let text = format!(
-                "{}: waiting for {waiting} of {} ({seconds} s)",
-                act.word(),
-                units.len()
-            );
+            let (word, all) = (act.word(), units.len());
+            let text = match waiting {
+                Some(waiting) => format!("{word}: waiting for {waiting} of {all} ({seconds} s)"),
+                None => format!("{word}: systemd does not answer ({seconds} s)"),
+            };
             match is_terminal {
                 true => overwrite(&text),
                 false => output::error_line(&text),
@@ -169,13 +172,20 @@ fn follow(mut child: Child, act: Act, units: &[String]) -> Result<bool, String> 
     }
 }
 
-/// How many of `units` have an unfinished job.
-fn pending(units: &[String]) -> usize {
-    let listed = systemctl(&["list-jobs", "--no-legend", "--full", "--plain"]);
-    let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let text = listed.unwrap_or_default();
+/// How many of `units` have an unfinished job; `None` if systemd does not answer.
+fn pending(units: &[String]) -> Option<usize> {
+    let mut command = Command::new("systemctl");
+    command
+        .args(["list-jobs", "--no-legend", "--full", "--plain"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    // A systemd that does not answer has done none of them.
+    let call = command.spawn().ok()?;
+    let listed = limited::output(call, Instant::now() + PATIENCE).ok()??;
+    let text = String::from_utf8_lossy(&listed.stdout);
     let jobs = text.lines().filter_map(|line| line.split_whitespace().nth(1));
-    jobs.filter(|unit| units.iter().any(|each| each == unit)).count()
+    Some(jobs.filter(|unit| units.iter().any(|each| each == unit)).count())
 }
 
 fn overwrite(text: &str) {
@@ -223,7 +233,7 @@ fn switch(act: Act, chosen: &[&Vassal]) -> Result<(), String> {
         };
         match done {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {}
-            done => done.map_err(|error| format!("{}: {error}", link.display()))?,
+            done => done.map_err(|error| refused(&link, &error))?,
         }
     }
     systemctl(&["daemon-reload"]).map(drop)
@@ -264,6 +274,6 @@ fn mark(vassal: &Vassal, is_on: bool) -> Result<(), String> {
     };
     match done {
         Err(error) if !is_on && error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done.map_err(|error| format!("{}: {error}", mark.display())),
+        done => done.map_err(|error| refused(&mark, &error)),
     }
 }
