@@ -20,7 +20,7 @@ use crate::machine::exec_source;
 use crate::machine::files::{open, open_regular, read_regular};
 use crate::machine::process;
 use crate::machine::text_files::{address_of, count_ranges};
-use crate::machine::trusted::{Reader, Trusted};
+use crate::machine::trusted::{Reader, Trusted, resolved};
 use crate::machine::world::{Open, ReadError, World};
 
 /// errno of a name that does not exist.
@@ -217,8 +217,9 @@ impl World for System {
         if path.is_empty() {
             return Err(ReadError::Failed { errno: ENOENT });
         }
-        let real = fs::canonicalize(self.at(path)).map_err(|error| ReadError::from_io(&error))?;
-        Ok(real.into_os_string().into_vec())
+        let path = self.at(path);
+        fs::metadata(&path).map_err(|error| ReadError::from_io(&error))?;
+        Ok(resolved(&path).into_os_string().into_vec())
     }
 
     fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {

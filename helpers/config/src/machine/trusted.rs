@@ -110,6 +110,17 @@ fn on_the_way(path: &Path) -> Vec<PathBuf> {
 /// Every name that is looked up on the way to what `path` leads to, after the directory it is looked up in; without links,
 /// `.` and `..`. A name that is not there is the last one.
 pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
+    walk(path).0
+}
+
+/// What `path`, which leads to something, is without links, `.` and `..`. realpath(3) of the C library would do the same, but takes
+/// memory from an allocator of its own, of which each block is a page.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    walk(path).1
+}
+
+/// The lookups, and where they lead.
+fn walk(path: &Path) -> (Vec<(PathBuf, OsString)>, PathBuf) {
     let names = |path: &Path| -> Vec<OsString> { path.iter().map(OsString::from).rev().collect() };
     let (mut left, mut here, mut links) = (names(path), PathBuf::from("/"), 0);
     let mut way = Vec::new();
@@ -132,7 +143,7 @@ pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
             Err(_) => here = next,
         }
     }
-    way
+    (way, here)
 }
 
 /// Who else than root and this process's own user may change it; nothing when nobody may.
