@@ -21,16 +21,16 @@ mod arguments;
 
 use arguments::{Arguments, Switch, Verb};
 use clap::{CommandFactory, Parser};
-use dlmalloc::GlobalDlmalloc;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 use vassal_escape::printable;
+use vassal_sys::memory::Memory;
 use verbs::running::units::Act;
 
 /// Each of the three is a short process, or one with few blocks, for which musl's allocator maps and unmaps pages again and again.
 #[global_allocator]
-static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
+static ALLOCATOR: Memory = Memory::new();
 
 /// The verbs that read files, and end with the codes of vassal's other programs; those that tell of running vassals or change them end
 /// with systemctl's.
