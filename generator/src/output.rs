@@ -80,7 +80,7 @@ impl Directory {
         Ok(Temporary {
             directory: self.0.try_clone()?,
             file: File::from(file),
-            temporary,
+            temporary: Some(temporary),
             name: name.to_owned(),
         })
     }
@@ -108,7 +108,8 @@ impl Directory {
 pub struct Temporary {
     directory: OwnedFd,
     file: File,
-    temporary: String,
+    /// Its name, until it has the other's.
+    temporary: Option<String>,
     name: String,
 }
 
@@ -117,9 +118,17 @@ impl Temporary {
     ///
     /// # Errors
     /// As rename(2).
-    pub fn finish(self) -> io::Result<()> {
-        let (from, to) = (self.temporary.as_str(), self.name.as_str());
-        Ok(renameat(&self.directory, from, &self.directory, to)?)
+    pub fn finish(mut self) -> io::Result<()> {
+        if let Some(from) = &self.temporary {
+            renameat(
+                &self.directory,
+                from.as_str(),
+                &self.directory,
+                self.name.as_str(),
+            )?;
+        }
+        self.temporary = None;
+        Ok(())
     }
 }
 
@@ -135,13 +144,9 @@ impl Write for Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Renamed, it is not there.
-        unlinkat(
-            &self.directory,
-            self.temporary.as_str(),
-            UnlinkatFlags::NoRemoveDir,
-        )
-        .ok();
+        if let Some(name) = &self.temporary {
+            unlinkat(&self.directory, name.as_str(), UnlinkatFlags::NoRemoveDir).ok();
+        }
     }
 }
 

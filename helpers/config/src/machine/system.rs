@@ -119,14 +119,13 @@ impl System {
     /// Reads a configuration, and notes who else may write it.
     fn read_noted(&self, path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
         let file = open_regular(path)?;
-        let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
         let mut open = self.open.borrow_mut();
-        for found in self.reader.open_on_the_way(path, &metadata) {
+        for found in self.reader.open_on_the_way(path, &file) {
             if !open.contains(&found) {
                 open.push(found);
             }
         }
-        exec_source::read_at_most(file, limit)
+        exec_source::read_at_most(file.file, limit)
     }
 
     fn at(&self, path: &[u8]) -> PathBuf {
@@ -319,7 +318,7 @@ pub fn accounts_below(root: &Path) -> Accounts {
     let own = process::uid();
     let text = |path| {
         open(path)
-            .and_then(|file| accounts::read(file, own).ok())
+            .and_then(|file| accounts::read(file.file, own).ok())
             .unwrap_or_default()
     };
     let [passwd, group] = accounts::FILES.map(text);

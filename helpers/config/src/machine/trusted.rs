@@ -2,7 +2,7 @@
 
 use crate::limits;
 use crate::machine::exec_source;
-use crate::machine::files::open_regular;
+use crate::machine::files::{Regular, open_regular};
 use crate::machine::process;
 use crate::machine::world::{Open, ReadError};
 use std::cell::RefCell;
@@ -42,27 +42,23 @@ impl Reader {
     /// What it is instead, or what the system said.
     pub fn read(&self, path: &Path) -> Result<Trusted, ReadError> {
         let file = open_regular(path)?;
-        let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
-        if metadata.mode() & EVERYBODY_WRITES != 0 {
+        if file.metadata.mode() & EVERYBODY_WRITES != 0 {
             return Err(ReadError::Refused {
                 why: "everybody may write it, so anybody could become root (chmod o-w)",
             });
         }
-        let open = self.open_on_the_way(path, &metadata);
-        let content = exec_source::read_expecting(metadata.len(), file, limits::FILE_BYTES)?;
+        let open = self.open_on_the_way(path, &file);
+        let content = exec_source::read_expecting(file.metadata.len(), file.file, limits::FILE_BYTES)?;
         Ok(Trusted { content, open })
     }
 
-    /// What is open to others of the file at `path`, and of the directories on the way to it: those in which a link on the way
+    /// What is open to others of the `file` at `path`, and of the directories on the way to it: those in which a link on the way
     /// stands, too, as its owner says where it leads.
-    pub(crate) fn open_on_the_way(&self, path: &Path, metadata: &Metadata) -> Vec<Open> {
-        let mut found: Vec<Open> = open_to_others(path, metadata).into_iter().collect();
+    pub(crate) fn open_on_the_way(&self, path: &Path, file: &Regular) -> Vec<Open> {
+        let mut found: Vec<Open> = open_to_others(path, &file.metadata).into_iter().collect();
         found.extend(self.above(path));
-        if path
-            .symlink_metadata()
-            .is_ok_and(|metadata| metadata.is_symlink())
-        {
-            found.extend(on_the_way(path).iter().filter_map(|directory| look(directory)));
+        if file.is_link {
+            found.extend(on_the_way(path));
         }
         let mut known = Vec::new();
         found.retain(|open| {
@@ -81,10 +77,9 @@ impl Reader {
         if let Some(known) = self.directories.borrow().get(parent) {
             return known.clone();
         }
-        let mut way = on_the_way(&parent.join("-"));
+        let mut found = on_the_way(&parent.join("-"));
         // The one that the file is in is told first.
-        way.reverse();
-        let found: Vec<Open> = way.iter().filter_map(|directory| look(directory)).collect();
+        found.reverse();
         self.directories
             .borrow_mut()
             .insert(parent.to_path_buf(), found.clone());
@@ -92,35 +87,39 @@ impl Reader {
     }
 }
 
-fn look(directory: &Path) -> Option<Open> {
-    open_to_others(directory, &fs::metadata(directory).ok()?)
-}
-
-/// Every directory in which a name is looked up on the way to what `path` leads to, without links, `.` and `..`.
-fn on_the_way(path: &Path) -> Vec<PathBuf> {
-    let mut way: Vec<PathBuf> = Vec::new();
-    for (directory, _) in lookups(path) {
-        if !way.contains(&directory) {
-            way.push(directory);
+/// What is open to others of the directories in which a name is looked up on the way to what `path` leads to.
+fn on_the_way(path: &Path) -> Vec<Open> {
+    let mut looks: Vec<(PathBuf, Option<Open>)> = Vec::new();
+    let (way, _) = walk(path, |directory, metadata| {
+        looks.push((directory.to_path_buf(), open_to_others(directory, metadata)));
+    });
+    let mut found: Vec<Open> = Vec::new();
+    for (directory, _) in way {
+        // Each was looked at as a name before another was looked up in it.
+        let look = looks.iter().find(|(looked_at, _)| *looked_at == directory);
+        if let Some(open) = look.and_then(|(_, open)| open.as_ref()) {
+            if !found.contains(open) {
+                found.push(open.clone());
+            }
         }
     }
-    way
+    found
 }
 
 /// Every name that is looked up on the way to what `path` leads to, after the directory it is looked up in; without links,
 /// `.` and `..`. A name that is not there is the last one.
 pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
-    walk(path).0
+    walk(path, |_, _| ()).0
 }
 
 /// What `path`, which leads to something, is without links, `.` and `..`. realpath(3) of the C library would do the same, but takes
 /// memory from an allocator of its own, of which each block is a page.
 pub(crate) fn resolved(path: &Path) -> PathBuf {
-    walk(path).1
+    walk(path, |_, _| ()).1
 }
 
-/// The lookups, and where they lead.
-fn walk(path: &Path) -> (Vec<(PathBuf, OsString)>, PathBuf) {
+/// The lookups, and where they lead; what is there and no link is shown to `see`.
+fn walk(path: &Path, mut see: impl FnMut(&Path, &Metadata)) -> (Vec<(PathBuf, OsString)>, PathBuf) {
     let names = |path: &Path| -> Vec<OsString> { path.iter().map(OsString::from).rev().collect() };
     let (mut left, mut here, mut links) = (names(path), PathBuf::from("/"), 0);
     let mut way = Vec::new();
@@ -134,11 +133,18 @@ fn walk(path: &Path) -> (Vec<(PathBuf, OsString)>, PathBuf) {
         if next != here {
             way.push((here.clone(), name.clone()));
         }
-        match fs::read_link(&next) {
-            Ok(_) if links == LINKS => break,
-            Ok(target) => {
-                links += 1;
-                left.extend(names(&target));
+        match fs::symlink_metadata(&next) {
+            Ok(metadata) if metadata.is_symlink() => match fs::read_link(&next) {
+                Ok(_) if links == LINKS => break,
+                Ok(target) => {
+                    links += 1;
+                    left.extend(names(&target));
+                }
+                Err(_) => here = next,
+            },
+            Ok(metadata) => {
+                see(&next, &metadata);
+                here = next;
             }
             Err(_) => here = next,
         }
