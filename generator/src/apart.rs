@@ -38,8 +38,9 @@ const PARTS: usize = 16;
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// Bytes before an answer, which say how long it is.
 const LENGTH: usize = size_of::<u32>();
-/// Bytes read from a child at once: what a pipe holds.
-const PIPE: usize = 64 << 10;
+/// Bytes read from a child at once: some twenty answers. They are on the stack, of which each page that is used for the first time costs
+/// as long as an answer.
+const CHUNK: usize = 8 << 10;
 
 /// Work of which each answer may lead to more of it.
 pub trait Work {
@@ -275,7 +276,7 @@ impl<W: Work> Round<'_, W> {
 
     /// Takes what a child has said; it is not kept when it has ended or has nothing left to do.
     fn hear(&mut self, mut child: Child) -> io::Result<()> {
-        let mut bytes = [0; PIPE];
+        let mut bytes = [0; CHUNK];
         let length = read(&child.pipe, &mut bytes)?;
         child.buffer.extend_from_slice(&bytes[..length]);
         let mut done = 0;

@@ -16,9 +16,7 @@ pub fn options() -> impl Iterator<Item = OptionRow> {
 /// Names are case sensitive, and `_` is not `-` (L13).
 #[must_use]
 pub fn find(name: &[u8]) -> Option<OptionRow> {
-    let index = OPTIONS
-        .binary_search_by(|row| row.name(TEXTS).as_bytes().cmp(name))
-        .ok()?;
+    let index = OPTIONS.binary_search_by(|row| row.name(TEXTS).cmp(name)).ok()?;
     OPTIONS.get(index).map(|row| row.row(TEXTS))
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn plugin_options() -> impl Iterator<Item = PluginOption> {
 /// The row of an option of a plugin, whether that is loaded or not.
 pub(crate) fn plugin_row(name: &[u8]) -> Option<PluginOption> {
     let index = OPTIONS
-        .binary_search_by(|row| row.name.of(TEXTS).as_bytes().cmp(name))
+        .binary_search_by(|row| row.name.bytes_of(TEXTS).cmp(name))
         .ok()?;
     OPTIONS.get(index).map(Packed::row)
 }

@@ -109,8 +109,8 @@ impl Packed {
     }
 
     /// Its name, out of the texts of the table.
-    pub(crate) fn name(&self, texts: &'static str) -> &'static str {
-        self.name.of(texts)
+    pub(crate) fn name(&self, texts: &'static str) -> &'static [u8] {
+        self.name.bytes_of(texts)
     }
 
     /// The row, with the texts of the table.
