@@ -27,12 +27,15 @@ struct Place {
 }
 
 impl Place {
-    /// That of the file at `argument`, in the words of M6.
+    /// That of the file at `argument`, in the words of M6; where it was, if it is gone since it was read.
     fn of(world: &dyn World, argument: &[u8]) -> Self {
-        let path = match argument {
-            link if !world.is_symlink(link) => world.realpath(link).unwrap_or_default(),
+        let as_written = || match argument {
             [b'/', ..] => argument.to_vec(),
             _ => [world.current_dir(), b"/", argument].concat(),
+        };
+        let path = match world.is_symlink(argument) {
+            true => as_written(),
+            false => world.realpath(argument).unwrap_or_else(|_| as_written()),
         };
         let inode = world.inode(argument);
         Place { path, inode }
@@ -188,8 +191,12 @@ mod tests {
     use crate::machine::fake::FakeWorld;
 
     fn replaced(text: &[u8]) -> String {
+        replaced_in(b"sub/my.app.ini", text)
+    }
+
+    fn replaced_in(file: &[u8], text: &[u8]) -> String {
         let world = FakeWorld::with(&[("sub/my.app.ini", "")]);
-        let current = Names::of_file(&world, b"sub/my.app.ini", Some(b"sec"));
+        let current = Names::of_file(&world, file, Some(b"sec"));
         let magic = Magic {
             world: &world,
             current: &current,
@@ -220,6 +227,15 @@ mod tests {
         for (text, wanted) in CASES {
             assert_eq!(replaced(text.as_bytes()), *wanted, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_since_it_was_read_keeps_its_names() {
+        assert_eq!(
+            replaced_in(b"sub/gone.ini", b"%p %n %c"),
+            "/w/sub/gone.ini gone sub"
+        );
+        assert_eq!(replaced_in(b"/srv/gone.ini", b"%d%s"), "/srv/gone.ini");
     }
 
     #[test]
