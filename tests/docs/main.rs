@@ -23,8 +23,8 @@ use vassal_config::hooks::parse::{ACTIONS, CALLS, INSIDE_UWSGI};
 use vassal_config::hooks::phase::hook_option;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::options::disposition::Disposition;
-use vassal_config::options::lookup::options;
 use vassal_config::options::row::OptionRow;
+use vassal_config::options::table::OPTIONS;
 use vassal_config::unit::directives::OURS;
 use vassal_config::vassal::settings::SETTINGS;
 use vassal_config::vassal::socket::LISTENING;
@@ -181,7 +181,7 @@ fn every_option_that_is_refused_or_taken_is_in_the_manual() {
 
 /// The names of the options whose rows are `wanted`.
 fn named(wanted: impl Fn(&OptionRow) -> bool) -> BTreeSet<String> {
-    let rows = options().filter(|row| wanted(row));
+    let rows = OPTIONS.iter().filter(|row| wanted(row));
     rows.map(|row| row.name.to_owned()).collect()
 }
 
@@ -190,7 +190,7 @@ fn named(wanted: impl Fn(&OptionRow) -> bool) -> BTreeSet<String> {
 fn every_option_of_the_emperor_is_in_the_manual() {
     let page = read(INI);
     let page = words(&bold(section(&page, ".SH EMPEROR.INI")));
-    let is_taken = |row: &OptionRow| {
+    let is_taken = |row: &&OptionRow| {
         let entry = Entry::new(row.name.into(), Some(b"/x".to_vec()), Origin::CommandLine);
         let is_of_emperor = match Emperor::from_entries(&[entry]) {
             Ok((_, warnings)) => !warnings
@@ -202,10 +202,10 @@ fn every_option_of_the_emperor_is_in_the_manual() {
             && row.disposition != Disposition::Language
             && hook_option(row.name.as_bytes()).is_none()
     };
-    let taken: BTreeSet<_> = options().filter(is_taken).map(|row| row.canonical).collect();
+    let taken: BTreeSet<_> = OPTIONS.iter().filter(is_taken).map(|row| row.canonical).collect();
     assert!(taken.len() > 20, "{taken:?}");
     let is_named = |canonical: &&str| {
-        let mut rows = options().filter(|row| row.canonical == *canonical);
+        let mut rows = OPTIONS.iter().filter(|row| row.canonical == *canonical);
         rows.any(|row| page.contains(row.name))
     };
     let missing: Vec<_> = taken.iter().filter(|canonical| !is_named(canonical)).collect();

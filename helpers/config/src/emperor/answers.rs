@@ -131,12 +131,12 @@ pub fn answer(name: &[u8]) -> Option<Answer> {
 mod tests {
     use super::*;
     use crate::options::disposition::Disposition;
-    use crate::options::lookup::options;
+    use crate::options::table::OPTIONS;
 
     #[test]
     fn the_table_is_sorted_and_has_every_option_of_the_emperors_that_is_no_hook() {
         assert!(ANSWERS.is_sorted_by_key(|(name, _)| *name));
-        for row in options() {
+        for row in OPTIONS {
             let is_hook = row.name.contains("-as-");
             if row.disposition == Disposition::Emperor && !is_hook {
                 assert!(answer(row.name.as_bytes()).is_some(), "{}", row.name);

@@ -1,29 +1,23 @@
 //! Looking up an option by its name or its letter.
 
 use crate::options::disposition::Disposition;
-use crate::options::row::{OptionRow, Packed};
-use crate::options::table::ROWS;
-use crate::options::texts::pack;
-
-pack!(ROWS, Packed);
-
-/// The rows of all options, by name.
-pub fn options() -> impl Iterator<Item = OptionRow> {
-    OPTIONS.iter().map(|row| row.row(TEXTS))
-}
+use crate::options::row::OptionRow;
+use crate::options::table::OPTIONS;
 
 /// The row of an option, or nothing for names uWSGI does not know without plugins; those are placeholders (P3, U1).
 /// Names are case sensitive, and `_` is not `-` (L13).
 #[must_use]
-pub fn find(name: &[u8]) -> Option<OptionRow> {
-    let index = OPTIONS.binary_search_by(|row| row.name(TEXTS).cmp(name)).ok()?;
-    OPTIONS.get(index).map(|row| row.row(TEXTS))
+pub fn find(name: &[u8]) -> Option<&'static OptionRow> {
+    let index = OPTIONS
+        .binary_search_by(|row| row.name.as_bytes().cmp(name))
+        .ok()?;
+    OPTIONS.get(index)
 }
 
 /// The row a short letter stands for: `-p` is stored as `processes` (A1).
 #[must_use]
-pub fn find_letter(letter: u8) -> Option<OptionRow> {
-    options().find(|row| row.letter == Some(letter))
+pub fn find_letter(letter: u8) -> Option<&'static OptionRow> {
+    OPTIONS.iter().find(|row| row.letter == Some(letter))
 }
 
 /// What becomes of the option `key`.
@@ -43,13 +37,8 @@ mod tests {
     use crate::options::row::Kind;
 
     #[test]
-    fn a_row_is_kept_as_it_was_written() {
-        assert!(options().eq(ROWS.iter().copied()));
-    }
-
-    #[test]
     fn the_table_is_sorted_and_every_name_is_there_once() {
-        for pair in ROWS.windows(2) {
+        for pair in OPTIONS.windows(2) {
             assert!(
                 pair[0].name < pair[1].name,
                 "{} is not before {}",
@@ -61,7 +50,7 @@ mod tests {
 
     #[test]
     fn every_alias_leads_to_a_row_that_is_its_own_name() {
-        for row in options() {
+        for row in OPTIONS {
             let canonical = find(row.canonical.as_bytes());
             assert!(
                 canonical.is_some_and(|canonical| canonical.canonical == canonical.name),
@@ -91,9 +80,9 @@ mod tests {
 
     #[test]
     fn a_letter_stands_for_one_name() {
-        for row in options().filter(|row| row.letter.is_some()) {
+        for row in OPTIONS.iter().filter(|row| row.letter.is_some()) {
             assert_eq!(
-                options().filter(|other| other.letter == row.letter).count(),
+                OPTIONS.iter().filter(|other| other.letter == row.letter).count(),
                 1,
                 "{}",
                 row.name
@@ -106,7 +95,7 @@ mod tests {
 
     #[test]
     fn logic_words_and_loaders_are_immediate_and_inherit_is_not() {
-        for row in options() {
+        for row in OPTIONS {
             match row.kind {
                 Kind::Opener | Kind::End | Kind::Sets => assert!(row.immediate, "{}", row.name),
                 Kind::Load => assert_eq!(row.immediate, row.name != "inherit", "{}", row.name),
@@ -160,7 +149,7 @@ mod tests {
 
     #[test]
     fn every_row_says_why() {
-        for row in options() {
+        for row in OPTIONS {
             assert!(!row.why.is_empty() && !row.why.ends_with('.'), "{}", row.name);
             assert_ne!(row.change, Some(""), "{}", row.name);
         }
@@ -168,7 +157,7 @@ mod tests {
 
     #[test]
     fn aliases_have_the_same_fate() {
-        for row in options() {
+        for row in OPTIONS {
             let canonical = find(row.canonical.as_bytes()).unwrap();
             assert_eq!(
                 (row.disposition, row.why, row.change),
@@ -181,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_hooks_of_ours_are_those_of_the_table() {
-        for row in options() {
+        for row in OPTIONS {
             let is_ours = matches!(row.disposition, Disposition::Enter | Disposition::Emperor);
             if hook_option(row.name.as_bytes()).is_some() {
                 assert!(is_ours, "{} is a hook that nothing runs", row.name);

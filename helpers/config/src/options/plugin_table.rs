@@ -6,10 +6,9 @@ use crate::options::id::Id;
 use crate::options::row::Argument;
 use crate::options::row::Argument::{None, Optional, Required};
 use crate::options::table::{BINDS, BINDS_NAMES, KEYS, ROUTED, TWICE};
-use crate::options::texts::{Text, Texts, pack};
 
 /// An option name that a plugin brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct PluginOption {
     pub(crate) name: &'static str,
     /// Which option it is, if the programs act on it.
@@ -22,59 +21,6 @@ pub(crate) struct PluginOption {
     pub(crate) change: Option<&'static str>,
     /// Why two apps with it cannot run side by side, where they cannot.
     pub(crate) exclusive: Option<&'static str>,
-}
-
-/// A row as it is kept, without pointers.
-#[derive(Clone, Copy, Debug)]
-struct Packed {
-    name: Text,
-    id: Option<Id>,
-    plugin: Text,
-    argument: Argument,
-    immediate: bool,
-    change: Text,
-    exclusive: Text,
-}
-
-impl Packed {
-    const fn of(row: &PluginOption, texts: &mut Texts) -> Self {
-        Packed {
-            name: texts.add(row.name),
-            id: row.id,
-            plugin: texts.add_note(row.plugin),
-            argument: row.argument,
-            immediate: row.immediate,
-            change: texts.add_some_note(row.change),
-            exclusive: texts.add_some_note(row.exclusive),
-        }
-    }
-
-    fn row(&self) -> PluginOption {
-        PluginOption {
-            name: self.name.of(TEXTS),
-            id: self.id,
-            plugin: self.plugin.of(TEXTS),
-            argument: self.argument,
-            immediate: self.immediate,
-            change: self.change.of_some(TEXTS),
-            exclusive: self.exclusive.of_some(TEXTS),
-        }
-    }
-}
-
-pack!(ROWS, Packed);
-
-/// The rows of all of them, by name.
-pub(crate) fn plugin_options() -> impl Iterator<Item = PluginOption> {
-    OPTIONS.iter().map(Packed::row)
-}
-
-/// The row of an option of a plugin, whether that is loaded or not.
-pub(crate) fn plugin_row(name: &[u8]) -> Option<PluginOption> {
-    let index = OPTIONS
-        .binary_search_by(|row| row.name.bytes_of(TEXTS).cmp(name))
-        .ok()?;
-    OPTIONS.get(index).map(Packed::row)
 }
 
 /// A row of the table.
@@ -117,9 +63,8 @@ impl PluginOption {
     }
 }
 
-/// All of them, sorted by name; only the compiler sees them like this.
 #[rustfmt::skip] // one option, one line
-const ROWS: &[PluginOption] = &[
+pub(crate) static PLUGIN_OPTIONS: &[PluginOption] = &[
     plugin_option("asyncio", "asyncio", Required),
     plugin_option("callable", "python", Required),
     plugin_option("carbon", "carbon", Required),
@@ -554,13 +499,3 @@ const ROWS: &[PluginOption] = &[
     plugin_option("zerg-pool", "zergpool", Required),
     plugin_option("zergpool", "zergpool", Required),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_is_kept_as_it_was_written() {
-        assert!(plugin_options().eq(ROWS.iter().copied()));
-    }
-}

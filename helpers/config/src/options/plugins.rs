@@ -4,7 +4,7 @@
 
 use crate::limits::PLUGIN_FILES;
 use crate::machine::world::World;
-use crate::options::plugin_table::{PluginOption, plugin_options, plugin_row};
+use crate::options::plugin_table::{PLUGIN_OPTIONS, PluginOption};
 
 const SUFFIX: &[u8] = b"_plugin.so";
 
@@ -79,8 +79,11 @@ pub fn plugin_change(name: &[u8]) -> Option<&'static str> {
 }
 
 /// The row of an option of a plugin, whether that is loaded or not.
-pub(crate) fn plugin_option(name: &[u8]) -> Option<PluginOption> {
-    plugin_row(name)
+pub(crate) fn plugin_option(name: &[u8]) -> Option<&'static PluginOption> {
+    let index = PLUGIN_OPTIONS
+        .binary_search_by(|row| row.name.as_bytes().cmp(name))
+        .ok()?;
+    PLUGIN_OPTIONS.get(index)
 }
 
 /// Why two apps with an option that one of Debian's plugins brings cannot run side by side, where they cannot.
@@ -95,7 +98,7 @@ pub fn plugin_of(name: &[u8]) -> Option<&'static str> {
 
 /// The names of all options that Debian's plugins bring.
 pub fn plugin_names() -> impl Iterator<Item = &'static str> {
-    plugin_options().map(|row| row.name)
+    PLUGIN_OPTIONS.iter().map(|row| row.name)
 }
 
 /// A word of a list of plugins that was not loaded.
@@ -180,13 +183,15 @@ impl Plugins {
     }
 
     /// The option of that name, when its plugin is loaded.
-    pub(crate) fn option(&self, name: &[u8]) -> Option<PluginOption> {
+    pub(crate) fn option(&self, name: &[u8]) -> Option<&'static PluginOption> {
         plugin_option(name).filter(|row| self.is_loaded(row.plugin.as_bytes()))
     }
 
     /// The options of all loaded plugins.
-    pub(crate) fn options(&self) -> impl Iterator<Item = PluginOption> {
-        plugin_options().filter(|row| self.is_loaded(row.plugin.as_bytes()))
+    pub(crate) fn options(&self) -> impl Iterator<Item = &'static PluginOption> {
+        PLUGIN_OPTIONS
+            .iter()
+            .filter(|row| self.is_loaded(row.plugin.as_bytes()))
     }
 
     /// Whether an unknown name may belong to a plugin that is loaded, but of which nothing is known here.
@@ -251,7 +256,7 @@ pub(crate) fn names_unknown(value: &[u8]) -> bool {
 }
 
 fn is_in_tables(name: &[u8]) -> bool {
-    KNOWN_WITHOUT_OPTIONS.contains(&name) || plugin_options().any(|row| row.plugin.as_bytes() == name)
+    KNOWN_WITHOUT_OPTIONS.contains(&name) || PLUGIN_OPTIONS.iter().any(|row| row.plugin.as_bytes() == name)
 }
 
 /// How Debian names the plugin in a `plugin =` line: those for Python are files of its version's name only.
@@ -270,11 +275,10 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_shares_no_name_with_the_core() {
-        let rows: Vec<_> = plugin_options().collect();
-        for pair in rows.windows(2) {
+        for pair in PLUGIN_OPTIONS.windows(2) {
             assert!(pair[0].name < pair[1].name, "{}", pair[1].name);
         }
-        for row in rows {
+        for row in PLUGIN_OPTIONS {
             assert!(
                 crate::options::lookup::find(row.name.as_bytes()).is_none(),
                 "{}",

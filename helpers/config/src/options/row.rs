@@ -2,7 +2,6 @@
 
 use crate::options::disposition::Disposition;
 use crate::options::id::Id;
-use crate::options::texts::{Text, Texts};
 
 /// Whether an option takes an argument on a command line. In files every option may have or lack a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,62 +72,6 @@ pub struct OptionRow {
     pub change: Option<&'static str>,
     /// Why two apps with it cannot run side by side, where they cannot.
     pub exclusive: Option<&'static str>,
-}
-
-/// A row as it is kept, without pointers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Packed {
-    name: Text,
-    canonical: Text,
-    id: Option<Id>,
-    argument: Argument,
-    kind: Kind,
-    immediate: bool,
-    letter: Option<u8>,
-    disposition: Disposition,
-    why: Text,
-    change: Text,
-    exclusive: Text,
-}
-
-impl Packed {
-    pub(crate) const fn of(row: &OptionRow, texts: &mut Texts) -> Self {
-        Packed {
-            name: texts.add(row.name),
-            canonical: texts.add(row.canonical),
-            id: row.id,
-            argument: row.argument,
-            kind: row.kind,
-            immediate: row.immediate,
-            letter: row.letter,
-            disposition: row.disposition,
-            why: texts.add_note(row.why),
-            change: texts.add_some_note(row.change),
-            exclusive: texts.add_some_note(row.exclusive),
-        }
-    }
-
-    /// Its name, out of the texts of the table.
-    pub(crate) fn name(&self, texts: &'static str) -> &'static [u8] {
-        self.name.bytes_of(texts)
-    }
-
-    /// The row, with the texts of the table.
-    pub(crate) fn row(&self, texts: &'static str) -> OptionRow {
-        OptionRow {
-            name: self.name.of(texts),
-            canonical: self.canonical.of(texts),
-            id: self.id,
-            argument: self.argument,
-            kind: self.kind,
-            immediate: self.immediate,
-            letter: self.letter,
-            disposition: self.disposition,
-            why: self.why.of(texts),
-            change: self.change.of_some(texts),
-            exclusive: self.exclusive.of_some(texts),
-        }
-    }
 }
 
 /// Why uWSGI keeps an option.

@@ -101,9 +101,9 @@ const WRITES: &str = "both would write the same files";
 const SUBSCRIBES: &str = "the app that ends would take back what the next one has announced";
 const EMPERORS_TWICE: &str = "two Emperors would run the same vassals";
 
-/// All options, sorted by name; only the compiler sees them like this.
+/// All options, sorted by name.
 #[rustfmt::skip] // one option, one line
-pub(crate) const ROWS: &[OptionRow] = &[
+pub static OPTIONS: &[OptionRow] = &[
     option("abstract-socket", None, Flag).letter(b'a'),
     option("add-cache-item", Required, Opaque),
     option("add-gid", Required, List).by(Enter, USER),

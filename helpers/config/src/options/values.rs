@@ -194,7 +194,7 @@ mod tests {
         for (name, value, wanted) in CASES {
             let row = find(name.as_bytes()).expect("in the table");
             assert_eq!(
-                check(&row, value.as_bytes(), &world).is_ok(),
+                check(row, value.as_bytes(), &world).is_ok(),
                 *wanted,
                 "{name} = {value}"
             );
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_option_that_ends_the_process_is_known_by_all_its_names() {
-        let ends = |name: &[u8]| ends_the_process(&find(name).unwrap());
+        let ends = |name: &[u8]| ends_the_process(find(name).unwrap());
         assert!(ends(b"stop") && ends(b"print-sym") && ends(b"print-symbol") && !ends(b"exit"));
     }
 }

@@ -1,7 +1,7 @@
 //! vassal-options(7), written from the table.
 
 use vassal_config::options::disposition::Disposition;
-use vassal_config::options::lookup::options;
+use vassal_config::options::table::OPTIONS;
 
 const HEAD: &str = r#".\" Written by 'vassalctl options --man' from the option table: change that, not this page.
 .TH VASSAL-OPTIONS 7 2026-11-22 "vassal @VERSION@" "vassal manual"
@@ -111,7 +111,7 @@ pub fn text() -> String {
 
 fn groups(disposition: Disposition) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for row in options().filter(|row| row.disposition == disposition) {
+    for row in OPTIONS.iter().filter(|row| row.disposition == disposition) {
         let known = groups
             .iter_mut()
             .find(|group| (group.why, group.change, group.exclusive) == (row.why, row.change, row.exclusive));

@@ -8,7 +8,7 @@ use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 use std::process::ExitCode;
-use vassal_config::options::lookup;
+use vassal_config::options::table::OPTIONS;
 
 /// The variable by which a script asks. Not clap's own, `COMPLETE`, which other programs may have set.
 const VARIABLE: &str = "VASSALCTL_COMPLETE";
@@ -72,7 +72,8 @@ fn vassals() -> Vec<CompletionCandidate> {
 }
 
 fn options() -> Vec<CompletionCandidate> {
-    lookup::options()
+    OPTIONS
+        .iter()
         .map(|row| CompletionCandidate::new(row.name))
         .collect()
 }

@@ -10,9 +10,10 @@ use serde::Serialize;
 use std::process::ExitCode;
 use vassal_config::diagnostic::quote;
 use vassal_config::options::disposition::Disposition;
-use vassal_config::options::lookup::{find, options};
+use vassal_config::options::lookup::find;
 use vassal_config::options::plugins::{debian_name, plugin_change, plugin_names, plugin_of};
 use vassal_config::options::row::OptionRow;
+use vassal_config::options::table::OPTIONS;
 use vassal_config::vassal::reload::overlap::exclusive;
 
 /// The JSON of `options`; vassalctl(8) describes it.
@@ -33,7 +34,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(row: OptionRow) -> Self {
+    fn of(row: &OptionRow) -> Self {
         Row {
             name: row.name,
             alias_of: (row.canonical != row.name).then_some(row.canonical),
@@ -80,7 +81,7 @@ pub fn run(arguments: &Options) -> ExitCode {
         }
     }
     if arguments.names.is_empty() {
-        listed = options().map(Row::of).collect();
+        listed = OPTIONS.iter().map(Row::of).collect();
     }
     if let Some(form) = arguments.format.json() {
         named.append(&mut listed);
@@ -100,14 +101,14 @@ pub fn run(arguments: &Options) -> ExitCode {
 
 /// The options whose names have `part` in them.
 fn with_part(part: &str) -> Vec<Row> {
-    let rows = options().filter(|row| row.name.contains(part)).map(Row::of);
+    let rows = OPTIONS.iter().filter(|row| row.name.contains(part)).map(Row::of);
     let of_plugins = plugin_names().filter(|name| name.contains(part));
     rows.chain(of_plugins.filter_map(Row::of_plugin)).collect()
 }
 
 fn unknown(name: &str) -> String {
     let shown = quote(name.as_bytes());
-    let known = options().map(|row| row.name).chain(plugin_names());
+    let known = OPTIONS.iter().map(|row| row.name).chain(plugin_names());
     let meant = nearest(name, known).map_or(String::new(), |meant| format!(" (did you mean '{meant}'?)"));
     format!("{shown} is no option: uWSGI gets it as a placeholder{meant}")
 }

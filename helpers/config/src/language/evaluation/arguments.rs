@@ -6,6 +6,7 @@ use crate::language::evaluation::custom::Customs;
 use crate::options::lookup;
 use crate::options::plugins::Plugins;
 use crate::options::row::Argument;
+use crate::options::table::OPTIONS;
 
 /// What one step along the arguments finds.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(crate) struct Vocabulary<'a> {
 
 impl Vocabulary<'_> {
     fn names(&self) -> impl Iterator<Item = (&[u8], Argument)> {
-        let core = lookup::options().map(|row| (row.name.as_bytes(), row.argument));
+        let core = OPTIONS.iter().map(|row| (row.name.as_bytes(), row.argument));
         let plugins = self
             .plugins
             .options()

@@ -115,11 +115,11 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::lookup::options;
+    use crate::options::table::OPTIONS;
 
     #[test]
     fn every_opener_of_the_table_is_understood() {
-        for row in options().filter(|row| row.kind == Kind::Opener) {
+        for row in OPTIONS.iter().filter(|row| row.kind == Kind::Opener) {
             assert!(Test::parse(row.canonical).is_some(), "{}", row.name);
         }
         assert_eq!(

@@ -17,7 +17,7 @@ pub struct Entry {
     /// Where it was written.
     pub origin: Origin,
     /// What the key means, whichever of its names was written.
-    row: Option<OptionRow>,
+    row: Option<&'static OptionRow>,
     id: Option<Id>,
 }
 
@@ -40,7 +40,7 @@ impl Entry {
     }
 
     /// The row of an option of the core.
-    pub fn row(&self) -> Option<OptionRow> {
+    pub fn row(&self) -> Option<&'static OptionRow> {
         self.row
     }
 

@@ -40,9 +40,9 @@ const WARNINGS: usize = 100;
 /// What a name means at this point of the evaluation.
 pub(crate) enum Known {
     /// An option of the core.
-    Core(OptionRow),
+    Core(&'static OptionRow),
     /// An option of a plugin that is loaded.
-    Plugin(PluginOption),
+    Plugin(&'static PluginOption),
     /// A declared option (K1); built-in names win (K2).
     Custom(Rc<Custom>),
 }

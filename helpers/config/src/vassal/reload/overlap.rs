@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_alias_is_as_exclusive_as_its_option() {
-        for row in crate::options::lookup::options() {
+        for row in crate::options::table::OPTIONS {
             let canonical = find(row.canonical.as_bytes()).unwrap();
             assert_eq!(row.exclusive, canonical.exclusive, "{}", row.name);
         }

@@ -10,6 +10,7 @@ use vassal_config::diagnostic::quote;
 use vassal_config::language::evaluation::entry::Entry;
 use vassal_config::options::lookup;
 use vassal_config::options::plugins::{plugin_names, plugin_of};
+use vassal_config::options::table::OPTIONS;
 use vassal_config::vassal::missing_plugins::loads_unknown;
 use vassal_escape::printable;
 
@@ -36,7 +37,7 @@ fn is_unknown(entry: &Entry, written: &Written) -> bool {
 
 fn said(key: &[u8]) -> Said {
     let name = printable(key);
-    let known = lookup::options().map(|row| row.name).chain(plugin_names());
+    let known = OPTIONS.iter().map(|row| row.name).chain(plugin_names());
     let message = format!("there is no option {}: uWSGI ignores the line", quote(key));
     match nearest(&name, known) {
         Some(meant) => Said::warning(Rule::UnknownOption, message, format!("did you mean '{meant}'?")),
