@@ -41,8 +41,9 @@ const PARTS: usize = 16;
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// The length of the prefix of an answer, which says how many bytes follow.
 const LENGTH: usize = size_of::<u32>();
-/// How many bytes are read from a child at once: the capacity of a pipe.
-const PIPE: usize = 64 << 10;
+/// How many bytes are read from a child at once: some twenty answers. The buffer is on the stack, and each page of the
+/// stack that is touched for the first time costs as much time as an answer.
+const CHUNK: usize = 8 << 10;
 
 /// A task made of items, where the answer to an item may add further items.
 pub trait Work {
@@ -280,7 +281,7 @@ impl<W: Work> Round<'_, W> {
 
     /// Reads what a child has sent. The child is kept in the list while it runs and has items.
     fn hear(&mut self, mut child: Child) -> io::Result<()> {
-        let mut bytes = [0; PIPE];
+        let mut bytes = [0; CHUNK];
         let length = read(&child.pipe, &mut bytes)?;
         child.buffer.extend_from_slice(&bytes[..length]);
         let mut done = 0;

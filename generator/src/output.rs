@@ -82,7 +82,7 @@ impl Directory {
         Ok(Temporary {
             directory: self.0.try_clone()?,
             file: File::from(file),
-            temporary,
+            temporary: Some(temporary),
             name: name.to_owned(),
         })
     }
@@ -110,7 +110,8 @@ impl Directory {
 pub struct Temporary {
     directory: OwnedFd,
     file: File,
-    temporary: String,
+    /// The name of the temporary file; `None` after it was renamed.
+    temporary: Option<String>,
     name: String,
 }
 
@@ -119,9 +120,17 @@ impl Temporary {
     ///
     /// # Errors
     /// As rename(2).
-    pub fn finish(self) -> io::Result<()> {
-        let (from, to) = (self.temporary.as_str(), self.name.as_str());
-        Ok(renameat(&self.directory, from, &self.directory, to)?)
+    pub fn finish(mut self) -> io::Result<()> {
+        if let Some(from) = &self.temporary {
+            renameat(
+                &self.directory,
+                from.as_str(),
+                &self.directory,
+                self.name.as_str(),
+            )?;
+        }
+        self.temporary = None;
+        Ok(())
     }
 }
 
@@ -137,13 +146,9 @@ impl Write for Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // After the rename there is nothing left to remove.
-        unlinkat(
-            &self.directory,
-            self.temporary.as_str(),
-            UnlinkatFlags::NoRemoveDir,
-        )
-        .ok();
+        if let Some(name) = &self.temporary {
+            unlinkat(&self.directory, name.as_str(), UnlinkatFlags::NoRemoveDir).ok();
+        }
     }
 }
 

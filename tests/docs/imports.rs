@@ -69,6 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "vassal-escape",
             "vassal-generator",
             "vassal-state",
+            "vassal-sys",
             "vassal-systemd",
         ],
     ),

@@ -21,17 +21,17 @@ mod arguments;
 
 use arguments::{Arguments, Switch, Verb};
 use clap::{CommandFactory, Parser};
-use dlmalloc::GlobalDlmalloc;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 use vassal_escape::printable;
+use vassal_sys::memory::Memory;
 use verbs::running::units::Act;
 
 /// For all three programs: they are short-lived or allocate few blocks, for which musl's allocator would map and unmap
 /// pages again and again.
 #[global_allocator]
-static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
+static ALLOCATOR: Memory = Memory::new();
 
 /// The verbs that read files. Their exit codes are those of vassal's other programs; verbs that show or change running
 /// vassals use systemctl's.

@@ -24,19 +24,19 @@ mod start_place;
 mod stop;
 mod user;
 
-use dlmalloc::GlobalDlmalloc;
 use failure::Failure;
 use invocation::LAST_LINE_LIMIT;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use vassal_sys::fds;
+use vassal_sys::memory::Memory;
 use vassal_systemd::journal::{Priority, log};
 use vassal_systemd::{exit, lines};
 
 /// A start allocates a few blocks of each of many sizes. musl's allocator would map and unmap pages again and again.
 #[global_allocator]
-static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
+static ALLOCATOR: Memory = Memory::new();
 
 fn main() -> ExitCode {
     if let Err(error) = fds::open_standard() {

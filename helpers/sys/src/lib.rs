@@ -8,12 +8,14 @@
 //!
 //! All functions assume a single-threaded caller; [`clone::ensure_single_threaded`] is how the binaries check it.
 //!
-//! Rooms, each of which uses only those before it: error, deadline, descriptors, process, files, mounts.
+//! Rooms, each of which uses only those before it: error, deadline, memory, descriptors, process, files, mounts.
 
 pub mod deadline;
 mod descriptors;
 pub mod error;
 mod files;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod mounts;
 mod process;
 

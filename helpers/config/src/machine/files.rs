@@ -24,17 +24,36 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 
 /// Reads a regular file of at most `limit` bytes.
 pub(crate) fn read_regular(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
-    exec_source::read_at_most(open_regular(path)?, limit)
+    exec_source::read_at_most(open_regular(path)?.file, limit)
+}
+
+/// A regular file, open.
+#[derive(Debug)]
+pub(crate) struct Regular {
+    pub(crate) file: File,
+    pub(crate) metadata: Metadata,
+    /// Whether its name is a link.
+    pub(crate) is_link: bool,
 }
 
 /// Opens a regular file. The type is checked before opening, because opening a device may have effects, and again after
 /// it, because the file may have been replaced.
-pub(crate) fn open_regular(path: &Path) -> Result<File, ReadError> {
+pub(crate) fn open_regular(path: &Path) -> Result<Regular, ReadError> {
     let failed = |error: io::Error| ReadError::from_io(&error);
-    check_regular(&fs::metadata(path).map_err(failed)?)?;
+    let named = fs::symlink_metadata(path).map_err(failed)?;
+    let is_link = named.is_symlink();
+    match is_link {
+        true => check_regular(&fs::metadata(path).map_err(failed)?)?,
+        false => check_regular(&named)?,
+    }
     let file = open(path).map_err(failed)?;
-    check_regular(&file.metadata().map_err(failed)?)?;
-    Ok(file)
+    let metadata = file.metadata().map_err(failed)?;
+    check_regular(&metadata)?;
+    Ok(Regular {
+        file,
+        metadata,
+        is_link,
+    })
 }
 
 fn check_regular(metadata: &Metadata) -> Result<(), ReadError> {

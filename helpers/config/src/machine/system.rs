@@ -20,7 +20,7 @@ use crate::machine::exec_source;
 use crate::machine::files::{open, open_regular, read_regular};
 use crate::machine::process;
 use crate::machine::text_files::{address_of, count_ranges};
-use crate::machine::trusted::{Reader, Trusted};
+use crate::machine::trusted::{Reader, Trusted, resolved};
 use crate::machine::world::{Open, ReadError, World};
 
 /// errno of a name that does not exist.
@@ -120,14 +120,13 @@ impl System {
     /// Reads a configuration, and records who else may write it.
     fn read_noted(&self, path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
         let file = open_regular(path)?;
-        let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
         let mut open = self.open.borrow_mut();
-        for found in self.reader.open_on_the_way(path, &metadata) {
+        for found in self.reader.open_on_the_way(path, &file) {
             if !open.contains(&found) {
                 open.push(found);
             }
         }
-        exec_source::read_at_most(file, limit)
+        exec_source::read_at_most(file.file, limit)
     }
 
     fn at(&self, path: &[u8]) -> PathBuf {
@@ -218,8 +217,9 @@ impl World for System {
         if path.is_empty() {
             return Err(ReadError::Failed { errno: ENOENT });
         }
-        let real = fs::canonicalize(self.at(path)).map_err(|error| ReadError::from_io(&error))?;
-        Ok(real.into_os_string().into_vec())
+        let path = self.at(path);
+        fs::metadata(&path).map_err(|error| ReadError::from_io(&error))?;
+        Ok(resolved(&path).into_os_string().into_vec())
     }
 
     fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
@@ -319,7 +319,7 @@ pub fn accounts_below(root: &Path) -> Accounts {
     let own = process::uid();
     let text = |path| {
         open(path)
-            .and_then(|file| accounts::read(file, own).ok())
+            .and_then(|file| accounts::read(file.file, own).ok())
             .unwrap_or_default()
     };
     let [passwd, group] = accounts::FILES.map(text);

@@ -3,7 +3,7 @@
 
 use crate::limits;
 use crate::machine::exec_source;
-use crate::machine::files::open_regular;
+use crate::machine::files::{Regular, open_regular};
 use crate::machine::process;
 use crate::machine::world::{Open, ReadError};
 use std::cell::RefCell;
@@ -43,27 +43,23 @@ impl Reader {
     /// When it is something else; any error of the system.
     pub fn read(&self, path: &Path) -> Result<Trusted, ReadError> {
         let file = open_regular(path)?;
-        let metadata = file.metadata().map_err(|error| ReadError::from_io(&error))?;
-        if metadata.mode() & EVERYBODY_WRITES != 0 {
+        if file.metadata.mode() & EVERYBODY_WRITES != 0 {
             return Err(ReadError::Refused {
                 why: "everybody may write it, so anybody could become root (chmod o-w)",
             });
         }
-        let open = self.open_on_the_way(path, &metadata);
-        let content = exec_source::read_expecting(metadata.len(), file, limits::FILE_BYTES)?;
+        let open = self.open_on_the_way(path, &file);
+        let content = exec_source::read_expecting(file.metadata.len(), file.file, limits::FILE_BYTES)?;
         Ok(Trusted { content, open })
     }
 
-    /// Which of the file at `path` and the directories on the way to it others can change. If there is a link on the
+    /// Which of the `file` at `path` and the directories on the way to it others can change. If there is a link on the
     /// way, the directory that contains the link counts as well, because its owner decides where the link leads.
-    pub(crate) fn open_on_the_way(&self, path: &Path, metadata: &Metadata) -> Vec<Open> {
-        let mut found: Vec<Open> = open_to_others(path, metadata).into_iter().collect();
+    pub(crate) fn open_on_the_way(&self, path: &Path, file: &Regular) -> Vec<Open> {
+        let mut found: Vec<Open> = open_to_others(path, &file.metadata).into_iter().collect();
         found.extend(self.above(path));
-        if path
-            .symlink_metadata()
-            .is_ok_and(|metadata| metadata.is_symlink())
-        {
-            found.extend(on_the_way(path).iter().filter_map(|directory| look(directory)));
+        if file.is_link {
+            found.extend(on_the_way(path));
         }
         let mut known = Vec::new();
         found.retain(|open| {
@@ -82,10 +78,9 @@ impl Reader {
         if let Some(known) = self.directories.borrow().get(parent) {
             return known.clone();
         }
-        let mut way = on_the_way(&parent.join("-"));
+        let mut found = on_the_way(&parent.join("-"));
         // The directory that contains the file is reported first.
-        way.reverse();
-        let found: Vec<Open> = way.iter().filter_map(|directory| look(directory)).collect();
+        found.reverse();
         self.directories
             .borrow_mut()
             .insert(parent.to_path_buf(), found.clone());
@@ -93,24 +88,40 @@ impl Reader {
     }
 }
 
-fn look(directory: &Path) -> Option<Open> {
-    open_to_others(directory, &fs::metadata(directory).ok()?)
-}
-
-/// All directories in which a name is looked up when `path` is resolved, without links, `.` and `..`.
-fn on_the_way(path: &Path) -> Vec<PathBuf> {
-    let mut way: Vec<PathBuf> = Vec::new();
-    for (directory, _) in lookups(path) {
-        if !way.contains(&directory) {
-            way.push(directory);
+/// Which of the directories in which a name is looked up when `path` is resolved others can change.
+fn on_the_way(path: &Path) -> Vec<Open> {
+    let mut looks: Vec<(PathBuf, Option<Open>)> = Vec::new();
+    let (way, _) = walk(path, |directory, metadata| {
+        looks.push((directory.to_path_buf(), open_to_others(directory, metadata)));
+    });
+    let mut found: Vec<Open> = Vec::new();
+    for (directory, _) in way {
+        // The walk has looked at each directory as a name before it looked up a name in it.
+        let look = looks.iter().find(|(looked_at, _)| *looked_at == directory);
+        if let Some(open) = look.and_then(|(_, open)| open.as_ref()) {
+            if !found.contains(open) {
+                found.push(open.clone());
+            }
         }
     }
-    way
+    found
 }
 
 /// All names that are looked up when `path` is resolved, each with the directory in which it is looked up; without
 /// links, `.` and `..`. A missing name is the last one.
 pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
+    walk(path, |_, _| ()).0
+}
+
+/// Resolves `path`, which has to exist, to a path without links, `.` and `..`. The C library's realpath(3) is not used:
+/// its allocator takes a page for each block.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    walk(path, |_, _| ()).1
+}
+
+/// Walks along `path`. Gives the names that are looked up, each with its directory, and where they lead; `see` is called
+/// with everything on the way that exists and is not a link.
+fn walk(path: &Path, mut see: impl FnMut(&Path, &Metadata)) -> (Vec<(PathBuf, OsString)>, PathBuf) {
     let names = |path: &Path| -> Vec<OsString> { path.iter().map(OsString::from).rev().collect() };
     let (mut left, mut here, mut links) = (names(path), PathBuf::from("/"), 0);
     let mut way = Vec::new();
@@ -124,16 +135,23 @@ pub fn lookups(path: &Path) -> Vec<(PathBuf, OsString)> {
         if next != here {
             way.push((here.clone(), name.clone()));
         }
-        match fs::read_link(&next) {
-            Ok(_) if links == LINKS => break,
-            Ok(target) => {
-                links += 1;
-                left.extend(names(&target));
+        match fs::symlink_metadata(&next) {
+            Ok(metadata) if metadata.is_symlink() => match fs::read_link(&next) {
+                Ok(_) if links == LINKS => break,
+                Ok(target) => {
+                    links += 1;
+                    left.extend(names(&target));
+                }
+                Err(_) => here = next,
+            },
+            Ok(metadata) => {
+                see(&next, &metadata);
+                here = next;
             }
             Err(_) => here = next,
         }
     }
-    way
+    (way, here)
 }
 
 /// Who may change the object, besides root and this process's own user; `None` if nobody may.

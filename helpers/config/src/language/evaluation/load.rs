@@ -119,8 +119,7 @@ impl Evaluator<'_> {
             self.reading.current.argument = Vec::new();
             self.reading.current.section = section.unwrap_or_default().to_vec();
         } else if parsed.is_file() {
-            let real = self.world.realpath(source)?;
-            self.reading.current = Names::of_file(self.world, source, section, real);
+            self.reading.current = Names::of_file(self.world, source, section);
         } else {
             self.reading.current.argument = source.to_vec();
         }

@@ -1,6 +1,7 @@
 //! Magic variables, such as `%n`, in the text of a file (M1 to M8).
 
 use crate::machine::world::World;
+use std::cell::OnceCell;
 
 /// The values of the variables that describe a file (M2, M6); empty until a file was named.
 #[derive(Clone, Debug, Default)]
@@ -9,37 +10,73 @@ pub(crate) struct Names {
     pub(crate) argument: Vec<u8>,
     /// `%x`
     pub(crate) section: Vec<u8>,
-    /// `%p`. All variables except `%o`, `%x` and `%i` are parts of it.
-    path: Vec<u8>,
-    inode: Option<u64>,
+    /// The path of the file, as it was named; `None` until a file was named.
+    file: Option<Vec<u8>>,
+    /// What only the filesystem knows; it is looked up at the first variable that needs it, which most files do not have.
+    place: OnceCell<Place>,
     /// `%b`. uWSGI determines it together with the variables of the first file.
     binary: Vec<u8>,
 }
 
-impl Names {
-    /// The variables of a file that was found at `path`, by the rules of M6.
-    pub(crate) fn of_file(world: &dyn World, argument: &[u8], section: Option<&[u8]>, real: Vec<u8>) -> Self {
-        let path = match argument {
-            link if !world.is_symlink(link) => real,
+/// Where a file is.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// `%p`. All variables except `%o`, `%x` and `%i` are parts of it.
+    path: Vec<u8>,
+    inode: Option<u64>,
+}
+
+impl Place {
+    /// Where the file at `argument` is, by the rules of M6. A file that has gone since it was read keeps its path as
+    /// written.
+    fn of(world: &dyn World, argument: &[u8]) -> Self {
+        let as_written = || match argument {
             [b'/', ..] => argument.to_vec(),
             _ => [world.current_dir(), b"/", argument].concat(),
         };
-        let section = section.unwrap_or_default().to_vec();
-        let binary = world.binary().to_vec();
+        let path = match world.is_symlink(argument) {
+            true => as_written(),
+            false => world.realpath(argument).unwrap_or_else(|_| as_written()),
+        };
+        let inode = world.inode(argument);
+        Place { path, inode }
+    }
+}
+
+impl Names {
+    /// The variables of the file `argument`.
+    pub(crate) fn of_file(world: &dyn World, argument: &[u8], section: Option<&[u8]>) -> Self {
         Names {
             argument: argument.to_vec(),
-            section,
-            path,
-            inode: world.inode(argument),
-            binary,
+            section: section.unwrap_or_default().to_vec(),
+            file: Some(argument.to_vec()),
+            place: OnceCell::new(),
+            binary: world.binary().to_vec(),
         }
     }
 
     /// The value of a lower case variable; `None` if the letter is not one.
-    fn text(&self, letter: u8) -> Option<Vec<u8>> {
+    fn text(&self, letter: u8, world: &dyn World) -> Option<Vec<u8>> {
+        let find = || self.file.as_ref().map(|file| Place::of(world, file));
+        let place = || self.place.get_or_init(|| find().unwrap_or_default());
         Some(match letter {
             b'o' => self.argument.clone(),
             b'x' => self.section.clone(),
+            b'b' => self.binary.clone(),
+            b'i' => place()
+                .inode
+                .map(|inode| inode.to_string().into_bytes())
+                .unwrap_or_default(),
+            b'p' | b's' | b'n' | b'e' | b'd' | b'c' | b'0'..=b'9' | b'j' => place().part(letter)?,
+            _ => return None,
+        })
+    }
+}
+
+impl Place {
+    /// The part of the path that a variable stands for; `None` if the letter is not such a variable.
+    fn part(&self, letter: u8) -> Option<Vec<u8>> {
+        Some(match letter {
             b'p' => self.path.clone(),
             b's' => self.file().to_vec(),
             b'n' => self.stem_and_extension().0.to_vec(),
@@ -51,12 +88,7 @@ impl Names {
                 .nth(usize::from(letter - b'0'))
                 .unwrap_or_default()
                 .to_vec(),
-            b'i' => self
-                .inode
-                .map(|inode| inode.to_string().into_bytes())
-                .unwrap_or_default(),
             b'j' => self.hash(),
-            b'b' => self.binary.clone(),
             _ => return None,
         })
     }
@@ -146,9 +178,9 @@ impl Magic<'_> {
             b't' => number(world.start_time().as_secs()),
             b'T' => Some(world.start_time().as_micros().to_string().into_bytes()),
             b'O' | b'P' | b'S' | b'D' | b'C' | b'E' | b'N' | b'X' | b'I' | b'J' => {
-                self.first.text(letter.to_ascii_lowercase())
+                self.first.text(letter.to_ascii_lowercase(), world)
             }
-            _ => self.current.text(letter),
+            _ => self.current.text(letter, world),
         }
     }
 }
@@ -160,13 +192,12 @@ mod tests {
     use crate::machine::fake::FakeWorld;
 
     fn replaced(text: &[u8]) -> String {
+        replaced_in(b"sub/my.app.ini", text)
+    }
+
+    fn replaced_in(file: &[u8], text: &[u8]) -> String {
         let world = FakeWorld::with(&[("sub/my.app.ini", "")]);
-        let current = Names::of_file(
-            &world,
-            b"sub/my.app.ini",
-            Some(b"sec"),
-            b"/srv/sub/my.app.ini".to_vec(),
-        );
+        let current = Names::of_file(&world, file, Some(b"sec"));
         let magic = Magic {
             world: &world,
             current: &current,
@@ -183,10 +214,7 @@ mod tests {
     fn variables_are_replaced_in_one_pass() {
         const CASES: &[(&str, &str)] = &[
             ("%o %x %s %n %e", "sub/my.app.ini sec my.app.ini my.app ini"),
-            (
-                "%p %d %c %0 %1 [%2]",
-                "/srv/sub/my.app.ini /srv/sub/ sub srv sub []",
-            ),
+            ("%p %d %c %0 %1 [%2]", "/w/sub/my.app.ini /w/sub/ sub w sub []"),
             ("%N%O[%X]", "[]"),
             ("%i %v %h %k %V", "42 /w fixed-host 3 2.0.21"),
             ("%u:%U %g:%G", "0:root 7:7"),
@@ -203,6 +231,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_gone_since_it_was_read_keeps_its_names() {
+        assert_eq!(
+            replaced_in(b"sub/gone.ini", b"%p %n %c"),
+            "/w/sub/gone.ini gone sub"
+        );
+        assert_eq!(replaced_in(b"/srv/gone.ini", b"%d%s"), "/srv/gone.ini");
+    }
+
+    #[test]
     fn an_unknown_variable_takes_one_byte_not_one_character() {
         assert_eq!(replaced("%ä".as_bytes()), "\u{fffd}");
     }
@@ -210,10 +247,10 @@ mod tests {
     #[test]
     fn the_hash_is_the_one_uwsgi_prints() {
         // X11
-        let names = Names {
+        let place = Place {
             path: b"/srv/corpus/x/y/case.ini".to_vec(),
-            ..Names::default()
+            inode: None,
         };
-        assert_eq!(names.text(b'j').as_deref(), Some(&b"60B9D90E"[..]));
+        assert_eq!(place.part(b'j').as_deref(), Some(&b"60B9D90E"[..]));
     }
 }
