@@ -18,6 +18,7 @@ check:
 	packaging/toolchain.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	cd tests/fuzz && RUSTFLAGS='-D warnings' $(CARGO) check --quiet --locked --no-default-features --target-dir ../../target/fuzz-check
 	$(MAKE) --no-print-directory unit
 
 unit:

@@ -4,6 +4,7 @@
 
 // The watchdog is a program, and nothing imports it; its reader is compiled here once more.
 #[path = "../../../helpers/watchdog/src/app/uwsgi.rs"]
+#[allow(dead_code, reason = "what the watchdog's loop needs of it is not used here")]
 mod uwsgi;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -15,7 +16,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use uwsgi::{Message, Order, Uwsgi, meaning, say};
+use uwsgi::{Message, Order, Uwsgi, meaning, send_order};
 
 /// libFuzzer's alarm may interrupt a read, which then brings nothing; more often in a row than this it does not.
 const INTERRUPTIONS: usize = 4;
@@ -78,7 +79,7 @@ fn heard(pieces: &[&[u8]], pushed: &[u8]) -> Vec<Vec<Message>> {
         assert_eq!(arrived, pushed);
     }
     let socket = uwsgi.socket().expect("it is open");
-    assert!(say(socket, Order::Reload) && say(socket, Order::Stop));
+    assert!(send_order(socket, Order::Reload) && send_order(socket, Order::Stop));
     let mut orders = [0; 2];
     theirs.read_exact(&mut orders).expect("two bytes");
     assert_eq!(orders, [1, 2], "EMP-6");

@@ -10,6 +10,7 @@ use vassal_config::language::text::lex::lines;
 use vassal_config::vassal::payload::Payload;
 use vassal_config::vassal::plan::Plan;
 use vassal_config::vassal::push;
+use vassal_config::vassal::socket::handed::handed;
 use vassal_fuzz::{judge, vassal};
 
 fuzz_target!(|input: &[u8]| -> Corpus {
@@ -49,14 +50,10 @@ fn planned(plan: &Plan) {
                     .iter()
                     .all(|listener| listener.entry < entries.len())
             );
-            let replaced: Vec<_> = plan
-                .listeners
-                .iter()
-                .zip(10..)
-                .filter_map(|(listener, fd)| Some((listener.entry, listener.value(fd)?)))
-                .collect();
-            match push::message(entries, &replaced) {
-                Ok(message) => pushed(&message, entries, &replaced),
+            let sockets: Vec<_> = plan.listeners.iter().zip(10..).collect();
+            let (entries, replaced) = handed(entries, &sockets, Vec::new());
+            match push::message(&entries, &replaced) {
+                Ok(message) => pushed(&message, &entries, &replaced),
                 Err(error) => judge::finding(&error),
             }
         }

@@ -4,17 +4,23 @@
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
+use std::time::Duration;
+use vassal_config::diagnostic::Origin;
 use vassal_config::emperor::name::VassalName;
-use vassal_escape::unit_name::unescape;
 use vassal_config::unit::directives::directives;
+use vassal_config::vassal::address::{Address, OnDemandSocket, listen_stream};
+use vassal_escape::unit_name::unescape;
 use vassal_fuzz::judge;
-use vassal_generator::drop_in::{DropIn, StopHook, slice};
+use vassal_generator::drop_in::{Common, DropIn, StopHook, slice};
+use vassal_state::restart_record::runtime_directory;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
     name: &'a [u8],
     file: &'a [u8],
     stop_hook: Option<&'a [u8]>,
+    stop_limit: Option<u16>,
+    socket: Option<&'a [u8]>,
     text: &'a [u8],
 }
 
@@ -33,17 +39,35 @@ fuzz_target!(|input: Input<'_>| {
         program: program.to_vec(),
         user: None,
     });
+    let common = Common {
+        stop_hook,
+        stop_limit: input
+            .stop_limit
+            .map(|seconds| Duration::from_secs(seconds.into())),
+        ..Common::default()
+    };
     for problems in problems {
         let drop_in = DropIn {
             name: &name,
             file: input.file,
-            stop_hook: stop_hook.as_ref(),
+            common: &common,
+            on_demand_socket: input.socket.and_then(socket),
             directives: taken.clone(),
             problems,
         };
         check(&drop_in);
     }
 });
+
+/// The unix socket at `path`, if an on-demand vassal may have it.
+fn socket(path: &[u8]) -> Option<OnDemandSocket> {
+    let path = [b"/", path].concat();
+    listen_stream(&path)?;
+    Some(OnDemandSocket {
+        address: Address::Unix(path),
+        origin: Origin::CommandLine,
+    })
+}
 
 /// A unit's name gives the vassal's name back, and holds nothing that a path or a unit may not.
 fn check_name(name: &VassalName) {
@@ -62,9 +86,30 @@ fn check_name(name: &VassalName) {
     assert!(unit.len() + ".d".len() <= 255, "{unit}");
 }
 
-/// The unit, read line by line as systemd reads it.
+/// The units, read line by line as systemd reads them.
 fn check(drop_in: &DropIn<'_>) {
     let text = drop_in.render();
+    let mut service = lines(&text.service, drop_in);
+    for line in &mut service {
+        if let (Some(command), Some(hook)) = (
+            line.strip_prefix("ExecStopPost=-/usr/bin/env -C "),
+            &drop_in.common.stop_hook,
+        ) {
+            check_stop(command, &hook.program, drop_in);
+            *line = "ExecStopPost".to_owned();
+            break;
+        }
+    }
+    assert_eq!(service, wanted_service(drop_in), "{}", text.service);
+    let on_demand = drop_in.on_demand_socket.as_ref();
+    assert_eq!(text.socket.is_some(), on_demand.is_some());
+    if let (Some(text), Some(on_demand)) = (&text.socket, on_demand) {
+        check_socket(text, on_demand, drop_in);
+    }
+}
+
+/// The lines of a unit that systemd does not ignore; of the line that names the file only the key.
+fn lines(text: &str, drop_in: &DropIn<'_>) -> Vec<String> {
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     let mut lines: Vec<String> = text
         .split('\n')
@@ -80,20 +125,18 @@ fn check(drop_in: &DropIn<'_>) {
         assert_eq!(path(uri.expect("the second line names the file")), drop_in.file);
         *line = "Documentation".to_owned();
     }
-    for line in &mut lines {
-        if let Some(command) = line.strip_prefix("ExecStopPost=-/usr/bin/env -C ") {
-            if let Some(StopHook { program, user: _ }) = drop_in.stop_hook {
-                check_stop(command, program, drop_in);
-                *line = "ExecStopPost".to_owned();
-                break;
-            }
-        }
-    }
-    assert_eq!(lines, wanted(drop_in), "{text}");
+    lines
 }
 
-/// The lines of the unit, in order; of those that are escaped only the name.
-fn wanted(drop_in: &DropIn<'_>) -> Vec<String> {
+/// The name, if the unit's own name shows it otherwise.
+fn shown(drop_in: &DropIn<'_>) -> Option<String> {
+    let shown = drop_in.name.identifier();
+    let is_shown = drop_in.name.unit() != format!("vassal@{shown}.service");
+    is_shown.then(|| shown.replace('%', "%%"))
+}
+
+/// The lines of the service, in order; of those that are escaped only the key.
+fn wanted_service(drop_in: &DropIn<'_>) -> Vec<String> {
     let of = |section: &'static str| {
         let of_section = drop_in
             .directives
@@ -101,10 +144,8 @@ fn wanted(drop_in: &DropIn<'_>) -> Vec<String> {
             .filter(move |each| each.section == section);
         of_section.map(|each| format!("{}={}", each.key, each.value))
     };
-    // A name that is written otherwise in the unit's name is shown as it is.
-    let shown = drop_in.name.identifier();
-    let is_shown = drop_in.name.unit() != format!("vassal@{shown}.service");
-    let shown = is_shown.then(|| shown.replace('%', "%%"));
+    let shown = shown(drop_in);
+    let common = drop_in.common;
     let mut wanted = vec!["[Unit]".to_owned(), "Documentation".to_owned()];
     wanted.extend(
         shown
@@ -112,11 +153,47 @@ fn wanted(drop_in: &DropIn<'_>) -> Vec<String> {
             .map(|name| format!("Description=uWSGI vassal {name}")),
     );
     wanted.extend(of("Unit"));
-    wanted.extend(["[Service]".to_owned(), format!("Slice={}", slice(drop_in.name))]);
+    wanted.extend([
+        "[Service]".to_owned(),
+        format!("Slice={}", slice(drop_in.name)),
+        format!("RuntimeDirectory={}", runtime_directory(drop_in.name.bytes())),
+    ]);
     wanted.extend(shown.iter().map(|name| format!("SyslogIdentifier={name}")));
-    wanted.extend(drop_in.stop_hook.map(|_| "ExecStopPost".to_owned()));
+    wanted.extend(common.stop_hook.iter().map(|_| "ExecStopPost".to_owned()));
+    wanted.extend(
+        common
+            .stop_limit
+            .map(|limit| format!("TimeoutStopSec={}s", limit.as_secs())),
+    );
+    if drop_in.on_demand_socket.is_some() {
+        wanted.extend([
+            format!("Sockets={}", drop_in.name.socket()),
+            "Restart=on-failure".to_owned(),
+        ]);
+    }
     wanted.extend(of("Service"));
     wanted
+}
+
+/// The socket has one address, and the command that checks the path is given that path.
+fn check_socket(text: &str, on_demand: &OnDemandSocket, drop_in: &DropIn<'_>) {
+    let Address::Unix(path) = &on_demand.address else {
+        unreachable!("the target makes unix sockets only")
+    };
+    let mut lines = lines(text, drop_in);
+    let check = lines.pop().unwrap_or_default();
+    let word = check.strip_prefix("ExecStartPre=/usr/lib/vassal/vassal-enter --may-listen ");
+    let word = word.expect("the last line checks the path");
+    assert_eq!(words(word.as_bytes()), [path.clone()], "{text}");
+    let mut wanted = vec!["[Unit]".to_owned(), "Documentation".to_owned()];
+    wanted.extend(
+        shown(drop_in)
+            .iter()
+            .map(|name| format!("Description=Connections to uWSGI vassal {name}")),
+    );
+    let stream = String::from_utf8_lossy(path).replace('%', "%%");
+    wanted.extend(["[Socket]".to_owned(), format!("ListenStream={stream}")]);
+    assert_eq!(lines, wanted, "{text}");
 }
 
 /// The words of the stop hook are those that were meant: directory, variable, program, file.
