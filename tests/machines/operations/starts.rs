@@ -98,18 +98,40 @@ fn unit_of(number: usize) -> String {
     format!("vassal@waits{number:02}")
 }
 
+/// A property of all that wait, a line each, by one command: they wait for a few seconds only, and a busy machine takes as long for
+/// forty commands.
+fn of_all(machine: &Machine, property: &str) -> Vec<String> {
+    let property = format!("--property={property}");
+    let shown = machine.must(&["systemctl", "show", "--value", &property, "vassal@waits*.service"]);
+    let lines = shown.lines().filter(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
+}
+
 /// How often the main processes of those that wait have slept, all together.
 fn sleeps(machine: &Machine) -> usize {
-    let sleeps_of = |number| {
-        let pid = machine.unit(&unit_of(number), "MainPID");
-        let status = machine.sh(&format!("cat /proc/{pid}/status")).stdout;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.and_then(|count| count.trim().parse::<usize>().ok())
-            .unwrap_or_else(|| panic!("no count of sleeps in\n{status}"))
-    };
-    (0..WAITING).map(sleeps_of).sum()
+    let files: Vec<String> = of_all(machine, "MainPID")
+        .iter()
+        .map(|pid| format!("/proc/{pid}/status"))
+        .collect();
+    let statuses = machine.must_sh(&format!("cat {}", files.join(" ")));
+    let counts: Vec<usize> = statuses
+        .lines()
+        .filter_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+        .map(|count| count.trim().parse().unwrap())
+        .collect();
+    assert_eq!(counts.len(), WAITING, "{statuses}");
+    counts.iter().sum()
+}
+
+/// Waits until `is_so` is true of the property of all that wait.
+fn wait_for_all(machine: &Machine, property: &str, is_so: impl Fn(&str) -> bool) {
+    machine.wait_for(&format!("{property} of all that wait"), LIMIT, || {
+        let found = of_all(machine, property);
+        match found.iter().filter(|value| is_so(value)).count() {
+            WAITING => Ok(()),
+            _ => Err(found.join(", ")),
+        }
+    });
 }
 
 #[test]
@@ -129,14 +151,9 @@ fn each_of_many_starts_that_wait_is_woken_by_its_own_clock_and_by_the_one_before
                 .chain(units.iter().map(String::as_str))
                 .collect::<Vec<_>>(),
         );
-        let is_there = |number: usize| machine.unit(&unit_of(number), "MainPID") != "0";
-        machine.wait_for("processes that wait", LIMIT, || {
-            (0..WAITING).all(is_there).then_some(()).ok_or("not all")
-        });
+        wait_for_all(&machine, "MainPID", |pid| pid != "0");
         let before = sleeps(&machine);
-        for unit in &units {
-            wait_for(&machine, unit, "StatusText", "waiting to start");
-        }
+        wait_for_all(&machine, "StatusText", |text| text.contains("waiting to start"));
         // Each wakes to say that it waits, and sleeps again; where the others wake with it, each does so for each.
         let since = sleeps(&machine) - before;
         assert!(
@@ -144,9 +161,7 @@ fn each_of_many_starts_that_wait_is_woken_by_its_own_clock_and_by_the_one_before
             "{suite}: {since} sleeps of {WAITING} processes"
         );
         machine.must(&["systemctl", "kill", "--signal=KILL", "vassal@hangs"]);
-        for unit in &units {
-            wait_for(&machine, unit, "ActiveState", "active");
-        }
+        wait_for_all(&machine, "ActiveState", |state| state == "active");
         machine.must(&["systemctl", "stop", "vassal@*"]);
     });
 }

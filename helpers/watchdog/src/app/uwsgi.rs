@@ -248,12 +248,15 @@ mod tests {
             send(theirs.as_raw_fd(), &[99], MsgFlags::MSG_DONTWAIT).ok();
             heard += uwsgi.messages().len() as u32;
         }
-        let most = OFTEN + 400 / PAUSE.as_millis() as u32 + 1;
-        assert!(heard <= most, "{heard}");
+        // The machine may have had other things to do meanwhile.
+        let took = begun.elapsed();
+        let most = OFTEN * (1 + took.as_secs() as u32) + (took.as_millis() / PAUSE.as_millis()) as u32 + 1;
+        assert!(heard <= most, "{heard} after {took:?}");
         std::thread::sleep(PAUSE);
         uwsgi.messages();
         theirs.write_all(&[22]).unwrap();
-        assert!(matches!(uwsgi.interest(), Interest::At(_)));
+        let until = uwsgi.paused_until.unwrap();
+        assert!(matches!(uwsgi.interest(), Interest::At(_)) || until <= Instant::now());
         std::thread::sleep(PAUSE);
         assert!(matches!(uwsgi.interest(), Interest::Readable(_)));
         assert_eq!(uwsgi.messages(), [Message::WantsStop]);
