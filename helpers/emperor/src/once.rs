@@ -18,8 +18,8 @@ const RELOADS: usize = 16;
 /// # Errors
 /// When files or units cannot be looked at.
 pub fn once(mut emperor: Emperor, is_dry: bool) -> Result<(), String> {
-    let systemd = Systemd::connect().map_err(|error| format!("cannot reach systemd: {error}"))?;
     for _ in 0..LOOKS {
+        let systemd = Systemd::connect().map_err(|error| format!("cannot reach systemd: {error}"))?;
         let mut looked = look(&mut emperor, &systemd)?;
         // What has just disappeared is not gone until it has been for a while.
         while let Some(again) = looked.again {

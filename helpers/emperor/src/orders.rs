@@ -6,7 +6,7 @@ use async_io::Timer;
 use futures_lite::{StreamExt, future};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zbus::MessageStream;
 use zbus::blocking::Connection;
 use zbus::message::{Message, Type};
@@ -19,8 +19,9 @@ const OWNER_CHANGED: &str = "NameOwnerChanged";
 const SILENCE: Duration = Duration::from_secs(20);
 /// The same once systemd has connected to the bus anew: it does not know any more who waits for its jobs.
 const FORGOTTEN: Duration = Duration::from_secs(1);
-/// How many calls may wait for their answers: as many as keep PID 1 at work.
-const CALLS: usize = 64;
+/// How many calls may wait for their answers: as many as keep PID 1 at work. Starts, stops and reloads have a connection in common,
+/// for which dbus-daemon allows 128 (`max_replies_per_connection`).
+const CALLS: usize = 32;
 
 /// What is asked for, of one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +173,9 @@ fn listen(connection: &Connection) -> Result<(), Error> {
 
 /// The next message, or nothing when there is none for so long.
 fn next(messages: &mut MessageStream, silence: Duration) -> Result<Option<Message>, Error> {
+    if silence.is_zero() {
+        return Ok(None);
+    }
     let message = async {
         match messages.next().await {
             Some(message) => message.map(Some),
@@ -203,6 +207,7 @@ impl Orders {
         mut messages: MessageStream,
         report: &mut impl FnMut(&Order, Outcome),
     ) -> Result<(), Error> {
+        let mut news = Instant::now();
         loop {
             let has_room = |orders: &Self| {
                 orders.called.len() < CALLS && orders.called.len() + orders.jobs.len() < orders.most_jobs
@@ -216,17 +221,24 @@ impl Orders {
             if self.called.is_empty() && self.jobs.is_empty() {
                 return Ok(());
             }
-            match next(&mut messages, self.silence)? {
+            // Any user can send messages here, and they are no news of these orders.
+            let left = self.silence.saturating_sub(news.elapsed());
+            match next(&mut messages, left)? {
                 Some(message) if is_change_of_owner(&message) => {
                     self.silence = FORGOTTEN;
                     self.ask_after_jobs(report);
                 }
                 Some(message) => {
                     if let Some((order, outcome)) = self.hear(&message)? {
+                        news = Instant::now();
                         report(&order, outcome);
                     }
                 }
-                None => self.ask_after_jobs(report),
+                None => {
+                    self.ask_after_jobs(report);
+                    news = Instant::now();
+                    self.silence = (self.silence * 2).min(SILENCE);
+                }
             }
         }
     }
@@ -286,15 +298,17 @@ impl Orders {
                 self.jobs.insert(job.to_string(), order);
                 Ok(None)
             }
-            Type::Error if is_of_bus(message) => Err(Error::Failure(
-                message.body().deserialize::<String>().unwrap_or_default(),
-            )),
             Type::Error => {
                 let order = header
                     .reply_serial()
                     .and_then(|serial| self.called.remove(&serial));
+                let Some(order) = order else { return Ok(None) };
                 let why = message.body().deserialize::<String>().unwrap_or_default();
-                Ok(order.map(|order| (order, Outcome::Refused(why))))
+                if is_of_bus(message) {
+                    self.queue.push_front(order);
+                    return Err(Error::Failure(why));
+                }
+                Ok(Some((order, Outcome::Refused(why))))
             }
             // The bus lets any user send a signal to one connection. Those of systemd's go to all, and the bus has seen to it that they are
             // systemd's, as it was asked to.

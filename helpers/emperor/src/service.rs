@@ -58,9 +58,12 @@ pub fn serve(mut emperor: Emperor) -> Result<Infallible, String> {
             continue;
         }
         match hear(&mut emperor, heard, &tell) {
-            Next::Look => clock.ring(),
-            Next::LookLater => clock.ring_after(RETRY),
-            Next::Wait => {}
+            Next::Look => {
+                clock.loss = RETRY;
+                clock.ring();
+            }
+            Next::LookLater => clock.lost(),
+            Next::Wait => clock.loss = RETRY,
         }
     }
 }
@@ -70,6 +73,8 @@ struct Clock {
     next: Option<Instant>,
     gathered: Duration,
     retry: Duration,
+    /// How long the next look is put off when an order is lost.
+    loss: Duration,
 }
 
 impl Clock {
@@ -78,6 +83,7 @@ impl Clock {
             next: Some(Instant::now()),
             gathered: GATHERED,
             retry: RETRY,
+            loss: RETRY,
         }
     }
 
@@ -93,6 +99,12 @@ impl Clock {
     fn failed(&mut self) {
         self.next = Some(Instant::now() + self.retry);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
+    }
+
+    /// Orders were lost; what has lost them may last.
+    fn lost(&mut self) {
+        self.ring_after(self.loss);
+        self.loss = (self.loss * 2).min(LONGEST_RETRY);
     }
 
     fn ring(&mut self) {

@@ -29,7 +29,7 @@ pub(crate) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 pub(crate) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 pub(crate) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-/// How long the bus may take to let somebody in.
+/// How long the bus may take to let somebody in, and to say where systemd is.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long systemd's name may be missing before systemd is asked to connect again, and asked once more: it has none while it is
 /// executed again.
@@ -77,11 +77,7 @@ impl Systemd {
         // Connected here: zbus would have a thread do it, which then wakes twice a second for ever.
         let socket = UnixStream::connect(SYSTEM_BUS).map_err(|error| Error::InputOutput(error.into()))?;
         let connection = Builder::unix_stream(socket).method_timeout(LIMIT).build();
-        let late = async {
-            Timer::after(CONNECT_LIMIT).await;
-            Err(Error::Failure("the system bus does not answer".to_owned()))
-        };
-        let connection = zbus::block_on(future::or(connection, late))?.into();
+        let connection = in_time(connection)?.into();
         let owner = wait_for_owner(&connection)?;
         Ok(Self { connection, owner })
     }
@@ -187,13 +183,23 @@ impl Systemd {
     }
 }
 
+/// What the bus answers within [`CONNECT_LIMIT`].
+fn in_time<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = async {
+        Timer::after(CONNECT_LIMIT).await;
+        Err(Error::Failure("the system bus does not answer".to_owned()))
+    };
+    zbus::block_on(future::or(answer, late))
+}
+
 /// Waits until systemd is on the bus; the name of its connection. One that the bus has dropped does not come back by itself: it is
 /// asked to by SIGUSR1 (systemd(1), SIGNALS), more than once, as it does nothing while it believes to be connected.
 fn wait_for_owner(connection: &Connection) -> Result<String, Error> {
     let begun = Instant::now();
     let mut calls_at = begun + ABSENCE;
     loop {
-        match connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &NAME) {
+        let bus = connection.inner();
+        match in_time(bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &NAME)) {
             Ok(answer) => return answer.body().deserialize(),
             Err(Error::MethodError(..)) if begun.elapsed() < ABSENCE_LIMIT => {}
             Err(Error::MethodError(..)) => {

@@ -102,7 +102,7 @@ fn leave_outcome(name: &VassalName, reloaded: &Result<Vec<&'static str>, Failure
 fn reload(watchdog: &Watchdog, name: &VassalName, stop: &SignalFd) -> Result<Vec<&'static str>, Failure> {
     let environment = inherited();
     let emperor = source::read_emperor(Path::new(EMPEROR_FILE), &environment)?;
-    let found = source::find_file(&emperor, name)?.ok_or_else(|| source::missing(&emperor, name))?;
+    let found = source::find_file(&emperor, name, || {})?.ok_or_else(|| source::missing(&emperor, name))?;
     let read = |environment: Inherited| read::read(&emperor, name, &found.world(environment));
     let started = read(environment.clone())?;
     let reloaded = read(

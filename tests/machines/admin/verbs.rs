@@ -2,7 +2,7 @@
 
 use vassal_tests::{AS_USER001, Boot, Output, Owner, installed, on_each_suite};
 
-use crate::scene::{SLEEPER, VASSALS, listed, machine, vassal, wait_for_state};
+use crate::scene::{LIMIT, SLEEPER, VASSALS, listed, machine, vassal, wait_for_state};
 
 /// An app that does not end when it is asked to.
 const STUBBORN: &str = "trap '' TERM; while :; do sleep 1; done";
@@ -70,6 +70,33 @@ fn a_vassal_is_told_of_on_one_screen_and_entered_as_its_user() {
         let stopped = machine.run(&["vassalctl", "enter", "user001"]);
         assert_eq!(code(&stopped), Some(1));
         assert!(stopped.stderr.contains("user001 is stopped"), "{stopped}");
+    });
+}
+
+#[test]
+fn who_enters_a_vassal_whose_app_has_ended_does_not_become_root_there_unasked() {
+    const STOPS: &str = "[uwsgi]\nuid = user001\ngid = user001\nhook-as-user-atexit = exec:sleep 20\n[vassal]\ncommand = exec /usr/bin/tail -f /dev/null\n";
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        vassal(&machine, "stops", STOPS);
+        machine.must(&["systemctl", "start", "vassal@stops"]);
+        machine.must(&["systemctl", "stop", "--no-block", "vassal@stops"]);
+        machine.wait_for("the end of the app", LIMIT, || {
+            match machine.pids_of("vassal@stops.service", "tail").as_slice() {
+                [] => Ok(()),
+                app => Err(format!("{app:?}")),
+            }
+        });
+        let entered = machine.run(&["vassalctl", "enter", "stops", "id", "-u"]);
+        assert_eq!(
+            (code(&entered), entered.stdout.as_str()),
+            (Some(1), ""),
+            "{suite}"
+        );
+        assert!(
+            entered.stderr.contains("enter --as-root stops"),
+            "{suite}: {entered}"
+        );
     });
 }
 

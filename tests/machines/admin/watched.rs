@@ -1,5 +1,7 @@
 //! What `mountpoint-check` watches where a tenant has a hand in its path.
 
+use std::time::Duration;
+
 use vassal_tests::{Machine, Owner, on_each_suite, seed};
 
 use crate::scene::{listed, machine, vassal};
@@ -58,6 +60,38 @@ fn no_link_of_a_tenants_has_a_mount_of_the_hosts_watched_or_tells_what_is_behind
             listed(&machine, "aimed")["mounts"][0]["path"],
             "/closed/mounted",
             "{suite}"
+        );
+    });
+}
+
+/// Attempts of a vassal whose pauses grow, within [`MEASURED`]: at once, and after 1, 2 and 4 s.
+const ATTEMPTS: usize = 5;
+const MEASURED: Duration = Duration::from_secs(8);
+
+#[test]
+fn no_link_of_a_tenants_ends_the_pauses_of_his_vassal() {
+    on_each_suite(|suite| {
+        let machine = machine(suite);
+        machine.make_dir("/home/aimed", 0o755, Owner::ROOT);
+        machine.must_sh(
+            "chown user001: /home/aimed; install -d -m 700 /closed/mounted; mount -t tmpfs tmpfs /closed/mounted",
+        );
+        let own =
+            seed::ZIP_WATCHED.replace("mountpoint-check = /app", &format!("mountpoint-check = {CHECK}"));
+        vassal(&machine, "aimed", &own);
+        let (started, status) = start(&machine, "/app");
+        assert!(started, "{suite}: {status}");
+        machine.must_sh(&format!(
+            "ln -sfn /closed/mounted {CHECK}; systemctl kill --signal=KILL {UNIT}"
+        ));
+        std::thread::sleep(MEASURED);
+        let told = machine.must_sh(&format!(
+            "journalctl --sync; journalctl --unit={UNIT} --output=cat"
+        ));
+        let attempts = told.matches("is not followed as root").count();
+        assert!(
+            (1..=ATTEMPTS).contains(&attempts),
+            "{suite}: {attempts} attempts\n{told}"
         );
     });
 }

@@ -14,8 +14,11 @@ pub fn output(mut call: Child, deadline: Instant) -> io::Result<Option<Output>> 
     let (out, err) = (call.stdout.take(), call.stderr.take());
     let (sender, receiver) = mpsc::channel();
     let reader = thread::spawn(move || {
-        // Where nobody waits any more, nothing is to be said.
-        sender.send((all(out), all(err))).ok();
+        // Both at once: a full pipe blocks the program.
+        let err = thread::spawn(|| all(err));
+        let out = all(out);
+        // This fails only where the deadline is over.
+        sender.send((out, err.join().unwrap_or_default())).ok();
     });
     let left = deadline.saturating_duration_since(Instant::now());
     let said = receiver.recv_timeout(left.max(Duration::from_millis(1))).ok();
@@ -63,6 +66,9 @@ mod tests {
         let long = Duration::from_secs(60);
         let said = run("echo a; echo b >&2; exit 3", long);
         assert_eq!(said, Some((false, b"a\n".to_vec(), b"b\n".to_vec())));
+        let much = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero";
+        let (_, out, err) = run(much, long).unwrap();
+        assert_eq!((out.len(), err.len()), (300_000, 300_000));
         let begun = Instant::now();
         assert_eq!(run("exec sleep 60", Duration::from_millis(50)), None);
         assert!(begun.elapsed() < Duration::from_secs(30));

@@ -97,7 +97,9 @@ impl Answers {
         let deadline = Instant::now() + PATIENCE;
         let read =
             |call: Option<Child>| call.map_or_else(|| Ok(States::new()), |call| listed(call, deadline));
-        Ok((read(self.states)?, read(self.sockets)?))
+        // Both are read, or killed, whatever comes of the other.
+        let (states, sockets) = (read(self.states), read(self.sockets));
+        Ok((states?, sockets?))
     }
 }
 

@@ -91,7 +91,8 @@ enum Outside {
 fn leave_outside(invocation: &Invocation, record: &mut RestartRecord) -> Result<Outside, Failure> {
     let stop = signals::take(&[Signal::SIGTERM])?;
     let can_wait = can_wait_outside(invocation, record);
-    if stop.read_signal().context(|| "read signals")?.is_some() {
+    let is_stopped = is_to_stop(&invocation.vassal.unit());
+    if stop.read_signal().context(|| "read signals")?.is_some() || is_stopped {
         return Ok(Outside::Stopped);
     }
     signals::reset()?;
@@ -99,6 +100,16 @@ fn leave_outside(invocation: &Invocation, record: &mut RestartRecord) -> Result<
         true => Outside::Waits,
         false => Outside::Cannot,
     })
+}
+
+/// Whether systemd has queued a stop of `unit`; it may not have sent the signal yet.
+fn is_to_stop(unit: &str) -> bool {
+    let jobs = systemctl(&["list-jobs", "--no-legend", "--full", "--plain", "--", unit]);
+    let jobs = jobs.unwrap_or_default();
+    let jobs = String::from_utf8_lossy(&jobs);
+    // The columns are the job's number, its unit, its type and its state.
+    let mut types = jobs.lines().filter_map(|job| job.split_whitespace().nth(2));
+    types.any(|kind| matches!(kind, "stop" | "restart"))
 }
 
 /// Starts vassal-retry@.service. If that is impossible the pause is made here, which is better than none.

@@ -20,6 +20,7 @@ use vassal_sys::deadline::Deadline;
 use vassal_sys::error::Context;
 use vassal_sys::mountinfo::Mount;
 use vassal_sys::proc::Proc;
+use vassal_sys::reach::{self, Last};
 use vassal_sys::statfs::statfs_as;
 use vassal_sys::{SysError, mounts};
 
@@ -195,10 +196,12 @@ impl Returned {
         }
     }
 
-    /// The present mount on the host.
+    /// The present mount on the host. A link of a tenant's is not followed: root would ask what is behind it, and end the
+    /// pause for it.
     fn mount(&self) -> Option<Mount> {
         let path = Path::new(OsStr::from_bytes(&self.path));
-        let place = mounts::place(&self.proc, path).ok()?;
+        let place = reach::place(path, Last::Followed).ok()?;
+        let place = mounts::spot(&self.proc, place.object().ok()?).ok()?;
         mountpoints::mount_at(&place, &self.proc).ok()?
     }
 }

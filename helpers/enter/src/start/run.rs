@@ -72,8 +72,8 @@ fn run(invocation: &mut Invocation) -> Result<u8, Failure> {
         Turn::Stopped => return Ok(0),
     }
     let loaded = SystemTime::now();
-    let (emperor, place) = read_emperor_in_turn(invocation)?;
-    let vassal = read_vassal(invocation, &emperor)?;
+    let (emperor, mut place) = read_emperor_in_turn(invocation)?;
+    let vassal = read_vassal(invocation, &emperor, &mut place)?;
     let place = place.map_or(Ok(None), |place| keep_place(place, &vassal.plan))?;
     let prepared = prepare(invocation, &emperor, (&vassal, loaded), place)?;
     // Blocked before the clone: the init of a PID namespace receives only signals that it handles.
@@ -122,8 +122,14 @@ fn keep_place(place: Place, plan: &Plan) -> Result<Option<Place>, Failure> {
 }
 
 /// Reads the vassal's file, and changes to the directory that contains it.
-fn read_vassal(invocation: &mut Invocation, emperor: &Emperor) -> Result<Vassal, Failure> {
-    let Some(found) = source::find_file(emperor, &invocation.vassal)? else {
+fn read_vassal(
+    invocation: &mut Invocation,
+    emperor: &Emperor,
+    place: &mut Option<Place>,
+) -> Result<Vassal, Failure> {
+    // Others do not wait for one whose file is missing. If the place cannot be left, they wait for as long as this does.
+    let leave = || drop(place.take().map(|place| start_place::leave(place.file())));
+    let Some(found) = source::find_file(emperor, &invocation.vassal, leave)? else {
         invocation.forget();
         health::remove(invocation.health.take().as_ref());
         return Err(source::missing(emperor, &invocation.vassal));

@@ -4,11 +4,13 @@ use crate::environment::Inherited;
 use crate::failure::{Failure, FileFailure};
 use crate::invocation::Invocation;
 use nix::errno::Errno;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 use vassal_config::emperor::name::VassalName;
+use vassal_config::emperor::place::Place as Source;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::{self, EMPEROR_FILE};
 use vassal_config::machine::system::System;
@@ -21,6 +23,9 @@ use vassal_state::restart_record::{Pauses, RestartRecord};
 /// How long a file has to be missing to count as removed. Editors, git, rsync and administrators who replace a file or
 /// its directory remove the old one first; a vassal that systemd restarts just then would otherwise fail for good.
 const GONE: Duration = Duration::from_millis(500);
+/// The same while a directory of the emperor's is missing, as in the emperor (vassal-emperor(8)): it is replaced by hand,
+/// or mounted again.
+const DIRECTORY_GONE: Duration = Duration::from_secs(2);
 /// The time between two looks for a missing file.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// The error of a missing file.
@@ -28,15 +33,33 @@ const NOT_THERE: ReadError = ReadError::Failed {
     errno: Errno::ENOENT as i32,
 };
 
-/// Repeats `look` until it finds something, for at most [`GONE`].
-fn patiently<T>(mut look: impl FnMut() -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
+/// Repeats `look` until it finds something, for at most the time that `limit` gives. `waits` is called after each look
+/// that has found nothing.
+fn patiently<T>(
+    mut look: impl FnMut() -> Result<Option<T>, Failure>,
+    limit: impl Fn() -> Duration,
+    mut waits: impl FnMut(),
+) -> Result<Option<T>, Failure> {
     let begun = Instant::now();
     loop {
         let found = look()?;
-        if found.is_some() || begun.elapsed() >= GONE {
+        if found.is_some() || begun.elapsed() >= limit() {
             return Ok(found);
         }
+        waits();
         thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+/// How long a vassal's file is looked for.
+fn limit(emperor: &Emperor) -> Duration {
+    let is_missing = |place: &Source| match place {
+        Source::Directory(path) => !Path::new(OsStr::from_bytes(path)).is_dir(),
+        Source::Pattern(_) => false,
+    };
+    match emperor.places.iter().any(is_missing) {
+        true => DIRECTORY_GONE,
+        false => GONE,
     }
 }
 
@@ -45,7 +68,8 @@ fn patiently<T>(mut look: impl FnMut() -> Result<Option<T>, Failure>) -> Result<
 /// # Errors
 /// A file that is missing or wrong.
 pub fn read_emperor(file: &Path, environment: &Inherited) -> Result<Emperor, Failure> {
-    let content = patiently(|| read(file))?.ok_or_else(|| unusable(file, &NOT_THERE))?;
+    let content = patiently(|| read(file), || GONE, || {})?;
+    let content = content.ok_or_else(|| unusable(file, &NOT_THERE))?;
     let directory = file.parent().unwrap_or(Path::new("/"));
     let world =
         System::new(environment.clone(), directory.to_path_buf()).with_file(file.to_path_buf(), content);
@@ -95,24 +119,26 @@ impl Found {
 ///
 /// # Errors
 /// A place that cannot be searched, or a file that cannot be used.
-pub fn find_file(emperor: &Emperor, name: &VassalName) -> Result<Option<Found>, Failure> {
-    let found = patiently(|| {
-        let Some(path) = find_path(emperor, name)? else {
-            return Ok(None);
-        };
+pub fn find_file(
+    emperor: &Emperor,
+    name: &VassalName,
+    waits: impl FnMut(),
+) -> Result<Option<Found>, Failure> {
+    let mut last = None;
+    let look = || {
+        last = find_path(emperor, name)?;
+        let Some(path) = last.clone() else { return Ok(None) };
         Ok(read(&path)?.map(|content| Found {
             directory: path.parent().unwrap_or(Path::new("/")).to_path_buf(),
             path,
             content,
         }))
-    })?;
-    if found.is_some() {
-        return Ok(found);
-    }
-    match find_path(emperor, name)? {
+    };
+    let found = patiently(look, || limit(emperor), waits)?;
+    match last {
         // A link to nowhere.
-        Some(path) => Err(unusable(&path, &NOT_THERE)),
-        None => Ok(None),
+        Some(path) if found.is_none() => Err(unusable(&path, &NOT_THERE)),
+        _ => Ok(found),
     }
 }
 
@@ -138,7 +164,8 @@ pub fn missing(emperor: &Emperor, name: &VassalName) -> Failure {
 
 /// Whether the vassal has a file, right or wrong. If a place cannot be searched the answer is yes.
 pub fn has_file(emperor: &Emperor, name: &VassalName) -> bool {
-    !matches!(patiently(|| find_path(emperor, name)), Ok(None))
+    let found = patiently(|| find_path(emperor, name), || limit(emperor), || {});
+    !matches!(found, Ok(None))
 }
 
 /// Reads the present content of the vassal's file.
@@ -161,7 +188,12 @@ pub fn read_vassal(emperor: &Emperor, invocation: &Invocation, found: &Found) ->
 fn read(path: &Path) -> Result<Option<Trusted>, Failure> {
     match Reader::default().read(path) {
         Ok(content) => Ok(Some(content)),
-        Err(error) if error == NOT_THERE => Ok(None),
+        // The last one is a directory on NFS that was replaced.
+        Err(ReadError::Failed { errno })
+            if [Errno::ENOENT, Errno::ENOTDIR, Errno::ESTALE].contains(&Errno::from_raw(errno)) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(unusable(path, &error)),
     }
 }

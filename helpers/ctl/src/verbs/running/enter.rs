@@ -5,6 +5,7 @@ use super::names::choose;
 use super::run::{gather, is_roots};
 use crate::arguments::Enter;
 use crate::render::output;
+use crate::running::fleet::Vassal;
 use crate::running::processes::{Process, Role};
 use std::env;
 use std::ffi::OsString;
@@ -27,13 +28,7 @@ pub fn run(arguments: &Enter) -> ExitCode {
     };
     let chosen = choose(&fleet.vassals, std::slice::from_ref(&arguments.name));
     let app = chosen.and_then(|chosen| match chosen.as_slice() {
-        [vassal] => app(fleet.processes(vassal)).ok_or_else(|| {
-            format!(
-                "{} is {}: there is no process whose namespaces could be entered",
-                vassal.name,
-                vassal.state.word()
-            )
-        }),
+        [vassal] => app(fleet.processes(vassal), vassal, arguments.as_root),
         _ => Err(format!("'{}' means several vassals, name one", arguments.name)),
     });
     let app = match is_roots() {
@@ -52,15 +47,31 @@ pub fn run(arguments: &Enter) -> ExitCode {
     }
 }
 
-/// The app's first process, or the watchdog if there is none yet.
-fn app(processes: Vec<Process>) -> Option<Process> {
+/// The app's first process, or the watchdog if there is none yet. As the vassal's user only a process of that user is
+/// entered: while the app is not there, the others are root's, and /bin/sh of the vassal's root may be the tenant's.
+fn app(processes: Vec<Process>, vassal: &Vassal, as_root: bool) -> Result<Process, String> {
     let rank = |process: &Process| match process.role {
         Role::App => 0,
         Role::Worker => 1,
         Role::Watchdog => 2,
         Role::Daemon | Role::Other => 3,
     };
-    processes.into_iter().min_by_key(rank)
+    let Some(process) = processes.into_iter().min_by_key(rank) else {
+        return Err(format!(
+            "{} is {}: there is no process whose namespaces could be entered",
+            vassal.name,
+            vassal.state.word()
+        ));
+    };
+    match process.owner {
+        (0, _) if !as_root => Err(format!(
+            "{} is {}: its processes are root's (vassalctl enter --as-root {})",
+            vassal.name,
+            vassal.state.word(),
+            vassal.name
+        )),
+        _ => Ok(process),
+    }
 }
 
 /// The command, which cannot gain more privileges than the app. If a tenant's process had the administrator's own
