@@ -43,12 +43,12 @@ fn every_metric_is_in_the_manual() {
     all_named(&names, &monitoring, "MONITORING of vassalctl(8)");
 }
 
-#[test]
-fn every_field_of_a_vassals_json_is_in_the_manual() {
+/// A vassal with a mount.
+fn vassal() -> Vassal {
     let mut record = Record::default();
     record.mounts.push(Mount::default());
     record.check = Some(Check::default());
-    let vassal = Vassal {
+    Vassal {
         on_demand: None,
         name: "a".into(),
         instance: "a".into(),
@@ -60,7 +60,24 @@ fn every_field_of_a_vassals_json_is_in_the_manual() {
         usage: Usage::default(),
         limits: Limits::default(),
         hits: Hits::default(),
-    };
+    }
+}
+
+#[test]
+fn a_mount_that_two_checks_watch_has_one_series_of_each_metric() {
+    let mut vassal = vassal();
+    vassal.record.mounts.push(Mount::default());
+    let page = metrics(&[vassal], 0, Form::Prometheus);
+    let series = page.lines().filter(|line| line.contains("mountpoint="));
+    let mut series: Vec<&str> = series.filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    let all = series.len();
+    series.dedup();
+    assert!(all > 0 && series.len() == all, "{page}");
+}
+
+#[test]
+fn every_field_of_a_vassals_json_is_in_the_manual() {
+    let vassal = vassal();
     let json = serde_json::to_value(Vassals::new([&vassal].into_iter(), 0)).unwrap();
     let vassal = &json["vassals"][0];
     let objects = [

@@ -6,6 +6,7 @@ use crate::running::fleet::Vassal;
 use crate::running::hits::Hits;
 use crate::running::record::Mount;
 use crate::state::State;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// The type of a family of metrics.
@@ -277,6 +278,14 @@ fn is(fact: bool) -> f64 {
     f64::from(u8::from(fact))
 }
 
+/// The mounts without those that an earlier check watches already: two paths may lead to one mount, and a series may be
+/// there once only.
+fn first_of_each(mounts: &[Mount]) -> impl Iterator<Item = &Mount> {
+    let key = |mount: &Mount| (mount.path.clone(), mount.fstype.clone());
+    let mut known = BTreeSet::new();
+    mounts.iter().filter(move |mount| known.insert(key(mount)))
+}
+
 /// The text of the metrics, which the format groups by family.
 struct Page {
     text: String,
@@ -332,7 +341,7 @@ impl Page {
     fn mounts(&mut self, family: &Family, vassals: &[Vassal], value: impl Fn(&Mount) -> Option<f64>) {
         self.head(family);
         for vassal in vassals {
-            for mount in &vassal.record.mounts {
+            for mount in first_of_each(&vassal.record.mounts) {
                 let labels = [
                     ("vassal", vassal.name.as_str()),
                     ("mountpoint", &mount.path),
