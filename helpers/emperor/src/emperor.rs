@@ -1,4 +1,4 @@
-//! The emperor's work: look at everything, decide, do it, and remember what was done.
+//! The emperor's work: collect the data, decide, carry out the steps, and record what was done.
 
 use crate::drop_ins::{DropIns, vassal_of};
 use crate::memory::{Memory, Place};
@@ -25,39 +25,40 @@ use vassal_state::restart_record;
 /// The emperor.
 #[derive(Debug)]
 pub struct Emperor {
-    /// Where it is remembered; nowhere when nothing is done.
+    /// Where the record is stored; `None` in a dry run.
     place: Option<Place>,
     pub(crate) drop_ins: DropIns,
     pub(crate) memory: Memory,
     known: Known,
-    /// What is known of the files.
+    /// Which files are being written or have just disappeared.
     pub files: Files,
-    /// Where the files are whose drop-ins are new: the place of the emperor's file, and the path.
+    /// The sources of drop-ins that are not written yet: the place in the emperor's file, and the file's path.
     sources: BTreeMap<VassalName, (Vec<u8>, Vec<u8>)>,
-    /// With which vassals something is being done, and what.
+    /// The vassals for which an order to systemd is under way, with its step.
     pub(crate) busy: BTreeMap<VassalName, Step>,
-    /// Those of them whose files have changed meanwhile.
+    /// Those of them whose files have changed since the order was given.
     passed_over: BTreeSet<VassalName>,
-    /// Whether systemd has to read all units again when nothing is being stopped any more.
+    /// Whether a daemon-reload is due as soon as no vassal is being stopped any more.
     owes_reload: bool,
-    /// Nothing was done yet: if vassals.target is being started now, that is a start of all vassals.
+    /// Whether no pass is complete yet. If vassals.target is being started during the first pass, all vassals are being
+    /// started.
     is_new: bool,
     pub(crate) teller: Teller,
 }
 
-/// What came of a look.
+/// The result of a pass over files and units.
 #[derive(Debug, Default)]
 pub struct Looked {
-    /// What is to be done.
+    /// The steps to take.
     pub steps: Vec<Step>,
-    /// When to look again although nothing has changed.
+    /// When another pass is due even if nothing changes.
     pub again: Option<Instant>,
-    /// What to watch.
+    /// The directories and names to watch.
     pub watched: Vec<Watched>,
 }
 
 impl Emperor {
-    /// With what is remembered.
+    /// With the stored record.
     pub fn new(place: Option<Place>, drop_ins: DropIns, memory: Memory, teller: Teller) -> Self {
         Self {
             place,
@@ -74,18 +75,18 @@ impl Emperor {
         }
     }
 
-    /// The files as they are now.
+    /// Reads the files as they are now.
     ///
     /// # Errors
-    /// When they cannot be looked at: nothing is known then, and nothing is done.
+    /// When they cannot be read. Then nothing is known of them, and no step is taken.
     pub fn read_files(&self) -> Result<Answer, String> {
         ask(&self.known).map_err(|error| format!("cannot read the vassals' files: {error}"))
     }
 
-    /// Looks at everything and decides; `answer` is what the files are.
+    /// Compares files, units and record, and decides on the steps; `answer` is the present state of the files.
     ///
     /// # Errors
-    /// When the units cannot be looked at: nothing is known then, and nothing is done.
+    /// When the units cannot be listed. Then nothing is known of them, and no step is taken.
     pub fn look(&mut self, answer: Answer, systemd: &Systemd) -> Result<Looked, String> {
         let watched = answer.watched.clone();
         self.teller.problems(&answer);
@@ -130,7 +131,7 @@ impl Emperor {
         })
     }
 
-    /// Files that have changed while a job of their vassal is under way.
+    /// Records which files have changed while an order for their vassal is under way.
     fn pass_over(&mut self, wishes: &BTreeMap<VassalName, Wish>) {
         let is_passed_over = |(name, step): &(&VassalName, &Step)| match wishes.get(*name) {
             Some(Wish::File(file)) => Some(file.stamp) != step.stamp,
@@ -140,7 +141,7 @@ impl Emperor {
         self.passed_over.extend(passed_over.map(|(name, _)| name.clone()));
     }
 
-    /// Has systemd listen where the emperor's file says that the statistics are told, or no more.
+    /// Makes systemd listen at the address of `emperor-stats`, or stop listening when the option is gone.
     fn follow_statistics(&mut self, drop_in: Option<&str>, systemd: &Systemd) -> Result<(), String> {
         let written = self.drop_ins.write_statistics(drop_in);
         let is_new =
@@ -160,7 +161,8 @@ impl Emperor {
         Ok(())
     }
 
-    /// Where the files are whose drop-ins are not written yet; the others are not read again while they have the same dates.
+    /// Keeps two things for the next passes: the sources of drop-ins that are still to be written, and the state of all
+    /// other files, which are not read again while their dates are the same.
     fn learn(&mut self, answer: Answer) {
         let sources = answer
             .files
@@ -176,7 +178,7 @@ impl Emperor {
             .files
             .into_values()
             .filter_map(|listed| match listed.found {
-                // What is not written yet has to be read once more.
+                // A drop-in that is not written yet has to be made once more.
                 Seen::File(content) if content.drop_in.is_none() => {
                     let before = Before {
                         dates: content.dates,
@@ -193,10 +195,10 @@ impl Emperor {
         };
     }
 
-    /// Does what needs no job of systemd's, and gives the orders for the rest.
+    /// Carries out the steps that need no job of systemd, and returns the orders for the others.
     ///
     /// # Errors
-    /// When a drop-in cannot be written, or systemd does not read it.
+    /// When a drop-in cannot be written, or systemd cannot reload its units.
     pub fn act(&mut self, steps: Vec<Step>, systemd: &Systemd) -> Result<Vec<Order>, String> {
         self.write(&steps)?;
         self.settle(systemd)?;
@@ -212,7 +214,7 @@ impl Emperor {
         self.unwant(&erased, stops, systemd)?;
         self.is_new = false;
         self.keep()?;
-        // Last of all: what is busy is left alone until something has come of its order.
+        // At the end, because a vassal that is busy is skipped until the outcome of its order is known.
         let busy = |(order, step): (Order, Step)| {
             self.busy.insert(step.name.clone(), step);
             order
@@ -220,7 +222,7 @@ impl Emperor {
         Ok(orders.into_iter().map(busy).collect())
     }
 
-    /// Does what needs no job; the units that are erased and still loaded.
+    /// Carries out one step that needs no job. Adds the units that are erased but still loaded to `erased`.
     fn do_at_once(
         &mut self,
         step: &Step,
@@ -244,7 +246,8 @@ impl Emperor {
         Ok(())
     }
 
-    /// Writes the drop-ins of `steps`, but for those that wait for a reload's judgement.
+    /// Writes the drop-ins of `steps`, except for reloads: their drop-ins are written when the reload has accepted the
+    /// file.
     fn write(&mut self, steps: &[Step]) -> Result<(), String> {
         let due = steps.iter().filter(|step| step.does != Does::Reload);
         let texts: Vec<(&Step, &Text)> = due
@@ -267,7 +270,8 @@ impl Emperor {
             .map_err(|error| format!("cannot announce the drop-ins: {error}"))
     }
 
-    /// Writes the drop-ins of a vassal, for systemd and for the generator, should its file not be readable at the next daemon-reload.
+    /// Writes the drop-ins of a vassal twice: for systemd, and as a copy that the generator uses if the file cannot be
+    /// read at the next daemon-reload.
     pub(crate) fn write_one(&self, name: &VassalName, text: &Text) -> io::Result<()> {
         if let Some((place, file)) = self.sources.get(name) {
             let kept = Kept {
@@ -280,7 +284,7 @@ impl Emperor {
         self.drop_ins.write(name, text)
     }
 
-    /// Has systemd read all units again where it has an older drop-in in its memory: there is no other way.
+    /// Makes systemd reload all units if a drop-in of a loaded unit was written. systemd has no way to reload one unit.
     fn settle(&mut self, systemd: &Systemd) -> Result<(), String> {
         if !self.memory.owes_reload {
             return Ok(());
@@ -299,14 +303,14 @@ impl Emperor {
         kept::change(Path::new("/"), &step.name, None)
             .map_err(|error| format!("cannot keep that '{}' is gone: {error}", step.name.unit()))?;
         self.forget(&step.name);
-        // Only where there is a command that was asked.
+        // The file exists only with `emperor-on-demand-exec`.
         fs::remove_file(answer_of(&step.name)).ok();
         self.memory.vassals.remove(&step.name);
         self.teller.untrouble(&step.name);
         Ok(())
     }
 
-    /// Forgets the attempts that have failed.
+    /// Removes the record of failed attempts.
     fn forget(&mut self, name: &VassalName) {
         let forgotten = restart_record::forget(Path::new(restart_record::DIRECTORY), &escape(name.bytes()));
         if let Err(error) = forgotten {
@@ -314,8 +318,8 @@ impl Emperor {
         }
     }
 
-    /// A unit that the target wanted when systemd last read its units stays loaded, although nothing is left of it, until it reads
-    /// them again.
+    /// Makes the daemon-reload that removes erased units from systemd's memory. A unit that the target wanted when
+    /// systemd last loaded its units stays loaded until the next daemon-reload, even if nothing is left of it.
     fn unwant(&mut self, erased: &BTreeSet<String>, stops: bool, systemd: &Systemd) -> Result<(), String> {
         if !erased.is_empty() {
             let wants = systemd
@@ -351,15 +355,15 @@ impl Emperor {
         kept.map_err(|error| format!("cannot keep what was done: {error}"))
     }
 
-    /// Whether what has come of an order is a reason to look at everything again.
+    /// Whether the outcome of an order makes another pass necessary.
     pub fn is_news(&mut self, order: &Order, outcome: &Outcome) -> bool {
         let is_passed_over = vassal_of(&order.unit).is_some_and(|(name, _)| self.passed_over.remove(&name));
         let is_done = matches!(outcome, Outcome::Accepted | Outcome::Done);
-        // What is left of a vassal is removed when it has stopped.
+        // The remains of a vassal are removed after its stop.
         is_passed_over || !is_done || order.verb == Verb::Stop
     }
 
-    /// Ends a turn: systemd reads what was written, what was done is kept, and told.
+    /// Ends a pass: makes systemd load what was written, stores the record, and updates the status.
     pub fn finish(&mut self, systemd: &Systemd) {
         let kept = self.settle(systemd).and_then(|()| self.keep());
         if let Err(why) = kept {
@@ -368,7 +372,7 @@ impl Emperor {
         self.teller.status(self.memory.vassals.len());
     }
 
-    /// Tells that a look was in vain.
+    /// Reports that a pass has failed.
     pub fn failed(&mut self, why: &str) {
         self.teller.warn(&format!("{why}; trying again"));
     }

@@ -1,4 +1,4 @@
-//! `vassalctl sync`: looks and acts until everything is as the files say, without the service.
+//! `vassalctl sync`: makes passes until the running vassals match the files, without the service.
 
 use crate::emperor::{Emperor, Looked};
 use crate::orders::{Order, Outcome, Verb, give};
@@ -8,20 +8,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 use vassal_escape::printable;
 
-/// How often it looks: a look, what follows from it, and what follows from that.
+/// The most passes: one, another for what follows from its steps, and so on.
 const LOOKS: usize = 8;
-/// How many reloads and restarts are under way at the same time.
+/// How many reloads and restarts may be under way at the same time.
 const RELOADS: usize = 16;
 
-/// What it would do, a line for each vassal, or does.
+/// Prints a line for each vassal that is changed, and unless `is_dry`, carries out the changes.
 ///
 /// # Errors
-/// When files or units cannot be looked at.
+/// When files or units cannot be read.
 pub fn once(mut emperor: Emperor, is_dry: bool) -> Result<(), String> {
     let systemd = Systemd::connect().map_err(|error| format!("cannot reach systemd: {error}"))?;
     for _ in 0..LOOKS {
         let mut looked = look(&mut emperor, &systemd)?;
-        // What has just disappeared is not gone until it has been for a while.
+        // A file that has just disappeared counts as removed only after a while.
         while let Some(again) = looked.again {
             thread::sleep(again.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
             looked = look(&mut emperor, &systemd)?;

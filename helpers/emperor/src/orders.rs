@@ -1,4 +1,4 @@
-//! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
+//! Gives orders to systemd, several at the same time, and reports the outcome of each.
 
 use crate::reconcile::{Does, Step};
 use crate::systemd1::{BUS, BUS_PATH, Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd, is_of_bus};
@@ -14,20 +14,21 @@ use zbus::zvariant::OwnedObjectPath;
 
 const JOB: &str = "org.freedesktop.systemd1.Job";
 const OWNER_CHANGED: &str = "NameOwnerChanged";
-/// When nothing was heard for this long, the jobs are asked whether they are still there: a systemd that was executed again, or
-/// a bus that was, may have lost what was to be said of them.
+/// When no message has come for this long, the jobs are checked. A systemd or a bus that was executed again may have
+/// lost the messages about their ends.
 const SILENCE: Duration = Duration::from_secs(20);
-/// The same once systemd has connected to the bus anew: it does not know any more who waits for its jobs.
+/// The same after systemd has connected to the bus again, because it has then forgotten which connections wait for its
+/// jobs.
 const FORGOTTEN: Duration = Duration::from_secs(1);
-/// How many calls may wait for their answers: as many as keep PID 1 at work.
+/// How many calls may wait for their answers; these are enough to keep PID 1 busy.
 const CALLS: usize = 64;
 
-/// What is asked for, of one unit.
+/// The kind of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Its end is not waited for: systemd starts as many at the same time as it will.
+    /// Start of a service. Its end is not waited for, so systemd itself limits how many start at the same time.
     Start,
-    /// Start of a socket, which takes no time, and whose end is waited for.
+    /// Start of a socket. This takes no time, and its end is waited for.
     Listen,
     /// Reload.
     Reload,
@@ -48,31 +49,31 @@ impl Verb {
     }
 }
 
-/// One order, with what the caller knows it by.
+/// One order, with the fields by which the caller recognises it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// The unit.
     pub unit: String,
-    /// What is to be done with it.
+    /// The kind.
     pub verb: Verb,
 }
 
 impl Order {
-    /// What `step` asks of systemd; nothing where it needs no job.
+    /// The first order for `step`, or `None` if it needs no job.
     pub fn of(step: &Step) -> Option<Self> {
         let (unit, verb) = match step.does {
             Does::Adopt | Does::Renew | Does::Erase => return None,
             Does::Start => return Some(Self::start(step)),
             Does::Reload => (step.name.unit(), Verb::Reload),
             Does::Restart => (step.name.unit(), Verb::Restart),
-            // Before the service, which it would start again.
+            // The socket is stopped before the service, because it would start the service again.
             Does::Stop | Does::Swap if step.has_socket => (step.name.socket(), Verb::Stop),
             Does::Stop | Does::Swap => (step.name.unit(), Verb::Stop),
         };
         Some(Self { unit, verb })
     }
 
-    /// To start the vassal of `step`, or to listen for its first connection.
+    /// The order that starts the vassal of `step`, or that opens the socket for its first connection.
     pub fn start(step: &Step) -> Self {
         match step.socket {
             Some(_) => Self {
@@ -87,38 +88,37 @@ impl Order {
     }
 }
 
-/// What came of an order.
+/// The outcome of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It will be done (a start).
+    /// systemd has accepted it (a start).
     Accepted,
     /// It was done.
     Done,
-    /// It was tried, and has failed, was cancelled or took too long: the job's result.
+    /// Its job has failed, was cancelled, or took too long; the job's result.
     Failed(String),
-    /// systemd does not do it.
+    /// systemd refuses it.
     Refused(String),
-    /// Nobody knows: this connection to the bus, or systemd's, has ended.
+    /// Its outcome is not known, because this connection to the bus, or systemd's, has ended.
     Lost(String),
 }
 
-/// Orders on their way.
+/// Orders under way.
 struct Orders {
     systemd: Systemd,
     queue: VecDeque<Order>,
-    /// Calls without an answer, by their serial number.
+    /// Calls without an answer yet, by their serial number.
     called: BTreeMap<NonZeroU32, Order>,
-    /// Jobs that have not ended, by their paths.
+    /// Jobs that have not ended yet, by their paths.
     jobs: BTreeMap<String, Order>,
-    /// How many jobs may be under way that somebody waits for.
+    /// How many jobs that are waited for may be under way at the same time.
     most_jobs: usize,
-    /// How long nothing is heard before the jobs are asked for.
+    /// After how long without a message the jobs are checked.
     silence: Duration,
 }
 
-/// Gives all `orders` to `systemd`, but no more than `most_jobs` at the same time of those whose end is waited for. What
-/// becomes of each is told to
-/// `report`.
+/// Gives all `orders` to `systemd`, with at most `most_jobs` jobs under way that are waited for. The outcome of each
+/// order goes to `report`.
 pub fn give(systemd: Systemd, orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
     if let Err(error) = listen(&systemd.connection) {
         for order in &orders {
@@ -129,7 +129,7 @@ pub fn give(systemd: Systemd, orders: Vec<Order>, most_jobs: usize, mut report: 
     carry_out(systemd, orders, most_jobs, report);
 }
 
-/// The same, once the bus tells the ends of jobs. Each order is told once.
+/// The same, after the bus was asked for the signals. Each order is reported once.
 fn carry_out(
     systemd: Systemd,
     orders: Vec<Order>,
@@ -159,7 +159,8 @@ fn carry_out(
     }
 }
 
-/// Asks the bus for the ends of jobs, which systemd tells its callers without being asked, and for news of systemd's own connection.
+/// Subscribes to two signals: the ends of jobs, which systemd sends to its callers, and changes of systemd's own
+/// connection to the bus.
 fn listen(connection: &Connection) -> Result<(), Error> {
     let ends = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
     let owners =
@@ -170,7 +171,7 @@ fn listen(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// The next message, or nothing when there is none for so long.
+/// The next message, or `None` after `silence` without one.
 fn next(messages: &mut MessageStream, silence: Duration) -> Result<Option<Message>, Error> {
     let message = async {
         match messages.next().await {
@@ -187,7 +188,7 @@ fn next(messages: &mut MessageStream, silence: Duration) -> Result<Option<Messag
     zbus::block_on(future::or(message, silence))
 }
 
-/// Whether systemd's connection to the bus has ended, or it has a new one.
+/// Whether the message says that systemd's connection to the bus has ended, or that it has a new one.
 fn is_change_of_owner(message: &Message) -> bool {
     message.message_type() == Type::Signal
         && is_of_bus(message)
@@ -231,10 +232,10 @@ impl Orders {
         }
     }
 
-    /// Jobs that are not there any more have ended without being heard of. They are asked for through a connection of its own: while
-    /// this waits for answers nothing takes the messages of the other one, and what it keeps of them is limited.
+    /// Reports jobs that no longer exist as lost, because the messages about their ends were not received. This uses a
+    /// connection of its own: during a call nothing reads the messages of the other one, and its queue is limited.
     fn ask_after_jobs(&mut self, report: &mut impl FnMut(&Order, Outcome)) {
-        // One that cannot be reached is asked after the next silence.
+        // If systemd cannot be reached, the next check follows after the next silence.
         let Ok(systemd) = Systemd::connect() else { return };
         for path in self.jobs.keys().cloned().collect::<Vec<_>>() {
             let state = systemd.connection.call_method(
@@ -256,7 +257,7 @@ impl Orders {
         }
     }
 
-    /// Calls systemd; the call's serial number.
+    /// Sends the call to systemd, and returns its serial number.
     fn send(&self, order: &Order) -> Result<NonZeroU32, Error> {
         let message = Message::method_call(MANAGER_PATH, order.verb.method())?
             .destination(self.systemd.owner.as_str())?
@@ -266,7 +267,7 @@ impl Orders {
         Ok(message.primary_header().serial_num())
     }
 
-    /// What a message says of one of the orders.
+    /// The order whose outcome is in `message`, if it is about one of them and the outcome is known.
     fn hear(&mut self, message: &Message) -> Result<Option<(Order, Outcome)>, Error> {
         let header = message.header();
         match message.message_type() {
@@ -275,7 +276,8 @@ impl Orders {
                 let Some(serial) = header.reply_serial().filter(is_ours) else {
                     return Ok(None);
                 };
-                // Before the order is taken out: one whose answer cannot be read is told to be lost.
+                // This comes before the order is removed from the list: if the answer cannot be read, the order is
+                // reported as lost.
                 let job: OwnedObjectPath = message.body().deserialize()?;
                 let Some(order) = self.called.remove(&serial) else {
                     return Ok(None);
@@ -296,8 +298,8 @@ impl Orders {
                 let why = message.body().deserialize::<String>().unwrap_or_default();
                 Ok(order.map(|order| (order, Outcome::Refused(why))))
             }
-            // The bus lets any user send a signal to one connection. Those of systemd's go to all, and the bus has seen to it that they are
-            // systemd's, as it was asked to.
+            // The bus lets any user send a signal to a single connection. systemd's signals are broadcast, and the bus
+            // checks their sender, because the match rule names it.
             Type::Signal if header.destination().is_some() => Ok(None),
             Type::Signal if header.member().is_some_and(|member| member == "JobRemoved") => {
                 let body = message.body();
@@ -320,7 +322,7 @@ mod tests {
     use zbus::Guid;
     use zbus::connection::Builder;
 
-    /// A connection without a bus in between, and its other end.
+    /// A connection without a bus, and its other end.
     fn connection() -> (Connection, Connection) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let guid = Guid::generate();

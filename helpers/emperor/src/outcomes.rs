@@ -1,4 +1,4 @@
-//! What came of the orders: what is remembered, what is told, and what has to follow.
+//! Handles the outcomes of orders: updates the record, reports, and gives the orders that follow.
 
 use crate::drop_ins::{Kind, vassal_of};
 use crate::emperor::Emperor;
@@ -10,14 +10,14 @@ use vassal_escape::unit_name::escape;
 use vassal_state::reload_outcome;
 use vassal_systemd::exit;
 
-/// One that is older than every file: whatever is there is to be put into effect.
+/// A stamp older than every file: any file that is there counts as changed.
 const NEVER: Stamp = Stamp {
     modified: i64::MIN,
     content: 0,
 };
 
 impl Emperor {
-    /// What came of orders; what else is to be done for them.
+    /// Handles outcomes, and returns the orders that follow.
     pub fn heard(&mut self, heard: Vec<(Order, Outcome)>, systemd: &Systemd) -> Vec<Order> {
         self.tell_lost(&heard);
         heard
@@ -26,7 +26,7 @@ impl Emperor {
             .collect()
     }
 
-    /// In one line: a bus that has ended has lost a thousand orders at once.
+    /// Reports all lost orders in one line, because a bus that has ended may have lost a thousand at once.
     fn tell_lost(&self, heard: &[(Order, Outcome)]) {
         let mut lost = heard.iter().filter_map(|(order, outcome)| match outcome {
             Outcome::Lost(why) => Some((&order.unit, why)),
@@ -68,7 +68,7 @@ impl Emperor {
         None
     }
 
-    /// What follows the stop of one of a vassal's units.
+    /// The order that follows the stop of one of a vassal's units.
     fn after_stop(&self, step: &Step, kind: Kind) -> Option<Order> {
         match (kind, step.does) {
             (Kind::Socket, _) => Some(Order {
@@ -83,7 +83,7 @@ impl Emperor {
     fn started(&mut self, step: &Step, outcome: Outcome) {
         match outcome {
             Outcome::Refused(why) => self.teller.refused(&step.name, &why),
-            // Only of a socket: what becomes of a start is not waited for.
+            // Only for a socket, as the outcome of a service's start is not waited for.
             Outcome::Failed(_) => {
                 let unit = step.name.socket();
                 let why = format!("'{unit}' cannot listen (systemctl status '{unit}' says why)");
@@ -107,7 +107,7 @@ impl Emperor {
         self.teller.untrouble(&step.name);
         match outcome {
             Outcome::Refused(why) => self.teller.refused(&step.name, &why),
-            // Its own status says why.
+            // The unit's own status has the reason.
             Outcome::Failed(result) => self.teller.did(&step.name, &format!("restarted: {result}")),
             Outcome::Accepted | Outcome::Done | Outcome::Lost(_) => self.teller.did(&step.name, "restarted"),
         }
@@ -115,14 +115,14 @@ impl Emperor {
 
     fn stopped(&mut self, step: &Step, outcome: Outcome, systemd: &Systemd) {
         let unit = step.name.unit();
-        // One that only its socket had loaded is not known any more.
+        // A service that was loaded only for its socket is not known any more.
         if let (Outcome::Refused(why), false) = (&outcome, step.has_socket) {
             self.teller.refused(&step.name, why);
         }
         systemd.reset_failed(&unit);
         systemd.reset_failed(&step.name.socket());
         systemd.reset_failed(&unit.replacen("vassal@", "vassal-retry@", 1));
-        // What is left is removed at the next look, unless its file is back by then.
+        // The next pass removes the remains, unless the file is back by then.
         let stamp = Some(NEVER);
         self.remember(
             &Step {
@@ -134,7 +134,7 @@ impl Emperor {
         self.teller.did(&step.name, "stopped: its file is gone");
     }
 
-    /// What a reload has come to; a restart, where only that puts the file into effect.
+    /// Handles the outcome of a reload. Returns the order to restart if only a restart puts the file into effect.
     fn reloaded(&mut self, step: &Step, outcome: Outcome) -> Option<Order> {
         let left = reload_outcome::take(Path::new(reload_outcome::DIRECTORY), &escape(step.name.bytes()));
         let restart = Order {

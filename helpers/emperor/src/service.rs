@@ -1,4 +1,4 @@
-//! The service: waits for news, looks, acts. Nothing of it runs while there are none.
+//! The service: waits for changes, and makes a pass after each. No thread runs while there are none.
 
 use crate::emperor::Emperor;
 use crate::orders::{Order, Outcome, Verb, give};
@@ -12,32 +12,33 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use vassal_systemd::journal::{Priority, log};
 
-/// How long news are gathered, so that a burst of changes is one look: at least this long,
+/// How long changes are collected, so that a burst of them needs one pass: at least this long,
 const GATHERED: Duration = Duration::from_millis(5);
-/// and else as long as the last look took, but no longer than this.
+/// and otherwise as long as the last pass took, up to this limit.
 const MOST_GATHERED: Duration = Duration::from_millis(100);
-/// Before what was in vain is tried again, at first, and at most.
+/// The first pause after a failed pass, and the longest one.
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
-/// How many reloads and restarts are under way at the same time: a change of all files is no storm.
+/// How many reloads and restarts may be under way at the same time, so that a change of all files does not overload the
+/// machine.
 const RELOADS: usize = 16;
 
-/// News.
+/// An event for the main thread.
 enum News {
-    /// Something has changed in the directories, or may have.
+    /// Something in the directories has changed, or may have.
     Rang(Ring),
-    /// A directory is watched that was not before.
+    /// A new directory is watched, in which something may have changed before.
     Watches,
-    /// Something has come of an order.
+    /// The outcome of an order.
     Heard(Order, Outcome),
-    /// A listener has ended, and without it nothing is noticed any more.
+    /// A listener has failed. Without it changes would be missed.
     Deaf(String),
 }
 
-/// Serves until it is killed, which it may be at any moment, or until it cannot hear any more.
+/// Serves until it is killed, which may be at any moment, or until a listener fails.
 ///
 /// # Errors
-/// Why.
+/// Why the service cannot go on.
 pub fn serve(mut emperor: Emperor) -> Result<Infallible, String> {
     let (tell, news) = channel();
     let watches = listen(&tell)?;
@@ -65,7 +66,7 @@ pub fn serve(mut emperor: Emperor) -> Result<Infallible, String> {
     }
 }
 
-/// When to look.
+/// When the next pass is due.
 struct Clock {
     next: Option<Instant>,
     gathered: Duration,
@@ -105,14 +106,14 @@ impl Clock {
     }
 }
 
-/// One look, and what follows from it; when to look again.
+/// Makes one pass. Returns when the next one is due even if nothing changes.
 fn turn(
     emperor: &mut Emperor,
     tell: &Sender<News>,
     watches: &Sender<Vec<Watched>>,
 ) -> Result<Option<Instant>, String> {
     emperor.files.look_begins(SystemTime::now());
-    // The bus lets somebody in while the files are read.
+    // The connection to the bus is made while the files are read.
     let connecting = thread::spawn(Systemd::connect);
     let answer = emperor.read_files();
     let connected = connecting.join().map_err(|_| "cannot reach systemd".to_owned())?;
@@ -127,7 +128,7 @@ fn turn(
     Ok(looked.again)
 }
 
-/// Gives orders, each kind by itself, as a stop may take long and a start is not waited for.
+/// Gives orders, with one thread for each kind, because a stop may take long and the end of a start is not waited for.
 fn dispatch(orders: Vec<Order>, systemd: &Systemd, tell: &Sender<News>) {
     let (starts, others): (Vec<_>, Vec<_>) = orders
         .into_iter()
@@ -140,14 +141,14 @@ fn dispatch(orders: Vec<Order>, systemd: &Systemd, tell: &Sender<News>) {
         let (tell, systemd) = (tell.clone(), systemd.clone());
         thread::spawn(move || {
             give(systemd, orders, most, |order, outcome| {
-                // Nobody listens only when this process ends.
+                // This fails only when the process ends.
                 tell.send(News::Heard(order.clone(), outcome)).ok();
             });
         });
     }
 }
 
-/// Waits for news or for the time to look; what has come of orders.
+/// Waits for events or until a pass is due. Returns the outcomes of orders.
 fn wait(
     news: &Receiver<News>,
     clock: &mut Clock,
@@ -181,16 +182,16 @@ fn wait(
     Ok(heard)
 }
 
-/// Whether there is something to be looked at again.
+/// Whether another pass is necessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Look,
-    /// Not at once: what has lost an order may last.
+    /// After a pause, because the reason for which an order was lost may last.
     LookLater,
     Wait,
 }
 
-/// Takes in what has come of orders, and gives those that follow.
+/// Handles the outcomes of orders, and gives the orders that follow.
 fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>) -> Next {
     let systemd = match Systemd::connect() {
         Ok(systemd) => systemd,
@@ -206,7 +207,7 @@ fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>
             return Next::Wait;
         }
     };
-    // A thousand starts are no reason to look a thousand times.
+    // A thousand starts need one pass and not a thousand.
     let has_news = heard
         .iter()
         .any(|(order, outcome)| emperor.is_news(order, outcome));
@@ -222,7 +223,8 @@ fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>
     }
 }
 
-/// Starts the listeners: to the directories, to the table of mounts, to SIGHUP; gives the way to say what is to be watched.
+/// Starts the threads that listen: for changes in directories, for changes of the mount table, and for SIGHUP. Returns
+/// the sender that tells them what to watch.
 fn listen(tell: &Sender<News>) -> Result<Sender<Vec<Watched>>, String> {
     let bell = Doorbell::new().map_err(|errno| format!("cannot watch directories: {errno}"))?;
     let ringing = (bell.clone(), tell.clone());
@@ -240,7 +242,7 @@ fn listen(tell: &Sender<News>) -> Result<Sender<Vec<Watched>>, String> {
     });
     let (watches, wanted) = channel::<Vec<Watched>>();
     let watching = tell.clone();
-    // A thread of its own, as a directory on a filesystem that hangs holds it up.
+    // This has a thread of its own, because a directory on a hanging filesystem blocks it.
     thread::spawn(move || {
         for wanted in wanted {
             match bell.watch(&wanted) {

@@ -1,4 +1,4 @@
-//! The situation that [`crate::reconcile`] decides on, put together of what the files are, what systemd has and what is remembered.
+//! Collects the situation on which [`crate::reconcile`] decides, from the files, systemd's units, and the record.
 
 use crate::drop_ins::{Kind, vassal_of};
 use crate::reconcile::{File, Socket, State, Unit, Wish};
@@ -11,70 +11,72 @@ use vassal_config::emperor::name::VassalName;
 
 /// The target that wants every vassal.
 pub const TARGET: &str = "vassals.target";
-/// What systemd is asked for: vassals, and the target.
+/// The units that are listed: the vassals' services and sockets, and the target.
 const PATTERNS: [&str; 3] = ["vassal@*.service", "vassal@*.socket", TARGET];
 
-/// How long a file has to be gone to count as removed: editors, and git, remove the old one before they write the new one. On a busy
-/// host two commands of a script were more than 100 ms apart, and a stop that nobody wanted costs more than a later one.
+/// How long a file has to be missing to count as removed. Editors and git remove the old file before they write the new
+/// one; on a busy host two commands of a script were more than 100 ms apart. A needless stop costs more than a later
+/// one.
 const REMOVED: Duration = Duration::from_millis(200);
-/// The same of a whole directory, which is replaced by hand or mounted again.
+/// The same for a whole directory, which is replaced by hand or mounted again.
 const REPLACED: Duration = Duration::from_secs(2);
-/// How long a file may be open for writing without anything being written; who takes longer has what is there put into effect.
+/// How long a file may be open for writing after its last write; after that its present content is put into effect.
 const WRITTEN: Duration = Duration::from_secs(2);
 
-/// How long before a look a change may have been that was not heard of when it began: what a listener takes on a busy host, and the grain of
-/// files' dates.
+/// Events of changes that were made up to this long before a pass may not have arrived when it begins: the delay of a
+/// listener on a busy host, and the resolution of files' dates.
 const HEARD: Duration = Duration::from_millis(50);
 
-/// What is known of files beside what they are.
+/// The state of files between passes.
 #[derive(Debug, Default)]
 pub struct Files {
-    /// The place that has a vassal's file, as last seen.
+    /// The place in the emperor's file that has a vassal's file, as last seen.
     places: BTreeMap<VassalName, Vec<u8>>,
-    /// Since when a file is not there any more.
+    /// Since when a file has been missing.
     missing: BTreeMap<VassalName, Instant>,
-    /// Files that are open for writing, by the names of the files, and when something was last written.
+    /// Files that are open for writing, by name, with the time of the last write.
     written: BTreeMap<Vec<u8>, Instant>,
-    /// Those of which it was heard after the last look that they were closed.
+    /// Files of which a close was reported since the last pass.
     closed: BTreeSet<Vec<u8>>,
-    /// When the look began before which all that was heard was taken in, in nanoseconds since 1970; nothing where nobody listens.
+    /// When the present pass began, in nanoseconds since 1970. All events that had arrived before are taken in. `None`
+    /// without a listener.
     begun: Option<i64>,
 }
 
 impl Files {
-    /// A file is being written.
+    /// A write to a file was reported.
     pub fn is_written(&mut self, file: Vec<u8>) {
         self.closed.remove(&file);
         self.written.insert(file, Instant::now());
     }
 
-    /// It was closed.
+    /// A close of a file was reported.
     pub fn is_closed(&mut self, file: Vec<u8>) {
         self.written.remove(&file);
         self.closed.insert(file);
     }
 
-    /// A look begins: what is heard from now on is taken in after it.
+    /// Marks the beginning of a pass: events that arrive from now on are taken in after it.
     pub fn look_begins(&mut self, now: SystemTime) {
         self.begun = Some(nanoseconds(now));
     }
 
-    /// Whether a file may be half written without its having been heard: it has changed during this look, or so short before that the
-    /// news may be on their way.
+    /// Whether a file may be half written without a report of it: it has changed during this pass, or so shortly before
+    /// that the event may not have arrived yet.
     fn is_unheard(&self, name: &[u8], content: &Content) -> bool {
         let Some(begun) = self.begun.filter(|_| !content.is_known && !content.is_whole) else {
             return false;
         };
         let heard = i64::try_from(HEARD.as_nanos()).unwrap_or(i64::MAX);
-        // A date in the future is another machine's, or from before the clock was set.
+        // A date in the future comes from another machine, or from before the clock was set.
         let is_before = |end| content.changed < end;
         let is_now = content.changed >= begun && is_before(nanoseconds(SystemTime::now()));
         let is_short_before = content.changed >= begun.saturating_sub(heard) && is_before(begun);
         is_now || (is_short_before && !self.closed.contains(name))
     }
 
-    /// What is wanted, and when that is to be asked again although nothing has changed. `known` are the vassals that something is known
-    /// of beside their files.
+    /// The state of each vassal's file, and when to check again even if nothing changes. `known` are the vassals of
+    /// which there is a unit, a drop-in or a record.
     pub fn wishes(
         &mut self,
         answer: &Answer,
@@ -104,7 +106,7 @@ impl Files {
             };
             wishes.insert(name.clone(), wish);
         }
-        // One that is being removed has been missing for long enough already.
+        // A vassal without any of these has been removed, so its file is no longer missing.
         self.missing.retain(|name, _| known.contains(name));
         for name in known {
             if wishes.contains_key(&name) {
@@ -143,19 +145,19 @@ fn file(content: &Content) -> File {
     }
 }
 
-/// What systemd has.
+/// The units that systemd has loaded.
 #[derive(Debug, Default)]
 pub struct Units {
     /// The vassals' units.
     pub vassals: BTreeMap<VassalName, Unit>,
-    /// Where to ask more about them.
+    /// Where more of their properties can be read.
     paths: BTreeMap<VassalName, Listed>,
-    /// The target is being started.
+    /// Whether the target is being started.
     pub target_starts: bool,
 }
 
 impl Units {
-    /// All of them.
+    /// Lists the units.
     ///
     /// # Errors
     /// When systemd does not answer.
@@ -175,7 +177,7 @@ impl Units {
             }
         }
         for (name, socket) in sockets {
-            // systemd has loaded the service with its socket.
+            // systemd loads the service together with its socket.
             if let Some(unit) = units.vassals.get_mut(&name) {
                 unit.socket = socket;
             }
@@ -183,14 +185,14 @@ impl Units {
         Ok(units)
     }
 
-    /// Asks since when the units of `files` are in their state: of those that nothing is remembered of.
+    /// Reads since when the units of `files`, of which there is no record, have been in their state.
     pub fn date<'a>(&mut self, systemd: &Systemd, files: impl Iterator<Item = (&'a VassalName, &'a File)>) {
         let boot = boot();
         for (name, file) in files {
             let (Some(unit), Some(listed)) = (self.vassals.get_mut(name), self.paths.get(name)) else {
                 continue;
             };
-            // It was not changed since the boot: no unit is older.
+            // The file was not changed since the boot, so no unit is older.
             if file.changed < boot {
                 unit.since = i64::MAX;
                 continue;
@@ -199,7 +201,7 @@ impl Units {
                 State::Off | State::Failed => "InactiveEnterTimestamp",
                 State::Starting | State::On | State::Stopping => "InactiveExitTimestamp",
             };
-            // One that has gone meanwhile has none.
+            // A unit that was unloaded meanwhile has none.
             let date: u64 = systemd.property(&listed.path, property).unwrap_or_default();
             unit.since = i64::try_from(date).unwrap_or(i64::MAX).saturating_mul(1000);
         }
@@ -238,7 +240,7 @@ fn boot() -> i64 {
     nanoseconds(SystemTime::now().checked_sub(up).unwrap_or(UNIX_EPOCH))
 }
 
-/// A point in time in nanoseconds since 1970, as files' dates are.
+/// A point in time in nanoseconds since 1970, as in files' dates.
 fn nanoseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
@@ -357,7 +359,7 @@ mod tests {
             assert_eq!(again.is_some(), wishes[&name("a")] == Wish::Unknown);
             again.is_some()
         };
-        // During the look; short before it; longer before it; in the future.
+        // During the pass; shortly before it; longer before it; in the future.
         let future = nanoseconds(now + Duration::from_secs(60));
         let cases = [
             (ago(HEARD / 2), true, true),

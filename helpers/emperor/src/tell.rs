@@ -1,4 +1,5 @@
-//! What the emperor says: its status, its lines in the journal, and an event for a file that cannot be put into effect.
+//! The emperor's messages: its status line, its lines in the journal, and an event for a file that cannot be put into
+//! effect.
 
 use crate::source::answer::{Answer, Seen};
 use libsystemd::daemon::{NotifyState, notify};
@@ -8,26 +9,26 @@ use vassal_escape::{printable, shortened};
 use vassal_systemd::events::REFUSED;
 use vassal_systemd::journal::{Event, Journal, Priority, log};
 
-/// How many of them the status names.
+/// How many errors the status line names.
 const SHOWN: usize = 3;
-/// The most of one in the status.
+/// The longest text of one of them, in bytes.
 const LONGEST: usize = 300;
 
-/// Who is told.
+/// Sends the messages.
 #[derive(Debug)]
 pub struct Teller {
     journal: Journal,
-    /// What is wrong, for everybody to read, by vassal.
+    /// The present error of each vassal, without values that only root may read.
     troubles: BTreeMap<VassalName, String>,
-    /// What is wrong with the emperor's file.
+    /// Why the emperor's file cannot be used.
     unusable: Option<String>,
-    /// What is odd about files and was told.
+    /// The warnings about files that were reported already.
     problems: BTreeSet<String>,
     status: String,
 }
 
 impl Teller {
-    /// With the troubles of before.
+    /// With the errors that were recorded before.
     pub fn new(troubles: BTreeMap<VassalName, String>) -> Self {
         Self {
             journal: Journal::connect("vassal-emperor"),
@@ -38,17 +39,17 @@ impl Teller {
         }
     }
 
-    /// Something that will be tried again, or is ignored.
+    /// Reports a failure that will be tried again, or is ignored.
     pub fn warn(&self, message: &str) {
         log(Priority::Warning, message);
     }
 
-    /// Something that was done with a vassal.
+    /// Reports what was done with a vassal.
     pub fn did(&self, name: &VassalName, what: &str) {
         log(Priority::Info, &format!("{}: {what}", printable(name.bytes())));
     }
 
-    /// What is odd about files, each once.
+    /// Reports the warnings and errors about files, each once.
     pub fn problems(&mut self, answer: &Answer) {
         let of_files = answer
             .files
@@ -71,7 +72,8 @@ impl Teller {
         self.unusable.clone_from(&answer.unusable);
     }
 
-    /// A vassal's file cannot be put into effect, and what runs, runs on; what is remembered of it.
+    /// Reports that a vassal's file cannot be put into effect and that the vassal keeps running unchanged. Returns the
+    /// text to record.
     pub fn trouble(&mut self, name: &VassalName, why: &str, public: &str) -> String {
         let shown = printable(name.bytes());
         let unit = name.unit();
@@ -87,7 +89,7 @@ impl Teller {
         public.to_owned()
     }
 
-    /// systemd does not do what it was asked for; told once.
+    /// Reports that systemd refuses an order, once for each reason.
     pub fn refused(&mut self, name: &VassalName, why: &str) {
         let before = self.troubles.insert(name.clone(), why.to_owned());
         if before.as_deref() != Some(why) {
@@ -95,12 +97,12 @@ impl Teller {
         }
     }
 
-    /// Nothing is wrong with a vassal any more.
+    /// Removes the error of a vassal.
     pub fn untrouble(&mut self, name: &VassalName) {
         self.troubles.remove(name);
     }
 
-    /// Says how many vassals there are, and what is wrong with which, if that is news.
+    /// Updates the status line with the number of vassals and their errors, if it has changed.
     pub fn status(&mut self, count: usize) {
         let status = self.text(count);
         if status != self.status {

@@ -30,7 +30,7 @@ fn remembered(stamp: Stamp) -> Remembered {
     }
 }
 
-/// What is done about one vassal.
+/// The action for one vassal.
 fn decided(wish: Option<Wish>, unit: Option<Unit>, before: Option<Stamp>, generated: bool) -> Option<Does> {
     let x = name("x");
     let situation = Situation {
@@ -321,7 +321,7 @@ fn one_that_a_connection_starts_is_left_to_its_socket() {
     assert_eq!(reconcile(&situation)[0].does, Stop, "no file");
 }
 
-/// xorshift64*: the same histories in each run.
+/// xorshift64*, so that each run has the same histories.
 struct Dice(u64);
 
 impl Dice {
@@ -333,7 +333,7 @@ impl Dice {
     }
 }
 
-/// A machine of which only as much is there as the decisions are about.
+/// A model of a machine, with only the state that the decisions depend on.
 #[derive(Default)]
 struct World {
     now: i64,
@@ -343,11 +343,11 @@ struct World {
     runs: BTreeMap<VassalName, Stamp>,
     memory: BTreeMap<VassalName, Remembered>,
     generated: BTreeSet<VassalName>,
-    /// Stopped by hand since the file's last change.
+    /// The vassals that were stopped by hand since the last change of their files.
     by_hand: BTreeSet<VassalName>,
 }
 
-/// A content that no app can be started with.
+/// Whether an app cannot be started with this content.
 fn is_broken(content: u64) -> bool {
     content % 5 == 0
 }
@@ -389,7 +389,7 @@ impl World {
         }
     }
 
-    /// What the service does with a step; `dies` says before which of its parts it is killed.
+    /// Carries out a step as the service does; `dies` says before which of its parts the service is killed.
     fn perform(&mut self, step: &Step, dies: u64) {
         let Step {
             name, does, stamp, ..
@@ -433,7 +433,7 @@ impl World {
         }
     }
 
-    /// Something that somebody else does.
+    /// A random action from outside: of an editor, an administrator, or systemd.
     fn happen(&mut self, dice: &mut Dice) {
         let name = name(["a", "b", "c", "d"][dice.roll(4) as usize]);
         match dice.roll(9) {
@@ -455,7 +455,7 @@ impl World {
                 self.by_hand.remove(&name);
             }
             6 => {
-                // A stop by hand; systemd keeps the unit in its memory, or forgets it.
+                // A stop by hand. systemd keeps the unit loaded, or unloads it.
                 let Some(file) = self.files.get(&name).map(|file| file.stamp) else {
                     return;
                 };
@@ -464,13 +464,13 @@ impl World {
                 };
                 let keeps = dice.roll(2) == 0;
                 let is_told = match self.memory.get(&name) {
-                    // It is a wish about the file that was in effect.
+                    // The stop applies to the file that was in effect.
                     Some(known) => known.stamp == file,
                     None => keeps && before.state != State::Off,
                 };
                 self.runs.remove(&name);
                 if !keeps && !self.memory.contains_key(&name) {
-                    // Nobody knows of it any more.
+                    // Nothing shows any more that it was stopped.
                     self.by_hand.remove(&name);
                 }
                 if is_told {
@@ -516,7 +516,7 @@ fn after_any_history_everything_is_as_the_files_say() {
         let mut world = World::default();
         for _ in 0..=dice.roll(30) {
             world.happen(&mut dice);
-            // The service sees some of it, and is killed in the midst of some of that.
+            // The service notices some of the changes, and may be killed while it acts.
             if dice.roll(3) == 0 {
                 for step in reconcile(&world.situation()) {
                     let dies = dice.roll(3);

@@ -1,6 +1,5 @@
-//! What tells that something may have changed: inotify on every directory in which a name matters, and the table of mounts. It is a
-//! doorbell and no more: whatever rings it, everything is looked at again, so that an event that was lost, or that came in another
-//! order, does no harm.
+//! Reports that something may have changed: through inotify on every directory with relevant names, and through the
+//! mount table. An event only triggers a pass over all files, so a lost event, or one out of order, does no harm.
 
 use super::answer::Watched;
 use nix::errno::Errno;
@@ -13,16 +12,16 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Somebody rang.
+/// A report of changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ring {
-    /// Names of files that are open for writing: what is in them is not all yet.
+    /// Names of files that are open for writing, so that their content may be incomplete.
     pub written: BTreeSet<Vec<u8>>,
     /// Names of files that were closed, replaced or removed.
     pub closed: BTreeSet<Vec<u8>>,
 }
 
-/// What matters of a directory.
+/// The names in a directory that are relevant.
 #[derive(Debug, Clone, Default)]
 struct Interest {
     /// Every name.
@@ -34,14 +33,14 @@ struct Interest {
 
 type Table = HashMap<WatchDescriptor, Interest>;
 
-/// The doorbell.
+/// The watches.
 #[derive(Debug, Clone)]
 pub struct Doorbell {
     inotify: Arc<Inotify>,
     table: Arc<Mutex<Table>>,
 }
 
-/// A change of which names there are.
+/// Changes of the names in a directory.
 const NAMES: AddWatchFlags = AddWatchFlags::IN_CREATE
     .union(AddWatchFlags::IN_DELETE)
     .union(AddWatchFlags::IN_MOVED_FROM)
@@ -49,13 +48,13 @@ const NAMES: AddWatchFlags = AddWatchFlags::IN_CREATE
     .union(AddWatchFlags::IN_DELETE_SELF)
     .union(AddWatchFlags::IN_MOVE_SELF)
     .union(AddWatchFlags::IN_ONLYDIR);
-/// A change of what they have.
+/// Changes of the files with these names.
 const CONTENT: AddWatchFlags = AddWatchFlags::IN_ATTRIB
     .union(AddWatchFlags::IN_MODIFY)
     .union(AddWatchFlags::IN_CLOSE_WRITE);
 
 impl Doorbell {
-    /// One that watches nothing yet.
+    /// Watches nothing yet.
     ///
     /// # Errors
     /// As inotify_init(2).
@@ -70,8 +69,8 @@ impl Doorbell {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches this and nothing else; whether a directory is watched that was not before, in which something may have happened
-    /// meanwhile. A directory on a filesystem that hangs holds this up.
+    /// Watches exactly `wanted`. Returns whether a directory is watched that was not before; something may have changed
+    /// in it meanwhile. A directory on a hanging filesystem blocks this call.
     ///
     /// # Errors
     /// The limit of watches (inotify(7)).
@@ -98,7 +97,7 @@ impl Doorbell {
             match self.inotify.add_watch(OsStr::from_bytes(directory), mask) {
                 Ok(descriptor) => {
                     if next.contains_key(&descriptor) {
-                        // The same one by another path.
+                        // The same directory by another path.
                         self.inotify
                             .add_watch(OsStr::from_bytes(directory), NAMES | CONTENT)?;
                     }
@@ -106,7 +105,7 @@ impl Doorbell {
                     known.all |= interest.all;
                     known.names.extend(interest.names);
                 }
-                // It is not there, or no directory: one above it is watched.
+                // It does not exist or is no directory. A directory above it is watched.
                 Err(errno) if errno != Errno::ENOSPC => {}
                 Err(errno) => return Err(errno),
             }
@@ -114,14 +113,14 @@ impl Doorbell {
         let mut table = self.table();
         let is_new = next.keys().any(|descriptor| !table.contains_key(descriptor));
         for descriptor in table.keys().filter(|descriptor| !next.contains_key(descriptor)) {
-            // One whose directory is gone has ended by itself.
+            // The watch of a removed directory has ended by itself.
             self.inotify.rm_watch(*descriptor).ok();
         }
         *table = next;
         Ok(is_new)
     }
 
-    /// Waits for the next ring.
+    /// Waits for the next change.
     ///
     /// # Errors
     /// As read(2).
@@ -138,7 +137,7 @@ impl Doorbell {
     }
 }
 
-/// What the events tell, if they matter at all.
+/// The changes in `events`, or `None` if none is relevant.
 fn ring(table: &Table, events: &[InotifyEvent]) -> Option<Ring> {
     let mut ring = None;
     for InotifyEvent { wd, mask, name, .. } in events {
@@ -161,7 +160,7 @@ fn ring(table: &Table, events: &[InotifyEvent]) -> Option<Ring> {
         }
         let ring: &mut Ring = ring.get_or_insert_with(Ring::default);
         if interest.all && !is_directory {
-            // A link is complete when it is made; it is told by the next look.
+            // A new link is complete at once; the next pass finds out that it is a link.
             let is_written = mask.intersects(AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE);
             let (to, from) = match is_written {
                 true => (&mut ring.written, &mut ring.closed),
@@ -179,7 +178,7 @@ fn is_vassals(name: &[u8]) -> bool {
     vassal_config::emperor::name::VassalName::of_file(name).is_ok()
 }
 
-/// Calls `rang` whenever the table of mounts has changed: a directory that was mounted over rings no bell.
+/// Calls `rang` whenever the mount table has changed, because inotify does not report a mount over a directory.
 ///
 /// # Errors
 /// As open(2), poll(2).

@@ -1,4 +1,4 @@
-//! Where the vassals' files come from: directories and patterns of names, and what tells that something has changed in them.
+//! The source of the vassals' files: directories and patterns of names, and the watches for changes in them.
 
 pub mod answer;
 pub mod ask;

@@ -1,4 +1,4 @@
-//! The question to the process that reads the files, and its answer, as records: how they go through a pipe.
+//! The encoding of the reading process's input and output for a pipe.
 
 use super::answer::{Answer, Before, Content, Known, Listed, Seen, Watched};
 use crate::reconcile::Stamp;
@@ -7,7 +7,7 @@ use vassal_generator::drop_in::Text;
 use vassal_generator::pack::{Fields, pack, unpack};
 
 impl Known {
-    /// As one byte string.
+    /// Encodes it.
     pub fn pack(&self) -> Vec<u8> {
         let files = self.files.iter().flat_map(|(file, before)| {
             let Before {
@@ -22,7 +22,7 @@ impl Known {
         pack(&[settings].into_iter().chain(files).collect::<Fields>())
     }
 
-    /// Out of one; nothing is known when it is none.
+    /// Decodes it. Wrong input counts as no results.
     pub fn unpack(bytes: &[u8]) -> Self {
         let fields = unpack(bytes).unwrap_or_default();
         let Some((settings, files)) = fields.split_first() else {
@@ -66,7 +66,7 @@ fn unlist(bytes: &[u8]) -> Option<Vec<String>> {
     unpack(bytes)?.iter().map(|field| text(field)).collect()
 }
 
-/// Nothing, or one field.
+/// A list with one field or none.
 fn optional(value: Option<&[u8]>) -> Vec<u8> {
     pack(&value.into_iter().collect::<Vec<_>>())
 }
@@ -85,7 +85,7 @@ fn unhashes(bytes: &[u8]) -> Option<Option<u64>> {
 }
 
 impl Watched {
-    /// Several of them.
+    /// Encodes several.
     pub fn pack(all: &[Watched]) -> Fields {
         let fields = |watched: &Watched| {
             let content = vec![u8::from(watched.has_content)];
@@ -98,7 +98,7 @@ impl Watched {
         all.iter().flat_map(fields).collect()
     }
 
-    /// Out of a record.
+    /// Decodes it.
     pub fn unpack(fields: &[Vec<u8>]) -> Vec<Watched> {
         let watched = |fields: &[Vec<u8>]| match fields {
             [directory, name, content] => Some(Watched {
@@ -113,7 +113,7 @@ impl Watched {
 }
 
 impl Seen {
-    /// As a record.
+    /// Encodes it.
     pub fn pack(self) -> Fields {
         match self {
             Seen::File(content) => vec![
@@ -133,7 +133,7 @@ impl Seen {
         }
     }
 
-    /// Out of a record.
+    /// Decodes it.
     pub fn unpack(fields: &[Vec<u8>]) -> Option<Self> {
         match fields {
             [
@@ -172,7 +172,7 @@ impl Seen {
 }
 
 impl Answer {
-    /// As one byte string.
+    /// Encodes it.
     pub fn pack(self) -> Vec<u8> {
         let files = self
             .files
@@ -190,7 +190,7 @@ impl Answer {
         ])
     }
 
-    /// Out of one.
+    /// Decodes it.
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         let fields = unpack(bytes)?;
         let [

@@ -1,6 +1,6 @@
-//! All vassals' files as they are now. Everything here may wait for a filesystem for ever, or meet a file that takes all memory, so it
-//! runs in a process of its own (`vassal-emperor --scan`), which reads with the generator's code and leaves what hangs to
-//! children that may be lost. What has not changed by its dates since the last scan is not read again.
+//! Reads all vassals' files. A filesystem may never answer, and a file may exhaust the memory, so this runs in a
+//! process of its own (`vassal-emperor --scan`), which uses the generator's code and has its child processes do the
+//! accesses that may hang. Files whose dates have not changed since the last scan are not read again.
 
 use super::answer::{Answer, Known, Listed, Seen, Watched};
 use super::entry::{Look, hash};
@@ -20,7 +20,8 @@ use vassal_generator::pack::{Fields, pack, unpack};
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
 
-/// Reads everything below `root`, but not again what `known` has with the same dates; `generated` is the generator's directory.
+/// Reads all files below `root`, except for those in `known` with the same dates; `generated` is the generator's
+/// directory.
 pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
     let mut answer = Answer::default();
     let wanted = match vassal_generator::emperor_file::emperor(root) {
@@ -63,10 +64,10 @@ pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
     answer
 }
 
-/// A path, and the place that has it.
+/// A file's path, and the place that has it.
 type Found = (Vec<u8>, Vec<u8>);
 
-/// What the places have, and the directories to watch.
+/// Lists the files in all places, and adds the directories to watch to `answer`.
 fn list(root: &Path, places: &[Place], answer: &mut Answer) -> Vec<Found> {
     let answers = apart::each(places, |place| look_into(root, place)).unwrap_or_else(|error| {
         answer
@@ -102,10 +103,10 @@ fn list(root: &Path, places: &[Place], answer: &mut Answer) -> Vec<Found> {
     listed
 }
 
-/// How many fields are before the files in what [`look_into`] finds.
+/// How many fields come before the files in the result of [`look_into`].
 const HEAD: usize = 2;
 
-/// What a place has: what to watch, whether it is there, and its files.
+/// Lists a place: the names to watch, whether it exists, and its files.
 fn look_into(root: &Path, place: &Place) -> Fields {
     let files = place.files(root).map_err(|error| error.to_string());
     let directories: Vec<_> = place
@@ -152,7 +153,7 @@ fn read(look: &Look<'_>, listed: Vec<Found>, answer: &mut Answer) {
     answer.watched = unique.into_iter().collect();
 }
 
-/// What is at the paths that have vassals' names.
+/// Reads the files with vassals' names.
 fn look_at(look: &Look<'_>, listed: &[Found], answer: &mut Answer) -> BTreeMap<Vec<u8>, Seen> {
     let asked: Vec<(VassalName, Vec<u8>)> = listed
         .iter()

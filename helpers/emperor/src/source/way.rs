@@ -1,4 +1,4 @@
-//! The names whose change leads a path elsewhere.
+//! The names on the way to a path: a change of one of them makes the path lead elsewhere.
 
 use super::answer::Watched;
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use vassal_config::machine::trusted::lookups;
 
-/// The names whose change leads `file` elsewhere, and the last one, which is the file.
+/// The names on the way to `file`, and the last one, whose content is relevant as well.
 pub fn way_to(file: &Path) -> Vec<Watched> {
     let mut way = way_into(file);
     if let Some(last) = way.last_mut() {
@@ -15,7 +15,7 @@ pub fn way_to(file: &Path) -> Vec<Watched> {
     way
 }
 
-/// The names whose change leads `path` elsewhere.
+/// The names on the way to `path`.
 pub fn way_into(path: &Path) -> Vec<Watched> {
     let watched = |(directory, name): (PathBuf, OsString)| Watched {
         directory: directory.into_os_string().into_vec(),
