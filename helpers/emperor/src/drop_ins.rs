@@ -23,7 +23,7 @@ use vassal_generator::output::{self, Units};
 /// The generator's directory.
 pub const GENERATED: &str = "/run/systemd/generator";
 /// The directory whose date is advanced; systemd makes it at boot (sd_booted(3)).
-pub const WITNESS: &str = "/run/systemd/system";
+pub const SYSTEM_UNITS: &str = "/run/systemd/system";
 /// systemd compares dates in microseconds.
 const STEP: i64 = 1_000;
 const SECOND: i64 = 1_000_000_000;
@@ -32,15 +32,15 @@ const SECOND: i64 = 1_000_000_000;
 #[derive(Debug, Clone)]
 pub struct DropIns {
     generated: PathBuf,
-    witness: PathBuf,
+    system_units: PathBuf,
 }
 
 impl DropIns {
     /// The drop-ins in `generated`.
-    pub fn new(generated: &Path, witness: &Path) -> Self {
+    pub fn new(generated: &Path, system_units: &Path) -> Self {
         Self {
             generated: generated.to_owned(),
-            witness: witness.to_owned(),
+            system_units: system_units.to_owned(),
         }
     }
 
@@ -95,8 +95,8 @@ impl DropIns {
     ///
     /// # Errors
     /// An error of the filesystem.
-    pub fn announce(&self) -> io::Result<()> {
-        let metadata = fs::metadata(&self.witness)?;
+    pub fn renew_cache(&self) -> io::Result<()> {
+        let metadata = fs::metadata(&self.system_units)?;
         let before = metadata
             .mtime()
             .saturating_mul(SECOND)
@@ -114,7 +114,7 @@ impl DropIns {
         let flags = UtimensatFlags::NoFollowSymlink;
         Ok(utimensat(
             nix::fcntl::AT_FDCWD,
-            &self.witness,
+            &self.system_units,
             &date,
             &date,
             flags,
@@ -186,7 +186,7 @@ mod tests {
         };
         for _ in 0..100 {
             let before = date();
-            drop_ins.announce().unwrap();
+            drop_ins.renew_cache().unwrap();
             assert!(date() >= before + STEP);
         }
         drop_ins.erase(&name).unwrap();

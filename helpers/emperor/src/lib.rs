@@ -3,13 +3,15 @@
 //! everything of it.
 //!
 //! Only the files decide what should run. [`reconcile`] compares them with the units and with the record of what was
-//! done before, and returns the steps to take; [`emperor`] collects the data and carries out the steps; [`service`]
-//! waits for changes. The process may be killed at any point: the next one computes the remaining steps anew.
+//! done before, and returns the steps to take; [`emperor`] collects the data, [`acting`] carries out the steps, and
+//! [`service`] waits for changes. The process may be killed at any point: the next one computes the remaining steps
+//! anew.
 //!
-//! Rooms, each of which uses only those before it: reconcile, source, drop_ins, memory, systemd1, orders, situation, tell,
-//! emperor, outcomes, once, service.
+//! Rooms, each of which uses only those before it: reconcile, source, drop_ins, memory, systemd1, orders, situation,
+//! report, emperor, acting, outcomes, once, service.
 #![forbid(unsafe_code)]
 
+mod acting;
 mod drop_ins;
 mod emperor;
 mod memory;
@@ -17,21 +19,21 @@ mod once;
 mod orders;
 mod outcomes;
 mod reconcile;
+mod report;
 mod service;
 mod situation;
 mod source;
 mod systemd1;
-mod tell;
 
-use drop_ins::{DropIns, GENERATED, WITNESS};
+use drop_ins::{DropIns, GENERATED, SYSTEM_UNITS};
 use emperor::Emperor;
 use memory::Place;
 use nix::sys::signal::{SigSet, Signal};
 use reconcile::Remembered;
+use report::Reporter;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
-use tell::Teller;
 use vassal_config::emperor::name::VassalName;
 use vassal_systemd::exit;
 use vassal_systemd::journal::{Priority, log};
@@ -88,12 +90,12 @@ fn begin() -> Result<Emperor, String> {
 /// The emperor with the stored record, or an empty one.
 fn emperor(place: Option<Place>) -> Emperor {
     let memory = memory::load(Path::new(memory::DIRECTORY)).unwrap_or_default();
-    let trouble = |(name, known): (&VassalName, &Remembered)| Some((name.clone(), known.trouble.clone()?));
-    let teller = Teller::new(memory.vassals.iter().filter_map(trouble).collect());
+    let error = |(name, known): (&VassalName, &Remembered)| Some((name.clone(), known.error.clone()?));
+    let reporter = Reporter::new(memory.vassals.iter().filter_map(error).collect());
     Emperor::new(
         place,
-        DropIns::new(Path::new(GENERATED), Path::new(WITNESS)),
+        DropIns::new(Path::new(GENERATED), Path::new(SYSTEM_UNITS)),
         memory,
-        teller,
+        reporter,
     )
 }

@@ -75,17 +75,13 @@ impl Place {
     pub fn store(&self, memory: &Memory) -> io::Result<()> {
         let mut fields: Fields = vec![FORMAT.to_vec(), vec![u8::from(memory.owes_reload)]];
         for (name, remembered) in &memory.vassals {
-            let Remembered {
-                stamp,
-                trouble,
-                socket,
-            } = remembered;
-            let trouble = trouble.clone().unwrap_or_default();
+            let Remembered { stamp, error, socket } = remembered;
+            let error = error.clone().unwrap_or_default();
             fields.extend([
                 name.bytes().to_vec(),
                 stamp.modified.to_le_bytes().to_vec(),
                 stamp.content.to_le_bytes().to_vec(),
-                trouble.into_bytes(),
+                error.into_bytes(),
                 socket.map(u64::to_le_bytes).map_or_else(Vec::new, Vec::from),
             ]);
         }
@@ -109,25 +105,21 @@ pub fn load(path: &Path) -> Option<Memory> {
 }
 
 fn remembered(fields: &[Vec<u8>]) -> Option<(VassalName, Remembered)> {
-    let [name, modified, content, trouble, socket] = fields else {
+    let [name, modified, content, error, socket] = fields else {
         return None;
     };
     let stamp = Stamp {
         modified: i64::from_le_bytes(modified.as_slice().try_into().ok()?),
         content: u64::from_le_bytes(content.as_slice().try_into().ok()?),
     };
-    let trouble = String::from_utf8(trouble.clone())
+    let error = String::from_utf8(error.clone())
         .ok()
         .filter(|text| !text.is_empty());
     let socket = match socket.as_slice() {
         [] => None,
         hash => Some(u64::from_le_bytes(hash.try_into().ok()?)),
     };
-    let remembered = Remembered {
-        stamp,
-        trouble,
-        socket,
-    };
+    let remembered = Remembered { stamp, error, socket };
     Some((VassalName::parse(name).ok()?, remembered))
 }
 
@@ -166,14 +158,14 @@ mod tests {
             modified: -1,
             content: 7,
         };
-        let trouble = Some("x.ini:3: no".to_owned());
+        let error = Some("x.ini:3: no".to_owned());
         let name = VassalName::parse(b"a b").unwrap();
         let memory = Memory {
             vassals: [(
                 name,
                 Remembered {
                     stamp,
-                    trouble,
+                    error,
                     socket: Some(9),
                 },
             )]

@@ -1,6 +1,6 @@
 //! Gives orders to systemd, several at the same time, and reports the outcome of each.
 
-use crate::reconcile::{Does, Step};
+use crate::reconcile::{Action, Step};
 use crate::systemd1::{BUS, BUS_PATH, Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd, is_of_bus};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
@@ -16,12 +16,12 @@ const JOB: &str = "org.freedesktop.systemd1.Job";
 const OWNER_CHANGED: &str = "NameOwnerChanged";
 /// When no message has come for this long, the jobs are checked. A systemd or a bus that was executed again may have
 /// lost the messages about their ends.
-const SILENCE: Duration = Duration::from_secs(20);
+const CHECK_AFTER: Duration = Duration::from_secs(20);
 /// The same after systemd has connected to the bus again, because it has then forgotten which connections wait for its
 /// jobs.
-const FORGOTTEN: Duration = Duration::from_secs(1);
+const CHECK_AFTER_RECONNECT: Duration = Duration::from_secs(1);
 /// How many calls may wait for their answers; these are enough to keep PID 1 busy.
-const CALLS: usize = 64;
+const MOST_CALLS: usize = 64;
 
 /// The kind of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,14 +61,14 @@ pub struct Order {
 impl Order {
     /// The first order for `step`, or `None` if it needs no job.
     pub fn of(step: &Step) -> Option<Self> {
-        let (unit, verb) = match step.does {
-            Does::Adopt | Does::Renew | Does::Erase => return None,
-            Does::Start => return Some(Self::start(step)),
-            Does::Reload => (step.name.unit(), Verb::Reload),
-            Does::Restart => (step.name.unit(), Verb::Restart),
+        let (unit, verb) = match step.action {
+            Action::Adopt | Action::Renew | Action::Erase => return None,
+            Action::Start => return Some(Self::start(step)),
+            Action::Reload => (step.name.unit(), Verb::Reload),
+            Action::Restart => (step.name.unit(), Verb::Restart),
             // The socket is stopped before the service, because it would start the service again.
-            Does::Stop | Does::Swap if step.has_socket => (step.name.socket(), Verb::Stop),
-            Does::Stop | Does::Swap => (step.name.unit(), Verb::Stop),
+            Action::Stop | Action::Swap if step.has_socket => (step.name.socket(), Verb::Stop),
+            Action::Stop | Action::Swap => (step.name.unit(), Verb::Stop),
         };
         Some(Self { unit, verb })
     }
@@ -108,19 +108,24 @@ struct Orders {
     systemd: Systemd,
     queue: VecDeque<Order>,
     /// Calls without an answer yet, by their serial number.
-    called: BTreeMap<NonZeroU32, Order>,
+    calls: BTreeMap<NonZeroU32, Order>,
     /// Jobs that have not ended yet, by their paths.
     jobs: BTreeMap<String, Order>,
     /// How many jobs that are waited for may be under way at the same time.
     most_jobs: usize,
     /// After how long without a message the jobs are checked.
-    silence: Duration,
+    check_after: Duration,
 }
 
 /// Gives all `orders` to `systemd`, with at most `most_jobs` jobs under way that are waited for. The outcome of each
 /// order goes to `report`.
-pub fn give(systemd: Systemd, orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
-    if let Err(error) = listen(&systemd.connection) {
+pub fn submit(
+    systemd: Systemd,
+    orders: Vec<Order>,
+    most_jobs: usize,
+    mut report: impl FnMut(&Order, Outcome),
+) {
+    if let Err(error) = subscribe(&systemd.connection) {
         for order in &orders {
             report(order, Outcome::Lost(error.to_string()));
         }
@@ -140,19 +145,19 @@ fn carry_out(
     let mut under_way = Orders {
         systemd,
         queue: orders.into(),
-        called: BTreeMap::new(),
+        calls: BTreeMap::new(),
         jobs: BTreeMap::new(),
         most_jobs,
-        silence: SILENCE,
+        check_after: CHECK_AFTER,
     };
     let ended = under_way.carry_out(messages, &mut report);
     let why = ended.err().map(|error| error.to_string()).unwrap_or_default();
     let Orders {
-        queue, called, jobs, ..
+        queue, calls, jobs, ..
     } = under_way;
     let left = queue
         .into_iter()
-        .chain(called.into_values())
+        .chain(calls.into_values())
         .chain(jobs.into_values());
     for order in left {
         report(&order, Outcome::Lost(why.clone()));
@@ -161,7 +166,7 @@ fn carry_out(
 
 /// Subscribes to two signals: the ends of jobs, which systemd sends to its callers, and changes of systemd's own
 /// connection to the bus.
-fn listen(connection: &Connection) -> Result<(), Error> {
+fn subscribe(connection: &Connection) -> Result<(), Error> {
     let ends = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
     let owners =
         format!("type='signal',sender='{BUS}',interface='{BUS}',member='{OWNER_CHANGED}',arg0='{NAME}'");
@@ -171,8 +176,8 @@ fn listen(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// The next message, or `None` after `silence` without one.
-fn next(messages: &mut MessageStream, silence: Duration) -> Result<Option<Message>, Error> {
+/// The next message, or `None` after `check_after` without one.
+fn next(messages: &mut MessageStream, check_after: Duration) -> Result<Option<Message>, Error> {
     let message = async {
         match messages.next().await {
             Some(message) => message.map(Some),
@@ -181,11 +186,11 @@ fn next(messages: &mut MessageStream, silence: Duration) -> Result<Option<Messag
             )),
         }
     };
-    let silence = async {
-        Timer::after(silence).await;
+    let check_after = async {
+        Timer::after(check_after).await;
         Ok(None)
     };
-    zbus::block_on(future::or(message, silence))
+    zbus::block_on(future::or(message, check_after))
 }
 
 /// Whether the message says that systemd's connection to the bus has ended, or that it has a new one.
@@ -206,35 +211,35 @@ impl Orders {
     ) -> Result<(), Error> {
         loop {
             let has_room = |orders: &Self| {
-                orders.called.len() < CALLS && orders.called.len() + orders.jobs.len() < orders.most_jobs
+                orders.calls.len() < MOST_CALLS && orders.calls.len() + orders.jobs.len() < orders.most_jobs
             };
             while has_room(self) {
                 let Some(order) = self.queue.front() else { break };
                 let serial = self.send(order)?;
-                self.called
+                self.calls
                     .extend(self.queue.pop_front().map(|order| (serial, order)));
             }
-            if self.called.is_empty() && self.jobs.is_empty() {
+            if self.calls.is_empty() && self.jobs.is_empty() {
                 return Ok(());
             }
-            match next(&mut messages, self.silence)? {
+            match next(&mut messages, self.check_after)? {
                 Some(message) if is_change_of_owner(&message) => {
-                    self.silence = FORGOTTEN;
-                    self.ask_after_jobs(report);
+                    self.check_after = CHECK_AFTER_RECONNECT;
+                    self.check_jobs(report);
                 }
                 Some(message) => {
-                    if let Some((order, outcome)) = self.hear(&message)? {
+                    if let Some((order, outcome)) = self.receive(&message)? {
                         report(&order, outcome);
                     }
                 }
-                None => self.ask_after_jobs(report),
+                None => self.check_jobs(report),
             }
         }
     }
 
     /// Reports jobs that no longer exist as lost, because the messages about their ends were not received. This uses a
     /// connection of its own: during a call nothing reads the messages of the other one, and its queue is limited.
-    fn ask_after_jobs(&mut self, report: &mut impl FnMut(&Order, Outcome)) {
+    fn check_jobs(&mut self, report: &mut impl FnMut(&Order, Outcome)) {
         // If systemd cannot be reached, the next check follows after the next silence.
         let Ok(systemd) = Systemd::connect() else { return };
         for path in self.jobs.keys().cloned().collect::<Vec<_>>() {
@@ -268,18 +273,18 @@ impl Orders {
     }
 
     /// The order whose outcome is in `message`, if it is about one of them and the outcome is known.
-    fn hear(&mut self, message: &Message) -> Result<Option<(Order, Outcome)>, Error> {
+    fn receive(&mut self, message: &Message) -> Result<Option<(Order, Outcome)>, Error> {
         let header = message.header();
         match message.message_type() {
             Type::MethodReturn => {
-                let is_ours = |serial: &NonZeroU32| self.called.contains_key(serial);
+                let is_ours = |serial: &NonZeroU32| self.calls.contains_key(serial);
                 let Some(serial) = header.reply_serial().filter(is_ours) else {
                     return Ok(None);
                 };
                 // This comes before the order is removed from the list: if the answer cannot be read, the order is
                 // reported as lost.
                 let job: OwnedObjectPath = message.body().deserialize()?;
-                let Some(order) = self.called.remove(&serial) else {
+                let Some(order) = self.calls.remove(&serial) else {
                     return Ok(None);
                 };
                 if order.verb == Verb::Start {
@@ -294,7 +299,7 @@ impl Orders {
             Type::Error => {
                 let order = header
                     .reply_serial()
-                    .and_then(|serial| self.called.remove(&serial));
+                    .and_then(|serial| self.calls.remove(&serial));
                 let why = message.body().deserialize::<String>().unwrap_or_default();
                 Ok(order.map(|order| (order, Outcome::Refused(why))))
             }
@@ -333,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn each_order_is_told_when_the_connection_ends_before_it_is_given() {
+    fn each_order_is_reported_when_the_connection_ends_before_it_is_given() {
         let (connection, theirs) = connection();
         theirs.close().unwrap();
         let systemd = Systemd {
@@ -345,12 +350,12 @@ mod tests {
             verb: Verb::Stop,
         };
         let orders = ["vassal@a.service", "vassal@b.service"].map(order).to_vec();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         carry_out(systemd, orders.clone(), usize::MAX, |order, outcome| {
             assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
-            told.push(order.clone());
+            reported.push(order.clone());
         });
-        told.sort_by(|one, other| one.unit.cmp(&other.unit));
-        assert_eq!(told, orders);
+        reported.sort_by(|one, other| one.unit.cmp(&other.unit));
+        assert_eq!(reported, orders);
     }
 }

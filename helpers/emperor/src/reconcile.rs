@@ -40,7 +40,7 @@ pub struct File {
 
 /// The state of a vassal's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum FileState {
     /// It exists.
     File(File),
     /// It cannot be read, is being written, or has just disappeared: the vassal stays as it is.
@@ -96,16 +96,16 @@ pub struct Remembered {
     /// The file's stamp at that time.
     pub stamp: Stamp,
     /// The error in it.
-    pub trouble: Option<String>,
+    pub error: Option<String>,
     /// The file's [`File::socket`] at that time.
     pub socket: Option<u64>,
 }
 
-/// Everything that the decision depends on. A vassal that is not in `wishes` has no file.
+/// Everything that the decision depends on. A vassal that is not in `files` has no file.
 #[derive(Debug, Clone, Default)]
 pub struct Situation {
     /// The files.
-    pub wishes: BTreeMap<VassalName, Wish>,
+    pub files: BTreeMap<VassalName, FileState>,
     /// The units.
     pub units: BTreeMap<VassalName, Unit>,
     /// The record of what was put into effect.
@@ -121,7 +121,7 @@ pub struct Situation {
 
 /// The action on a vassal's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Does {
+pub enum Action {
     /// None; the file is recorded as the one in effect.
     Adopt,
     /// For a vassal that waits for its first connection and reads its file then: its failed attempts are forgotten.
@@ -150,7 +150,7 @@ pub struct Step {
     /// Whether systemd has loaded older drop-ins, so that a daemon-reload is necessary.
     pub is_loaded: bool,
     /// The action on its unit.
-    pub does: Does,
+    pub action: Action,
     /// The stamp to record; `None` for a vassal without a file.
     pub stamp: Option<Stamp>,
     /// The file's [`File::socket`].
@@ -162,14 +162,14 @@ pub struct Step {
 /// The steps to take, sorted by name; empty if everything matches the files.
 pub fn reconcile(situation: &Situation) -> Vec<Step> {
     let Situation {
-        wishes,
+        files,
         units,
         memory,
         generated,
         busy,
         target_starts: _,
     } = situation;
-    let known = wishes
+    let known = files
         .keys()
         .chain(units.keys())
         .chain(memory.keys())
@@ -183,16 +183,16 @@ pub fn reconcile(situation: &Situation) -> Vec<Step> {
 
 fn step(situation: &Situation, name: &VassalName) -> Option<Step> {
     let unit = situation.units.get(name).copied();
-    let file = match situation.wishes.get(name) {
-        Some(Wish::Unknown) => return None,
-        Some(Wish::File(file)) => file,
+    let file = match situation.files.get(name) {
+        Some(FileState::Unknown) => return None,
+        Some(FileState::File(file)) => file,
         None => {
             let is_known = situation.memory.contains_key(name) || situation.generated.contains(name);
             return Some(Step {
                 name: name.clone(),
                 drop_in: None,
                 is_loaded: unit.is_some(),
-                does: unwanted(unit, is_known)?,
+                action: action_without_file(unit, is_known)?,
                 stamp: None,
                 socket: None,
                 has_socket: has_socket(unit),
@@ -205,20 +205,20 @@ fn step(situation: &Situation, name: &VassalName) -> Option<Step> {
     }
     let remembered = situation.memory.get(name);
     let before = remembered.map(|remembered| remembered.stamp);
-    let does = match is_swap(file, unit, remembered) {
-        true => Some(Does::Swap),
-        false if file.socket.is_some() => waiting(file, unit, before, situation.target_starts),
-        false => wanted(file, unit, before, situation.target_starts),
+    let action = match is_swap(file, unit, remembered) {
+        true => Some(Action::Swap),
+        false if file.socket.is_some() => action_on_demand(file, unit, before, situation.target_starts),
+        false => action_with_file(file, unit, before, situation.target_starts),
     };
     // A vassal that keeps running because its new file cannot be used also keeps its resource limits.
-    let is_in_trouble = remembered.is_some_and(|remembered| remembered.trouble.is_some());
-    let drop_in = file.drop_in.clone().filter(|_| does.is_some() || !is_in_trouble);
-    (does.is_some() || drop_in.is_some()).then(|| Step {
+    let has_error = remembered.is_some_and(|remembered| remembered.error.is_some());
+    let drop_in = file.drop_in.clone().filter(|_| action.is_some() || !has_error);
+    (action.is_some() || drop_in.is_some()).then(|| Step {
         name: name.clone(),
         drop_in,
         is_loaded: unit.is_some(),
-        does: does.unwrap_or(Does::Adopt),
-        stamp: Some(does.map_or_else(|| before.unwrap_or(file.stamp), |_| file.stamp)),
+        action: action.unwrap_or(Action::Adopt),
+        stamp: Some(action.map_or_else(|| before.unwrap_or(file.stamp), |_| file.stamp)),
         socket: file.socket,
         has_socket: has_socket(unit),
     })
@@ -241,28 +241,38 @@ fn is_swap(file: &File, unit: Option<Unit>, remembered: Option<&Remembered>) -> 
 }
 
 /// The action for a vassal on demand. While systemd listens, only a running vassal is reloaded.
-fn waiting(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts: bool) -> Option<Does> {
+fn action_on_demand(
+    file: &File,
+    unit: Option<Unit>,
+    before: Option<Stamp>,
+    target_starts: bool,
+) -> Option<Action> {
     let Some(unit) = unit.filter(|unit| unit.socket == Socket::Open) else {
-        return match wanted(file, unit, before, target_starts)? {
-            Does::Adopt => Some(Does::Adopt),
+        return match action_with_file(file, unit, before, target_starts)? {
+            Action::Adopt => Some(Action::Adopt),
             // It runs without its socket only if it was started by hand.
             _ if unit.is_some_and(|unit| matches!(unit.state, State::On | State::Starting)) => {
-                Some(Does::Swap)
+                Some(Action::Swap)
             }
-            _ => Some(Does::Start),
+            _ => Some(Action::Start),
         };
     };
-    match wanted(file, Some(unit), before, false)? {
-        Does::Start if unit.state == State::Stopping => Some(Does::Adopt),
-        Does::Start => Some(Does::Renew),
-        does => Some(does),
+    match action_with_file(file, Some(unit), before, false)? {
+        Action::Start if unit.state == State::Stopping => Some(Action::Adopt),
+        Action::Start => Some(Action::Renew),
+        action => Some(action),
     }
 }
 
-fn wanted(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts: bool) -> Option<Does> {
+fn action_with_file(
+    file: &File,
+    unit: Option<Unit>,
+    before: Option<Stamp>,
+    target_starts: bool,
+) -> Option<Action> {
     let Some(unit) = unit else {
         let is_due = target_starts || before.is_none_or(|before| file.stamp.differs_from(before));
-        return is_due.then_some(Does::Start);
+        return is_due.then_some(Action::Start);
     };
     // The record has nothing of a vassal that systemd itself has started, or after a boot. Then the unit's own time of
     // change shows whether the file is newer.
@@ -270,27 +280,27 @@ fn wanted(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts:
         Some(before) => file.stamp.differs_from(before),
         None => file.changed > unit.since,
     };
-    let adopted = before.is_none().then_some(Does::Adopt);
+    let adopted = before.is_none().then_some(Action::Adopt);
     match (unit.state, is_due) {
         // It reads the file when its job is run.
         (State::Off | State::Failed, _) if unit.is_queued => adopted,
-        (State::Off | State::Failed, _) if target_starts => Some(Does::Start),
-        (State::Off | State::Failed | State::Stopping, true) => Some(Does::Start),
-        (State::Starting, true) => Some(Does::Restart),
-        (State::On, true) => Some(Does::Reload),
+        (State::Off | State::Failed, _) if target_starts => Some(Action::Start),
+        (State::Off | State::Failed | State::Stopping, true) => Some(Action::Start),
+        (State::Starting, true) => Some(Action::Restart),
+        (State::On, true) => Some(Action::Reload),
         (_, false) => adopted,
     }
 }
 
-fn unwanted(unit: Option<Unit>, is_known: bool) -> Option<Does> {
+fn action_without_file(unit: Option<Unit>, is_known: bool) -> Option<Action> {
     if unit.is_some_and(|unit| unit.socket == Socket::Open) {
-        return Some(Does::Stop);
+        return Some(Action::Stop);
     }
     match unit.map(|unit| (unit.state, unit.is_queued)) {
-        Some((State::On | State::Starting | State::Stopping, _) | (_, true)) => Some(Does::Stop),
+        Some((State::On | State::Starting | State::Stopping, _) | (_, true)) => Some(Action::Stop),
         // A unit that never had a file was started by hand, and its failed state may still be of interest.
-        Some((State::Failed, false)) => is_known.then_some(Does::Stop),
-        Some((State::Off, false)) | None => is_known.then_some(Does::Erase),
+        Some((State::Failed, false)) => is_known.then_some(Action::Stop),
+        Some((State::Off, false)) | None => is_known.then_some(Action::Erase),
     }
 }
 

@@ -45,7 +45,7 @@ pub type Error = zbus::Error;
 
 /// A unit, as systemd lists it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedUnit {
     /// Its name.
     pub unit: String,
     /// `LoadState`.
@@ -90,7 +90,7 @@ impl Systemd {
     ///
     /// # Errors
     /// When systemd does not answer.
-    pub fn units(&self, patterns: &[&str]) -> Result<Vec<Listed>, Error> {
+    pub fn units(&self, patterns: &[&str]) -> Result<Vec<ListedUnit>, Error> {
         type Row = (
             String,
             String,
@@ -106,7 +106,7 @@ impl Systemd {
         let states: &[&str] = &[];
         let answer = self.manager("ListUnitsByPatterns", &(states, patterns))?;
         let rows: Vec<Row> = answer.body().deserialize()?;
-        let listed = |(unit, _, load, active, _, _, path, _, job, _): Row| Listed {
+        let listed = |(unit, _, load, active, _, _, path, _, job, _): Row| ListedUnit {
             unit,
             load,
             active,

@@ -7,16 +7,16 @@ use vassal_generator::drop_in::Text;
 
 /// The results of the last scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct Cache {
     /// A hash of the settings in the emperor's file that the drop-ins depend on.
     pub settings: u64,
     /// The result for each file.
-    pub files: BTreeMap<Vec<u8>, Before>,
+    pub files: BTreeMap<Vec<u8>, CachedFile>,
 }
 
 /// The result for a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Before {
+pub struct CachedFile {
     /// Its dates.
     pub dates: Vec<u8>,
     /// The hash of its content.
@@ -61,7 +61,7 @@ pub struct Content {
 
 /// What was found at a path with a vassal's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum Found {
     /// A vassal's file.
     File(Content),
     /// Not a regular file, so not a vassal's.
@@ -72,13 +72,13 @@ pub enum Seen {
 
 /// A vassal's file and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedFile {
     /// Its path.
     pub file: Vec<u8>,
     /// The place in the emperor's file that has it.
     pub place: Vec<u8>,
     /// What was found there.
-    pub found: Seen,
+    pub found: Found,
 }
 
 /// The result of a scan.
@@ -89,7 +89,7 @@ pub struct Answer {
     /// A hash of the settings in the emperor's file that the drop-ins depend on.
     pub settings: u64,
     /// The vassals.
-    pub files: BTreeMap<VassalName, Listed>,
+    pub files: BTreeMap<VassalName, ListedFile>,
     /// The places that could not be read.
     pub unreadable: Vec<Vec<u8>>,
     /// The places that do not exist.

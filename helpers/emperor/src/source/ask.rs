@@ -1,7 +1,7 @@
 //! Runs the process that reads the files. It is another process of this program, so that a hanging filesystem, or a
 //! file that exhausts the memory, costs only that process.
 
-use super::answer::{Answer, Known};
+use super::answer::{Answer, Cache};
 use super::scan;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Read, Write};
@@ -22,11 +22,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The most that is read of an answer: enough for a hundred thousand vassals.
 const LARGEST: usize = 256 << 20;
 
-/// Reads the files that have changed since `known`.
+/// Reads the files that have changed since `cache`.
 ///
 /// # Errors
 /// When the process cannot be started, fails, or does not answer in time.
-pub fn ask(known: &Known) -> io::Result<Answer> {
+pub fn ask(cache: &Cache) -> io::Result<Answer> {
     let mut child = Command::new(OURSELVES)
         .arg0(NAME)
         .arg(ARGUMENT)
@@ -34,7 +34,7 @@ pub fn ask(known: &Known) -> io::Result<Answer> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let answer = exchange(&mut child, known);
+    let answer = exchange(&mut child, cache);
     if answer.is_err() {
         child.kill()?;
     }
@@ -47,19 +47,19 @@ pub fn ask(known: &Known) -> io::Result<Answer> {
     }
 }
 
-fn exchange(child: &mut Child, known: &Known) -> io::Result<Answer> {
+fn exchange(child: &mut Child, cache: &Cache) -> io::Result<Answer> {
     // It reads all its input before it does anything that could hang.
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(&known.pack())?;
+        input.write_all(&cache.pack())?;
     }
     let bytes = match child.stdout.take() {
-        Some(output) => listen(output, Instant::now() + LIMIT)?,
+        Some(output) => read_answer(output, Instant::now() + LIMIT)?,
         None => Vec::new(),
     };
     Answer::unpack(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-fn listen(mut output: ChildStdout, end: Instant) -> io::Result<Vec<u8>> {
+fn read_answer(mut output: ChildStdout, end: Instant) -> io::Result<Vec<u8>> {
     let (mut bytes, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -83,8 +83,8 @@ fn listen(mut output: ChildStdout, end: Instant) -> io::Result<Vec<u8>> {
 /// # Errors
 /// When a pipe is broken, because the caller has ended.
 pub fn answer(generated: &Path) -> io::Result<()> {
-    let mut known = Vec::new();
-    io::stdin().read_to_end(&mut known)?;
-    let answer = scan::scan(Path::new("/"), generated, &Known::unpack(&known));
+    let mut input = Vec::new();
+    io::stdin().read_to_end(&mut input)?;
+    let answer = scan::scan(Path::new("/"), generated, &Cache::unpack(&input));
     io::stdout().write_all(&answer.pack())
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A report of changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ring {
+pub struct Changes {
     /// Names of files that are open for writing, so that their content may be incomplete.
     pub written: BTreeSet<Vec<u8>>,
     /// Names of files that were closed, replaced or removed.
@@ -35,7 +35,7 @@ type Table = HashMap<WatchDescriptor, Interest>;
 
 /// The watches.
 #[derive(Debug, Clone)]
-pub struct Doorbell {
+pub struct Watcher {
     inotify: Arc<Inotify>,
     table: Arc<Mutex<Table>>,
 }
@@ -53,7 +53,7 @@ const CONTENT: AddWatchFlags = AddWatchFlags::IN_ATTRIB
     .union(AddWatchFlags::IN_MODIFY)
     .union(AddWatchFlags::IN_CLOSE_WRITE);
 
-impl Doorbell {
+impl Watcher {
     /// Watches nothing yet.
     ///
     /// # Errors
@@ -124,31 +124,31 @@ impl Doorbell {
     ///
     /// # Errors
     /// As read(2).
-    pub fn listen(&self) -> nix::Result<Ring> {
+    pub fn next_changes(&self) -> nix::Result<Changes> {
         loop {
             let events = match self.inotify.read_events() {
                 Err(Errno::EINTR) => continue,
                 events => events?,
             };
-            if let Some(ring) = ring(&self.table(), &events) {
-                return Ok(ring);
+            if let Some(changes) = changes(&self.table(), &events) {
+                return Ok(changes);
             }
         }
     }
 }
 
 /// The changes in `events`, or `None` if none is relevant.
-fn ring(table: &Table, events: &[InotifyEvent]) -> Option<Ring> {
-    let mut ring = None;
+fn changes(table: &Table, events: &[InotifyEvent]) -> Option<Changes> {
+    let mut changes = None;
     for InotifyEvent { wd, mask, name, .. } in events {
         let lost = mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
         let (interest, name) = match (table.get(wd), name) {
             (_, _) if lost => {
-                ring.get_or_insert_with(Ring::default);
+                changes.get_or_insert_with(Changes::default);
                 continue;
             }
             (Some(_), None) => {
-                ring.get_or_insert_with(Ring::default);
+                changes.get_or_insert_with(Changes::default);
                 continue;
             }
             (Some(interest), Some(name)) => (interest, name.as_bytes()),
@@ -158,19 +158,19 @@ fn ring(table: &Table, events: &[InotifyEvent]) -> Option<Ring> {
         if !interest.names.contains(name) && !(interest.all && (is_directory || is_vassals(name))) {
             continue;
         }
-        let ring: &mut Ring = ring.get_or_insert_with(Ring::default);
+        let changes: &mut Changes = changes.get_or_insert_with(Changes::default);
         if interest.all && !is_directory {
             // A new link is complete at once; the next pass finds out that it is a link.
             let is_written = mask.intersects(AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE);
             let (to, from) = match is_written {
-                true => (&mut ring.written, &mut ring.closed),
-                false => (&mut ring.closed, &mut ring.written),
+                true => (&mut changes.written, &mut changes.closed),
+                false => (&mut changes.closed, &mut changes.written),
             };
             from.remove(name);
             to.insert(name.to_vec());
         }
     }
-    ring
+    changes
 }
 
 /// Whether a vassal's file can have that name.
@@ -178,18 +178,18 @@ fn is_vassals(name: &[u8]) -> bool {
     vassal_config::emperor::name::VassalName::of_file(name).is_ok()
 }
 
-/// Calls `rang` whenever the mount table has changed, because inotify does not report a mount over a directory.
+/// Calls `on_change` whenever the mount table has changed, because inotify does not report a mount over a directory.
 ///
 /// # Errors
 /// As open(2), poll(2).
-pub fn listen_to_mounts(mut rang: impl FnMut() -> bool) -> std::io::Result<()> {
+pub fn watch_mounts(mut on_change: impl FnMut() -> bool) -> std::io::Result<()> {
     let table = File::open("/proc/self/mountinfo")?;
     loop {
         match poll(
             &mut [PollFd::new(table.as_fd(), PollFlags::POLLPRI)],
             PollTimeout::NONE,
         ) {
-            Ok(_) if !rang() => return Ok(()),
+            Ok(_) if !on_change() => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -217,33 +217,37 @@ mod tests {
     #[test]
     fn only_what_may_be_a_vassals_rings_and_a_file_counts_when_it_is_closed() {
         let root = tempfile::tempdir().unwrap();
-        let bell = Doorbell::new().unwrap();
+        let watcher = Watcher::new().unwrap();
         let wanted = [watched(root.path(), None)];
-        assert!(bell.watch(&wanted).unwrap());
-        assert!(!bell.watch(&wanted).unwrap());
+        assert!(watcher.watch(&wanted).unwrap());
+        assert!(!watcher.watch(&wanted).unwrap());
         for name in [".x.ini.swp", "x.ini~", "4913", ".x.ini"] {
             fs::write(root.path().join(name), "").unwrap();
         }
         let open = File::create(root.path().join("x.ini")).unwrap();
-        assert_eq!(bell.listen().unwrap().written, names(&["x.ini"]));
+        assert_eq!(watcher.next_changes().unwrap().written, names(&["x.ini"]));
         drop(open);
-        let ring = bell.listen().unwrap();
-        assert_eq!((ring.written, ring.closed), (names(&[]), names(&["x.ini"])));
+        let changes = watcher.next_changes().unwrap();
+        assert_eq!((changes.written, changes.closed), (names(&[]), names(&["x.ini"])));
         fs::rename(root.path().join("x.ini"), root.path().join("y.ini")).unwrap();
-        assert_eq!(bell.listen().unwrap().closed, names(&["x.ini", "y.ini"]));
+        assert_eq!(watcher.next_changes().unwrap().closed, names(&["x.ini", "y.ini"]));
     }
 
     #[test]
     fn a_name_on_the_way_rings_and_its_neighbours_do_not() {
         let root = tempfile::tempdir().unwrap();
-        let bell = Doorbell::new().unwrap();
-        assert!(bell.watch(&[watched(root.path(), Some("here"))]).unwrap());
+        let watcher = Watcher::new().unwrap();
+        assert!(watcher.watch(&[watched(root.path(), Some("here"))]).unwrap());
         fs::create_dir(root.path().join("there")).unwrap();
         fs::create_dir(root.path().join("here")).unwrap();
-        assert_eq!(bell.listen().unwrap(), Ring::default());
+        assert_eq!(watcher.next_changes().unwrap(), Changes::default());
         let next = watched(&root.path().join("here"), None);
-        assert!(bell.watch(&[watched(root.path(), Some("here")), next]).unwrap());
+        assert!(
+            watcher
+                .watch(&[watched(root.path(), Some("here")), next])
+                .unwrap()
+        );
         fs::write(root.path().join("here/x.ini"), "").unwrap();
-        assert_eq!(bell.listen().unwrap().closed, names(&["x.ini"]));
+        assert_eq!(watcher.next_changes().unwrap().closed, names(&["x.ini"]));
     }
 }

@@ -1,7 +1,7 @@
 //! Reads one vassal's file.
 
-use super::answer::{Before, Content, Known, Seen, Watched};
-use super::way::way_to;
+use super::answer::{Cache, CachedFile, Content, Found, Watched};
+use super::watches::watches_of_file;
 use crate::reconcile::Stamp;
 use nix::sys::stat::Mode;
 use std::ffi::OsStr;
@@ -27,7 +27,7 @@ const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 /// The data that reading needs for all files.
 #[derive(Debug)]
-pub struct Look<'a> {
+pub struct Scanner<'a> {
     /// The machine.
     pub root: &'a Path,
     /// The generator's directory.
@@ -35,7 +35,7 @@ pub struct Look<'a> {
     /// The settings of the emperor's file.
     pub wanted: &'a Wanted,
     /// The results of the last scan.
-    pub known: &'a Known,
+    pub cache: &'a Cache,
     /// Reads the files.
     pub reader: Reader,
 }
@@ -50,23 +50,23 @@ struct Entry {
     metadata: Metadata,
 }
 
-impl Look<'_> {
+impl Scanner<'_> {
     /// Reads the `file` of the vassal `name`. It was listed, and may have been removed since.
-    pub fn at(&self, name: &VassalName, file: &[u8]) -> Seen {
+    pub fn read(&self, name: &VassalName, file: &[u8]) -> Found {
         let Some(entry) = Entry::at(outside(self.root, file), !self.wanted.nofollow) else {
-            return Seen::NoFile;
+            return Found::NoFile;
         };
         let mut content = self.outline(&entry, name);
         if let Some(before) = self.unchanged(file, &entry, &content) {
             content.is_known = true;
             (content.stamp.content, content.socket) = (before.content, before.socket);
-            return Seen::File(content);
+            return Found::File(content);
         }
         let read = self.reader.read(&entry.path);
         content.stamp.content = entry.hash(&read);
         if let Some(command) = &self.wanted.common.on_demand.command {
             if let Err(why) = ask_for_address(self.root, command, name, &entry.path) {
-                return Seen::Unreadable(format!("emperor-on-demand-exec: {why}"));
+                return Found::Unreadable(format!("emperor-on-demand-exec: {why}"));
             }
         }
         match unit_of(read, self.root, (name, file), &self.wanted.common) {
@@ -75,11 +75,11 @@ impl Look<'_> {
                 content.stamp.content ^= content.socket.unwrap_or_default();
                 content.drop_in = (!output::has(self.generated, name, &text)).then_some(text);
                 content.problems = problems;
-                Seen::File(content)
+                Found::File(content)
             }
-            Unit::NoFile if entry.is_link && !entry.is_followed => Seen::File(content),
-            Unit::NoFile | Unit::Unasked => Seen::NoFile,
-            Unit::Unreadable(why) => Seen::Unreadable(why),
+            Unit::NoFile if entry.is_link && !entry.is_followed => Found::File(content),
+            Unit::NoFile | Unit::Unasked => Found::NoFile,
+            Unit::Unreadable(why) => Found::Unreadable(why),
         }
     }
 
@@ -88,13 +88,13 @@ impl Look<'_> {
         let metadata = &entry.metadata;
         let mut dates = dates(metadata);
         let mut watched = match entry.is_link && entry.is_followed {
-            true => way_to(&entry.path),
+            true => watches_of_file(&entry.path),
             false => Vec::new(),
         };
         if let Some(address) = self.wanted.common.on_demand.file_of(name) {
             let address = entry.path.with_file_name(OsStr::from_bytes(&address));
             dates.extend(address.metadata().as_ref().map(self::dates).unwrap_or_default());
-            watched.extend(way_to(&address));
+            watched.extend(watches_of_file(&address));
         }
         Content {
             dates,
@@ -110,11 +110,11 @@ impl Look<'_> {
     }
 
     /// The last result for the file, if its dates have not changed.
-    fn unchanged(&self, file: &[u8], entry: &Entry, content: &Content) -> Option<&Before> {
+    fn unchanged(&self, file: &[u8], entry: &Entry, content: &Content) -> Option<&CachedFile> {
         let metadata = &entry.metadata;
         // With dates in whole seconds, two changes within a second are not distinguishable.
         let has_whole_seconds = metadata.mtime_nsec() == 0 && metadata.ctime_nsec() == 0;
-        let before = self.known.files.get(file)?;
+        let before = self.cache.files.get(file)?;
         (before.dates == content.dates && !has_whole_seconds).then_some(before)
     }
 }

@@ -6,4 +6,4 @@ pub mod directory;
 pub mod entry;
 pub mod packed;
 pub mod scan;
-pub mod way;
+pub mod watches;

@@ -1,7 +1,7 @@
 //! The emperor's messages: its status line, its lines in the journal, and an event for a file that cannot be put into
 //! effect.
 
-use crate::source::answer::{Answer, Seen};
+use crate::source::answer::{Answer, Found};
 use libsystemd::daemon::{NotifyState, notify};
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::emperor::name::VassalName;
@@ -10,16 +10,16 @@ use vassal_systemd::events::REFUSED;
 use vassal_systemd::journal::{Event, Journal, Priority, log};
 
 /// How many errors the status line names.
-const SHOWN: usize = 3;
+const NAMED: usize = 3;
 /// The longest text of one of them, in bytes.
 const LONGEST: usize = 300;
 
 /// Sends the messages.
 #[derive(Debug)]
-pub struct Teller {
+pub struct Reporter {
     journal: Journal,
     /// The present error of each vassal, without values that only root may read.
-    troubles: BTreeMap<VassalName, String>,
+    errors: BTreeMap<VassalName, String>,
     /// Why the emperor's file cannot be used.
     unusable: Option<String>,
     /// The warnings about files that were reported already.
@@ -27,12 +27,12 @@ pub struct Teller {
     status: String,
 }
 
-impl Teller {
+impl Reporter {
     /// With the errors that were recorded before.
-    pub fn new(troubles: BTreeMap<VassalName, String>) -> Self {
+    pub fn new(errors: BTreeMap<VassalName, String>) -> Self {
         Self {
             journal: Journal::connect("vassal-emperor"),
-            troubles,
+            errors,
             unusable: None,
             problems: BTreeSet::new(),
             status: String::new(),
@@ -45,19 +45,19 @@ impl Teller {
     }
 
     /// Reports what was done with a vassal.
-    pub fn did(&self, name: &VassalName, what: &str) {
+    pub fn done(&self, name: &VassalName, what: &str) {
         log(Priority::Info, &format!("{}: {what}", printable(name.bytes())));
     }
 
     /// Reports the warnings and errors about files, each once.
-    pub fn problems(&mut self, answer: &Answer) {
+    pub fn report_problems(&mut self, answer: &Answer) {
         let of_files = answer
             .files
             .iter()
             .flat_map(|(name, listed)| match &listed.found {
-                Seen::File(content) => content.problems.clone(),
-                Seen::NoFile => Vec::new(),
-                Seen::Unreadable(why) => vec![format!("{}: {why}", printable(&name.file()))],
+                Found::File(content) => content.problems.clone(),
+                Found::NoFile => Vec::new(),
+                Found::Unreadable(why) => vec![format!("{}: {why}", printable(&name.file()))],
             });
         let found: BTreeSet<String> = answer.problems.iter().cloned().chain(of_files).collect();
         for problem in found.difference(&self.problems) {
@@ -74,7 +74,7 @@ impl Teller {
 
     /// Reports that a vassal's file cannot be put into effect and that the vassal keeps running unchanged. Returns the
     /// text to record.
-    pub fn trouble(&mut self, name: &VassalName, why: &str, public: &str) -> String {
+    pub fn file_unusable(&mut self, name: &VassalName, why: &str, public: &str) -> String {
         let shown = printable(name.bytes());
         let unit = name.unit();
         let message = format!("{shown}: its file cannot be used, it runs on as it was: {why}");
@@ -85,29 +85,29 @@ impl Teller {
             message: &message,
             fields: &fields,
         });
-        self.troubles.insert(name.clone(), public.to_owned());
+        self.errors.insert(name.clone(), public.to_owned());
         public.to_owned()
     }
 
     /// Reports that systemd refuses an order, once for each reason.
     pub fn refused(&mut self, name: &VassalName, why: &str) {
-        let before = self.troubles.insert(name.clone(), why.to_owned());
+        let before = self.errors.insert(name.clone(), why.to_owned());
         if before.as_deref() != Some(why) {
             log(Priority::Warning, &format!("{}: {why}", printable(name.bytes())));
         }
     }
 
     /// Removes the error of a vassal.
-    pub fn untrouble(&mut self, name: &VassalName) {
-        self.troubles.remove(name);
+    pub fn clear_error(&mut self, name: &VassalName) {
+        self.errors.remove(name);
     }
 
     /// Updates the status line with the number of vassals and their errors, if it has changed.
     pub fn status(&mut self, count: usize) {
         let status = self.text(count);
         if status != self.status {
-            let told = notify(false, &[NotifyState::Ready, NotifyState::Status(status.clone())]);
-            if let Err(error) = told {
+            let sent = notify(false, &[NotifyState::Ready, NotifyState::Status(status.clone())]);
+            if let Err(error) = sent {
                 log(Priority::Warning, &format!("cannot notify systemd: {error}"));
             }
             self.status = status;
@@ -122,7 +122,7 @@ impl Teller {
             1 => "1 vassal".to_owned(),
             count => format!("{count} vassals"),
         };
-        if self.troubles.is_empty() {
+        if self.errors.is_empty() {
             return format!("{vassals}, as the files say");
         }
         let shown = |(name, why): (&VassalName, &String)| {
@@ -132,13 +132,13 @@ impl Teller {
                 false => format!("{}: {why}", printable(name.bytes())),
             }
         };
-        let mut parts: Vec<String> = self.troubles.iter().take(SHOWN).map(shown).collect();
-        if self.troubles.len() > SHOWN {
+        let mut parts: Vec<String> = self.errors.iter().take(NAMED).map(shown).collect();
+        if self.errors.len() > NAMED {
             parts.push("...".to_owned());
         }
         format!(
             "{vassals}, {} not as the file says: {}",
-            self.troubles.len(),
+            self.errors.len(),
             parts.join("; ")
         )
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use vassal_config::machine::trusted::lookups;
 
 /// The names on the way to `file`, and the last one, whose content is relevant as well.
-pub fn way_to(file: &Path) -> Vec<Watched> {
-    let mut way = way_into(file);
+pub fn watches_of_file(file: &Path) -> Vec<Watched> {
+    let mut way = watches_of_path(file);
     if let Some(last) = way.last_mut() {
         last.has_content = true;
     }
@@ -16,7 +16,7 @@ pub fn way_to(file: &Path) -> Vec<Watched> {
 }
 
 /// The names on the way to `path`.
-pub fn way_into(path: &Path) -> Vec<Watched> {
+pub fn watches_of_path(path: &Path) -> Vec<Watched> {
     let watched = |(directory, name): (PathBuf, OsString)| Watched {
         directory: directory.into_os_string().into_vec(),
         name: Some(name.into_vec()),
