@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_listed_erased_and_announced_each_time() {
+    fn drop_ins_are_written_listed_and_erased_and_the_cache_is_renewed_each_time() {
         let root = tempfile::tempdir().unwrap();
         let drop_ins = DropIns::new(&root.path().join("generator"), root.path());
         let name = VassalName::parse(b"my app").unwrap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_units_that_vassals_have_are_theirs() {
+    fn only_names_of_vassals_units_have_a_vassal() {
         const CASES: &[(&str, bool)] = &[
             ("vassal@a-b.service", true),
             ("vassal@a\\x2db.service", false),

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_found_again_and_one_process_has_it() {
+    fn a_stored_record_is_loaded_again_and_one_process_holds_the_lock() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("vassal/.emperor");
         assert_eq!(load(&path), None);

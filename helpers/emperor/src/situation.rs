@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_place_that_cannot_be_read_stays_and_in_one_that_is_gone_a_little() {
+    fn files_of_an_unreadable_place_stay_and_those_of_a_missing_place_stay_for_a_while() {
         let (mut files, now) = (Files::default(), Instant::now());
         let known: BTreeSet<_> = [name("a")].into();
         files.states(&answer(&["a"]), known.clone(), now);
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_has_changed_since_all_news_were_taken_in_waits_for_them() {
+    fn a_file_that_changed_shortly_before_the_pass_waits_for_its_events() {
         let now = SystemTime::now();
         let ago = |time: Duration| nanoseconds(now - time);
         let is_put_off = |changed: i64, is_closed: bool, is_listening: bool| {

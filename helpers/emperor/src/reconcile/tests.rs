@@ -57,7 +57,7 @@ fn decided(
 }
 
 #[test]
-fn each_state_has_its_answer_to_each_change() {
+fn each_state_and_change_has_its_action() {
     use Action::*;
     use State::*;
     let (old, new) = (file(1, 1).stamp, FileState::File(file(2, 2)));
@@ -160,7 +160,7 @@ fn each_state_has_its_answer_to_each_change() {
 }
 
 #[test]
-fn without_memory_the_units_own_clock_says_what_is_newer() {
+fn without_a_record_the_units_own_time_decides_what_is_newer() {
     let since = |state, since| Some(Unit { since, ..unit(state) });
     let file_state = || Some(FileState::File(file(5, 5)));
     for (state, action) in [
@@ -182,7 +182,7 @@ fn without_memory_the_units_own_clock_says_what_is_newer() {
 }
 
 #[test]
-fn a_mask_is_the_administrators_and_what_changes_meanwhile_comes_after_it() {
+fn a_masked_vassal_is_left_alone_and_its_changes_apply_after_the_mask() {
     let masked = Unit {
         is_masked: true,
         ..unit(State::Off)
@@ -204,7 +204,7 @@ fn a_mask_is_the_administrators_and_what_changes_meanwhile_comes_after_it() {
 }
 
 #[test]
-fn a_start_of_the_target_starts_what_was_stopped_by_hand_but_nothing_twice() {
+fn a_start_of_the_target_starts_vassals_stopped_by_hand_and_none_twice() {
     let decided = |unit: Option<Unit>| {
         let mut situation = Situation {
             target_starts: true,
@@ -228,7 +228,7 @@ fn a_start_of_the_target_starts_what_was_stopped_by_hand_but_nothing_twice() {
 }
 
 #[test]
-fn one_that_a_connection_starts_is_left_to_its_socket() {
+fn a_vassal_on_demand_is_started_by_its_socket_only() {
     use Action::*;
     use State::*;
     let at = |modified, content, socket| File {

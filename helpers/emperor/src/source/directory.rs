@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_be_a_vassals_rings_and_a_file_counts_when_it_is_closed() {
+    fn only_names_of_vassals_are_reported_and_a_file_is_written_until_it_is_closed() {
         let root = tempfile::tempdir().unwrap();
         let watcher = Watcher::new().unwrap();
         let wanted = [watched(root.path(), None)];
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_on_the_way_rings_and_its_neighbours_do_not() {
+    fn a_change_of_a_name_on_the_path_is_reported_and_other_names_are_not() {
         let root = tempfile::tempdir().unwrap();
         let watcher = Watcher::new().unwrap();
         assert!(watcher.watch(&[watched(root.path(), Some("here"))]).unwrap());
