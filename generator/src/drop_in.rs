@@ -53,7 +53,7 @@ impl Common {
     pub fn of(emperor: &Emperor) -> Self {
         Self {
             stop_hook: StopHook::of(emperor),
-            stop_limit: emperor.patience.stop,
+            stop_limit: emperor.time_limits.stop,
             on_demand: emperor.on_demand.clone(),
         }
     }

@@ -1,9 +1,11 @@
-//! The vassals' drop-ins, written into the generator's own directory: the next daemon-reload empties it and writes it anew, so there is one
-//! place and one text, and nothing that could be older than the generator's.
+//! Writes the vassals' drop-ins into the generator's own directory. The next daemon-reload empties that directory and
+//! the generator writes it again, so there is only one place and one text, and no drop-in can be older than the
+//! generator's.
 //!
-//! systemd reads that directory when units are reloaded, and else takes its content from a cache, which it renews at the next load
-//! of a unit when the date of one of its other directories has changed. So the date of /run/systemd/system is
-//! moved on, and a unit that is not loaded is loaded with its new drop-in, without a daemon-reload (252 and 257, measured).
+//! systemd reads that directory at a daemon-reload, and otherwise uses a cache of its content. It renews the cache when
+//! it loads a unit and the date of one of its other directories has changed. So this module advances the date of
+//! /run/systemd/system, and a unit that is not loaded yet is loaded with its new drop-in, without a daemon-reload
+//! (measured with 252 and 257).
 
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
@@ -20,32 +22,32 @@ use vassal_generator::output::{self, Units};
 
 /// The generator's directory.
 pub const GENERATED: &str = "/run/systemd/generator";
-/// The directory whose date is moved on; systemd makes it at boot (sd_booted(3)).
-pub const WITNESS: &str = "/run/systemd/system";
+/// The directory whose date is advanced; systemd makes it at boot (sd_booted(3)).
+pub const SYSTEM_UNITS: &str = "/run/systemd/system";
 /// systemd compares dates in microseconds.
 const STEP: i64 = 1_000;
 const SECOND: i64 = 1_000_000_000;
 
-/// The directory, and the one whose date counts.
+/// The generator's directory, and the one whose date is advanced.
 #[derive(Debug, Clone)]
 pub struct DropIns {
     generated: PathBuf,
-    witness: PathBuf,
+    system_units: PathBuf,
 }
 
 impl DropIns {
-    /// Those in `generated`.
-    pub fn new(generated: &Path, witness: &Path) -> Self {
+    /// The drop-ins in `generated`.
+    pub fn new(generated: &Path, system_units: &Path) -> Self {
         Self {
             generated: generated.to_owned(),
-            witness: witness.to_owned(),
+            system_units: system_units.to_owned(),
         }
     }
 
-    /// Writes the drop-ins of a vassal, and makes the target want it.
+    /// Writes the drop-ins of a vassal, and the link by which the target wants it.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
+    /// An error of the filesystem.
     pub fn write(&self, name: &VassalName, text: &Text) -> io::Result<()> {
         match fs::create_dir(&self.generated) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -54,10 +56,10 @@ impl DropIns {
         Units::open(&self.generated)?.replace(name, text)
     }
 
-    /// Writes the drop-in of the socket of the statistics, or removes it; whether it was another one.
+    /// Writes or removes the drop-in of the socket of the statistics. Returns whether it was different before.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
+    /// An error of the filesystem.
     pub fn write_statistics(&self, drop_in: Option<&str>) -> io::Result<bool> {
         if output::statistics(&self.generated).as_deref() == drop_in {
             return Ok(false);
@@ -67,10 +69,10 @@ impl DropIns {
             .map(|()| true)
     }
 
-    /// Removes what there is of a vassal.
+    /// Removes everything of a vassal.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
+    /// An error of the filesystem.
     pub fn erase(&self, name: &VassalName) -> io::Result<()> {
         match Units::open(&self.generated) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -78,10 +80,10 @@ impl DropIns {
         }
     }
 
-    /// The vassals of which there is something.
+    /// The vassals that have files in the directory.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
+    /// An error of the filesystem.
     pub fn vassals(&self) -> io::Result<BTreeSet<VassalName>> {
         Ok(output::units(&self.generated)?
             .iter()
@@ -89,12 +91,12 @@ impl DropIns {
             .collect())
     }
 
-    /// Has systemd look at the directory before it loads the next unit.
+    /// Makes systemd read the directory again before it loads the next unit.
     ///
     /// # Errors
-    /// Whatever the filesystem says.
-    pub fn announce(&self) -> io::Result<()> {
-        let metadata = fs::metadata(&self.witness)?;
+    /// An error of the filesystem.
+    pub fn renew_cache(&self) -> io::Result<()> {
+        let metadata = fs::metadata(&self.system_units)?;
         let before = metadata
             .mtime()
             .saturating_mul(SECOND)
@@ -103,7 +105,8 @@ impl DropIns {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_nanos();
-        // The kernel's own dates stand still for milliseconds: two changes within that would look like one.
+        // The kernel's clock for dates advances only every few milliseconds, so two changes within that time would have
+        // the same date.
         let next = i64::try_from(now)
             .unwrap_or(i64::MAX)
             .max(before.saturating_add(STEP));
@@ -111,7 +114,7 @@ impl DropIns {
         let flags = UtimensatFlags::NoFollowSymlink;
         Ok(utimensat(
             nix::fcntl::AT_FDCWD,
-            &self.witness,
+            &self.system_units,
             &date,
             &date,
             flags,
@@ -119,16 +122,16 @@ impl DropIns {
     }
 }
 
-/// Which of a vassal's units one is.
+/// The kind of a vassal's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The vassal's own.
+    /// The service of the vassal.
     Service,
-    /// That of the socket whose first connection starts it.
+    /// The socket whose first connection starts it.
     Socket,
 }
 
-/// The vassal of a unit; nothing for other units, and for names that no vassal's unit has.
+/// The vassal of a unit. `None` for other units, and for names that no vassal's unit has.
 pub fn vassal_of(unit: &str) -> Option<(VassalName, Kind)> {
     let (instance, kind) = match unit.strip_prefix("vassal@")?.rsplit_once('.')? {
         (instance, "service") => (instance, Kind::Service),
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_listed_erased_and_announced_each_time() {
+    fn drop_ins_are_written_listed_and_erased_and_the_cache_is_renewed_each_time() {
         let root = tempfile::tempdir().unwrap();
         let drop_ins = DropIns::new(&root.path().join("generator"), root.path());
         let name = VassalName::parse(b"my app").unwrap();
@@ -183,7 +186,7 @@ mod tests {
         };
         for _ in 0..100 {
             let before = date();
-            drop_ins.announce().unwrap();
+            drop_ins.renew_cache().unwrap();
             assert!(date() >= before + STEP);
         }
         drop_ins.erase(&name).unwrap();
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_units_that_vassals_have_are_theirs() {
+    fn only_names_of_vassals_units_have_a_vassal() {
         const CASES: &[(&str, bool)] = &[
             ("vassal@a-b.service", true),
             ("vassal@a\\x2db.service", false),

@@ -1,15 +1,17 @@
-//! vassal-emperor: what uWSGI's Emperor does in its loop, through systemd. It follows the vassals' files: a new one starts, a
-//! changed one is reloaded or
-//! restarted, one that is gone is stopped and nothing of it left.
+//! vassal-emperor: follows the vassals' files, as uWSGI's Emperor does, and acts through systemd. It starts the vassal
+//! of a new file, reloads or restarts the vassal of a changed one, and stops the vassal of a removed one and removes
+//! everything of it.
 //!
-//! The files are the only truth. [`reconcile`] decides what is to be done from the files, the units and what was done before;
-//! [`emperor`] looks,
-//! and does it; [`service`] waits for the moment. A process that is killed anywhere in between has lost nothing.
+//! Only the files decide what should run. [`reconcile`] compares them with the units and with the record of what was
+//! done before, and returns the steps to take; [`emperor`] collects the data, [`acting`] carries out the steps, and
+//! [`service`] waits for changes. The process may be killed at any point: the next one computes the remaining steps
+//! anew.
 //!
-//! Rooms, each of which uses only those before it: reconcile, source, drop_ins, memory, systemd1, orders, situation, tell,
-//! emperor, outcomes, once, service.
+//! Rooms, each of which uses only those before it: reconcile, source, drop_ins, memory, systemd1, orders, situation,
+//! report, emperor, acting, outcomes, once, service.
 #![forbid(unsafe_code)]
 
+mod acting;
 mod drop_ins;
 mod emperor;
 mod memory;
@@ -17,34 +19,34 @@ mod once;
 mod orders;
 mod outcomes;
 mod reconcile;
+mod report;
 mod service;
 mod situation;
 mod source;
 mod systemd1;
-mod tell;
 
-use drop_ins::{DropIns, GENERATED, WITNESS};
+use drop_ins::{DropIns, GENERATED, SYSTEM_UNITS};
 use emperor::Emperor;
 use memory::Place;
 use nix::sys::signal::{SigSet, Signal};
 use reconcile::Remembered;
+use report::Reporter;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
-use tell::Teller;
 use vassal_config::emperor::name::VassalName;
 use vassal_systemd::exit;
 use vassal_systemd::journal::{Priority, log};
 
-/// One look and what follows from it, then the end; `vassalctl sync`.
+/// One pass, and exit; `vassalctl sync`.
 pub const ONCE: &str = "--once";
-/// The same, but nothing is done.
+/// The same, but only prints the steps.
 pub const DRY_RUN: &str = "--dry-run";
 
-/// The name of the program, by which it is started.
+/// The program's name as `argv[0]`.
 pub const NAME: &str = source::ask::NAME;
 
-/// The program, with the words behind its name.
+/// Runs the program with its `arguments`, without its name.
 pub fn run(arguments: &[OsString]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
     let done = match words.as_slice() {
@@ -68,12 +70,12 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     }
 }
 
-/// The emperor, with what it has done before; another process of it must not be at work.
+/// The emperor with the stored record. Fails if another process of it is running.
 fn begin() -> Result<Emperor, String> {
     if !libsystemd::daemon::booted() {
         return Err("this machine was not booted with systemd".to_owned());
     }
-    // Heard by a thread that waits for it.
+    // A thread of the service waits for it.
     SigSet::from(Signal::SIGHUP)
         .thread_block()
         .map_err(|errno| format!("cannot block SIGHUP: {errno}"))?;
@@ -85,15 +87,15 @@ fn begin() -> Result<Emperor, String> {
     Ok(emperor(Some(place)))
 }
 
-/// The emperor, with what is remembered.
+/// The emperor with the stored record, or an empty one.
 fn emperor(place: Option<Place>) -> Emperor {
     let memory = memory::load(Path::new(memory::DIRECTORY)).unwrap_or_default();
-    let trouble = |(name, known): (&VassalName, &Remembered)| Some((name.clone(), known.trouble.clone()?));
-    let teller = Teller::new(memory.vassals.iter().filter_map(trouble).collect());
+    let error = |(name, known): (&VassalName, &Remembered)| Some((name.clone(), known.error.clone()?));
+    let reporter = Reporter::new(memory.vassals.iter().filter_map(error).collect());
     Emperor::new(
         place,
-        DropIns::new(Path::new(GENERATED), Path::new(WITNESS)),
+        DropIns::new(Path::new(GENERATED), Path::new(SYSTEM_UNITS)),
         memory,
-        teller,
+        reporter,
     )
 }

@@ -1,5 +1,6 @@
-//! What was put into effect, kept in a file of root's alone, so that a killed emperor knows what has changed meanwhile, and which
-//! vassals were stopped by hand. It is gone after a boot, as the units are.
+//! The record of what was put into effect. It is stored in a file that only root can change. With it an emperor that
+//! was killed can find out which files have changed meanwhile, and which vassals were stopped by hand. It does not
+//! outlive a boot, as the units do not.
 
 use crate::reconcile::{Remembered, Stamp};
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -12,28 +13,28 @@ use vassal_config::emperor::name::VassalName;
 use vassal_generator::output::Directory;
 use vassal_generator::pack::{Fields, pack, unpack};
 
-/// Where it is; in the directory of the vassals' records, none of which begins with a dot.
+/// The directory, below the one of the vassals' records, whose names never begin with a dot.
 pub const DIRECTORY: &str = "/run/vassal/.emperor";
-/// Where reloads leave what came of them.
+/// Where reloads write their outcomes.
 const RELOADS: &str = "reload";
 const FILE: &str = "state";
 const LOCK: &str = "lock";
-/// What begins the file; it changes with its format.
+/// The first field of the file; it changes with the format.
 const FORMAT: &[u8] = b"vassal-emperor 2";
-/// The most that is read of it: a hundred thousand vassals.
+/// The most that is read of the file: enough for a hundred thousand vassals.
 const LARGEST: u64 = 64 << 20;
 const ROOT_ONLY: u32 = 0o700;
 
-/// What is remembered.
+/// The record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
     /// By vassal.
     pub vassals: BTreeMap<VassalName, Remembered>,
-    /// Drop-ins of loaded units were written, and systemd may not have read them.
+    /// Whether drop-ins of loaded units were written that systemd may not have loaded yet.
     pub owes_reload: bool,
 }
 
-/// The directory of the memory, and the right to change it.
+/// The directory of the record, locked by this process.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
@@ -41,10 +42,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Takes the directory at `path`, which is made where it is not there; nothing when another process has it.
+    /// Makes and locks the directory at `path`. Returns `None` if another process has locked it.
     ///
     /// # Errors
-    /// Whatever the filesystem says; a directory that is not this user's alone.
+    /// An error of the filesystem, or a directory that other users can change.
     pub fn take(path: &Path) -> io::Result<Option<Self>> {
         let mut builder = DirBuilder::new();
         builder
@@ -67,24 +68,20 @@ impl Place {
         }
     }
 
-    /// Keeps `memory`.
+    /// Stores `memory`.
     ///
     /// # Errors
-    /// Whatever the filesystem says; what was kept before is still there then.
+    /// An error of the filesystem; the previous record is then still there.
     pub fn store(&self, memory: &Memory) -> io::Result<()> {
         let mut fields: Fields = vec![FORMAT.to_vec(), vec![u8::from(memory.owes_reload)]];
         for (name, remembered) in &memory.vassals {
-            let Remembered {
-                stamp,
-                trouble,
-                socket,
-            } = remembered;
-            let trouble = trouble.clone().unwrap_or_default();
+            let Remembered { stamp, error, socket } = remembered;
+            let error = error.clone().unwrap_or_default();
             fields.extend([
                 name.bytes().to_vec(),
                 stamp.modified.to_le_bytes().to_vec(),
                 stamp.content.to_le_bytes().to_vec(),
-                trouble.into_bytes(),
+                error.into_bytes(),
                 socket.map(u64::to_le_bytes).map_or_else(Vec::new, Vec::from),
             ]);
         }
@@ -93,7 +90,8 @@ impl Place {
     }
 }
 
-/// What is kept in the directory at `path`; nothing when there is no such file, or none that this user alone has written.
+/// Reads the record in the directory at `path`. Returns `None` if there is no such file, or if another user could have
+/// written it.
 pub fn load(path: &Path) -> Option<Memory> {
     let fields = unpack(&read(path).ok()?)?;
     let (head, vassals) = fields.split_at_checked(2)?;
@@ -107,25 +105,21 @@ pub fn load(path: &Path) -> Option<Memory> {
 }
 
 fn remembered(fields: &[Vec<u8>]) -> Option<(VassalName, Remembered)> {
-    let [name, modified, content, trouble, socket] = fields else {
+    let [name, modified, content, error, socket] = fields else {
         return None;
     };
     let stamp = Stamp {
         modified: i64::from_le_bytes(modified.as_slice().try_into().ok()?),
         content: u64::from_le_bytes(content.as_slice().try_into().ok()?),
     };
-    let trouble = String::from_utf8(trouble.clone())
+    let error = String::from_utf8(error.clone())
         .ok()
         .filter(|text| !text.is_empty());
     let socket = match socket.as_slice() {
         [] => None,
         hash => Some(u64::from_le_bytes(hash.try_into().ok()?)),
     };
-    let remembered = Remembered {
-        stamp,
-        trouble,
-        socket,
-    };
+    let remembered = Remembered { stamp, error, socket };
     Some((VassalName::parse(name).ok()?, remembered))
 }
 
@@ -154,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_found_again_and_one_process_has_it() {
+    fn a_stored_record_is_loaded_again_and_one_process_holds_the_lock() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("vassal/.emperor");
         assert_eq!(load(&path), None);
@@ -164,14 +158,14 @@ mod tests {
             modified: -1,
             content: 7,
         };
-        let trouble = Some("x.ini:3: no".to_owned());
+        let error = Some("x.ini:3: no".to_owned());
         let name = VassalName::parse(b"a b").unwrap();
         let memory = Memory {
             vassals: [(
                 name,
                 Remembered {
                     stamp,
-                    trouble,
+                    error,
                     socket: Some(9),
                 },
             )]

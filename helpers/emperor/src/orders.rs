@@ -1,6 +1,6 @@
-//! Orders to systemd, as many at the same time as it can be given, and what becomes of each.
+//! Gives orders to systemd, several at the same time, and reports the outcome of each.
 
-use crate::reconcile::{Does, Step};
+use crate::reconcile::{Action, Step};
 use crate::systemd1::{BUS, BUS_PATH, Error, MANAGER, MANAGER_PATH, NAME, PROPERTIES, Systemd, is_of_bus};
 use async_io::Timer;
 use futures_lite::{StreamExt, future};
@@ -14,21 +14,22 @@ use zbus::zvariant::OwnedObjectPath;
 
 const JOB: &str = "org.freedesktop.systemd1.Job";
 const OWNER_CHANGED: &str = "NameOwnerChanged";
-/// When nothing was heard for this long, the jobs are asked whether they are still there: a systemd that was executed again, or
-/// a bus that was, may have lost what was to be said of them.
-const SILENCE: Duration = Duration::from_secs(20);
-/// The same once systemd has connected to the bus anew: it does not know any more who waits for its jobs.
-const FORGOTTEN: Duration = Duration::from_secs(1);
-/// How many calls may wait for their answers: as many as keep PID 1 at work. Starts, stops and reloads have a connection in common,
-/// for which dbus-daemon allows 128 (`max_replies_per_connection`).
-const CALLS: usize = 32;
+/// When nothing was received for the orders for this long, the jobs are checked. A systemd or a bus that was executed
+/// again may have lost the messages about their ends.
+const CHECK_AFTER: Duration = Duration::from_secs(20);
+/// The same after systemd has connected to the bus again, because it has then forgotten which connections wait for its
+/// jobs. It doubles with each check, up to [`CHECK_AFTER`].
+const CHECK_AFTER_RECONNECT: Duration = Duration::from_secs(1);
+/// How many calls may wait for their answers; these are enough to keep PID 1 busy. Starts, stops and reloads share a
+/// connection, for which dbus-daemon allows 128 (`max_replies_per_connection`).
+const MOST_CALLS: usize = 32;
 
-/// What is asked for, of one unit.
+/// The kind of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Its end is not waited for: systemd starts as many at the same time as it will.
+    /// Start of a service. Its end is not waited for, so systemd itself limits how many start at the same time.
     Start,
-    /// Start of a socket, which takes no time, and whose end is waited for.
+    /// Start of a socket. This takes no time, and its end is waited for.
     Listen,
     /// Reload.
     Reload,
@@ -49,31 +50,31 @@ impl Verb {
     }
 }
 
-/// One order, with what the caller knows it by.
+/// One order, with the fields by which the caller recognises it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// The unit.
     pub unit: String,
-    /// What is to be done with it.
+    /// The kind.
     pub verb: Verb,
 }
 
 impl Order {
-    /// What `step` asks of systemd; nothing where it needs no job.
+    /// The first order for `step`, or `None` if it needs no job.
     pub fn of(step: &Step) -> Option<Self> {
-        let (unit, verb) = match step.does {
-            Does::Adopt | Does::Renew | Does::Erase => return None,
-            Does::Start => return Some(Self::start(step)),
-            Does::Reload => (step.name.unit(), Verb::Reload),
-            Does::Restart => (step.name.unit(), Verb::Restart),
-            // Before the service, which it would start again.
-            Does::Stop | Does::Swap if step.has_socket => (step.name.socket(), Verb::Stop),
-            Does::Stop | Does::Swap => (step.name.unit(), Verb::Stop),
+        let (unit, verb) = match step.action {
+            Action::Adopt | Action::Renew | Action::Erase => return None,
+            Action::Start => return Some(Self::start(step)),
+            Action::Reload => (step.name.unit(), Verb::Reload),
+            Action::Restart => (step.name.unit(), Verb::Restart),
+            // The socket is stopped before the service, because it would start the service again.
+            Action::Stop | Action::Swap if step.has_socket => (step.name.socket(), Verb::Stop),
+            Action::Stop | Action::Swap => (step.name.unit(), Verb::Stop),
         };
         Some(Self { unit, verb })
     }
 
-    /// To start the vassal of `step`, or to listen for its first connection.
+    /// The order that starts the vassal of `step`, or that opens the socket for its first connection.
     pub fn start(step: &Step) -> Self {
         match step.socket {
             Some(_) => Self {
@@ -88,40 +89,44 @@ impl Order {
     }
 }
 
-/// What came of an order.
+/// The outcome of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It will be done (a start).
+    /// systemd has accepted it (a start).
     Accepted,
     /// It was done.
     Done,
-    /// It was tried, and has failed, was cancelled or took too long: the job's result.
+    /// Its job has failed, was cancelled, or took too long; the job's result.
     Failed(String),
-    /// systemd does not do it.
+    /// systemd refuses it.
     Refused(String),
-    /// Nobody knows: this connection to the bus, or systemd's, has ended.
+    /// Its outcome is not known, because this connection to the bus, or systemd's, has ended.
     Lost(String),
 }
 
-/// Orders on their way.
+/// Orders under way.
 struct Orders {
     systemd: Systemd,
     queue: VecDeque<Order>,
-    /// Calls without an answer, by their serial number.
-    called: BTreeMap<NonZeroU32, Order>,
-    /// Jobs that have not ended, by their paths.
+    /// Calls without an answer yet, by their serial number.
+    calls: BTreeMap<NonZeroU32, Order>,
+    /// Jobs that have not ended yet, by their paths.
     jobs: BTreeMap<String, Order>,
-    /// How many jobs may be under way that somebody waits for.
+    /// How many jobs that are waited for may be under way at the same time.
     most_jobs: usize,
-    /// How long nothing is heard before the jobs are asked for.
-    silence: Duration,
+    /// After how long without a message the jobs are checked.
+    check_after: Duration,
 }
 
-/// Gives all `orders` to `systemd`, but no more than `most_jobs` at the same time of those whose end is waited for. What
-/// becomes of each is told to
-/// `report`.
-pub fn give(systemd: Systemd, orders: Vec<Order>, most_jobs: usize, mut report: impl FnMut(&Order, Outcome)) {
-    if let Err(error) = listen(&systemd.connection) {
+/// Gives all `orders` to `systemd`, with at most `most_jobs` jobs under way that are waited for. The outcome of each
+/// order goes to `report`.
+pub fn submit(
+    systemd: Systemd,
+    orders: Vec<Order>,
+    most_jobs: usize,
+    mut report: impl FnMut(&Order, Outcome),
+) {
+    if let Err(error) = subscribe(&systemd.connection) {
         for order in &orders {
             report(order, Outcome::Lost(error.to_string()));
         }
@@ -130,7 +135,7 @@ pub fn give(systemd: Systemd, orders: Vec<Order>, most_jobs: usize, mut report: 
     carry_out(systemd, orders, most_jobs, report);
 }
 
-/// The same, once the bus tells the ends of jobs. Each order is told once.
+/// The same, after the bus was asked for the signals. Each order is reported once.
 fn carry_out(
     systemd: Systemd,
     orders: Vec<Order>,
@@ -141,27 +146,28 @@ fn carry_out(
     let mut under_way = Orders {
         systemd,
         queue: orders.into(),
-        called: BTreeMap::new(),
+        calls: BTreeMap::new(),
         jobs: BTreeMap::new(),
         most_jobs,
-        silence: SILENCE,
+        check_after: CHECK_AFTER,
     };
     let ended = under_way.carry_out(messages, &mut report);
     let why = ended.err().map(|error| error.to_string()).unwrap_or_default();
     let Orders {
-        queue, called, jobs, ..
+        queue, calls, jobs, ..
     } = under_way;
     let left = queue
         .into_iter()
-        .chain(called.into_values())
+        .chain(calls.into_values())
         .chain(jobs.into_values());
     for order in left {
         report(&order, Outcome::Lost(why.clone()));
     }
 }
 
-/// Asks the bus for the ends of jobs, which systemd tells its callers without being asked, and for news of systemd's own connection.
-fn listen(connection: &Connection) -> Result<(), Error> {
+/// Subscribes to two signals: the ends of jobs, which systemd sends to its callers, and changes of systemd's own
+/// connection to the bus.
+fn subscribe(connection: &Connection) -> Result<(), Error> {
     let ends = format!("type='signal',sender='{NAME}',interface='{MANAGER}',member='JobRemoved'");
     let owners =
         format!("type='signal',sender='{BUS}',interface='{BUS}',member='{OWNER_CHANGED}',arg0='{NAME}'");
@@ -171,9 +177,9 @@ fn listen(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// The next message, or nothing when there is none for so long.
-fn next(messages: &mut MessageStream, silence: Duration) -> Result<Option<Message>, Error> {
-    if silence.is_zero() {
+/// The next message, or `None` after `check_after` without one.
+fn next(messages: &mut MessageStream, check_after: Duration) -> Result<Option<Message>, Error> {
+    if check_after.is_zero() {
         return Ok(None);
     }
     let message = async {
@@ -184,14 +190,14 @@ fn next(messages: &mut MessageStream, silence: Duration) -> Result<Option<Messag
             )),
         }
     };
-    let silence = async {
-        Timer::after(silence).await;
+    let check_after = async {
+        Timer::after(check_after).await;
         Ok(None)
     };
-    zbus::block_on(future::or(message, silence))
+    zbus::block_on(future::or(message, check_after))
 }
 
-/// Whether systemd's connection to the bus has ended, or it has a new one.
+/// Whether the message says that systemd's connection to the bus has ended, or that it has a new one.
 fn is_change_of_owner(message: &Message) -> bool {
     message.message_type() == Type::Signal
         && is_of_bus(message)
@@ -207,46 +213,46 @@ impl Orders {
         mut messages: MessageStream,
         report: &mut impl FnMut(&Order, Outcome),
     ) -> Result<(), Error> {
-        let mut news = Instant::now();
+        let mut received = Instant::now();
         loop {
             let has_room = |orders: &Self| {
-                orders.called.len() < CALLS && orders.called.len() + orders.jobs.len() < orders.most_jobs
+                orders.calls.len() < MOST_CALLS && orders.calls.len() + orders.jobs.len() < orders.most_jobs
             };
             while has_room(self) {
                 let Some(order) = self.queue.front() else { break };
                 let serial = self.send(order)?;
-                self.called
+                self.calls
                     .extend(self.queue.pop_front().map(|order| (serial, order)));
             }
-            if self.called.is_empty() && self.jobs.is_empty() {
+            if self.calls.is_empty() && self.jobs.is_empty() {
                 return Ok(());
             }
-            // Any user can send messages here, and they are no news of these orders.
-            let left = self.silence.saturating_sub(news.elapsed());
+            // Any user can send messages to this connection; they do not put the check off.
+            let left = self.check_after.saturating_sub(received.elapsed());
             match next(&mut messages, left)? {
                 Some(message) if is_change_of_owner(&message) => {
-                    self.silence = FORGOTTEN;
-                    self.ask_after_jobs(report);
+                    self.check_after = CHECK_AFTER_RECONNECT;
+                    self.check_jobs(report);
                 }
                 Some(message) => {
-                    if let Some((order, outcome)) = self.hear(&message)? {
-                        news = Instant::now();
+                    if let Some((order, outcome)) = self.receive(&message)? {
+                        received = Instant::now();
                         report(&order, outcome);
                     }
                 }
                 None => {
-                    self.ask_after_jobs(report);
-                    news = Instant::now();
-                    self.silence = (self.silence * 2).min(SILENCE);
+                    self.check_jobs(report);
+                    received = Instant::now();
+                    self.check_after = (self.check_after * 2).min(CHECK_AFTER);
                 }
             }
         }
     }
 
-    /// Jobs that are not there any more have ended without being heard of. They are asked for through a connection of its own: while
-    /// this waits for answers nothing takes the messages of the other one, and what it keeps of them is limited.
-    fn ask_after_jobs(&mut self, report: &mut impl FnMut(&Order, Outcome)) {
-        // One that cannot be reached is asked after the next silence.
+    /// Reports jobs that no longer exist as lost, because the messages about their ends were not received. This uses a
+    /// connection of its own: during a call nothing reads the messages of the other one, and its queue is limited.
+    fn check_jobs(&mut self, report: &mut impl FnMut(&Order, Outcome)) {
+        // If systemd cannot be reached, the next check follows after the next silence.
         let Ok(systemd) = Systemd::connect() else { return };
         for path in self.jobs.keys().cloned().collect::<Vec<_>>() {
             let state = systemd.connection.call_method(
@@ -268,7 +274,7 @@ impl Orders {
         }
     }
 
-    /// Calls systemd; the call's serial number.
+    /// Sends the call to systemd, and returns its serial number.
     fn send(&self, order: &Order) -> Result<NonZeroU32, Error> {
         let message = Message::method_call(MANAGER_PATH, order.verb.method())?
             .destination(self.systemd.owner.as_str())?
@@ -278,18 +284,19 @@ impl Orders {
         Ok(message.primary_header().serial_num())
     }
 
-    /// What a message says of one of the orders.
-    fn hear(&mut self, message: &Message) -> Result<Option<(Order, Outcome)>, Error> {
+    /// The order whose outcome is in `message`, if it is about one of them and the outcome is known.
+    fn receive(&mut self, message: &Message) -> Result<Option<(Order, Outcome)>, Error> {
         let header = message.header();
         match message.message_type() {
             Type::MethodReturn => {
-                let is_ours = |serial: &NonZeroU32| self.called.contains_key(serial);
+                let is_ours = |serial: &NonZeroU32| self.calls.contains_key(serial);
                 let Some(serial) = header.reply_serial().filter(is_ours) else {
                     return Ok(None);
                 };
-                // Before the order is taken out: one whose answer cannot be read is told to be lost.
+                // This comes before the order is removed from the list: if the answer cannot be read, the order is
+                // reported as lost.
                 let job: OwnedObjectPath = message.body().deserialize()?;
-                let Some(order) = self.called.remove(&serial) else {
+                let Some(order) = self.calls.remove(&serial) else {
                     return Ok(None);
                 };
                 if order.verb == Verb::Start {
@@ -301,7 +308,7 @@ impl Orders {
             Type::Error => {
                 let order = header
                     .reply_serial()
-                    .and_then(|serial| self.called.remove(&serial));
+                    .and_then(|serial| self.calls.remove(&serial));
                 let Some(order) = order else { return Ok(None) };
                 let why = message.body().deserialize::<String>().unwrap_or_default();
                 if is_of_bus(message) {
@@ -310,8 +317,8 @@ impl Orders {
                 }
                 Ok(Some((order, Outcome::Refused(why))))
             }
-            // The bus lets any user send a signal to one connection. Those of systemd's go to all, and the bus has seen to it that they are
-            // systemd's, as it was asked to.
+            // The bus lets any user send a signal to a single connection. systemd's signals are broadcast, and the bus
+            // checks their sender, because the match rule names it.
             Type::Signal if header.destination().is_some() => Ok(None),
             Type::Signal if header.member().is_some_and(|member| member == "JobRemoved") => {
                 let body = message.body();
@@ -334,7 +341,7 @@ mod tests {
     use zbus::Guid;
     use zbus::connection::Builder;
 
-    /// A connection without a bus in between, and its other end.
+    /// A connection without a bus, and its other end.
     fn connection() -> (Connection, Connection) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let guid = Guid::generate();
@@ -345,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn each_order_is_told_when_the_connection_ends_before_it_is_given() {
+    fn each_order_is_reported_when_the_connection_ends_before_it_is_given() {
         let (connection, theirs) = connection();
         theirs.close().unwrap();
         let systemd = Systemd {
@@ -357,12 +364,12 @@ mod tests {
             verb: Verb::Stop,
         };
         let orders = ["vassal@a.service", "vassal@b.service"].map(order).to_vec();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         carry_out(systemd, orders.clone(), usize::MAX, |order, outcome| {
             assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
-            told.push(order.clone());
+            reported.push(order.clone());
         });
-        told.sort_by(|one, other| one.unit.cmp(&other.unit));
-        assert_eq!(told, orders);
+        reported.sort_by(|one, other| one.unit.cmp(&other.unit));
+        assert_eq!(reported, orders);
     }
 }

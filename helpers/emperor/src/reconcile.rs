@@ -1,13 +1,14 @@
-//! What is to be done: a pure function of the vassals' files, of what systemd has, and of what was put into effect before.
+//! Decides which steps to take: a pure function of the vassals' files, of systemd's units, and of the record of what
+//! was put into effect before.
 //!
-//! It is asked again whenever something has changed, and its answer depends on nothing else, so it does not matter how often
-//! it is asked, in which order changes are seen, or at which moment the emperor was killed.
+//! It is called again after every change, and its result depends on nothing else. So it does not matter how often it is
+//! called, in which order changes are noticed, or at which moment the emperor was killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::emperor::name::VassalName;
 use vassal_generator::drop_in::Text;
 
-/// Which content a file has, and since when.
+/// The content of a file, and its date.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stamp {
     /// When it was modified, in nanoseconds since 1970.
@@ -17,8 +18,8 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Whether a file with this stamp is to be put into effect after `before`: another content, or the same one touched.
-    /// The same content with an older date is neither.
+    /// Whether a file with this stamp has to be put into effect when `before` is in effect: its content is different,
+    /// or the same with a later date. The same content with an older date is no change.
     fn differs_from(self, before: Stamp) -> bool {
         self.content != before.content || self.modified > before.modified
     }
@@ -29,20 +30,20 @@ impl Stamp {
 pub struct File {
     /// Its content and date.
     pub stamp: Stamp,
-    /// When anything about it changed last, in nanoseconds since 1970; nobody can set it back.
+    /// The last change of any kind, in nanoseconds since 1970 (ctime, which no user can set back).
     pub changed: i64,
-    /// Its drop-ins, where they are not what the generator's directory has.
+    /// Its drop-ins, if they differ from those in the generator's directory.
     pub drop_in: Option<Text>,
-    /// A hash of the socket's, where its first connection starts it.
+    /// For a vassal on demand, a hash of the drop-in of its socket.
     pub socket: Option<u64>,
 }
 
-/// What is known of the file of a vassal.
+/// The state of a vassal's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
-    /// It is there.
+pub enum FileState {
+    /// It exists.
     File(File),
-    /// It cannot be read, is being written, or has just disappeared: everything stays as it is.
+    /// It cannot be read, is being written, or has just disappeared: the vassal stays as it is.
     Unknown,
 }
 
@@ -53,7 +54,7 @@ pub enum State {
     Off,
     /// It does not run, and has failed.
     Failed,
-    /// It is being started, or waits for its next attempt.
+    /// It is being started, or pauses before its next attempt.
     Starting,
     /// It runs.
     On,
@@ -67,7 +68,7 @@ pub enum Socket {
     /// systemd has not loaded one.
     #[default]
     None,
-    /// It is loaded, and nobody listens.
+    /// It is loaded, and systemd does not listen.
     Closed,
     /// systemd listens.
     Open,
@@ -76,98 +77,99 @@ pub enum Socket {
 /// A unit that systemd has loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unit {
-    /// What it does.
+    /// Its state.
     pub state: State,
-    /// Whether it waits to be started.
+    /// Whether a job to start it is queued.
     pub is_queued: bool,
     /// Whether an administrator has masked it.
     pub is_masked: bool,
     /// Its socket.
     pub socket: Socket,
-    /// When its state has last left or entered "does not run", in nanoseconds since 1970. It is asked of systemd only where
-    /// nothing is remembered; zero otherwise.
+    /// When it last entered or left the state "does not run", in nanoseconds since 1970. This is read from systemd only
+    /// if the record has nothing of the vassal; otherwise zero.
     pub since: i64,
 }
 
-/// What was put into effect, or tried and found wrong.
+/// What the record has of a vassal: the file that was put into effect, or was tried and found wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remembered {
-    /// The file's stamp then.
+    /// The file's stamp at that time.
     pub stamp: Stamp,
-    /// What was wrong with it.
-    pub trouble: Option<String>,
-    /// The file's [`File::socket`] then.
+    /// The error in it.
+    pub error: Option<String>,
+    /// The file's [`File::socket`] at that time.
     pub socket: Option<u64>,
 }
 
-/// Everything that a decision depends on. A vassal that is not in `wishes` has no file.
+/// Everything that the decision depends on. A vassal that is not in `files` has no file.
 #[derive(Debug, Clone, Default)]
 pub struct Situation {
     /// The files.
-    pub wishes: BTreeMap<VassalName, Wish>,
+    pub files: BTreeMap<VassalName, FileState>,
     /// The units.
     pub units: BTreeMap<VassalName, Unit>,
-    /// What was put into effect.
+    /// The record of what was put into effect.
     pub memory: BTreeMap<VassalName, Remembered>,
-    /// The vassals of which the generator's directory has something.
+    /// The vassals that have files in the generator's directory.
     pub generated: BTreeSet<VassalName>,
-    /// The vassals with which something is being done already.
+    /// The vassals for which an order is under way.
     pub busy: BTreeSet<VassalName>,
-    /// Whether vassals.target is being started, which starts all vassals: those, too, that were stopped by hand before.
+    /// Whether vassals.target is being started. This starts all vassals, including those that were stopped by hand
+    /// before.
     pub target_starts: bool,
 }
 
-/// What is done with a vassal's unit.
+/// The action on a vassal's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Does {
-    /// Nothing; its file is remembered as the one that is in effect.
+pub enum Action {
+    /// None; the file is recorded as the one in effect.
     Adopt,
-    /// It waits for its first connection, and reads its file then; that it has failed before is forgotten.
+    /// For a vassal that waits for its first connection and reads its file then: its failed attempts are forgotten.
     Renew,
-    /// It is started, or its socket is opened.
+    /// Start it, or open its socket.
     Start,
-    /// It is reloaded, or restarted where that does not do.
+    /// Reload it, or restart it if a reload is not enough.
     Reload,
-    /// It is restarted.
+    /// Restart it.
     Restart,
-    /// It is stopped with its socket, as where that listens has changed, and started.
+    /// Stop it and its socket, and start it again, because the address where it listens has changed.
     Swap,
-    /// It is stopped, and everything of it removed.
+    /// Stop it, and remove everything of it.
     Stop,
-    /// What is left of it is removed.
+    /// Remove its remains.
     Erase,
 }
 
-/// One vassal's part.
+/// The step for one vassal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Which.
+    /// The vassal.
     pub name: VassalName,
-    /// The drop-ins that are written: before a start, but after a reload has found that the file can be used.
+    /// The drop-ins to write: before a start, but at a reload only after the file was found usable.
     pub drop_in: Option<Text>,
-    /// Whether systemd has older ones in its memory, and so has to read all units again.
+    /// Whether systemd has loaded older drop-ins, so that a daemon-reload is necessary.
     pub is_loaded: bool,
-    /// What is done with the unit.
-    pub does: Does,
-    /// What is remembered then; nothing for a vassal without a file.
+    /// The action on its unit.
+    pub action: Action,
+    /// The stamp to record; `None` for a vassal without a file.
     pub stamp: Option<Stamp>,
     /// The file's [`File::socket`].
     pub socket: Option<u64>,
-    /// Whether systemd has a socket of it in its memory.
+    /// Whether systemd has loaded its socket.
     pub has_socket: bool,
 }
 
-/// What is to be done, sorted by name; nothing when everything is as the files say.
+/// The steps to take, sorted by name; empty if everything matches the files.
 pub fn reconcile(situation: &Situation) -> Vec<Step> {
     let Situation {
-        wishes,
+        files,
         units,
         memory,
         generated,
         busy,
         target_starts: _,
     } = situation;
-    let known = wishes
+    let known = files
         .keys()
         .chain(units.keys())
         .chain(memory.keys())
@@ -181,42 +183,42 @@ pub fn reconcile(situation: &Situation) -> Vec<Step> {
 
 fn step(situation: &Situation, name: &VassalName) -> Option<Step> {
     let unit = situation.units.get(name).copied();
-    let file = match situation.wishes.get(name) {
-        Some(Wish::Unknown) => return None,
-        Some(Wish::File(file)) => file,
+    let file = match situation.files.get(name) {
+        Some(FileState::Unknown) => return None,
+        Some(FileState::File(file)) => file,
         None => {
             let is_known = situation.memory.contains_key(name) || situation.generated.contains(name);
             return Some(Step {
                 name: name.clone(),
                 drop_in: None,
                 is_loaded: unit.is_some(),
-                does: unwanted(unit, is_known)?,
+                action: action_without_file(unit, is_known)?,
                 stamp: None,
                 socket: None,
                 has_socket: has_socket(unit),
             });
         }
     };
-    // Whoever unmasks it has not asked for a start, but what has changed meanwhile is still to come.
+    // The end of a mask is no order to start, but changes made meanwhile are applied after it.
     if unit.is_some_and(|unit| unit.is_masked) {
         return None;
     }
     let remembered = situation.memory.get(name);
     let before = remembered.map(|remembered| remembered.stamp);
-    let does = match is_swap(file, unit, remembered) {
-        true => Some(Does::Swap),
-        false if file.socket.is_some() => waiting(file, unit, before, situation.target_starts),
-        false => wanted(file, unit, before, situation.target_starts),
+    let action = match is_swap(file, unit, remembered) {
+        true => Some(Action::Swap),
+        false if file.socket.is_some() => action_on_demand(file, unit, before, situation.target_starts),
+        false => action_with_file(file, unit, before, situation.target_starts),
     };
-    // One that runs on with a file that cannot be used keeps the limits that it has.
-    let is_in_trouble = remembered.is_some_and(|remembered| remembered.trouble.is_some());
-    let drop_in = file.drop_in.clone().filter(|_| does.is_some() || !is_in_trouble);
-    (does.is_some() || drop_in.is_some()).then(|| Step {
+    // A vassal that keeps running because its new file cannot be used also keeps its resource limits.
+    let has_error = remembered.is_some_and(|remembered| remembered.error.is_some());
+    let drop_in = file.drop_in.clone().filter(|_| action.is_some() || !has_error);
+    (action.is_some() || drop_in.is_some()).then(|| Step {
         name: name.clone(),
         drop_in,
         is_loaded: unit.is_some(),
-        does: does.unwrap_or(Does::Adopt),
-        stamp: Some(does.map_or_else(|| before.unwrap_or(file.stamp), |_| file.stamp)),
+        action: action.unwrap_or(Action::Adopt),
+        stamp: Some(action.map_or_else(|| before.unwrap_or(file.stamp), |_| file.stamp)),
         socket: file.socket,
         has_socket: has_socket(unit),
     })
@@ -226,7 +228,8 @@ fn has_socket(unit: Option<Unit>) -> bool {
     unit.is_some_and(|unit| unit.socket != Socket::None)
 }
 
-/// Whether something runs or listens that is not where it is to be now: a socket cannot be moved, nor opened for a vassal that runs.
+/// Whether the vassal runs or listens at another place than its file says now. A socket cannot be moved, nor opened
+/// while its service runs.
 fn is_swap(file: &File, unit: Option<Unit>, remembered: Option<&Remembered>) -> bool {
     let Some(unit) = unit else { return false };
     let runs = unit.socket == Socket::Open || matches!(unit.state, State::On | State::Starting);
@@ -237,57 +240,67 @@ fn is_swap(file: &File, unit: Option<Unit>, remembered: Option<&Remembered>) -> 
     runs && has_moved
 }
 
-/// What is done with a vassal that its first connection starts: as far as systemd listens, only what runs is told.
-fn waiting(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts: bool) -> Option<Does> {
+/// The action for a vassal on demand. While systemd listens, only a running vassal is reloaded.
+fn action_on_demand(
+    file: &File,
+    unit: Option<Unit>,
+    before: Option<Stamp>,
+    target_starts: bool,
+) -> Option<Action> {
     let Some(unit) = unit.filter(|unit| unit.socket == Socket::Open) else {
-        return match wanted(file, unit, before, target_starts)? {
-            Does::Adopt => Some(Does::Adopt),
-            // It may run without its socket only by hand.
+        return match action_with_file(file, unit, before, target_starts)? {
+            Action::Adopt => Some(Action::Adopt),
+            // It runs without its socket only if it was started by hand.
             _ if unit.is_some_and(|unit| matches!(unit.state, State::On | State::Starting)) => {
-                Some(Does::Swap)
+                Some(Action::Swap)
             }
-            _ => Some(Does::Start),
+            _ => Some(Action::Start),
         };
     };
-    match wanted(file, Some(unit), before, false)? {
-        Does::Start if unit.state == State::Stopping => Some(Does::Adopt),
-        Does::Start => Some(Does::Renew),
-        does => Some(does),
+    match action_with_file(file, Some(unit), before, false)? {
+        Action::Start if unit.state == State::Stopping => Some(Action::Adopt),
+        Action::Start => Some(Action::Renew),
+        action => Some(action),
     }
 }
 
-fn wanted(file: &File, unit: Option<Unit>, before: Option<Stamp>, target_starts: bool) -> Option<Does> {
+fn action_with_file(
+    file: &File,
+    unit: Option<Unit>,
+    before: Option<Stamp>,
+    target_starts: bool,
+) -> Option<Action> {
     let Some(unit) = unit else {
         let is_due = target_starts || before.is_none_or(|before| file.stamp.differs_from(before));
-        return is_due.then_some(Does::Start);
+        return is_due.then_some(Action::Start);
     };
-    // Nothing is remembered of a vassal that systemd itself has started, and after a boot: the unit's own clock tells which
-    // of the two is newer.
+    // The record has nothing of a vassal that systemd itself has started, or after a boot. Then the unit's own time of
+    // change shows whether the file is newer.
     let is_due = match before {
         Some(before) => file.stamp.differs_from(before),
         None => file.changed > unit.since,
     };
-    let adopted = before.is_none().then_some(Does::Adopt);
+    let adopted = before.is_none().then_some(Action::Adopt);
     match (unit.state, is_due) {
-        // It reads the file when its turn comes.
+        // It reads the file when its job is run.
         (State::Off | State::Failed, _) if unit.is_queued => adopted,
-        (State::Off | State::Failed, _) if target_starts => Some(Does::Start),
-        (State::Off | State::Failed | State::Stopping, true) => Some(Does::Start),
-        (State::Starting, true) => Some(Does::Restart),
-        (State::On, true) => Some(Does::Reload),
+        (State::Off | State::Failed, _) if target_starts => Some(Action::Start),
+        (State::Off | State::Failed | State::Stopping, true) => Some(Action::Start),
+        (State::Starting, true) => Some(Action::Restart),
+        (State::On, true) => Some(Action::Reload),
         (_, false) => adopted,
     }
 }
 
-fn unwanted(unit: Option<Unit>, is_known: bool) -> Option<Does> {
+fn action_without_file(unit: Option<Unit>, is_known: bool) -> Option<Action> {
     if unit.is_some_and(|unit| unit.socket == Socket::Open) {
-        return Some(Does::Stop);
+        return Some(Action::Stop);
     }
     match unit.map(|unit| (unit.state, unit.is_queued)) {
-        Some((State::On | State::Starting | State::Stopping, _) | (_, true)) => Some(Does::Stop),
-        // One that never had a file has failed before somebody's eyes, who may still want to see why.
-        Some((State::Failed, false)) => is_known.then_some(Does::Stop),
-        Some((State::Off, false)) | None => is_known.then_some(Does::Erase),
+        Some((State::On | State::Starting | State::Stopping, _) | (_, true)) => Some(Action::Stop),
+        // A unit that never had a file was started by hand, and its failed state may still be of interest.
+        Some((State::Failed, false)) => is_known.then_some(Action::Stop),
+        Some((State::Off, false)) | None => is_known.then_some(Action::Erase),
     }
 }
 

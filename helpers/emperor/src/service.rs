@@ -1,9 +1,9 @@
-//! The service: waits for news, looks, acts. Nothing of it runs while there are none.
+//! The service: waits for changes, and makes a pass after each. No thread runs while there are none.
 
 use crate::emperor::Emperor;
-use crate::orders::{Order, Outcome, Verb, give};
+use crate::orders::{Order, Outcome, Verb, submit};
 use crate::source::answer::Watched;
-use crate::source::directory::{Doorbell, Ring, listen_to_mounts};
+use crate::source::directory::{Changes, Watcher, watch_mounts};
 use crate::systemd1::Systemd;
 use nix::sys::signal::{SigSet, Signal};
 use std::convert::Infallible;
@@ -12,76 +12,77 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use vassal_systemd::journal::{Priority, log};
 
-/// How long news are gathered, so that a burst of changes is one look: at least this long,
-const GATHERED: Duration = Duration::from_millis(5);
-/// and else as long as the last look took, but no longer than this.
-const MOST_GATHERED: Duration = Duration::from_millis(100);
-/// Before what was in vain is tried again, at first, and at most.
+/// How long changes are collected, so that a burst of them needs one pass: at least this long,
+const COLLECT: Duration = Duration::from_millis(5);
+/// and otherwise as long as the last pass took, up to this limit.
+const LONGEST_COLLECT: Duration = Duration::from_millis(100);
+/// The first pause after a failed pass, and the longest one.
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
-/// How many reloads and restarts are under way at the same time: a change of all files is no storm.
-const RELOADS: usize = 16;
+/// How many reloads and restarts may be under way at the same time, so that a change of all files does not overload the
+/// machine.
+const MOST_RELOADS: usize = 16;
 
-/// News.
-enum News {
-    /// Something has changed in the directories, or may have.
-    Rang(Ring),
-    /// A directory is watched that was not before.
-    Watches,
-    /// Something has come of an order.
-    Heard(Order, Outcome),
-    /// A listener has ended, and without it nothing is noticed any more.
-    Deaf(String),
+/// An event for the main thread.
+enum Event {
+    /// Something in the directories has changed, or may have.
+    Changed(Changes),
+    /// A new directory is watched, in which something may have changed before.
+    NewWatch,
+    /// The outcome of an order.
+    OrderEnded(Order, Outcome),
+    /// A listener has failed. Without it changes would be missed.
+    ListenerFailed(String),
 }
 
-/// Serves until it is killed, which it may be at any moment, or until it cannot hear any more.
+/// Serves until it is killed, which may be at any moment, or until a listener fails.
 ///
 /// # Errors
-/// Why.
+/// Why the service cannot go on.
 pub fn serve(mut emperor: Emperor) -> Result<Infallible, String> {
-    let (tell, news) = channel();
-    let watches = listen(&tell)?;
-    let mut clock = Clock::new();
+    let (sender, events) = channel();
+    let watches = listen(&sender)?;
+    let mut schedule = Schedule::new();
     loop {
-        if clock.is_due() {
+        if schedule.is_due() {
             let begun = Instant::now();
-            match turn(&mut emperor, &tell, &watches) {
-                Ok(again) => clock.looked(begun.elapsed(), again),
+            match pass(&mut emperor, &sender, &watches) {
+                Ok(again) => schedule.passed(begun.elapsed(), again),
                 Err(why) => {
-                    emperor.failed(&why);
-                    clock.failed();
+                    emperor.pass_failed(&why);
+                    schedule.pass_failed();
                 }
             }
         }
-        let heard = wait(&news, &mut clock, &mut emperor)?;
-        if heard.is_empty() {
+        let outcomes = wait(&events, &mut schedule, &mut emperor)?;
+        if outcomes.is_empty() {
             continue;
         }
-        match hear(&mut emperor, heard, &tell) {
-            Next::Look => {
-                clock.loss = RETRY;
-                clock.ring();
+        match handle_outcomes(&mut emperor, outcomes, &sender) {
+            Next::Pass => {
+                schedule.loss = RETRY;
+                schedule.request();
             }
-            Next::LookLater => clock.lost(),
-            Next::Wait => clock.loss = RETRY,
+            Next::PassLater => schedule.request_after_loss(),
+            Next::Wait => schedule.loss = RETRY,
         }
     }
 }
 
-/// When to look.
-struct Clock {
+/// When the next pass is due.
+struct Schedule {
     next: Option<Instant>,
-    gathered: Duration,
+    collect: Duration,
     retry: Duration,
-    /// How long the next look is put off when an order is lost.
+    /// How long the next pass is put off after orders were lost.
     loss: Duration,
 }
 
-impl Clock {
+impl Schedule {
     fn new() -> Self {
         Self {
             next: Some(Instant::now()),
-            gathered: GATHERED,
+            collect: COLLECT,
             retry: RETRY,
             loss: RETRY,
         }
@@ -91,119 +92,121 @@ impl Clock {
         self.next.is_some_and(|next| next <= Instant::now())
     }
 
-    fn looked(&mut self, took: Duration, again: Option<Instant>) {
-        let gathered = took.clamp(GATHERED, MOST_GATHERED);
-        (self.next, self.gathered, self.retry) = (again, gathered, RETRY);
+    fn passed(&mut self, took: Duration, again: Option<Instant>) {
+        let collect = took.clamp(COLLECT, LONGEST_COLLECT);
+        (self.next, self.collect, self.retry) = (again, collect, RETRY);
     }
 
-    fn failed(&mut self) {
+    fn pass_failed(&mut self) {
         self.next = Some(Instant::now() + self.retry);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
     }
 
-    /// Orders were lost; what has lost them may last.
-    fn lost(&mut self) {
-        self.ring_after(self.loss);
+    /// Requests a pass after orders were lost, later and later while their losses follow each other.
+    fn request_after_loss(&mut self) {
+        self.request_after(self.loss);
         self.loss = (self.loss * 2).min(LONGEST_RETRY);
     }
 
-    fn ring(&mut self) {
-        self.ring_after(self.gathered);
+    fn request(&mut self) {
+        self.request_after(self.collect);
     }
 
-    fn ring_after(&mut self, pause: Duration) {
+    fn request_after(&mut self, pause: Duration) {
         let due = Instant::now() + pause;
         self.next = Some(self.next.map_or(due, |next| next.min(due)));
     }
 }
 
-/// One look, and what follows from it; when to look again.
-fn turn(
+/// Makes one pass. Returns when the next one is due even if nothing changes.
+fn pass(
     emperor: &mut Emperor,
-    tell: &Sender<News>,
+    sender: &Sender<Event>,
     watches: &Sender<Vec<Watched>>,
 ) -> Result<Option<Instant>, String> {
-    emperor.files.look_begins(SystemTime::now());
-    // The bus lets somebody in while the files are read.
+    emperor.files.pass_begins(SystemTime::now());
+    // The connection to the bus is made while the files are read.
     let connecting = thread::spawn(Systemd::connect);
     let answer = emperor.read_files();
     let connected = connecting.join().map_err(|_| "cannot reach systemd".to_owned())?;
     let systemd = connected.map_err(|error| format!("cannot reach systemd: {error}"))?;
-    let looked = emperor.look(answer?, &systemd)?;
+    let decision = emperor.decide(answer?, &systemd)?;
     watches
-        .send(looked.watched)
+        .send(decision.watched)
         .map_err(|_| "nothing is watched any more".to_owned())?;
-    let orders = emperor.act(looked.steps, &systemd)?;
-    dispatch(orders, &systemd, tell);
+    let orders = emperor.act(decision.steps, &systemd)?;
+    dispatch(orders, &systemd, sender);
     emperor.finish(&systemd);
-    Ok(looked.again)
+    Ok(decision.again)
 }
 
-/// Gives orders, each kind by itself, as a stop may take long and a start is not waited for.
-fn dispatch(orders: Vec<Order>, systemd: &Systemd, tell: &Sender<News>) {
+/// Gives orders, with one thread for each kind, because a stop may take long and the end of a start is not waited for.
+fn dispatch(orders: Vec<Order>, systemd: &Systemd, sender: &Sender<Event>) {
     let (starts, others): (Vec<_>, Vec<_>) = orders
         .into_iter()
         .partition(|order| matches!(order.verb, Verb::Start | Verb::Listen));
     let (stops, reloads): (Vec<_>, Vec<_>) = others.into_iter().partition(|order| order.verb == Verb::Stop);
-    for (orders, most) in [(starts, usize::MAX), (stops, usize::MAX), (reloads, RELOADS)] {
+    for (orders, most) in [(starts, usize::MAX), (stops, usize::MAX), (reloads, MOST_RELOADS)] {
         if orders.is_empty() {
             continue;
         }
-        let (tell, systemd) = (tell.clone(), systemd.clone());
+        let (sender, systemd) = (sender.clone(), systemd.clone());
         thread::spawn(move || {
-            give(systemd, orders, most, |order, outcome| {
-                // Nobody listens only when this process ends.
-                tell.send(News::Heard(order.clone(), outcome)).ok();
+            submit(systemd, orders, most, |order, outcome| {
+                // This fails only when the process ends.
+                sender.send(Event::OrderEnded(order.clone(), outcome)).ok();
             });
         });
     }
 }
 
-/// Waits for news or for the time to look; what has come of orders.
+/// Waits for events or until a pass is due. Returns the outcomes of orders.
 fn wait(
-    news: &Receiver<News>,
-    clock: &mut Clock,
+    events: &Receiver<Event>,
+    schedule: &mut Schedule,
     emperor: &mut Emperor,
 ) -> Result<Vec<(Order, Outcome)>, String> {
-    let first = match clock.next {
-        None => news.recv().map_err(|error| error.to_string())?,
-        Some(next) => match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
+    let first = match schedule.next {
+        None => events.recv().map_err(|error| error.to_string())?,
+        Some(next) => match events.recv_timeout(next.saturating_duration_since(Instant::now())) {
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => return Ok(Vec::new()),
             Err(RecvTimeoutError::Disconnected) => return Err("nothing is heard any more".to_owned()),
         },
     };
-    let mut heard = Vec::new();
-    for each in std::iter::once(first).chain(news.try_iter()) {
+    let mut outcomes = Vec::new();
+    for each in std::iter::once(first).chain(events.try_iter()) {
         match each {
-            News::Rang(ring) => {
-                ring.written
+            Event::Changed(changes) => {
+                changes
+                    .written
                     .into_iter()
-                    .for_each(|file| emperor.files.is_written(file));
-                ring.closed
+                    .for_each(|file| emperor.files.on_write(file));
+                changes
+                    .closed
                     .into_iter()
-                    .for_each(|file| emperor.files.is_closed(file));
-                clock.ring();
+                    .for_each(|file| emperor.files.on_close(file));
+                schedule.request();
             }
-            News::Watches => clock.ring(),
-            News::Heard(order, outcome) => heard.push((order, outcome)),
-            News::Deaf(why) => return Err(why),
+            Event::NewWatch => schedule.request(),
+            Event::OrderEnded(order, outcome) => outcomes.push((order, outcome)),
+            Event::ListenerFailed(why) => return Err(why),
         }
     }
-    Ok(heard)
+    Ok(outcomes)
 }
 
-/// Whether there is something to be looked at again.
+/// Whether another pass is necessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    Look,
-    /// Not at once: what has lost an order may last.
-    LookLater,
+    Pass,
+    /// After a pause, because the reason for which an order was lost may last.
+    PassLater,
     Wait,
 }
 
-/// Takes in what has come of orders, and gives those that follow.
-fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>) -> Next {
+/// Handles the outcomes of orders, and gives the orders that follow.
+fn handle_outcomes(emperor: &mut Emperor, outcomes: Vec<(Order, Outcome)>, sender: &Sender<Event>) -> Next {
     let systemd = match Systemd::connect() {
         Ok(systemd) => systemd,
         Err(error) => {
@@ -211,52 +214,53 @@ fn hear(emperor: &mut Emperor, heard: Vec<(Order, Outcome)>, tell: &Sender<News>
                 Priority::Warning,
                 &format!("cannot reach systemd: {error}; trying again"),
             );
-            for (order, outcome) in heard {
-                tell.send(News::Heard(order, outcome)).ok();
+            for (order, outcome) in outcomes {
+                sender.send(Event::OrderEnded(order, outcome)).ok();
             }
             thread::sleep(RETRY);
             return Next::Wait;
         }
     };
-    // A thousand starts are no reason to look a thousand times.
-    let has_news = heard
+    // A thousand starts need one pass and not a thousand.
+    let needs_pass = outcomes
         .iter()
-        .any(|(order, outcome)| emperor.is_news(order, outcome));
+        .any(|(order, outcome)| emperor.needs_pass(order, outcome));
     let is_lost = |(_, outcome): &(Order, Outcome)| matches!(outcome, Outcome::Lost(_));
-    let has_lost = heard.iter().any(is_lost);
-    let next = emperor.heard(heard, &systemd);
+    let has_lost = outcomes.iter().any(is_lost);
+    let next = emperor.handle_outcomes(outcomes, &systemd);
     emperor.finish(&systemd);
-    dispatch(next, &systemd, tell);
-    match (has_lost, has_news) {
-        (true, _) => Next::LookLater,
-        (false, true) => Next::Look,
+    dispatch(next, &systemd, sender);
+    match (has_lost, needs_pass) {
+        (true, _) => Next::PassLater,
+        (false, true) => Next::Pass,
         (false, false) => Next::Wait,
     }
 }
 
-/// Starts the listeners: to the directories, to the table of mounts, to SIGHUP; gives the way to say what is to be watched.
-fn listen(tell: &Sender<News>) -> Result<Sender<Vec<Watched>>, String> {
-    let bell = Doorbell::new().map_err(|errno| format!("cannot watch directories: {errno}"))?;
-    let ringing = (bell.clone(), tell.clone());
+/// Starts the threads that listen: for changes in directories, for changes of the mount table, and for SIGHUP. Returns
+/// the sender that tells them what to watch.
+fn listen(sender: &Sender<Event>) -> Result<Sender<Vec<Watched>>, String> {
+    let watcher = Watcher::new().map_err(|errno| format!("cannot watch directories: {errno}"))?;
+    let watching_changes = (watcher.clone(), sender.clone());
     thread::spawn(move || {
-        let (bell, tell) = ringing;
+        let (watcher, sender) = watching_changes;
         loop {
-            let news = match bell.listen() {
-                Ok(ring) => News::Rang(ring),
-                Err(errno) => News::Deaf(format!("cannot hear of changes any more: {errno}")),
+            let event = match watcher.next_changes() {
+                Ok(changes) => Event::Changed(changes),
+                Err(errno) => Event::ListenerFailed(format!("cannot hear of changes any more: {errno}")),
             };
-            if tell.send(news).is_err() {
+            if sender.send(event).is_err() {
                 return;
             }
         }
     });
     let (watches, wanted) = channel::<Vec<Watched>>();
-    let watching = tell.clone();
-    // A thread of its own, as a directory on a filesystem that hangs holds it up.
+    let watching = sender.clone();
+    // This has a thread of its own, because a directory on a hanging filesystem blocks it.
     thread::spawn(move || {
         for wanted in wanted {
-            match bell.watch(&wanted) {
-                Ok(true) if watching.send(News::Watches).is_err() => return,
+            match watcher.watch(&wanted) {
+                Ok(true) if watching.send(Event::NewWatch).is_err() => return,
                 Ok(_) => {}
                 Err(errno) => log(
                     Priority::Error,
@@ -265,18 +269,18 @@ fn listen(tell: &Sender<News>) -> Result<Sender<Vec<Watched>>, String> {
             }
         }
     });
-    let mounts = tell.clone();
+    let mounts = sender.clone();
     thread::spawn(move || {
-        let listened = listen_to_mounts(|| mounts.send(News::Rang(Ring::default())).is_ok());
+        let listened = watch_mounts(|| mounts.send(Event::Changed(Changes::default())).is_ok());
         if let Err(error) = listened {
             log(Priority::Warning, &format!("mounts are not noticed: {error}"));
         }
     });
     let hangup = SigSet::from(Signal::SIGHUP);
-    let calling = tell.clone();
+    let calling = sender.clone();
     thread::spawn(
         move || {
-            while hangup.wait().is_ok() && calling.send(News::Rang(Ring::default())).is_ok() {}
+            while hangup.wait().is_ok() && calling.send(Event::Changed(Changes::default())).is_ok() {}
         },
     );
     Ok(watches)

@@ -1,9 +1,9 @@
-//! The situation that [`crate::reconcile`] decides on, put together of what the files are, what systemd has and what is remembered.
+//! Collects the situation on which [`crate::reconcile`] decides, from the files, systemd's units, and the record.
 
 use crate::drop_ins::{Kind, vassal_of};
-use crate::reconcile::{File, Socket, State, Unit, Wish};
-use crate::source::answer::{Answer, Content, Seen};
-use crate::systemd1::{Error, Listed, Systemd};
+use crate::reconcile::{File, FileState, Socket, State, Unit};
+use crate::source::answer::{Answer, Content, Found};
+use crate::systemd1::{Error, ListedUnit, Systemd};
 use nix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,126 +11,139 @@ use vassal_config::emperor::name::VassalName;
 
 /// The target that wants every vassal.
 pub const TARGET: &str = "vassals.target";
-/// What systemd is asked for: vassals, and the target.
+/// The units that are listed: the vassals' services and sockets, and the target.
 const PATTERNS: [&str; 3] = ["vassal@*.service", "vassal@*.socket", TARGET];
 
-/// How long a file has to be gone to count as removed: editors, and git, remove the old one before they write the new one. On a busy
-/// host two commands of a script were more than 100 ms apart, and a stop that nobody wanted costs more than a later one.
-const REMOVED: Duration = Duration::from_millis(200);
-/// The same of a whole directory, which is replaced by hand or mounted again.
-const REPLACED: Duration = Duration::from_secs(2);
-/// How long a file may be open for writing without anything being written; who takes longer has what is there put into effect.
-const WRITTEN: Duration = Duration::from_secs(2);
+/// How long a file has to be missing to count as removed. Editors and git remove the old file before they write the new
+/// one; on a busy host two commands of a script were more than 100 ms apart. A needless stop costs more than a later
+/// one.
+const REMOVAL_DELAY: Duration = Duration::from_millis(200);
+/// The same for a whole directory, which is replaced by hand or mounted again.
+const DIRECTORY_REMOVAL_DELAY: Duration = Duration::from_secs(2);
+/// How long a file may be open for writing after its last write; after that its present content is put into effect.
+const WRITE_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long before a look a change may have been that was not heard of when it began: what a listener takes on a busy host, and the grain of
-/// files' dates.
-const HEARD: Duration = Duration::from_millis(50);
+/// Events of changes that were made up to this long before a pass may not have arrived when it begins: the delay of a
+/// listener on a busy host, and the resolution of files' dates.
+const EVENT_DELAY: Duration = Duration::from_millis(50);
 
-/// What is known of files beside what they are.
+/// The state of files between passes.
 #[derive(Debug, Default)]
 pub struct Files {
-    /// The place that has a vassal's file, as last seen.
+    /// The place in the emperor's file that has a vassal's file, as last seen.
     places: BTreeMap<VassalName, Vec<u8>>,
-    /// Since when a file is not there any more.
+    /// Since when a file has been missing.
     missing: BTreeMap<VassalName, Instant>,
-    /// Files that are open for writing, by the names of the files, and when something was last written.
+    /// Files that are open for writing, by name, with the time of the last write.
     written: BTreeMap<Vec<u8>, Instant>,
-    /// Those of which it was heard after the last look that they were closed.
+    /// Files of which a close was reported since the last pass.
     closed: BTreeSet<Vec<u8>>,
-    /// When the look began before which all that was heard was taken in, in nanoseconds since 1970; nothing where nobody listens.
+    /// When the present pass began, in nanoseconds since 1970. All events that had arrived before are taken in. `None`
+    /// without a listener.
     begun: Option<i64>,
 }
 
 impl Files {
-    /// A file is being written.
-    pub fn is_written(&mut self, file: Vec<u8>) {
+    /// A write to a file was reported.
+    pub fn on_write(&mut self, file: Vec<u8>) {
         self.closed.remove(&file);
         self.written.insert(file, Instant::now());
     }
 
-    /// It was closed.
-    pub fn is_closed(&mut self, file: Vec<u8>) {
+    /// A close of a file was reported.
+    pub fn on_close(&mut self, file: Vec<u8>) {
         self.written.remove(&file);
         self.closed.insert(file);
     }
 
-    /// A look begins: what is heard from now on is taken in after it.
-    pub fn look_begins(&mut self, now: SystemTime) {
+    /// Marks the beginning of a pass: events that arrive from now on are taken in after it.
+    pub fn pass_begins(&mut self, now: SystemTime) {
         self.begun = Some(nanoseconds(now));
     }
 
-    /// Whether a file may be half written without its having been heard: it has changed during this look, or so short before that the
-    /// news may be on their way.
-    fn is_unheard(&self, name: &[u8], content: &Content) -> bool {
+    /// Whether a file may be half written without a report of it: it has changed during this pass, or so shortly before
+    /// that the event may not have arrived yet.
+    fn may_be_incomplete(&self, name: &[u8], content: &Content) -> bool {
         let Some(begun) = self.begun.filter(|_| !content.is_known && !content.is_whole) else {
             return false;
         };
-        let heard = i64::try_from(HEARD.as_nanos()).unwrap_or(i64::MAX);
-        // A date in the future is another machine's, or from before the clock was set.
+        let delay = i64::try_from(EVENT_DELAY.as_nanos()).unwrap_or(i64::MAX);
+        // A date in the future comes from another machine, or from before the clock was set.
         let is_before = |end| content.changed < end;
         let is_now = content.changed >= begun && is_before(nanoseconds(SystemTime::now()));
-        let is_short_before = content.changed >= begun.saturating_sub(heard) && is_before(begun);
+        let is_short_before = content.changed >= begun.saturating_sub(delay) && is_before(begun);
         is_now || (is_short_before && !self.closed.contains(name))
     }
 
-    /// What is wanted, and when that is to be asked again although nothing has changed. `known` are the vassals that something is known
-    /// of beside their files.
-    pub fn wishes(
+    /// The state of each vassal's file, and when to check again even if nothing changes. `known` are the vassals of which
+    /// there is a unit, a drop-in or a record.
+    pub fn states(
         &mut self,
         answer: &Answer,
         known: BTreeSet<VassalName>,
         now: Instant,
-    ) -> (BTreeMap<VassalName, Wish>, Option<Instant>) {
-        let mut again: Option<Instant> = None;
-        let mut wait_until = |end: Instant| again = Some(again.map_or(end, |again| again.min(end)));
-        let mut wishes = BTreeMap::new();
-        self.written.retain(|_, since| now < *since + WRITTEN);
+    ) -> (BTreeMap<VassalName, FileState>, Option<Instant>) {
+        let (mut states, mut checks) = (BTreeMap::new(), Vec::new());
+        self.written.retain(|_, since| now < *since + WRITE_LIMIT);
         for (name, listed) in &answer.files {
             self.places.insert(name.clone(), listed.place.clone());
             self.missing.remove(name);
-            let wish = match &listed.found {
-                Seen::File(content) => match self.written.get(&name.file()) {
-                    Some(since) if !content.is_whole => {
-                        wait_until(*since + WRITTEN);
-                        Wish::Unknown
-                    }
-                    None if self.is_unheard(&name.file(), content) => {
-                        wait_until(now + HEARD);
-                        Wish::Unknown
-                    }
-                    _ => Wish::File(file(content)),
-                },
-                Seen::NoFile | Seen::Unreadable(_) => Wish::Unknown,
-            };
-            wishes.insert(name.clone(), wish);
+            let (state, check) = self.found_state(&name.file(), &listed.found, now);
+            checks.extend(check);
+            states.insert(name.clone(), state);
         }
-        // One that is being removed has been missing for long enough already.
+        // A vassal without any of these has been removed, so its file is no longer missing.
         self.missing.retain(|name, _| known.contains(name));
         for name in known {
-            if wishes.contains_key(&name) {
+            if states.contains_key(&name) {
                 continue;
             }
-            let place = self.places.get(&name);
-            let is_in = |places: &Vec<Vec<u8>>| match place {
-                Some(place) => places.contains(place),
-                None => !places.is_empty(),
-            };
-            if is_in(&answer.unreadable) {
-                wishes.insert(name, Wish::Unknown);
-                continue;
-            }
-            let patience = if is_in(&answer.absent) { REPLACED } else { REMOVED };
-            let end = *self.missing.entry(name.clone()).or_insert(now) + patience;
-            if now < end {
-                wait_until(end);
-                wishes.insert(name, Wish::Unknown);
+            if let Some((state, check)) = self.missing_state(&name, answer, now) {
+                checks.extend(check);
+                states.insert(name, state);
             }
         }
         let missing = &self.missing;
         self.places
-            .retain(|name, _| wishes.contains_key(name) || missing.contains_key(name));
+            .retain(|name, _| states.contains_key(name) || missing.contains_key(name));
         self.closed.clear();
-        (wishes, again)
+        (states, checks.into_iter().min())
+    }
+
+    /// The state of a file that the scan has found, and when to check it again.
+    fn found_state(&self, name: &[u8], found: &Found, now: Instant) -> (FileState, Option<Instant>) {
+        let content = match found {
+            Found::File(content) => content,
+            Found::NoFile | Found::Unreadable(_) => return (FileState::Unknown, None),
+        };
+        match self.written.get(name) {
+            Some(since) if !content.is_whole => (FileState::Unknown, Some(*since + WRITE_LIMIT)),
+            None if self.may_be_incomplete(name, content) => (FileState::Unknown, Some(now + EVENT_DELAY)),
+            _ => (FileState::File(file(content)), None),
+        }
+    }
+
+    /// The state of a file that the scan has not found, and when to check it again; `None` if it is removed.
+    fn missing_state(
+        &mut self,
+        name: &VassalName,
+        answer: &Answer,
+        now: Instant,
+    ) -> Option<(FileState, Option<Instant>)> {
+        let place = self.places.get(name);
+        let is_in = |places: &Vec<Vec<u8>>| match place {
+            Some(place) => places.contains(place),
+            None => !places.is_empty(),
+        };
+        if is_in(&answer.unreadable) {
+            return Some((FileState::Unknown, None));
+        }
+        let delay = match is_in(&answer.absent) {
+            true => DIRECTORY_REMOVAL_DELAY,
+            false => REMOVAL_DELAY,
+        };
+        let end = *self.missing.entry(name.clone()).or_insert(now) + delay;
+        (now < end).then_some((FileState::Unknown, Some(end)))
     }
 }
 
@@ -143,19 +156,19 @@ fn file(content: &Content) -> File {
     }
 }
 
-/// What systemd has.
+/// The units that systemd has loaded.
 #[derive(Debug, Default)]
 pub struct Units {
     /// The vassals' units.
     pub vassals: BTreeMap<VassalName, Unit>,
-    /// Where to ask more about them.
-    paths: BTreeMap<VassalName, Listed>,
-    /// The target is being started.
+    /// Where more of their properties can be read.
+    paths: BTreeMap<VassalName, ListedUnit>,
+    /// Whether the target is being started.
     pub target_starts: bool,
 }
 
 impl Units {
-    /// All of them.
+    /// Lists the units.
     ///
     /// # Errors
     /// When systemd does not answer.
@@ -175,7 +188,7 @@ impl Units {
             }
         }
         for (name, socket) in sockets {
-            // systemd has loaded the service with its socket.
+            // systemd loads the service together with its socket.
             if let Some(unit) = units.vassals.get_mut(&name) {
                 unit.socket = socket;
             }
@@ -183,14 +196,18 @@ impl Units {
         Ok(units)
     }
 
-    /// Asks since when the units of `files` are in their state: of those that nothing is remembered of.
-    pub fn date<'a>(&mut self, systemd: &Systemd, files: impl Iterator<Item = (&'a VassalName, &'a File)>) {
+    /// Reads since when the units of `files`, of which there is no record, have been in their state.
+    pub fn read_dates<'a>(
+        &mut self,
+        systemd: &Systemd,
+        files: impl Iterator<Item = (&'a VassalName, &'a File)>,
+    ) {
         let boot = boot();
         for (name, file) in files {
             let (Some(unit), Some(listed)) = (self.vassals.get_mut(name), self.paths.get(name)) else {
                 continue;
             };
-            // It was not changed since the boot: no unit is older.
+            // The file was not changed since the boot, so no unit is older.
             if file.changed < boot {
                 unit.since = i64::MAX;
                 continue;
@@ -199,14 +216,14 @@ impl Units {
                 State::Off | State::Failed => "InactiveEnterTimestamp",
                 State::Starting | State::On | State::Stopping => "InactiveExitTimestamp",
             };
-            // One that has gone meanwhile has none.
+            // A unit that was unloaded meanwhile has none.
             let date: u64 = systemd.property(&listed.path, property).unwrap_or_default();
             unit.since = i64::try_from(date).unwrap_or(i64::MAX).saturating_mul(1000);
         }
     }
 }
 
-fn unit(listed: &Listed) -> Unit {
+fn unit(listed: &ListedUnit) -> Unit {
     let state = match listed.active.as_str() {
         "active" | "reloading" | "refreshing" => State::On,
         "activating" => State::Starting,
@@ -223,7 +240,7 @@ fn unit(listed: &Listed) -> Unit {
     }
 }
 
-fn socket(listed: &Listed) -> Socket {
+fn socket(listed: &ListedUnit) -> Socket {
     match listed.active.as_str() {
         "active" | "activating" | "reloading" => Socket::Open,
         _ => Socket::Closed,
@@ -238,7 +255,7 @@ fn boot() -> i64 {
     nanoseconds(SystemTime::now().checked_sub(up).unwrap_or(UNIX_EPOCH))
 }
 
-/// A point in time in nanoseconds since 1970, as files' dates are.
+/// A point in time in nanoseconds since 1970, as in files' dates.
 fn nanoseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
@@ -247,7 +264,7 @@ fn nanoseconds(time: SystemTime) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::answer::Listed as ListedFile;
+    use crate::source::answer::ListedFile;
 
     fn name(text: &str) -> VassalName {
         VassalName::parse(text.as_bytes()).unwrap()
@@ -255,7 +272,7 @@ mod tests {
 
     fn answer(names: &[&str]) -> Answer {
         let listed = |text: &&str| {
-            let found = Seen::File(Content::default());
+            let found = Found::File(Content::default());
             (
                 name(text),
                 ListedFile {
@@ -275,94 +292,99 @@ mod tests {
     fn a_file_that_comes_back_at_once_was_never_removed() {
         let (mut files, now) = (Files::default(), Instant::now());
         let known: BTreeSet<_> = [name("a")].into();
-        let mut wish = |answer: &Answer, after: Duration| {
-            let (wishes, again) = files.wishes(answer, known.clone(), now + after);
-            (wishes.get(&name("a")).cloned(), again.map(|again| again - now))
+        let mut state = |answer: &Answer, after: Duration| {
+            let (states, again) = files.states(answer, known.clone(), now + after);
+            (states.get(&name("a")).cloned(), again.map(|again| again - now))
         };
         assert!(matches!(
-            wish(&answer(&["a"]), Duration::ZERO),
-            (Some(Wish::File(_)), None)
+            state(&answer(&["a"]), Duration::ZERO),
+            (Some(FileState::File(_)), None)
         ));
         assert_eq!(
-            wish(&answer(&[]), Duration::ZERO),
-            (Some(Wish::Unknown), Some(REMOVED))
+            state(&answer(&[]), Duration::ZERO),
+            (Some(FileState::Unknown), Some(REMOVAL_DELAY))
         );
         assert!(matches!(
-            wish(&answer(&["a"]), REMOVED / 2),
-            (Some(Wish::File(_)), None)
+            state(&answer(&["a"]), REMOVAL_DELAY / 2),
+            (Some(FileState::File(_)), None)
         ));
-        assert_eq!(wish(&answer(&[]), REMOVED).0, Some(Wish::Unknown));
-        assert_eq!(wish(&answer(&[]), REMOVED * 2), (None, None));
+        assert_eq!(state(&answer(&[]), REMOVAL_DELAY).0, Some(FileState::Unknown));
+        assert_eq!(state(&answer(&[]), REMOVAL_DELAY * 2), (None, None));
         // Its unit has been stopped, and its drop-in is still there.
-        assert_eq!(wish(&answer(&[]), REMOVED * 2), (None, None));
+        assert_eq!(state(&answer(&[]), REMOVAL_DELAY * 2), (None, None));
     }
 
     #[test]
-    fn what_is_in_a_place_that_cannot_be_read_stays_and_in_one_that_is_gone_a_little() {
+    fn files_of_an_unreadable_place_stay_and_those_of_a_missing_place_stay_for_a_while() {
         let (mut files, now) = (Files::default(), Instant::now());
         let known: BTreeSet<_> = [name("a")].into();
-        files.wishes(&answer(&["a"]), known.clone(), now);
+        files.states(&answer(&["a"]), known.clone(), now);
         let hangs = Answer {
             unreadable: vec![b"/v".to_vec()],
             ..answer(&[])
         };
         let later = now + Duration::from_secs(3600);
         assert_eq!(
-            files.wishes(&hangs, known.clone(), later),
-            ([(name("a"), Wish::Unknown)].into(), None)
+            files.states(&hangs, known.clone(), later),
+            ([(name("a"), FileState::Unknown)].into(), None)
         );
         let gone = Answer {
             absent: vec![b"/v".to_vec()],
             ..answer(&[])
         };
-        let (wishes, again) = files.wishes(&gone, known.clone(), now);
-        assert_eq!((wishes.len(), again), (1, Some(now + REPLACED)));
-        assert!(files.wishes(&gone, known, now + REPLACED).0.is_empty());
+        let (states, again) = files.states(&gone, known.clone(), now);
+        assert_eq!((states.len(), again), (1, Some(now + DIRECTORY_REMOVAL_DELAY)));
+        assert!(
+            files
+                .states(&gone, known, now + DIRECTORY_REMOVAL_DELAY)
+                .0
+                .is_empty()
+        );
     }
 
     #[test]
     fn a_file_that_is_being_written_waits_until_it_is_closed_or_left_alone() {
         let (mut files, now) = (Files::default(), Instant::now());
-        files.is_written(b"a.ini".to_vec());
-        let (wishes, again) = files.wishes(&answer(&["a"]), BTreeSet::new(), now);
-        assert_eq!(wishes[&name("a")], Wish::Unknown);
+        files.on_write(b"a.ini".to_vec());
+        let (states, again) = files.states(&answer(&["a"]), BTreeSet::new(), now);
+        assert_eq!(states[&name("a")], FileState::Unknown);
         assert!(again.is_some());
-        files.is_closed(b"a.ini".to_vec());
+        files.on_close(b"a.ini".to_vec());
         assert!(matches!(
-            files.wishes(&answer(&["a"]), BTreeSet::new(), now).0[&name("a")],
-            Wish::File(_)
+            files.states(&answer(&["a"]), BTreeSet::new(), now).0[&name("a")],
+            FileState::File(_)
         ));
     }
 
     #[test]
-    fn a_file_that_has_changed_since_all_news_were_taken_in_waits_for_them() {
+    fn a_file_that_changed_shortly_before_the_pass_waits_for_its_events() {
         let now = SystemTime::now();
         let ago = |time: Duration| nanoseconds(now - time);
         let is_put_off = |changed: i64, is_closed: bool, is_listening: bool| {
             let mut files = Files::default();
             if is_listening {
-                files.look_begins(now - HEARD);
+                files.pass_begins(now - EVENT_DELAY);
             }
             if is_closed {
-                files.is_closed(b"a.ini".to_vec());
+                files.on_close(b"a.ini".to_vec());
             }
             let mut answer = answer(&["a"]);
             for listed in answer.files.values_mut() {
-                listed.found = Seen::File(Content {
+                listed.found = Found::File(Content {
                     changed,
                     ..Content::default()
                 });
             }
-            let (wishes, again) = files.wishes(&answer, BTreeSet::new(), Instant::now());
-            assert_eq!(again.is_some(), wishes[&name("a")] == Wish::Unknown);
+            let (states, again) = files.states(&answer, BTreeSet::new(), Instant::now());
+            assert_eq!(again.is_some(), states[&name("a")] == FileState::Unknown);
             again.is_some()
         };
-        // During the look; short before it; longer before it; in the future.
+        // During the pass; shortly before it; longer before it; in the future.
         let future = nanoseconds(now + Duration::from_secs(60));
         let cases = [
-            (ago(HEARD / 2), true, true),
-            (ago(HEARD * 3 / 2), true, false),
-            (ago(HEARD * 3), false, false),
+            (ago(EVENT_DELAY / 2), true, true),
+            (ago(EVENT_DELAY * 3 / 2), true, false),
+            (ago(EVENT_DELAY * 3), false, false),
             (future, false, false),
         ];
         for (changed, expected, expected_when_closed) in cases {

@@ -1,9 +1,9 @@
-//! systemd's D-Bus API (org.freedesktop.systemd1(5)), as far as it is needed. A connection is made when there is something to do, and
-//! closed after that, so a bus that was gone, or a systemd that was executed again, is nothing to recover from: what was not
-//! heard of is looked at again.
+//! The part of systemd's D-Bus API (org.freedesktop.systemd1(5)) that is used here. A connection is made when there is
+//! something to do and closed after that, so the end of a connection, or of systemd, needs no recovery: the next pass
+//! reads the state again.
 //!
-//! The system bus, and not PID 1's own socket, which needs no broker: zbus ends the process at the first message from there, as its
-//! sender is no unique name (5.13, measured).
+//! It uses the system bus and not PID 1's own socket, which would need no broker: zbus ends the process at the first
+//! message from that socket, because the sender is no unique name (measured with 5.13).
 
 use async_io::Timer;
 use futures_lite::future;
@@ -19,7 +19,7 @@ use zbus::connection::Builder;
 use zbus::message::Message;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
-/// Where the system bus listens (dbus-daemon(1)).
+/// The socket of the system bus (dbus-daemon(1)).
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 pub(crate) const BUS: &str = "org.freedesktop.DBus";
 pub(crate) const BUS_PATH: &str = "/org/freedesktop/DBus";
@@ -29,42 +29,42 @@ pub(crate) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 pub(crate) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 pub(crate) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-/// How long the bus may take to let somebody in, and to say where systemd is.
+/// How long the bus may take to accept the connection, and for each question where systemd is.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long systemd's name may be missing before systemd is asked to connect again, and asked once more: it has none while it is
-/// executed again.
+/// How long systemd's name may be missing from the bus before systemd is asked to connect again; also the time until it
+/// is asked once more. While systemd is executed again it has no name.
 const ABSENCE: Duration = Duration::from_secs(1);
-/// How long it may be missing altogether.
+/// How long the name may be missing altogether.
 const ABSENCE_LIMIT: Duration = Duration::from_secs(5);
-/// How often the bus is asked meanwhile.
+/// How often the bus is asked for the name meanwhile.
 const ABSENCE_INTERVAL: Duration = Duration::from_millis(50);
-/// How long an answer may take: PID 1 may be in the midst of a daemon-reload of thousands of units, or stand still.
+/// How long an answer may take: PID 1 may be in a daemon-reload of thousands of units, or be stopped.
 const LIMIT: Duration = Duration::from_secs(600);
-/// What went wrong between here and systemd.
+/// An error of the bus or of systemd.
 pub type Error = zbus::Error;
 
 /// A unit, as systemd lists it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedUnit {
     /// Its name.
     pub unit: String,
     /// `LoadState`.
     pub load: String,
     /// `ActiveState`.
     pub active: String,
-    /// Where it is asked for more.
+    /// The object with its properties.
     pub path: OwnedObjectPath,
-    /// The kind of job that waits or runs; empty without one.
+    /// The kind of the job that waits or runs; empty without one.
     pub job: String,
 }
 
-/// systemd, connected.
+/// A connection to systemd.
 #[derive(Debug, Clone)]
 pub struct Systemd {
     /// The connection.
     pub(crate) connection: Connection,
-    /// The name of systemd's own connection. The bus answers at once when it has ended; a call to [`NAME`] would have it try to
-    /// start a systemd, and fail after 25 s.
+    /// The unique name of systemd's own connection. When that connection has ended, the bus refuses a call to this name
+    /// at once; for a call to [`NAME`] it would try to start systemd, and fail after 25 s.
     pub(crate) owner: String,
 }
 
@@ -72,9 +72,9 @@ impl Systemd {
     /// Connects.
     ///
     /// # Errors
-    /// When the system bus does not answer, or systemd does not come to it.
+    /// When the system bus does not answer, or systemd does not connect to it.
     pub fn connect() -> Result<Self, Error> {
-        // Connected here: zbus would have a thread do it, which then wakes twice a second for ever.
+        // The socket is connected here, because zbus would use a thread for it that then wakes twice a second for ever.
         let socket = UnixStream::connect(SYSTEM_BUS).map_err(|error| Error::InputOutput(error.into()))?;
         let connection = Builder::unix_stream(socket).method_timeout(LIMIT).build();
         let connection = in_time(connection)?.into();
@@ -86,7 +86,7 @@ impl Systemd {
     ///
     /// # Errors
     /// When systemd does not answer.
-    pub fn units(&self, patterns: &[&str]) -> Result<Vec<Listed>, Error> {
+    pub fn units(&self, patterns: &[&str]) -> Result<Vec<ListedUnit>, Error> {
         type Row = (
             String,
             String,
@@ -102,7 +102,7 @@ impl Systemd {
         let states: &[&str] = &[];
         let answer = self.manager("ListUnitsByPatterns", &(states, patterns))?;
         let rows: Vec<Row> = answer.body().deserialize()?;
-        let listed = |(unit, _, load, active, _, _, path, _, job, _): Row| Listed {
+        let listed = |(unit, _, load, active, _, _, path, _, job, _): Row| ListedUnit {
             unit,
             load,
             active,
@@ -112,36 +112,36 @@ impl Systemd {
         Ok(rows.into_iter().map(listed).collect())
     }
 
-    /// Has systemd read all units again.
+    /// Makes systemd reload all units.
     ///
     /// # Errors
-    /// When it does not.
+    /// When systemd fails to.
     pub fn daemon_reload(&self) -> Result<(), Error> {
         self.manager("Reload", &()).map(drop)
     }
 
-    /// Has a unit started again, or started.
+    /// Restarts a unit, or starts it.
     ///
     /// # Errors
-    /// When systemd does not do it.
+    /// When systemd refuses.
     pub fn restart(&self, unit: &str) -> Result<(), Error> {
         self.manager("RestartUnit", &(unit, "replace")).map(drop)
     }
 
-    /// Has a unit stopped.
+    /// Stops a unit.
     ///
     /// # Errors
-    /// When systemd does not do it.
+    /// When systemd refuses.
     pub fn stop(&self, unit: &str) -> Result<(), Error> {
         self.manager("StopUnit", &(unit, "replace")).map(drop)
     }
 
-    /// Forgets that a unit has failed. One that is not loaded has not.
+    /// Resets the failed state of a unit. A unit that is not loaded has none.
     pub fn reset_failed(&self, unit: &str) {
         self.manager("ResetFailedUnit", &unit).map(drop).ok();
     }
 
-    /// The path of a unit, which is loaded for it.
+    /// The path of a unit, which systemd loads for this.
     ///
     /// # Errors
     /// When it cannot be loaded.
@@ -183,7 +183,7 @@ impl Systemd {
     }
 }
 
-/// What the bus answers within [`CONNECT_LIMIT`].
+/// Waits for `answer` of the bus, at most [`CONNECT_LIMIT`].
 fn in_time<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let late = async {
         Timer::after(CONNECT_LIMIT).await;
@@ -192,8 +192,9 @@ fn in_time<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error
     zbus::block_on(future::or(answer, late))
 }
 
-/// Waits until systemd is on the bus; the name of its connection. One that the bus has dropped does not come back by itself: it is
-/// asked to by SIGUSR1 (systemd(1), SIGNALS), more than once, as it does nothing while it believes to be connected.
+/// Waits until systemd is on the bus, and returns the name of its connection. If the bus has closed systemd's
+/// connection, systemd does not connect again by itself, so it gets SIGUSR1 (systemd(1), SIGNALS). It gets the signal
+/// repeatedly, because it ignores it while it believes that it is connected.
 fn wait_for_owner(connection: &Connection) -> Result<String, Error> {
     let begun = Instant::now();
     let mut calls_at = begun + ABSENCE;
@@ -216,8 +217,8 @@ fn wait_for_owner(connection: &Connection) -> Result<String, Error> {
     }
 }
 
-/// Whether an answer was given by the bus in systemd's place: what was asked for has not reached systemd, or systemd has not answered
-/// before its connection ended.
+/// Whether an answer comes from the bus itself: the call has not reached systemd, or systemd has not answered before
+/// its connection ended.
 pub(crate) fn is_of_bus(answer: &Message) -> bool {
     answer.header().sender().is_some_and(|sender| sender == BUS)
 }

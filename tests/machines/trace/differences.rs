@@ -216,7 +216,7 @@ pub const ROWS: &[Row] = &[
         theirs: "-",
         ours: "/",
         why: "a working directory outside is a way out",
-        entry: "chroot goes to its new root (ORD-7)",
+        entry: "chroot changes to the new root (ORD-7)",
     },
     Row {
         files: "root|group-without-user",
@@ -234,7 +234,7 @@ pub const ROWS: &[Row] = &[
         theirs: "there",
         ours: "",
         why: "a killed command has not done its work",
-        entry: "Death by a signal is failure (EXE-5)",
+        entry: "A command killed by a signal has failed (EXE-5)",
     },
     Row {
         files: "killed-hook",
@@ -243,7 +243,7 @@ pub const ROWS: &[Row] = &[
         theirs: "",
         ours: "again",
         why: "the failed start is tried again",
-        entry: "Death by a signal is failure (EXE-5)",
+        entry: "A command killed by a signal has failed (EXE-5)",
     },
     Row {
         files: "user-without-group",
@@ -378,7 +378,7 @@ pub const ROWS: &[Row] = &[
         theirs: "there",
         ours: "",
         why: "a call of nothing is a mistake",
-        entry: "Errors are found before anything is done (ACT-1, ACT-7)",
+        entry: "Errors are found before any step is carried out (ACT-1, ACT-7)",
     },
     Row {
         files: "immediate-user",

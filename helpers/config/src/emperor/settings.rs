@@ -4,9 +4,9 @@ use crate::diagnostic::{Diagnostic, Origin};
 use crate::emperor::name::VassalName;
 use crate::emperor::on_demand::OnDemand;
 use crate::emperor::own_options::{OwnOption, own_option};
-use crate::emperor::patience::Patience;
 use crate::emperor::place::Place;
 use crate::emperor::programs::Programs;
+use crate::emperor::time_limits::TimeLimits;
 use crate::hooks::hook::Hook;
 use crate::hooks::namespaces::Namespaces;
 use crate::hooks::phase::{Phase, hook_option};
@@ -38,7 +38,7 @@ pub struct Emperor {
     /// Which vassals are on demand.
     pub on_demand: OnDemand,
     /// The time limits.
-    pub patience: Patience,
+    pub time_limits: TimeLimits,
     /// `emperor-stats`: the address at which statistics are served, and the line.
     pub stats: Option<(Vec<u8>, Origin)>,
     /// The hooks of the phases as-emperor and as-vassal.
@@ -123,7 +123,7 @@ impl Emperor {
             let value = entry.value.clone().unwrap_or_default();
             let is_taken = emperor.programs.add(entry)
                 || emperor.on_demand.add(entry)?
-                || emperor.patience.add(entry, &mut warnings)?;
+                || emperor.time_limits.add(entry, &mut warnings)?;
             match entry.id() {
                 _ if is_taken => {}
                 Some(Id::Emperor) => emperor.places.push(Place::parse(&value, chdir, &entry.origin)?),

@@ -85,7 +85,7 @@ pub fn compile(
         shells: steps.shells,
         payload,
         ready,
-        heartbeat: emperor.patience.heartbeat,
+        heartbeat: emperor.time_limits.heartbeat,
         settings,
     };
     Ok((plan, sorted.warnings))

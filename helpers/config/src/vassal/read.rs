@@ -186,7 +186,7 @@ fn settings(emperor: &Emperor, name: &VassalName, world: &dyn World) -> Result<S
     let entries: Vec<Entry> = evaluation.effects.into_iter().filter(is_setting).collect();
     let mut settings = Settings::from_entries(&entries)?;
     let has_limit = entries.iter().any(|entry| entry.key == b"stop-timeout");
-    if let (Some(limit), false) = (emperor.patience.stop, has_limit) {
+    if let (Some(limit), false) = (emperor.time_limits.stop, has_limit) {
         settings.stop_limit = limit;
     }
     Ok(settings)

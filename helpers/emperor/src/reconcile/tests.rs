@@ -30,11 +30,19 @@ fn remembered(stamp: Stamp) -> Remembered {
     }
 }
 
-/// What is done about one vassal.
-fn decided(wish: Option<Wish>, unit: Option<Unit>, before: Option<Stamp>, generated: bool) -> Option<Does> {
+/// The action for one vassal.
+fn decided(
+    file_state: Option<FileState>,
+    unit: Option<Unit>,
+    before: Option<Stamp>,
+    generated: bool,
+) -> Option<Action> {
     let x = name("x");
     let situation = Situation {
-        wishes: wish.map(|wish| (x.clone(), wish)).into_iter().collect(),
+        files: file_state
+            .map(|file_state| (x.clone(), file_state))
+            .into_iter()
+            .collect(),
         units: unit.map(|unit| (x.clone(), unit)).into_iter().collect(),
         memory: before
             .map(|stamp| (x.clone(), remembered(stamp)))
@@ -45,21 +53,21 @@ fn decided(wish: Option<Wish>, unit: Option<Unit>, before: Option<Stamp>, genera
     };
     let steps = reconcile(&situation);
     assert!(steps.len() < 2);
-    steps.first().map(|step| step.does)
+    steps.first().map(|step| step.action)
 }
 
 #[test]
-fn each_state_has_its_answer_to_each_change() {
-    use Does::*;
+fn each_state_and_change_has_its_action() {
+    use Action::*;
     use State::*;
-    let (old, new) = (file(1, 1).stamp, Wish::File(file(2, 2)));
-    let same = || Some(Wish::File(file(1, 1)));
+    let (old, new) = (file(1, 1).stamp, FileState::File(file(2, 2)));
+    let same = || Some(FileState::File(file(1, 1)));
     type Case = (
         &'static str,
-        Option<Wish>,
+        Option<FileState>,
         Option<Unit>,
         Option<Stamp>,
-        Option<Does>,
+        Option<Action>,
     );
     let cases: [Case; 22] = [
         ("a new file", Some(new.clone()), None, None, Some(Start)),
@@ -97,21 +105,21 @@ fn each_state_has_its_answer_to_each_change() {
         ),
         (
             "touched",
-            Some(Wish::File(file(2, 1))),
+            Some(FileState::File(file(2, 1))),
             Some(unit(On)),
             Some(old),
             Some(Reload),
         ),
         (
             "back-dated",
-            Some(Wish::File(file(0, 2))),
+            Some(FileState::File(file(0, 2))),
             Some(unit(On)),
             Some(old),
             Some(Reload),
         ),
         (
             "older, same",
-            Some(Wish::File(file(0, 1))),
+            Some(FileState::File(file(0, 1))),
             Some(unit(On)),
             Some(old),
             None,
@@ -130,7 +138,13 @@ fn each_state_has_its_answer_to_each_change() {
             Some(old),
             Some(Start),
         ),
-        ("unknown", Some(Wish::Unknown), Some(unit(On)), Some(old), None),
+        (
+            "unknown",
+            Some(FileState::Unknown),
+            Some(unit(On)),
+            Some(old),
+            None,
+        ),
         ("removed, runs", None, Some(unit(On)), Some(old), Some(Stop)),
         ("removed, starts", None, Some(unit(Starting)), None, Some(Stop)),
         ("removed, failed", None, Some(unit(Failed)), Some(old), Some(Stop)),
@@ -139,70 +153,70 @@ fn each_state_has_its_answer_to_each_change() {
         ("never known, failed", None, Some(unit(Failed)), None, None),
         ("never known, off", None, Some(unit(Off)), None, None),
     ];
-    for (case, wish, unit, before, expected) in cases {
-        assert_eq!(decided(wish, unit, before, false), expected, "{case}");
+    for (case, file_state, unit, before, expected) in cases {
+        assert_eq!(decided(file_state, unit, before, false), expected, "{case}");
     }
     assert_eq!(decided(None, None, None, true), Some(Erase), "a drop-in is left");
 }
 
 #[test]
-fn without_memory_the_units_own_clock_says_what_is_newer() {
+fn without_a_record_the_units_own_time_decides_what_is_newer() {
     let since = |state, since| Some(Unit { since, ..unit(state) });
-    let wish = || Some(Wish::File(file(5, 5)));
-    for (state, does) in [
-        (State::On, Does::Reload),
-        (State::Off, Does::Start),
-        (State::Failed, Does::Start),
+    let file_state = || Some(FileState::File(file(5, 5)));
+    for (state, action) in [
+        (State::On, Action::Reload),
+        (State::Off, Action::Start),
+        (State::Failed, Action::Start),
     ] {
         assert_eq!(
-            decided(wish(), since(state, 9), None, false),
-            Some(Does::Adopt),
+            decided(file_state(), since(state, 9), None, false),
+            Some(Action::Adopt),
             "{state:?}"
         );
         assert_eq!(
-            decided(wish(), since(state, 4), None, false),
-            Some(does),
+            decided(file_state(), since(state, 4), None, false),
+            Some(action),
             "{state:?}"
         );
     }
 }
 
 #[test]
-fn a_mask_is_the_administrators_and_what_changes_meanwhile_comes_after_it() {
+fn a_masked_vassal_is_left_alone_and_its_changes_apply_after_the_mask() {
     let masked = Unit {
         is_masked: true,
         ..unit(State::Off)
     };
     let before = Some(file(1, 1).stamp);
     assert_eq!(
-        decided(Some(Wish::File(file(2, 2))), Some(masked), before, false),
+        decided(Some(FileState::File(file(2, 2))), Some(masked), before, false),
         None
     );
     assert_eq!(
         decided(
-            Some(Wish::File(file(2, 2))),
+            Some(FileState::File(file(2, 2))),
             Some(unit(State::Off)),
             before,
             false
         ),
-        Some(Does::Start)
+        Some(Action::Start)
     );
 }
 
 #[test]
-fn a_start_of_the_target_starts_what_was_stopped_by_hand_but_nothing_twice() {
+fn a_start_of_the_target_starts_vassals_stopped_by_hand_and_none_twice() {
     let decided = |unit: Option<Unit>| {
         let mut situation = Situation {
             target_starts: true,
             ..Situation::default()
         };
-        situation.wishes.insert(name("x"), Wish::File(file(1, 1)));
+        situation.files.insert(name("x"), FileState::File(file(1, 1)));
         situation.memory.insert(name("x"), remembered(file(1, 1).stamp));
         situation.units.extend(unit.map(|unit| (name("x"), unit)));
-        reconcile(&situation).first().map(|step| step.does)
+        reconcile(&situation).first().map(|step| step.action)
     };
-    assert_eq!(decided(None), Some(Does::Start));
-    assert_eq!(decided(Some(unit(State::Off))), Some(Does::Start));
+    assert_eq!(decided(None), Some(Action::Start));
+    assert_eq!(decided(Some(unit(State::Off))), Some(Action::Start));
     assert_eq!(decided(Some(unit(State::On))), None);
     assert_eq!(
         decided(Some(Unit {
@@ -214,8 +228,8 @@ fn a_start_of_the_target_starts_what_was_stopped_by_hand_but_nothing_twice() {
 }
 
 #[test]
-fn one_that_a_connection_starts_is_left_to_its_socket() {
-    use Does::*;
+fn a_vassal_on_demand_is_started_by_its_socket_only() {
+    use Action::*;
     use State::*;
     let at = |modified, content, socket| File {
         socket,
@@ -230,7 +244,7 @@ fn one_that_a_connection_starts_is_left_to_its_socket() {
     };
     let decided = |file: &File, unit: Option<Unit>, socket: Option<Option<u64>>| {
         let mut situation = Situation::default();
-        situation.wishes.insert(name("x"), Wish::File(file.clone()));
+        situation.files.insert(name("x"), FileState::File(file.clone()));
         situation.units.extend(unit.map(|unit| (name("x"), unit)));
         situation.memory.extend(socket.map(|socket| {
             let stamp = old.stamp;
@@ -242,7 +256,7 @@ fn one_that_a_connection_starts_is_left_to_its_socket() {
                 },
             )
         }));
-        reconcile(&situation).first().map(|step| step.does)
+        reconcile(&situation).first().map(|step| step.action)
     };
     let known = Some(Some(7));
     let cases = [
@@ -318,10 +332,10 @@ fn one_that_a_connection_starts_is_left_to_its_socket() {
     situation
         .units
         .extend(with(Off, Socket::Open).map(|unit| (name("x"), unit)));
-    assert_eq!(reconcile(&situation)[0].does, Stop, "no file");
+    assert_eq!(reconcile(&situation)[0].action, Stop, "no file");
 }
 
-/// xorshift64*: the same histories in each run.
+/// xorshift64*, so that each run has the same histories.
 struct Dice(u64);
 
 impl Dice {
@@ -333,7 +347,7 @@ impl Dice {
     }
 }
 
-/// A machine of which only as much is there as the decisions are about.
+/// A model of a machine, with only the state that the decisions depend on.
 #[derive(Default)]
 struct World {
     now: i64,
@@ -343,11 +357,11 @@ struct World {
     runs: BTreeMap<VassalName, Stamp>,
     memory: BTreeMap<VassalName, Remembered>,
     generated: BTreeSet<VassalName>,
-    /// Stopped by hand since the file's last change.
+    /// The vassals that were stopped by hand since the last change of their files.
     by_hand: BTreeSet<VassalName>,
 }
 
-/// A content that no app can be started with.
+/// Whether an app cannot be started with this content.
 fn is_broken(content: u64) -> bool {
     content % 5 == 0
 }
@@ -359,9 +373,9 @@ impl World {
     }
 
     fn situation(&self) -> Situation {
-        let wish = |(name, file): (&VassalName, &File)| (name.clone(), Wish::File(file.clone()));
+        let file_state = |(name, file): (&VassalName, &File)| (name.clone(), FileState::File(file.clone()));
         Situation {
-            wishes: self.files.iter().map(wish).collect(),
+            files: self.files.iter().map(file_state).collect(),
             units: self.units.clone(),
             memory: self.memory.clone(),
             generated: self.generated.clone(),
@@ -389,27 +403,27 @@ impl World {
         }
     }
 
-    /// What the service does with a step; `dies` says before which of its parts it is killed.
+    /// Carries out a step as the service does; `dies` says before which of its parts the service is killed.
     fn perform(&mut self, step: &Step, dies: u64) {
         let Step {
-            name, does, stamp, ..
+            name, action, stamp, ..
         } = step;
         if dies == 0 {
             return;
         }
-        match does {
-            Does::Adopt | Does::Renew => {}
-            Does::Start | Does::Restart | Does::Swap => {
+        match action {
+            Action::Adopt | Action::Renew => {}
+            Action::Start | Action::Restart | Action::Swap => {
                 self.generated.insert(name.clone());
                 self.start(name);
             }
-            Does::Reload => {
+            Action::Reload => {
                 let stamp = self.files[name].stamp;
                 if !is_broken(stamp.content) {
                     self.runs.insert(name.clone(), stamp);
                 }
             }
-            Does::Stop | Does::Erase => {
+            Action::Stop | Action::Erase => {
                 self.units.remove(name);
                 self.runs.remove(name);
             }
@@ -433,7 +447,7 @@ impl World {
         }
     }
 
-    /// Something that somebody else does.
+    /// A random action from outside: of an editor, an administrator, or systemd.
     fn happen(&mut self, dice: &mut Dice) {
         let name = name(["a", "b", "c", "d"][dice.roll(4) as usize]);
         match dice.roll(9) {
@@ -455,7 +469,7 @@ impl World {
                 self.by_hand.remove(&name);
             }
             6 => {
-                // A stop by hand; systemd keeps the unit in its memory, or forgets it.
+                // A stop by hand. systemd keeps the unit loaded, or unloads it.
                 let Some(file) = self.files.get(&name).map(|file| file.stamp) else {
                     return;
                 };
@@ -463,17 +477,17 @@ impl World {
                     return;
                 };
                 let keeps = dice.roll(2) == 0;
-                let is_told = match self.memory.get(&name) {
-                    // It is a wish about the file that was in effect.
+                let counts = match self.memory.get(&name) {
+                    // The stop applies to the file that was in effect.
                     Some(known) => known.stamp == file,
                     None => keeps && before.state != State::Off,
                 };
                 self.runs.remove(&name);
                 if !keeps && !self.memory.contains_key(&name) {
-                    // Nobody knows of it any more.
+                    // Nothing shows any more that it was stopped.
                     self.by_hand.remove(&name);
                 }
-                if is_told {
+                if counts {
                     self.by_hand.insert(name.clone());
                 }
                 match keeps {
@@ -516,7 +530,7 @@ fn after_any_history_everything_is_as_the_files_say() {
         let mut world = World::default();
         for _ in 0..=dice.roll(30) {
             world.happen(&mut dice);
-            // The service sees some of it, and is killed in the midst of some of that.
+            // The service notices some of the changes, and may be killed while it acts.
             if dice.roll(3) == 0 {
                 for step in reconcile(&world.situation()) {
                     let dies = dice.roll(3);
@@ -564,7 +578,7 @@ fn a_broken_file_never_stops_what_runs() {
         world.files.insert(name("a"), file(at, 5));
         for _ in 0..dice.roll(4) {
             for step in reconcile(&world.situation()) {
-                assert_eq!(step.does, Does::Reload);
+                assert_eq!(step.action, Action::Reload);
                 world.perform(&step, dice.roll(3));
             }
         }

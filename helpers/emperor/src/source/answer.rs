@@ -1,22 +1,22 @@
-//! What the process that reads the files is given, and what it answers.
+//! The input and the output of the process that reads the files.
 
 use crate::reconcile::Stamp;
 use std::collections::BTreeMap;
 use vassal_config::emperor::name::VassalName;
 use vassal_generator::drop_in::Text;
 
-/// What has been read before.
+/// The results of the last scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
-    /// What of the emperor's file the drop-ins were made with.
+pub struct Cache {
+    /// A hash of the settings in the emperor's file that the drop-ins depend on.
     pub settings: u64,
-    /// What was found in each file.
-    pub files: BTreeMap<Vec<u8>, Before>,
+    /// The result for each file.
+    pub files: BTreeMap<Vec<u8>, CachedFile>,
 }
 
-/// What was found in a file.
+/// The result for a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Before {
+pub struct CachedFile {
     /// Its dates.
     pub dates: Vec<u8>,
     /// The hash of its content.
@@ -25,79 +25,79 @@ pub struct Before {
     pub socket: Option<u64>,
 }
 
-/// A directory, and the name in it that matters, or all of them.
+/// A directory to watch, and the name in it that is relevant; without one, all names are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Watched {
     /// Its path.
     pub directory: Vec<u8>,
     /// The name.
     pub name: Option<Vec<u8>>,
-    /// Whether what is written into it matters, too, and not only which file it is.
+    /// Whether writes to the file are relevant as well, and not only which file has the name.
     pub has_content: bool,
 }
 
-/// A file that was read, or that has the dates it had.
+/// A file that was read, or whose dates have not changed since it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Content {
-    /// What changes with anything that happens to it.
+    /// Data that changes with every change of the file.
     pub dates: Vec<u8>,
-    /// When that was, in nanoseconds since 1970.
+    /// When it last changed, in nanoseconds since 1970.
     pub changed: i64,
     /// Content and date.
     pub stamp: Stamp,
-    /// It has the dates it had, and was not read.
+    /// Whether it was not read again, because its dates have not changed.
     pub is_known: bool,
-    /// It is a link, or has several names, so it was complete when its name appeared.
+    /// Whether it is a link or has several names. Such a file was complete when its name appeared.
     pub is_whole: bool,
-    /// Its drop-ins, where they are not what the generator's directory has.
+    /// Its drop-ins, if they differ from those in the generator's directory.
     pub drop_in: Option<Text>,
-    /// A hash of its socket's, where its first connection starts it.
+    /// For a vassal on demand, a hash of the drop-in of its socket.
     pub socket: Option<u64>,
-    /// What is wrong with it, as far as its unit is concerned.
+    /// Errors in the lines that its unit depends on.
     pub problems: Vec<String>,
-    /// The names on the way to where a link leads.
+    /// The names on the way to a link's target.
     pub watched: Vec<Watched>,
 }
 
-/// What is at a path that has a vassal's name.
+/// What was found at a path with a vassal's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum Found {
     /// A vassal's file.
     File(Content),
-    /// No regular file, so no vassal's.
+    /// Not a regular file, so not a vassal's.
     NoFile,
     /// It could not be read this time.
     Unreadable(String),
 }
 
-/// A vassal's file and where it is.
+/// A vassal's file and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedFile {
     /// Its path.
     pub file: Vec<u8>,
-    /// The place of the emperor's file that has it.
+    /// The place in the emperor's file that has it.
     pub place: Vec<u8>,
-    /// What is there.
-    pub found: Seen,
+    /// What was found there.
+    pub found: Found,
 }
 
-/// Everything that a scan finds.
+/// The result of a scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Why the emperor's file cannot be used, so that nothing is known of the vassals.
+    /// Why the emperor's file cannot be used; then nothing is known of the vassals.
     pub unusable: Option<String>,
-    /// What of the emperor's file the drop-ins were made with.
+    /// A hash of the settings in the emperor's file that the drop-ins depend on.
     pub settings: u64,
     /// The vassals.
-    pub files: BTreeMap<VassalName, Listed>,
+    pub files: BTreeMap<VassalName, ListedFile>,
     /// The places that could not be read.
     pub unreadable: Vec<Vec<u8>>,
-    /// The places that are not there.
+    /// The places that do not exist.
     pub absent: Vec<Vec<u8>>,
-    /// What to watch.
+    /// The directories and names to watch.
     pub watched: Vec<Watched>,
     /// The drop-in of the socket of the statistics.
     pub statistics: Option<String>,
-    /// What is odd about files and places.
+    /// Warnings and errors about files and places.
     pub problems: Vec<String>,
 }

@@ -1,7 +1,7 @@
-//! The process that reads the files: this program once more, so that a filesystem that hangs, or a file that takes all memory, is lost
-//! with it.
+//! Runs the process that reads the files. It is another process of this program, so that a hanging filesystem, or a
+//! file that exhausts the memory, costs only that process.
 
-use super::answer::{Answer, Known};
+use super::answer::{Answer, Cache};
 use super::scan;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Read, Write};
@@ -11,22 +11,22 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The name by which this program is started: it may be one of several in a file.
+/// The program's name as `argv[0]`: one executable may contain several programs.
 pub const NAME: &str = "vassal-emperor";
-/// The argument that makes this program that process.
+/// The argument that makes this program the reading process.
 pub const ARGUMENT: &str = "--scan";
-/// This program, also when the package has been upgraded meanwhile.
+/// This program, even if the package has been upgraded meanwhile.
 const OURSELVES: &str = "/proc/self/exe";
-/// How long it may take: it gives up by itself what hangs, step by step, in less.
+/// How long it may take. It has shorter limits of its own for each step.
 const LIMIT: Duration = Duration::from_secs(60);
-/// The most that is read of an answer: what a hundred thousand vassals have.
+/// The most that is read of an answer: enough for a hundred thousand vassals.
 const LARGEST: usize = 256 << 20;
 
-/// The files as they are now, but for what is `known`.
+/// Reads the files that have changed since `cache`.
 ///
 /// # Errors
-/// A process that cannot be made, fails, or does not answer in time.
-pub fn ask(known: &Known) -> io::Result<Answer> {
+/// When the process cannot be started, fails, or does not answer in time.
+pub fn ask(cache: &Cache) -> io::Result<Answer> {
     let mut child = Command::new(OURSELVES)
         .arg0(NAME)
         .arg(ARGUMENT)
@@ -34,7 +34,7 @@ pub fn ask(known: &Known) -> io::Result<Answer> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let answer = exchange(&mut child, known);
+    let answer = exchange(&mut child, cache);
     if answer.is_err() {
         child.kill()?;
     }
@@ -47,19 +47,19 @@ pub fn ask(known: &Known) -> io::Result<Answer> {
     }
 }
 
-fn exchange(child: &mut Child, known: &Known) -> io::Result<Answer> {
-    // It reads everything before it does anything that could hang.
+fn exchange(child: &mut Child, cache: &Cache) -> io::Result<Answer> {
+    // It reads all its input before it does anything that could hang.
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(&known.pack())?;
+        input.write_all(&cache.pack())?;
     }
     let bytes = match child.stdout.take() {
-        Some(output) => listen(output, Instant::now() + LIMIT)?,
+        Some(output) => read_answer(output, Instant::now() + LIMIT)?,
         None => Vec::new(),
     };
     Answer::unpack(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-fn listen(mut output: ChildStdout, end: Instant) -> io::Result<Vec<u8>> {
+fn read_answer(mut output: ChildStdout, end: Instant) -> io::Result<Vec<u8>> {
     let (mut bytes, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -78,13 +78,13 @@ fn listen(mut output: ChildStdout, end: Instant) -> io::Result<Vec<u8>> {
     }
 }
 
-/// What that process does.
+/// The work of that process.
 ///
 /// # Errors
-/// Pipes that are broken: nobody listens any more.
+/// When a pipe is broken, because the caller has ended.
 pub fn answer(generated: &Path) -> io::Result<()> {
-    let mut known = Vec::new();
-    io::stdin().read_to_end(&mut known)?;
-    let answer = scan::scan(Path::new("/"), generated, &Known::unpack(&known));
+    let mut input = Vec::new();
+    io::stdin().read_to_end(&mut input)?;
+    let answer = scan::scan(Path::new("/"), generated, &Cache::unpack(&input));
     io::stdout().write_all(&answer.pack())
 }

@@ -1,6 +1,5 @@
-//! What tells that something may have changed: inotify on every directory in which a name matters, and the table of mounts. It is a
-//! doorbell and no more: whatever rings it, everything is looked at again, so that an event that was lost, or that came in another
-//! order, does no harm.
+//! Reports that something may have changed: through inotify on every directory with relevant names, and through the
+//! mount table. An event only triggers a pass over all files, so a lost event, or one out of order, does no harm.
 
 use super::answer::Watched;
 use nix::errno::Errno;
@@ -13,16 +12,16 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Somebody rang.
+/// A report of changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ring {
-    /// Names of files that are open for writing: what is in them is not all yet.
+pub struct Changes {
+    /// Names of files that are open for writing, so that their content may be incomplete.
     pub written: BTreeSet<Vec<u8>>,
     /// Names of files that were closed, replaced or removed.
     pub closed: BTreeSet<Vec<u8>>,
 }
 
-/// What matters of a directory.
+/// The names in a directory that are relevant.
 #[derive(Debug, Clone, Default)]
 struct Interest {
     /// Every name.
@@ -34,14 +33,14 @@ struct Interest {
 
 type Table = HashMap<WatchDescriptor, Interest>;
 
-/// The doorbell.
+/// The watches.
 #[derive(Debug, Clone)]
-pub struct Doorbell {
+pub struct Watcher {
     inotify: Arc<Inotify>,
     table: Arc<Mutex<Table>>,
 }
 
-/// A change of which names there are.
+/// Changes of the names in a directory.
 const NAMES: AddWatchFlags = AddWatchFlags::IN_CREATE
     .union(AddWatchFlags::IN_DELETE)
     .union(AddWatchFlags::IN_MOVED_FROM)
@@ -49,13 +48,13 @@ const NAMES: AddWatchFlags = AddWatchFlags::IN_CREATE
     .union(AddWatchFlags::IN_DELETE_SELF)
     .union(AddWatchFlags::IN_MOVE_SELF)
     .union(AddWatchFlags::IN_ONLYDIR);
-/// A change of what they have.
+/// Changes of the files with these names.
 const CONTENT: AddWatchFlags = AddWatchFlags::IN_ATTRIB
     .union(AddWatchFlags::IN_MODIFY)
     .union(AddWatchFlags::IN_CLOSE_WRITE);
 
-impl Doorbell {
-    /// One that watches nothing yet.
+impl Watcher {
+    /// Watches nothing yet.
     ///
     /// # Errors
     /// As inotify_init(2).
@@ -70,8 +69,8 @@ impl Doorbell {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches this and nothing else; whether a directory is watched that was not before, in which something may have happened
-    /// meanwhile. A directory on a filesystem that hangs holds this up.
+    /// Watches exactly `wanted`. Returns whether a directory is watched that was not before; something may have changed
+    /// in it meanwhile. A directory on a hanging filesystem blocks this call.
     ///
     /// # Errors
     /// The limit of watches (inotify(7)).
@@ -98,7 +97,7 @@ impl Doorbell {
             match self.inotify.add_watch(OsStr::from_bytes(directory), mask) {
                 Ok(descriptor) => {
                     if next.contains_key(&descriptor) {
-                        // The same one by another path.
+                        // The same directory by another path.
                         self.inotify
                             .add_watch(OsStr::from_bytes(directory), NAMES | CONTENT)?;
                     }
@@ -106,7 +105,7 @@ impl Doorbell {
                     known.all |= interest.all;
                     known.names.extend(interest.names);
                 }
-                // It is not there, or no directory: one above it is watched.
+                // It does not exist or is no directory. A directory above it is watched.
                 Err(errno) if errno != Errno::ENOSPC => {}
                 Err(errno) => return Err(errno),
             }
@@ -114,42 +113,42 @@ impl Doorbell {
         let mut table = self.table();
         let is_new = next.keys().any(|descriptor| !table.contains_key(descriptor));
         for descriptor in table.keys().filter(|descriptor| !next.contains_key(descriptor)) {
-            // One whose directory is gone has ended by itself.
+            // The watch of a removed directory has ended by itself.
             self.inotify.rm_watch(*descriptor).ok();
         }
         *table = next;
         Ok(is_new)
     }
 
-    /// Waits for the next ring.
+    /// Waits for the next change.
     ///
     /// # Errors
     /// As read(2).
-    pub fn listen(&self) -> nix::Result<Ring> {
+    pub fn next_changes(&self) -> nix::Result<Changes> {
         loop {
             let events = match self.inotify.read_events() {
                 Err(Errno::EINTR) => continue,
                 events => events?,
             };
-            if let Some(ring) = ring(&self.table(), &events) {
-                return Ok(ring);
+            if let Some(changes) = changes(&self.table(), &events) {
+                return Ok(changes);
             }
         }
     }
 }
 
-/// What the events tell, if they matter at all.
-fn ring(table: &Table, events: &[InotifyEvent]) -> Option<Ring> {
-    let mut ring = None;
+/// The changes in `events`, or `None` if none is relevant.
+fn changes(table: &Table, events: &[InotifyEvent]) -> Option<Changes> {
+    let mut changes = None;
     for InotifyEvent { wd, mask, name, .. } in events {
         let lost = mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
         let (interest, name) = match (table.get(wd), name) {
             (_, _) if lost => {
-                ring.get_or_insert_with(Ring::default);
+                changes.get_or_insert_with(Changes::default);
                 continue;
             }
             (Some(_), None) => {
-                ring.get_or_insert_with(Ring::default);
+                changes.get_or_insert_with(Changes::default);
                 continue;
             }
             (Some(interest), Some(name)) => (interest, name.as_bytes()),
@@ -159,19 +158,19 @@ fn ring(table: &Table, events: &[InotifyEvent]) -> Option<Ring> {
         if !interest.names.contains(name) && !(interest.all && (is_directory || is_vassals(name))) {
             continue;
         }
-        let ring: &mut Ring = ring.get_or_insert_with(Ring::default);
+        let changes: &mut Changes = changes.get_or_insert_with(Changes::default);
         if interest.all && !is_directory {
-            // A link is complete when it is made; it is told by the next look.
+            // A new link is complete at once; the next pass finds out that it is a link.
             let is_written = mask.intersects(AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE);
             let (to, from) = match is_written {
-                true => (&mut ring.written, &mut ring.closed),
-                false => (&mut ring.closed, &mut ring.written),
+                true => (&mut changes.written, &mut changes.closed),
+                false => (&mut changes.closed, &mut changes.written),
             };
             from.remove(name);
             to.insert(name.to_vec());
         }
     }
-    ring
+    changes
 }
 
 /// Whether a vassal's file can have that name.
@@ -179,18 +178,18 @@ fn is_vassals(name: &[u8]) -> bool {
     vassal_config::emperor::name::VassalName::of_file(name).is_ok()
 }
 
-/// Calls `rang` whenever the table of mounts has changed: a directory that was mounted over rings no bell.
+/// Calls `on_change` whenever the mount table has changed, because inotify does not report a mount over a directory.
 ///
 /// # Errors
 /// As open(2), poll(2).
-pub fn listen_to_mounts(mut rang: impl FnMut() -> bool) -> std::io::Result<()> {
+pub fn watch_mounts(mut on_change: impl FnMut() -> bool) -> std::io::Result<()> {
     let table = File::open("/proc/self/mountinfo")?;
     loop {
         match poll(
             &mut [PollFd::new(table.as_fd(), PollFlags::POLLPRI)],
             PollTimeout::NONE,
         ) {
-            Ok(_) if !rang() => return Ok(()),
+            Ok(_) if !on_change() => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -216,35 +215,39 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_be_a_vassals_rings_and_a_file_counts_when_it_is_closed() {
+    fn only_names_of_vassals_are_reported_and_a_file_is_written_until_it_is_closed() {
         let root = tempfile::tempdir().unwrap();
-        let bell = Doorbell::new().unwrap();
+        let watcher = Watcher::new().unwrap();
         let wanted = [watched(root.path(), None)];
-        assert!(bell.watch(&wanted).unwrap());
-        assert!(!bell.watch(&wanted).unwrap());
+        assert!(watcher.watch(&wanted).unwrap());
+        assert!(!watcher.watch(&wanted).unwrap());
         for name in [".x.ini.swp", "x.ini~", "4913", ".x.ini"] {
             fs::write(root.path().join(name), "").unwrap();
         }
         let open = File::create(root.path().join("x.ini")).unwrap();
-        assert_eq!(bell.listen().unwrap().written, names(&["x.ini"]));
+        assert_eq!(watcher.next_changes().unwrap().written, names(&["x.ini"]));
         drop(open);
-        let ring = bell.listen().unwrap();
-        assert_eq!((ring.written, ring.closed), (names(&[]), names(&["x.ini"])));
+        let changes = watcher.next_changes().unwrap();
+        assert_eq!((changes.written, changes.closed), (names(&[]), names(&["x.ini"])));
         fs::rename(root.path().join("x.ini"), root.path().join("y.ini")).unwrap();
-        assert_eq!(bell.listen().unwrap().closed, names(&["x.ini", "y.ini"]));
+        assert_eq!(watcher.next_changes().unwrap().closed, names(&["x.ini", "y.ini"]));
     }
 
     #[test]
-    fn a_name_on_the_way_rings_and_its_neighbours_do_not() {
+    fn a_change_of_a_name_on_the_path_is_reported_and_other_names_are_not() {
         let root = tempfile::tempdir().unwrap();
-        let bell = Doorbell::new().unwrap();
-        assert!(bell.watch(&[watched(root.path(), Some("here"))]).unwrap());
+        let watcher = Watcher::new().unwrap();
+        assert!(watcher.watch(&[watched(root.path(), Some("here"))]).unwrap());
         fs::create_dir(root.path().join("there")).unwrap();
         fs::create_dir(root.path().join("here")).unwrap();
-        assert_eq!(bell.listen().unwrap(), Ring::default());
+        assert_eq!(watcher.next_changes().unwrap(), Changes::default());
         let next = watched(&root.path().join("here"), None);
-        assert!(bell.watch(&[watched(root.path(), Some("here")), next]).unwrap());
+        assert!(
+            watcher
+                .watch(&[watched(root.path(), Some("here")), next])
+                .unwrap()
+        );
         fs::write(root.path().join("here/x.ini"), "").unwrap();
-        assert_eq!(bell.listen().unwrap().closed, names(&["x.ini"]));
+        assert_eq!(watcher.next_changes().unwrap().closed, names(&["x.ini"]));
     }
 }

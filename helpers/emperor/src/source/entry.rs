@@ -1,7 +1,7 @@
-//! One vassal's file as it is now.
+//! Reads one vassal's file.
 
-use super::answer::{Before, Content, Known, Seen, Watched};
-use super::way::way_to;
+use super::answer::{Cache, CachedFile, Content, Found, Watched};
+use super::watches::watches_of_file;
 use crate::reconcile::Stamp;
 use nix::sys::stat::Mode;
 use std::ffi::OsStr;
@@ -22,21 +22,21 @@ use vassal_generator::answer::Wanted;
 use vassal_generator::output::{self, Directory};
 use vassal_generator::read::{Unit, unit_of};
 
-/// Where a command's programs are.
+/// The PATH of the commands.
 const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What all files are read with.
+/// The data that reading needs for all files.
 #[derive(Debug)]
-pub struct Look<'a> {
+pub struct Scanner<'a> {
     /// The machine.
     pub root: &'a Path,
     /// The generator's directory.
     pub generated: &'a Path,
-    /// The emperor's file.
+    /// The settings of the emperor's file.
     pub wanted: &'a Wanted,
-    /// What was read before.
-    pub known: &'a Known,
-    /// Reads them.
+    /// The results of the last scan.
+    pub cache: &'a Cache,
+    /// Reads the files.
     pub reader: Reader,
 }
 
@@ -44,29 +44,29 @@ pub struct Look<'a> {
 struct Entry {
     path: PathBuf,
     is_link: bool,
-    /// Whether a link stands for what it leads to.
+    /// Whether links are followed.
     is_followed: bool,
-    /// Of what it leads to, where it is followed.
+    /// The metadata of the link's target if links are followed, otherwise of the path itself.
     metadata: Metadata,
 }
 
-impl Look<'_> {
-    /// What the `file` of the vassal `name` is. It was listed, and may have gone since.
-    pub fn at(&self, name: &VassalName, file: &[u8]) -> Seen {
+impl Scanner<'_> {
+    /// Reads the `file` of the vassal `name`. It was listed, and may have been removed since.
+    pub fn read(&self, name: &VassalName, file: &[u8]) -> Found {
         let Some(entry) = Entry::at(outside(self.root, file), !self.wanted.nofollow) else {
-            return Seen::NoFile;
+            return Found::NoFile;
         };
         let mut content = self.outline(&entry, name);
         if let Some(before) = self.unchanged(file, &entry, &content) {
             content.is_known = true;
             (content.stamp.content, content.socket) = (before.content, before.socket);
-            return Seen::File(content);
+            return Found::File(content);
         }
         let read = self.reader.read(&entry.path);
         content.stamp.content = entry.hash(&read);
         if let Some(command) = &self.wanted.common.on_demand.command {
             if let Err(why) = ask_for_address(self.root, command, name, &entry.path) {
-                return Seen::Unreadable(format!("emperor-on-demand-exec: {why}"));
+                return Found::Unreadable(format!("emperor-on-demand-exec: {why}"));
             }
         }
         match unit_of(read, self.root, (name, file), &self.wanted.common) {
@@ -75,26 +75,26 @@ impl Look<'_> {
                 content.stamp.content ^= content.socket.unwrap_or_default();
                 content.drop_in = (!output::has(self.generated, name, &text)).then_some(text);
                 content.problems = problems;
-                Seen::File(content)
+                Found::File(content)
             }
-            Unit::NoFile if entry.is_link && !entry.is_followed => Seen::File(content),
-            Unit::NoFile | Unit::Unasked => Seen::NoFile,
-            Unit::Unreadable(why) => Seen::Unreadable(why),
+            Unit::NoFile if entry.is_link && !entry.is_followed => Found::File(content),
+            Unit::NoFile | Unit::Unasked => Found::NoFile,
+            Unit::Unreadable(why) => Found::Unreadable(why),
         }
     }
 
-    /// What is known of the file without reading it.
+    /// The properties of the file that need no reading.
     fn outline(&self, entry: &Entry, name: &VassalName) -> Content {
         let metadata = &entry.metadata;
         let mut dates = dates(metadata);
         let mut watched = match entry.is_link && entry.is_followed {
-            true => way_to(&entry.path),
+            true => watches_of_file(&entry.path),
             false => Vec::new(),
         };
         if let Some(address) = self.wanted.common.on_demand.file_of(name) {
             let address = entry.path.with_file_name(OsStr::from_bytes(&address));
             dates.extend(address.metadata().as_ref().map(self::dates).unwrap_or_default());
-            watched.extend(way_to(&address));
+            watched.extend(watches_of_file(&address));
         }
         Content {
             dates,
@@ -109,19 +109,19 @@ impl Look<'_> {
         }
     }
 
-    /// What was found in the file before, if it has the dates that it had.
-    fn unchanged(&self, file: &[u8], entry: &Entry, content: &Content) -> Option<&Before> {
+    /// The last result for the file, if its dates have not changed.
+    fn unchanged(&self, file: &[u8], entry: &Entry, content: &Content) -> Option<&CachedFile> {
         let metadata = &entry.metadata;
-        // Two changes within a second have the same dates there.
+        // With dates in whole seconds, two changes within a second are not distinguishable.
         let has_whole_seconds = metadata.mtime_nsec() == 0 && metadata.ctime_nsec() == 0;
-        let before = self.known.files.get(file)?;
+        let before = self.cache.files.get(file)?;
         (before.dates == content.dates && !has_whole_seconds).then_some(before)
     }
 }
 
 impl Entry {
-    /// What is at `path`; nothing where nothing is. A link that leads nowhere is a vassal's only where links are not followed
-    /// (EMP-4).
+    /// What is at `path`, or `None` if there is nothing. A link without a target counts as a vassal's file only if
+    /// links are not followed (EMP-4).
     fn at(path: PathBuf, is_followed: bool) -> Option<Self> {
         let link = path.symlink_metadata().ok()?;
         let is_link = link.is_symlink();
@@ -137,7 +137,8 @@ impl Entry {
         })
     }
 
-    /// A hash of what it says: what was read, or why that could not be; of a link that is not followed, where it leads.
+    /// A hash of the file's content, or of the reason why it cannot be read; for a link that is not followed, of its
+    /// target.
     fn hash(&self, read: &Result<Trusted, ReadError>) -> u64 {
         match read {
             _ if self.is_link && !self.is_followed => {
@@ -150,7 +151,8 @@ impl Entry {
     }
 }
 
-/// Runs the command of `emperor-on-demand-exec` in the directory of a vassal's file, with its name, and keeps what it has said.
+/// Runs the command of `emperor-on-demand-exec` in the directory of a vassal's file, with the file's name, and stores
+/// its output.
 fn ask_for_address(root: &Path, command: &[u8], name: &VassalName, file: &Path) -> Result<(), String> {
     let directory = file.parent().unwrap_or(root).to_path_buf();
     let line = [command, b" ", &shell::word(&name.file())].concat();
@@ -165,7 +167,7 @@ fn ask_for_address(root: &Path, command: &[u8], name: &VassalName, file: &Path) 
     kept.map_err(|error| error.to_string())
 }
 
-/// When the path to a file with this `metadata` has last led to something else: a link may be newer than the file it leads to.
+/// When the path last began to lead to this file or the file last changed; a link may be newer than its target.
 fn changed(metadata: &Metadata, way: &[Watched]) -> i64 {
     let link = |watched: &Watched| {
         let name = OsStr::from_bytes(watched.name.as_ref()?);
@@ -179,7 +181,7 @@ fn changed(metadata: &Metadata, way: &[Watched]) -> i64 {
         .unwrap_or_default()
 }
 
-/// What changes with anything that happens to a file.
+/// Data that changes with every change of a file.
 fn dates(metadata: &Metadata) -> Vec<u8> {
     let numbers = [
         metadata.dev(),
@@ -196,7 +198,7 @@ fn time(seconds: i64, nanoseconds: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
-/// FNV-1a, which stays the same from one version of this program to the next.
+/// FNV-1a, which is the same in all versions of this program.
 pub fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! Where the vassals' files come from: directories and patterns of names, and what tells that something has changed in them.
+//! The source of the vassals' files: directories and patterns of names, and the watches for changes in them.
 
 pub mod answer;
 pub mod ask;
@@ -6,4 +6,4 @@ pub mod directory;
 pub mod entry;
 pub mod packed;
 pub mod scan;
-pub mod way;
+pub mod watches;

@@ -1,39 +1,39 @@
-//! The question to the process that reads the files, and its answer, as records: how they go through a pipe.
+//! The encoding of the reading process's input and output for a pipe.
 
-use super::answer::{Answer, Before, Content, Known, Listed, Seen, Watched};
+use super::answer::{Answer, Cache, CachedFile, Content, Found, ListedFile, Watched};
 use crate::reconcile::Stamp;
 use vassal_config::emperor::vassals::name_of;
 use vassal_generator::drop_in::Text;
 use vassal_generator::pack::{Fields, pack, unpack};
 
-impl Known {
-    /// As one byte string.
+impl Cache {
+    /// Encodes it.
     pub fn pack(&self) -> Vec<u8> {
         let files = self.files.iter().flat_map(|(file, before)| {
-            let Before {
+            let CachedFile {
                 dates,
                 content,
                 socket,
             } = before;
             let content = content.to_le_bytes().to_vec();
-            [file.clone(), dates.clone(), content, hashes(*socket)]
+            [file.clone(), dates.clone(), content, pack_hash(*socket)]
         });
         let settings = self.settings.to_le_bytes().to_vec();
         pack(&[settings].into_iter().chain(files).collect::<Fields>())
     }
 
-    /// Out of one; nothing is known when it is none.
+    /// Decodes it. Wrong input counts as no results.
     pub fn unpack(bytes: &[u8]) -> Self {
         let fields = unpack(bytes).unwrap_or_default();
         let Some((settings, files)) = fields.split_first() else {
             return Self::default();
         };
-        let known = |fields: &[Vec<u8>]| match fields {
+        let file = |fields: &[Vec<u8>]| match fields {
             [file, dates, content, socket] => {
-                let before = Before {
+                let before = CachedFile {
                     dates: dates.clone(),
                     content: number(content)?,
-                    socket: unhashes(socket)?,
+                    socket: unpack_hash(socket)?,
                 };
                 Some((file.clone(), before))
             }
@@ -41,7 +41,7 @@ impl Known {
         };
         Self {
             settings: number(settings).unwrap_or_default(),
-            files: files.chunks(4).filter_map(known).collect(),
+            files: files.chunks(4).filter_map(file).collect(),
         }
     }
 }
@@ -58,52 +58,52 @@ fn text(bytes: &[u8]) -> Option<String> {
     String::from_utf8(bytes.to_vec()).ok()
 }
 
-fn list(texts: &[String]) -> Vec<u8> {
+fn pack_list(texts: &[String]) -> Vec<u8> {
     pack(texts)
 }
 
-fn unlist(bytes: &[u8]) -> Option<Vec<String>> {
+fn unpack_list(bytes: &[u8]) -> Option<Vec<String>> {
     unpack(bytes)?.iter().map(|field| text(field)).collect()
 }
 
-/// Nothing, or one field.
-fn optional(value: Option<&[u8]>) -> Vec<u8> {
+/// A list with one field or none.
+fn pack_optional(value: Option<&[u8]>) -> Vec<u8> {
     pack(&value.into_iter().collect::<Vec<_>>())
 }
 
-fn unoptional(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+fn unpack_optional(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
     Some(unpack(bytes)?.into_iter().next())
 }
 
-fn hashes(value: Option<u64>) -> Vec<u8> {
-    optional(value.map(u64::to_le_bytes).as_ref().map(|bytes| &bytes[..]))
+fn pack_hash(value: Option<u64>) -> Vec<u8> {
+    pack_optional(value.map(u64::to_le_bytes).as_ref().map(|bytes| &bytes[..]))
 }
 
-fn unhashes(bytes: &[u8]) -> Option<Option<u64>> {
-    let hash = unoptional(bytes)?;
+fn unpack_hash(bytes: &[u8]) -> Option<Option<u64>> {
+    let hash = unpack_optional(bytes)?;
     hash.map_or(Some(None), |hash| number(&hash).map(Some))
 }
 
 impl Watched {
-    /// Several of them.
+    /// Encodes several.
     pub fn pack(all: &[Watched]) -> Fields {
         let fields = |watched: &Watched| {
             let content = vec![u8::from(watched.has_content)];
             [
                 watched.directory.clone(),
-                optional(watched.name.as_deref()),
+                pack_optional(watched.name.as_deref()),
                 content,
             ]
         };
         all.iter().flat_map(fields).collect()
     }
 
-    /// Out of a record.
+    /// Decodes it.
     pub fn unpack(fields: &[Vec<u8>]) -> Vec<Watched> {
         let watched = |fields: &[Vec<u8>]| match fields {
             [directory, name, content] => Some(Watched {
                 directory: directory.clone(),
-                name: unoptional(name)?,
+                name: unpack_optional(name)?,
                 has_content: *content == [1],
             }),
             _ => None,
@@ -112,28 +112,28 @@ impl Watched {
     }
 }
 
-impl Seen {
-    /// As a record.
+impl Found {
+    /// Encodes it.
     pub fn pack(self) -> Fields {
         match self {
-            Seen::File(content) => vec![
+            Found::File(content) => vec![
                 b"file".to_vec(),
                 content.dates,
                 content.changed.to_le_bytes().to_vec(),
                 content.stamp.modified.to_le_bytes().to_vec(),
                 content.stamp.content.to_le_bytes().to_vec(),
                 vec![u8::from(content.is_known), u8::from(content.is_whole)],
-                optional(content.drop_in.as_ref().map(Text::pack).as_deref()),
-                hashes(content.socket),
-                list(&content.problems),
+                pack_optional(content.drop_in.as_ref().map(Text::pack).as_deref()),
+                pack_hash(content.socket),
+                pack_list(&content.problems),
                 pack(&Watched::pack(&content.watched)),
             ],
-            Seen::NoFile => vec![b"none".to_vec()],
-            Seen::Unreadable(why) => vec![b"unreadable".to_vec(), why.into_bytes()],
+            Found::NoFile => vec![b"none".to_vec()],
+            Found::Unreadable(why) => vec![b"unreadable".to_vec(), why.into_bytes()],
         }
     }
 
-    /// Out of a record.
+    /// Decodes it.
     pub fn unpack(fields: &[Vec<u8>]) -> Option<Self> {
         match fields {
             [
@@ -148,8 +148,8 @@ impl Seen {
                 problems,
                 watched,
             ] if what == b"file" => {
-                let drop_in = unoptional(drop_in)?.map(|bytes| Text::unpack(&bytes));
-                Some(Seen::File(Content {
+                let drop_in = unpack_optional(drop_in)?.map(|bytes| Text::unpack(&bytes));
+                Some(Found::File(Content {
                     dates: dates.clone(),
                     changed: signed(changed)?,
                     stamp: Stamp {
@@ -159,38 +159,38 @@ impl Seen {
                     is_known: flags.first() == Some(&1),
                     is_whole: flags.get(1) == Some(&1),
                     drop_in: drop_in.flatten(),
-                    socket: unhashes(socket)?,
-                    problems: unlist(problems)?,
+                    socket: unpack_hash(socket)?,
+                    problems: unpack_list(problems)?,
                     watched: Watched::unpack(&unpack(watched)?),
                 }))
             }
-            [what] if what == b"none" => Some(Seen::NoFile),
-            [what, why] if what == b"unreadable" => Some(Seen::Unreadable(text(why)?)),
+            [what] if what == b"none" => Some(Found::NoFile),
+            [what, why] if what == b"unreadable" => Some(Found::Unreadable(text(why)?)),
             _ => None,
         }
     }
 }
 
 impl Answer {
-    /// As one byte string.
+    /// Encodes it.
     pub fn pack(self) -> Vec<u8> {
         let files = self
             .files
             .into_values()
-            .flat_map(|Listed { file, place, found }| [file, place, pack(&found.pack())]);
+            .flat_map(|ListedFile { file, place, found }| [file, place, pack(&found.pack())]);
         pack(&[
-            optional(self.unusable.as_deref().map(str::as_bytes)),
+            pack_optional(self.unusable.as_deref().map(str::as_bytes)),
             self.settings.to_le_bytes().to_vec(),
             pack(&files.collect::<Fields>()),
             pack(&self.unreadable),
             pack(&self.absent),
             pack(&Watched::pack(&self.watched)),
-            optional(self.statistics.as_deref().map(str::as_bytes)),
-            list(&self.problems),
+            pack_optional(self.statistics.as_deref().map(str::as_bytes)),
+            pack_list(&self.problems),
         ])
     }
 
-    /// Out of one.
+    /// Decodes it.
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         let fields = unpack(bytes)?;
         let [
@@ -208,10 +208,10 @@ impl Answer {
         };
         let listed = |fields: &[Vec<u8>]| match fields {
             [file, place, found] => {
-                let found = Seen::unpack(&unpack(found)?)?;
+                let found = Found::unpack(&unpack(found)?)?;
                 Some((
                     name_of(file).ok()?,
-                    Listed {
+                    ListedFile {
                         file: file.clone(),
                         place: place.clone(),
                         found,
@@ -221,14 +221,14 @@ impl Answer {
             _ => None,
         };
         Some(Self {
-            unusable: unoptional(unusable)?.and_then(|why| text(&why)),
+            unusable: unpack_optional(unusable)?.and_then(|why| text(&why)),
             settings: number(settings)?,
             files: unpack(files)?.chunks(3).map(listed).collect::<Option<_>>()?,
             unreadable: unpack(unreadable)?,
             absent: unpack(absent)?,
             watched: Watched::unpack(&unpack(watched)?),
-            statistics: unoptional(statistics)?.and_then(|drop_in| text(&drop_in)),
-            problems: unlist(problems)?,
+            statistics: unpack_optional(statistics)?.and_then(|drop_in| text(&drop_in)),
+            problems: unpack_list(problems)?,
         })
     }
 }

@@ -1,10 +1,10 @@
-//! All vassals' files as they are now. Everything here may wait for a filesystem for ever, or meet a file that takes all memory, so it
-//! runs in a process of its own (`vassal-emperor --scan`), which reads with the generator's code and leaves what hangs to
-//! children that may be lost. What has not changed by its dates since the last scan is not read again.
+//! Reads all vassals' files. A filesystem may never answer, and a file may exhaust the memory, so this runs in a
+//! process of its own (`vassal-emperor --scan`), which uses the generator's code and has its child processes do the
+//! accesses that may hang. Files whose dates have not changed since the last scan are not read again.
 
-use super::answer::{Answer, Known, Listed, Seen, Watched};
-use super::entry::{Look, hash};
-use super::way::{way_into, way_to};
+use super::answer::{Answer, Cache, Found, ListedFile, Watched};
+use super::entry::{Scanner, hash};
+use super::watches::{watches_of_file, watches_of_path};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -20,8 +20,9 @@ use vassal_generator::pack::{Fields, pack, unpack};
 /// The emperor's file.
 pub const EMPEROR_FILE: &str = "/etc/vassal/emperor.ini";
 
-/// Reads everything below `root`, but not again what `known` has with the same dates; `generated` is the generator's directory.
-pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
+/// Reads all files below `root`, except for those in `cache` with the same dates; `generated` is the generator's
+/// directory.
+pub fn scan(root: &Path, generated: &Path, cache: &Cache) -> Answer {
     let mut answer = Answer::default();
     let wanted = match vassal_generator::emperor_file::emperor(root) {
         Ok(Some(wanted)) if !wanted.places.is_empty() => wanted,
@@ -38,7 +39,9 @@ pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
             Wanted::default()
         }
     };
-    answer.watched.extend(way_to(&root.join(relative(EMPEROR_FILE))));
+    answer
+        .watched
+        .extend(watches_of_file(&root.join(relative(EMPEROR_FILE))));
     answer.settings = hash(&pack(
         &Wanted {
             problems: Vec::new(),
@@ -49,26 +52,26 @@ pub fn scan(root: &Path, generated: &Path, known: &Known) -> Answer {
     answer.problems.clone_from(&wanted.problems);
     answer.statistics.clone_from(&wanted.statistics);
     let listed = list(root, &wanted.places, &mut answer);
-    let look = Look {
+    let scanner = Scanner {
         root,
         generated,
         wanted: &wanted,
-        known: match known.settings == answer.settings {
-            true => known,
-            false => &Known::default(),
+        cache: match cache.settings == answer.settings {
+            true => cache,
+            false => &Cache::default(),
         },
         reader: Reader::default(),
     };
-    read(&look, listed, &mut answer);
+    read(&scanner, listed, &mut answer);
     answer
 }
 
-/// A path, and the place that has it.
-type Found = (Vec<u8>, Vec<u8>);
+/// A file's path, and the place that has it.
+type Candidate = (Vec<u8>, Vec<u8>);
 
-/// What the places have, and the directories to watch.
-fn list(root: &Path, places: &[Place], answer: &mut Answer) -> Vec<Found> {
-    let answers = apart::each(places, |place| look_into(root, place)).unwrap_or_else(|error| {
+/// Lists the files in all places, and adds the directories to watch to `answer`.
+fn list(root: &Path, places: &[Place], answer: &mut Answer) -> Vec<Candidate> {
+    let answers = apart::each(places, |place| list_place(root, place)).unwrap_or_else(|error| {
         answer
             .problems
             .push(format!("cannot read the vassals' directories: {error}"));
@@ -102,11 +105,11 @@ fn list(root: &Path, places: &[Place], answer: &mut Answer) -> Vec<Found> {
     listed
 }
 
-/// How many fields are before the files in what [`look_into`] finds.
+/// How many fields come before the files in the result of [`list_place`].
 const HEAD: usize = 2;
 
-/// What a place has: what to watch, whether it is there, and its files.
-fn look_into(root: &Path, place: &Place) -> Fields {
+/// Lists a place: the names to watch, whether it exists, and its files.
+fn list_place(root: &Path, place: &Place) -> Fields {
     let files = place.files(root).map_err(|error| error.to_string());
     let directories: Vec<_> = place
         .directories(root)
@@ -114,7 +117,9 @@ fn look_into(root: &Path, place: &Place) -> Fields {
         .map(|directory| outside(root, directory))
         .collect();
     let is_there = directories.iter().any(|directory| directory.is_dir());
-    let way = directories.iter().flat_map(|directory| way_into(directory));
+    let way = directories
+        .iter()
+        .flat_map(|directory| watches_of_path(directory));
     let all = directories.iter().map(|directory| Watched {
         directory: directory.as_os_str().as_bytes().to_vec(),
         name: None,
@@ -126,50 +131,50 @@ fn look_into(root: &Path, place: &Place) -> Fields {
 }
 
 /// Reads the files that are vassals'.
-fn read(look: &Look<'_>, listed: Vec<Found>, answer: &mut Answer) {
-    let mut seen = look_at(look, &listed, answer);
+fn read(scanner: &Scanner<'_>, listed: Vec<Candidate>, answer: &mut Answer) {
+    let mut results = read_files(scanner, &listed, answer);
     let places: BTreeMap<&[u8], &[u8]> = listed
         .iter()
         .rev()
         .map(|(file, place)| (file.as_slice(), place.as_slice()))
         .collect();
-    let kind = |(file, _): &Found| match seen.get(file) {
-        Some(Seen::NoFile) => (file.clone(), Kind::Other),
+    let kind = |(file, _): &Candidate| match results.get(file) {
+        Some(Found::NoFile) => (file.clone(), Kind::Other),
         _ => (file.clone(), Kind::File),
     };
     let (chosen, odd) = choose(listed.iter().map(kind));
     answer.problems.extend(odd);
     for (name, file) in chosen {
-        let found = seen.remove(&file).unwrap_or(Seen::NoFile);
-        if let Seen::File(content) = &found {
+        let found = results.remove(&file).unwrap_or(Found::NoFile);
+        if let Found::File(content) = &found {
             answer.watched.extend(content.watched.iter().cloned());
         }
         let place = places.get(file.as_slice()).copied().unwrap_or_default();
         let place = place.to_vec();
-        answer.files.insert(name, Listed { file, place, found });
+        answer.files.insert(name, ListedFile { file, place, found });
     }
     let unique: BTreeSet<Watched> = std::mem::take(&mut answer.watched).into_iter().collect();
     answer.watched = unique.into_iter().collect();
 }
 
-/// What is at the paths that have vassals' names.
-fn look_at(look: &Look<'_>, listed: &[Found], answer: &mut Answer) -> BTreeMap<Vec<u8>, Seen> {
+/// Reads the files with vassals' names.
+fn read_files(scanner: &Scanner<'_>, listed: &[Candidate], answer: &mut Answer) -> BTreeMap<Vec<u8>, Found> {
     let asked: Vec<(VassalName, Vec<u8>)> = listed
         .iter()
         .filter_map(|(file, _)| Some((name_of(file).ok()?, file.clone())))
         .collect();
-    let at = |(name, file): &(VassalName, Vec<u8>)| look.at(name, file).pack();
+    let at = |(name, file): &(VassalName, Vec<u8>)| scanner.read(name, file).pack();
     let answers = apart::each(&asked, at).unwrap_or_else(|error| {
         answer
             .problems
             .push(format!("cannot read the vassals' files: {error}"));
         asked.iter().map(|_| None).collect()
     });
-    let seen = asked.into_iter().zip(answers).map(|((_, file), found)| {
-        let found = found.and_then(|fields| Seen::unpack(&fields));
-        (file, found.unwrap_or(Seen::Unreadable(NO_ANSWER.to_owned())))
+    let results = asked.into_iter().zip(answers).map(|((_, file), found)| {
+        let found = found.and_then(|fields| Found::unpack(&fields));
+        (file, found.unwrap_or(Found::Unreadable(NO_ANSWER.to_owned())))
     });
-    seen.collect()
+    results.collect()
 }
 
 fn relative(path: &str) -> &OsStr {

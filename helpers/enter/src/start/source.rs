@@ -92,8 +92,8 @@ pub fn pauses(record: &RestartRecord, environment: &Inherited) -> Pauses {
     emperor.map_or_else(
         |_| Pauses::default(),
         |emperor| Pauses {
-            first: emperor.patience.first_pause,
-            longest: emperor.patience.most(),
+            first: emperor.time_limits.first_pause,
+            longest: emperor.time_limits.pause_limit(),
         },
     )
 }

@@ -44,7 +44,7 @@ fn what_hooks_mount_is_nosuid_and_nodev_unless_the_line_says_otherwise() {
 /// The lines of vassal.ini(5) that make a /dev of the vassal's own.
 fn recipe() -> String {
     let (_, example) = MANUAL
-        .split_once("has nothing in it but these devices")
+        .split_once("contains only these devices")
         .unwrap_or_default();
     let lines = example.split(".EE").next().unwrap_or_default().lines();
     let lines: Vec<_> = lines

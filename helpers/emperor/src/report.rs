@@ -1,6 +1,7 @@
-//! What the emperor says: its status, its lines in the journal, and an event for a file that cannot be put into effect.
+//! The emperor's messages: its status line, its lines in the journal, and an event for a file that cannot be put into
+//! effect.
 
-use crate::source::answer::{Answer, Seen};
+use crate::source::answer::{Answer, Found};
 use libsystemd::daemon::{NotifyState, notify};
 use std::collections::{BTreeMap, BTreeSet};
 use vassal_config::emperor::name::VassalName;
@@ -8,55 +9,55 @@ use vassal_escape::{printable, shortened};
 use vassal_systemd::events::REFUSED;
 use vassal_systemd::journal::{Event, Journal, Priority, log};
 
-/// How many of them the status names.
-const SHOWN: usize = 3;
-/// The most of one in the status.
+/// How many errors the status line names.
+const NAMED: usize = 3;
+/// The longest text of one of them, in bytes.
 const LONGEST: usize = 300;
 
-/// Who is told.
+/// Sends the messages.
 #[derive(Debug)]
-pub struct Teller {
+pub struct Reporter {
     journal: Journal,
-    /// What is wrong, for everybody to read, by vassal.
-    troubles: BTreeMap<VassalName, String>,
-    /// What is wrong with the emperor's file.
+    /// The present error of each vassal, without values that only root may read.
+    errors: BTreeMap<VassalName, String>,
+    /// Why the emperor's file cannot be used.
     unusable: Option<String>,
-    /// What is odd about files and was told.
+    /// The warnings about files that were reported already.
     problems: BTreeSet<String>,
     status: String,
 }
 
-impl Teller {
-    /// With the troubles of before.
-    pub fn new(troubles: BTreeMap<VassalName, String>) -> Self {
+impl Reporter {
+    /// With the errors that were recorded before.
+    pub fn new(errors: BTreeMap<VassalName, String>) -> Self {
         Self {
             journal: Journal::connect("vassal-emperor"),
-            troubles,
+            errors,
             unusable: None,
             problems: BTreeSet::new(),
             status: String::new(),
         }
     }
 
-    /// Something that will be tried again, or is ignored.
+    /// Reports a failure that will be tried again, or is ignored.
     pub fn warn(&self, message: &str) {
         log(Priority::Warning, message);
     }
 
-    /// Something that was done with a vassal.
-    pub fn did(&self, name: &VassalName, what: &str) {
+    /// Reports what was done with a vassal.
+    pub fn done(&self, name: &VassalName, what: &str) {
         log(Priority::Info, &format!("{}: {what}", printable(name.bytes())));
     }
 
-    /// What is odd about files, each once.
-    pub fn problems(&mut self, answer: &Answer) {
+    /// Reports the warnings and errors about files, each once.
+    pub fn report_problems(&mut self, answer: &Answer) {
         let of_files = answer
             .files
             .iter()
             .flat_map(|(name, listed)| match &listed.found {
-                Seen::File(content) => content.problems.clone(),
-                Seen::NoFile => Vec::new(),
-                Seen::Unreadable(why) => vec![format!("{}: {why}", printable(&name.file()))],
+                Found::File(content) => content.problems.clone(),
+                Found::NoFile => Vec::new(),
+                Found::Unreadable(why) => vec![format!("{}: {why}", printable(&name.file()))],
             });
         let found: BTreeSet<String> = answer.problems.iter().cloned().chain(of_files).collect();
         for problem in found.difference(&self.problems) {
@@ -71,8 +72,9 @@ impl Teller {
         self.unusable.clone_from(&answer.unusable);
     }
 
-    /// A vassal's file cannot be put into effect, and what runs, runs on; what is remembered of it.
-    pub fn trouble(&mut self, name: &VassalName, why: &str, public: &str) -> String {
+    /// Reports that a vassal's file cannot be put into effect and that the vassal keeps running unchanged. Returns the
+    /// text to record.
+    pub fn file_unusable(&mut self, name: &VassalName, why: &str, public: &str) -> String {
         let shown = printable(name.bytes());
         let unit = name.unit();
         let message = format!("{shown}: its file cannot be used, it runs on as it was: {why}");
@@ -83,29 +85,29 @@ impl Teller {
             message: &message,
             fields: &fields,
         });
-        self.troubles.insert(name.clone(), public.to_owned());
+        self.errors.insert(name.clone(), public.to_owned());
         public.to_owned()
     }
 
-    /// systemd does not do what it was asked for; told once.
+    /// Reports that systemd refuses an order, once for each reason.
     pub fn refused(&mut self, name: &VassalName, why: &str) {
-        let before = self.troubles.insert(name.clone(), why.to_owned());
+        let before = self.errors.insert(name.clone(), why.to_owned());
         if before.as_deref() != Some(why) {
             log(Priority::Warning, &format!("{}: {why}", printable(name.bytes())));
         }
     }
 
-    /// Nothing is wrong with a vassal any more.
-    pub fn untrouble(&mut self, name: &VassalName) {
-        self.troubles.remove(name);
+    /// Removes the error of a vassal.
+    pub fn clear_error(&mut self, name: &VassalName) {
+        self.errors.remove(name);
     }
 
-    /// Says how many vassals there are, and what is wrong with which, if that is news.
+    /// Updates the status line with the number of vassals and their errors, if it has changed.
     pub fn status(&mut self, count: usize) {
         let status = self.text(count);
         if status != self.status {
-            let told = notify(false, &[NotifyState::Ready, NotifyState::Status(status.clone())]);
-            if let Err(error) = told {
+            let sent = notify(false, &[NotifyState::Ready, NotifyState::Status(status.clone())]);
+            if let Err(error) = sent {
                 log(Priority::Warning, &format!("cannot notify systemd: {error}"));
             }
             self.status = status;
@@ -120,7 +122,7 @@ impl Teller {
             1 => "1 vassal".to_owned(),
             count => format!("{count} vassals"),
         };
-        if self.troubles.is_empty() {
+        if self.errors.is_empty() {
             return format!("{vassals}, as the files say");
         }
         let shown = |(name, why): (&VassalName, &String)| {
@@ -130,13 +132,13 @@ impl Teller {
                 false => format!("{}: {why}", printable(name.bytes())),
             }
         };
-        let mut parts: Vec<String> = self.troubles.iter().take(SHOWN).map(shown).collect();
-        if self.troubles.len() > SHOWN {
+        let mut parts: Vec<String> = self.errors.iter().take(NAMED).map(shown).collect();
+        if self.errors.len() > NAMED {
             parts.push("...".to_owned());
         }
         format!(
             "{vassals}, {} not as the file says: {}",
-            self.troubles.len(),
+            self.errors.len(),
             parts.join("; ")
         )
     }

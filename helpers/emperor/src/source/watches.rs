@@ -1,4 +1,4 @@
-//! The names whose change leads a path elsewhere.
+//! The names on the way to a path: a change of one of them makes the path lead elsewhere.
 
 use super::answer::Watched;
 use std::ffi::OsString;
@@ -6,17 +6,17 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use vassal_config::machine::trusted::lookups;
 
-/// The names whose change leads `file` elsewhere, and the last one, which is the file.
-pub fn way_to(file: &Path) -> Vec<Watched> {
-    let mut way = way_into(file);
+/// The names on the way to `file`, and the last one, whose content is relevant as well.
+pub fn watches_of_file(file: &Path) -> Vec<Watched> {
+    let mut way = watches_of_path(file);
     if let Some(last) = way.last_mut() {
         last.has_content = true;
     }
     way
 }
 
-/// The names whose change leads `path` elsewhere.
-pub fn way_into(path: &Path) -> Vec<Watched> {
+/// The names on the way to `path`.
+pub fn watches_of_path(path: &Path) -> Vec<Watched> {
     let watched = |(directory, name): (PathBuf, OsString)| Watched {
         directory: directory.into_os_string().into_vec(),
         name: Some(name.into_vec()),

@@ -15,7 +15,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The time limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patience {
+pub struct TimeLimits {
     /// `emperor-curse-tolerance`: how long an app may take to stop before it is killed (EMP-7).
     pub stop: Option<Duration>,
     /// `emperor-throttle`: the pause before the second restart (EMP-12).
@@ -28,7 +28,7 @@ pub struct Patience {
     is_even: bool,
 }
 
-impl Default for Patience {
+impl Default for TimeLimits {
     fn default() -> Self {
         Self {
             stop: None,
@@ -40,7 +40,7 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl TimeLimits {
     /// Takes `entry`, if it is one of these options, and returns whether it is. A time out of range is replaced, with a
     /// warning.
     ///
@@ -65,7 +65,7 @@ impl Patience {
     }
 
     /// The longest pause, at least as long as the first.
-    pub fn most(&self) -> Duration {
+    pub fn pause_limit(&self) -> Duration {
         match self.is_even {
             true => self.first_pause,
             false => self.longest_pause.max(self.first_pause),
@@ -107,36 +107,36 @@ mod tests {
 
     #[test]
     fn times_have_the_units_of_the_emperor_and_no_pause_is_nothing() {
-        let (mut patience, mut warnings) = (Patience::default(), Vec::new());
-        assert_eq!(patience.most(), Duration::from_secs(180));
+        let (mut time_limits, mut warnings) = (TimeLimits::default(), Vec::new());
+        assert_eq!(time_limits.pause_limit(), Duration::from_secs(180));
         for (key, value) in [
             ("emperor-curse-tolerance", "6"),
             ("emperor-throttle", "0"),
             ("emperor-max-throttle", "20"),
             ("emperor-required-heartbeat", "5"),
         ] {
-            assert!(patience.add(&entry(key, value), &mut warnings).unwrap());
+            assert!(time_limits.add(&entry(key, value), &mut warnings).unwrap());
         }
-        assert_eq!(patience.stop, Some(Duration::from_secs(6)));
+        assert_eq!(time_limits.stop, Some(Duration::from_secs(6)));
         assert_eq!(
-            (patience.first_pause, patience.most()),
+            (time_limits.first_pause, time_limits.pause_limit()),
             (SHORTEST_PAUSE, SHORTEST_PAUSE)
         );
-        assert_eq!(patience.heartbeat, Duration::from_secs(5));
+        assert_eq!(time_limits.heartbeat, Duration::from_secs(5));
         assert_eq!(warnings.len(), 2, "{warnings:?}");
-        patience
+        time_limits
             .add(&entry("emperor-max-throttle", "9000"), &mut warnings)
             .unwrap();
-        assert_eq!(patience.most(), Duration::from_secs(9));
-        patience
+        assert_eq!(time_limits.pause_limit(), Duration::from_secs(9));
+        time_limits
             .add(&entry("emperor-no-blacklist", "true"), &mut warnings)
             .unwrap();
-        assert_eq!(patience.most(), SHORTEST_PAUSE);
+        assert_eq!(time_limits.pause_limit(), SHORTEST_PAUSE);
         assert!(
-            patience
+            time_limits
                 .add(&entry("emperor-throttle", "1s"), &mut warnings)
                 .is_err()
         );
-        assert!(!patience.add(&entry("emperor", "/v"), &mut warnings).unwrap());
+        assert!(!time_limits.add(&entry("emperor", "/v"), &mut warnings).unwrap());
     }
 }
