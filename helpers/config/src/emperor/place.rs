@@ -122,6 +122,14 @@ impl Place {
         found
     }
 
+    /// Whether the place is a directory that does not exist, below `root`. A pattern without matches is not missing.
+    pub fn is_missing(&self, root: &Path) -> bool {
+        match self {
+            Place::Directory(path) => !root.join(OsStr::from_bytes(relative(path))).is_dir(),
+            Place::Pattern(_) => false,
+        }
+    }
+
     /// The path of the file of `name` in this place; `None` if there is none.
     ///
     /// # Errors

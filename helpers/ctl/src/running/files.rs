@@ -9,7 +9,6 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vassal_config::emperor::place::Place as Source;
 use vassal_config::emperor::vassals::{Kind, choose, name_of, outside, shown};
 use vassal_escape::printable;
 use vassal_escape::unit_name::escape;
@@ -115,7 +114,7 @@ fn list(place: &Place, root: &Path, found: &mut Files) -> Option<Vec<Vec<u8>>> {
             .iter()
             .map(|place| match place.files(root) {
                 // It may be mounted later, or again.
-                Ok(paths) if paths.is_empty() && is_missing(place, root) => {
+                Ok(paths) if paths.is_empty() && place.is_missing(root) => {
                     let why = format!("there is no directory {}", shown(place));
                     pack::pack(&[why.into_bytes()])
                 }
@@ -157,14 +156,6 @@ fn list(place: &Place, root: &Path, found: &mut Files) -> Option<Vec<Vec<u8>>> {
         }
     }
     Some(paths)
-}
-
-/// Whether the place is a directory that is not there.
-fn is_missing(place: &Source, root: &Path) -> bool {
-    match place {
-        Source::Directory(path) => !outside(root, path).is_dir(),
-        Source::Pattern(_) => false,
-    }
 }
 
 /// The type and the dates of `path`, if it is a file and no link: in a directory that has answered, this cannot block.

@@ -4,13 +4,11 @@ use crate::environment::Inherited;
 use crate::failure::{Failure, FileFailure};
 use crate::invocation::Invocation;
 use nix::errno::Errno;
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 use vassal_config::emperor::name::VassalName;
-use vassal_config::emperor::place::Place as Source;
 use vassal_config::emperor::settings::Emperor;
 use vassal_config::emperor::vassals::{self, EMPEROR_FILE};
 use vassal_config::machine::system::System;
@@ -53,11 +51,8 @@ fn patiently<T>(
 
 /// How long a vassal's file is looked for.
 fn limit(emperor: &Emperor) -> Duration {
-    let is_missing = |place: &Source| match place {
-        Source::Directory(path) => !Path::new(OsStr::from_bytes(path)).is_dir(),
-        Source::Pattern(_) => false,
-    };
-    match emperor.places.iter().any(is_missing) {
+    let root = Path::new("/");
+    match emperor.places.iter().any(|place| place.is_missing(root)) {
         true => DIRECTORY_GONE,
         false => GONE,
     }
